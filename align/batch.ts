@@ -1,0 +1,124 @@
+import type { Sequence, TokenPair } from "./tokenize.js";
+
+/** Sequences as one right-padded block, B rows of T tokens, all arrays row-major. */
+export interface Batch {
+  readonly rows: number;
+  readonly length: number;
+  /** [B, T] token ids; padding after a row's end. */
+  readonly ids: Int32Array;
+  /** [B, T] 1 where the token *at* t is a loss target (position t−1 predicts it). Never at t = 0, never on padding. */
+  readonly mask: Float32Array;
+  /** [B, T] shifted targets: the token that position t has to predict, −100 where it has none. */
+  readonly labels: Int32Array;
+  /** [B] tokens before the padding. */
+  readonly lengths: Int32Array;
+}
+
+/** How a batch is padded. */
+export interface CollateOptions {
+  /** What stands after a row's end. Causal attention never lets it be seen; it must only be in the vocabulary. */
+  readonly padId: number;
+  /** T is rounded up to a multiple of this, so that few lengths, and so few compiled programs, occur. Default 8. */
+  readonly bucket?: number;
+}
+
+/** Marks positions without target, as PyTorch's cross-entropy does. */
+export const ignoredLabel = -100;
+
+/** Pads sequences to one block. Zero sequences give a block of zero rows. */
+export const collate = (sequences: readonly Sequence[], { padId, bucket = 8 }: CollateOptions): Batch => {
+  const longest = sequences.reduce((most, { ids }) => Math.max(most, ids.length), 1);
+  const length = Math.ceil(longest / bucket) * bucket;
+  const size = sequences.length * length;
+  const ids = new Int32Array(size).fill(padId);
+  const mask = new Float32Array(size);
+  const labels = new Int32Array(size).fill(ignoredLabel);
+  sequences.forEach((sequence, row) => {
+    const at = row * length;
+    ids.set(sequence.ids, at);
+    for (let t = Math.max(1, sequence.completionStart); t < sequence.ids.length; t++) {
+      mask[at + t] = 1;
+      labels[at + t - 1] = sequence.ids[t];
+    }
+  });
+  return {
+    rows: sequences.length,
+    length,
+    ids,
+    mask,
+    labels,
+    lengths: Int32Array.from(sequences, (s) => s.ids.length),
+  };
+};
+
+/** Pairs as one block of 2B rows, [chosen …; rejected …], as TRL stacks them. */
+export const collatePairs = (pairs: readonly TokenPair[], options: CollateOptions): Batch =>
+  collate([...pairs.map(({ chosen }) => chosen), ...pairs.map(({ rejected }) => rejected)], options);
+
+/** A usable padding id: the tokenizer's, else its end token, as long as the model's table has it; else 0. */
+export const paddingId = (
+  { padId, eosId }: { readonly padId: number | undefined; readonly eosId: number | undefined },
+  vocabSize: number,
+): number => {
+  const id = padId ?? eosId ?? 0;
+  return id < vocabSize ? id : 0;
+};
+
+/** 32 well-mixed bits of (seed, epoch, counter): murmur3's finalizer over a Weyl sequence. Same everywhere. */
+const mix = (seed: number, epoch: number, counter: number): number => {
+  let h = 0;
+  for (const word of [seed, Math.floor(seed / 2 ** 32), epoch, counter]) {
+    h = (h ^ Math.imul(word, 0x9e3779b1)) >>> 0;
+    h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+    h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+    h = (h ^ (h >>> 16)) + 0x6d2b79f5;
+  }
+  return h >>> 0;
+};
+
+/** The order in which epoch `epoch` visits n rows: a permutation of 0 … n−1, a pure function of its arguments. */
+export const epochOrder = (seed: number, epoch: number, n: number): number[] => {
+  const order = Array.from({ length: n }, (_, i) => i);
+  for (let i = n - 1; i > 0; i--) {
+    const j = Math.floor((mix(seed, epoch, i) / 2 ** 32) * (i + 1));
+    [order[i], order[j]] = [order[j], order[i]];
+  }
+  return order;
+};
+
+/** Which rows make which batch. */
+export interface BatchPlanOptions {
+  /** Rows in the data set; at least one. */
+  readonly rows: number;
+  readonly batchSize: number;
+  readonly seed: number;
+  /** False: file order in every epoch. */
+  readonly shuffle: boolean;
+}
+
+/** Batches of an endless run through the data; batch k is the same whether or not those before it were asked for. */
+export interface BatchPlan {
+  readonly batchesPerEpoch: number;
+  /** Row numbers of batch `index` (from 0), and the epoch it belongs to. The last batch of an epoch may be smaller. */
+  readonly at: (index: number) => { readonly epoch: number; readonly rows: readonly number[] };
+}
+
+/** Plans batches so that a resumed run needs only the number of the next one. */
+export const planBatches = ({ rows, batchSize, seed, shuffle }: BatchPlanOptions): BatchPlan => {
+  const batchesPerEpoch = Math.ceil(rows / batchSize);
+  let current = { epoch: -1, order: [] as readonly number[] };
+  const orderOf = (epoch: number): readonly number[] => {
+    if (current.epoch !== epoch) {
+      current = { epoch, order: shuffle ? epochOrder(seed, epoch, rows) : Array.from({ length: rows }, (_, i) => i) };
+    }
+    return current.order;
+  };
+  return {
+    batchesPerEpoch,
+    at: (index) => {
+      const epoch = Math.floor(index / batchesPerEpoch);
+      const from = (index % batchesPerEpoch) * batchSize;
+      return { epoch, rows: orderOf(epoch).slice(from, from + batchSize) };
+    },
+  };
+};

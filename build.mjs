@@ -1,0 +1,66 @@
+/**
+ * Builds dist/: one ES module a subpath export, the command line, and the types.
+ *   node build.mjs [--no-types]
+ * Shared code lies in dist/chunks, so that every subpath sees the same core. dist/meta.json is esbuild's metafile.
+ */
+import { spawn } from "node:child_process";
+import { realpathSync } from "node:fs";
+import { chmod, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { build } from "esbuild";
+
+export const root = dirname(fileURLToPath(import.meta.url));
+
+/** Options that the library, the tests and the benchmarks are bundled with. */
+export const bundling = {
+  absWorkingDir: root,
+  bundle: true,
+  format: "esm",
+  platform: "node",
+  target: "node20",
+  packages: "external",
+  splitting: true,
+  chunkNames: "chunks/[name]-[hash]",
+  legalComments: "none",
+  // package.json says sideEffects: false. A bare import that this would drop is a mistake, not a warning.
+  logOverride: { "ignored-bare-import": "error" },
+  logLevel: "warning",
+};
+
+/** Bundles the library and the command line. Returns the metafile. */
+export const buildBundles = async () => {
+  await rm(join(root, "dist"), { recursive: true, force: true });
+  const { metafile } = await build({
+    ...bundling,
+    entryPoints: {
+      index: "core/index.ts",
+      optim: "optim/index.ts",
+      models: "models/index.ts",
+      align: "align/index.ts",
+      devices: "kernels/index.ts",
+      cli: "cli/index.ts",
+    },
+    outdir: "dist",
+    sourcemap: true,
+    metafile: true,
+  });
+  await writeFile(join(root, "dist", "meta.json"), JSON.stringify(metafile));
+  await chmod(join(root, "dist", "cli.js"), 0o755);
+  return metafile;
+};
+
+/** Writes dist/types with tsc. Resolves to tsc's exit code; its messages go to this process's output. */
+export const buildTypes = (stdio = "inherit") =>
+  new Promise((resolve, reject) => {
+    // Not bin/tsc: Node before 20.10 loads no module without an extension.
+    const tsc = join(root, "node_modules", "typescript", "lib", "tsc.js");
+    spawn(process.execPath, [tsc, "-p", "tsconfig.types.json"], { cwd: root, stdio })
+      .on("error", reject)
+      .on("exit", resolve);
+  });
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href) {
+  await buildBundles();
+  if (!process.argv.includes("--no-types")) process.exitCode = await buildTypes();
+}

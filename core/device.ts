@@ -1,0 +1,57 @@
+import type { DType, HostData } from "./dtype.js";
+import type { Shape } from "./shape.js";
+import type { Tensor } from "./tensor.js";
+
+/** A traced function: placeholders in, nodes out. */
+export interface Graph {
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+}
+
+/** Numbers on a device. Only the device that made it looks inside. */
+export interface Buffer {
+  readonly bytes: number;
+}
+
+/** Bytes that a run of a program takes, known before it runs. */
+export interface ProgramMemory {
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly constants: number;
+  /** Peak of the intermediate values. */
+  readonly temporaries: number;
+}
+
+/** A built graph. `run` gives fresh buffers that the caller owns; inputs stay the caller's. */
+export interface Program {
+  readonly memory: ProgramMemory;
+  readonly run: (inputs: readonly Buffer[]) => Buffer[];
+  readonly free: () => void;
+}
+
+/** Counters that laws look at: a second step builds nothing, and leaks nothing. */
+export interface DeviceStats {
+  readonly liveBuffers: number;
+  readonly liveBytes: number;
+  /** Programs built so far. */
+  readonly programs: number;
+  /** Kernels compiled so far (WebAssembly functions, GPU pipelines). */
+  readonly kernels: number;
+  /** Kernels launched so far. */
+  readonly launches: number;
+}
+
+/** Runs programs. Building and running are synchronous; numbers come back by a promise. */
+export interface Device {
+  readonly name: "reference" | "cpu" | "webgpu";
+  /** One line for people: adapter, threads. */
+  readonly description: string;
+  readonly upload: (data: HostData, shape: Shape, dtype: DType) => Buffer;
+  /** Float32Array (Float64Array on the reference device) for f32, else integers. */
+  readonly read: (buffer: Buffer, shape: Shape, dtype: DType) => Promise<HostData>;
+  readonly free: (buffer: Buffer) => void;
+  readonly build: (graph: Graph) => Program;
+  readonly stats: () => DeviceStats;
+  /** Frees everything; the device is unusable afterwards. */
+  readonly close: () => Promise<void>;
+}

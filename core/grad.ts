@@ -1,0 +1,86 @@
+import { ShapeError } from "./errors.js";
+import { ones, zerosLike } from "./ops/leaf.js";
+import { variable } from "./ops/marker.js";
+import { add } from "./ops/pointwise.js";
+import { typeOf } from "./print.js";
+import { sameShape } from "./shape.js";
+import { reachable, type Tensor } from "./tensor.js";
+import { leaves, type Tree, treeMap, unflatten } from "./tree.js";
+
+/**
+ * Vector-Jacobian product, graph to graph: the cotangents of `wrt` given those of `outputs`. Reverse accumulation in
+ * creation order; only nodes between wrt and outputs are visited. Zeros where nothing depends.
+ */
+export const vjpOf = (outputs: readonly Tensor[], cts: readonly Tensor[], wrt: readonly Tensor[]): Tensor[] => {
+  const order = reachable(outputs);
+  const depends = new Set<Tensor>(wrt);
+  for (const t of order) if (t.inputs.some((input) => depends.has(input))) depends.add(t);
+
+  const cotangents = new Map<Tensor, Tensor>();
+  const accumulate = (t: Tensor, ct: Tensor) => {
+    const known = cotangents.get(t);
+    cotangents.set(t, known === undefined ? ct : add(known, ct));
+  };
+  outputs.forEach((out, i) => {
+    if (!sameShape(out.shape, cts[i].shape))
+      throw new ShapeError(`vjp: cotangent ${typeOf(cts[i])} for an output ${typeOf(out)}`, "they must have one shape");
+    if (out.dtype === "f32") accumulate(out, cts[i]);
+  });
+  const targets = new Set(wrt);
+  for (let i = order.length - 1; i >= 0; i--) {
+    const t = order[i];
+    const ct = cotangents.get(t);
+    if (ct === undefined || !depends.has(t) || t.op.vjp === undefined) continue;
+    if (!targets.has(t)) cotangents.delete(t);
+    t.op.vjp(ct, t.inputs, t).forEach((inputCt, j) => {
+      const input = t.inputs[j];
+      if (inputCt !== null && input.dtype === "f32" && depends.has(input)) accumulate(input, inputCt);
+    });
+  }
+  return wrt.map((t) => cotangents.get(t) ?? zerosLike(t));
+};
+
+/** Tensors of a tree as fresh variables, so that the same tensor captured elsewhere stays constant. */
+const fresh = <T extends Tree>(tree: T): T => treeMap(variable, tree);
+
+/**
+ * f's value and the gradient by its first argument: (…args) → [value, gradient]. f returns a scalar, or [scalar, aux] with
+ * `aux: true`, then value is that pair. Errors: ShapeError if f's value is not a f32 scalar.
+ */
+export function valueAndGrad<P extends Tree, R extends Tree[]>(
+  f: (params: P, ...rest: R) => Tensor,
+): (params: P, ...rest: R) => [value: Tensor, grad: P];
+export function valueAndGrad<P extends Tree, R extends Tree[], X extends Tree>(
+  f: (params: P, ...rest: R) => [Tensor, X],
+  options: { aux: true },
+): (params: P, ...rest: R) => [value: [Tensor, X], grad: P];
+export function valueAndGrad<P extends Tree, R extends Tree[], X extends Tree>(
+  f: (params: P, ...rest: R) => Tensor | [Tensor, X],
+  _options?: { aux: true },
+) {
+  return (params: P, ...rest: R) => {
+    const variables = fresh(params);
+    const value = f(variables, ...rest);
+    const loss = Array.isArray(value) ? value[0] : value;
+    if (loss.shape.length > 0 || loss.dtype !== "f32")
+      throw new ShapeError(`grad: the function gives ${typeOf(loss)}, not an f32 scalar`, "sum or mean it first");
+    const wrt = leaves(variables);
+    return [value, unflatten(params, vjpOf([loss], [ones([])], wrt))];
+  };
+}
+
+/** The gradient of a scalar function by its first argument: (…args) → tree like the argument. */
+export const grad =
+  <P extends Tree, R extends Tree[]>(f: (params: P, ...rest: R) => Tensor) =>
+  (params: P, ...rest: R): P =>
+    valueAndGrad(f)(params, ...rest)[1];
+
+/** f's value at the arguments, and the function that pulls its cotangents back to them. */
+export const vjp = <A extends Tree[], T extends Tree>(
+  f: (...args: A) => T,
+  ...args: A
+): [value: T, pullback: (ct: T) => A] => {
+  const variables = fresh(args);
+  const value = f(...variables);
+  return [value, (ct) => unflatten(args, vjpOf(leaves(value), leaves(ct), leaves(variables)))];
+};

@@ -1,0 +1,61 @@
+import { vjpOf } from "../grad.js";
+import { sizeOf } from "../shape.js";
+import { type Attrs, node, type Op, type Tensor } from "../tensor.js";
+import { variable } from "./marker.js";
+import { concat, reshape, sliceAxis } from "./view.js";
+
+/** What a fused op computes, written in simpler ops. */
+type Expansion<A extends Attrs> = (inputs: readonly Tensor[], attrs: A) => Tensor;
+
+/** Joins tensors into one flat vector, and takes them apart again: how one node carries several results. */
+const packed = (parts: readonly Tensor[]): Tensor =>
+  concat(
+    parts.map((part) => reshape(part, [-1])),
+    0,
+  );
+const unpack = (vector: Tensor, like: readonly Tensor[]): Tensor[] => {
+  let at = 0;
+  return like.map(({ shape }) => {
+    const start = at;
+    at += sizeOf(shape);
+    return reshape(sliceAxis(vector, 0, start, at), shape);
+  });
+};
+
+/**
+ * Declares a fused op by its expansion: shape, definition and gradient follow from it. The gradient is an op of its own,
+ * `<name>.vjp`, whose expansion is the vjp of the expansion: it returns the cotangents of the f32 inputs, flattened and
+ * joined in input order. A device may have a kernel for either; a kernel adds speed and no mathematics.
+ */
+export const fused = <A extends Attrs>(name: string, expansion: Expansion<A>) => {
+  const expandGradient = (of: Tensor, [ct, ...primals]: readonly Tensor[]): Tensor => {
+    const fresh = primals.map(variable); // an input used twice has two cotangents
+    return packed(vjpOf([expansion(fresh, of.attrs as A)], [ct], fresh.filter(isFloat)));
+  };
+  const gradientOp: Op = {
+    name: `${name}.vjp`,
+    kind: "fused",
+    expand: expandGradient,
+    vjp: (ct, inputs, out) => {
+      const fresh = inputs.map(variable);
+      return vjpOf([expandGradient(out, fresh)], [ct], fresh);
+    },
+  };
+  const op: Op = {
+    name,
+    kind: "fused",
+    expand: (of, inputs) => expansion(inputs, of.attrs as A),
+    vjp: (ct, inputs, out) => {
+      const floats = inputs.filter(isFloat);
+      const total = floats.reduce((n, x) => n + sizeOf(x.shape), 0);
+      const parts = unpack(node(gradientOp, [ct, ...inputs], out.attrs, [total], "f32"), floats);
+      return inputs.map((x) => (isFloat(x) ? (parts.shift() as Tensor) : null));
+    },
+  };
+  return (inputs: readonly Tensor[], attrs: A): Tensor => {
+    const { shape, dtype } = expansion(inputs, attrs);
+    return node(op, inputs, attrs, shape, dtype);
+  };
+};
+
+const isFloat = (x: Tensor): boolean => x.dtype === "f32";

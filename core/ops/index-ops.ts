@@ -1,0 +1,80 @@
+import { hostArray } from "../dtype.js";
+import { ShapeError } from "../errors.js";
+import { callOf, typeOf } from "../print.js";
+import { sizeOf } from "../shape.js";
+import { node, type Op, type Tensor } from "../tensor.js";
+
+const gatherOp: Op = {
+  name: "gather",
+  kind: "index",
+  evaluate: ([table, ids], out) => {
+    const width = sizeOf(table.shape.slice(1));
+    const data = hostArray(table.dtype, sizeOf(out.shape));
+    for (let i = 0; i < ids.data.length; i++) {
+      const row = ids.data[i];
+      if (row < 0 || row >= table.shape[0]) continue;
+      for (let j = 0; j < width; j++) data[i * width + j] = table.data[row * width + j];
+    }
+    return data;
+  },
+  vjp: (ct, [table, ids]) => [scatterAdd(ids, ct, table.shape[0]), null],
+};
+
+/**
+ * Rows of a table: table [N, ...D], ids i32 [...S] → [...S, ...D]. An id outside 0 … N-1 gives zeros on every device
+ * (host code that takes ids from users checks them first).
+ */
+export const gather = (table: Tensor, ids: Tensor): Tensor => {
+  if (ids.dtype !== "i32" || table.shape.length < 1)
+    throw new ShapeError(`${callOf("gather", [table, ids])}: needs a table with rows and i32 ids`);
+  return node(gatherOp, [table, ids], {}, [...ids.shape, ...table.shape.slice(1)], table.dtype);
+};
+
+const scatterAddOp: Op = {
+  name: "scatterAdd",
+  kind: "index",
+  evaluate: ([ids, updates], out) => {
+    const width = sizeOf(out.shape.slice(1));
+    const data = hostArray("f32", sizeOf(out.shape));
+    for (let i = 0; i < ids.data.length; i++) {
+      const row = ids.data[i];
+      if (row < 0 || row >= out.shape[0]) continue;
+      for (let j = 0; j < width; j++) data[row * width + j] += updates.data[i * width + j];
+    }
+    return data;
+  },
+  vjp: (ct, [ids]) => [null, gather(ct, ids)],
+};
+
+/** Zeros [N, ...D] with updates [...S, ...D] added at rows ids i32 [...S]; ids outside are dropped. Gather's transpose. */
+export const scatterAdd = (ids: Tensor, updates: Tensor, rows: number): Tensor => {
+  const rank = ids.shape.length;
+  if (ids.dtype !== "i32" || updates.dtype !== "f32" || ids.shape.some((n, i) => n !== updates.shape[i]))
+    throw new ShapeError(
+      `${callOf("scatterAdd", [ids, updates])}: updates must start with the axes of ids, f32 and i32`,
+    );
+  return node(scatterAddOp, [ids, updates], {}, [rows, ...updates.shape.slice(rank)], "f32");
+};
+
+const topkMaskOp: Op = {
+  name: "topkMask",
+  kind: "index",
+  evaluate: ([x], out) => {
+    const k = out.attrs.k as number;
+    const data = hostArray("bool", sizeOf(out.shape));
+    const order = Array.from(x.data, (_, i) => i).filter((i) => x.data[i] !== 0);
+    order.sort((a, b) => Math.abs(x.data[b]) - Math.abs(x.data[a]) || a - b);
+    for (const i of order.slice(0, k)) data[i] = 1;
+    return data;
+  },
+};
+
+/**
+ * Marks the k elements of largest magnitude over the whole tensor, ties to the lower flat index; zeros are never marked.
+ * x f32 [...S] → bool [...S]. No gradient flows.
+ */
+export const topkMask = (x: Tensor, k: number): Tensor => {
+  if (x.dtype !== "f32" || !Number.isInteger(k) || k < 0)
+    throw new ShapeError(`topkMask(${typeOf(x)}, ${k}): needs f32 and an integer k ≥ 0`);
+  return node(topkMaskOp, [x], { k: Math.min(k, sizeOf(x.shape)) }, x.shape, "bool");
+};

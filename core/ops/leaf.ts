@@ -1,0 +1,109 @@
+import type { DType, HostData } from "../dtype.js";
+import { ShapeError } from "../errors.js";
+import { checkShape, type Shape, sizeOf } from "../shape.js";
+import { type HostTensorData, node, type Op, type Tensor } from "../tensor.js";
+import { broadcastTo } from "./view.js";
+
+/** Numbers known while building: their value is part of the program. */
+export const constantOp: Op = { name: "constant", kind: "leaf" };
+/** A placeholder of a trace: its numbers come with each call. */
+export const inputOp: Op = { name: "input", kind: "leaf" };
+/** Numbers that live on a device (attrs.stored). */
+export const storedOp: Op = { name: "stored", kind: "leaf" };
+
+/** Nested arrays of numbers or booleans, as literals are written. */
+export type Nested = number | boolean | readonly Nested[];
+
+const nestedShape = (value: Nested): number[] => {
+  const shape: number[] = [];
+  let level = value;
+  while (Array.isArray(level)) {
+    shape.push(level.length);
+    level = level[0];
+  }
+  return shape;
+};
+
+const flatten = (value: Nested, shape: Shape, depth: number, out: number[]): void => {
+  if (depth === shape.length) {
+    if (Array.isArray(value)) throw new ShapeError("tensor(…): rows differ in depth");
+    out.push(Number(value));
+    return;
+  }
+  if (!Array.isArray(value) || value.length !== shape[depth])
+    throw new ShapeError(`tensor(…): rows differ in length on axis ${depth}`, "every row needs the same shape");
+  for (const part of value) flatten(part, shape, depth + 1, out);
+};
+
+const dtypeOfData = (data: HostData): DType =>
+  data instanceof Int32Array ? "i32" : data instanceof Uint32Array ? "u32" : "f32";
+
+const toData = (values: ArrayLike<number>, dtype: DType): HostData =>
+  dtype === "f32" ? Float64Array.from(values) : dtype === "i32" ? Int32Array.from(values) : Uint32Array.from(values);
+
+/**
+ * A tensor from numbers.  `tensor([[1, 2], [3, 4]])`, `tensor(data, [2, 2])`, `tensor([1, 2], undefined, "i32")`.
+ * Typed arrays are not copied: do not change them afterwards. Errors: ShapeError if the count does not fit the shape.
+ */
+export const tensor = (value: Nested | HostData, shape?: Shape, dtype?: DType): Tensor => {
+  if (ArrayBuffer.isView(value)) {
+    const data = value as HostData;
+    const type = dtype ?? dtypeOfData(data);
+    const target = shape ?? [data.length];
+    checkShape(target, "tensor(data, shape)");
+    if (sizeOf(target) !== data.length)
+      throw new ShapeError(`tensor(data, [${target}]): ${data.length} numbers for ${sizeOf(target)} elements`);
+    const fits = type === "bool" ? data instanceof Uint32Array : dtypeOfData(data) === type;
+    return node(constantOp, [], { data: fits ? data : toData(data, type) }, target, type);
+  }
+  const ownShape = nestedShape(value as Nested);
+  const numbers: number[] = [];
+  flatten(value as Nested, ownShape, 0, numbers);
+  const target = shape ?? ownShape;
+  checkShape(target, "tensor(values, shape)");
+  if (sizeOf(target) !== numbers.length)
+    throw new ShapeError(`tensor(values, [${target}]): ${numbers.length} numbers for ${sizeOf(target)} elements`);
+  let first: Nested = value as Nested;
+  while (Array.isArray(first)) first = first[0];
+  const type = dtype ?? (typeof first === "boolean" ? "bool" : "f32");
+  return node(constantOp, [], { data: toData(numbers, type) }, target, type);
+};
+
+/** A scalar constant. */
+export const scalar = (value: number, dtype: DType = "f32"): Tensor => tensor(value, [], dtype);
+
+/** The same number everywhere; [...shape]. */
+export const full = (shape: Shape, value: number, dtype: DType = "f32"): Tensor =>
+  broadcastTo(scalar(value, dtype), shape);
+export const zeros = (shape: Shape, dtype: DType = "f32"): Tensor => full(shape, 0, dtype);
+export const ones = (shape: Shape, dtype: DType = "f32"): Tensor => full(shape, 1, dtype);
+export const zerosLike = (x: Tensor): Tensor => zeros(x.shape, x.dtype);
+
+const iotaOp: Op = {
+  name: "iota",
+  kind: "pointwise",
+  evaluate: (_, out) => {
+    const data = out.dtype === "f32" ? new Float64Array(sizeOf(out.shape)) : new Int32Array(sizeOf(out.shape));
+    const axis = out.attrs.axis as number;
+    const inner = sizeOf(out.shape.slice(axis + 1));
+    for (let i = 0; i < data.length; i++) data[i] = Math.floor(i / inner) % out.shape[axis];
+    return out.dtype === "u32" ? new Uint32Array(data) : data;
+  },
+};
+
+/** Element index along one axis: iota([2, 3], 1) = [[0, 1, 2], [0, 1, 2]]. Never materialised by itself. */
+export const iota = (shape: Shape, axis = 0, dtype: "i32" | "u32" | "f32" = "i32"): Tensor => {
+  checkShape(shape, "iota");
+  if (!(axis >= 0 && axis < shape.length)) throw new ShapeError(`iota([${shape}], ${axis}): no such axis`);
+  return node(iotaOp, [], { axis }, shape, dtype);
+};
+
+/** A placeholder for a trace. */
+export const placeholder = (shape: Shape, dtype: DType): Tensor => node(inputOp, [], {}, shape, dtype);
+
+/** The numbers of a constant. */
+export const constantData = (t: Tensor): HostTensorData => ({
+  data: t.attrs.data as HostData,
+  shape: t.shape,
+  dtype: t.dtype,
+});

@@ -1,0 +1,49 @@
+import { hostArray } from "../dtype.js";
+import { ShapeError } from "../errors.js";
+import { callOf } from "../print.js";
+import { broadcastShapes, sizeOf } from "../shape.js";
+import { node, type Op, type Tensor } from "../tensor.js";
+import { broadcastTo, reshape, transpose } from "./view.js";
+
+const matmulOp: Op = {
+  name: "matmul",
+  kind: "matmul",
+  evaluate: ([a, b], out) => {
+    const [m, k] = a.shape.slice(-2);
+    const n = b.shape[b.shape.length - 1];
+    const data = hostArray("f32", sizeOf(out.shape));
+    for (let row = 0; row < data.length / Math.max(n, 1); row++) {
+      const batch = Math.floor(row / m);
+      for (let i = 0; i < k; i++) {
+        const x = a.data[row * k + i];
+        for (let j = 0; j < n; j++) data[row * n + j] += x * b.data[(batch * k + i) * n + j];
+      }
+    }
+    return data;
+  },
+  vjp: (ct, [a, b]) => [matmul(ct, transpose(b)), matmul(transpose(a), ct)],
+};
+
+/**
+ * Matrix product over the last two axes: [...B, M, K] × [...B, K, N] → [...B, M, N]; leading axes broadcast, and a matrix
+ * on the right of a batch is one large product. f32. Errors: ShapeError if the inner sizes differ.
+ */
+export const matmul = (a: Tensor, b: Tensor): Tensor => {
+  const call = callOf("matmul", [a, b]);
+  if (a.shape.length < 2 || b.shape.length < 2)
+    throw new ShapeError(`${call}: needs at least two axes each`, "reshape a vector to [1, n] or [n, 1]");
+  if (a.dtype !== "f32" || b.dtype !== "f32") throw new ShapeError(`${call}: needs f32`, 'cast(x, "f32")');
+  const [m, k] = a.shape.slice(-2);
+  const [k2, n] = b.shape.slice(-2);
+  if (k !== k2)
+    throw new ShapeError(
+      `${call}: inner sizes differ (${k} and ${k2})`,
+      k === n ? "did you mean matmul(a, transpose(b))?" : "the last axis of a must be the one before last of b",
+    );
+  if (b.shape.length === 2 && a.shape.length > 2)
+    return reshape(matmul(reshape(a, [sizeOf(a.shape.slice(0, -1)), k]), b), [...a.shape.slice(0, -1), n]);
+  const batch = broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2));
+  if (batch === undefined) throw new ShapeError(`${call}: leading axes do not broadcast`);
+  const inputs = [broadcastTo(a, [...batch, m, k]), broadcastTo(b, [...batch, k, n])];
+  return node(matmulOp, inputs, {}, [...batch, m, n], "f32");
+};

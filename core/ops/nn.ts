@@ -1,0 +1,107 @@
+import { ShapeError } from "../errors.js";
+import { callOf } from "../print.js";
+import type { Tensor } from "../tensor.js";
+import { fused } from "./fused.js";
+import { gather } from "./index-ops.js";
+import { iota } from "./leaf.js";
+import { stopGradient } from "./marker.js";
+import { matmul } from "./matmul.js";
+import { add, div, exp, lessEqual, log, mul, rsqrt, silu, square, sub, where } from "./pointwise.js";
+import { max, mean, sum } from "./reduce.js";
+import { broadcastTo, concat, permute, reshape, sliceAxis, transpose } from "./view.js";
+
+/** Score of a position that may not be seen: finite, since WGSL may assume that infinities do not occur. */
+const MASKED = -1e30;
+
+/** e^(x - max) and its sum over the last axis. The shift cancels, so no gradient flows through it. */
+const shiftedExp = (x: Tensor): { shift: Tensor; e: Tensor; total: Tensor } => {
+  const shift = stopGradient(max(x, -1, true));
+  const e = exp(sub(x, shift));
+  return { shift, e, total: sum(e, -1, true) };
+};
+
+const softmaxOp = fused("softmax", ([x]) => {
+  const { e, total } = shiftedExp(x);
+  return div(e, total);
+});
+/** eˣ / Σ eˣ over the last axis; x: [..., D]. */
+export const softmax = (x: Tensor): Tensor => softmaxOp([x], {});
+
+/** log Σ eˣ over the last axis; [..., D] → [...]. */
+export const logSumExp = (x: Tensor): Tensor => {
+  const { shift, total } = shiftedExp(x);
+  return reshape(add(shift, log(total)), x.shape.slice(0, -1));
+};
+
+const rmsnormOp = fused("rmsnorm", ([x, w], { eps }: { eps: number }) =>
+  mul(mul(x, rsqrt(add(mean(square(x), -1, true), eps))), w),
+);
+/** y = x / rms(x) · w over the last axis.  x: [..., D], w: [D].  Zhang & Sennrich 2019. */
+export const rmsnorm = (x: Tensor, w: Tensor, eps: number): Tensor => {
+  if (w.shape.length !== 1 || w.shape[0] !== x.shape[x.shape.length - 1])
+    throw new ShapeError(`${callOf("rmsnorm", [x, w])}: the weight needs the size of x's last axis`);
+  return rmsnormOp([x, w], { eps });
+};
+
+const swigluOp = fused("swiglu", ([gate, up]) => mul(silu(gate), up));
+/** gate · σ(gate) · up, element by element.  Shazeer 2020. */
+export const swiglu = (gate: Tensor, up: Tensor): Tensor => swigluOp([gate, up], {});
+
+const ropeOp = fused("rope", ([x, cosine, sine]) => {
+  const half = x.shape[3] / 2;
+  const [c, s] = [cosine, sine].map((table) => reshape(table, [x.shape[0], x.shape[1], 1, half]));
+  const [a, b] = [sliceAxis(x, 3, 0, half), sliceAxis(x, 3, half, 2 * half)];
+  return concat([sub(mul(a, c), mul(b, s)), add(mul(b, c), mul(a, s))], 3);
+});
+/** Rotates pairs (i, i + D/2) of the last axis by an angle each.  x: [B, T, H, D]; cosine, sine: [B, T, D/2].  Su et al. 2021. */
+export const rope = (x: Tensor, cosine: Tensor, sine: Tensor): Tensor => {
+  if (x.shape.length !== 4 || x.shape[3] % 2 !== 0 || cosine.shape[2] !== x.shape[3] / 2)
+    throw new ShapeError(`${callOf("rope", [x, cosine, sine])}: needs x [B,T,H,D] and angles [B,T,D/2]`);
+  return ropeOp([x, cosine, sine], {});
+};
+
+const attentionOp = fused("attention", ([q, k, v, position], { scale }: { scale: number }) => {
+  const [B, T, H, D] = q.shape;
+  const [, S, G] = k.shape; // G key-value heads, each shared by H/G query heads
+  const shared = (x: Tensor) =>
+    reshape(broadcastTo(reshape(permute(x, [0, 2, 1, 3]), [B, G, 1, S, D]), [B, G, H / G, S, D]), [B, H, S, D]);
+  const scores = mul(matmul(permute(q, [0, 2, 1, 3]), transpose(shared(k))), scale);
+  const visible = lessEqual(iota([S]), reshape(position, [B, 1, T, 1]));
+  const weights = softmax(where(visible, scores, MASKED));
+  return permute(matmul(weights, shared(v)), [0, 2, 1, 3]);
+});
+/**
+ * Causal attention: the query at t sees the key slots s ≤ position[b, t].
+ *   q: [B, T, H, D]; k, v: [B, S, G, D] with G | H (grouped queries); position: i32 [B, T] ≥ 0 → [B, T, H, D].
+ * Slots past a row's position (padding, unused cache) are never seen.  Vaswani et al. 2017; Ainslie et al. 2023.
+ */
+export const attention = (q: Tensor, k: Tensor, v: Tensor, position: Tensor, scale: number): Tensor => {
+  const [B, T, H, D] = q.shape;
+  const fits =
+    k.shape.length === 4 &&
+    q.shape.length === 4 &&
+    v.shape.every((n, i) => n === k.shape[i]) &&
+    k.shape[0] === B &&
+    k.shape[3] === D &&
+    H % k.shape[2] === 0 &&
+    position.shape[0] === B &&
+    position.shape[1] === T;
+  if (!fits || position.dtype !== "i32")
+    throw new ShapeError(
+      `${callOf("attention", [q, k, v, position])}: shapes do not fit`,
+      "needs q [B,T,H,D], k and v [B,S,G,D] with G dividing H, position i32 [B,T]",
+    );
+  return attentionOp([q, k, v, position], { scale });
+};
+
+const crossEntropyOp = fused("crossEntropy", ([logits, target]) => {
+  const [N, V] = logits.shape;
+  const flat = reshape(logits, [N * V]);
+  return sub(logSumExp(logits), gather(flat, add(mul(iota([N]), V), target)));
+});
+/** -log softmax(logits)[target], row by row.  logits: [N, V]; target: i32 [N], 0 ≤ target < V → [N]. */
+export const crossEntropy = (logits: Tensor, target: Tensor): Tensor => {
+  if (logits.shape.length !== 2 || target.shape[0] !== logits.shape[0] || target.dtype !== "i32")
+    throw new ShapeError(`${callOf("crossEntropy", [logits, target])}: needs logits [N,V] and i32 targets [N]`);
+  return crossEntropyOp([logits, target], {});
+};

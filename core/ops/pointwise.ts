@@ -1,0 +1,310 @@
+import { type DType, hostArray } from "../dtype.js";
+import { ShapeError } from "../errors.js";
+import { callOf } from "../print.js";
+import { broadcastShapes, type Shape, sizeOf } from "../shape.js";
+import { isTensor, node, type Op, type Tensor } from "../tensor.js";
+import { erfOf, threefryBits } from "./definitions.js";
+import { scalar } from "./leaf.js";
+import { broadcastTo } from "./view.js";
+
+/** A tensor, or a number that becomes a scalar of the other operands' dtype. */
+export type TensorLike = Tensor | number;
+
+/** Every pointwise op, by the name that devices' emitter tables use. */
+export type PointwiseName =
+  | "neg"
+  | "abs"
+  | "sign"
+  | "floor"
+  | "exp"
+  | "log"
+  | "sqrt"
+  | "rsqrt"
+  | "sin"
+  | "cos"
+  | "tanh"
+  | "erf"
+  | "sigmoid"
+  | "softplus"
+  | "add"
+  | "sub"
+  | "mul"
+  | "div"
+  | "maximum"
+  | "minimum"
+  | "less"
+  | "lessEqual"
+  | "equal"
+  | "and"
+  | "or"
+  | "not"
+  | "where"
+  | "cast"
+  | "randomBits"
+  | "unitInterval"
+  | "iota";
+
+/** Which dtypes an op takes, and what it gives. */
+type Signature =
+  | "float" // f32… → f32
+  | "arithmetic" // one of f32, i32, u32 → the same
+  | "compare" // two of one dtype → bool
+  | "logic" // bool… → bool
+  | "select" // bool, T, T → T
+  | "bits"; // u32… → u32
+
+interface PointwiseRule {
+  readonly define: (x: number, y: number, z: number, out: Tensor) => number;
+  readonly vjp?: Op["vjp"];
+  readonly signature?: Signature;
+}
+
+const dtypeFor = (signature: Signature, inputs: readonly Tensor[]): DType | undefined => {
+  const [first, second, third] = inputs.map((x) => x.dtype);
+  const same = inputs.every((x) => x.dtype === first);
+  switch (signature) {
+    case "float":
+      return same && first === "f32" ? "f32" : undefined;
+    case "arithmetic":
+      return same && first !== "bool" ? first : undefined;
+    case "compare":
+      return same ? "bool" : undefined;
+    case "logic":
+      return same && first === "bool" ? "bool" : undefined;
+    case "select":
+      return first === "bool" && second === third ? second : undefined;
+    case "bits":
+      return same && first === "u32" ? "u32" : undefined;
+  }
+};
+
+const evaluatePointwise =
+  (define: PointwiseRule["define"]): NonNullable<Op["evaluate"]> =>
+  (inputs, out) => {
+    const data = hostArray(out.dtype, sizeOf(out.shape));
+    const [x, y, z] = inputs.map((input) => input.data);
+    for (let i = 0; i < data.length; i++) data[i] = define(x[i], y?.[i], z?.[i], out);
+    return data;
+  };
+
+/** Declares a pointwise op: its record, and the function that broadcasts its operands and makes the node. */
+const pointwise = (name: PointwiseName, rule: PointwiseRule) => {
+  const op: Op = { name, kind: "pointwise", evaluate: evaluatePointwise(rule.define), vjp: rule.vjp };
+  return (...operands: TensorLike[]): Tensor => {
+    const typed = operands.filter(isTensor);
+    // A number takes the dtype of the last tensor: `where(mask, 1, x)` means x's.
+    const like = typed.findLast((x) => x.dtype !== "bool")?.dtype ?? (typed.length === 0 ? "f32" : typed[0].dtype);
+    const inputs = operands.map((x) => (typeof x === "number" ? scalar(x, like) : x));
+    const shape = inputs.reduce<Shape | undefined>((s, x) => s && broadcastShapes(s, x.shape), []);
+    if (shape === undefined)
+      throw new ShapeError(
+        `${callOf(name, inputs)}: shapes do not broadcast`,
+        "axes align from the right; 1 stretches",
+      );
+    const dtype = dtypeFor(rule.signature ?? "float", inputs);
+    if (dtype === undefined)
+      throw new ShapeError(`${callOf(name, inputs)}: dtypes do not fit`, 'convert with cast(x, "f32")');
+    return node(
+      op,
+      inputs.map((x) => broadcastTo(x, shape)),
+      {},
+      shape,
+      dtype,
+    );
+  };
+};
+
+type Unary = (x: TensorLike) => Tensor;
+type Binary = (x: TensorLike, y: TensorLike) => Tensor;
+
+/** -x */
+export const neg: Unary = pointwise("neg", {
+  signature: "arithmetic",
+  define: (x) => -x,
+  vjp: (ct) => [neg(ct)],
+});
+
+/** |x|; gradient 0 at 0. */
+export const abs: Unary = pointwise("abs", {
+  define: (x) => Math.abs(x),
+  vjp: (ct, [x]) => [mul(ct, sign(x))],
+});
+
+/** -1, 0 or 1. */
+export const sign: Unary = pointwise("sign", { define: (x) => Math.sign(x) });
+
+/** The largest integer ≤ x. */
+export const floor: Unary = pointwise("floor", { define: (x) => Math.floor(x) });
+
+/** eˣ */
+export const exp: Unary = pointwise("exp", {
+  define: (x) => Math.exp(x),
+  vjp: (ct, _, y) => [mul(ct, y)],
+});
+
+/** Natural logarithm. */
+export const log: Unary = pointwise("log", {
+  define: (x) => Math.log(x),
+  vjp: (ct, [x]) => [div(ct, x)],
+});
+
+export const sqrt: Unary = pointwise("sqrt", {
+  define: (x) => Math.sqrt(x),
+  vjp: (ct, _, y) => [div(ct, mul(2, y))],
+});
+
+/** 1/√x */
+export const rsqrt: Unary = pointwise("rsqrt", {
+  define: (x) => 1 / Math.sqrt(x),
+  vjp: (ct, _, y) => [mul(ct, mul(-0.5, mul(y, mul(y, y))))], // d x^-½ = -½ x^-3/2
+});
+
+export const sin: Unary = pointwise("sin", {
+  define: (x) => Math.sin(x),
+  vjp: (ct, [x]) => [mul(ct, cos(x))],
+});
+
+export const cos: Unary = pointwise("cos", {
+  define: (x) => Math.cos(x),
+  vjp: (ct, [x]) => [neg(mul(ct, sin(x)))],
+});
+
+export const tanh: Unary = pointwise("tanh", {
+  define: (x) => Math.tanh(x),
+  vjp: (ct, _, y) => [mul(ct, sub(1, mul(y, y)))], // d tanh = 1 - tanh²
+});
+
+/** 2/√π ∫₀ˣ e^-t² dt */
+export const erf: Unary = pointwise("erf", {
+  define: erfOf,
+  vjp: (ct, [x]) => [mul(ct, mul(2 / Math.sqrt(Math.PI), exp(neg(mul(x, x)))))],
+});
+
+/** σ(x) = 1/(1 + e^-x) */
+export const sigmoid: Unary = pointwise("sigmoid", {
+  define: (x) => 1 / (1 + Math.exp(-x)),
+  vjp: (ct, _, y) => [mul(ct, mul(y, sub(1, y)))],
+});
+
+/** log(1 + eˣ), without overflow. -softplus(-x) is log σ(x). */
+export const softplus: Unary = pointwise("softplus", {
+  define: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
+  vjp: (ct, [x]) => [mul(ct, sigmoid(x))],
+});
+
+export const add: Binary = pointwise("add", {
+  signature: "arithmetic",
+  define: (x, y) => x + y,
+  vjp: (ct) => [ct, ct],
+});
+
+export const sub: Binary = pointwise("sub", {
+  signature: "arithmetic",
+  define: (x, y) => x - y,
+  vjp: (ct) => [ct, neg(ct)],
+});
+
+export const mul: Binary = pointwise("mul", {
+  signature: "arithmetic",
+  define: (x, y, _, out) => (out.dtype === "f32" ? x * y : Math.imul(x, y)),
+  vjp: (ct, [x, y]) => [mul(ct, y), mul(ct, x)],
+});
+
+/** x / y; f32 only. */
+export const div: Binary = pointwise("div", {
+  define: (x, y) => x / y,
+  vjp: (ct, [_, y], out) => [div(ct, y), neg(mul(ct, div(out, y)))],
+});
+
+/** The larger one; equal operands share the gradient. */
+export const maximum: Binary = pointwise("maximum", {
+  signature: "arithmetic",
+  define: (x, y) => Math.max(x, y),
+  vjp: (ct, [x, y]) => shareByOrder(ct, y, x),
+});
+
+/** The smaller one; equal operands share the gradient. */
+export const minimum: Binary = pointwise("minimum", {
+  signature: "arithmetic",
+  define: (x, y) => Math.min(x, y),
+  vjp: (ct, [x, y]) => shareByOrder(ct, x, y),
+});
+
+/** Cotangents of [winner if low < high, the other one]: all to the winner, halves on a tie. */
+const shareByOrder = (ct: Tensor, low: Tensor, high: Tensor): Tensor[] => {
+  const half = mul(ct, 0.5);
+  const tie = equal(low, high);
+  const first = where(tie, half, where(less(low, high), ct, 0));
+  return [first, where(tie, half, where(less(high, low), ct, 0))];
+};
+
+export const less: Binary = pointwise("less", { signature: "compare", define: (x, y) => (x < y ? 1 : 0) });
+export const lessEqual: Binary = pointwise("lessEqual", { signature: "compare", define: (x, y) => (x <= y ? 1 : 0) });
+export const equal: Binary = pointwise("equal", { signature: "compare", define: (x, y) => (x === y ? 1 : 0) });
+export const greater: Binary = (x, y) => less(y, x);
+export const greaterEqual: Binary = (x, y) => lessEqual(y, x);
+
+export const and: Binary = pointwise("and", { signature: "logic", define: (x, y) => x & y });
+export const or: Binary = pointwise("or", { signature: "logic", define: (x, y) => x | y });
+export const not: Unary = pointwise("not", { signature: "logic", define: (x) => 1 - x });
+
+/** x where the condition holds, else y. The branch not taken gets a zero cotangent, whatever its value. */
+export const where: (condition: Tensor, x: TensorLike, y: TensorLike) => Tensor = pointwise("where", {
+  signature: "select",
+  define: (c, x, y) => (c ? x : y),
+  vjp: (ct, [c]) => [null, where(c, ct, 0), where(c, 0, ct)],
+});
+
+/** Uniform numbers k/2²⁴ in [0, 1) from the upper 24 bits of u32. */
+export const unitInterval = (bits: Tensor): Tensor => {
+  if (bits.dtype !== "u32") throw new ShapeError(`${callOf("unitInterval", [bits])}: needs u32`);
+  return node(unitOp, [bits], {}, bits.shape, "f32");
+};
+const unitOp: Op = {
+  name: "unitInterval" satisfies PointwiseName,
+  kind: "pointwise",
+  evaluate: evaluatePointwise((x) => (x >>> 8) * 2 ** -24),
+};
+
+/**
+ * Threefry2x32-20 bits of (key = k0, k1; index; domain), element by element. Element i takes word (i>>2)&1 of the block
+ * with counter (i>>3)·4 + (i&3): blocks of eight share four calls, so that SIMD wastes none. Source: Salmon et al. 2011.
+ */
+export const randomBits = (k0: Tensor, k1: Tensor, index: Tensor, domain: number): Tensor =>
+  node(
+    randomBitsOp,
+    [broadcastTo(k0, index.shape), broadcastTo(k1, index.shape), index],
+    { domain },
+    index.shape,
+    "u32",
+  );
+const randomBitsOp: Op = {
+  name: "randomBits" satisfies PointwiseName,
+  kind: "pointwise",
+  evaluate: evaluatePointwise((k0, k1, index, out) => threefryBits(k0, k1, index, out.attrs.domain as number)),
+};
+
+const castOp: Op = {
+  name: "cast" satisfies PointwiseName,
+  kind: "pointwise",
+  evaluate: evaluatePointwise((x, _y, _z, out) => {
+    if (out.dtype === "bool") return x !== 0 ? 1 : 0;
+    if (out.dtype === "f32" || out.attrs.from !== "f32") return x;
+    const [low, high] = out.dtype === "i32" ? [-(2 ** 31), 2 ** 31 - 1] : [0, 2 ** 32 - 1];
+    return Number.isNaN(x) ? 0 : Math.trunc(Math.min(Math.max(x, low), high));
+  }),
+  vjp: (ct, [x]) => [x.dtype === "f32" && ct.dtype === "f32" ? ct : null],
+};
+
+/** Converts: f32 → integer truncates and saturates (NaN gives 0), i32 ↔ u32 keep the bits, → bool is x ≠ 0. */
+export const cast = (x: Tensor, dtype: DType): Tensor =>
+  x.dtype === dtype ? x : node(castOp, [x], { from: x.dtype }, x.shape, dtype);
+
+/** x² */
+export const square = (x: Tensor): Tensor => mul(x, x);
+/** x · σ(x) */
+export const silu = (x: Tensor): Tensor => mul(x, sigmoid(x));
+/** log σ(x), without overflow. */
+export const logSigmoid = (x: Tensor): Tensor => neg(softplus(neg(x)));
+/** (1-t)·a + t·b */
+export const lerp = (a: Tensor, b: Tensor, t: TensorLike): Tensor => add(mul(sub(1, t), a), mul(t, b));

@@ -1,0 +1,252 @@
+import { hostArray } from "../dtype.js";
+import { ShapeError } from "../errors.js";
+import { typeOf } from "../print.js";
+import { checkShape, normalAxis, type Shape, sameShape, sizeOf, stridesOf } from "../shape.js";
+import { type HostTensorData, node, type Op, type Tensor } from "../tensor.js";
+import { sum } from "./reduce.js";
+
+/** Walks an output shape and reads input[offset + Σ index·stride]: the definition of every strided view. */
+const readStrided = (x: HostTensorData, shape: Shape, strides: readonly number[], offset: number) => {
+  const size = sizeOf(shape);
+  const out = hostArray(x.dtype, size);
+  const index = new Array<number>(shape.length).fill(0);
+  let at = offset;
+  for (let i = 0; i < size; i++) {
+    out[i] = x.data[at];
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      at += strides[axis];
+      if (++index[axis] < shape[axis]) break;
+      at -= strides[axis] * shape[axis];
+      index[axis] = 0;
+    }
+  }
+  return out;
+};
+
+const reshapeOp: Op = {
+  name: "reshape",
+  kind: "view",
+  evaluate: ([x]) => x.data,
+  vjp: (ct, [x]) => [reshape(ct, x.shape)],
+};
+
+/** The same elements in row-major order under another shape; one axis may be -1. Errors: ShapeError if sizes differ. */
+export const reshape = (x: Tensor, shape: Shape): Tensor => {
+  const known = shape.reduce((product, n) => (n === -1 ? product : product * n), 1);
+  const target = shape.map((n) => (n === -1 ? (known === 0 ? 0 : sizeOf(x.shape) / known) : n));
+  checkShape(target, `reshape(${typeOf(x)}, [${shape}])`);
+  if (sizeOf(target) !== sizeOf(x.shape) || shape.filter((n) => n === -1).length > 1)
+    throw new ShapeError(`reshape(${typeOf(x)}, [${shape}]): ${sizeOf(x.shape)} elements do not fit [${target}]`);
+  return sameShape(target, x.shape) ? x : node(reshapeOp, [x], {}, target, x.dtype);
+};
+
+const permuteOp: Op = {
+  name: "permute",
+  kind: "view",
+  evaluate: ([x], out) => {
+    const strides = stridesOf(x.shape);
+    return readStrided(
+      x,
+      out.shape,
+      (out.attrs.axes as number[]).map((axis) => strides[axis]),
+      0,
+    );
+  },
+  vjp: (ct, _, out) => {
+    const axes = out.attrs.axes as number[];
+    return [
+      permute(
+        ct,
+        axes.map((_a, i) => axes.indexOf(i)),
+      ),
+    ];
+  },
+};
+
+/** Reorders axes: output axis i is input axis axes[i]. */
+export const permute = (x: Tensor, axes: readonly number[]): Tensor => {
+  const normal = axes.map((axis) => normalAxis(axis, x.shape.length, `permute(${typeOf(x)}, [${axes}])`));
+  if (normal.length !== x.shape.length || new Set(normal).size !== normal.length)
+    throw new ShapeError(`permute(${typeOf(x)}, [${axes}]): axes must name each of ${x.shape.length} axes once`);
+  if (normal.every((axis, i) => axis === i)) return x;
+  return node(
+    permuteOp,
+    [x],
+    { axes: normal },
+    normal.map((axis) => x.shape[axis]),
+    x.dtype,
+  );
+};
+
+/** Swaps the last two axes. */
+export const transpose = (x: Tensor): Tensor => {
+  const rank = x.shape.length;
+  if (rank < 2) throw new ShapeError(`transpose(${typeOf(x)}): needs two axes`);
+  return permute(x, [...Array.from({ length: rank - 2 }, (_, i) => i), rank - 1, rank - 2]);
+};
+
+const broadcastOp: Op = {
+  name: "broadcastTo",
+  kind: "view",
+  evaluate: ([x], out) => {
+    const lead = out.shape.length - x.shape.length;
+    const own = stridesOf(x.shape);
+    const strides = out.shape.map((_, i) => (i < lead || x.shape[i - lead] === 1 ? 0 : own[i - lead]));
+    return readStrided(x, out.shape, strides, 0);
+  },
+  vjp: (ct, [x], out) => {
+    const lead = out.shape.length - x.shape.length;
+    const stretched = out.shape.flatMap((n, i) => (i < lead || (x.shape[i - lead] === 1 && n !== 1) ? [i] : []));
+    return [reshape(sum(ct, stretched), x.shape)];
+  },
+};
+
+/** Stretches axes of size 1 and adds leading axes (aligned right). Errors: ShapeError if another axis would change. */
+export const broadcastTo = (x: Tensor, shape: Shape): Tensor => {
+  checkShape(shape, `broadcastTo(${typeOf(x)}, [${shape}])`);
+  const lead = shape.length - x.shape.length;
+  if (lead < 0 || x.shape.some((n, i) => n !== shape[lead + i] && n !== 1))
+    throw new ShapeError(
+      `broadcastTo(${typeOf(x)}, [${shape}]): shapes do not align`,
+      "axes align from the right; only axes of size 1 stretch",
+    );
+  return sameShape(x.shape, shape) ? x : node(broadcastOp, [x], {}, shape, x.dtype);
+};
+
+const sliceOp: Op = {
+  name: "slice",
+  kind: "view",
+  evaluate: ([x], out) => {
+    const strides = stridesOf(x.shape);
+    const offset = (out.attrs.starts as number[]).reduce((at, start, i) => at + start * strides[i], 0);
+    return readStrided(x, out.shape, strides, offset);
+  },
+  vjp: (ct, [x], out) => {
+    const starts = out.attrs.starts as number[];
+    return [
+      pad(
+        ct,
+        starts.map((start, i) => [start, x.shape[i] - start - out.shape[i]] as const),
+      ),
+    ];
+  },
+};
+
+/** x[starts[0]:stops[0], …]; missing axes are taken whole. Errors: ShapeError if a range leaves the axis. */
+export const slice = (x: Tensor, starts: readonly number[], stops: readonly number[]): Tensor => {
+  const from = x.shape.map((_, i) => starts[i] ?? 0);
+  const to = x.shape.map((n, i) => stops[i] ?? n);
+  if (from.some((start, i) => !Number.isInteger(start) || start < 0 || to[i] < start || to[i] > x.shape[i]))
+    throw new ShapeError(`slice(${typeOf(x)}, [${starts}], [${stops}]): range outside the tensor`);
+  const shape = from.map((start, i) => to[i] - start);
+  return sameShape(shape, x.shape) ? x : node(sliceOp, [x], { starts: from }, shape, x.dtype);
+};
+
+/** The part start ≤ i < stop of one axis. */
+export const sliceAxis = (x: Tensor, axis: number, start: number, stop: number): Tensor => {
+  const at = normalAxis(axis, x.shape.length, `sliceAxis(${typeOf(x)}, ${axis})`);
+  return slice(
+    x,
+    x.shape.map((_, i) => (i === at ? start : 0)),
+    x.shape.map((n, i) => (i === at ? stop : n)),
+  );
+};
+
+/** Copies x into the box of `out` that starts at `starts`. */
+const writeBox = (
+  x: HostTensorData,
+  out: { data: HostTensorData["data"]; shape: Shape },
+  starts: readonly number[],
+) => {
+  const strides = stridesOf(out.shape);
+  const own = stridesOf(x.shape);
+  for (let i = 0; i < x.data.length; i++) {
+    let at = 0;
+    for (let axis = 0; axis < own.length; axis++)
+      at += (starts[axis] + (Math.floor(i / own[axis]) % x.shape[axis])) * strides[axis];
+    out.data[at] = x.data[i];
+  }
+};
+
+const padOp: Op = {
+  name: "pad",
+  kind: "view",
+  evaluate: ([x], out) => {
+    const data = hostArray(out.dtype, sizeOf(out.shape));
+    writeBox(x, { data, shape: out.shape }, out.attrs.low as number[]);
+    return data;
+  },
+  vjp: (ct, [x], out) => {
+    const low = out.attrs.low as number[];
+    return [
+      slice(
+        ct,
+        low,
+        low.map((n, i) => n + x.shape[i]),
+      ),
+    ];
+  },
+};
+
+/** Zeros around x: [before, after] for each axis. */
+export const pad = (x: Tensor, widths: readonly (readonly [number, number])[]): Tensor => {
+  if (widths.length !== x.shape.length || widths.some(([a, b]) => !(a >= 0 && b >= 0)))
+    throw new ShapeError(`pad(${typeOf(x)}): needs [before, after] ≥ 0 for each of ${x.shape.length} axes`);
+  const shape = x.shape.map((n, i) => widths[i][0] + n + widths[i][1]);
+  if (sameShape(shape, x.shape)) return x;
+  return node(padOp, [x], { low: widths.map(([before]) => before) }, shape, x.dtype);
+};
+
+const concatOp: Op = {
+  name: "concat",
+  kind: "view",
+  evaluate: (inputs, out) => {
+    const axis = out.attrs.axis as number;
+    const data = hostArray(out.dtype, sizeOf(out.shape));
+    let at = 0;
+    for (const x of inputs) {
+      writeBox(
+        x,
+        { data, shape: out.shape },
+        out.shape.map((_, i) => (i === axis ? at : 0)),
+      );
+      at += x.shape[axis];
+    }
+    return data;
+  },
+  vjp: (ct, inputs, out) => {
+    const axis = out.attrs.axis as number;
+    let at = 0;
+    return inputs.map((x) => {
+      const start = at;
+      at += x.shape[axis];
+      return sliceAxis(ct, axis, start, at);
+    });
+  },
+};
+
+/** Joins tensors along one axis; the other axes and the dtype must agree. */
+export const concat = (inputs: readonly Tensor[], axis = 0): Tensor => {
+  if (inputs.length === 0) throw new ShapeError("concat([]): needs at least one tensor");
+  const [first] = inputs;
+  const call = `concat([${inputs.map(typeOf).join(", ")}], ${axis})`;
+  const at = normalAxis(axis, first.shape.length, call);
+  for (const x of inputs)
+    if (
+      x.dtype !== first.dtype ||
+      x.shape.length !== first.shape.length ||
+      x.shape.some((n, i) => i !== at && n !== first.shape[i])
+    )
+      throw new ShapeError(`${call}: ${typeOf(x)} does not fit ${typeOf(first)}`);
+  if (inputs.length === 1) return first;
+  const shape = first.shape.map((n, i) => (i === at ? inputs.reduce((total, x) => total + x.shape[at], 0) : n));
+  checkShape(shape, call);
+  return node(concatOp, inputs, { axis: at }, shape, first.dtype);
+};
+
+/** Stacks tensors of one shape along a new axis. */
+export const stack = (inputs: readonly Tensor[], axis = 0): Tensor =>
+  concat(
+    inputs.map((x) => reshape(x, [...x.shape.slice(0, axis), 1, ...x.shape.slice(axis)])),
+    axis,
+  );

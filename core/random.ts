@@ -1,0 +1,82 @@
+import { ShapeError } from "./errors.js";
+import { full, iota, scalar, tensor } from "./ops/leaf.js";
+import {
+  add,
+  cast,
+  cos,
+  less,
+  log,
+  mul,
+  randomBits,
+  sqrt,
+  sub,
+  type TensorLike,
+  unitInterval,
+} from "./ops/pointwise.js";
+import { concat, reshape, sliceAxis } from "./ops/view.js";
+import { typeOf } from "./print.js";
+import { type Shape, sizeOf } from "./shape.js";
+import { isTensor, type Tensor } from "./tensor.js";
+
+/** Separate streams of one key: numbers, splits, folds never share bits. */
+const DOMAIN = { bits: 0, split: 1, fold: 2 } as const;
+
+/** A random key: u32 [2]. All randomness is a function of (key, index); the same bits on every device. */
+export const key = (seed: number): Tensor => {
+  if (!Number.isSafeInteger(seed) || seed < 0) throw new ShapeError(`key(${seed}): the seed must be an integer ≥ 0`);
+  return tensor(new Uint32Array([Math.floor(seed / 2 ** 32), seed >>> 0]));
+};
+
+const words = (k: Tensor, call: string): [Tensor, Tensor] => {
+  if (k.dtype !== "u32" || k.shape.length !== 1 || k.shape[0] !== 2)
+    throw new ShapeError(`${call}: ${typeOf(k)} is not a key`, "make one with key(seed)");
+  return [reshape(sliceAxis(k, 0, 0, 1), []), reshape(sliceAxis(k, 0, 1, 2), [])];
+};
+
+/** n independent keys. */
+export const split = (k: Tensor, n = 2): Tensor[] => {
+  const [k0, k1] = words(k, `split(key, ${n})`);
+  const bits = randomBits(k0, k1, iota([2 * n], 0, "u32"), DOMAIN.split);
+  return Array.from({ length: n }, (_, i) => sliceAxis(bits, 0, 2 * i, 2 * i + 2));
+};
+
+/** A key for (key, data): data is an integer ≥ 0 or a u32/i32 scalar, such as a step number. */
+export const foldIn = (k: Tensor, data: TensorLike): Tensor => {
+  const [k0, k1] = words(k, "foldIn(key, data)");
+  const value = isTensor(data) ? cast(data, "u32") : scalar(data >>> 0, "u32");
+  if (value.shape.length > 0) throw new ShapeError(`foldIn(key, ${typeOf(value)}): data must be a scalar`);
+  const at = mul(value, 2);
+  const [word0, word1] = [at, add(at, 1)].map((i) => randomBits(k0, k1, i, DOMAIN.fold));
+  return concat([reshape(word0, [1]), reshape(word1, [1])]);
+};
+
+/** A key for a name (FNV-1a, 32 bits): masks of a parameter do not depend on where it stands in a tree. */
+export const foldInName = (k: Tensor, name: string): Tensor => {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193);
+  return foldIn(k, hash >>> 1);
+};
+
+/** Random u32 [...shape]; element i depends on (key, i) alone, i the flat index. */
+export const bits = (k: Tensor, shape: Shape): Tensor => {
+  const [k0, k1] = words(k, "bits(key, shape)");
+  return reshape(randomBits(k0, k1, iota([sizeOf(shape)], 0, "u32"), DOMAIN.bits), shape);
+};
+
+/** Uniform in [0, 1), multiples of 2^-24. */
+export const uniform = (k: Tensor, shape: Shape): Tensor => unitInterval(bits(k, shape));
+
+/** Standard normal numbers (Box–Muller). */
+export const normal = (k: Tensor, shape: Shape): Tensor => {
+  const [a, b] = split(k, 2);
+  const radius = sqrt(mul(-2, log(sub(1, uniform(a, shape)))));
+  return mul(radius, cos(mul(2 * Math.PI, uniform(b, shape))));
+};
+
+/** True with probability p, [...shape]. Compared as integers, so that every device draws the same mask. */
+export const bernoulli = (k: Tensor, p: number, shape: Shape): Tensor => {
+  if (!(p >= 0 && p <= 1)) throw new ShapeError(`bernoulli(key, ${p}, [${shape}]): p must lie in [0, 1]`);
+  const threshold = Math.round(p * 2 ** 32);
+  if (threshold >= 2 ** 32) return full(shape, 1, "bool");
+  return less(bits(k, shape), scalar(threshold, "u32"));
+};

@@ -1,0 +1,89 @@
+import type { Buffer, Device } from "./device.js";
+import type { DType, HostData } from "./dtype.js";
+import { OwnershipError } from "./errors.js";
+import { constantData, constantOp, storedOp } from "./ops/leaf.js";
+import { typeOf } from "./print.js";
+import type { Shape } from "./shape.js";
+import { node, type Tensor } from "./tensor.js";
+import { leaves, type Tree, treeMap } from "./tree.js";
+
+/** Where a stored tensor's numbers are, and whether they still are. The one mutable thing in core. */
+interface Stored {
+  readonly device: Device;
+  readonly buffer: Buffer;
+  end?: { how: "disposed of" | "donated"; where: string };
+}
+
+const leaks = new FinalizationRegistry<{ stored: Stored; type: string }>(({ stored, type }) => {
+  if (stored.end === undefined && process.env.DEBUG?.includes("leaks"))
+    console.error(`taugrad: ${type} on ${stored.device.name} was never disposed of`);
+});
+
+/** A tensor whose numbers lie in a device's buffer; the caller owns it. */
+export const storedTensor = (device: Device, buffer: Buffer, shape: Shape, dtype: DType): Tensor => {
+  const stored: Stored = { device, buffer };
+  const out = node(storedOp, [], { stored }, shape, dtype);
+  leaks.register(out, { stored, type: typeOf(out) });
+  return out;
+};
+
+const storedOf = (t: Tensor): Stored | undefined => (t.op === storedOp ? (t.attrs.stored as Stored) : undefined);
+
+/** Is it a leaf whose numbers are at hand (stored or constant)? */
+export const isConcrete = (t: Tensor): boolean => t.op === storedOp || t.op === constantOp;
+
+/** The device that holds a tensor's numbers, if one does. */
+export const deviceOf = (t: Tensor): Device | undefined => storedOf(t)?.device;
+
+/** The buffer of a stored tensor. Errors: OwnershipError if it is gone or lies on another device. */
+export const bufferOf = (t: Tensor, device: Device, call: string): Buffer => {
+  const stored = storedOf(t);
+  if (stored === undefined) throw new OwnershipError(`${call}: ${typeOf(t)} has no numbers yet`, "evaluate it first");
+  if (stored.end !== undefined)
+    throw new OwnershipError(
+      `${call}: this ${typeOf(t)} was ${stored.end.how} ${stored.end.where}`,
+      "keep the result instead of the donated input, or pass a copy",
+    );
+  if (stored.device !== device)
+    throw new OwnershipError(
+      `${call}: this ${typeOf(t)} lies on ${stored.device.name}, not on ${device.name}`,
+      "read it and make a tensor of the numbers",
+    );
+  return stored.buffer;
+};
+
+/** Ends a stored tensor's life: its buffer goes back to the device. */
+export const release = (t: Tensor, how: "disposed of" | "donated", where: string): void => {
+  const stored = storedOf(t);
+  if (stored === undefined || stored.end !== undefined) return;
+  stored.end = { how, where };
+  stored.device.free(stored.buffer);
+};
+
+/** Frees the stored tensors of trees; twice is fine. */
+export const dispose = (...trees: Tree[]): void => {
+  for (const tree of trees) for (const t of leaves(tree)) release(t, "disposed of", "by dispose(…)");
+};
+
+/** For `using owned = disposable(tree)`: frees the tree at the end of the block. */
+export const disposable = <T extends Tree>(value: T): { readonly value: T; [Symbol.dispose]: () => void } => ({
+  value,
+  [Symbol.dispose]: () => dispose(value),
+});
+
+/** Copies a tree of constants to a device. Stored tensors stay where they are. */
+export const upload = <T extends Tree>(tree: T, device: Device): T =>
+  treeMap((t) => {
+    if (t.op !== constantOp) return t;
+    const { data, shape, dtype } = constantData(t);
+    return storedTensor(device, device.upload(data, shape, dtype), shape, dtype);
+  }, tree);
+
+/** The numbers of a stored or constant tensor, row-major. */
+export const read = async (t: Tensor): Promise<HostData> => {
+  if (t.op === constantOp) return constantData(t).data;
+  const device = deviceOf(t);
+  if (device === undefined)
+    throw new OwnershipError(`read(${typeOf(t)}): it has no numbers yet`, "evaluate(tensor, device) computes it");
+  return device.read(bufferOf(t, device, "read"), t.shape, t.dtype);
+};

@@ -1,0 +1,79 @@
+import type { DType, HostData } from "./dtype.js";
+import type { Shape } from "./shape.js";
+
+/** What an op needs besides tensors: axes, sizes, constants. Part of a program's structure. */
+export type Attrs = Readonly<Record<string, unknown>>;
+
+/** How the planner may treat an op. */
+export type OpKind =
+  | "leaf" // numbers from outside: constant, input, stored
+  | "pointwise" // one output element from the same element of every input
+  | "reduce"
+  | "view" // no arithmetic: every output element is one input element, or zero
+  | "matmul"
+  | "index" // gather, scatterAdd, topkMask
+  | "fused" // declared by its expansion
+  | "marker"; // identity for numbers; means something to grad or to the planner
+
+/** Numbers on the host with their shape: what op definitions are written in. */
+export interface HostTensorData {
+  readonly data: HostData;
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+/** Everything known about one op: shape rule, definition, gradient. The one place to look. */
+export interface Op {
+  readonly name: string;
+  readonly kind: OpKind;
+  /** The definition, in f64. Absent for leaves (they hold numbers) and fused ops (their expansion defines them). */
+  readonly evaluate?: (inputs: readonly HostTensorData[], node: Tensor) => HostData;
+  /** Fused ops: the same value from simpler ops. */
+  readonly expand?: (node: Tensor, inputs: readonly Tensor[]) => Tensor;
+  /** Cotangents of the inputs from the output's; null where no gradient flows. Absent: no gradient flows at all. */
+  readonly vjp?: (ct: Tensor, inputs: readonly Tensor[], out: Tensor) => readonly (Tensor | null)[];
+}
+
+/** A frozen node of a graph. Everything else is a pure function of graphs. */
+export interface Tensor {
+  readonly op: Op;
+  readonly inputs: readonly Tensor[];
+  readonly attrs: Attrs;
+  readonly shape: Shape;
+  readonly dtype: DType;
+  /** Creation number: inputs are created before their users, so sorting by it is a topological order. */
+  readonly id: number;
+}
+
+let created = 0;
+const made = new WeakSet<object>();
+
+/** Makes a node. Ops call this; users call ops. */
+export const node = (op: Op, inputs: readonly Tensor[], attrs: Attrs, shape: Shape, dtype: DType): Tensor => {
+  const tensor: Tensor = Object.freeze({
+    op,
+    inputs: Object.freeze([...inputs]),
+    attrs: Object.freeze(attrs),
+    shape: Object.freeze([...shape]),
+    dtype,
+    id: created++,
+  });
+  made.add(tensor);
+  return tensor;
+};
+
+export const isTensor = (value: unknown): value is Tensor =>
+  typeof value === "object" && value !== null && made.has(value);
+
+/** Every node that the outputs depend on, inputs before users. Iterative: graphs are deeper than the stack. */
+export const reachable = (outputs: readonly Tensor[]): Tensor[] => {
+  const seen = new Set<Tensor>(outputs);
+  const stack = [...seen];
+  for (let next = stack.pop(); next !== undefined; next = stack.pop())
+    for (const input of next.inputs)
+      if (!seen.has(input)) {
+        seen.add(input);
+        stack.push(input);
+      }
+  return [...seen].sort((a, b) => a.id - b.id);
+};

@@ -1,0 +1,76 @@
+import { ShapeError } from "./errors.js";
+import { isTensor, type Tensor } from "./tensor.js";
+
+/** Tensors in nested arrays and records. Records are visited in sorted key order, so that equal trees flatten alike. */
+export type Tree = Tensor | readonly Tree[] | { readonly [name: string]: Tree };
+
+const isRecord = (tree: unknown): tree is Readonly<Record<string, Tree>> => typeof tree === "object" && tree !== null;
+
+const pathTo = (path: string, key: string | number): string => (path === "" ? `${key}` : `${path}.${key}`);
+
+/** Visits leaves with their path ("layers.0.weight"). */
+const visit = (tree: Tree, path: string, leaf: (t: Tensor, path: string) => void): void => {
+  if (isTensor(tree)) leaf(tree, path);
+  else if (Array.isArray(tree)) for (const [i, part] of tree.entries()) visit(part, pathTo(path, i), leaf);
+  else if (isRecord(tree)) for (const key of Object.keys(tree).sort()) visit(tree[key], pathTo(path, key), leaf);
+  else throw new ShapeError(`tree: ${typeof tree} at "${path}" is neither tensor, array nor record`);
+};
+
+/** The tensors of a tree, in order. */
+export const leaves = (tree: Tree): Tensor[] => namedLeaves(tree).map(([, t]) => t);
+
+/** The tensors of a tree with their paths. */
+export const namedLeaves = (tree: Tree): [path: string, leaf: Tensor][] => {
+  const out: [string, Tensor][] = [];
+  visit(tree, "", (t, path) => {
+    out.push([path, t]);
+  });
+  return out;
+};
+
+const rebuild = (tree: Tree, path: string, leaf: (t: Tensor, path: string) => unknown): unknown => {
+  if (isTensor(tree)) return leaf(tree, path);
+  if (Array.isArray(tree)) return tree.map((part: Tree, i) => rebuild(part, pathTo(path, i), leaf));
+  if (!isRecord(tree)) throw new ShapeError(`tree: ${typeof tree} at "${path}" is neither tensor, array nor record`);
+  const keys = Object.keys(tree).sort();
+  return Object.fromEntries(keys.map((key) => [key, rebuild(tree[key], pathTo(path, key), leaf)]));
+};
+
+/** The same structure with each tensor replaced by f(tensor, path). */
+export const treeMap = <T extends Tree>(f: (leaf: Tensor, path: string) => Tensor, tree: T): T =>
+  rebuild(tree, "", f) as T;
+
+/** The structure of a tree with other leaves. Errors: ShapeError if the counts differ. */
+export const unflatten = <T extends Tree>(like: T, parts: readonly Tensor[]): T => {
+  let next = 0;
+  const out = treeMap(() => {
+    if (next >= parts.length) throw new ShapeError(`unflatten: the tree has more than ${parts.length} leaves`);
+    return parts[next++];
+  }, like);
+  if (next !== parts.length) throw new ShapeError(`unflatten: ${parts.length} tensors for ${next} leaves`);
+  return out;
+};
+
+/** Structure as text: equal exactly for trees of equal structure, dtypes and shapes. */
+export const treeKey = (tree: Tree): string =>
+  JSON.stringify(rebuild(tree, "", (t) => `${t.dtype}[${t.shape.join(",")}]`));
+
+/** f over the matching leaves of several trees of one structure. Errors: ShapeError if the structures differ. */
+export const treeZip = <T extends Tree>(
+  f: (leaves: Tensor[], path: string) => Tensor,
+  first: T,
+  ...rest: Tree[]
+): T => {
+  const paths = namedLeaves(first);
+  const columns = rest.map((tree) => {
+    const named = namedLeaves(tree);
+    const at = named.findIndex(([path], i) => path !== paths[i]?.[0]);
+    if (named.length !== paths.length || at >= 0)
+      throw new ShapeError(`treeZip: trees differ in structure${at >= 0 ? ` at "${named[at][0]}"` : ""}`);
+    return named;
+  });
+  return unflatten(
+    first,
+    paths.map(([path, leaf], i) => f([leaf, ...columns.map((column) => column[i][1])], path)),
+  );
+};

@@ -1,0 +1,103 @@
+import { DeviceError } from "../../core/index.js";
+
+/** Space for tensors inside one memory. Addresses are multiples of 16; every block is longer than asked by PADDING. */
+export interface Allocator {
+  /** Address of `bytes` free bytes. Errors: DeviceError with the numbers when the memory may not grow further. */
+  readonly allocate: (bytes: number) => number;
+  /** Takes a block back, and joins it with free neighbours. */
+  readonly release: (address: number) => void;
+  readonly liveBytes: () => number;
+  readonly liveBlocks: () => number;
+}
+
+/** Vector loops may read and write this far past the end of a block. */
+export const PADDING = 64;
+const ALIGNMENT = 16;
+/** Size classes: eight to a power of two. */
+const STEPS = 8;
+const CLASSES = 33 * STEPS;
+
+/** The class whose blocks are at least this long: 2^(c/8), linearly inside a power of two. */
+const classOf = (bytes: number): number => {
+  const power = 31 - Math.clz32(bytes);
+  return power * STEPS + Math.floor((bytes / 2 ** power - 1) * STEPS);
+};
+
+/**
+ * Two-level segregated fit (Masmano et al. 2004): free blocks lie in lists by size class; an allocation takes the first
+ * block of the first class in which every block is long enough, so it looks at classes and not at blocks.
+ * `grow(end)` makes the memory at least `end` bytes long, or returns false.
+ */
+export const createAllocator = (start: number, limit: number, grow: (end: number) => boolean): Allocator => {
+  let end = start;
+  let live = 0;
+  const used = new Map<number, number>();
+  const sizeAt = new Map<number, number>(); // free blocks by start
+  const startBefore = new Map<number, number>(); // free blocks by end
+  const classes = Array.from({ length: CLASSES }, () => new Set<number>());
+
+  const addFree = (address: number, bytes: number): void => {
+    sizeAt.set(address, bytes);
+    startBefore.set(address + bytes, address);
+    classes[classOf(bytes)].add(address);
+  };
+  const takeFree = (address: number): number => {
+    const bytes = sizeAt.get(address) as number;
+    sizeAt.delete(address);
+    startBefore.delete(address + bytes);
+    classes[classOf(bytes)].delete(address);
+    return bytes;
+  };
+  const find = (bytes: number): number | undefined => {
+    // Blocks of the request's own class may be too short: look for one that is not, a few deep, before going up.
+    let tries = 4;
+    for (const address of classes[classOf(bytes)]) {
+      if ((sizeAt.get(address) as number) >= bytes) return address;
+      if (--tries === 0) break;
+    }
+    for (let c = classOf(bytes) + 1; c < CLASSES; c++) for (const address of classes[c]) return address;
+    return undefined;
+  };
+  const extend = (bytes: number): number => {
+    const last = startBefore.get(end);
+    const address = last ?? end;
+    if (address + bytes > limit || !grow(address + bytes))
+      throw new DeviceError(
+        `cpu: out of memory: ${bytes} bytes asked, ${live} in use, ${limit} at most (32-bit addresses)`,
+        "use a smaller batch, checkpoint() layers, or a device with more memory",
+      );
+    if (last !== undefined) takeFree(last);
+    end = address + bytes;
+    addFree(address, bytes);
+    return address;
+  };
+
+  return {
+    allocate: (bytes) => {
+      const length = Math.ceil((bytes + PADDING) / ALIGNMENT) * ALIGNMENT;
+      const address = find(length) ?? extend(length);
+      const whole = takeFree(address);
+      if (whole > length) addFree(address + length, whole - length);
+      used.set(address, length);
+      live += length;
+      return address;
+    },
+    release: (address) => {
+      const bytes = used.get(address);
+      if (bytes === undefined) throw new DeviceError(`cpu: ${address} is not an allocated address`);
+      used.delete(address);
+      live -= bytes;
+      let from = address;
+      let to = address + bytes;
+      const before = startBefore.get(from);
+      if (before !== undefined) {
+        takeFree(before);
+        from = before;
+      }
+      if (sizeAt.has(to)) to += takeFree(to);
+      addFree(from, to - from);
+    },
+    liveBytes: () => live,
+    liveBlocks: () => used.size,
+  };
+};

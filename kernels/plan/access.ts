@@ -1,0 +1,51 @@
+import type { Tensor } from "../../core/index.js";
+import { broadcastView, contiguous, permuteView, reshapeView, type Strided, sliceView } from "./strided.js";
+
+/** Where a tensor's elements come from: a base that is computed or given, seen through a view. */
+export interface Access {
+  readonly base: Tensor;
+  readonly view: Strided;
+}
+
+/**
+ * Follows reshape, permute, broadcastTo and slice down to a base. A reshape that strides cannot express is a base of its
+ * own (it is copied). For iota the view's strides give the *value*: offset + Σ i·strides.
+ */
+export const accessor = (): ((t: Tensor) => Access) => {
+  const known = new Map<Tensor, Access>();
+  const follow = (t: Tensor): Access => {
+    if (t.op.name === "iota") {
+      const strides = t.shape.map((_, axis) => (axis === t.attrs.axis ? 1 : 0));
+      return { base: t, view: { shape: t.shape, strides, offset: 0 } };
+    }
+    const own = { base: t, view: contiguous(t.shape) };
+    const x = t.op.kind === "view" && t.inputs.length === 1 ? known.get(t.inputs[0]) : undefined;
+    if (x === undefined) return own;
+    switch (t.op.name) {
+      case "reshape": {
+        const view = reshapeView(x.view, t.shape);
+        return view === undefined ? own : { base: x.base, view };
+      }
+      case "permute":
+        return { base: x.base, view: permuteView(x.view, t.attrs.axes as number[]) };
+      case "broadcastTo":
+        return { base: x.base, view: broadcastView(x.view, t.shape) };
+      case "slice":
+        return { base: x.base, view: sliceView(x.view, t.attrs.starts as number[], t.shape) };
+      default:
+        return own; // pad, concat of one
+    }
+  };
+  return (t) => {
+    const stack = [t];
+    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+      const missing = top.op.kind === "view" ? top.inputs.find((x) => !known.has(x)) : undefined;
+      if (missing !== undefined) stack.push(missing);
+      else {
+        if (!known.has(top)) known.set(top, follow(top));
+        stack.pop();
+      }
+    }
+    return known.get(t) as Access;
+  };
+};

@@ -1,0 +1,115 @@
+import { reachable, sameShape, type Tensor } from "../../core/index.js";
+import type { Access } from "./access.js";
+import { literalOf } from "./simplify.js";
+
+/** Which pointwise nodes run inside which kernel. */
+export interface Fusion {
+  /** Pointwise nodes that are computed inside the one step that uses them (a reduction, a copy into a concat or pad). */
+  readonly absorbed: ReadonlySet<Tensor>;
+  /** The other pointwise nodes, grouped: one map step a group. */
+  readonly groups: readonly Group[];
+}
+
+/** Nodes that one map step computes, in creation order, and those of them that others read. */
+export interface Group {
+  readonly nodes: readonly Tensor[];
+  readonly written: readonly Tensor[];
+}
+
+const isPointwise = (t: Tensor): boolean => t.op.kind === "pointwise" && t.op.name !== "iota";
+
+/** Is the edge direct: same index space, no view between? */
+const isDirect = (input: Tensor, user: Tensor): boolean => isPointwise(input) && sameShape(input.shape, user.shape);
+
+/** The distinct memory bases an expression reads besides `inside`. Literals and iotas are no memory. */
+const loadsOf = (nodes: readonly Tensor[], inside: ReadonlySet<Tensor>, access: (t: Tensor) => Access): Set<Tensor> => {
+  const bases = new Set<Tensor>();
+  for (const t of nodes)
+    for (const x of t.inputs) {
+      if (inside.has(x) || literalOf(x) !== undefined) continue;
+      const { base } = access(x);
+      if (base.op.name !== "iota") bases.add(base);
+    }
+  return bases;
+};
+
+/** Ops whose inputs may be computed on the fly. */
+const sinks = new Set(["sum", "max", "concat", "pad"]);
+
+/**
+ * Groups pointwise nodes into kernels. A node's level is the length of the longest chain of kernels before it; edges
+ * inside one index space cost nothing, every other edge costs one. Neighbours of one level form a group, which can
+ * therefore never wait for itself.
+ */
+export const fuse = (outputs: readonly Tensor[], access: (t: Tensor) => Access, maxBuffers: number): Fusion => {
+  const order = reachable(outputs);
+  const users = new Map<Tensor, Tensor[]>(order.map((t) => [t, []]));
+  for (const t of order) for (const x of t.inputs) users.get(x)?.push(t);
+  const isOutput = new Set(outputs);
+  const usedOnce = (t: Tensor) => users.get(t)?.length === 1 && !isOutput.has(t);
+
+  const absorbed = new Set<Tensor>();
+  for (const sink of order) {
+    if (!sinks.has(sink.op.name)) continue;
+    for (const top of sink.inputs) {
+      if (!isPointwise(top) || !usedOnce(top)) continue;
+      const inside = new Set([top]);
+      for (const t of inside)
+        for (const x of t.inputs) {
+          if (!isDirect(x, t) || !usedOnce(x)) continue;
+          const grown = new Set([...inside, x]);
+          if (loadsOf([...grown], grown, access).size < maxBuffers) inside.add(x);
+        }
+      if (loadsOf([...inside], inside, access).size < maxBuffers) for (const t of inside) absorbed.add(t);
+    }
+  }
+
+  const grouped = order.filter((t) => isPointwise(t) && !absorbed.has(t));
+  const isGrouped = new Set(grouped);
+  const joins = (x: Tensor, t: Tensor) => isGrouped.has(x) && isDirect(x, t);
+  const level = new Map<Tensor, number>();
+  const levelOf = (t: Tensor) => level.get(t) ?? 0;
+  for (const t of order) {
+    const free = t.op.kind === "view" || t.op.kind === "leaf" || absorbed.has(t);
+    const member = isGrouped.has(t);
+    // What a value costs its reader: values inside a kernel are free, memory comes one level later.
+    const cost = (x: Tensor) => levelOf(x) + (member && joins(x, t) ? 0 : isGrouped.has(x) ? 1 : 0);
+    const before = t.inputs.reduce((most, x) => Math.max(most, cost(x)), 0);
+    level.set(t, member || free ? before : before + 1);
+  }
+  // A node that only one later kernel reads moves into it: nothing is written in between.
+  for (let i = grouped.length - 1; i >= 0; i--) {
+    const t = grouped[i];
+    const readers = users.get(t) as Tensor[];
+    if (isOutput.has(t) || readers.length === 0 || !readers.every((user) => isGrouped.has(user) && isDirect(t, user)))
+      continue;
+    const target = levelOf(readers[0]);
+    if (readers.every((user) => levelOf(user) === target)) level.set(t, target);
+  }
+
+  const root = new Map<Tensor, Tensor>(grouped.map((t) => [t, t]));
+  const find = (t: Tensor): Tensor => {
+    let at = t;
+    while (root.get(at) !== at) at = root.get(at) as Tensor;
+    root.set(t, at);
+    return at;
+  };
+  for (const t of grouped)
+    for (const x of t.inputs) if (joins(x, t) && levelOf(x) === levelOf(t)) root.set(find(x), find(t));
+  const groups = new Map<Tensor, Tensor[]>();
+  for (const t of grouped) {
+    const top = find(t);
+    groups.set(top, [...(groups.get(top) ?? []), t]);
+  }
+
+  // A group that touches too many buffers splits by creation order: its first half never needs its second.
+  const split = (nodes: readonly Tensor[]): Group[] => {
+    const inside = new Set(nodes);
+    const written = nodes.filter((t) => isOutput.has(t) || users.get(t)?.some((user) => !inside.has(user)));
+    if (nodes.length === 1 || loadsOf(nodes, inside, access).size + written.length <= maxBuffers)
+      return [{ nodes, written }];
+    const half = nodes.length >> 1;
+    return [...split(nodes.slice(0, half)), ...split(nodes.slice(half))];
+  };
+  return { absorbed, groups: [...groups.values()].flatMap(split) };
+};

@@ -1,0 +1,157 @@
+import { DeviceError, type ReduceName, reachable, sizeOf, type Tensor } from "../../core/index.js";
+import { type Access, accessor } from "./access.js";
+import { expressionOf } from "./expression.js";
+import { fuse } from "./fuse.js";
+import { standIn } from "./remake.js";
+import type { CallStep, MapStep, MatmulStep, ReduceStep, View } from "./steps.js";
+import { contiguous, isContiguous, type Strided, sliceView } from "./strided.js";
+
+/** A view of a base, before bases have buffers. */
+export type BaseView = Access;
+
+/** Steps as in steps.ts, but over bases instead of buffers. */
+type Over<S, V> = {
+  readonly [K in keyof S]: S[K] extends View ? V : S[K] extends readonly View[] ? readonly V[] : S[K];
+};
+type BaseMap = Omit<Over<MapStep, BaseView>, "outputs"> & {
+  readonly outputs: readonly {
+    readonly value: number;
+    readonly view: BaseView;
+    readonly dtype: MapStep["outputs"][number]["dtype"];
+  }[];
+};
+export type BaseStep = BaseMap | Over<ReduceStep, BaseView> | Over<MatmulStep, BaseView> | Over<CallStep, BaseView>;
+
+/** A step with the bases it reads and writes, and its place in the program as written. */
+export interface Lowered {
+  readonly step: BaseStep;
+  readonly reads: readonly Tensor[];
+  readonly writes: readonly Tensor[];
+  readonly key: number;
+}
+
+/** A simplified graph as unordered steps. `results` says which base holds each program output, contiguous from its start. */
+export interface Lowering {
+  readonly steps: readonly Lowered[];
+  readonly results: readonly Tensor[];
+}
+
+const identityAxes = (rank: number): number[] => Array.from({ length: rank }, (_, i) => i);
+
+/** Turns a simplified graph into steps. */
+export const lower = (outputs: readonly Tensor[], maxBuffers: number): Lowering => {
+  const order = reachable(outputs);
+  const access = accessor();
+  const { absorbed, groups } = fuse(outputs, access, maxBuffers);
+  const steps: Lowered[] = [];
+  const push = (step: BaseStep, reads: readonly Access[], writes: readonly Tensor[], key: number) => {
+    if (writes.some((t) => sizeOf(t.shape) > 0)) steps.push({ step, reads: reads.map((r) => r.base), writes, key });
+  };
+
+  /** What is computed on the fly for a step that reads `top`. */
+  const absorbedBelow = (top: Tensor): Set<Tensor> => {
+    const inside = new Set<Tensor>(absorbed.has(top) ? [top] : []);
+    for (const t of inside) for (const x of t.inputs) if (absorbed.has(x)) inside.add(x);
+    return inside;
+  };
+  /** One map step that computes `top` (and what is absorbed below it) into a region of `target`. */
+  const writeRegion = (top: Tensor, target: Tensor, region: Strided, key: number) => {
+    if (sizeOf(top.shape) === 0) return;
+    const { body, loads, values } = expressionOf([top], absorbedBelow(top), access, identityAxes(top.shape.length));
+    const out = { value: values.get(top) as number, view: { base: target, view: region }, dtype: top.dtype };
+    push({ kind: "map", shape: top.shape, inputs: loads, body, outputs: [out] }, loads, [target], key);
+  };
+
+  const copies = new Map<Tensor, Tensor>();
+  /** A contiguous copy of a tensor as a base of its own; made once. */
+  const copied = (t: Tensor, key: number): Tensor => {
+    const known = copies.get(t);
+    if (known !== undefined) return known;
+    const base = standIn(t);
+    copies.set(t, base);
+    writeRegion(t, base, contiguous(t.shape), key);
+    return base;
+  };
+  /** The tensor as a memory view; an iota, which is no memory, is written out. */
+  const inMemory = (t: Tensor, key: number): Access =>
+    access(t).base.op.name === "iota" ? { base: copied(t, key), view: contiguous(t.shape) } : access(t);
+  const dense = (t: Tensor, key: number): Access => {
+    const seen = inMemory(t, key);
+    return isContiguous(seen.view) ? seen : { base: copied(t, key), view: contiguous(t.shape) };
+  };
+
+  for (const { nodes, written } of groups) {
+    const [{ shape }] = nodes;
+    const { body, loads, values } = expressionOf(written, new Set(nodes), access, identityAxes(shape.length));
+    const outs = written.map((t) => ({
+      value: values.get(t) as number,
+      view: { base: t, view: contiguous(t.shape) },
+      dtype: t.dtype,
+    }));
+    push({ kind: "map", shape, inputs: loads, body, outputs: outs }, loads, written, nodes[nodes.length - 1].id);
+  }
+
+  for (const t of order) {
+    const key = t.id;
+    if (t.op.kind === "reduce") {
+      const [x] = t.inputs;
+      const axes = t.attrs.axes as number[];
+      const keptAxes = identityAxes(x.shape.length).filter((axis) => !axes.includes(axis));
+      const { body, loads, values } = expressionOf([x], absorbedBelow(x), access, [...keptAxes, ...axes]);
+      const step: BaseStep = {
+        kind: "reduce",
+        reduce: t.op.name as ReduceName,
+        dtype: t.dtype,
+        kept: keptAxes.map((axis) => x.shape[axis]),
+        reduced: axes.map((axis) => x.shape[axis]),
+        inputs: loads,
+        body,
+        value: values.get(x) as number,
+        output: { base: t, view: contiguous(t.shape) },
+      };
+      push(step, loads, [t], key);
+    } else if (t.op.kind === "matmul") {
+      const [a, b] = t.inputs.map((x) => inMemory(x, key));
+      push({ kind: "matmul", a, b, output: { base: t, view: contiguous(t.shape) } }, [a, b], [t], key);
+    } else if (t.op.kind === "index" || t.op.kind === "fused") {
+      const inputs = t.inputs.map((x) => dense(x, key));
+      const dtypes = t.inputs.map((x) => x.dtype);
+      const output = { base: t, view: contiguous(t.shape) };
+      push({ kind: "call", name: t.op.name, inputs, dtypes, attrs: t.attrs, output }, inputs, [t], key);
+    } else if (t.op.name === "concat") {
+      const axis = t.attrs.axis as number;
+      let at = 0;
+      for (const part of t.inputs) {
+        const starts = t.shape.map((_, i) => (i === axis ? at : 0));
+        writeRegion(part, t, sliceView(contiguous(t.shape), starts, part.shape), key);
+        at += part.shape[axis];
+      }
+    } else if (t.op.name === "pad") {
+      const [x] = t.inputs;
+      const zero = { op: "constant", value: 0, dtype: t.dtype } as const;
+      const everywhere = { value: 0, view: { base: t, view: contiguous(t.shape) }, dtype: t.dtype };
+      push({ kind: "map", shape: t.shape, inputs: [], body: [zero], outputs: [everywhere] }, [], [t], key);
+      writeRegion(x, t, sliceView(contiguous(t.shape), t.attrs.low as number[], x.shape), key);
+    } else if (t.op.kind === "view" && access(t).base === t) {
+      // A reshape that strides cannot express: copy its input in row-major order.
+      const [x] = t.inputs;
+      writeRegion(x, t, contiguous(x.shape), key);
+    } else if (t.op.kind !== "pointwise" && t.op.kind !== "view" && t.op.kind !== "leaf")
+      throw new DeviceError(`plan: op ${t.op.name} has no lowering`);
+  }
+
+  const taken = new Set<Tensor>();
+  const results = outputs.map((t) => {
+    const { base, view } = access(t);
+    const whole = isContiguous(view) && view.offset === 0 && sizeOf(base.shape) === sizeOf(t.shape);
+    const free = base.op.kind !== "leaf" && base.op.name !== "iota" && !taken.has(base);
+    if (whole && free) {
+      taken.add(base);
+      return base;
+    }
+    const copy = standIn(t);
+    writeRegion(t, copy, contiguous(t.shape), Number.MAX_SAFE_INTEGER);
+    return copy;
+  });
+  return { steps, results };
+};

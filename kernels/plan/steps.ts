@@ -1,0 +1,106 @@
+import type { DType, HostData, PointwiseName, ReduceName } from "../../core/index.js";
+
+/** A tensor inside a buffer: element at index i lies at offset + Σ i·strides, in elements of four bytes. */
+export interface View {
+  /** Index into Plan.buffers. */
+  readonly buffer: number;
+  readonly shape: readonly number[];
+  /** Zero where an axis is broadcast. Never negative. */
+  readonly strides: readonly number[];
+  readonly offset: number;
+}
+
+/**
+ * One operation of a pointwise expression. An expression is a list; `args` are positions of earlier entries.
+ * `load` reads input `input` of the step at the current index; `constant` is a literal; `iota` is Σ i·strides over the
+ * step's index, like the offset of a view; every other name is a pointwise op.
+ */
+export type Instruction =
+  | { readonly op: "load"; readonly input: number; readonly dtype: DType }
+  | { readonly op: "constant"; readonly value: number; readonly dtype: DType }
+  | { readonly op: "iota"; readonly strides: readonly number[]; readonly dtype: DType }
+  | {
+      readonly op: Exclude<PointwiseName, "iota">;
+      readonly args: readonly number[];
+      readonly dtype: DType;
+      /** dtype of the first operand: what comparisons, casts and arithmetic select their instruction by. */
+      readonly from: DType;
+      /** randomBits: the domain. */
+      readonly domain?: number;
+    };
+
+/** Evaluates one expression for each index of `shape`; writes one or several of its values. */
+export interface MapStep {
+  readonly kind: "map";
+  readonly shape: readonly number[];
+  /** Views of exactly `shape`. */
+  readonly inputs: readonly View[];
+  readonly body: readonly Instruction[];
+  /** Where values of the body go: views of exactly `shape`; never overlapping an input or one another. */
+  readonly outputs: readonly { readonly value: number; readonly view: View; readonly dtype: DType }[];
+}
+
+/** Evaluates an expression over [...kept, ...reduced] and reduces its last value over the last axes. */
+export interface ReduceStep {
+  readonly kind: "reduce";
+  readonly reduce: ReduceName;
+  readonly dtype: DType;
+  readonly kept: readonly number[];
+  readonly reduced: readonly number[];
+  /** Views of exactly [...kept, ...reduced]. `reduced` may hold a 0 for sums (result 0). */
+  readonly inputs: readonly View[];
+  readonly body: readonly Instruction[];
+  /** The body's value that is reduced. */
+  readonly value: number;
+  /** Contiguous, shape `kept`. */
+  readonly output: View;
+}
+
+/** out[...batch, M, N] = a[...batch, M, K] × b[...batch, K, N], f32. Any strides; `out` is contiguous. */
+export interface MatmulStep {
+  readonly kind: "matmul";
+  readonly a: View;
+  readonly b: View;
+  readonly output: View;
+}
+
+/** Everything else: gather, scatterAdd, topkMask, and fused ops the device has kernels for. All views contiguous. */
+export interface CallStep {
+  readonly kind: "call";
+  /** Op name, such as "gather" or "attention.vjp"; inputs, attrs and result are those of the op's record in core. */
+  readonly name: string;
+  readonly inputs: readonly View[];
+  readonly dtypes: readonly DType[];
+  readonly attrs: Readonly<Record<string, unknown>>;
+  readonly output: View;
+}
+
+export type Step = MapStep | ReduceStep | MatmulStep | CallStep;
+
+export interface PlanBuffer {
+  /** input i of the program; output i (allocated fresh at each run); constant with its numbers; temporary in a slot. */
+  readonly role:
+    | { readonly kind: "input"; readonly index: number }
+    | { readonly kind: "output"; readonly index: number }
+    | { readonly kind: "constant"; readonly data: HostData; readonly dtype: DType }
+    | { readonly kind: "temporary"; readonly slot: number };
+  readonly bytes: number;
+}
+
+/** What a device runs: steps in order over buffers. Pure data; a function of the graph's structure. */
+export interface Plan {
+  readonly buffers: readonly PlanBuffer[];
+  /** Bytes of each slot; temporaries with disjoint lifetimes share one. */
+  readonly slots: readonly number[];
+  readonly steps: readonly Step[];
+  /** Buffer index of each program output, in order; all distinct. */
+  readonly outputs: readonly number[];
+}
+
+/** What a device tells the planner about itself. */
+export interface Abilities {
+  /** Names of fused ops ("softmax", "attention.vjp", …) that the device has kernels for; others are expanded. */
+  readonly fused: ReadonlySet<string>;
+  /** Most distinct buffers (inputs and outputs together) that one map or reduce step may touch. */
+  readonly maxBuffers: number;
+}

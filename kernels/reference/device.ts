@@ -1,0 +1,92 @@
+import {
+  type Buffer,
+  constantData,
+  type Device,
+  DeviceError,
+  expand,
+  type Graph,
+  type HostTensorData,
+  hostArray,
+  type Program,
+  reachable,
+  sizeOf,
+} from "../../core/index.js";
+
+/** A buffer of the reference device: plain numbers. */
+interface HostBuffer extends Buffer {
+  readonly data: HostTensorData["data"];
+}
+
+/** Computes every node by its op's definition in f64, one at a time, dropping values after their last use. */
+const interpret = (graph: Graph, inputs: readonly HostTensorData[], onLaunch: () => void): HostTensorData[] => {
+  const order = reachable(graph.outputs);
+  const uses = new Map<unknown, number>();
+  for (const t of [...graph.outputs, ...order.flatMap((t) => t.inputs)]) uses.set(t, (uses.get(t) ?? 0) + 1);
+  const values = new Map<unknown, HostTensorData>(graph.inputs.map((t, i) => [t, inputs[i]]));
+  for (const t of order) {
+    if (values.has(t)) continue;
+    if (t.op.name === "constant") values.set(t, constantData(t));
+    else {
+      if (t.op.evaluate === undefined) throw new DeviceError(`reference: op ${t.op.name} has no definition`);
+      const data = t.op.evaluate(
+        t.inputs.map((input) => values.get(input) as HostTensorData),
+        t,
+      );
+      values.set(t, { data, shape: t.shape, dtype: t.dtype });
+      onLaunch();
+    }
+    for (const input of t.inputs) {
+      const left = (uses.get(input) as number) - 1;
+      uses.set(input, left);
+      if (left === 0) values.delete(input);
+    }
+  }
+  return graph.outputs.map((t) => values.get(t) as HostTensorData);
+};
+
+/**
+ * The oracle: f64, one op after another, straight from the definitions in core. It knows no planner and no kernel, so that
+ * it shares nothing with what it judges.
+ */
+export const openReference = async (): Promise<Device> => {
+  let [liveBuffers, liveBytes, programs, launches] = [0, 0, 0, 0];
+
+  const keep = (data: HostTensorData["data"]): HostBuffer => {
+    liveBuffers++;
+    liveBytes += data.byteLength;
+    return { data, bytes: data.byteLength };
+  };
+  const dataOf = (buffer: Buffer) => (buffer as HostBuffer).data;
+
+  const build = (graph: Graph): Program => {
+    programs++;
+    const expanded: Graph = { inputs: graph.inputs, outputs: expand(graph.outputs) };
+    const bytes = (ts: Graph["inputs"]) => ts.reduce((n, t) => n + 8 * sizeOf(t.shape), 0);
+    return {
+      memory: { inputs: bytes(graph.inputs), outputs: bytes(graph.outputs), constants: 0, temporaries: 0 },
+      run: (buffers) => {
+        const inputs = graph.inputs.map((t, i) => ({ data: dataOf(buffers[i]), shape: t.shape, dtype: t.dtype }));
+        return interpret(expanded, inputs, () => launches++).map(({ data }) => keep(data.slice()));
+      },
+      free: () => {},
+    };
+  };
+
+  return {
+    name: "reference",
+    description: "reference (f64, interprets definitions)",
+    upload: (data, shape, dtype) => {
+      const copy = hostArray(dtype, sizeOf(shape));
+      copy.set(data);
+      return keep(copy);
+    },
+    read: async (buffer) => dataOf(buffer).slice(),
+    free: (buffer) => {
+      liveBuffers--;
+      liveBytes -= buffer.bytes;
+    },
+    build,
+    stats: () => ({ liveBuffers, liveBytes, programs, kernels: 0, launches }),
+    close: async () => {},
+  };
+};

@@ -1,0 +1,1 @@
+export { openReference } from "./device.js";

@@ -1,0 +1,101 @@
+import type { DType, PointwiseName } from "../../../core/index.js";
+import type { Instruction } from "../../plan/steps.js";
+import type { Builder } from "./module.js";
+
+type Operation = Extract<Instruction, { readonly args: readonly number[] }>;
+
+/** Text of one op; x, y, z are the operands' text. */
+type Emit = (k: Builder, x: string, y: string, z: string, it: Operation) => string;
+
+const call =
+  (name: Parameters<Builder["helper"]>[0]): Emit =>
+  (k, x) =>
+    `${k.helper(name)}(${x})`;
+
+const infix =
+  (symbol: string): Emit =>
+  (_, x, y) =>
+    `${x} ${symbol} ${y}`;
+
+/** Extremes keep NaN, as core does; WGSL's own may drop it. */
+const extreme =
+  (name: "max" | "min"): Emit =>
+  (k, x, y, _, { from }) =>
+    from === "f32" ? `${k.helper(`${name}_nan`)}(${x}, ${y})` : `${name}(${x}, ${y})`;
+
+const cast: Emit = (k, x, _y, _z, { from, dtype }) => {
+  if (from === dtype) return x;
+  if (dtype === "bool") return from === "f32" ? `!(${x} == 0.0)` : `${x} != ${from}(0)`;
+  if (from === "bool") return `select(${dtype}(0), ${dtype}(1), ${x})`;
+  if (from !== "f32") return dtype === "f32" ? `f32(${x})` : `bitcast<${dtype}>(${x})`;
+  return `${k.helper(dtype === "i32" ? "f32_to_i32" : "f32_to_u32")}(${x})`;
+};
+
+/**
+ * WGSL of every pointwise op. Tolerance against the definition in core: exact unless said; see helpers.ts for our own
+ * functions. Inputs that are denormal may count as 0 (WGSL lets a device flush them).
+ */
+const POINTWISE = {
+  neg: (_, x, _y, _z, { dtype }) => (dtype === "u32" ? `0u - ${x}` : `-${x}`),
+  abs: (_, x) => `abs(${x})`,
+  sign: (_, x) => `sign(${x})`, // NaN may give 0
+  floor: (_, x) => `floor(${x})`,
+  exp: call("exp_f"), // 2 ulp
+  log: call("log_f"), // 3 ulp
+  sqrt: (_, x) => `sqrt(${x})`, // 3 ulp by the specification, correctly rounded on most devices
+  rsqrt: (_, x) => `inverseSqrt(${x})`, // 2 ulp by the specification
+  sin: call("sin_f"), // 2e-7 absolute
+  cos: call("cos_f"), // 2e-7 absolute
+  tanh: call("tanh_f"), // 4 ulp
+  erf: call("erf_f"), // 4 ulp
+  sigmoid: call("sigmoid_f"), // 4 ulp
+  softplus: call("softplus_f"), // 4 ulp
+  add: infix("+"),
+  sub: infix("-"),
+  mul: infix("*"),
+  div: infix("/"), // 2.5 ulp by the specification
+  maximum: extreme("max"),
+  minimum: extreme("min"),
+  less: (_, x, y, _z, { from }) => (from === "bool" ? `!${x} && ${y}` : `${x} < ${y}`),
+  lessEqual: (_, x, y, _z, { from }) => (from === "bool" ? `!${x} || ${y}` : `${x} <= ${y}`),
+  equal: infix("=="),
+  and: infix("&&"),
+  or: infix("||"),
+  not: (_, x) => `!${x}`,
+  where: (_, x, y, z) => `select(${z}, ${y}, ${x})`,
+  cast,
+  randomBits: (k, x, y, z, { domain }) => `${k.helper("threefry_bits")}(${x}, ${y}, ${z}, ${domain ?? 0}u)`,
+  unitInterval: (_, x) => `f32(${x} >> 8u) * 5.9604644775390625e-8`,
+} satisfies Record<Exclude<PointwiseName, "iota">, Emit>;
+
+/** Constants that belong to formulas are text, so that compilers can fold them; all others (sizes, rates) are data. */
+const LITERALS = new Set([0, 1, -1, 2, 0.5, -0.5]);
+
+const constant = (k: Builder, value: number, dtype: DType): string => {
+  if (dtype === "bool") return value === 0 ? "false" : "true";
+  const plain = LITERALS.has(value) && !Object.is(value, -0);
+  if (dtype === "f32") return plain ? `f32(${value})` : k.floatParam(value);
+  if (plain && Number.isInteger(value) && value >= 0) return `${dtype}(${value})`;
+  return dtype === "u32" ? k.param(value) : `bitcast<i32>(${k.param(value)})`;
+};
+
+/**
+ * The lines of a fused expression, one `let` a value (shared values are computed once). `load` and `iota` give the text of
+ * the entries that depend on the index, by the entry's position. Value i is named `<prefix>i`.
+ */
+export const emitBody = (
+  k: Builder,
+  body: readonly Instruction[],
+  leaf: (position: number) => string,
+  prefix = "v",
+): string[] =>
+  body.map((it, position) => {
+    const [x, y, z] = "args" in it ? it.args.map((arg) => `${prefix}${arg}`) : [];
+    const text =
+      it.op === "load" || it.op === "iota"
+        ? leaf(position)
+        : it.op === "constant"
+          ? constant(k, it.value, it.dtype)
+          : (POINTWISE[it.op] as Emit)(k, x, y, z, it);
+    return `let ${prefix}${position} = ${text};`;
+  });

@@ -1,0 +1,263 @@
+/** Functions in WGSL that kernels ask for by name. */
+interface Helper {
+  readonly code: string;
+  readonly needs: readonly HelperName[];
+}
+
+export type HelperName =
+  | "infinity" | "is_nan" | "max_nan" | "min_nan" | "exp_f" | "log_f" | "log1p_unit" | "quarter_turns" | "sin_poly"
+  | "cos_poly" | "sin_f" | "cos_f" | "tanh_f" | "erf_f" | "sigmoid_f" | "softplus_f" | "threefry_bits" | "f32_to_i32"
+  | "f32_to_u32";
+
+const helper = (code: string, needs: readonly HelperName[] = []): Helper => ({ code, needs });
+
+/**
+ * WGSL promises little: sin and cos 2^-11, log 2^-21 near 1, exp (3 + 2|x|) ulp, tanh may overflow. These are ours. The
+ * tolerances in the comments are measured against f64 by a law (props/webgpu-math.test.ts); they assume a driver that
+ * evaluates in the order written, as Dawn's SPIR-V asks.
+ */
+export const HELPERS: Record<HelperName, Helper> = {
+  // Infinity has no literal, so that it comes as data: the first word of every parameter block.
+  infinity: helper("fn infinity() -> f32 { return bitcast<f32>(P[0].x); }"),
+
+  // By bits: a compiler may take x != x for false.
+  is_nan: helper("fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }"),
+
+  max_nan: helper(
+    "fn max_nan(x: f32, y: f32) -> f32 { return select(select(max(x, y), y, is_nan(y)), x, is_nan(x)); }",
+    ["is_nan"],
+  ),
+  min_nan: helper(
+    "fn min_nan(x: f32, y: f32) -> f32 { return select(select(min(x, y), y, is_nan(y)), x, is_nan(x)); }",
+    ["is_nan"],
+  ),
+
+  // 2 ulp. x = n ln 2 + r; eʳ by its series; 2ⁿ in two factors, since n reaches 128 and -149.
+  exp_f: helper(
+    `fn exp_f(x: f32) -> f32 {
+  let c = clamp(x, -104.0, 89.0);
+  let n = round(c * 1.44269504);
+  let r = (c - n * 0.693359375) + n * 2.12194440e-4;
+  var p = 1.98412698e-4;
+  p = p * r + 1.38888889e-3;
+  p = p * r + 8.33333333e-3;
+  p = p * r + 4.16666667e-2;
+  p = p * r + 1.66666667e-1;
+  p = p * r + 0.5;
+  p = p * r * r + r + 1.0;
+  let k = i32(n);
+  let half = k >> 1u;
+  let y = p * bitcast<f32>(u32(half + 127) << 23u) * bitcast<f32>(u32(k - half + 127) << 23u);
+  return select(y, x, is_nan(x));
+}`,
+    ["is_nan"],
+  ),
+
+  // 3 ulp. x = m 2ᵉ, √½ ≤ m < √2; log m = 2 atanh((m - 1) / (m + 1)).
+  log_f: helper(
+    `fn log_f(x: f32) -> f32 {
+  let tiny = x < 1.17549435e-38;
+  let bits = bitcast<u32>(select(x, x * 8388608.0, tiny));
+  let shifted = bits - 0x3f3504f3u;
+  let e = f32((bitcast<i32>(shifted) >> 23u) - select(0, 23, tiny));
+  let m = bitcast<f32>((shifted & 0x007fffffu) + 0x3f3504f3u);
+  let s = (m - 1.0) / (m + 1.0);
+  let z = s * s;
+  let series = ((0.111111111 * z + 0.142857143) * z + 0.2) * z + 0.333333333;
+  let y = e * 0.693359375 + (2.0 * s + (2.0 * s * z * series - e * 2.12194440e-4));
+  if (is_nan(x) || bitcast<u32>(x) == 0x7f800000u) { return x; }
+  if (x == 0.0) { return -infinity(); }
+  return select(y, infinity() - infinity(), x < 0.0);
+}`,
+    ["is_nan", "infinity"],
+  ),
+
+  // log(1 + e) for 0 ≤ e ≤ 1, 3 ulp: 2 atanh(e / (2 + e)), without the cancellation of log(1 + e).
+  log1p_unit: helper(
+    `fn log1p_unit(e: f32) -> f32 {
+  let s = e / (2.0 + e);
+  let z = s * s;
+  var p = 0.0666666667;
+  p = p * z + 0.0769230769;
+  p = p * z + 0.0909090909;
+  p = p * z + 0.111111111;
+  p = p * z + 0.142857143;
+  p = p * z + 0.2;
+  p = p * z + 0.333333333;
+  return 2.0 * (s + s * z * p);
+}`,
+  ),
+
+  // |x| = (q + r) π/2 for any finite x (Payne and Hanek): an exact 96-bit product with the bits of 2/π.
+  // Returns (r π/2, q mod 4), |r| ≤ ½.
+  quarter_turns: helper(
+    `fn word_of_two_over_pi(i: u32) -> u32 {
+  switch i {
+    case 1u: { return 0x28be60dbu; }
+    case 2u: { return 0x9391054au; }
+    case 3u: { return 0x7f09d5f4u; }
+    case 4u: { return 0x7d4d3770u; }
+    case 5u: { return 0x36d8a566u; }
+    case 6u: { return 0x4f10e410u; }
+    case 7u: { return 0x7f9458eau; }
+    default: { return 0u; }
+  }
+}
+fn multiply_high(a: u32, b: u32) -> u32 {
+  let low = (a & 0xffffu) * (b & 0xffffu);
+  let mid = (a >> 16u) * (b & 0xffffu) + (low >> 16u);
+  let mid2 = (a & 0xffffu) * (b >> 16u) + (mid & 0xffffu);
+  return (a >> 16u) * (b >> 16u) + (mid >> 16u) + (mid2 >> 16u);
+}
+struct Turn { angle: f32, quadrant: u32 }
+fn quarter_turns(x: f32) -> Turn {
+  let a = abs(x);
+  if (a < 0.785398) { return Turn(a, 0u); }
+  let bits = bitcast<u32>(a);
+  let e = (bits >> 23u) - 126u;
+  let i = e >> 5u;
+  let shift = e & 31u;
+  let mantissa = (bits << 8u) | 0x80000000u;
+  var hi = word_of_two_over_pi(i);
+  var mid = word_of_two_over_pi(i + 1u);
+  var lo = word_of_two_over_pi(i + 2u);
+  if (shift > 0u) {
+    hi = (hi << shift) | (mid >> (32u - shift));
+    mid = (mid << shift) | (lo >> (32u - shift));
+    lo = (lo << shift) | (word_of_two_over_pi(i + 3u) >> (32u - shift));
+  }
+  let carried = multiply_high(mantissa, lo);
+  let low = mantissa * mid + carried;
+  let high = mantissa * hi + multiply_high(mantissa, mid) + select(0u, 1u, low < carried);
+  var q = high >> 30u;
+  var top = high & 0x3fffffffu;
+  var bottom = low;
+  let beyond = (top & 0x20000000u) != 0u;
+  if (beyond) {
+    q += 1u;
+    bottom = 0u - low;
+    top = 0x40000000u - top - select(1u, 0u, low == 0u);
+  }
+  let r = (f32(top) + f32(bottom) * 2.3283064e-10) * 1.4629181e-9;
+  return Turn(select(r, -r, beyond), q & 3u);
+}`,
+  ),
+  sin_poly: helper(
+    `fn sin_poly(r: f32) -> f32 {
+  let z = r * r;
+  return r + r * z * ((2.7183114e-6 * z - 1.9839334e-4) * z * z + 8.3333293e-3 * z - 0.16666666);
+}`,
+  ),
+  cos_poly: helper(
+    `fn cos_poly(r: f32) -> f32 {
+  let z = r * r;
+  return 1.0 + z * (-0.5 + z * (4.1666646e-2 + z * (-1.3887316e-3 + z * 2.4433157e-5)));
+}`,
+  ),
+  // Absolute error 2e-7 for every finite x.
+  sin_f: helper(
+    `fn sin_f(x: f32) -> f32 {
+  let t = quarter_turns(x);
+  let y = select(sin_poly(t.angle), cos_poly(t.angle), (t.quadrant & 1u) == 1u);
+  return select(y, -y, ((t.quadrant & 2u) != 0u) != (x < 0.0));
+}`,
+    ["quarter_turns", "sin_poly", "cos_poly"],
+  ),
+  cos_f: helper(
+    `fn cos_f(x: f32) -> f32 {
+  let t = quarter_turns(x);
+  let y = select(cos_poly(t.angle), sin_poly(t.angle), (t.quadrant & 1u) == 1u);
+  return select(y, -y, ((t.quadrant + 1u) & 2u) != 0u);
+}`,
+    ["quarter_turns", "sin_poly", "cos_poly"],
+  ),
+
+  // 4 ulp. A polynomial near 0 (Cephes), else 1 - 2 / (e^2|x| + 1).
+  tanh_f: helper(
+    `fn tanh_f(x: f32) -> f32 {
+  let a = min(abs(x), 10.0);
+  let z = a * a;
+  var p = -5.70498872e-3;
+  p = p * z + 2.06390888e-2;
+  p = p * z - 5.37397155e-2;
+  p = p * z + 1.33314422e-1;
+  p = p * z - 3.33332819e-1;
+  let near = a + a * z * p;
+  let y = select(1.0 - 2.0 / (exp_f(2.0 * a) + 1.0), near, a < 0.625);
+  return select(select(y, -y, x < 0.0), x, is_nan(x));
+}`,
+    ["exp_f", "is_nan"],
+  ),
+
+  // 4 ulp. Polynomial near 0, else 1 - e^p(|x|) (N. Juffa).
+  erf_f: helper(
+    `fn erf_f(x: f32) -> f32 {
+  let a = min(abs(x), 4.0);
+  let z = a * a;
+  var far = (-1.72853470e-5 * a + 3.83197126e-4) * z + (-3.88396438e-3 * a + 2.42546219e-2);
+  far = far * a - 1.06777877e-1;
+  far = far * a - 6.34846687e-1;
+  far = far * a - 1.28717512e-1;
+  far = 1.0 - exp_f(far * a - a);
+  var near = -5.96761703e-4;
+  near = near * z + 4.99119423e-3;
+  near = near * z - 2.67681349e-2;
+  near = near * z + 1.12819925e-1;
+  near = near * z - 3.76125336e-1;
+  near = near * z + 1.28379166e-1;
+  let y = select(near * a + a, far, a > 0.927734375);
+  return select(select(y, -y, x < 0.0), x, is_nan(x));
+}`,
+    ["exp_f", "is_nan"],
+  ),
+
+  // 4 ulp; the exponential never overflows.
+  sigmoid_f: helper(
+    `fn sigmoid_f(x: f32) -> f32 {
+  let e = exp_f(-abs(x));
+  return select(1.0, e, x < 0.0) / (1.0 + e);
+}`,
+    ["exp_f"],
+  ),
+  softplus_f: helper(
+    "fn softplus_f(x: f32) -> f32 { return max_nan(x, 0.0) + log1p_unit(exp_f(-abs(x))); }",
+    ["exp_f", "log1p_unit", "max_nan"],
+  ),
+
+  // Exact: core/ops/definitions.ts, threefryBits.
+  threefry_bits: helper(
+    `fn threefry_bits(k0: u32, k1: u32, index: u32, domain: u32) -> u32 {
+  let k2 = k0 ^ k1 ^ 0x1bd11bdau;
+  var a = (index >> 3u) * 4u + (index & 3u) + k0;
+  var b = domain + k1;
+${[0, 1, 2, 3, 4]
+  .flatMap((block) => [
+    ...(block % 2 === 0 ? [13, 15, 26, 6] : [17, 29, 16, 24]).map(
+      (r) => `  a += b; b = ((b << ${r}u) | (b >> ${32 - r}u)) ^ a;`,
+    ),
+    `  a += k${(block + 1) % 3}; b += k${(block + 2) % 3} + ${block + 1}u;`,
+  ])
+  .join("\n")}
+  return select(a, b, ((index >> 2u) & 1u) == 1u);
+}`,
+  ),
+
+  // Truncate and saturate; NaN gives 0. The bounds are the outermost f32 inside the integer range.
+  f32_to_i32: helper(
+    `fn f32_to_i32(x: f32) -> i32 {
+  if (is_nan(x)) { return 0; }
+  if (x >= 2147483648.0) { return 2147483647; }
+  if (x <= -2147483648.0) { return -2147483647 - 1; }
+  return i32(x);
+}`,
+    ["is_nan"],
+  ),
+  f32_to_u32: helper(
+    `fn f32_to_u32(x: f32) -> u32 {
+  if (is_nan(x) || x <= 0.0) { return 0u; }
+  if (x >= 4294967296.0) { return 0xffffffffu; }
+  return u32(x);
+}`,
+    ["is_nan"],
+  ),
+};

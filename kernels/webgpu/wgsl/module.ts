@@ -1,0 +1,152 @@
+import type { DType } from "../../../core/index.js";
+import type { View } from "../../plan/steps.js";
+import { HELPERS, type HelperName } from "./helpers.js";
+
+/** One dispatch: WGSL text, what to bind, the numbers it reads, how many workgroups. */
+export interface Kernel {
+  /** Shown in timings and in Dawn's messages. */
+  readonly label: string;
+  /** The pipeline's cache key: structure only. Sizes, strides, offsets and constants are in `params`. */
+  readonly code: string;
+  /** Buffers at bindings 1, 2, …: an index into Plan.buffers, or `scratch(i)`. */
+  readonly bindings: readonly number[];
+  /** One letter a binding: r read, w written (perhaps read too). */
+  readonly access: string;
+  /** Words of the uniform buffer at binding 0. */
+  readonly params: readonly number[];
+  readonly workgroups: number;
+}
+
+/** Numbers a View.buffer that is not one of the plan's: working memory shared by all steps of a program. */
+export const scratch = (index: number): number => -1 - index;
+export const scratchIndex = (buffer: number): number => -1 - buffer;
+
+/** WGSL's type of a dtype inside an expression. */
+export const wgslType = (dtype: DType): string => dtype;
+
+/** Access to one buffer with one dtype; arguments and results are WGSL text. */
+export interface Access {
+  readonly load: (address: string) => string;
+  readonly store: (address: string, value: string) => string;
+}
+
+const words = new DataView(new ArrayBuffer(4));
+/** The bits of an f32. */
+export const bitsOf = (value: number): number => {
+  words.setFloat32(0, value);
+  return words.getUint32(0);
+};
+
+const LETTERS = "xyzw";
+const INFINITY_BITS = 0x7f800000;
+
+/** Collects the parts of one kernel's text. Every method returns WGSL text to put into the body. */
+export interface Builder {
+  /** A number that is data: u32. */
+  readonly param: (value: number) => string;
+  /** A number that is data: f32. Infinity and NaN may be passed so, though WGSL has no literal for them. */
+  readonly floatParam: (value: number) => string;
+  readonly buffer: (buffer: number, dtype: DType, mode: "read" | "write") => Access;
+  /** A name for a helper function; its text is added once. */
+  readonly helper: (name: HelperName) => string;
+  /** Text outside the entry point. */
+  readonly declare: (text: string) => void;
+  readonly finish: (entry: Entry) => Kernel;
+}
+
+interface Entry {
+  readonly workgroupSize: number;
+  readonly workgroups: number;
+  /** Sees `group` (flat workgroup number) and `lane` (flat invocation number in it). */
+  readonly body: string;
+}
+
+interface Bound {
+  readonly buffer: number;
+  readonly dtypes: Set<DType>;
+  written: boolean;
+}
+
+/** How elements of `dtype` pass through a buffer that holds f32 (only f32 in it) or raw words. */
+const accessors = (name: string, dtype: DType, raw: boolean, written: boolean): string => {
+  const [decode, encode] = {
+    f32: raw ? ["bitcast<f32>(B[i])", "bitcast<u32>(v)"] : ["B[i]", "v"],
+    i32: ["bitcast<i32>(B[i])", "bitcast<u32>(v)"],
+    u32: ["B[i]", "v"],
+    bool: ["B[i] != 0u", "select(0u, 1u, v)"],
+  }[dtype].map((text) => text.replace("B", name));
+  const load = `fn load_${name}_${dtype}(i: u32) -> ${dtype} { return ${decode}; }\n`;
+  return written ? `${load}fn store_${name}_${dtype}(i: u32, v: ${dtype}) { ${name}[i] = ${encode}; }\n` : load;
+};
+
+export const builder = (label: string): Builder => {
+  const params: number[] = [INFINITY_BITS];
+  const bound: Bound[] = [];
+  const helpers = new Set<HelperName>();
+  const declarations: string[] = [];
+
+  const param = (value: number): string => {
+    params.push(value >>> 0);
+    const at = params.length - 1;
+    return `P[${at >> 2}].${LETTERS[at & 3]}`;
+  };
+
+  const need = (name: HelperName): string => {
+    for (const other of HELPERS[name].needs) need(other);
+    helpers.add(name); // after what it needs
+    return name;
+  };
+
+  return {
+    param,
+    floatParam: (value) => `bitcast<f32>(${param(bitsOf(value))})`,
+    buffer: (buffer, dtype, mode) => {
+      let at = bound.findIndex((b) => b.buffer === buffer);
+      if (at < 0) at = bound.push({ buffer, dtypes: new Set(), written: false }) - 1;
+      bound[at].dtypes.add(dtype);
+      bound[at].written ||= mode === "write";
+      return {
+        load: (address) => `load_B${at}_${dtype}(${address})`,
+        store: (address, value) => `store_B${at}_${dtype}(${address}, ${value});`,
+      };
+    },
+    helper: need,
+    declare: (text) => void declarations.push(text),
+    finish: ({ workgroupSize, workgroups, body }) => {
+      const buffers = bound.map(({ dtypes, written }, at) => {
+        const raw = [...dtypes].some((dtype) => dtype !== "f32");
+        const type = written ? "read_write" : "read";
+        const head = `@group(0) @binding(${at + 1}) var<storage, ${type}> B${at}: array<${raw ? "u32" : "f32"}>;\n`;
+        return head + [...dtypes].map((dtype) => accessors(`B${at}`, dtype, raw, written)).join("");
+      });
+      const code = [
+        `@group(0) @binding(0) var<uniform> P: array<vec4<u32>, ${Math.ceil(params.length / 4)}>;`,
+        ...buffers,
+        ...[...helpers].map((name) => HELPERS[name].code),
+        ...declarations,
+        `@compute @workgroup_size(${workgroupSize})`,
+        "fn main(@builtin(workgroup_id) at: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>,",
+        "        @builtin(local_invocation_index) lane: u32) {",
+        "  let group = at.y * grid.x + at.x;",
+        body,
+        "}",
+      ].join("\n");
+      return {
+        label,
+        code,
+        bindings: bound.map((b) => b.buffer),
+        access: bound.map((b) => (b.written ? "w" : "r")).join(""),
+        params,
+        workgroups,
+      };
+    },
+  };
+};
+
+/** A view of a contiguous vector in a buffer. */
+export const vector = (buffer: number, length: number, offset = 0): View => ({
+  buffer,
+  shape: [length],
+  strides: [1],
+  offset,
+});

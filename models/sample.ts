@@ -1,0 +1,128 @@
+import { InputError, threefryBits } from "../core/index.js";
+
+/** How the next token is chosen. Meanings, order and defaults are those of transformers' `generate`. */
+export interface SamplingOptions {
+  /** Take the likeliest token (after the repetition penalty); the other options are then unused. */
+  readonly greedy?: boolean;
+  /** Divides the logits; > 0, default 1. */
+  readonly temperature?: number;
+  /** Keep the k likeliest tokens (and those that tie with the last); 0, the default, keeps all. */
+  readonly topK?: number;
+  /** Keep the fewest likeliest tokens whose probabilities sum to at least p; in (0, 1], default 1 keeps all. */
+  readonly topP?: number;
+  /** > 1 makes tokens that already occurred less likely; default 1. */
+  readonly repetitionPenalty?: number;
+  /** Integer ≥ 0, default 0. The same seed gives the same text on every device that computes the same logits. */
+  readonly seed?: number;
+}
+
+/** Errors: InputError naming the option that is out of its range. */
+export const checkSampling = (options: SamplingOptions): void => {
+  const require = (name: keyof SamplingOptions, fits: (x: number) => boolean, range: string) => {
+    const value = options[name];
+    if (value !== undefined && !(typeof value === "number" && fits(value)))
+      throw new InputError(`${name} is ${value}; it must be ${range}`);
+  };
+  const hint = "a number > 0 (greedy decoding is the limit 0)";
+  if (!options.greedy) require("temperature", (x) => x > 0 && Number.isFinite(x), hint);
+  require("topK", (x) => Number.isInteger(x) && x >= 0, "an integer ≥ 0 (0 keeps all)");
+  require("topP", (x) => x > 0 && x <= 1, "in (0, 1]");
+  require("repetitionPenalty", (x) => x > 0 && Number.isFinite(x), "a number > 0");
+  require("seed", (x) => Number.isSafeInteger(x) && x >= 0, "an integer ≥ 0");
+};
+
+/** Scores of one position, in f64; −∞ marks a token that cannot be chosen. Functions below return new arrays. */
+export type Scores = Float64Array;
+
+/** Scores of the tokens in `seen`: s/θ if s ≥ 0, else s·θ.  Keskar et al. 2019 (CTRL). */
+export const penalizeRepetition = (scores: Scores, seen: Iterable<number>, penalty: number): Scores => {
+  const out = scores.slice();
+  for (const id of new Set(seen)) out[id] = scores[id] < 0 ? scores[id] * penalty : scores[id] / penalty;
+  return out;
+};
+
+/** scores / temperature. */
+export const applyTemperature = (scores: Scores, temperature: number): Scores => scores.map((s) => s / temperature);
+
+/** Drops what scores below the k-th largest.  Fan et al. 2018. */
+export const keepTopK = (scores: Scores, k: number): Scores => {
+  if (k === 0 || k >= scores.length) return scores;
+  const threshold = scores.toSorted()[scores.length - k];
+  return scores.map((s) => (s < threshold ? Number.NEGATIVE_INFINITY : s));
+};
+
+/** Drops the least likely tokens that hold at most 1 − p together; equal ones go from the highest id on.  Holtzman et al. 2020. */
+export const keepTopP = (scores: Scores, p: number): Scores => {
+  if (p >= 1) return scores;
+  const probability = probabilities(scores);
+  const ascending = Array.from(scores, (_, id) => id).sort((a, b) => scores[a] - scores[b] || b - a);
+  const out = scores.slice();
+  let dropped = 0;
+  for (const id of ascending.slice(0, -1)) {
+    dropped += probability[id];
+    if (dropped > 1 - p) break;
+    out[id] = Number.NEGATIVE_INFINITY;
+  }
+  return out;
+};
+
+/** Softmax. */
+export const probabilities = (scores: Scores): Scores => {
+  const highest = scores.reduce((a, b) => Math.max(a, b));
+  const e = scores.map((s) => Math.exp(s - highest));
+  const total = e.reduce((a, b) => a + b);
+  return e.map((x) => x / total);
+};
+
+/** The scores that are sampled from: repetition penalty, temperature, top-k, top-p, in this order. */
+export const processScores = (
+  scores: Scores,
+  seen: Iterable<number>,
+  { temperature = 1, topK = 0, topP = 1, repetitionPenalty = 1 }: SamplingOptions,
+): Scores => {
+  const penalized = repetitionPenalty === 1 ? scores : penalizeRepetition(scores, seen, repetitionPenalty);
+  return keepTopP(keepTopK(applyTemperature(penalized, temperature), topK), topP);
+};
+
+/** The first id with the highest score. */
+export const argmax = (scores: Scores): number => {
+  let best = 0;
+  for (let id = 1; id < scores.length; id++) if (scores[id] > scores[best]) best = id;
+  return best;
+};
+
+/** The id at which the cumulative probability, in id order, passes u ∈ [0, 1). */
+export const pick = (probability: Scores, u: number): number => {
+  let cumulative = 0;
+  let last = 0;
+  for (let id = 0; id < probability.length; id++) {
+    if (probability[id] === 0) continue;
+    cumulative += probability[id];
+    last = id;
+    if (u < cumulative) return id;
+  }
+  return last; // rounding left the sum just below 1
+};
+
+/**
+ * Uniform number in [0, 1) with 53 bits for (seed, stream, step): words 2·step and 2·step+1 of
+ * bits(foldIn(key(seed), stream)) in core.
+ */
+export const uniformAt = (seed: number, stream: number, step: number): number => {
+  const FOLD = 2;
+  const [k0, k1] = [Math.floor(seed / 2 ** 32), seed >>> 0];
+  const [s0, s1] = [0, 1].map((i) => threefryBits(k0, k1, (2 * stream + i) >>> 0, FOLD));
+  const [high, low] = [0, 1].map((i) => threefryBits(s0, s1, (2 * step + i) >>> 0, 0));
+  return ((high >>> 5) * 2 ** 26 + (low >>> 6)) * 2 ** -53;
+};
+
+/**
+ * The next token of one row: `seen` are the row's ids so far; (stream, step) number the draw.
+ * Errors: InputError if the scores hold a NaN (a model that diverged).
+ */
+export const chooseToken = (scores: Scores, seen: readonly number[], options: SamplingOptions, stream: number, step: number): number => {
+  if (scores.some(Number.isNaN)) throw new InputError("generate: the model's logits are not numbers; its weights are broken or have diverged");
+  if (options.greedy)
+    return argmax(penalizeRepetition(scores, options.repetitionPenalty === undefined ? [] : seen, options.repetitionPenalty ?? 1));
+  return pick(probabilities(processScores(scores, seen, options)), uniformAt(options.seed ?? 0, stream, step));
+};

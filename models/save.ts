@@ -1,0 +1,42 @@
+import { mkdirSync } from "node:fs";
+import { resolve } from "node:path";
+import { read } from "../core/index.js";
+import type { ModelConfig } from "./config.js";
+import { copyTokenizerFiles, saveConfig } from "./folder.js";
+import type { Model } from "./load.js";
+import type { HostTensor } from "./safetensors.js";
+import { writeWeights } from "./weights.js";
+
+export interface SaveOptions {
+  /** The folder that the tokenizer, chat template and generation settings are copied from. */
+  readonly from?: string;
+}
+
+/**
+ * Writes a folder that transformers and `loadModel` load: weights in the model's layout and dtype, config.json, and the
+ * tokenizer of `from`. Every file appears whole; config.json comes last, so that a folder with one is complete.
+ * An embedding multiplier, which transformers would not apply, is folded into the embedding; a tied head then becomes a
+ * tensor of its own.
+ */
+export const saveModel = async (folder: string, model: Model, { from }: SaveOptions = {}): Promise<void> => {
+  const weights = new Map<string, HostTensor>();
+  for (const [name, t] of Object.entries(model.params)) {
+    const data = await read(t);
+    weights.set(name, { shape: t.shape, data: data instanceof Float32Array ? data : Float32Array.from(data) });
+  }
+  const config = foldMultiplier(model.config, weights);
+  mkdirSync(folder, { recursive: true });
+  if (from !== undefined && resolve(from) !== resolve(folder)) copyTokenizerFiles(from, folder);
+  writeWeights(folder, weights, { dtype: model.dtype, layout: model.layout });
+  saveConfig(folder, config, { from });
+};
+
+const foldMultiplier = (config: ModelConfig, weights: Map<string, HostTensor>): ModelConfig => {
+  const { embeddingMultiplier, raw } = config;
+  if (embeddingMultiplier === 1) return config;
+  const embedding = weights.get("model.embed_tokens.weight") as HostTensor;
+  if (config.tied) weights.set("lm_head.weight", embedding);
+  weights.set("model.embed_tokens.weight", { ...embedding, data: embedding.data.map((x) => x * embeddingMultiplier) });
+  const { embedding_multiplier: _, ...rest } = raw;
+  return { ...config, embeddingMultiplier: 1, tied: false, raw: { ...rest, tie_word_embeddings: false } };
+};

@@ -1,0 +1,39 @@
+import { after } from "node:test";
+import type { Device } from "../core/index.js";
+import { open } from "../kernels/index.js";
+
+export type DeviceName = Device["name"];
+
+/** Every device that laws run on. */
+export const deviceNames: readonly DeviceName[] = ["reference", "cpu", "webgpu"];
+
+const opened = new Map<DeviceName, Promise<Device>>();
+
+/** The device of this test process; opened once, closed after the last test. */
+export const device = (name: DeviceName): Promise<Device> => {
+  const known = opened.get(name);
+  if (known !== undefined) return known;
+  const promise = open(name);
+  opened.set(name, promise);
+  return promise;
+};
+
+after(async () => {
+  for (const promise of opened.values()) await promise.then((d) => d.close()).catch(() => {});
+});
+
+/** Is there an adapter to run WebGPU laws on? `npm test` and CI demand one (TAUGRAD_WEBGPU=required). */
+const webgpuIsHere = async (): Promise<boolean> => {
+  if (process.env.TAUGRAD_WEBGPU === "required") return true;
+  return device("webgpu").then(
+    () => true,
+    () => false,
+  );
+};
+
+/** Devices at hand; prints a line when WebGPU laws cannot run. */
+export const presentDevices = async (): Promise<DeviceName[]> => {
+  if (await webgpuIsHere()) return [...deviceNames];
+  console.log("no WebGPU adapter: the WebGPU laws of this file do not run (npm test brings a software adapter)");
+  return deviceNames.filter((name) => name !== "webgpu");
+};

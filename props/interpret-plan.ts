@@ -1,0 +1,108 @@
+import * as t from "../core/index.js";
+import { node } from "../core/tensor.js";
+import type { Instruction, Plan, View } from "../kernels/plan/steps.js";
+
+/** Records of the pointwise ops by name, taken from nodes. */
+const records = (() => {
+  const [f, b, u] = [t.scalar(1), t.scalar(1, "bool"), t.scalar(1, "u32")];
+  const unary = [t.neg, t.abs, t.sign, t.floor, t.exp, t.log, t.sqrt, t.rsqrt, t.sin, t.cos, t.tanh, t.erf, t.sigmoid];
+  const binary = [t.add, t.sub, t.mul, t.div, t.maximum, t.minimum, t.less, t.lessEqual, t.equal];
+  const nodes = [
+    ...unary.map((op) => op(f)),
+    t.softplus(f),
+    ...binary.map((op) => op(f, f)),
+    t.and(b, b),
+    t.or(b, b),
+    t.not(b),
+    t.where(b, f, f),
+    t.cast(f, "i32"),
+    t.randomBits(u, u, u, 0),
+    t.unitInterval(u),
+    t.gather(t.ones([1]), t.scalar(0, "i32")),
+    t.scatterAdd(t.scalar(0, "i32"), f, 1),
+    t.topkMask(f, 1),
+  ];
+  return new Map(nodes.map((x) => [x.op.name as string, x.op]));
+})();
+
+/** Offsets of a view's elements in row-major order. */
+const offsets = ({ shape, strides, offset }: Pick<View, "shape" | "strides" | "offset">): number[] => {
+  let out = [offset];
+  shape.forEach((n, axis) => {
+    out = out.flatMap((at) => Array.from({ length: n }, (_, i) => at + i * strides[axis]));
+  });
+  return out;
+};
+
+/** Runs a plan step by step in f64: the planner's own test, without any device. Temporaries start as garbage. */
+export const interpretPlan = (plan: Plan, inputs: readonly t.HostData[]): t.HostData[] => {
+  const slots = plan.slots.map((bytes) => new Float64Array(bytes / 4).fill(12345.678));
+  const memory = plan.buffers.map(({ role, bytes }): Float64Array => {
+    if (role.kind === "input") return Float64Array.from(inputs[role.index]);
+    if (role.kind === "constant") return Float64Array.from(role.data);
+    return role.kind === "temporary" ? slots[role.slot] : new Float64Array(bytes / 4).fill(Number.NaN);
+  });
+  const take = (view: View) => offsets(view).map((at) => memory[view.buffer][at]);
+  const wrap = (values: readonly number[], dtype: t.DType, shape: readonly number[]): t.HostTensorData => {
+    const data = t.hostArray(dtype, values.length);
+    data.set(values);
+    return { data, shape, dtype };
+  };
+  const bodyValues = (body: readonly Instruction[], loads: readonly View[], shape: readonly number[]) => {
+    const values: t.HostTensorData[] = [];
+    for (const x of body) {
+      const n = t.sizeOf(shape);
+      if (x.op === "load") values.push(wrap(take(loads[x.input]), x.dtype, shape));
+      else if (x.op === "constant") values.push(wrap(new Array(n).fill(x.value), x.dtype, shape));
+      else if (x.op === "iota") values.push(wrap(offsets({ shape, strides: x.strides, offset: 0 }), x.dtype, shape));
+      else {
+        const op = records.get(x.op) as t.Op;
+        const out = node(op, [], { domain: x.domain, from: x.from }, shape, x.dtype);
+        const data = (op.evaluate as NonNullable<t.Op["evaluate"]>)(
+          x.args.map((arg) => values[arg]),
+          out,
+        );
+        values.push({ data, shape, dtype: x.dtype });
+      }
+    }
+    return values;
+  };
+  const put = (view: View, data: ArrayLike<number>) =>
+    offsets(view).forEach((at, i) => {
+      memory[view.buffer][at] = data[i];
+    });
+
+  for (const step of plan.steps)
+    switch (step.kind) {
+      case "map": {
+        const values = bodyValues(step.body, step.inputs, step.shape);
+        for (const out of step.outputs) put(out.view, values[out.value].data);
+        break;
+      }
+      case "reduce": {
+        const { data } = bodyValues(step.body, step.inputs, [...step.kept, ...step.reduced])[step.value];
+        const width = t.sizeOf(step.reduced);
+        const rows = Array.from({ length: t.sizeOf(step.kept) }, (_, i) =>
+          Array.from(data.slice(i * width, (i + 1) * width)),
+        );
+        put(
+          step.output,
+          rows.map((row) => (step.reduce === "sum" ? row.reduce((a, x) => a + x, 0) : Math.max(...row))),
+        );
+        break;
+      }
+      case "matmul": {
+        const tensors = [step.a, step.b].map((view) => t.tensor(Float64Array.from(take(view)), view.shape));
+        const out = t.matmul(tensors[0], tensors[1]);
+        put(step.output, out.op.evaluate?.(out.inputs.map(t.constantData), out) as Float64Array);
+        break;
+      }
+      case "call": {
+        const op = records.get(step.name);
+        if (op?.evaluate === undefined) throw new Error(`no record of ${step.name}`);
+        const args = step.inputs.map((view, i) => wrap(take(view), step.dtypes[i], view.shape));
+        put(step.output, op.evaluate(args, node(op, [], step.attrs, step.output.shape, "f32")));
+      }
+    }
+  return plan.outputs.map((buffer) => memory[buffer]);
+};

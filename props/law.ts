@@ -1,0 +1,48 @@
+import { test } from "node:test";
+import fc from "fast-check";
+import type { Device } from "../core/index.js";
+import { type DeviceName, device, presentDevices } from "./devices.js";
+
+/** Random cases a device gets: compiling a shader for each graph is slow on software adapters. */
+const RUNS: Readonly<Record<DeviceName, number>> = { reference: 60, cpu: 60, webgpu: 12 };
+
+export interface LawOptions {
+  /** Share of the usual number of cases. */
+  readonly effort?: number;
+  /** Devices that the law speaks of; all by default. */
+  readonly on?: readonly DeviceName[];
+}
+
+const present = await presentDevices();
+const seed = process.env.FC_SEED === undefined ? undefined : Number(process.env.FC_SEED);
+
+/**
+ * A law, tried on random cases on each device: `law("name", arbitrary, async (value, device) => …)`. The body throws (assert)
+ * when the law fails. FC_SEED replays; fast-check prints seed and path with the shrunken counterexample.
+ */
+export const law = <T>(
+  name: string,
+  arbitrary: fc.Arbitrary<T>,
+  body: (value: T, device: Device) => Promise<void>,
+  { effort = 1, on = present }: LawOptions = {},
+): void => {
+  for (const where of present.filter((d) => on.includes(d)))
+    test(`${name} [${where}]`, async () => {
+      const here = await device(where);
+      const numRuns = Math.max(3, Math.round(RUNS[where] * effort));
+      await fc.assert(
+        fc.asyncProperty(arbitrary, (value) => body(value, here)),
+        { numRuns, seed },
+      );
+    });
+};
+
+/** One fixed case on each device. */
+export const check = (
+  name: string,
+  body: (device: Device) => Promise<void>,
+  on: readonly DeviceName[] = present,
+): void => {
+  for (const where of present.filter((d) => on.includes(d)))
+    test(`${name} [${where}]`, async () => body(await device(where)));
+};

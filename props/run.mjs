@@ -1,0 +1,51 @@
+/**
+ * The test run: npm test [-- NAME…]
+ * Builds the package, bundles props/ (all of it, or the files whose path contains a NAME), finds a WebGPU adapter and
+ * starts node's test runner in that environment. FC_SEED replays a failure. Exits 1 if anything failed.
+ */
+import { finished } from "node:stream/promises";
+import { run } from "node:test";
+import { spec } from "node:test/reporters";
+import { buildBundles, buildTypes } from "../build.mjs";
+import { findAdapter } from "./adapter.mjs";
+import { bundle, filesUnder } from "./bundle.mjs";
+
+const wanted = process.argv.slice(2);
+const files = filesUnder("props", ".test.ts").filter(
+  (file) => wanted.length === 0 || wanted.some((name) => file.includes(name)),
+);
+if (files.length === 0) {
+  console.error(`no test file in props/ is named like: ${wanted.join(", ")}`);
+  process.exit(2);
+}
+
+// The package's own laws look at dist/; a failed build is theirs to report, and the other laws still run.
+const packageBuilt = buildBundles().then(
+  () => buildTypes("ignore"),
+  () => undefined,
+);
+const [tests, { env, adapter }] = await Promise.all([bundle(files, ".props"), findAdapter(), packageBuilt]);
+
+console.log(`webgpu: ${adapter}`);
+Object.assign(process.env, env);
+// With this set the laws fail where they get no adapter, so that none is skipped in silence.
+if (env !== undefined || process.env.CI === "true") process.env.TAUGRAD_WEBGPU = "required";
+process.env.NODE_OPTIONS = [process.env.NODE_OPTIONS, "--enable-source-maps"].filter((text) => text).join(" ");
+
+let webgpuLaws = 0;
+const results = run({ files: tests, concurrency: 2, timeout: 270_000 })
+  .on("test:pass", ({ name, skip, details }) => {
+    // A law's title starts or ends with its device: "matmul agrees with its definition [webgpu]".
+    if (/^webgpu\b|\bwebgpu\W*$/i.test(name) && skip === undefined && details.type !== "suite") webgpuLaws += 1;
+  })
+  .on("test:fail", () => {
+    process.exitCode = 1;
+  });
+const report = results.compose(new spec());
+report.pipe(process.stdout);
+await finished(report, { writable: false });
+
+if (wanted.length === 0 && process.env.TAUGRAD_WEBGPU === "required" && webgpuLaws === 0) {
+  console.error("no law ran on webgpu");
+  process.exitCode = 1;
+}
