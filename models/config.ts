@@ -178,6 +178,9 @@ const readRope = (raw: JsonObject, path: string): RopeConfig => {
   const key = raw.rope_parameters != null ? "rope_parameters" : "rope_scaling";
   const scaling = raw[key] ?? {};
   if (!isObject(scaling)) throw new InputError(`${path}: ${key} must be an object, is ${show(scaling)}`);
+  const nested = Object.keys(scaling).find((name) => isObject(scaling[name]));
+  if (nested !== undefined)
+    throw new InputError(`${path}: ${key} differs by layer type (${nested}), which is not supported`);
   const merged: JsonObject = { ...scaling, rope_theta: scaling.rope_theta ?? raw.rope_theta };
   const read = reader(merged, `${path}: ${key}`);
   const partial = merged.partial_rotary_factor ?? raw.partial_rotary_factor ?? 1;

@@ -112,6 +112,7 @@ test("what would be computed wrongly is refused by name", () => {
     [{ rope_scaling: { type: "yarn", factor: 2 } }, /rope_scaling: type is "yarn"/],
     [{ rope_parameters: { rope_type: "linear", factor: 2 } }, /rope_parameters: rope_type is "linear"/],
     [{ rope_scaling: { type: "llama3", factor: 8 } }, /low_freq_factor is missing/],
+    [{ rope_parameters: { full_attention: { rope_theta: 5 } } }, /differs by layer type \(full_attention\)/],
     [{ rope_scaling: 3 }, /rope_scaling must be an object/],
     [{ partial_rotary_factor: 0.5 }, /partial_rotary_factor/],
     [{ hidden_size: undefined }, /hidden_size is missing/],

@@ -15,6 +15,10 @@ export interface Expression {
 const sameView = (a: Strided, b: Strided): boolean =>
   a.offset === b.offset && a.strides.every((s, i) => s === b.strides[i]);
 
+/** JSON has no Infinity, NaN or -0. */
+const spelled = (_: string, value: unknown): unknown =>
+  typeof value === "number" ? (Object.is(value, -0) ? "-0" : String(value)) : value;
+
 /**
  * Writes pointwise nodes of one index space as instructions, one `let` a node. Nodes in `inside` are computed, all others
  * are loaded. `axes` permutes the index space (reductions put kept axes first).
@@ -28,7 +32,14 @@ export const expressionOf = (
   const body: Instruction[] = [];
   const loads: Access[] = [];
   const known = new Map<Tensor, number>();
-  const emit = (instruction: Instruction): number => body.push(instruction) - 1;
+  const written = new Map<string, number>();
+  /** Each value is computed once, though a gradient's expansion may spell it out several times. */
+  const emit = (instruction: Instruction): number => {
+    const text = JSON.stringify(instruction, spelled);
+    const at = written.get(text) ?? body.push(instruction) - 1;
+    written.set(text, at);
+    return at;
+  };
 
   const leaf = (t: Tensor): number => {
     const literal = literalOf(t);

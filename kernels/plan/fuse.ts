@@ -98,8 +98,9 @@ export const fuse = (outputs: readonly Tensor[], access: (t: Tensor) => Access, 
     for (const x of t.inputs) if (joins(x, t) && levelOf(x) === levelOf(t)) root.set(find(x), find(t));
   const groups = new Map<Tensor, Tensor[]>();
   for (const t of grouped) {
-    const top = find(t);
-    groups.set(top, [...(groups.get(top) ?? []), t]);
+    const group = groups.get(find(t));
+    if (group === undefined) groups.set(find(t), [t]);
+    else group.push(t);
   }
 
   // A group that touches too many buffers splits by creation order: its first half never needs its second.

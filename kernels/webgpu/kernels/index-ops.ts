@@ -1,0 +1,146 @@
+import { sizeOf } from "../../../core/index.js";
+import type { CallStep } from "../../plan/steps.js";
+import { builder, type Kernel, scratch } from "../wgsl/module.js";
+import { indent } from "../wgsl/walk.js";
+import type { Lowering } from "./lowering.js";
+
+/** out[i, j] = table[ids[i], j], 0 for an id outside. One invocation an element. */
+export const gatherKernels = ({ inputs: [table, ids], dtypes, output }: CallStep): Kernel[] => {
+  const size = sizeOf(output.shape);
+  if (size === 0) return [];
+  const k = builder("gather");
+  const source = k.buffer(table.buffer, dtypes[0], "read");
+  const index = k.buffer(ids.buffer, "i32", "read");
+  const out = k.buffer(output.buffer, dtypes[0], "write");
+  const width = k.param(sizeOf(table.shape.slice(1)));
+  const body = [
+    "let i = group * 64u + lane;",
+    `if (i >= ${k.param(size)}) { return; }`,
+    `let id = ${index.load(`${k.param(ids.offset)} + i / ${width}`)};`,
+    `var value = ${dtypes[0]}();`,
+    `if (id >= 0 && u32(id) < ${k.param(table.shape[0])}) {`,
+    `  value = ${source.load(`${k.param(table.offset)} + u32(id) * ${width} + i % ${width}`)};`,
+    "}",
+    out.store(`${k.param(output.offset)} + i`, "value"),
+  ];
+  return [k.finish({ workgroupSize: 64, workgroups: Math.ceil(size / 64), body: indent(body) })];
+};
+
+const SORTERS = 128;
+const DIGITS = 16;
+
+/**
+ * Sorts (row, position) pairs by row, stably, in one workgroup: a radix sort by four bits a pass. Every invocation owns
+ * one run of consecutive elements, so that equal rows keep the order of their positions. Rows outside become `rows`.
+ * Scratch 0: rows, positions, and both again: [4, n].
+ */
+const sortKernel = ({ inputs: [ids], output }: CallStep, n: number): Kernel => {
+  const rows = output.shape[0];
+  const k = builder("scatterAdd-sort");
+  const index = k.buffer(ids.buffer, "i32", "read");
+  const work = k.buffer(scratch(0), "u32", "write");
+  const [count, limit] = [k.param(n), k.param(rows)];
+  k.declare(`var<workgroup> counts: array<u32, ${DIGITS * SORTERS}>;`); // [digit][sorter]
+  k.declare(`var<workgroup> digit_totals: array<u32, ${DIGITS}>;`);
+  const bits = Math.ceil(Math.log2(rows + 1));
+  const passes = 2 * Math.ceil(bits / 8); // an even number, so that the result lies where it began
+  const body = [
+    `let run = (${count} + ${SORTERS - 1}u) / ${SORTERS}u;`,
+    `let from = min(lane * run, ${count});`,
+    `let to = min(from + run, ${count});`,
+    "for (var i = from; i < to; i++) {",
+    `  let id = ${index.load(`${k.param(ids.offset)} + i`)};`,
+    `  ${work.store("i", `select(${limit}, u32(id), id >= 0 && u32(id) < ${limit})`)}`,
+    `  ${work.store(`${count} + i`, "i")}`,
+    "}",
+    `for (var pass = 0u; pass < ${k.param(passes)}; pass++) {`,
+    `  let here = (pass & 1u) * 2u * ${count};`,
+    `  let there = 2u * ${count} - here;`,
+    `  for (var d = 0u; d < ${DIGITS}u; d++) { counts[d * ${SORTERS}u + lane] = 0u; }`,
+    "  for (var i = from; i < to; i++) {",
+    `    let digit = (${work.load("here + i")} >> (pass * 4u)) & 15u;`,
+    `    counts[digit * ${SORTERS}u + lane]++;`,
+    "  }",
+    "  workgroupBarrier();",
+    `  if (lane < ${DIGITS}u) {`,
+    "    var sum = 0u;",
+    `    for (var j = 0u; j < ${SORTERS}u; j++) {`,
+    `      let c = counts[lane * ${SORTERS}u + j];`,
+    `      counts[lane * ${SORTERS}u + j] = sum;`,
+    "      sum += c;",
+    "    }",
+    "    digit_totals[lane] = sum;",
+    "  }",
+    "  workgroupBarrier();",
+    "  var before = 0u;",
+    `  for (var d = 0u; d < ${DIGITS}u; d++) {`,
+    `    counts[d * ${SORTERS}u + lane] += before;`,
+    "    before += digit_totals[d];",
+    "  }",
+    "  for (var i = from; i < to; i++) {",
+    `    let key = ${work.load("here + i")};`,
+    `    let slot = ((key >> (pass * 4u)) & 15u) * ${SORTERS}u + lane;`,
+    "    let place = counts[slot];",
+    "    counts[slot] = place + 1u;",
+    `    ${work.store("there + place", "key")}`,
+    `    ${work.store(`there + ${count} + place`, work.load(`here + ${count} + i`))}`,
+    "  }",
+    "  storageBarrier();",
+    "  workgroupBarrier();",
+    "}",
+  ];
+  return k.finish({ workgroupSize: SORTERS, workgroups: 1, body: indent(body) });
+};
+
+/**
+ * Zeros, then sums by row: positions are sorted by row first, so that one invocation adds the updates of one (row, column)
+ * in the order of their positions. Deterministic without atomics; O(n) for n ids, whatever the number of rows.
+ */
+export const scatterAddKernels = (step: CallStep, lowering: Lowering): Kernel[] => {
+  const { inputs: [ids, updates], output } = step;
+  const size = sizeOf(output.shape);
+  if (size === 0) return [];
+  const n = sizeOf(ids.shape);
+  const width = sizeOf(output.shape.slice(1));
+
+  const zero = builder("scatterAdd-zero");
+  const cleared = zero.buffer(output.buffer, "f32", "write");
+  const zeroBody = [
+    "let i = group * 64u + lane;",
+    `if (i < ${zero.param(size)}) { ${cleared.store(`${zero.param(output.offset)} + i`, "0.0")} }`,
+  ];
+  const clear = zero.finish({ workgroupSize: 64, workgroups: Math.ceil(size / 64), body: indent(zeroBody) });
+  if (n === 0) return [clear];
+  lowering.scratch(0, 4 * n);
+
+  const k = builder("scatterAdd-sum");
+  const sorted = k.buffer(scratch(0), "u32", "read");
+  const source = k.buffer(updates.buffer, "f32", "read");
+  const out = k.buffer(output.buffer, "f32", "write");
+  const [count, widthText, rows] = [k.param(n), k.param(width), k.param(output.shape[0])];
+  const body = [
+    "let item = group * 64u + lane;",
+    `let column = item % ${widthText};`,
+    `let first = item / ${widthText};`,
+    `if (first >= ${count}) { return; }`,
+    `let row = ${sorted.load("first")};`,
+    `if (row >= ${rows}) { return; }`,
+    `if (first > 0u) { if (${sorted.load("first - 1u")} == row) { return; } }`,
+    "var total = 0.0;",
+    "var i = first;",
+    "loop {",
+    `  let stop = min(i + 32u, ${count});`,
+    "  var part = 0.0;",
+    "  for (; i < stop; i++) {",
+    `    if (${sorted.load("i")} != row) { break; }`,
+    `    part += ${source.load(`${k.param(updates.offset)} + ${sorted.load(`${count} + i`)} * ${widthText} + column`)};`,
+    "  }",
+    "  total += part;",
+    `  if (i >= ${count}) { break; }`,
+    `  if (${sorted.load("i")} != row) { break; }`,
+    "}",
+    out.store(`${k.param(output.offset)} + row * ${widthText} + column`, "total"),
+  ];
+  const sum = k.finish({ workgroupSize: 64, workgroups: Math.ceil((n * width) / 64), body: indent(body) });
+  return [sortKernel(step, n), clear, sum];
+};

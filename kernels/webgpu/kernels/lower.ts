@@ -1,0 +1,35 @@
+import { DeviceError } from "../../../core/index.js";
+import type { CallStep, Step } from "../../plan/steps.js";
+import type { Kernel } from "../wgsl/module.js";
+import { gatherKernels, scatterAddKernels } from "./index-ops.js";
+import type { Lowering } from "./lowering.js";
+import { mapKernels } from "./map.js";
+import { matmulKernels } from "./matmul.js";
+import { reduceKernels } from "./reduce.js";
+
+const CALLS: Record<string, (step: CallStep, lowering: Lowering) => Kernel[]> = {
+  gather: gatherKernels,
+  scatterAdd: scatterAddKernels,
+};
+
+/** Fused ops that have kernels here. */
+export const FUSED: ReadonlySet<string> = new Set(
+  Object.keys(CALLS).filter((name) => !["gather", "scatterAdd", "topkMask"].includes(name)),
+);
+
+/** The kernels of one step, in order. */
+export const lower = (step: Step, lowering: Lowering): Kernel[] => {
+  switch (step.kind) {
+    case "map":
+      return mapKernels(step);
+    case "reduce":
+      return reduceKernels(step, lowering);
+    case "matmul":
+      return matmulKernels(step, lowering);
+    case "call": {
+      const kernels = CALLS[step.name];
+      if (kernels === undefined) throw new DeviceError(`webgpu: no kernel for ${step.name}`);
+      return kernels(step, lowering);
+    }
+  }
+};

@@ -1,0 +1,10 @@
+/** What kernels know while they are chosen and written. */
+export interface Lowering {
+  /**
+   * true: a GPU, thousands of invocations, workgroup memory is fast. false: an adapter that runs on the CPU, where a few
+   * long invocations without barriers are best.
+   */
+  readonly wide: boolean;
+  /** Asks for at least `words` four-byte words in scratch buffer `index`. A step may not rely on what another left there. */
+  readonly scratch: (index: number, words: number) => void;
+}

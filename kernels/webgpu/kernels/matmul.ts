@@ -1,0 +1,209 @@
+import { sizeOf } from "../../../core/index.js";
+import { collapse } from "../../plan/collapse.js";
+import type { MatmulStep, ReduceStep } from "../../plan/steps.js";
+import { builder, type Kernel, scratch } from "../wgsl/module.js";
+import { type Builder, vector } from "../wgsl/module.js";
+import { plus, walk } from "../wgsl/walk.js";
+import type { Lowering } from "./lowering.js";
+import { mapKernels } from "./map.js";
+import { reduceKernels } from "./reduce.js";
+
+/** What both variants need: sizes as parameters, element addresses from (row, k) and (k, column). */
+export interface MatmulText {
+  readonly k: Builder;
+  readonly sizes: { readonly m: number; readonly n: number; readonly inner: number; readonly batch: number };
+  readonly m: string;
+  readonly n: string;
+  /** Lines that define baseA and baseB from `batch`. */
+  readonly bases: readonly string[];
+  readonly loadA: (row: string, inner: string) => string;
+  readonly loadB: (inner: string, column: string) => string;
+  /** Whether neighbouring k (of a), or neighbouring columns (of b), are neighbours in memory. */
+  readonly rowsOfA: boolean;
+  readonly rowsOfB: boolean;
+}
+
+const matmulText = (step: MatmulStep): MatmulText => {
+  const k = builder("matmul");
+  const { a, b } = step;
+  const rank = a.shape.length;
+  const [m, inner] = a.shape.slice(-2);
+  const n = b.shape[rank - 1];
+  const lead = a.shape.slice(0, -2);
+  const space = collapse({ shape: lead, strides: [a.strides.slice(0, -2), b.strides.slice(0, -2)] });
+  const { lines, offsets } = walk(k, space.shape, space.strides, "batch", "c");
+  const loader = (view: typeof a, base: string) => {
+    const access = k.buffer(view.buffer, "f32", "read");
+    const [outer, unit] = view.strides.slice(-2);
+    const times = (index: string, stride: number) =>
+      stride === 1 ? index : stride === 0 ? "0u" : `${index} * ${k.param(stride)}`;
+    // One text for each axis, so that the parameters are added once however often they are read.
+    const scales = [outer, unit].map((stride) => times("#", stride));
+    return (i: string, j: string) =>
+      access.load([base, scales[0].replace("#", i), scales[1].replace("#", j)].filter((t) => t !== "0u").join(" + "));
+  };
+  return {
+    k,
+    sizes: { m, n, inner, batch: sizeOf(lead) },
+    m: k.param(m),
+    n: k.param(n),
+    bases: [
+      ...lines,
+      `let baseA = ${plus(k.param(a.offset), offsets[0])};`,
+      `let baseB = ${plus(k.param(b.offset), offsets[1])};`,
+    ],
+    loadA: loader(a, "baseA"),
+    loadB: loader(b, "baseB"),
+    rowsOfA: a.strides[rank - 1] === 1,
+    rowsOfB: b.strides[rank - 1] === 1,
+  };
+};
+
+/**
+ * For adapters that run on the CPU: no barrier, no shared memory; each invocation keeps 8 rows × 8 columns (or 1 × 8) in
+ * registers and walks the inner axis. Rows and columns past the edge repeat the last one and are not stored.
+ */
+const registerKernel = (step: MatmulStep): Kernel => {
+  const { k, sizes, m, n, bases, loadA, loadB } = matmulText(step);
+  const rows = sizes.m === 1 ? 1 : sizes.m < 8 ? 4 : 8;
+  const down = Math.ceil(sizes.m / rows);
+  const across = Math.ceil(sizes.n / 8);
+  const tiles = down * across * sizes.batch;
+  const [downText, acrossText] = [k.param(down), k.param(across)];
+  const out = k.buffer(step.output.buffer, "f32", "write");
+  const offset = k.param(step.output.offset);
+  const each = Array.from({ length: rows }, (_, i) => i);
+  const columns = (side: number) => [0, 1, 2, 3].map((i) => loadB("s", `n${4 * side + i}`)).join(", ");
+  const lines = [
+    "let tile = group * 4u + lane;",
+    `if (tile >= ${k.param(tiles)}) { return; }`,
+    `let column = tile % ${acrossText} * 8u;`,
+    `let above = tile / ${acrossText};`,
+    `let row = above % ${downText} * ${rows}u;`,
+    `let batch = above / ${downText};`,
+    ...bases,
+    ...each.map((i) => `let m${i} = min(row + ${i}u, ${m} - 1u);`),
+    ...Array.from({ length: 8 }, (_, i) => `let n${i} = min(column + ${i}u, ${n} - 1u);`),
+    ...each.flatMap((i) => [`var p${i} = vec4<f32>();`, `var q${i} = vec4<f32>();`]),
+    `for (var s = 0u; s < ${k.param(sizes.inner)}; s++) {`,
+    `  let left = vec4<f32>(${columns(0)});`,
+    `  let right = vec4<f32>(${columns(1)});`,
+    ...each.flatMap((i) => [
+      `  let a${i} = ${loadA(`m${i}`, "s")};`,
+      `  p${i} += a${i} * left;`,
+      `  q${i} += a${i} * right;`,
+    ]),
+    "}",
+    ...each.flatMap((i) => [
+      `if (row + ${i}u < ${m}) {`,
+      `  let at = ${offset} + (batch * ${m} + row + ${i}u) * ${n} + column;`,
+      ...Array.from({ length: 8 }, (_, j) => {
+        const value = `${j < 4 ? "p" : "q"}${i}.${"xyzw"[j % 4]}`;
+        return `  if (column + ${j}u < ${n}) { ${out.store(`at + ${j}u`, value)} }`;
+      }),
+      "}",
+    ]),
+  ];
+  return k.finish({ workgroupSize: 4, workgroups: Math.ceil(tiles / 4), body: lines.map((l) => `  ${l}`).join("\n") });
+};
+
+const TILE = 64;
+const DEPTH = 16;
+
+/**
+ * For GPUs: a workgroup of 256 computes a 64 × 64 tile from 64 × 16 and 16 × 64 blocks in workgroup memory, 4 × 4 elements an
+ * invocation. Few tiles and a long inner axis (weight gradients): the inner axis is cut, the parts are added afterwards.
+ */
+const tiledKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
+  const { k, sizes, m, n, bases, loadA, loadB, rowsOfA, rowsOfB } = matmulText(step);
+  const [down, across] = [Math.ceil(sizes.m / TILE), Math.ceil(sizes.n / TILE)];
+  const tiles = down * across * sizes.batch;
+  const cuts = Math.max(1, Math.min(Math.floor(256 / tiles), Math.floor(sizes.inner / 128)));
+  const length = Math.ceil(sizes.inner / cuts / DEPTH) * DEPTH;
+  const parts = Math.ceil(sizes.inner / length);
+  const size = sizes.batch * sizes.m * sizes.n;
+  const [downText, acrossText, batchText] = [k.param(down), k.param(across), k.param(sizes.batch)];
+  const [innerText, lengthText] = [k.param(sizes.inner), k.param(length)];
+  const target = parts === 1 ? step.output : vector(scratch(0), parts * size);
+  const out = k.buffer(target.buffer, "f32", "write");
+  const offset = k.param(target.offset);
+  k.declare(`var<workgroup> tileA: array<f32, ${DEPTH * (TILE + 1)}>;`); // [inner][row], padded against bank conflicts
+  k.declare(`var<workgroup> tileB: array<f32, ${DEPTH * (TILE + 1)}>;`); // [inner][column]
+  const stride = TILE + 1;
+  // Neighbouring invocations load neighbours in memory.
+  const fill = (rowMajor: boolean) => (rowMajor ? ["e / 16u", "e % 16u"] : ["e % 64u", "e / 64u"]);
+  const [aOuter, aInner] = fill(rowsOfA);
+  const [bInner, bOuter] = rowsOfB ? ["e / 64u", "e % 64u"] : ["e % 16u", "e / 16u"];
+  const four = [0, 1, 2, 3];
+  const lines = [
+    `if (group >= ${k.param(tiles * parts)}) { return; }`,
+    `let column = group % ${acrossText} * ${TILE}u;`,
+    `let rest = group / ${acrossText};`,
+    `let row = rest % ${downText} * ${TILE}u;`,
+    `let slab = rest / ${downText};`,
+    `let batch = slab % ${batchText};`,
+    `let from = slab / ${batchText} * ${lengthText};`,
+    `let to = min(from + ${lengthText}, ${innerText});`,
+    ...bases,
+    "let x = lane % 16u;",
+    "let y = lane / 16u;",
+    ...four.map((i) => `var c${i} = vec4<f32>();`),
+    `for (var block = from; block < to; block += ${DEPTH}u) {`,
+    "  for (var e = lane; e < 1024u; e += 256u) {",
+    `    let am = row + ${aOuter};`,
+    `    let as_ = block + ${aInner};`,
+    `    let bn = column + ${bOuter};`,
+    `    let bs = block + ${bInner};`,
+    "    var va = 0.0;",
+    "    var vb = 0.0;",
+    `    if (am < ${m} && as_ < to) { va = ${loadA("am", "as_")}; }`,
+    `    if (bn < ${n} && bs < to) { vb = ${loadB("bs", "bn")}; }`,
+    `    tileA[(${aInner}) * ${stride}u + ${aOuter}] = va;`,
+    `    tileB[(${bInner}) * ${stride}u + ${bOuter}] = vb;`,
+    "  }",
+    "  workgroupBarrier();",
+    `  for (var s = 0u; s < ${DEPTH}u; s++) {`,
+    `    let b = vec4<f32>(${four.map((j) => `tileB[s * ${stride}u + x + ${16 * j}u]`).join(", ")});`,
+    ...four.map((i) => `    c${i} += tileA[s * ${stride}u + y + ${16 * i}u] * b;`),
+    "  }",
+    "  workgroupBarrier();",
+    "}",
+    ...four.flatMap((i) => [
+      `let r${i} = row + y + ${16 * i}u;`,
+      `if (r${i} < ${m}) {`,
+      `  let at = ${offset} + (slab * ${m} + r${i}) * ${n} + column + x;`,
+      ...four.map(
+        (j) => `  if (column + x + ${16 * j}u < ${n}) { ${out.store(`at + ${16 * j}u`, `c${i}.${"xyzw"[j]}`)} }`,
+      ),
+      "}",
+    ]),
+  ];
+  const body = lines.map((line) => `  ${line}`).join("\n");
+  const kernel = k.finish({ workgroupSize: 256, workgroups: tiles * parts, body });
+  if (parts === 1) return [kernel];
+  lowering.scratch(0, parts * size);
+  const total: ReduceStep = {
+    kind: "reduce",
+    reduce: "sum",
+    dtype: "f32",
+    kept: [size],
+    reduced: [parts],
+    inputs: [{ buffer: scratch(0), shape: [size, parts], strides: [1, size], offset: 0 }],
+    body: [{ op: "load", input: 0, dtype: "f32" }],
+    value: 0,
+    output: { ...step.output, shape: [size], strides: [1] },
+  };
+  return [kernel, ...reduceKernels(total, lowering, 1)];
+};
+
+/** out[…batch, M, N] = a × b, any strides. */
+export const matmulKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
+  const size = sizeOf(step.output.shape);
+  if (size === 0) return [];
+  if (step.a.shape[step.a.shape.length - 1] === 0) {
+    const zero = { op: "constant", value: 0, dtype: "f32" } as const;
+    const outputs = [{ value: 0, view: step.output, dtype: "f32" as const }];
+    return mapKernels({ kind: "map", shape: step.output.shape, inputs: [], body: [zero], outputs });
+  }
+  return lowering.wide ? tiledKernels(step, lowering) : [registerKernel(step)];
+};

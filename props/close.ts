@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import {
+  type Compiled,
+  compile,
+  type Device,
+  dispose,
+  type HostData,
+  hostArray,
+  leaves,
+  read,
+  type Tensor,
+  type Tree,
+} from "../core/index.js";
+import { openReference } from "../kernels/reference/index.js";
+
+/** Half the distance of neighbouring f32 near 1: one rounding costs at most this share of the result. */
+export const EPS = 2 ** -24;
+
+/** The oracle, beside whatever device a law runs on. */
+export const reference: Device = await openReference();
+
+/** The numbers of a tree's leaves; the tree is disposed of. */
+export const numbersOf = async (tree: Tree): Promise<HostData[]> => {
+  const out: HostData[] = [];
+  for (const t of leaves(tree)) out.push(await read(t));
+  dispose(tree);
+  return out;
+};
+
+/** Builds f for a device, runs it once, reads the leaves of its result, and gives everything back. */
+export const run = async <A extends Tree[]>(
+  f: (...args: A) => Tree,
+  args: A,
+  device: Device,
+): Promise<HostData[]> => {
+  const compiled = compile(f as (...given: Tensor[]) => Tree, device) as unknown as Compiled<A, Tree>;
+  const result = (compiled as unknown as (...given: A) => Tree)(...args);
+  try {
+    return await numbersOf(result);
+  } finally {
+    for (const program of compiled.programs()) program.free();
+  }
+};
+
+/** How far numbers may lie from what is wanted: relative to the largest wanted magnitude, plus absolute. */
+export interface Tolerance {
+  readonly rel?: number;
+  readonly abs?: number;
+}
+
+/** Largest magnitude of finite numbers. */
+export const largest = (data: ArrayLike<number>): number =>
+  Array.from(data).reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 0);
+
+/** Asserts that numbers agree; NaN agrees with NaN only. Says where they first do not. */
+export const assertClose = (
+  got: ArrayLike<number>,
+  want: ArrayLike<number>,
+  { rel = 0, abs = 0 }: Tolerance,
+  what = "numbers",
+): void => {
+  assert.equal(got.length, want.length, `${what}: ${got.length} numbers for ${want.length}`);
+  const room = abs + rel * largest(want);
+  for (let i = 0; i < want.length; i++) {
+    const same = Object.is(got[i], want[i]) || got[i] === want[i] || Math.abs(got[i] - want[i]) <= room;
+    if (!same) assert.fail(`${what}[${i}]: ${got[i]} for ${want[i]}, off by ${Math.abs(got[i] - want[i])} > ${room}`);
+  }
+};
+
+/** Asserts the same numbers, bit for bit (0 and -0 count as one number). */
+export const assertSame = (got: ArrayLike<number>, want: ArrayLike<number>, what = "numbers"): void =>
+  assertClose(got, want, {}, what);
+
+/** The device computes f as the reference does. */
+export const agrees = async <A extends Tree[]>(
+  f: (...args: A) => Tree,
+  args: A,
+  device: Device,
+  tolerance: Tolerance,
+): Promise<void> => {
+  const [got, want] = [await run(f, args, device), await run(f, args, reference)];
+  assert.equal(got.length, want.length);
+  want.forEach((numbers, i) => {
+    assertClose(got[i], numbers, tolerance, `output ${i}`);
+  });
+};
+
+/** f64 numbers on the host from anything. */
+export const toF64 = (data: HostData): HostData => {
+  const out = hostArray("f32", data.length);
+  out.set(data);
+  return out;
+};
