@@ -1,2 +1,6 @@
 #!/usr/bin/env node
-export {};
+import { readFileSync } from "node:fs";
+import { main } from "./main.js";
+
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
+process.exitCode = await main(process.argv.slice(2), version);

@@ -1,5 +1,4 @@
-import { broadcastTo, equal, iota, pad, reshape, type Tensor, where, zeros } from "../core/index.js";
-import type { ModelConfig } from "./config.js";
+import { broadcastTo, equal, iota, pad, reshape, type Tensor, where } from "../core/index.js";
 
 /** Keys (already rotated) and values of one layer by slot: [B, S, G, D]. A row's token at position p lies in slot p. */
 export type KeyValues = { readonly k: Tensor; readonly v: Tensor };
@@ -7,19 +6,17 @@ export type KeyValues = { readonly k: Tensor; readonly v: Tensor };
 /** One entry a layer. All layers have the same number of slots S. */
 export type Cache = readonly KeyValues[];
 
-/** An empty cache: zeros that take no memory until something is written. */
-export const emptyCache = (config: ModelConfig, rows: number, slots: number): Cache =>
-  Array.from({ length: config.layers }, () => {
-    const none = zeros([rows, slots, config.kvHeads, config.headDim]);
-    return { k: none, v: none };
-  });
-
 /** Number of slots. */
 export const slotsOf = (cache: Cache): number => cache[0].k.shape[1];
 
 /** Keys or values of the first T positions [B, T, G, D] in a cache of S ≥ T slots. */
 export const withSlots = (fresh: Tensor, slots: number): Tensor =>
-  pad(fresh, [[0, 0], [0, slots - fresh.shape[1]], [0, 0], [0, 0]]);
+  pad(fresh, [
+    [0, 0],
+    [0, slots - fresh.shape[1]],
+    [0, 0],
+    [0, 0],
+  ]);
 
 /** `cache` [B, S, G, D] with each row's `fresh` [B, 1, G, D] in slot position[b] (i32 [B]). */
 export const writeSlot = (cache: Tensor, fresh: Tensor, position: Tensor): Tensor => {

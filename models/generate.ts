@@ -91,7 +91,7 @@ export const generator = (config: ModelConfig, device: Device): Generator => {
     };
 
     const padded = new Int32Array(B * T);
-    prompts.forEach((prompt, i) => padded.set(prompt, i * T));
+    for (const [i, prompt] of prompts.entries()) padded.set(prompt, i * T);
     const last = Int32Array.from(prompts, (prompt, i) => i * T + prompt.length - 1);
     const fill = prefills.get(slots) ?? compilePrefill(slots);
     prefills.set(slots, fill);
@@ -122,7 +122,11 @@ export const generator = (config: ModelConfig, device: Device): Generator => {
   };
 };
 
-const checkPrompts = (prompts: readonly (readonly number[])[], config: ModelConfig, { maxNewTokens, eosIds, streams }: GenerateOptions): void => {
+const checkPrompts = (
+  prompts: readonly (readonly number[])[],
+  config: ModelConfig,
+  { maxNewTokens, eosIds, streams }: GenerateOptions,
+): void => {
   if (!Number.isInteger(maxNewTokens) || maxNewTokens < 0)
     throw new InputError(`maxNewTokens is ${maxNewTokens}; it must be an integer ≥ 0`);
   if (streams !== undefined && streams.length !== prompts.length)

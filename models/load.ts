@@ -1,4 +1,4 @@
-import { type Device, InputError, sameShape, tensor, upload, type Tensor } from "../core/index.js";
+import { type Device, InputError, sameShape, type Tensor, tensor, upload } from "../core/index.js";
 import { type ModelConfig, readConfig } from "./config.js";
 import { weightDtypeOf } from "./folder.js";
 import { type Params, parameterShapes } from "./parameters.js";
@@ -48,10 +48,14 @@ export const loadModel = (folder: string, device?: Device): Model => {
 const checkNames = (weights: Weights, shapes: ReadonlyMap<string, readonly number[]>, config: ModelConfig): void => {
   for (const [name, expected] of shapes) {
     if (!weights.has(name))
-      throw new InputError(`${weights.folder}: tensor "${name}" is missing; config.json calls for it as ${shown(expected)}`);
+      throw new InputError(
+        `${weights.folder}: tensor "${name}" is missing; config.json calls for it as ${shown(expected)}`,
+      );
     const { shape } = weights.info(name);
     if (!sameShape(shape, expected))
-      throw new InputError(`${weights.folder}: tensor "${name}" is ${shown(shape)}; config.json calls for ${shown(expected)}`);
+      throw new InputError(
+        `${weights.folder}: tensor "${name}" is ${shown(shape)}; config.json calls for ${shown(expected)}`,
+      );
   }
   const expected = (name: string) => shapes.has(name) || isDerived(name) || (config.tied && name === "lm_head.weight");
   const unknown = weights.names.filter((name) => !expected(name));

@@ -37,7 +37,8 @@ export const parameterShapes = (config: ModelConfig): ReadonlyMap<string, Shape>
   const { hiddenSize: D, vocabSize: V } = config;
   const shapes = new Map<string, Shape>([["model.embed_tokens.weight", [V, D]]]);
   const layer = layerShapes(config);
-  for (let i = 0; i < config.layers; i++) for (const [name, shape] of layer) shapes.set(`model.layers.${i}.${name}`, shape);
+  for (let i = 0; i < config.layers; i++)
+    for (const [name, shape] of layer) shapes.set(`model.layers.${i}.${name}`, shape);
   shapes.set("model.norm.weight", [D]);
   if (!config.tied) shapes.set("lm_head.weight", [V, D]);
   return shapes;

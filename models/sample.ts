@@ -118,11 +118,20 @@ export const uniformAt = (seed: number, stream: number, step: number): number =>
 
 /**
  * The next token of one row: `seen` are the row's ids so far; (stream, step) number the draw.
- * Errors: InputError if the scores hold a NaN (a model that diverged).
+ * Errors: InputError if a score is not finite (a model that diverged).
  */
-export const chooseToken = (scores: Scores, seen: readonly number[], options: SamplingOptions, stream: number, step: number): number => {
-  if (scores.some(Number.isNaN)) throw new InputError("generate: the model's logits are not numbers; its weights are broken or have diverged");
+export const chooseToken = (
+  scores: Scores,
+  seen: readonly number[],
+  options: SamplingOptions,
+  stream: number,
+  step: number,
+): number => {
+  if (!scores.every(Number.isFinite))
+    throw new InputError("generate: the model's logits are not numbers; its weights are broken or have diverged");
   if (options.greedy)
-    return argmax(penalizeRepetition(scores, options.repetitionPenalty === undefined ? [] : seen, options.repetitionPenalty ?? 1));
+    return argmax(
+      penalizeRepetition(scores, options.repetitionPenalty === undefined ? [] : seen, options.repetitionPenalty ?? 1),
+    );
   return pick(probabilities(processScores(scores, seen, options)), uniformAt(options.seed ?? 0, stream, step));
 };

@@ -86,7 +86,9 @@ const rememberedLayer = (x: Tensor, params: Params, config: ModelConfig, place: 
 
 /** The weights of layer i, named without "model.layers.i.". */
 const layerParams = (params: Params, config: ModelConfig, i: number): Params =>
-  Object.fromEntries([...layerShapes(config).keys()].map((name) => [name, weightOf(params, `model.layers.${i}.${name}`)]));
+  Object.fromEntries(
+    [...layerShapes(config).keys()].map((name) => [name, weightOf(params, `model.layers.${i}.${name}`)]),
+  );
 
 /** Token embeddings: ids i32 [B, T] → [B, T, D]. */
 const embed = (params: Params, config: ModelConfig, ids: Tensor): Tensor => {
@@ -112,7 +114,12 @@ const fromStart = (config: ModelConfig, B: number, T: number): Place => {
  * Errors: ShapeError for ids that are not i32 [B, T], or a weight that is missing or does not fit.
  * Sources: Touvron et al. 2023 (Llama); Bai et al. 2023 (Qwen); modeling_llama and modeling_qwen2 of transformers.
  */
-export const hiddenStates = (params: Params, config: ModelConfig, ids: Tensor, options: ForwardOptions = {}): Tensor => {
+export const hiddenStates = (
+  params: Params,
+  config: ModelConfig,
+  ids: Tensor,
+  options: ForwardOptions = {},
+): Tensor => {
   let x = embed(params, config, ids);
   const place = fromStart(config, x.shape[0], x.shape[1]);
   for (let i = 0; i < config.layers; i++) {
@@ -123,7 +130,12 @@ export const hiddenStates = (params: Params, config: ModelConfig, ids: Tensor, o
 };
 
 /** hiddenStates of the first tokens of each row, and a cache of `slots` ≥ T to go on from. */
-export const prefill = (params: Params, config: ModelConfig, ids: Tensor, slots: number): { hidden: Tensor; cache: Cache } => {
+export const prefill = (
+  params: Params,
+  config: ModelConfig,
+  ids: Tensor,
+  slots: number,
+): { hidden: Tensor; cache: Cache } => {
   let x = embed(params, config, ids);
   const place = fromStart(config, x.shape[0], x.shape[1]);
   const cache: KeyValues[] = [];
@@ -139,10 +151,19 @@ export const prefill = (params: Params, config: ModelConfig, ids: Tensor, slots:
  * One more token a row: ids i32 [B, 1] at position i32 [B, 1] (each row's own, < slots) → [B, 1, D] and the cache with
  * the token in it. Slots up to a row's position must have been written before.
  */
-export const decode = (params: Params, config: ModelConfig, ids: Tensor, position: Tensor, cache: Cache): { hidden: Tensor; cache: Cache } => {
+export const decode = (
+  params: Params,
+  config: ModelConfig,
+  ids: Tensor,
+  position: Tensor,
+  cache: Cache,
+): { hidden: Tensor; cache: Cache } => {
   let x = embed(params, config, ids);
   if (ids.shape[1] !== 1 || position.dtype !== "i32" || position.shape.length !== 2)
-    throw new ShapeError(`decode(${typeOf(ids)}, ${typeOf(position)})`, "takes one token and one i32 position a row: [B, 1]");
+    throw new ShapeError(
+      `decode(${typeOf(ids)}, ${typeOf(position)})`,
+      "takes one token and one i32 position a row: [B, 1]",
+    );
   const table = ropeTable(config, slotsOf(cache));
   const place: Place = { position, cosine: gather(table.cosine, position), sine: gather(table.sine, position) };
   const next = cache.map((cached, i) => {

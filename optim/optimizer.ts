@@ -33,15 +33,15 @@ export type OptimizerState<P extends Tree> = {
 };
 
 /** Masks to use instead of drawn ones: bool, trees like the parameters. For tests, and for masks that were estimated. */
-export type Masks = { readonly [stream in Stream]?: Tree };
+export type Masks<P extends Tree = Tree> = { readonly [stream in Stream]?: P };
 
 /** What an update takes beside state and gradients. All of it is data: another value compiles nothing. */
-export type UpdateInputs = {
+export type UpdateInputs<P extends Tree = Tree> = {
   /** Learning rate, a scalar. */
   readonly lr: TensorLike;
   /** The reference delta as `prepare` gave it; only for optimizers whose `usesTau` is true. */
-  readonly tau?: Tree;
-  readonly masks?: Masks;
+  readonly tau?: P;
+  readonly masks?: Masks<P>;
 };
 
 /** A rule over whole trees. Pure functions of graphs: build them into a compiled step, or evaluate them. */
@@ -55,12 +55,16 @@ export interface Optimizer {
    * What is done to refDelta = w_sft − w_base once, before the first step; a function of (refDelta, key) alone, so that a
    * resumed run prepares the same. Pass the state's key. The result is `tau` of every update.
    */
-  readonly prepare: <P extends Tree>(refDelta: P, key: Tensor, masks?: Masks) => P;
+  readonly prepare: <P extends Tree>(refDelta: P, key: Tensor, masks?: Masks<P>) => P;
   /**
    * One step. Names of gradients are those of the parameters; a parameter that has none stays untouched: no decay, no
    * drift. Errors: ShapeError unless w, gradient and tau of a parameter have one shape.
    */
-  readonly update: <P extends Tree>(state: OptimizerState<P>, grads: Tree, inputs: UpdateInputs) => OptimizerState<P>;
+  readonly update: <P extends Tree, G extends Tree = P>(
+    state: OptimizerState<P>,
+    grads: G,
+    inputs: UpdateInputs<P>,
+  ) => OptimizerState<P>;
 }
 
 const STREAM: Record<Stream, number> = { delta: 0, tau: 1 };

@@ -54,4 +54,3 @@ export const plain = {
   usesTau: false,
   prepare: (tau: Tensor): Tensor => tau,
 } as const;
-

@@ -42,8 +42,11 @@ export const topCount = (p: number, n: number): number => Math.floor(p * n);
  */
 export const keepLargest =
   (p: number): Sparsifier =>
-  (x) =>
-    where(topkMask(x, topCount(p, sizeOf(x.shape))), x, 0);
+  (x) => {
+    const n = sizeOf(x.shape);
+    const k = topCount(p, n);
+    return k === n ? x : k === 0 ? zerosLike(x) : where(topkMask(x, k), x, 0);
+  };
 
 /** F, except that a tensor for which floor(p·n) < 1, or any if p ≥ 1, stays dense: the released OnTIES. */
 export const denseIfFew =

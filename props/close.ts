@@ -28,11 +28,7 @@ export const numbersOf = async (tree: Tree): Promise<HostData[]> => {
 };
 
 /** Builds f for a device, runs it once, reads the leaves of its result, and gives everything back. */
-export const run = async <A extends Tree[]>(
-  f: (...args: A) => Tree,
-  args: A,
-  device: Device,
-): Promise<HostData[]> => {
+export const run = async <A extends Tree[]>(f: (...args: A) => Tree, args: A, device: Device): Promise<HostData[]> => {
   const compiled = compile(f as (...given: Tensor[]) => Tree, device) as unknown as Compiled<A, Tree>;
   const result = (compiled as unknown as (...given: A) => Tree)(...args);
   try {

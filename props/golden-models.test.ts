@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { compile, type Device, dispose, div, mul, neg, read, sum, tensor, valueAndGrad } from "../core/index.js";
-import { generator } from "../models/generate.js";
 import { type ModelConfig, ropeInverseFrequencies } from "../models/config.js";
 import { bf16ToFloat, floatToBf16 } from "../models/dtypes.js";
+import { generator } from "../models/generate.js";
 import { loadModel, type Model } from "../models/load.js";
 import type { Params } from "../models/parameters.js";
 import { openSafetensors } from "../models/safetensors.js";
@@ -34,7 +34,14 @@ const goldenBatch = (name: string) => {
   const kept = Float32Array.from({ length: B * (T - 1) }, (_, i) =>
     labels[Math.floor(i / (T - 1)) * T + (i % (T - 1)) + 1] === -100 ? 0 : 1,
   );
-  return { golden, B, T, ids: tensor(ids.data, ids.shape), kept: tensor(kept, [B, T - 1]), mask: golden.readIntegers("attention_mask").data };
+  return {
+    golden,
+    B,
+    T,
+    ids: tensor(ids.data, ids.shape),
+    kept: tensor(kept, [B, T - 1]),
+    mask: golden.readIntegers("attention_mask").data,
+  };
 };
 
 /**
@@ -55,7 +62,10 @@ const checkForwardAndBackward = async (name: string, model: Model, device: Devic
   const loss = (params: Params) => {
     const scores = logits(params, model.config, hiddenStates(params, model.config, ids, { checkpoint }));
     const logps = mul(tokenLogps(scores, ids), kept);
-    return [div(neg(sum(logps)), sum(kept)), { scores, sequences: sum(logps, 1) }] as [typeof ids, { scores: typeof ids; sequences: typeof ids }];
+    return [div(neg(sum(logps)), sum(kept)), { scores, sequences: sum(logps, 1) }] as [
+      typeof ids,
+      { scores: typeof ids; sequences: typeof ids },
+    ];
   };
   const result = compile(valueAndGrad(loss, { aux: true }), device)(model.params);
   const [[value, { scores, sequences }], gradients] = result;
@@ -72,7 +82,8 @@ const checkForwardAndBackward = async (name: string, model: Model, device: Devic
   assert.ok(error <= limits.logits * largest, `logits: ${error / largest}`);
   assert.ok(Math.abs((await read(value))[0] - golden.read("loss").data[0]) < 1e-4, "loss");
   const sums = await read(sequences);
-  for (let b = 0; b < B; b++) assert.ok(Math.abs(sums[b] - golden.read("sequence_logps").data[b]) < 1e-3, `row ${b} of ${T} tokens`);
+  for (let b = 0; b < B; b++)
+    assert.ok(Math.abs(sums[b] - golden.read("sequence_logps").data[b]) < 1e-3, `row ${b} of ${T} tokens`);
 
   const names = [...golden.tensors.keys()].filter((key) => key.startsWith("grad.")).map((key) => key.slice(5));
   assert.deepEqual(names.sort(), Object.keys(model.params).sort(), "a gradient for each parameter");
@@ -91,24 +102,42 @@ for (const deviceName of await presentDevices()) {
     test(`${name}: logits, loss, every gradient, checkpointed or not [${deviceName}]`, async (t) => {
       const device = await deviceNamed(deviceName);
       const model = goldenModel(name, device);
-      for (const checkpoint of [false, true]) t.diagnostic(await checkForwardAndBackward(name, model, device, checkpoint));
+      for (const checkpoint of [false, true])
+        t.diagnostic(await checkForwardAndBackward(name, model, device, checkpoint));
       dispose(model.params);
     });
 
     test(`${name}: token log-probabilities and greedy continuation [${deviceName}]`, async () => {
       const device = await deviceNamed(deviceName);
       const model = goldenModel(name, device);
-      const { ids, token_logps: expected } = goldenJson<{ ids: number[][]; token_logps: number[][] }>(name, "logprobs.json");
-      const logps = compile((params: Params, row: typeof model.params[string]) => tokenLogps(logits(params, model.config, hiddenStates(params, model.config, row)), row), device);
+      const { ids, token_logps: expected } = goldenJson<{ ids: number[][]; token_logps: number[][] }>(
+        name,
+        "logprobs.json",
+      );
+      const logps = compile(
+        (params: Params, row: (typeof model.params)[string]) =>
+          tokenLogps(logits(params, model.config, hiddenStates(params, model.config, row)), row),
+        device,
+      );
       for (const [i, row] of ids.entries()) {
         const out = logps(model.params, tensor(Int32Array.from(row), [1, row.length]));
         const got = await read(out);
         assert.equal(got.length, expected[i].length);
-        got.forEach((x, at) => assert.ok(Math.abs(x - expected[i][at]) < 1e-3, `row ${i}, token ${at + 1}: ${x}`));
+        got.forEach((x, at) => {
+          assert.ok(Math.abs(x - expected[i][at]) < 1e-3, `row ${i}, token ${at + 1}: ${x}`);
+        });
         dispose(out);
       }
-      const { prompt, greedy, smallest_gap: gap } = goldenJson<{ prompt: number[]; greedy: number[]; smallest_gap: number }>(name, "greedy.json");
-      const [continued] = await generator(model.config, device)(model.params, [prompt], { maxNewTokens: greedy.length - prompt.length, greedy: true, eosIds: [] });
+      const {
+        prompt,
+        greedy,
+        smallest_gap: gap,
+      } = goldenJson<{ prompt: number[]; greedy: number[]; smallest_gap: number }>(name, "greedy.json");
+      const [continued] = await generator(model.config, device)(model.params, [prompt], {
+        maxNewTokens: greedy.length - prompt.length,
+        greedy: true,
+        eosIds: [],
+      });
       assert.equal(continued.length, greedy.length);
       // Where two tokens are nearly as likely, the device's rounding may choose the other one.
       if (gap > 1e-3 || deviceName === "reference") assert.deepEqual(continued, greedy);

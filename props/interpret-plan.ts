@@ -25,6 +25,49 @@ const records = (() => {
   return new Map(nodes.map((x) => [x.op.name as string, x.op]));
 })();
 
+/** Records of the fused ops and of their gradients, taken from nodes. */
+const fusedRecords = (() => {
+  const x = t.tensor([[1, 2]]);
+  const heads = t.tensor([[[[1, 2]]]]);
+  const angle = t.tensor([[[1]]]);
+  const position = t.tensor([[0]], undefined, "i32");
+  const nodes = [
+    t.softmax(x),
+    t.rmsnorm(x, t.tensor([1, 1]), 1),
+    t.swiglu(x, x),
+    t.rope(heads, angle, angle),
+    t.attention(heads, heads, heads, position, 1),
+    t.crossEntropy(x, t.tensor([0], undefined, "i32")),
+  ];
+  const gradients = nodes.map(
+    (y) =>
+      t.vjp((z: t.Tensor) => node(y.op, [z, ...y.inputs.slice(1)], y.attrs, y.shape, y.dtype), y.inputs[0])[1](y)[0],
+  );
+  const ops = t
+    .reachable(gradients)
+    .map(({ op }) => op)
+    .concat(nodes.map(({ op }) => op));
+  return new Map(ops.filter((op) => op.expand !== undefined).map((op) => [op.name, op]));
+})();
+
+/** Names of the fused ops and their gradients that a device may have kernels for. */
+export const fusedNames: readonly string[] = [...fusedRecords.keys()];
+
+/** A node's numbers from its op's definition, or from its expansion; inputs are constants. */
+const numbersOf = (out: t.Tensor): t.HostData => {
+  const [top] = t.expand([out]);
+  const values = new Map<t.Tensor, t.HostTensorData>();
+  for (const x of t.reachable([top])) {
+    if (x.op.name === "constant") values.set(x, t.constantData(x));
+    else {
+      const inputs = x.inputs.map((input) => values.get(input) as t.HostTensorData);
+      const data = (x.op.evaluate as NonNullable<t.Op["evaluate"]>)(inputs, x);
+      values.set(x, { data, shape: x.shape, dtype: x.dtype });
+    }
+  }
+  return (values.get(top) as t.HostTensorData).data;
+};
+
 /** Offsets of a view's elements in row-major order. */
 const offsets = ({ shape, strides, offset }: Pick<View, "shape" | "strides" | "offset">): number[] => {
   let out = [offset];
@@ -87,7 +130,11 @@ export const interpretPlan = (plan: Plan, inputs: readonly t.HostData[]): t.Host
         );
         put(
           step.output,
-          rows.map((row) => (step.reduce === "sum" ? row.reduce((a, x) => a + x, 0) : Math.max(...row))),
+          wrap(
+            rows.map((row) => (step.reduce === "sum" ? row.reduce((a, x) => a + x, 0) : Math.max(...row))),
+            step.dtype,
+            step.kept,
+          ).data,
         );
         break;
       }
@@ -98,10 +145,13 @@ export const interpretPlan = (plan: Plan, inputs: readonly t.HostData[]): t.Host
         break;
       }
       case "call": {
-        const op = records.get(step.name);
-        if (op?.evaluate === undefined) throw new Error(`no record of ${step.name}`);
-        const args = step.inputs.map((view, i) => wrap(take(view), step.dtypes[i], view.shape));
-        put(step.output, op.evaluate(args, node(op, [], step.attrs, step.output.shape, "f32")));
+        const op = records.get(step.name) ?? fusedRecords.get(step.name);
+        if (op === undefined) throw new Error(`no record of ${step.name}`);
+        const args = step.inputs.map((view, i) =>
+          t.tensor(wrap(take(view), step.dtypes[i], view.shape).data, view.shape, step.dtypes[i]),
+        );
+        const dtype = step.name === "topkMask" ? "bool" : step.name === "gather" ? step.dtypes[0] : "f32";
+        put(step.output, numbersOf(node(op, args, step.attrs, step.output.shape, dtype)));
       }
     }
   return plan.outputs.map((buffer) => memory[buffer]);

@@ -1,6 +1,6 @@
 /** The 27 reference paths: the authors' released classes, the paper's equations, torch's AdamW; masks fed in. */
 import assert from "node:assert/strict";
-import { adamW, type MergingOptions, onDare, onTies, type Optimizer } from "../optim/index.js";
+import { adamW, type MergingOptions, type Optimizer, onDare, onTies } from "../optim/index.js";
 import { goldenJson } from "./golden/files.js";
 import { check } from "./law.js";
 import { distance, path } from "./optim-paths.js";

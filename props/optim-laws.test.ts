@@ -31,20 +31,30 @@ const childTuning = (run: Run, masks: readonly (readonly number[])[], factor = 1
   grads: run.grads.map((g, t) => times(times(g, masks[t]), factor)),
 });
 
-law("law 1: p=1, α=0: onDare ≡ paper onTies ≡ Adam", runs(), async (run, device) => {
-  const { weights } = await path(paperAdam(), run, device);
-  for (const merging of [onDare(), onTies()]) {
-    const merged = await path(merging, run, device);
-    for (const [t, expected] of weights.entries()) assertSame(merged.weights[t], expected, device, merging.name);
-  }
-}, some);
+law(
+  "law 1: p=1, α=0: onDare ≡ paper onTies ≡ Adam",
+  runs(),
+  async (run, device) => {
+    const { weights } = await path(paperAdam(), run, device);
+    for (const merging of [onDare(), onTies()]) {
+      const merged = await path(merging, run, device);
+      for (const [t, expected] of weights.entries()) assertSame(merged.weights[t], expected, device, merging.name);
+    }
+  },
+  some,
+);
 
-law("law 1, official: p=1, α=0: onDare ≡ released Adam; onTies only if τ=0", runs(), async (run, device) => {
-  const base = await path(optimizer(adam({ form: "released", eps: 1e-6 })), run, device);
-  assertSame((await path(onDare({ preset: "official" }), run, device)).end, base.end, device);
-  const zero = { ...run, refDelta: times(run.refDelta, 0) };
-  assertSame((await path(onTies({ preset: "official" }), zero, device)).end, base.end, device);
-}, some);
+law(
+  "law 1, official: p=1, α=0: onDare ≡ released Adam; onTies only if τ=0",
+  runs(),
+  async (run, device) => {
+    const base = await path(optimizer(adam({ form: "released", eps: 1e-6 })), run, device);
+    assertSame((await path(onDare({ preset: "official" }), run, device)).end, base.end, device);
+    const zero = { ...run, refDelta: times(run.refDelta, 0) };
+    assertSame((await path(onTies({ preset: "official" }), zero, device)).end, base.end, device);
+  },
+  some,
+);
 
 check("law 1, trap: official onTies at p=1, α=0 is not Adam where τ outvotes Δ", async (device) => {
   const run = { start: [1, 1], grads: [[1, 1]], refDelta: [0.5, -0.5] };
@@ -55,37 +65,75 @@ check("law 1, trap: official onTies at p=1, α=0 is not Adam where τ outvotes �
   assertApart([end[0]], [base.end[0]], device);
 });
 
-law("law 2: α=0, one static mask: onDare ≡ ChildTuning-D at every step", fc.tuple(runs(), masksOver(1)), async ([run, [mask]], device) => {
-  const fixed = run.grads.map(() => mask);
-  const dropped = await path(onDare({ reserveP: 0.5 }), { ...run, masks: deltaMasks(fixed) }, device);
-  const child = await path(paperAdam(), childTuning(run, fixed), device);
-  for (const [t, expected] of child.weights.entries()) assertSame(dropped.weights[t], expected, device, `step ${t}`);
-}, some);
+law(
+  "law 2: α=0, one static mask: onDare ≡ ChildTuning-D at every step",
+  fc.tuple(runs(), masksOver(1)),
+  async ([run, [mask]], device) => {
+    const fixed = run.grads.map(() => mask);
+    const dropped = await path(onDare({ reserveP: 0.5 }), { ...run, masks: deltaMasks(fixed) }, device);
+    const child = await path(paperAdam(), childTuning(run, fixed), device);
+    for (const [t, expected] of child.weights.entries()) assertSame(dropped.weights[t], expected, device, `step ${t}`);
+  },
+  some,
+);
 
-law("law 2: α=0, fresh masks, ε→0: onDare ≡ ChildTuning-F at the first step", fc.tuple(runs(1), masksOver(1)), async ([run, masks], device) => {
-  const dropped = await path(onDare({ reserveP: 0.5, eps: TINY }), { ...run, lr: 0.25, masks: deltaMasks(masks) }, device);
-  const child = await path(paperAdam(TINY), childTuning({ ...run, lr: 0.25 }, masks, 2), device);
-  assertNear(dropped.end, child.end, device);
-}, some);
+law(
+  "law 2: α=0, fresh masks, ε→0: onDare ≡ ChildTuning-F at the first step",
+  fc.tuple(runs(1), masksOver(1)),
+  async ([run, masks], device) => {
+    const dropped = await path(
+      onDare({ reserveP: 0.5, eps: TINY }),
+      { ...run, lr: 0.25, masks: deltaMasks(masks) },
+      device,
+    );
+    const child = await path(paperAdam(TINY), childTuning({ ...run, lr: 0.25 }, masks, 2), device);
+    assertNear(dropped.end, child.end, device);
+  },
+  some,
+);
 
-law("law 2: α=0, fresh masks, β1=β2=0: onDare ≡ ChildTuning-F at every step", fc.tuple(runs(), masksOver()), async ([run, masks], device) => {
-  const betas = [0, 0] as const;
-  const dropped = await path(onDare({ reserveP: 0.5, eps: TINY, betas }), { ...run, lr: 0.25, masks: deltaMasks(masks) }, device);
-  const child = await path(paperAdam(TINY, betas), childTuning({ ...run, lr: 0.25 }, masks, 2), device);
-  for (const [t, expected] of child.weights.entries()) assertNear(dropped.weights[t], expected, device, `step ${t}`);
-}, some);
+law(
+  "law 2: α=0, fresh masks, β1=β2=0: onDare ≡ ChildTuning-F at every step",
+  fc.tuple(runs(), masksOver()),
+  async ([run, masks], device) => {
+    const betas = [0, 0] as const;
+    const dropped = await path(
+      onDare({ reserveP: 0.5, eps: TINY, betas }),
+      { ...run, lr: 0.25, masks: deltaMasks(masks) },
+      device,
+    );
+    const child = await path(paperAdam(TINY, betas), childTuning({ ...run, lr: 0.25 }, masks, 2), device);
+    for (const [t, expected] of child.weights.entries()) assertNear(dropped.weights[t], expected, device, `step ${t}`);
+  },
+  some,
+);
 
-law("law 2: α=0, SGD: onDare ≡ ChildTuning-F when both or neither rescale", fc.tuple(runs(), masksOver()), async ([run, masks], device) => {
-  const fed = { ...run, lr: 0.25, masks: deltaMasks(masks) };
-  const neither = await path(onDare({ reserveP: 0.5, base: sgd() }), fed, device);
-  const both = await path(onDare({ reserveP: 0.5, base: sgd(), preset: "official" }), fed, device);
-  assertNear(neither.end, (await path(optimizer(sgd()), childTuning(fed, masks), device)).end, device);
-  assertNear(both.end, (await path(optimizer(sgd()), childTuning(fed, masks, 2), device)).end, device);
-}, some);
+law(
+  "law 2: α=0, SGD: onDare ≡ ChildTuning-F when both or neither rescale",
+  fc.tuple(runs(), masksOver()),
+  async ([run, masks], device) => {
+    const fed = { ...run, lr: 0.25, masks: deltaMasks(masks) };
+    const neither = await path(onDare({ reserveP: 0.5, base: sgd() }), fed, device);
+    const both = await path(onDare({ reserveP: 0.5, base: sgd(), preset: "official" }), fed, device);
+    assertNear(neither.end, (await path(optimizer(sgd()), childTuning(fed, masks), device)).end, device);
+    assertNear(both.end, (await path(optimizer(sgd()), childTuning(fed, masks, 2), device)).end, device);
+  },
+  some,
+);
 
 check("law 2, trap: with the usual β, fresh masks part from ChildTuning-F at the second step", async (device) => {
-  const run = { start: [0, 0], grads: [[1, 1], [1, 1]], lr: 0.25 };
-  const masks = [[1, 0], [0, 1]];
+  const run = {
+    start: [0, 0],
+    grads: [
+      [1, 1],
+      [1, 1],
+    ],
+    lr: 0.25,
+  };
+  const masks = [
+    [1, 0],
+    [0, 1],
+  ];
   const dropped = await path(onDare({ reserveP: 0.5, eps: TINY }), { ...run, masks: deltaMasks(masks) }, device);
   const child = await path(paperAdam(TINY), childTuning(run, masks), device);
   assertNear(dropped.weights[0], child.weights[0], device);
@@ -99,41 +147,66 @@ check("law 2, trap: SGD with 1/p on one side only differs", async (device) => {
   assertApart(dropped.end, (await path(optimizer(sgd()), childTuning(run, [[1]], 2), device)).end, device);
 });
 
-law("law 3: ε→0: ChildTuning-F's 1/p does nothing under Adam", fc.tuple(runs(), masksOver()), async ([run, masks], device) => {
-  const given = { ...run, lr: 0.25 };
-  for (const form of ["paper", "torch"] as const) {
-    const plain = await path(optimizer(adam({ form, eps: TINY })), childTuning(given, masks), device);
-    const scaled = await path(optimizer(adam({ form, eps: TINY })), childTuning(given, masks, 1 / 0.3), device);
-    assertNear(scaled.end, plain.end, device, form);
-  }
-}, some);
+law(
+  "law 3: ε→0: ChildTuning-F's 1/p does nothing under Adam",
+  fc.tuple(runs(), masksOver()),
+  async ([run, masks], device) => {
+    const given = { ...run, lr: 0.25 };
+    for (const form of ["paper", "torch"] as const) {
+      const plain = await path(optimizer(adam({ form, eps: TINY })), childTuning(given, masks), device);
+      const scaled = await path(optimizer(adam({ form, eps: TINY })), childTuning(given, masks, 1 / 0.3), device);
+      assertNear(scaled.end, plain.end, device, form);
+    }
+  },
+  some,
+);
 
-law("law 4: zero gradients: T steps give θ0 + TαF(τ)", fc.tuple(runs(), alphas, masksOver(1)), async ([run, alpha, [mask]], device) => {
-  const still = { ...run, grads: run.grads.map((g) => times(g, 0)), refDelta: times(run.refDelta, 1 / 4) };
-  const T = run.grads.length;
-  const ties = await path(onTies({ alpha, reserveP: 0.5 }), still, device);
-  assertNear(ties.end, plus(run.start, times(ties.tau, T * alpha)), device);
-  const fed = { ...still, masks: () => ({ tau: mask }) };
-  const dare = await path(onDare({ alpha, reserveP: 0.5 }), fed, device);
-  assertNear(dare.end, plus(run.start, times(times(still.refDelta, mask), T * alpha)), device);
-  const official = await path(onDare({ alpha, reserveP: 0.5, preset: "official" }), { ...still, tauMask: mask }, device);
-  assertNear(official.end, plus(run.start, times(times(still.refDelta, mask), 2 * T * alpha)), device);
-}, some);
+law(
+  "law 4: zero gradients: T steps give θ0 + TαF(τ)",
+  fc.tuple(runs(), alphas, masksOver(1)),
+  async ([run, alpha, [mask]], device) => {
+    const still = { ...run, grads: run.grads.map((g) => times(g, 0)), refDelta: times(run.refDelta, 1 / 4) };
+    const T = run.grads.length;
+    const ties = await path(onTies({ alpha, reserveP: 0.5 }), still, device);
+    assertNear(ties.end, plus(run.start, times(ties.tau, T * alpha)), device);
+    const fed = { ...still, masks: () => ({ tau: mask }) };
+    const dare = await path(onDare({ alpha, reserveP: 0.5 }), fed, device);
+    assertNear(dare.end, plus(run.start, times(times(still.refDelta, mask), T * alpha)), device);
+    const official = await path(
+      onDare({ alpha, reserveP: 0.5, preset: "official" }),
+      { ...still, tauMask: mask },
+      device,
+    );
+    assertNear(official.end, plus(run.start, times(times(still.refDelta, mask), 2 * T * alpha)), device);
+  },
+  some,
+);
 
-law("law 5: the τ term is a constant drift: at lr=0 weights move, and alike from anywhere", fc.tuple(runs(2), vectors(6), alphas), async ([run, elsewhere, alpha], device) => {
-  for (const merging of [onDare({ alpha }), onTies({ alpha })]) {
-    const here = await path(merging, { ...run, lr: 0 }, device);
-    const there = await path(merging, { ...run, lr: 0, start: elsewhere }, device);
-    assertNear(minus(here.end, run.start), times(run.refDelta, 2 * alpha), device);
-    assertNear(minus(there.end, elsewhere), minus(here.end, run.start), device);
-  }
-}, some);
+law(
+  "law 5: the τ term is a constant drift: at lr=0 weights move, and alike from anywhere",
+  fc.tuple(runs(2), vectors(6), alphas),
+  async ([run, elsewhere, alpha], device) => {
+    for (const merging of [onDare({ alpha }), onTies({ alpha })]) {
+      const here = await path(merging, { ...run, lr: 0 }, device);
+      const there = await path(merging, { ...run, lr: 0, start: elsewhere }, device);
+      assertNear(minus(here.end, run.start), times(run.refDelta, 2 * alpha), device);
+      assertNear(minus(there.end, elsewhere), minus(here.end, run.start), device);
+    }
+  },
+  some,
+);
 
-law("law 6: onDare is affine in α for one Δ and one pair of masks", fc.tuple(runs(1), alphas), async ([run, alpha], device) => {
-  const at = async (a: number) => (await path(onDare({ alpha: a, reserveP: 0.5 }), { ...run, lr: 0.5, seed: 5 }, device)).end;
-  const [none, all] = [await at(0), await at(1)];
-  assertNear(await at(alpha), plus(times(none, 1 - alpha), times(all, alpha)), device);
-}, some);
+law(
+  "law 6: onDare is affine in α for one Δ and one pair of masks",
+  fc.tuple(runs(1), alphas),
+  async ([run, alpha], device) => {
+    const at = async (a: number) =>
+      (await path(onDare({ alpha: a, reserveP: 0.5 }), { ...run, lr: 0.5, seed: 5 }, device)).end;
+    const [none, all] = [await at(0), await at(1)];
+    assertNear(await at(alpha), plus(times(none, 1 - alpha), times(all, alpha)), device);
+  },
+  some,
+);
 
 check("law 6, trap: paper onTies is not affine in α", async (device) => {
   const run = { start: [0], grads: [[-1]], lr: 1, refDelta: [-1] };
@@ -142,70 +215,109 @@ check("law 6, trap: paper onTies is not affine in α", async (device) => {
   assertApart(await at(0.25), plus(times(await at(0), 0.75), times(await at(1), 0.25)), device);
 });
 
-law("law 7: α=1: the step is F(τ), whatever the gradient", fc.tuple(runs(2), runs(2), masksOver(2)), async ([run, other, masks], device) => {
-  const fed = { ...run, masks: (t: number) => ({ tau: masks[t] }) };
-  const dare = await path(onDare({ alpha: 1, reserveP: 0.5 }), fed, device);
-  assertNear(dare.end, plus(run.start, times(run.refDelta, plus(masks[0], masks[1]))), device);
-  for (const merging of [onDare({ alpha: 1, reserveP: 0.5 }), onTies({ alpha: 1, reserveP: 0.5 })]) {
-    const one = await path(merging, fed, device);
-    assertSame((await path(merging, { ...fed, grads: other.grads }, device)).end, one.end, device, merging.name);
-  }
-  const ties = await path(onTies({ alpha: 1, reserveP: 0.5 }), run, device);
-  assertNear(ties.end, plus(run.start, times(ties.tau, 2)), device);
-}, some);
+law(
+  "law 7: α=1: the step is F(τ), whatever the gradient",
+  fc.tuple(runs(2), runs(2), masksOver(2)),
+  async ([run, other, masks], device) => {
+    const fed = { ...run, masks: (t: number) => ({ tau: masks[t] }) };
+    const dare = await path(onDare({ alpha: 1, reserveP: 0.5 }), fed, device);
+    assertNear(dare.end, plus(run.start, times(run.refDelta, plus(masks[0], masks[1]))), device);
+    for (const merging of [onDare({ alpha: 1, reserveP: 0.5 }), onTies({ alpha: 1, reserveP: 0.5 })]) {
+      const one = await path(merging, fed, device);
+      assertSame((await path(merging, { ...fed, grads: other.grads }, device)).end, one.end, device, merging.name);
+    }
+    const ties = await path(onTies({ alpha: 1, reserveP: 0.5 }), run, device);
+    assertNear(ties.end, plus(run.start, times(ties.tau, 2)), device);
+  },
+  some,
+);
 
-law("law 8: τ=0: the step is (1−α)F(Δ), not F(Δ)", fc.tuple(runs(1), alphas), async ([run, alpha], device) => {
-  const still = { ...run, lr: 1, refDelta: times(run.refDelta, 0), seed: 3 };
-  for (const rule of [onDare, onTies]) {
-    const base = { reserveP: 0.5 } as MergingOptions;
-    const whole = minus((await path(rule(base), still, device)).end, run.start);
-    const merged = minus((await path(rule({ ...base, alpha }), still, device)).end, run.start);
-    assertNear(merged, times(whole, 1 - alpha), device);
-    if (whole.some((x) => x !== 0)) assertApart(merged, whole, device);
-  }
-}, some);
+law(
+  "law 8: τ=0: the step is (1−α)F(Δ), not F(Δ)",
+  fc.tuple(runs(1), alphas),
+  async ([run, alpha], device) => {
+    const still = { ...run, lr: 1, refDelta: times(run.refDelta, 0), seed: 3 };
+    for (const rule of [onDare, onTies]) {
+      const base = { reserveP: 0.5 } as MergingOptions;
+      const whole = minus((await path(rule(base), still, device)).end, run.start);
+      const merged = minus((await path(rule({ ...base, alpha }), still, device)).end, run.start);
+      assertNear(merged, times(whole, 1 - alpha), device);
+      if (whole.some((x) => x !== 0)) assertApart(merged, whole, device);
+    }
+  },
+  some,
+);
 
-law("law 9: p=0: nothing of Δ or τ is left, and no NaN, rescaled or not", runs(2), async (run, device) => {
-  const none = { reserveP: 0, alpha: 0.5 };
-  const rules = [onDare(none), onTies(none), onDare({ ...none, preset: "official" })];
-  for (const rule of [...rules, onDare({ ...none, preset: "official", rescaleL1: true })])
-    assert.deepEqual((await path(rule, run, device)).end, run.start, rule.name);
-}, some);
+law(
+  "law 9: p=0: nothing of Δ or τ is left, and no NaN, rescaled or not",
+  runs(2),
+  async (run, device) => {
+    const none = { reserveP: 0, alpha: 0.5 };
+    const rules = [onDare(none), onTies(none), onDare({ ...none, preset: "official" })];
+    for (const rule of [...rules, onDare({ ...none, preset: "official", rescaleL1: true })])
+      assert.deepEqual((await path(rule, run, device)).end, run.start, rule.name);
+  },
+  some,
+);
 
-law("law 9, trap: official onTies at p=0 keeps everything: k < 1 is dense", runs(1), async (run, device) => {
-  const at = async (reserveP: number) => (await path(onTies({ preset: "official", reserveP, alpha: 0.5 }), run, device)).end;
-  assertSame(await at(0), await at(1), device);
-  assertApart(await at(0), run.start, device);
-}, some);
+law(
+  "law 9, trap: official onTies at p=0 keeps everything: k < 1 is dense",
+  runs(1),
+  async (run, device) => {
+    const at = async (reserveP: number) =>
+      (await path(onTies({ preset: "official", reserveP, alpha: 0.5 }), run, device)).end;
+    assertSame(await at(0), await at(1), device);
+    assertApart(await at(0), run.start, device);
+  },
+  some,
+);
 
-law("law 10: ε→0: scaling the loss by c>0 changes no step, and no bit for powers of two", fc.tuple(runs(), fc.constantFrom(0.25, 2, 3, 8)), async ([run, c], device) => {
-  for (const rule of [onDare({ reserveP: 0.5, alpha: 0.25, eps: TINY }), onTies({ reserveP: 0.5, alpha: 0.25, eps: TINY })]) {
-    const plain = await path(rule, run, device);
-    const scaled = await path(rule, { ...run, grads: run.grads.map((g) => times(g, c)) }, device);
-    if (c === 3 && rule.name === "onTies") continue; // ties of |Δ| may fall the other way after rounding
-    (c === 3 ? assertNear : assertSame)(scaled.end, plain.end, device, rule.name);
-  }
-}, some);
+law(
+  "law 10: ε→0: scaling the loss by c>0 changes no step, and no bit for powers of two",
+  fc.tuple(runs(), fc.constantFrom(0.25, 2, 3, 8)),
+  async ([run, c], device) => {
+    for (const rule of [
+      onDare({ reserveP: 0.5, alpha: 0.25, eps: TINY }),
+      onTies({ reserveP: 0.5, alpha: 0.25, eps: TINY }),
+    ]) {
+      const plain = await path(rule, run, device);
+      const scaled = await path(rule, { ...run, grads: run.grads.map((g) => times(g, c)) }, device);
+      if (c === 3 && rule.name === "onTies") continue; // ties of |Δ| may fall the other way after rounding
+      (c === 3 ? assertNear : assertSame)(scaled.end, plain.end, device, rule.name);
+    }
+  },
+  some,
+);
 
-law("law 11: the top-k mask of Δ does not depend on lr", runs(3), async (run, device) => {
-  const supports = async (lr: number) => {
-    const { weights } = await path(onTies({ reserveP: 0.5 }), { ...run, start: times(run.start, 0), lr }, device);
-    return weights.map((w, t) => w.map((x, i) => x !== (t === 0 ? 0 : weights[t - 1][i])));
-  };
-  const small = await supports(2 ** -10);
-  assert.deepEqual(await supports(0.5), small);
-  for (const moved of small) assert.equal(moved.filter(Boolean).length, 3);
-}, some);
+law(
+  "law 11: the top-k mask of Δ does not depend on lr",
+  runs(3),
+  async (run, device) => {
+    const supports = async (lr: number) => {
+      const { weights } = await path(onTies({ reserveP: 0.5 }), { ...run, start: times(run.start, 0), lr }, device);
+      return weights.map((w, t) => w.map((x, i) => x !== (t === 0 ? 0 : weights[t - 1][i])));
+    };
+    const small = await supports(2 ** -10);
+    assert.deepEqual(await supports(0.5), small);
+    for (const moved of small) assert.equal(moved.filter(Boolean).length, 3);
+  },
+  some,
+);
 
-law("law 12: α=0, no decay: the step is exactly zero off the mask, and not on it", fc.tuple(runs(), masksOver()), async ([run, masks], device) => {
-  const { weights } = await path(onDare({ reserveP: 0.5 }), { ...run, lr: 0.25, masks: deltaMasks(masks) }, device);
-  for (const [t, w] of weights.entries()) {
-    const before = t === 0 ? run.start : weights[t - 1];
-    for (const [i, x] of w.entries()) if (masks[t][i] === 0) assert.equal(x, before[i]);
-  }
-  const first = minus(weights[0], run.start).map((x) => (x === 0 ? 0 : 1));
-  assert.deepEqual(first, masks[0]);
-}, some);
+law(
+  "law 12: α=0, no decay: the step is exactly zero off the mask, and not on it",
+  fc.tuple(runs(), masksOver()),
+  async ([run, masks], device) => {
+    const { weights } = await path(onDare({ reserveP: 0.5 }), { ...run, lr: 0.25, masks: deltaMasks(masks) }, device);
+    for (const [t, w] of weights.entries()) {
+      const before = t === 0 ? run.start : weights[t - 1];
+      for (const [i, x] of w.entries()) if (masks[t][i] === 0) assert.equal(x, before[i]);
+    }
+    const first = minus(weights[0], run.start).map((x) => (x === 0 ? 0 : 1));
+    assert.deepEqual(first, masks[0]);
+  },
+  some,
+);
 
 check("law 13, trap: a drift below half an ulp is absorbed; compensated weights keep it", async (device) => {
   assert.equal(Math.fround(Math.fround(0.02) + Math.fround(5e-7 * 1e-3)), Math.fround(0.02));

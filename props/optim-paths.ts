@@ -26,7 +26,9 @@ export interface Run {
   readonly name?: string;
 }
 
-export const maskTree = (name: string, mask: readonly number[]) => ({ [name]: tensor([...mask], [mask.length], "bool") });
+export const maskTree = (name: string, mask: readonly number[]) => ({
+  [name]: tensor([...mask], [mask.length], "bool"),
+});
 
 const maskTrees = (name: string, masks: StepMasks) =>
   Object.fromEntries(
@@ -94,7 +96,10 @@ export const roundingOf = (device: Device): number => (device.name === "referenc
 export const assertNear = (got: readonly number[], expected: readonly number[], device: Device, what = ""): void => {
   assert.equal(got.length, expected.length);
   const off = Math.max(0, ...got.map((x, i) => Math.abs(x - expected[i])));
-  assert.ok(off <= roundingOf(device) * Math.max(1, ...expected.map(Math.abs)), `${what} off by ${off}: ${got} for ${expected}`);
+  assert.ok(
+    off <= roundingOf(device) * Math.max(1, ...expected.map(Math.abs)),
+    `${what} off by ${off}: ${got} for ${expected}`,
+  );
 };
 
 /** Equal bit for bit on reference. Elsewhere two programs may contract a·b+c differently: equal up to rounding. */

@@ -28,7 +28,11 @@ export const tinyConfigs = (): fc.Arbitrary<ModelConfig> =>
       head_dim: fc.constantFrom(2, 4, 6),
       num_hidden_layers: fc.constantFrom(1, 2),
       tie_word_embeddings: fc.boolean(),
-      family: fc.constantFrom({ model_type: "qwen2" }, { model_type: "llama" }, { attention_bias: true, mlp_bias: true }),
+      family: fc.constantFrom(
+        { model_type: "qwen2" },
+        { model_type: "llama" },
+        { attention_bias: true, mlp_bias: true },
+      ),
       embedding_multiplier: fc.constantFrom(1, 8),
       rope_scaling: fc.constantFrom(null, {
         rope_type: "llama3",
@@ -53,5 +57,12 @@ export const tinyModel = (config: ModelConfig, device: Device, seed = 0): Model 
 };
 
 /** Rows of token ids of different lengths. */
-export const idRows = (config: ModelConfig, rows: { min: number; max: number }, longest: number): fc.Arbitrary<number[][]> =>
-  fc.array(fc.array(fc.nat(config.vocabSize - 1), { minLength: 1, maxLength: longest }), { minLength: rows.min, maxLength: rows.max });
+export const idRows = (
+  config: ModelConfig,
+  rows: { min: number; max: number },
+  longest: number,
+): fc.Arbitrary<number[][]> =>
+  fc.array(fc.array(fc.nat(config.vocabSize - 1), { minLength: 1, maxLength: longest }), {
+    minLength: rows.min,
+    maxLength: rows.max,
+  });

@@ -1,7 +1,26 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { add, compile, dispose, evaluate, key, mean, mul, normal, read, sum, type Tensor, tensor, treeMap, treeZip, valueAndGrad, foldInName, ShapeError, square } from "../core/index.js";
+import {
+  add,
+  compile,
+  dispose,
+  evaluate,
+  foldInName,
+  key,
+  mean,
+  mul,
+  normal,
+  read,
+  ShapeError,
+  square,
+  sum,
+  type Tensor,
+  tensor,
+  treeMap,
+  treeZip,
+  valueAndGrad,
+} from "../core/index.js";
 import { initParams } from "../models/init.js";
 import { type Params, parameterShapes } from "../models/parameters.js";
 import { ropeTable } from "../models/rope-table.js";
@@ -10,7 +29,10 @@ import { device as deviceNamed, presentDevices } from "./model-devices.js";
 import { idRows, tinyConfig, tinyConfigs, tinyModel } from "./tiny-models.js";
 
 const padTo = (rows: readonly (readonly number[])[], T: number, filler: number): Tensor =>
-  tensor(Int32Array.from(rows.flatMap((row) => [...row, ...new Array<number>(T - row.length).fill(filler)])), [rows.length, T]);
+  tensor(Int32Array.from(rows.flatMap((row) => [...row, ...new Array<number>(T - row.length).fill(filler)])), [
+    rows.length,
+    T,
+  ]);
 
 /** Largest difference of two lists, relative to the second's largest number. */
 const apart = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
@@ -31,29 +53,42 @@ for (const name of await presentDevices()) {
     const device = await deviceNamed(name);
     const config = tinyConfig();
     await fc.assert(
-      fc.asyncProperty(tinyConfigs().chain((config) => fc.tuple(fc.constant(config), idRows(config, { min: 1, max: 3 }, 7))), fc.nat(config.vocabSize - 1), async ([config, rows], filler) => {
-        const { params } = tinyModel(config, device);
-        const scoresOf = async (ids: Tensor) => {
-          const out = evaluate(logits(params, config, hiddenStates(params, config, ids)), device);
-          const data = await read(out);
-          dispose(out);
-          return data;
-        };
-        const together = await scoresOf(padTo(rows, 9, filler));
-        for (const [b, row] of rows.entries()) {
-          const alone = await scoresOf(tensor(Int32Array.from(row), [1, row.length]));
-          const at = b * 9 * config.vocabSize;
-          assert.ok(apart(together.subarray(at, at + alone.length), alone) < close);
-        }
-        dispose(params);
-      }),
+      fc.asyncProperty(
+        tinyConfigs().chain((config) => fc.tuple(fc.constant(config), idRows(config, { min: 1, max: 3 }, 7))),
+        fc.nat(config.vocabSize - 1),
+        async ([config, rows], filler) => {
+          const { params } = tinyModel(config, device);
+          const scoresOf = async (ids: Tensor) => {
+            const out = evaluate(logits(params, config, hiddenStates(params, config, ids)), device);
+            const data = await read(out);
+            dispose(out);
+            return data;
+          };
+          const together = await scoresOf(padTo(rows, 9, filler));
+          for (const [b, row] of rows.entries()) {
+            const alone = await scoresOf(tensor(Int32Array.from(row), [1, row.length]));
+            const at = b * 9 * config.vocabSize;
+            assert.ok(apart(together.subarray(at, at + alone.length), alone) < close);
+          }
+          dispose(params);
+        },
+      ),
       { numRuns: runs },
     );
   });
 
   test(`prefill and decode, token by token, give the hidden states of the whole [${name}]`, async () => {
     const device = await deviceNamed(name);
-    const cases = tinyConfigs().chain((config) => fc.tuple(fc.constant(config), idRows(config, { min: 1, max: 3 }, 5), fc.array(fc.array(fc.nat(config.vocabSize - 1), { minLength: 3, maxLength: 3 }), { minLength: 1, maxLength: 3 })));
+    const cases = tinyConfigs().chain((config) =>
+      fc.tuple(
+        fc.constant(config),
+        idRows(config, { min: 1, max: 3 }, 5),
+        fc.array(fc.array(fc.nat(config.vocabSize - 1), { minLength: 3, maxLength: 3 }), {
+          minLength: 1,
+          maxLength: 3,
+        }),
+      ),
+    );
     await fc.assert(
       fc.asyncProperty(cases, async ([config, prompts, steps]) => {
         const { params } = tinyModel(config, device);
@@ -63,12 +98,20 @@ for (const name of await presentDevices()) {
         dispose(start.hidden);
         const texts = prompts.map((row) => [...row]);
         for (const step of steps) {
-          const ids = tensor(Int32Array.from({ length: B }, (_, b) => step[b]), [B, 1]);
-          const position = tensor(Int32Array.from(texts, (row) => row.length), [B, 1]);
+          const ids = tensor(
+            Int32Array.from({ length: B }, (_, b) => step[b]),
+            [B, 1],
+          );
+          const position = tensor(
+            Int32Array.from(texts, (row) => row.length),
+            [B, 1],
+          );
           const next = evaluate(decode(params, config, ids, position, cache), device);
           dispose(cache);
           cache = next.cache;
-          texts.forEach((row, b) => row.push(step[b]));
+          texts.forEach((row, b) => {
+            row.push(step[b]);
+          });
           const got = await read(next.hidden);
           const whole = evaluate(hiddenStates(params, config, padTo(texts, 10, 0)), device);
           const all = await read(whole);
@@ -90,13 +133,32 @@ for (const name of await presentDevices()) {
     await fc.assert(
       fc.asyncProperty(tinyConfigs(), async (config) => {
         const { params } = tinyModel(config, device);
-        const ids = padTo([[1, 5, 3, 3, 18], [2, 7]], 5, 0);
-        const results = [false, true].map((checkpoint) =>
-          compile(valueAndGrad((p: Params) => mean(tokenLogps(logits(p, config, hiddenStates(p, config, ids, { checkpoint })), ids))), device)(params),
+        const ids = padTo(
+          [
+            [1, 5, 3, 3, 18],
+            [2, 7],
+          ],
+          5,
+          0,
         );
-        const [plain, again] = await Promise.all(results.map(async ([value, grads]) => ({ value: await read(value), grads: await Promise.all(Object.values(grads).map(read)) })));
+        const results = [false, true].map((checkpoint) =>
+          compile(
+            valueAndGrad((p: Params) =>
+              mean(tokenLogps(logits(p, config, hiddenStates(p, config, ids, { checkpoint })), ids)),
+            ),
+            device,
+          )(params),
+        );
+        const [plain, again] = await Promise.all(
+          results.map(async ([value, grads]) => ({
+            value: await read(value),
+            grads: await Promise.all(Object.values(grads).map(read)),
+          })),
+        );
         assert.ok(apart(again.value, plain.value) < close);
-        plain.grads.forEach((g, i) => assert.ok(apart(again.grads[i], g) < close));
+        plain.grads.forEach((g, i) => {
+          assert.ok(apart(again.grads[i], g) < close);
+        });
         dispose(params, ...results);
       }),
       { numRuns: Math.ceil(runs / 4) },
@@ -109,18 +171,37 @@ test("the gradient of a whole model is its directional derivative", async () => 
   await fc.assert(
     fc.asyncProperty(tinyConfigs(), fc.nat(1000), async (config, seed) => {
       const { params } = tinyModel(config, device);
-      const ids = padTo([[1, 5, 3, 3, 18], [2, 7, 7, 0, 1]], 5, 0);
-      const direction = evaluate(treeMap((w, name) => normal(foldInName(key(seed), name), w.shape), params), device);
+      const ids = padTo(
+        [
+          [1, 5, 3, 3, 18],
+          [2, 7, 7, 0, 1],
+        ],
+        5,
+        0,
+      );
+      const direction = evaluate(
+        treeMap((w, name) => normal(foldInName(key(seed), name), w.shape), params),
+        device,
+      );
       const loss = (p: Params) => mean(square(tokenLogps(logits(p, config, hiddenStates(p, config, ids)), ids)));
       const moved = (by: number) => evaluate(loss(treeZip(([w, d]) => add(w, mul(by, d)), params, direction)), device);
       const slope = evaluate(
-        Object.entries(valueAndGrad(loss)(params)[1]).map(([name, g]) => sum(mul(g, direction[name]))).reduce((a, b) => add(a, b)),
+        Object.entries(valueAndGrad(loss)(params)[1])
+          .map(([name, g]) => sum(mul(g, direction[name])))
+          .reduce((a, b) => add(a, b)),
         device,
       );
+      // Embeddings are small, so that the loss curves sharply: the difference has to be of fourth order.
       const h = 1e-5;
-      const [ahead, behind, exact] = await Promise.all([read(moved(h)), read(moved(-h)), read(slope)]);
-      const difference = (ahead[0] - behind[0]) / (2 * h);
-      assert.ok(Math.abs(difference - exact[0]) < 1e-5 * Math.max(1, Math.abs(exact[0])), `${difference} and ${exact[0]}`);
+      const [ahead, behind, farAhead, farBehind] = await Promise.all(
+        [h, -h, 2 * h, -2 * h].map(async (by) => (await read(moved(by)))[0]),
+      );
+      const exact = await read(slope);
+      const difference = (8 * (ahead - behind) - (farAhead - farBehind)) / (12 * h);
+      assert.ok(
+        Math.abs(difference - exact[0]) < 1e-5 * Math.max(1, Math.abs(exact[0])),
+        `${difference} and ${exact[0]}`,
+      );
       dispose(params, direction, slope);
     }),
     { numRuns: 15 },
@@ -130,16 +211,24 @@ test("the gradient of a whole model is its directional derivative", async () => 
 test("token log-probabilities are those of a softmax, of the token that follows", async () => {
   const device = await deviceNamed("reference");
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.array(fc.double({ min: -30, max: 30, noNaN: true }), { minLength: 5, maxLength: 5 }), { minLength: 2, maxLength: 6 }), async (rows) => {
-      const T = rows.length;
-      const ids = rows.map((_, t) => (3 * t + 1) % 5);
-      const got = await read(evaluate(tokenLogps(tensor(rows.flat(), [1, T, 5]), tensor(Int32Array.from(ids), [1, T])), device));
-      assert.equal(got.length, T - 1);
-      got.forEach((logp, t) => {
-        const total = rows[t].reduce((sum, x) => sum + Math.exp(x - rows[t][ids[t + 1]]), 0);
-        assert.ok(Math.abs(logp + Math.log(total)) < 1e-9);
-      });
-    }),
+    fc.asyncProperty(
+      fc.array(fc.array(fc.double({ min: -30, max: 30, noNaN: true }), { minLength: 5, maxLength: 5 }), {
+        minLength: 2,
+        maxLength: 6,
+      }),
+      async (rows) => {
+        const T = rows.length;
+        const ids = rows.map((_, t) => (3 * t + 1) % 5);
+        const got = await read(
+          evaluate(tokenLogps(tensor(rows.flat(), [1, T, 5]), tensor(Int32Array.from(ids), [1, T])), device),
+        );
+        assert.equal(got.length, T - 1);
+        got.forEach((logp, t) => {
+          const total = rows[t].reduce((sum, x) => sum + Math.exp(x - rows[t][ids[t + 1]]), 0);
+          assert.ok(Math.abs(logp + Math.log(total)) < 1e-9);
+        });
+      },
+    ),
   );
 });
 
@@ -159,9 +248,19 @@ test("rotary tables hold cos and sin of position · frequency, and frequencies g
 
 test("fresh weights: every expected name and shape, spread as the rule says, each by its own name", async () => {
   const device = await deviceNamed("reference");
-  const config = tinyConfig({ hidden_size: 48, intermediate_size: 96, head_dim: 12, vocab_size: 300, mlp_bias: true, num_hidden_layers: 3 });
+  const config = tinyConfig({
+    hidden_size: 48,
+    intermediate_size: 96,
+    head_dim: 12,
+    vocab_size: 300,
+    mlp_bias: true,
+    num_hidden_layers: 3,
+  });
   const params = evaluate(initParams(config, key(7)), device);
-  assert.deepEqual(Object.fromEntries(Object.entries(params).map(([name, t]) => [name, t.shape])), Object.fromEntries(parameterShapes(config)));
+  assert.deepEqual(
+    Object.fromEntries(Object.entries(params).map(([name, t]) => [name, t.shape])),
+    Object.fromEntries(parameterShapes(config)),
+  );
   const std = async (name: string) => {
     const data = await read(params[name]);
     return Math.sqrt((data as Float64Array).reduce((total, x) => total + x * x, 0) / data.length);
@@ -176,7 +275,8 @@ test("fresh weights: every expected name and shape, spread as the rule says, eac
     ["model.layers.0.input_layernorm.weight", 1],
     ["model.norm.weight", 1],
   ];
-  for (const [name, value] of expected) assert.ok(Math.abs((await std(name)) - value) <= 0.06 * value, `${name}: ${await std(name)}`);
+  for (const [name, value] of expected)
+    assert.ok(Math.abs((await std(name)) - value) <= 0.06 * value, `${name}: ${await std(name)}`);
   const shallow = evaluate(initParams({ ...config, layers: 1 }, key(7)), device);
   const same = "model.layers.0.self_attn.k_proj.weight";
   assert.deepEqual(await read(shallow[same]), await read(params[same]));
@@ -189,7 +289,8 @@ test("calls that do not fit are refused by name", () => {
   const params = initParams(config, key(0));
   const ids = tensor(new Int32Array(6), [2, 3]);
   const { "model.layers.1.mlp.up_proj.weight": _, ...incomplete } = params;
-  const refused = (run: () => unknown, pattern: RegExp) => assert.throws(run, (error) => error instanceof ShapeError && pattern.test(error.message));
+  const refused = (run: () => unknown, pattern: RegExp) =>
+    assert.throws(run, (error) => error instanceof ShapeError && pattern.test(error.message));
   refused(() => hiddenStates(incomplete, config, ids), /model\.layers\.1\.mlp\.up_proj\.weight/);
   refused(() => hiddenStates(params, config, tensor([[1, 2]])), /f32\[1,2\].*\n.*i32 \[B, T\]/);
   refused(() => hiddenStates(params, config, tensor(new Int32Array(3))), /i32\[3\]/);

@@ -37,6 +37,47 @@ const loadsOf = (nodes: readonly Tensor[], inside: ReadonlySet<Tensor>, access: 
 const sinks = new Set(["sum", "max", "concat", "pad"]);
 
 /**
+ * What a sink can compute on the fly of the expression that ends in `top`: nodes that nobody else reads, as many as the
+ * buffers allow (one is the sink's own). Linear: each edge is met once.
+ */
+const absorbable = (
+  top: Tensor,
+  users: ReadonlyMap<Tensor, readonly Tensor[]>,
+  isOutput: ReadonlySet<Tensor>,
+  access: (t: Tensor) => Access,
+  maxBuffers: number,
+): ReadonlySet<Tensor> => {
+  const inside = new Set<Tensor>();
+  const reads = new Map<Tensor, number>(); // memory bases, and how many edges lead there
+  const unmet = new Map<Tensor, number>(); // uses of a node that are not inside
+  const basesOf = (t: Tensor) => t.inputs.flatMap((x) => (literalOf(x) === undefined ? [access(x).base] : []));
+  const read = (base: Tensor, edges: number) => {
+    const count = (reads.get(base) ?? 0) + edges;
+    if (base.op.name === "iota") return;
+    if (count > 0) reads.set(base, count);
+    else reads.delete(base);
+  };
+  const queue = [top];
+  for (const t of queue) {
+    const own = reads.get(t) ?? 0; // edges from inside, free once t is inside too
+    read(t, -own);
+    for (const base of basesOf(t)) read(base, 1);
+    if (reads.size >= maxBuffers) {
+      for (const base of basesOf(t)) read(base, -1);
+      read(t, own);
+      continue;
+    }
+    inside.add(t);
+    for (const x of t.inputs) {
+      const left = (unmet.get(x) ?? users.get(x)?.length ?? 0) - 1;
+      unmet.set(x, left);
+      if (left === 0 && isDirect(x, t) && !isOutput.has(x)) queue.push(x);
+    }
+  }
+  return inside;
+};
+
+/**
  * Groups pointwise nodes into kernels. A node's level is the length of the longest chain of kernels before it; edges
  * inside one index space cost nothing, every other edge costs one. Neighbours of one level form a group, which can
  * therefore never wait for itself.
@@ -46,22 +87,13 @@ export const fuse = (outputs: readonly Tensor[], access: (t: Tensor) => Access, 
   const users = new Map<Tensor, Tensor[]>(order.map((t) => [t, []]));
   for (const t of order) for (const x of t.inputs) users.get(x)?.push(t);
   const isOutput = new Set(outputs);
-  const usedOnce = (t: Tensor) => users.get(t)?.length === 1 && !isOutput.has(t);
 
   const absorbed = new Set<Tensor>();
   for (const sink of order) {
     if (!sinks.has(sink.op.name)) continue;
-    for (const top of sink.inputs) {
-      if (!isPointwise(top) || !usedOnce(top)) continue;
-      const inside = new Set([top]);
-      for (const t of inside)
-        for (const x of t.inputs) {
-          if (!isDirect(x, t) || !usedOnce(x)) continue;
-          const grown = new Set([...inside, x]);
-          if (loadsOf([...grown], grown, access).size < maxBuffers) inside.add(x);
-        }
-      if (loadsOf([...inside], inside, access).size < maxBuffers) for (const t of inside) absorbed.add(t);
-    }
+    for (const top of sink.inputs)
+      if (isPointwise(top) && users.get(top)?.length === 1 && !isOutput.has(top))
+        for (const t of absorbable(top, users, isOutput, access, maxBuffers)) absorbed.add(t);
   }
 
   const grouped = order.filter((t) => isPointwise(t) && !absorbed.has(t));

@@ -70,18 +70,28 @@ export const nameOf = (report: AdapterReport): string => {
   return `${name} (${report.vendor || "unknown vendor"})`;
 };
 
-/** Hardware first: Dawn's order is the driver's, and a software adapter may come first. Errors: DeviceError if there is none. */
-export const findAdapter = async (): Promise<Found> => {
+/** The adapters that Dawn gives, hardware before software. Errors: DeviceError if the native module does not load. */
+const findAll = async (): Promise<Found[]> => {
   const dawn = await loadDawn();
   const gpu = dawn.create([]) as GPU;
-  let software: Found | undefined;
-  for (const powerPreference of ["high-performance", "low-power"] as const) {
-    const adapter = await gpu.requestAdapter({ powerPreference });
+  const found: Found[] = [];
+  // Dawn answers with the driver's first adapter of the wanted kind; a software one may come before a GPU.
+  for (const options of [{ powerPreference: "high-performance" }, { powerPreference: "low-power" }] as const) {
+    const adapter = await gpu.requestAdapter(options).catch(() => null);
     if (adapter === null) continue;
-    const found = { gpu, adapter, report: reportOf(adapter) };
-    if (!found.report.software) return found;
-    software ??= found;
+    const report = reportOf(adapter);
+    const isKnown = found.some(({ report: other }) => nameOf(other) === nameOf(report) && other.device === report.device);
+    if (!isKnown) found.push({ gpu, adapter, report });
   }
-  if (software === undefined) throw new DeviceError("webgpu: no adapter: this machine has no usable GPU driver", NO_ADAPTER_HINT);
-  return software;
+  return found.sort((a, b) => Number(a.report.software) - Number(b.report.software));
 };
+
+/** The best adapter. Errors: DeviceError if there is none. */
+export const findAdapter = async (): Promise<Found> => {
+  const [best] = await findAll();
+  if (best === undefined) throw new DeviceError("webgpu: no adapter: this machine has no usable GPU driver", NO_ADAPTER_HINT);
+  return best;
+};
+
+/** Every adapter, best first; an empty list where there is none. Errors: DeviceError if the native module does not load. */
+export const describeAdapters = async (): Promise<AdapterReport[]> => (await findAll()).map(({ report }) => report);

@@ -48,3 +48,6 @@ export const planWalk = (dims: readonly number[], views: readonly Walked[]): Wal
   );
   return { pattern, words: [...dims, ...moves] };
 };
+
+/** Argument words of a nest: starts, sizes, moves. */
+export const argumentCount = ({ rank, views }: Pattern): number => views.length + rank + views.length * rank;

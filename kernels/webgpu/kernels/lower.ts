@@ -1,15 +1,35 @@
 import { DeviceError } from "../../../core/index.js";
 import type { CallStep, Step } from "../../plan/steps.js";
 import type { Kernel } from "../wgsl/module.js";
+import { attentionKernels } from "./attention.js";
+import { attentionGradientKernels } from "./attention-gradient.js";
 import { gatherKernels, scatterAddKernels } from "./index-ops.js";
 import type { Lowering } from "./lowering.js";
 import { mapKernels } from "./map.js";
 import { matmulKernels } from "./matmul.js";
 import { reduceKernels } from "./reduce.js";
+import {
+  crossEntropyGradientKernels,
+  crossEntropyKernels,
+  rmsnormGradientKernels,
+  rmsnormKernels,
+  softmaxGradientKernels,
+  softmaxKernels,
+} from "./rows.js";
+import { topkMaskKernels } from "./topk.js";
 
 const CALLS: Record<string, (step: CallStep, lowering: Lowering) => Kernel[]> = {
   gather: gatherKernels,
   scatterAdd: scatterAddKernels,
+  topkMask: topkMaskKernels,
+  softmax: softmaxKernels,
+  "softmax.vjp": softmaxGradientKernels,
+  rmsnorm: rmsnormKernels,
+  "rmsnorm.vjp": rmsnormGradientKernels,
+  crossEntropy: crossEntropyKernels,
+  "crossEntropy.vjp": crossEntropyGradientKernels,
+  attention: attentionKernels,
+  "attention.vjp": attentionGradientKernels,
 };
 
 /** Fused ops that have kernels here. */

@@ -92,8 +92,8 @@ export const reduceKernels = (step: ReduceStep, lowering: Lowering, level = 0): 
     lanes === 1 ? `let item = group * 64u + lane;` : "let item = group;",
     `if (item >= ${k.param(items)}) { return; }`,
     `let row = item % ${keptText};`,
-    `let from = item / ${keptText} * ${lengthText};`,
-    `let to = min(from + ${lengthText}, ${k.param(reduced)});`,
+    `let begin = item / ${keptText} * ${lengthText};`,
+    `let end = min(begin + ${lengthText}, ${k.param(reduced)});`,
     ...outer.lines,
     ...bases,
     `var total = ${start(k, step.reduce, step.dtype)};`,
@@ -103,8 +103,8 @@ export const reduceKernels = (step: ReduceStep, lowering: Lowering, level = 0): 
   const loop =
     lanes === 1
       ? [
-          `for (var block = from; block < to; block += ${BLOCK}u) {`,
-          `  let stop = min(block + ${BLOCK}u, to);`,
+          `for (var block = begin; block < end; block += ${BLOCK}u) {`,
+          `  let stop = min(block + ${BLOCK}u, end);`,
           `  var part = ${start(k, step.reduce, step.dtype)};`,
           "  for (var r = block; r < stop; r++) {",
           ...[...inner.lines, ...values, `part = ${term};`].map((line) => `    ${line}`),
@@ -115,7 +115,7 @@ export const reduceKernels = (step: ReduceStep, lowering: Lowering, level = 0): 
         ]
       : [
           `var part = ${start(k, step.reduce, step.dtype)};`,
-          `for (var r = from + lane; r < to; r += ${lanes}u) {`,
+          `for (var r = begin + lane; r < end; r += ${lanes}u) {`,
           ...[...inner.lines, ...values, `part = ${term};`].map((line) => `  ${line}`),
           "}",
           "shared_parts[lane] = part;",

@@ -28,6 +28,8 @@ export const wgslType = (dtype: DType): string => dtype;
 export interface Access {
   readonly load: (address: string) => string;
   readonly store: (address: string, value: string) => string;
+  /** atomicAdd; only on a buffer opened as "atomic". */
+  readonly add: (address: string, value: string) => string;
 }
 
 const words = new DataView(new ArrayBuffer(4));
@@ -46,7 +48,7 @@ export interface Builder {
   readonly param: (value: number) => string;
   /** A number that is data: f32. Infinity and NaN may be passed so, though WGSL has no literal for them. */
   readonly floatParam: (value: number) => string;
-  readonly buffer: (buffer: number, dtype: DType, mode: "read" | "write") => Access;
+  readonly buffer: (buffer: number, dtype: DType, mode: "read" | "write" | "atomic") => Access;
   /** A name for a helper function; its text is added once. */
   readonly helper: (name: HelperName) => string;
   /** Text outside the entry point. */
@@ -65,10 +67,16 @@ interface Bound {
   readonly buffer: number;
   readonly dtypes: Set<DType>;
   written: boolean;
+  atomic: boolean;
 }
 
 /** How elements of `dtype` pass through a buffer that holds f32 (only f32 in it) or raw words. */
-const accessors = (name: string, dtype: DType, raw: boolean, written: boolean): string => {
+const accessors = (name: string, dtype: DType, raw: boolean, written: boolean, atomic: boolean): string => {
+  if (atomic)
+    return [
+      `fn load_${name}_u32(i: u32) -> u32 { return atomicLoad(&${name}[i]); }`,
+      `fn add_${name}_u32(i: u32, v: u32) { atomicAdd(&${name}[i], v); }\n`,
+    ].join("\n");
   const [decode, encode] = {
     f32: raw ? ["bitcast<f32>(B[i])", "bitcast<u32>(v)"] : ["B[i]", "v"],
     i32: ["bitcast<i32>(B[i])", "bitcast<u32>(v)"],
@@ -102,22 +110,25 @@ export const builder = (label: string): Builder => {
     floatParam: (value) => `bitcast<f32>(${param(bitsOf(value))})`,
     buffer: (buffer, dtype, mode) => {
       let at = bound.findIndex((b) => b.buffer === buffer);
-      if (at < 0) at = bound.push({ buffer, dtypes: new Set(), written: false }) - 1;
+      if (at < 0) at = bound.push({ buffer, dtypes: new Set(), written: false, atomic: false }) - 1;
       bound[at].dtypes.add(dtype);
-      bound[at].written ||= mode === "write";
+      bound[at].written ||= mode !== "read";
+      bound[at].atomic ||= mode === "atomic";
       return {
         load: (address) => `load_B${at}_${dtype}(${address})`,
         store: (address, value) => `store_B${at}_${dtype}(${address}, ${value});`,
+        add: (address, value) => `add_B${at}_${dtype}(${address}, ${value});`,
       };
     },
     helper: need,
     declare: (text) => void declarations.push(text),
     finish: ({ workgroupSize, workgroups, body }) => {
-      const buffers = bound.map(({ dtypes, written }, at) => {
+      const buffers = bound.map(({ dtypes, written, atomic }, at) => {
         const raw = [...dtypes].some((dtype) => dtype !== "f32");
-        const type = written ? "read_write" : "read";
-        const head = `@group(0) @binding(${at + 1}) var<storage, ${type}> B${at}: array<${raw ? "u32" : "f32"}>;\n`;
-        return head + [...dtypes].map((dtype) => accessors(`B${at}`, dtype, raw, written)).join("");
+        const mode = written ? "read_write" : "read";
+        const type = atomic ? "atomic<u32>" : raw ? "u32" : "f32";
+        const head = `@group(0) @binding(${at + 1}) var<storage, ${mode}> B${at}: array<${type}>;\n`;
+        return head + [...dtypes].map((dtype) => accessors(`B${at}`, dtype, raw, written, atomic)).join("");
       });
       const code = [
         `@group(0) @binding(0) var<uniform> P: array<vec4<u32>, ${Math.ceil(params.length / 4)}>;`,

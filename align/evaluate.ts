@@ -1,0 +1,93 @@
+import { add, compile, type Device, dispose, isTensor, leaves, read, sqrt, square, stack, sum, type Tensor } from "../core/index.js";
+import type { Params } from "../models/parameters.js";
+import type { Metrics } from "./metrics.js";
+import { type BatchTensors, type Objective, type PreferenceOptions, preferenceObjective } from "./objective.js";
+import { batchTensors, borrowed, referenceAsker, type Weights } from "./reference.js";
+import { oneEpoch, pairSource, type SourceOptions, type TrainingBatch } from "./source.js";
+import { type Carry, compileGradients } from "./step.js";
+import type { TokenPair } from "./tokenize.js";
+
+/** What a model scores on some batches. */
+export interface Evaluation {
+  /** Mean over all units (pairs, target tokens), however they are cut into batches. */
+  readonly loss: number;
+  readonly metrics: Metrics;
+  /** L2 norm of the loss's gradient by each parameter, if asked for. */
+  readonly grad_norms?: Readonly<Record<string, number>>;
+}
+
+export interface EvaluateOptions {
+  readonly objective: Objective;
+  readonly params: Params;
+  readonly batches: Iterable<TrainingBatch>;
+  /** For objectives that compare, unless the batches bring the reference's log-probabilities. */
+  readonly reference?: Weights;
+  readonly gradNorms?: boolean;
+}
+
+/** Loss and metrics of a model over batches, and on demand the norm of each parameter's gradient. */
+export const evaluateOn = async (
+  { objective, params, batches, reference, gradNorms = false }: EvaluateOptions,
+  device: Device,
+): Promise<Evaluation> => {
+  const weights = borrowed(params, device);
+  const asker = objective.usesReference && reference ? referenceAsker(reference, device) : undefined;
+  const totalsOf = compile(
+    (p: Params, batch: BatchTensors, before: { readonly totals?: Tensor }) => {
+      const [, totals] = objective.sums(p, batch);
+      return { totals: before.totals ? add(before.totals, totals) : totals };
+    },
+    device,
+    { donate: [2], name: `${objective.name} evaluation` },
+  );
+  const gradientsOf = compileGradients(objective, device);
+  const normsOf = compile((grads: Params) => stack(leaves(grads).map((g) => sqrt(sum(square(g))))), device);
+  let carry: Carry = {};
+  let units = 0;
+  try {
+    for (const batch of batches) {
+      units += objective.units(batch);
+      const tensors = batchTensors(batch, objective.usesReference);
+      const asked = tensors.reference === undefined ? asker?.ask(tensors) : undefined;
+      const full = asked === undefined ? tensors : { ...tensors, reference: asked };
+      carry = gradNorms ? gradientsOf(weights.tree, full, 1, carry) : totalsOf(weights.tree, full, carry);
+      if (asked !== undefined) dispose(asked);
+    }
+    const { loss, metrics } = objective.report(carry.totals === undefined ? [] : await read(carry.totals));
+    if (carry.grads === undefined) return { loss, metrics };
+    const norms = normsOf(carry.grads);
+    const values = await read(norms).finally(() => dispose(norms));
+    const names = Object.keys(carry.grads);
+    const byName = new Map(names.map((name, i) => [name, values[i] / units]));
+    return { loss, metrics, grad_norms: Object.fromEntries(Object.keys(params).map((name) => [name, byName.get(name) as number])) };
+  } finally {
+    dispose(carry as Params);
+    asker?.close();
+    weights.release();
+    for (const { programs } of [totalsOf, gradientsOf, normsOf]) for (const program of programs()) program.free();
+  }
+};
+
+export interface EvaluatePairsOptions extends PreferenceOptions, Pick<SourceOptions, "padId" | "bucket"> {
+  /** Default 8. */
+  readonly batchSize?: number;
+  readonly gradNorms?: boolean;
+}
+
+/**
+ * A policy against a reference on pairs, in order: what `taugrad eval` prints. `num_tokens` is 0, as TRL logs it for
+ * evaluation: it counts what was trained on.
+ */
+export const evaluatePreferences = async (
+  policy: Weights,
+  reference: Weights,
+  pairs: readonly TokenPair[],
+  { batchSize = 8, padId, bucket, gradNorms, ...options }: EvaluatePairsOptions,
+  device: Device,
+): Promise<Evaluation> => {
+  const size = Math.min(batchSize, pairs.length);
+  const batches = oneEpoch(pairSource(pairs, { batchSize: size, padId, bucket, shuffle: false }));
+  const objective = preferenceObjective(policy.config, options);
+  const out = await evaluateOn({ objective, params: policy.params, batches, reference, gradNorms }, device);
+  return { ...out, metrics: { ...out.metrics, num_tokens: 0 } };
+};

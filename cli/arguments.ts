@@ -1,0 +1,79 @@
+import { type ParseArgsConfig, parseArgs } from "node:util";
+import { InputError } from "../core/errors.js";
+import { type CommandName, type OptionName, optionsOf, spelled } from "./options.js";
+import { suggestion } from "./suggest.js";
+
+/** Options as they were written: text, or true and false for flags. Not yet read by the table. */
+export interface Given {
+  readonly help: boolean;
+  readonly values: ReadonlyMap<OptionName, unknown>;
+}
+
+const canonical = (name: string): string => name.replaceAll("-", "_");
+
+/** Options that belong to a trainer and are not built yet; better said so than taken for a typing error. */
+const later: Readonly<Record<string, string>> = {
+  resume: "resuming a run is not built yet; start it again, into another output_dir",
+};
+
+/**
+ * Splits a command's arguments by its options: --name value, --name=value, --flag, --flag false, --no-flag; names with _ or
+ * with -; the last of two wins. Errors: InputError for unknown names (with "did you mean") and missing or stray values.
+ */
+export const parseArguments = (command: CommandName, args: readonly string[]): Given => {
+  const table = optionsOf(command);
+  const declared: NonNullable<ParseArgsConfig["options"]> = { help: { type: "boolean", short: "h" } };
+  for (const [name, { flag }] of table)
+    for (const spelling of [name, name.replaceAll("_", "-")]) declared[spelling] = { type: flag ? "boolean" : "string" };
+
+  const { tokens } = parseArgs({ args: [...args], options: declared, strict: false, allowPositionals: true, tokens: true });
+  const values = new Map<OptionName, unknown>();
+  let help = false;
+  let flagBefore: { name: OptionName; index: number } | undefined;
+  for (const token of tokens) {
+    if (token.kind === "positional") {
+      // "--shuffle_dataset false": the value of the flag before it.
+      if (flagBefore?.index !== token.index - 1) throw stray(command, token.value);
+      values.set(flagBefore.name, token.value);
+    }
+    flagBefore = undefined;
+    if (token.kind !== "option") continue;
+    if (token.name === "help" || token.name === "h") {
+      help = true;
+      continue;
+    }
+    const negated = token.name.startsWith("no-") || token.name.startsWith("no_");
+    const name = canonical(token.name);
+    const positive = name.slice(3) as OptionName;
+    if (negated && token.value === undefined && table.get(positive)?.flag === true) {
+      values.set(positive, false);
+      continue;
+    }
+    const known = name as OptionName;
+    const option = table.get(known);
+    if (option === undefined) throw unknown(command, token.rawName, name);
+    if (option.flag) {
+      values.set(known, token.value ?? true);
+      if (token.value === undefined) flagBefore = { name: known, index: token.index };
+    } else {
+      // "--model --json": the next option is no value. A value that begins so is written --model=--json.
+      if (token.value === undefined || (token.inlineValue === false && token.value.startsWith("--")))
+        throw new InputError(`${spelled(command, name)} needs a value (${option.value})`);
+      values.set(known, token.value);
+    }
+  }
+  return { help, values };
+};
+
+const stray = (command: CommandName, value: string): InputError =>
+  new InputError(`taugrad ${command} takes no argument "${value}"; options begin with --, see taugrad ${command} --help`);
+
+const unknown = (command: CommandName, written: string, name: string): InputError => {
+  if (Object.hasOwn(later, name) && optionsOf(command).has("config")) return new InputError(`${written}: ${later[name]}`);
+  return new InputError(`taugrad ${command} has no option ${written}${didYouMean(command, name)}`);
+};
+
+const didYouMean = (command: CommandName, name: string): string => {
+  const meant = suggestion(name, [...optionsOf(command).keys()]);
+  return meant === undefined ? `; see taugrad ${command} --help` : `; did you mean ${spelled(command, meant)}?`;
+};

@@ -1,0 +1,7 @@
+import type { Values } from "../options.js";
+
+/** `taugrad demo`: the package's main job on a world of its own. */
+export const demoCommand = async ({ device, output_dir, seed }: Values<"demo">): Promise<void> => {
+  const { runDemo } = await import("../demo/run.js");
+  await runDemo({ device, outputDir: output_dir, seed });
+};

@@ -1,0 +1,86 @@
+import { collate } from "../../align/batch.js";
+import { compile, dispose, InputError, read, type Tensor, tensor } from "../../core/index.js";
+import { readConfig } from "../../models/config.js";
+import { hiddenStates, loadModel, loadTokenizer, logits, type Params, tokenLogps } from "../../models/index.js";
+import type { Values } from "../options.js";
+import type { Output } from "../output.js";
+import { withDevice } from "../session.js";
+import { readIdsFile } from "../token-ids.js";
+
+/** Numbers that the logits of one batch may have. */
+const MOST_LOGITS = 2 ** 25;
+const MOST_ROWS = 8;
+
+/** Neighbours in `sequences` that are computed together. */
+const batches = (sequences: readonly (readonly number[])[], vocabSize: number): number[][][] => {
+  const out: number[][][] = [];
+  let longest = 0;
+  for (const ids of sequences) {
+    const last = out[out.length - 1];
+    const length = Math.max(longest, ids.length);
+    const fits = last !== undefined && last.length < MOST_ROWS && (last.length + 1) * length * vocabSize <= MOST_LOGITS;
+    if (fits) last.push([...ids]);
+    else out.push([[...ids]]);
+    longest = fits ? length : ids.length;
+  }
+  return out;
+};
+
+/** `taugrad logprobs`: entry t of a sequence is the log-probability of token t+1 given tokens 0 … t. */
+export const logprobsCommand = async (values: Values<"logprobs">, out: Output): Promise<void> => {
+  const { model: folder, ids_file, text } = values;
+  if ((ids_file === undefined) === (text === undefined))
+    throw new InputError("taugrad logprobs needs one of --ids-file FILE and --text TEXT");
+  const { vocabSize } = readConfig(folder);
+  const sequences =
+    ids_file !== undefined ? readIdsFile(ids_file, vocabSize) : [textIds(folder, text as string, vocabSize)];
+  const logps = await withDevice(values.device, out, async (device) => {
+    const { config, params } = loadModel(folder, device);
+    const score = compile(
+      (p: Params, ids: Tensor) => tokenLogps(logits(p, config, hiddenStates(p, config, ids)), ids),
+      device,
+      { name: "logprobs" },
+    );
+    const found: number[][] = [];
+    for (const rows of batches(sequences, vocabSize)) {
+      const { ids, length } = collate(
+        rows.map((row) => ({ ids: row, completionStart: 0 })),
+        { padId: 0 },
+      );
+      const result = score(params, tensor(ids, [rows.length, length]));
+      const all = await read(result);
+      dispose(result);
+      rows.forEach((row, i) => {
+        found.push(Array.from(all.subarray(i * (length - 1), i * (length - 1) + row.length - 1)));
+      });
+    }
+    dispose(params);
+    return found;
+  });
+  refuseNaN(folder, logps);
+  out.result({ token_logps: logps }, () => summary(logps));
+};
+
+const textIds = (folder: string, text: string, vocabSize: number): number[] => {
+  const ids = loadTokenizer(folder).encode(text);
+  const outside = ids.find((id) => id >= vocabSize);
+  if (outside !== undefined)
+    throw new InputError(`${folder}: its tokenizer gives token id ${outside}, its model has a vocabulary of ${vocabSize}`);
+  if (ids.length === 0) throw new InputError("--text has no token");
+  return ids;
+};
+
+/** JSON has no NaN, and a null in its place would be found late. */
+const refuseNaN = (folder: string, logps: readonly (readonly number[])[]): void => {
+  if (logps.some((row) => row.some(Number.isNaN)))
+    throw new InputError(`${folder}: log-probabilities are not numbers; the weights are broken or have diverged`);
+};
+
+const summary = (logps: readonly (readonly number[])[]): string =>
+  logps
+    .map((row, i) => {
+      const sum = row.reduce((a, b) => a + b, 0);
+      const mean = row.length === 0 ? 0 : sum / row.length;
+      return `sequence ${i}: ${row.length + 1} tokens, log-prob ${sum.toFixed(4)}, ${mean.toFixed(4)} a token, perplexity ${Math.exp(-mean).toFixed(3)}`;
+    })
+    .join("\n");

@@ -1,0 +1,46 @@
+import { DeviceError, InputError, OwnershipError, ShapeError } from "../core/errors.js";
+
+/** How a command ends that could not do its work. */
+export interface Failure {
+  readonly code: 1 | 2;
+  /** What goes to stderr, without the last line break. */
+  readonly message: string;
+}
+
+const fileErrors: Readonly<Record<string, string>> = {
+  ENOENT: "no such file or folder",
+  EACCES: "permission denied",
+  EPERM: "operation not permitted",
+  EISDIR: "is a folder, not a file",
+  ENOTDIR: "a part of the path is a file, not a folder",
+  EEXIST: "exists already",
+  ENOTEMPTY: "is not empty",
+  ENOSPC: "no space left on the disk",
+  EDQUOT: "the disk quota is used up",
+  EROFS: "the file system is read-only",
+  EMFILE: "too many open files",
+  ELOOP: "too many symbolic links",
+  ENAMETOOLONG: "the name is too long",
+};
+
+const joined = (text: string): string =>
+  text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "")
+    .join("; ");
+
+/** What the user can mend is one line and code 2; anything else is a fault of the program, shown with its stack. */
+export const failure = (error: unknown): Failure => {
+  const mendable = [InputError, ShapeError, DeviceError, OwnershipError].some((kind) => error instanceof kind);
+  if (mendable) return { code: 2, message: `taugrad: ${joined((error as Error).message)}` };
+  if (error instanceof Error && "code" in error && "syscall" in error && typeof error.code === "string") {
+    const what = fileErrors[error.code];
+    const path = "path" in error && typeof error.path === "string" ? error.path : String(error.syscall);
+    if (what !== undefined) return { code: 2, message: `taugrad: ${path}: ${what}` };
+  }
+  if (error instanceof RangeError && /allocation|array length|buffer/i.test(error.message))
+    return { code: 2, message: `taugrad: out of memory (${joined(error.message)}); use a smaller model, batch or length` };
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { code: 1, message: `${stack}\ntaugrad: this is a fault of the program; please report it with the lines above` };
+};

@@ -1,0 +1,44 @@
+import type { Option } from "./option-kinds.js";
+import { type CommandName, commands, optionsOf, specOf, spelled } from "./options.js";
+
+/** Lines of two columns. */
+const table = (rows: readonly (readonly [left: string, right: string])[]): string => {
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join("\n");
+};
+
+export const programHelp = (version: string): string =>
+  [
+    `taugrad ${version}: trains transformers headless, on WebGPU or WebAssembly`,
+    "",
+    "usage: taugrad COMMAND [options]",
+    "",
+    table((Object.keys(commands) as CommandName[]).map((name) => [name, specOf(name).summary])),
+    "",
+    "taugrad COMMAND --help lists the command's options. Exit code: 0, or 2 for a usage or input error.",
+  ].join("\n");
+
+const defaultOf = (command: CommandName, name: string, { flag, fallback }: Option<unknown>): string => {
+  const { defaults } = specOf(command);
+  const value = name in defaults ? defaults[name as keyof typeof defaults] : fallback;
+  const small = typeof value === "number" && value !== 0 && Math.abs(value) < 1e-3;
+  return value === undefined || (flag && value === false) ? "" : ` [${small ? value.toExponential() : value}]`;
+};
+
+export const commandHelp = (command: CommandName): string => {
+  const { summary, usage, required, keys } = specOf(command);
+  const rows = [...optionsOf(command)].map(([name, option]): [string, string] => [
+    `${spelled(command, name)} ${option.value}`.trimEnd(),
+    `${option.about}${defaultOf(command, name, option)}${required.includes(name) ? " (required)" : ""}`,
+  ]);
+  const flags = "Values in [ ] are defaults; --no-NAME turns a flag off.";
+  return [
+    `taugrad ${command}: ${summary}`,
+    "",
+    `usage: taugrad ${command} ${usage}`,
+    "",
+    table([...rows, ["--help", "this text"]]),
+    "",
+    keys ? `Options may stand in the YAML file too, without the dashes. ${flags}` : flags,
+  ].join("\n");
+};

@@ -1,0 +1,72 @@
+import { InputError } from "../core/errors.js";
+import { parseArguments } from "./arguments.js";
+import { resolveValues } from "./config.js";
+import { failure } from "./fail.js";
+import { commandHelp, programHelp } from "./help.js";
+import { type CommandName, commands, type Values } from "./options.js";
+import { type Output, output } from "./output.js";
+import { suggestion } from "./suggest.js";
+
+type Run<C extends CommandName> = (values: Values<C>, out: Output) => Promise<void>;
+
+/** Loads a command's code: only the command that runs is loaded, so that --help is instant. */
+const load: { readonly [C in CommandName]: () => Promise<Run<C>> } = {
+  doctor: async () => (await import("./commands/doctor.js")).doctorCommand,
+  logprobs: async () => (await import("./commands/logprobs.js")).logprobsCommand,
+  generate: async () => (await import("./commands/generate.js")).generateCommand,
+  eval: async () => (await import("./commands/eval.js")).evalCommand,
+  sft: async () => (await import("./commands/sft.js")).sftCommand,
+  dpo: async () => (await import("./commands/dpo.js")).dpoCommand,
+  demo: async () => (await import("./commands/demo.js")).demoCommand,
+};
+
+const isCommand = (name: string): name is CommandName => Object.hasOwn(commands, name);
+
+const unknownCommand = (name: string): InputError => {
+  const meant = suggestion(name, Object.keys(commands));
+  return new InputError(
+    `there is no command "${name}"; ${meant === undefined ? "taugrad --help lists the commands" : `did you mean "${meant}"?`}`,
+  );
+};
+
+const runCommand = async <C extends CommandName>(command: C, args: readonly string[]): Promise<void> => {
+  const { help, values: given } = parseArguments(command, args);
+  if (help) {
+    process.stdout.write(`${commandHelp(command)}\n`);
+    return;
+  }
+  const values = await resolveValues(command, given);
+  const run: Run<C> = await load[command]();
+  await run(values, output("json" in values && values.json === true));
+};
+
+const dispatch = async ([name, ...rest]: readonly string[], version: string): Promise<void> => {
+  if (name === undefined) throw new InputError("no command given; taugrad --help lists the commands");
+  if (name === "--version" || name === "-v") {
+    process.stdout.write(`${version}\n`);
+  } else if (name === "help" || name === "--help" || name === "-h") {
+    const [about] = rest;
+    if (about !== undefined && !isCommand(about)) throw unknownCommand(about);
+    process.stdout.write(`${about === undefined ? programHelp(version) : commandHelp(about)}\n`);
+  } else if (isCommand(name)) {
+    await runCommand(name, rest);
+  } else if (name.startsWith("-")) {
+    throw new InputError(`the command comes first: taugrad COMMAND ${name} …; taugrad --help lists the commands`);
+  } else {
+    throw unknownCommand(name);
+  }
+};
+
+/** Runs the command line; resolves to the exit code. Never rejects. */
+export const main = async (args: readonly string[], version: string): Promise<number> => {
+  // A reader that has seen enough (`| head`) is no error.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+  try {
+    await dispatch(args, version);
+    return 0;
+  } catch (error) {
+    const { code, message } = failure(error);
+    process.stderr.write(`${message}\n`);
+    return code;
+  }
+};

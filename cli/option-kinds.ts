@@ -1,0 +1,114 @@
+import { InputError } from "../core/errors.js";
+import { show } from "../models/json.js";
+
+/** One option: how it is read, from a command line's text or from a YAML value, and what --help says of it. */
+export interface Option<T> {
+  /** A flag needs no value on the command line. */
+  readonly flag: boolean;
+  /** What stands for the value in --help. */
+  readonly value: string;
+  readonly about: string;
+  readonly fallback: T;
+  /** The value. `where` names option and source for the message. Errors: InputError. */
+  readonly read: (given: unknown, where: string) => NonNullable<T>;
+}
+
+/** Bounds of a number; without `from` and `above` it may be anything. */
+interface Range {
+  readonly from?: number;
+  readonly above?: number;
+  readonly to?: number;
+  readonly below?: number;
+}
+
+const refuse = (where: string, given: unknown, must: string): InputError =>
+  new InputError(`${where} is ${show(given)}; it must be ${must}`);
+
+/** A builder of options that differ in whether they have a fallback. */
+type Build<A extends readonly unknown[], T> = {
+  (...args: A): Option<T | undefined>;
+  (...args: [...A, fallback: T]): Option<T>;
+};
+
+/** Text that is not empty: a path, a prompt. */
+export const text = ((value: string, about: string, fallback?: string) => ({
+  flag: false,
+  value,
+  about,
+  fallback,
+  read: (given: unknown, where: string) => {
+    if (typeof given !== "string") throw refuse(where, given, "text");
+    if (given.trim() === "") throw new InputError(`${where} is empty; give ${value}`);
+    return given;
+  },
+})) as Build<[value: string, about: string], string>;
+
+/** True or false. */
+export const flag = (about: string, fallback: boolean): Option<boolean> => ({
+  flag: true,
+  value: "",
+  about,
+  fallback,
+  read: (given, where) => {
+    if (typeof given === "boolean") return given;
+    const said = typeof given === "string" ? given.toLowerCase() : "";
+    if (said !== "true" && said !== "false") throw refuse(where, given, "true or false");
+    return said === "true";
+  },
+});
+
+/** One of a few names. */
+export const choice = <const T extends string, F extends T | undefined>(
+  names: readonly T[],
+  about: string,
+  fallback: F,
+): Option<T | F> => ({
+  flag: false,
+  // A long list would push the second column of --help off the screen.
+  value: names.join("|").length > 28 ? "NAME" : names.join("|"),
+  about: names.join("|").length > 28 ? `${about}: ${names.join(", ")}` : about,
+  fallback,
+  read: (given, where) => {
+    const found = names.find((name) => name === given);
+    if (found === undefined) throw refuse(where, given, names.length === 1 ? `"${names[0]}"` : `one of ${names.join(", ")}`);
+    return found as NonNullable<T | F>;
+  },
+});
+
+const wordsFor = ({ from, above, to, below }: Range, kind: string): string => {
+  const low = from ?? above;
+  const high = to ?? below;
+  if (low !== undefined && high !== undefined)
+    return `${kind} in ${above === undefined ? "[" : "("}${low}, ${high}${below === undefined ? "]" : ")"}`;
+  return low === undefined ? kind : `${kind} ${above === undefined ? "≥" : ">"} ${low}`;
+};
+
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+const numeric = (integer: boolean, range: Range, about: string, fallback?: number) => ({
+  flag: false,
+  value: integer ? "N" : "X",
+  about,
+  fallback,
+  read: (given: unknown, where: string) => {
+    // YAML 1.1 writers spell 1e-5 as text, so text that is a number counts as one.
+    const x = typeof given === "string" && NUMBER.test(given.trim()) ? Number(given) : given;
+    const { from = Number.NEGATIVE_INFINITY, above = Number.NEGATIVE_INFINITY } = range;
+    const { to = Number.POSITIVE_INFINITY, below = Number.POSITIVE_INFINITY } = range;
+    const fits =
+      typeof x === "number" &&
+      (integer ? Number.isSafeInteger(x) : Number.isFinite(x)) &&
+      x >= from &&
+      x > above &&
+      x <= to &&
+      x < below;
+    if (!fits) throw refuse(where, given, wordsFor(range, integer ? "an integer" : "a number"));
+    return x;
+  },
+});
+
+export const integer = ((range: Range, about: string, fallback?: number) =>
+  numeric(true, range, about, fallback)) as Build<[range: Range, about: string], number>;
+
+export const number = ((range: Range, about: string, fallback?: number) =>
+  numeric(false, range, about, fallback)) as Build<[range: Range, about: string], number>;

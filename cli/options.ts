@@ -1,0 +1,208 @@
+import type { ScheduleName } from "../optim/index.js";
+import { choice, flag, integer, number, type Option, text } from "./option-kinds.js";
+
+/** Names that a device can be asked for by. */
+const devices = ["auto", "webgpu", "cpu", "reference"] as const;
+const schedules = ["constant", "constant_with_warmup", "linear", "cosine"] as const satisfies readonly ScheduleName[];
+
+/**
+ * Every option there is, by its name. Types, --help, the check of YAML keys and "did you mean" follow from this table. The
+ * training keys are TRL's; their defaults too, except where `about` says otherwise.
+ */
+export const options = {
+  device: choice(devices, "where to compute; auto: a hardware WebGPU adapter, else cpu", "auto"),
+  json: flag("one JSON document on stdout, everything else on stderr", false),
+
+  model: text("DIR", "model folder in Hugging Face layout"),
+  ref_model: text("DIR", "reference model folder"),
+  ids_file: text("FILE", 'JSON file {"ids": [[…], …]}; no special token is added'),
+  text: text("TEXT", "text to tokenize and score"),
+  prompt: text("TEXT", "text to continue, as it is: no chat template"),
+  ids: text("IDS", 'token ids to continue, such as "1,2,3"'),
+  greedy: flag("always take the likeliest token", false),
+  max_new_tokens: integer({ from: 1 }, "at most so many tokens are added", 64),
+  temperature: number({ above: 0 }, "divides the logits", 1),
+  top_p: number({ above: 0, to: 1 }, "sample from the fewest tokens that hold this probability", 1),
+  top_k: integer({ from: 0 }, "sample from the k likeliest tokens; 0 is all", 0),
+  repetition_penalty: number({ above: 0 }, "above 1: tokens that occurred become less likely", 1),
+  data: text("FILE", "preference rows, JSONL or a JSON array"),
+  label_smoothing: number({ from: 0, below: 0.5 }, "probability that a label is flipped", 0),
+  batch_size: integer({ from: 1 }, "pairs a batch; the result does not depend on it", 8),
+  limit: integer({ from: 1 }, "only the first N rows"),
+  grad_norms: flag("also the gradient norm of each parameter", false),
+
+  config: text("FILE", "YAML with the keys below; options on the command line win"),
+  model_name_or_path: text("DIR", "model folder to train"),
+  ref_model_name_or_path: text("DIR", "reference model; default: the model before training"),
+  base_model_name_or_path: text("DIR", "base model θ_b of ondare and onties; τ = reference − base"),
+  dataset_name: text("FILE", "rows, JSONL or a JSON array"),
+  output_dir: text("DIR", "where metrics.jsonl, checkpoints and the model go"),
+  loss_type: choice(["sigmoid"], "DPO's loss", "sigmoid"),
+  beta: number({ above: 0 }, "strength of the pull to the reference model", 0.1),
+  learning_rate: number({ from: 0 }, "peak learning rate"),
+  per_device_train_batch_size: integer({ from: 1 }, "rows (pairs) a batch", 8),
+  gradient_accumulation_steps: integer({ from: 1 }, "batches a step", 1),
+  max_steps: integer({ from: -1 }, "steps; −1: as num_train_epochs says", -1),
+  num_train_epochs: number({ above: 0 }, "passes over the rows", 3),
+  max_length: integer({ from: 2 }, "longer sequences lose their end", 1024),
+  weight_decay: number({ from: 0 }, "decoupled; not on biases and norm weights", 0),
+  adam_beta1: number({ from: 0, below: 1 }, "decay of the first moment", 0.9),
+  adam_beta2: number({ from: 0, below: 1 }, "decay of the second moment", 0.999),
+  adam_epsilon: number({ from: 0 }, "Adam's ε; default 1e-8, 1e-6 for merge_preset official"),
+  max_grad_norm: number({ from: 0 }, "gradients are scaled down to this global norm; 0: never", 1),
+  lr_scheduler_type: choice(schedules, "how the learning rate falls", "linear"),
+  warmup_steps: integer({ from: 0 }, "steps over which the learning rate rises", 0),
+  seed: integer({ from: 0 }, "decides everything random", 42),
+  logging_steps: integer({ from: 1 }, "steps between lines of metrics.jsonl", 10),
+  save_steps: integer({ from: 1 }, "steps between folders checkpoint-N; default: none but the final model"),
+  save_total_limit: integer({ from: 1 }, "keep the last N folders checkpoint-N"),
+  gradient_checkpointing: flag("recompute layers in the backward pass: less memory, more time", false),
+  precompute_ref_log_probs: flag("ask the reference model once, before training", false),
+  shuffle_dataset: flag("new order of rows in every epoch", true),
+  optim: choice(["adamw", "ondare", "onties"], "update rule", "adamw"),
+  alpha: number({ from: 0, to: 1 }, "ondare, onties: weight of the reference delta; default 0"),
+  reserve_p: number({ from: 0, to: 1 }, "ondare, onties: share of elements kept; default 1"),
+  online_step: integer({ from: 1 }, "ondare, onties: merge every K-th step; default 1"),
+  rescale: choice(["none", "l1"], "ondare, onties official: keep the update's L1 norm; default none", undefined),
+  merge_preset: choice(["paper", "official"], "ondare, onties: the paper's equations, or the released code; default paper", undefined),
+} satisfies Record<string, Option<unknown>>;
+
+export type OptionName = keyof typeof options;
+
+/** The options that a YAML file may hold. */
+const training = [
+  "model_name_or_path",
+  "dataset_name",
+  "output_dir",
+  "learning_rate",
+  "lr_scheduler_type",
+  "warmup_steps",
+  "per_device_train_batch_size",
+  "gradient_accumulation_steps",
+  "max_steps",
+  "num_train_epochs",
+  "max_length",
+  "shuffle_dataset",
+  "seed",
+  "optim",
+  "weight_decay",
+  "adam_beta1",
+  "adam_beta2",
+  "adam_epsilon",
+  "max_grad_norm",
+  "gradient_checkpointing",
+  "logging_steps",
+  "save_steps",
+  "save_total_limit",
+  "device",
+] as const satisfies readonly OptionName[];
+
+const merging = [
+  "ref_model_name_or_path",
+  "base_model_name_or_path",
+  "alpha",
+  "reserve_p",
+  "online_step",
+  "rescale",
+  "merge_preset",
+] as const satisfies readonly OptionName[];
+
+interface CommandSpec {
+  readonly summary: string;
+  /** What stands after the command in --help. */
+  readonly usage: string;
+  readonly required: readonly OptionName[];
+  readonly options: readonly OptionName[];
+  /** Training commands spell options as their YAML keys: learning_rate, not learning-rate. */
+  readonly keys: boolean;
+  readonly defaults: Readonly<Partial<Record<OptionName, unknown>>>;
+}
+
+const trained = ["model_name_or_path", "dataset_name", "output_dir"] as const;
+
+/** Every command with the options it takes. */
+export const commands = {
+  doctor: {
+    summary: "adapters, limits, features; what --device auto picks and why",
+    usage: "[--json]",
+    required: [],
+    options: ["json"],
+    keys: false,
+    defaults: {},
+  },
+  logprobs: {
+    summary: "log-probability of each token given those before it",
+    usage: "--model DIR (--ids-file FILE | --text TEXT) [--json]",
+    required: ["model"],
+    options: ["model", "ids_file", "text", "device", "json"],
+    keys: false,
+    defaults: {},
+  },
+  generate: {
+    summary: "continue a prompt",
+    usage: "--model DIR (--prompt TEXT | --ids IDS) [--greedy] [--json]",
+    required: ["model"],
+    options: [
+      ...(["model", "prompt", "ids", "greedy", "max_new_tokens", "temperature", "top_p", "top_k"] as const),
+      ...(["repetition_penalty", "seed", "device", "json"] as const),
+    ],
+    keys: false,
+    defaults: {},
+  },
+  eval: {
+    summary: "loss and metrics of a model against a reference on preference rows",
+    usage: "--model DIR --ref-model DIR --data FILE [--json]",
+    required: ["model", "ref_model", "data"],
+    options: [
+      ...(["model", "ref_model", "data", "loss_type", "beta", "label_smoothing", "max_length", "batch_size"] as const),
+      ...(["limit", "grad_norms", "device", "json"] as const),
+    ],
+    keys: false,
+    defaults: {},
+  },
+  sft: {
+    summary: "train on instructions with answers, or on documents",
+    usage: "--config FILE [--key value …]",
+    required: trained,
+    options: ["config", ...training, ...merging, "json"],
+    keys: true,
+    defaults: { learning_rate: 2e-5 },
+  },
+  dpo: {
+    summary: "train on preference pairs",
+    usage: "--config FILE [--key value …]",
+    required: trained,
+    options: ["config", ...training, "loss_type", "beta", ...merging, "precompute_ref_log_probs", "json"],
+    keys: true,
+    defaults: { learning_rate: 1e-6 },
+  },
+  demo: {
+    summary: "train, tune and align a small model from scratch, four ways",
+    usage: "[--device D] [--output-dir DIR] [--seed N]",
+    required: [],
+    options: ["device", "output_dir", "seed"],
+    keys: false,
+    defaults: { output_dir: "runs/demo", seed: 0 },
+  },
+} as const satisfies Record<string, CommandSpec>;
+
+export type CommandName = keyof typeof commands;
+
+/** The specification of a command without its exact type. */
+export const specOf = (name: CommandName): CommandSpec => commands[name];
+
+/** The options a command takes, without their exact types. */
+export const optionsOf = (name: CommandName): ReadonlyMap<OptionName, Option<unknown>> =>
+  new Map(specOf(name).options.map((key) => [key, options[key] as Option<unknown>]));
+
+type ValueOf<K extends OptionName> = (typeof options)[K] extends Option<infer T> ? T : never;
+type Sure<C extends CommandName> = (typeof commands)[C]["required"][number] | keyof (typeof commands)[C]["defaults"];
+
+/** What a command runs on: every option it takes, read, checked and with its default. */
+export type Values<C extends CommandName> = {
+  readonly [K in (typeof commands)[C]["options"][number]]: K extends Sure<C> ? NonNullable<ValueOf<K>> : ValueOf<K>;
+};
+
+/** An option as the user of this command spells it: --max-new-tokens, --learning_rate. */
+export const spelled = (command: CommandName, name: string): string =>
+  `--${specOf(command).keys ? name : name.replaceAll("_", "-")}`;

@@ -1,0 +1,20 @@
+import type { Device } from "../core/index.js";
+import type { Values } from "./options.js";
+import type { Output } from "./output.js";
+
+/** Opens the device that was asked for, and closes it whatever happens. Its description is a note. */
+export const withDevice = async <T>(
+  name: Values<"eval">["device"],
+  out: Output,
+  work: (device: Device) => Promise<T>,
+): Promise<T> => {
+  const { open } = await import("../kernels/index.js");
+  const device = await open(name, { notice: out.note });
+  // `auto` has said what it took, and why.
+  if (name !== "auto") out.note(`device: ${device.description}`);
+  try {
+    return await work(device);
+  } finally {
+    await device.close();
+  }
+};

@@ -1,0 +1,96 @@
+import { existsSync, realpathSync } from "node:fs";
+import { resolve } from "node:path";
+import type { OptimizerSettings } from "../../align/optimizer.js";
+import { InputError, sameShape } from "../../core/index.js";
+import { type ModelConfig, readConfig } from "../../models/config.js";
+import { folderExists } from "../../models/json.js";
+import { parameterShapes } from "../../models/parameters.js";
+import type { Values } from "../options.js";
+import type { Output } from "../output.js";
+
+/** What both trainers take; dpo takes more. */
+export type TrainingValues = Omit<Values<"sft">, "config" | "json">;
+
+/** Keys that do something only where a reference delta is merged in. */
+const mergingKeys = ["alpha", "reserve_p", "online_step", "rescale", "merge_preset"] as const;
+
+const merges = ({ optim }: TrainingValues): boolean => optim !== "adamw";
+
+/** What the option table cannot say of a single key. Errors: InputError. */
+export const checkTogether = (values: TrainingValues, out: Output): void => {
+  const { optim, max_steps, rescale, merge_preset, save_steps, save_total_limit, output_dir } = values;
+  if (max_steps === 0) throw new InputError("max_steps is 0; it must be at least 1, or -1 to go by num_train_epochs");
+  if (rescale === "l1" && merge_preset !== "official")
+    throw new InputError("rescale: l1 belongs to the released code; add merge_preset: official, or leave rescale out");
+  if (merges(values) && values.base_model_name_or_path === undefined)
+    throw new InputError(`optim ${optim} needs base_model_name_or_path, the model before SFT: τ = reference − base`);
+  if (save_total_limit !== undefined && save_steps === undefined)
+    throw new InputError("save_total_limit needs save_steps: without it no checkpoint-N is written");
+  const idle = merges(values) ? [] : mergingKeys.filter((key) => values[key] !== undefined);
+  if (idle.length > 0) out.note(`note: ${idle.join(", ")} ${idle.length > 1 ? "do" : "does"} nothing with optim adamw`);
+  for (const key of ["model_name_or_path", "ref_model_name_or_path", "base_model_name_or_path"] as const) {
+    const folder = values[key];
+    if (folder !== undefined && existsSync(output_dir) && existsSync(folder) && samePlace(folder, output_dir))
+      throw new InputError(`output_dir is ${key} (${folder}), which would be overwritten; choose another folder`);
+  }
+  if (existsSync(output_dir) && !folderExists(output_dir))
+    throw new InputError(`output_dir: ${output_dir} is a file; choose a folder`);
+};
+
+const samePlace = (a: string, b: string): boolean => realpathSync(resolve(a)) === realpathSync(resolve(b));
+
+/** The optimizer that the keys ask for. */
+export const optimizerSettings = (values: TrainingValues): OptimizerSettings => ({
+  optim: values.optim,
+  betas: [values.adam_beta1, values.adam_beta2],
+  eps: values.adam_epsilon,
+  weightDecay: values.weight_decay,
+  ...(merges(values) && {
+    alpha: values.alpha,
+    reserveP: values.reserve_p,
+    onlineStep: values.online_step,
+    rescale: values.rescale,
+    mergePreset: values.merge_preset,
+  }),
+});
+
+/** Errors: InputError naming the first tensor in which two folders' configurations differ. */
+export const checkSameShapes = (
+  [folder, config]: readonly [string, ModelConfig],
+  [otherFolder, other]: readonly [string, ModelConfig],
+): void => {
+  const [shapes, others] = [parameterShapes(config), parameterShapes(other)];
+  for (const name of new Set([...shapes.keys(), ...others.keys()])) {
+    const [a, b] = [shapes.get(name), others.get(name)];
+    if (a !== undefined && b !== undefined && sameShape(a, b)) continue;
+    const say = (shape: readonly number[] | undefined) => (shape === undefined ? "has none" : `has [${shape.join(", ")}]`);
+    throw new InputError(
+      `tensor "${name}": ${folder} ${say(a)}, ${otherFolder} ${say(b)}; the two must be one architecture`,
+    );
+  }
+};
+
+/** Errors: InputError unless two models have one vocabulary, so that one's token ids are the other's. */
+export const checkSameVocabulary = (
+  [folder, config]: readonly [string, ModelConfig],
+  [otherFolder, other]: readonly [string, ModelConfig],
+): void => {
+  if (config.vocabSize !== other.vocabSize)
+    throw new InputError(
+      `${folder} has a vocabulary of ${config.vocabSize}, ${otherFolder} of ${other.vocabSize}; they must share a tokenizer`,
+    );
+};
+
+/** Configurations of a run's models, checked against each other before any weight is read. */
+export const readConfigs = (values: TrainingValues): ModelConfig => {
+  const { model_name_or_path: folder, base_model_name_or_path: base } = values;
+  const config = readConfig(folder);
+  const reference = values.ref_model_name_or_path ?? folder;
+  const referenceConfig = reference === folder ? config : readConfig(reference);
+  checkSameVocabulary([folder, config], [reference, referenceConfig]);
+  if (merges(values) && base !== undefined) {
+    checkSameShapes([base, readConfig(base)], [reference, referenceConfig]);
+    checkSameShapes([folder, config], [reference, referenceConfig]);
+  }
+  return config;
+};

@@ -1,0 +1,1 @@
+export { openCpu } from "./device.js";

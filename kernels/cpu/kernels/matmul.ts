@@ -1,0 +1,197 @@
+import { sizeOf } from "../../../core/index.js";
+import type { MatmulStep, View } from "../../plan/steps.js";
+import { startOf } from "../emit/map.js";
+import { launchMap } from "../emit/map.js";
+import { fixedKernel, type Launch, type Word } from "../launch.js";
+import type { I32 } from "../wasm/expression.js";
+import type { Body, Local } from "../wasm/module.js";
+import { i32, select } from "../wasm/ops.js";
+import { dotKernel } from "./dot.js";
+import { microKernel } from "./micro.js";
+import { packMatrix } from "./pack.js";
+
+/** Rows and columns of a register tile: eight accumulators, two vectors of b, one of a. */
+const TILE = { rows: 4, columns: 8 } as const;
+/** A tile for a few rows only. */
+const WIDE = 32;
+/** Depth, columns and rows of a block: a panel of b [DEPTH, 8] stays in L1, a block of b in L2. */
+const DEPTH = 256;
+const COLUMNS = 512;
+const ROWS = 64;
+/** From so many rows on it pays to pack b. */
+const PACKS_FROM = 24;
+
+/** A matrix of a batch: strides in elements. */
+interface Matrix {
+  readonly view: View;
+  readonly row: number;
+  readonly column: number;
+}
+
+const words = [
+  "a", "b", "c", "m", "n", "k", "aRow", "aColumn", "bRow", "bColumn", "batches", "packsA", "packsB", "scratchA", "scratchB",
+] as const;
+type Args = Record<(typeof words)[number], Local<"i32">>;
+
+const min = (body: Body, a: I32, limit: number): Local<"i32"> => {
+  const value = body.let(a);
+  body.set(value, select(value, i32.const(limit), i32.lt_s(value, i32.const(limit))));
+  return value;
+};
+
+const times4 = (x: I32): I32 => i32.shl(x, i32.const(2));
+
+/** One product of two matrices: blocks of depth, of columns, of rows; b and a packed where that pays; then tiles. */
+const product = (body: Body, arg: Args, a: Local<"i32">, b: Local<"i32">, c: Local<"i32">): void => {
+  const { m, n, k, aRow, aColumn, bRow, bColumn, packsA, packsB, scratchA, scratchB } = arg;
+  const pack = packMatrix(body.module);
+  const cRow = body.let(times4(n));
+
+  /** Tiles of `rows` rows along the columns of a block. */
+  const tiles = (rows: number, aNow: I32, aStride: I32, bNow: I32, cNow: I32, count: I32, depth: I32, adds: I32) => {
+    const panel = body.let(bNow);
+    const out = body.let(cNow);
+    const left = body.let(count);
+    const bStride = body.let(select(i32.const(TILE.columns * 4), bRow, packsB));
+    const next = body.let(select(i32.mul(depth, i32.const(TILE.columns * 4)), i32.const(TILE.columns * 4), packsB));
+    const along = (columns: number, advance: I32) => {
+      body.run(microKernel(body.module, rows, columns / 4), aNow, aStride, panel, bStride, out, cRow, depth, adds, left);
+      body.advance(panel, advance);
+      body.advance(out, columns * 4);
+      body.advance(left, -columns);
+    };
+    if (rows === 1)
+      body.if(i32.eqz(packsB), () =>
+        body.times(i32.div_u(left, i32.const(WIDE)), () => along(WIDE, i32.const(WIDE * 4))),
+      );
+    body.if(i32.gt_s(left, i32.const(0)), () =>
+      body.repeat(() => {
+        along(TILE.columns, next);
+        return i32.gt_s(left, i32.const(0));
+      }),
+    );
+  };
+
+  const adds = body.local("i32");
+  body.range(0, k, DEPTH, (k0) => {
+    const depth = min(body, i32.sub(k, k0), DEPTH);
+    body.set(adds, i32.gt_s(k0, i32.const(0)));
+    body.range(0, n, COLUMNS, (n0) => {
+      const count = min(body, i32.sub(n, n0), COLUMNS);
+      const bBlock = body.let(i32.add(b, i32.add(i32.mul(k0, bRow), i32.mul(n0, bColumn))));
+      body.if(packsB, () => {
+        const target = body.let(scratchB);
+        const source = body.let(bBlock);
+        body.range(0, count, TILE.columns, (j) => {
+          const width = min(body, i32.sub(count, j), TILE.columns);
+          const stride = i32.const(TILE.columns * 4);
+          body.run(pack, source, bRow, bColumn, target, stride, depth, width, i32.const(TILE.columns));
+          body.advance(source, i32.mul(bColumn, i32.const(TILE.columns)));
+          body.advance(target, i32.mul(depth, stride));
+        });
+        body.set(bBlock, scratchB);
+      });
+      body.range(0, m, ROWS, (m0) => {
+        const height = min(body, i32.sub(m, m0), ROWS);
+        const aNow = body.let(i32.add(a, i32.add(i32.mul(m0, aRow), i32.mul(k0, aColumn))));
+        const aStride = body.let(aRow);
+        body.if(packsA, () => {
+          body.set(aStride, i32.const(DEPTH * 4));
+          // A multiple of four columns is copied whole; what is past the end of the last rows is never read.
+          body.run(pack, aNow, aRow, aColumn, scratchA, aStride, height, depth, i32.and(i32.add(depth, i32.const(3)), i32.const(-4)));
+          body.set(aNow, scratchA);
+        });
+        const cNow = body.let(i32.add(c, times4(i32.add(i32.mul(m0, n), n0))));
+        const rowsLeft = body.let(height);
+        const along = (rows: number) => {
+          tiles(rows, aNow, aStride, bBlock, cNow, count, depth, adds);
+          body.advance(aNow, i32.mul(aStride, i32.const(rows)));
+          body.advance(cNow, i32.mul(cRow, i32.const(rows)));
+          body.advance(rowsLeft, -rows);
+        };
+        body.times(i32.div_u(rowsLeft, i32.const(TILE.rows)), () => along(TILE.rows));
+        body.if(i32.ge_s(rowsLeft, i32.const(2)), () => along(2));
+        body.if(rowsLeft, () => along(1));
+      });
+    });
+  });
+};
+
+/** Walks the batches: the offsets of a and b of each one follow the other argument words. */
+const eachBatch = (body: Body, arg: Args, args: Local<"i32">, run: (a: Local<"i32">, b: Local<"i32">, c: Local<"i32">) => void) => {
+  const table = body.let(args);
+  const c = body.let(arg.c);
+  const size = body.let(times4(i32.mul(arg.m, arg.n)));
+  body.times(arg.batches, () => {
+    const a = body.let(i32.add(arg.a, i32.load(table, words.length * 4)));
+    const b = body.let(i32.add(arg.b, i32.load(table, words.length * 4 + 4)));
+    run(a, b, c);
+    body.advance(table, 8);
+    body.advance(c, size);
+  });
+};
+
+const blocked = fixedKernel("matmul", words, (body, arg, args) =>
+  eachBatch(body, arg, args, (a, b, c) => product(body, arg, a, b, c)),
+);
+
+/** A few rows against columns that lie contiguous: one dot product after another. */
+const dots = fixedKernel("matmul by dots", words, (body, arg, args) =>
+  eachBatch(body, arg, args, (a, b, c) =>
+    body.times(arg.m, () => {
+      body.run(dotKernel(body.module), a, b, arg.bColumn, c, arg.k, arg.n);
+      body.advance(a, arg.aRow);
+      body.advance(c, times4(arg.n));
+    }),
+  ),
+);
+
+/** Offsets of all matrices of a batch, in bytes. */
+const offsets = (shape: readonly number[], strides: readonly number[]): number[] => {
+  let all = [0];
+  shape.forEach((size, axis) => {
+    all = all.flatMap((at) => Array.from({ length: size }, (_, i) => at + 4 * i * strides[axis]));
+  });
+  return all;
+};
+
+const matrix = (view: View): Matrix => {
+  const [row, column] = view.strides.slice(-2);
+  return { view, row, column };
+};
+
+/** out[...batch, M, N] = a · b; any strides. f32 sums over blocks of 256. */
+export const launchMatmul = ({ a: left, b: right, output }: MatmulStep): Launch[] => {
+  const batch = output.shape.slice(0, -2);
+  const [rows, columns] = output.shape.slice(-2);
+  const k = left.shape[left.shape.length - 1];
+  if (sizeOf(output.shape) === 0) return [];
+  if (k === 0)
+    return launchMap({
+      kind: "map",
+      shape: output.shape,
+      inputs: [],
+      body: [{ op: "constant", value: 0, dtype: "f32" }],
+      outputs: [{ value: 0, view: output, dtype: "f32" }],
+    });
+  // One column is one row of the transposed product.
+  const isColumn = columns === 1 && rows > 1;
+  const flip = (x: Matrix): Matrix => ({ view: x.view, row: x.column, column: x.row });
+  const [a, b] = isColumn ? [flip(matrix(right)), flip(matrix(left))] : [matrix(left), matrix(right)];
+  const [m, n] = isColumn ? [1, rows] : [rows, columns];
+
+  const isContiguous = (stride: number, size: number) => stride === 1 || size === 1;
+  const packsA = !isContiguous(a.column, k);
+  const byDots = m < TILE.rows && !packsA && isContiguous(b.row, k) && !isContiguous(b.column, n);
+  const packsB = !byDots && (m >= PACKS_FROM || !isContiguous(b.column, n));
+  const deep = Math.min(k, DEPTH);
+  const bytesA = packsA ? 4 * (ROWS + 4) * DEPTH : 0;
+  const bytesB = packsB ? 4 * deep * (Math.min(n, COLUMNS) + TILE.columns) : 0;
+  const strides = [a.row, a.column, b.row, b.column].map((stride) => 4 * stride);
+  const aOffsets = offsets(batch, a.view.strides);
+  const bOffsets = offsets(batch, b.view.strides);
+  const block: Word[] = [startOf(a.view), startOf(b.view), startOf(output), m, n, k, ...strides];
+  block.push(aOffsets.length, Number(packsA), Number(packsB), { scratch: 0 }, { scratch: bytesA });
+  aOffsets.forEach((offset, i) => block.push(offset, bOffsets[i]));
+  return [{ kernel: byDots ? dots : blocked, words: block, scratch: bytesA + bytesB }];
+};

@@ -1,0 +1,83 @@
+import { type I32, storeLane, type V128 } from "../wasm/expression.js";
+import type { Body, FunctionRef, ModuleBuilder } from "../wasm/module.js";
+import { f32x4, i32, v128 } from "../wasm/ops.js";
+
+const UNROLL = 4;
+
+/** Writes the first `count` lanes, 1 … 4. */
+export const storeSome = (body: Body, address: I32, x: V128, count: I32, offset = 0): void => {
+  body.if(
+    i32.ge_s(count, i32.const(4)),
+    () => body.do(v128.store(address, x, offset)),
+    () => {
+      body.do(storeLane(address, x, 0, offset));
+      for (const lane of [1, 2])
+        body.if(i32.gt_s(count, i32.const(lane)), () => body.do(storeLane(address, x, lane, offset + 4 * lane)));
+    },
+  );
+};
+
+/**
+ * The inner tile of a product: c[rows, 4·vectors] (+)= a[rows, k] · b[k, 4·vectors], held in registers while k runs.
+ * (a, row stride of a, b, row stride of b, c, row stride of c, k, add to c?, columns to write); strides in bytes, rows of a
+ * and b contiguous.
+ */
+export const microKernel = (module: ModuleBuilder, rows: number, vectors: number): FunctionRef<undefined> =>
+  module.once(`micro ${rows}×${vectors}`, () =>
+    module.func(
+      { params: ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], result: undefined },
+      (body, a, aStride, b, bStride, c, cStride, k, adds, columns) => {
+        const indices = Array.from({ length: rows }, (_, r) => r);
+        const lanes = Array.from({ length: vectors }, (_, v) => v);
+        const sums = indices.map(() => lanes.map(() => body.let(f32x4.splatConst(0))));
+        const aRows = indices.map((r) => (r === 0 ? a : body.let(i32.add(a, i32.mul(aStride, i32.const(r))))));
+        const bNow = lanes.map(() => body.local("v128"));
+        const aNow = body.local("v128");
+        const step = (u: number) => {
+          for (const v of lanes) body.set(bNow[v], v128.load(b, 16 * v));
+          for (const r of indices) {
+            body.set(aNow, v128.load32_splat(aRows[r], 4 * u));
+            for (const v of lanes) body.set(sums[r][v], f32x4.add(sums[r][v], f32x4.mul(aNow, bNow[v])));
+          }
+          body.advance(b, bStride);
+        };
+        const steps = (count: number) => {
+          for (let u = 0; u < count; u++) step(u);
+          for (const row of aRows) body.advance(row, 4 * count);
+        };
+        body.times(i32.shr_u(k, i32.const(Math.log2(UNROLL))), () => steps(UNROLL));
+        body.times(i32.and(k, i32.const(UNROLL - 1)), () => steps(1));
+
+        const eachRow = (write: (r: number) => void) =>
+          indices.forEach((r) => {
+            write(r);
+            if (r < rows - 1) body.advance(c, cStride);
+          });
+        const whole = () => {
+          const store = (adding: boolean) =>
+            eachRow((r) => {
+              for (const v of lanes) {
+                const sum = adding ? f32x4.add(v128.load(c, 16 * v), sums[r][v]) : sums[r][v];
+                body.do(v128.store(c, sum, 16 * v));
+              }
+            });
+          body.if(
+            adds,
+            () => store(true),
+            () => store(false),
+          );
+        };
+        const edge = () =>
+          eachRow((r) => {
+            for (const v of lanes) {
+              const left = body.let(i32.sub(columns, i32.const(4 * v)));
+              body.if(i32.gt_s(left, i32.const(0)), () => {
+                body.if(adds, () => body.set(sums[r][v], f32x4.add(v128.load(c, 16 * v), sums[r][v])));
+                storeSome(body, c, sums[r][v], left, 16 * v);
+              });
+            }
+          });
+        body.if(i32.ge_s(columns, i32.const(4 * vectors)), whole, edge);
+      },
+    ),
+  );

@@ -1,0 +1,97 @@
+import { shuffle32 } from "../wasm/expression.js";
+import type { Body, FunctionRef, Local, ModuleBuilder } from "../wasm/module.js";
+import { f32, i32, select, v128 } from "../wasm/ops.js";
+
+type Address = Local<"i32">;
+
+/** Four rows of four become four columns of four: reads `from`, `from + stride`, …; writes `to`, `to + toStride`, … */
+const transposeFour = (body: Body, from: Address, stride: Address, to: Address, toStride: Address): void => {
+  const at = body.let(from);
+  const rows = [0, 1, 2, 3].map((r) => {
+    const row = body.let(v128.load(at));
+    if (r < 3) body.advance(at, stride);
+    return row;
+  });
+  const pairs = [
+    shuffle32(rows[0], rows[1], 0, 4, 1, 5),
+    shuffle32(rows[0], rows[1], 2, 6, 3, 7),
+    shuffle32(rows[2], rows[3], 0, 4, 1, 5),
+    shuffle32(rows[2], rows[3], 2, 6, 3, 7),
+  ].map((pair) => body.let(pair));
+  const columns = [
+    shuffle32(pairs[0], pairs[2], 0, 1, 4, 5),
+    shuffle32(pairs[0], pairs[2], 2, 3, 6, 7),
+    shuffle32(pairs[1], pairs[3], 0, 1, 4, 5),
+    shuffle32(pairs[1], pairs[3], 2, 3, 6, 7),
+  ];
+  const out = body.let(to);
+  columns.forEach((column, i) => {
+    body.do(v128.store(out, column));
+    if (i < 3) body.advance(out, toStride);
+  });
+};
+
+/**
+ * Copies a strided matrix [rows, columns] into rows of `width` ≥ columns numbers; the rest of each row becomes 0.
+ * (from, row stride, column stride, to, to's row stride, rows, columns, width), strides in bytes; width a multiple of 4,
+ * as are the rows that `to` has room for. Contiguous rows are copied, contiguous columns transposed four by four.
+ */
+export const packMatrix = (module: ModuleBuilder): FunctionRef<undefined> =>
+  module.once("pack", () =>
+    module.func(
+      { params: ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], result: undefined },
+      (body, from, rowStride, columnStride, to, toStride, rows, columns, width) => {
+        const source = body.local("i32");
+        const target = body.local("i32");
+        const done = body.let(i32.const(0));
+        const isWhole = body.let(i32.eq(columns, width));
+        const eachRow = (block: () => void) =>
+          body.times(i32.sub(rows, done), () => {
+            body.set(source, from);
+            body.set(target, to);
+            block();
+            body.advance(from, rowStride);
+            body.advance(to, toStride);
+          });
+        body.if(i32.and(isWhole, i32.eq(columnStride, i32.const(4))), () => {
+          eachRow(() =>
+            body.times(i32.shr_u(width, i32.const(2)), () => {
+              body.do(v128.store(target, v128.load(source)));
+              body.advance(source, 16);
+              body.advance(target, 16);
+            }),
+          );
+          body.set(done, rows);
+        });
+        body.if(i32.and(isWhole, i32.eq(rowStride, i32.const(4))), () =>
+          body.if(i32.lt_s(done, rows), () => {
+            const block = body.let(i32.shl(columnStride, i32.const(2)));
+            const targetBlock = body.let(i32.shl(toStride, i32.const(2)));
+            body.times(i32.shr_u(rows, i32.const(2)), () => {
+              body.set(source, from);
+              body.set(target, to);
+              body.times(i32.shr_u(width, i32.const(2)), () => {
+                transposeFour(body, source, columnStride, target, toStride);
+                body.advance(source, block);
+                body.advance(target, 16);
+              });
+              body.advance(from, 16);
+              body.advance(to, targetBlock);
+            });
+            body.set(done, i32.and(rows, i32.const(-4)));
+          }),
+        );
+        eachRow(() => {
+          const left = body.let(columns);
+          body.times(width, () => {
+            const isInside = body.let(i32.gt_s(left, i32.const(0)));
+            // Past the end the last number is read again, so that no address leaves the matrix.
+            body.do(f32.store(target, select(f32.load(source), f32.const(0), isInside)));
+            body.advance(left, -1);
+            body.advance(source, select(columnStride, i32.const(0), i32.gt_s(left, i32.const(0))));
+            body.advance(target, 4);
+          });
+        });
+      },
+    ),
+  );

@@ -1,0 +1,178 @@
+import {
+  BYTES,
+  type Buffer,
+  type Device,
+  DeviceError,
+  type DType,
+  type HostData,
+  sizeOf,
+} from "../../core/index.js";
+import { findAdapter, nameOf } from "./adapter.js";
+import { createPipelines, type Pipelines } from "./pipelines.js";
+import { type Block, createPool, type Pool } from "./pool.js";
+import { buildProgram } from "./program.js";
+import { createQueue, patiently, type Queue } from "./queue.js";
+import { MAP_READ, USAGE } from "./usage.js";
+
+/** What a tensor's numbers lie in. */
+export interface GpuBuffer extends Buffer {
+  readonly block: Block;
+}
+
+/** What programs need of the device. */
+export interface Gpu {
+  readonly device: GPUDevice;
+  readonly wide: boolean;
+  readonly pool: Pool;
+  readonly pipelines: Pipelines;
+  readonly queue: Queue;
+  readonly own: (bytes: number) => GpuBuffer;
+  readonly upload: (data: HostData, dtype: DType) => GpuBuffer;
+  readonly free: (buffer: Buffer) => void;
+  readonly blockOf: (buffer: Buffer) => Block;
+  readonly count: (launches: number) => void;
+}
+
+export interface WebgpuOptions {
+  /** Kernels for GPUs, or for adapters that run on the CPU. Default: what the adapter is. Tests run both. */
+  readonly kernels?: "gpu" | "cpu";
+}
+
+const arrayOf = (dtype: DType, bytes: ArrayBuffer): HostData =>
+  dtype === "f32" ? new Float32Array(bytes) : dtype === "i32" ? new Int32Array(bytes) : new Uint32Array(bytes);
+
+/** Numbers as they lie on the device: 32 bits each. */
+const wordsOf = (data: HostData): Float32Array | Int32Array | Uint32Array =>
+  data instanceof Float64Array ? Float32Array.from(data) : data;
+
+/** Opens the machine's WebGPU adapter. Errors: DeviceError if there is none. */
+export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> => {
+  const { gpu: instance, adapter, report } = await findAdapter();
+  const wanted: GPUFeatureName[] = ["timestamp-query"];
+  const device = await adapter.requestDevice({
+    requiredFeatures: wanted.filter((feature) => adapter.features.has(feature)),
+    requiredLimits: report.limits,
+  });
+
+  let failure: DeviceError | undefined;
+  const fail = (error: unknown) => {
+    failure ??= error instanceof DeviceError ? error : new DeviceError(`webgpu: ${messageOf(error)}`);
+  };
+  const check = () => {
+    if (failure !== undefined) throw failure;
+  };
+  device.addEventListener("uncapturederror", (event) => {
+    event.preventDefault(); // else Dawn prints it as well
+    fail((event as GPUUncapturedErrorEvent).error);
+  });
+  let closing = false;
+  void device.lost.then(({ reason, message }) => {
+    if (!closing) fail(new DeviceError(`webgpu: the device was lost (${reason}): ${message}`));
+  });
+
+  const queue = createQueue(fail);
+  const pool = createPool(device, (run) => queue.push(run));
+  const pipelines = createPipelines(device, fail);
+  const live = new Set<GpuBuffer>();
+  let [liveBytes, programs, launches] = [0, 0, 0];
+
+  const own = (bytes: number): GpuBuffer => {
+    const buffer = { bytes, block: pool.take(bytes) };
+    live.add(buffer);
+    liveBytes += bytes;
+    return buffer;
+  };
+  const free = (buffer: Buffer) => {
+    if (!live.delete(buffer as GpuBuffer)) return;
+    liveBytes -= buffer.bytes;
+    pool.give((buffer as GpuBuffer).block);
+  };
+  const upload = (data: HostData): GpuBuffer => {
+    const words = wordsOf(data);
+    const buffer = own(words.byteLength);
+    if (words.length === 0) return buffer;
+    const copy = queue.idle() || words !== data ? words : words.slice(); // the caller may change it before its turn
+    queue.push(() => device.queue.writeBuffer(buffer.block.gpu, 0, copy as Float32Array<ArrayBuffer>));
+    return buffer;
+  };
+
+  const gpu: Gpu = {
+    device,
+    wide: options.kernels === undefined ? !report.software : options.kernels === "gpu",
+    pool,
+    pipelines,
+    queue,
+    own,
+    upload,
+    free,
+    blockOf: (buffer) => (buffer as GpuBuffer).block,
+    count: (n) => {
+      launches += n;
+    },
+  };
+
+  /** Copies a buffer's first bytes to the host, after all that is queued. */
+  const download = async (buffer: GpuBuffer, bytes: number): Promise<ArrayBuffer> => {
+    const staging = device.createBuffer({ size: bytes, usage: USAGE.copyTarget | USAGE.mapRead });
+    try {
+      await new Promise<void>((resolve, reject) => {
+        queue.push(() => {
+          try {
+            const encoder = device.createCommandEncoder();
+            encoder.copyBufferToBuffer(buffer.block.gpu, 0, staging, 0, bytes);
+            device.queue.submit([encoder.finish()]);
+            resolve();
+          } catch (error) {
+            reject(error);
+          }
+        });
+      });
+      await patiently(staging.mapAsync(MAP_READ, 0, bytes));
+      return staging.getMappedRange(0, bytes).slice(0);
+    } finally {
+      staging.destroy();
+    }
+  };
+
+  return {
+    name: "webgpu",
+    description: `webgpu: ${nameOf(report)}${report.software ? ", a software adapter" : ""}`,
+    upload: (data) => upload(data),
+    read: async (buffer, shape, dtype) => {
+      check();
+      const bytes = BYTES * sizeOf(shape);
+      if (bytes === 0) return arrayOf(dtype, new ArrayBuffer(0));
+      try {
+        const numbers = await download(buffer as GpuBuffer, bytes);
+        check();
+        return arrayOf(dtype, numbers);
+      } catch (error) {
+        fail(error);
+        throw failure;
+      }
+    },
+    free,
+    build: (graph) => {
+      check();
+      programs++;
+      return buildProgram(gpu, graph);
+    },
+    stats: () => ({ liveBuffers: live.size, liveBytes, programs, kernels: pipelines.count(), launches }),
+    close: async () => {
+      if (closing) return;
+      closing = true;
+      await queue.drained();
+      await patiently(device.queue.onSubmittedWorkDone()).catch(() => {});
+      for (const buffer of live) buffer.block.gpu.destroy();
+      live.clear();
+      pool.destroy();
+      device.destroy();
+      void instance; // kept alive until here: Dawn's devices do not outlive it
+    },
+  };
+};
+
+const messageOf = (error: unknown): string => {
+  const message = (error as { readonly message?: unknown } | null)?.message;
+  return (typeof message === "string" ? message : String(error)).trim();
+};

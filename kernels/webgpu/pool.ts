@@ -1,0 +1,85 @@
+import { DeviceError } from "../../core/index.js";
+import { USAGE } from "./usage.js";
+
+/** A GPU buffer with one owner at a time. */
+export interface Block {
+  /** Never used again for another buffer: what bind groups are cached by. */
+  readonly id: number;
+  readonly size: number;
+  readonly gpu: GPUBuffer;
+}
+
+export interface Pool {
+  /** A buffer of at least `bytes`, with whatever was in it. Errors: DeviceError if no binding can be that large. */
+  readonly take: (bytes: number) => Block;
+  readonly give: (block: Block) => void;
+  readonly destroy: () => void;
+}
+
+/** Free buffers that are kept beyond what the busiest moment needed. */
+const SLACK = 256 * 2 ** 20;
+
+/** Size classes: powers of two with eight steps in between, so that reuse is likely and waste is under an eighth. */
+export const classOf = (bytes: number): number => {
+  if (bytes <= 256) return 256;
+  const step = Math.max(256, 2 ** Math.floor(Math.log2(bytes)) / 8);
+  return Math.ceil(bytes / step) * step;
+};
+
+/**
+ * Buffers by size class; the last one given is the first taken, so that a repeated program meets the same buffers. The
+ * collector does not see GPU memory: past a limit the longest unused ones are destroyed. `later` runs a function
+ * after all work that is queued now has been submitted, since a buffer destroyed early voids its submit.
+ */
+export const createPool = (device: GPUDevice, later: (run: () => void) => void): Pool => {
+  const free = new Map<number, Block[]>();
+  const byAge = new Set<Block>();
+  const largest = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
+  let [created, taken, kept, peak] = [0, 0, 0, 0];
+
+  const trim = () => {
+    for (const block of byAge) {
+      if (taken + kept <= peak * 1.25 + SLACK) return;
+      byAge.delete(block);
+      free.get(block.size)?.shift(); // the oldest of its class
+      kept -= block.size;
+      later(() => block.gpu.destroy());
+    }
+  };
+
+  return {
+    take: (bytes) => {
+      if (bytes > largest)
+        throw new DeviceError(
+          `webgpu: a tensor of ${bytes} bytes does not fit this adapter: a buffer may have ${largest} bytes`,
+          "make the batch smaller, or use --device cpu",
+        );
+      const size = Math.min(classOf(bytes), largest - (largest % 4));
+      let block = free.get(size)?.pop();
+      if (block === undefined) {
+        const usage = USAGE.storage | USAGE.copySource | USAGE.copyTarget;
+        block = { id: created++, size, gpu: device.createBuffer({ size, usage }) };
+      } else {
+        byAge.delete(block);
+        kept -= size;
+      }
+      taken += size;
+      peak = Math.max(peak, taken);
+      return block;
+    },
+    give: (block) => {
+      taken -= block.size;
+      kept += block.size;
+      byAge.add(block);
+      const list = free.get(block.size);
+      if (list === undefined) free.set(block.size, [block]);
+      else list.push(block);
+      trim();
+    },
+    destroy: () => {
+      for (const block of byAge) block.gpu.destroy();
+      byAge.clear();
+      free.clear();
+    },
+  };
+};

@@ -1,0 +1,84 @@
+import { setImmediate } from "node:timers";
+
+/** A promise whose end can be asked for without awaiting it. */
+export interface Pending {
+  readonly promise: Promise<void>;
+  readonly done: () => boolean;
+}
+
+export const pending = (promise: Promise<unknown>): Pending => {
+  let over = false;
+  const end = () => {
+    over = true;
+  };
+  return { promise: promise.then(end, end), done: () => over };
+};
+
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
+let waiting = 0;
+let since = 0;
+
+/** One turn of the event loop a call: spins for a millisecond, then sleeps between turns. */
+const turn = (): void => {
+  if (waiting === 0) return;
+  if (performance.now() - since > 1) Atomics.wait(sleeper, 0, 0, 0.25);
+  setImmediate(turn);
+};
+
+/**
+ * Awaits Dawn. Its promises are resolved from the event loop, which dawn.node spins for that; a short sleep between turns
+ * leaves the cores to the work that is awaited (a software adapter, the shader compiler).
+ */
+export const patiently = async <T>(promise: Promise<T>): Promise<T> => {
+  since = performance.now();
+  if (waiting++ === 0) setImmediate(turn);
+  try {
+    return await promise;
+  } finally {
+    waiting--;
+  }
+};
+
+/** Jobs in the order they were pushed; each waits for what it needs. */
+export interface Queue {
+  /** Runs the job: at once if nothing is ahead of it and it is ready, else in its turn. */
+  readonly push: (run: () => void, needs?: Pending) => void;
+  readonly idle: () => boolean;
+  readonly drained: () => Promise<void>;
+}
+
+export const createQueue = (fail: (error: unknown) => void): Queue => {
+  const jobs: { readonly run: () => void; readonly needs: Pending | undefined }[] = [];
+  let pumping: Promise<void> | undefined;
+
+  const attempt = (run: () => void) => {
+    try {
+      run();
+    } catch (error) {
+      fail(error);
+    }
+  };
+  const pump = async () => {
+    for (let job = jobs[0]; job !== undefined; job = jobs[0]) {
+      if (job.needs !== undefined && !job.needs.done()) await patiently(job.needs.promise);
+      attempt(job.run);
+      jobs.shift();
+    }
+    pumping = undefined;
+  };
+
+  return {
+    push: (run, needs) => {
+      if (jobs.length === 0 && (needs === undefined || needs.done())) {
+        run();
+        return;
+      }
+      jobs.push({ run, needs });
+      pumping ??= pump();
+    },
+    idle: () => jobs.length === 0,
+    drained: async () => {
+      while (pumping !== undefined) await pumping;
+    },
+  };
+};

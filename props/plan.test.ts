@@ -1,0 +1,265 @@
+/** Laws of the planner, without any device: plans are interpreted in f64 and must compute what the graph says. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import * as t from "../core/index.js";
+import { placeholder } from "../core/ops/leaf.js";
+import { assignSlots, type Lifetime } from "../kernels/plan/memory.js";
+import { memoryOf, plan } from "../kernels/plan/plan.js";
+import type { Abilities, Instruction, Plan, Step, View } from "../kernels/plan/steps.js";
+import { assertClose, reference, run } from "./close.js";
+import { eighths } from "./generators.js";
+import { fusedNames, interpretPlan } from "./interpret-plan.js";
+import { law } from "./law.js";
+import { type RandomGraph, randomGraphs } from "./random-graphs.js";
+
+const seed = process.env.FC_SEED === undefined ? undefined : Number(process.env.FC_SEED);
+
+/** What devices may say of themselves: few buffers or many, no fused kernels, some, or all. */
+const abilities: fc.Arbitrary<Abilities> = fc.record({
+  fused: fc.oneof(fc.constant([...fusedNames]), fc.subarray([...fusedNames])).map((names) => new Set(names)),
+  maxBuffers: fc.constantFrom(4, 5, 6, 8, 12),
+});
+
+/** A graph over placeholders; with `slopes` also the gradients of its f32 outputs by its f32 leaves. */
+const graphOf = ({ leaves, build }: RandomGraph, slopes: boolean): t.Graph => {
+  const inputs = leaves.map(({ x }) => placeholder(x.shape, x.dtype));
+  const outputs = build(inputs).map(({ x }) => x);
+  if (!slopes) return { inputs, outputs };
+  const gradients = t.grad((stand: t.Tensor[]) => {
+    const parts = build(stand).filter(({ x }) => x.dtype === "f32");
+    return parts.map(({ x }, i) => t.sum(t.mul(x, eighths(x.shape, i, 1)))).reduce((a, x) => t.add(a, x), t.scalar(0));
+  })(inputs);
+  return { inputs, outputs: [...outputs, ...gradients] };
+};
+
+const viewsOf = (step: Step): { reads: readonly View[]; writes: readonly View[] } => {
+  if (step.kind === "matmul") return { reads: [step.a, step.b], writes: [step.output] };
+  return { reads: step.inputs, writes: step.kind === "map" ? step.outputs.map(({ view }) => view) : [step.output] };
+};
+
+const offsetsOf = ({ shape, strides, offset }: View): number[] =>
+  shape.reduce(
+    (at, n, axis) => at.flatMap((o) => Array.from({ length: n }, (_, i) => o + i * strides[axis])),
+    [offset],
+  );
+
+const isContiguous = (view: View): boolean => {
+  const dense = t.stridesOf(view.shape);
+  return t.sizeOf(view.shape) === 0 || view.shape.every((n, i) => n === 1 || view.strides[i] === dense[i]);
+};
+
+/** The promises of steps.ts, checked by walking the steps: who owns which element of which slot when. */
+const assertSound = ({ buffers, slots, steps, outputs }: Plan, { maxBuffers }: Abilities): void => {
+  assert.equal(new Set(outputs).size, outputs.length, "outputs are distinct");
+  outputs.forEach((buffer, i) => {
+    assert.deepEqual(buffers[buffer].role, { kind: "output", index: i });
+  });
+  // Per slot or output: which buffer wrote each element last.
+  const memory = new Map<string, (number | undefined)[]>();
+  const cells = (buffer: number): (number | undefined)[] | undefined => {
+    const { role } = buffers[buffer];
+    if (role.kind === "input" || role.kind === "constant") return undefined;
+    const name = role.kind === "temporary" ? `slot ${role.slot}` : `output ${role.index}`;
+    if (role.kind === "temporary") assert.ok(slots[role.slot] >= buffers[buffer].bytes, "the slot is large enough");
+    if (!memory.has(name)) memory.set(name, []);
+    return memory.get(name);
+  };
+  const inside = (view: View) => {
+    const places = offsetsOf(view);
+    assert.ok(view.strides.every((stride) => stride >= 0));
+    assert.ok(
+      places.every((at) => at >= 0 && 4 * at < buffers[view.buffer].bytes),
+      "views stay inside their buffer",
+    );
+    return places;
+  };
+  const checkBody = (body: readonly Instruction[], inputs: readonly View[], rank: number) =>
+    body.forEach((x, i) => {
+      if (x.op === "load") assert.ok(x.input < inputs.length);
+      else if (x.op === "iota") assert.equal(x.strides.length, rank);
+      else if (x.op !== "constant")
+        assert.ok(
+          x.args.every((arg) => arg < i),
+          "arguments come first",
+        );
+    });
+
+  for (const step of steps) {
+    const { reads, writes } = viewsOf(step);
+    for (const view of reads) {
+      const owners = cells(view.buffer);
+      for (const at of inside(view)) assert.ok(!owners || owners[at] === view.buffer, "reads what its buffer wrote");
+    }
+    const touched = new Set<string>();
+    for (const view of writes) {
+      const owners = cells(view.buffer);
+      assert.ok(owners !== undefined, "inputs and constants are never written");
+      for (const at of inside(view)) {
+        const place = `${owners === undefined ? "" : view.buffer} ${at}`;
+        assert.ok(!touched.has(place), "outputs of a step do not overlap");
+        touched.add(place);
+        owners[at] = view.buffer;
+      }
+      for (const read of reads) assert.notEqual(cells(read.buffer), owners, "a step never writes what it reads");
+    }
+    const shape =
+      step.kind === "reduce" ? [...step.kept, ...step.reduced] : step.kind === "map" ? step.shape : undefined;
+    if (step.kind === "map" || step.kind === "reduce") {
+      for (const view of step.inputs) assert.deepEqual(view.shape, shape);
+      checkBody(step.body, step.inputs, shape?.length ?? 0);
+      assert.ok(new Set([...reads, ...writes].map(({ buffer }) => buffer)).size <= maxBuffers, "few enough buffers");
+    }
+    if (step.kind === "map") for (const { view } of step.outputs) assert.deepEqual(view.shape, shape);
+    else assert.ok(writes.every(isContiguous));
+    if (step.kind === "call") assert.ok(reads.every(isContiguous), "calls read contiguous views");
+  }
+  for (const buffer of outputs) {
+    const owners = cells(buffer) ?? [];
+    for (let at = 0; 4 * at < buffers[buffer].bytes; at++)
+      assert.equal(owners[at], buffer, "outputs are written whole");
+  }
+};
+
+const planned = (name: string, slopes: boolean, numRuns: number) =>
+  test(name, async () => {
+    await fc.assert(
+      fc.asyncProperty(randomGraphs(), abilities, async (drawn, able) => {
+        const graph = graphOf(drawn, slopes);
+        const made = plan(graph, able);
+        assertSound(made, able);
+        const given = drawn.leaves.map(({ x }) => x);
+        const got = interpretPlan(
+          made,
+          given.map((x) => t.constantData(x).data),
+        );
+        const stands = graph.inputs;
+        const f = (stand: t.Tensor[]) => {
+          const replaced = new Map(stands.map((x, i) => [x, stand[i]]));
+          return t.rewrite(graph.outputs, (x) => replaced.get(x));
+        };
+        const want = await run(f, [given], reference);
+        // Both compute in f64: sums in another order differ by 1e-16 a term, gradients magnify that.
+        want.forEach((data, i) => {
+          assertClose(got[i], data, { abs: 1e-11, rel: 1e-9 }, `output ${i}`);
+        });
+      }),
+      { numRuns, seed },
+    );
+  });
+
+planned("planned = unplanned, and every plan is sound", false, 500);
+planned("planned = unplanned for gradients too", true, 250);
+
+/** What a device would key its caches by: everything but numbers of constants that are buffers. */
+const structure = (made: Plan): string =>
+  JSON.stringify(made, (key, x) => (key === "data" ? "numbers" : x instanceof Set ? [...x] : x));
+
+test("equal graphs have equal plans, and other numbers do not change a plan", () => {
+  fc.assert(
+    fc.property(randomGraphs(), abilities, (drawn, able) => {
+      const [one, two] = [0, 1].map(() => structure(plan(graphOf(drawn, true), able)));
+      assert.equal(one, two);
+    }),
+    { numRuns: 60, seed },
+  );
+});
+
+test("slots: temporaries that live at the same time share no bytes, and a straight chain needs two slots", () => {
+  const lives = fc.array(fc.tuple(fc.nat(3), fc.nat(6), fc.nat(64)), { maxLength: 40 }).map((rows) => {
+    let from = 0;
+    return rows.map(([wait, length, n]): Lifetime => {
+      from += wait;
+      return { from, to: from + length, bytes: 4 * n };
+    });
+  });
+  fc.assert(
+    fc.property(lives, (list) => {
+      const { slotOf, bytes } = assignSlots(list);
+      list.forEach((a, i) => {
+        assert.ok(bytes[slotOf[i]] >= a.bytes);
+        for (let j = 0; j < i; j++)
+          assert.ok(slotOf[i] !== slotOf[j] || list[j].to < a.from, `${i} and ${j} share a slot`);
+      });
+    }),
+    { seed },
+  );
+  const chain = Array.from({ length: 50 }, (_, i) => ({ from: i, to: i + 1, bytes: 8 }));
+  assert.deepEqual(assignSlots(chain).bytes, [8, 8]);
+});
+
+const able: Abilities = { fused: new Set(), maxBuffers: 8 };
+const stepsOf = (outputs: t.Tensor[]) => plan({ inputs: [], outputs }, able).steps.map(({ kind }) => kind);
+
+test("a pointwise run is one kernel; views cost none; a reduction computes its operand on the fly", () => {
+  const [x, y] = [placeholder([4, 6], "f32"), placeholder([6], "f32")];
+  assert.deepEqual(stepsOf([t.tanh(t.add(t.mul(x, 2), y))]), ["map"]);
+  assert.deepEqual(stepsOf([t.sum(t.square(t.sub(x, y)), 1)]), ["reduce"]);
+  assert.deepEqual(stepsOf([t.matmul(t.transpose(x), x)]), ["matmul"]);
+  assert.deepEqual(stepsOf([t.transpose(t.matmul(x, t.transpose(x)))]), ["matmul"]);
+  assert.deepEqual(stepsOf([t.concat([t.exp(x), t.sin(x)], 0)]), ["map", "map"]);
+  const [a, b] = [t.add(x, 1), t.mul(x, 3)];
+  assert.deepEqual(stepsOf([a, b, t.add(a, b)]), ["map"], "several outputs of one run");
+  assert.deepEqual(stepsOf([t.exp(x), t.exp(x)]), ["map", "map"], "a value twice is computed once and copied");
+});
+
+test("planning stays near-linear, and deep graphs do not overflow the stack", () => {
+  const chain = (n: number) => {
+    let y = placeholder([8], "f32");
+    const inputs = [y];
+    for (let i = 0; i < n; i++) y = t.sin(t.mul(y, 0.5));
+    return { inputs, outputs: [t.sum(y)] };
+  };
+  const optimizer = (n: number) => {
+    const inputs = Array.from({ length: 4 * n }, (_, i) => placeholder([1 + (i >> 2), 3], "f32"));
+    const outputs = Array.from({ length: n }, (_, i) => inputs.slice(4 * i, 4 * i + 4)).flatMap(([w, g, m, v]) => {
+      const [m2, v2] = [t.lerp(g, m, 0.9), t.lerp(t.square(g), v, 0.99)];
+      return [t.sub(w, t.mul(1e-3, t.div(m2, t.add(t.sqrt(v2), 1e-8)))), m2, v2];
+    });
+    return { inputs, outputs };
+  };
+  const milliseconds = (graph: t.Graph) => {
+    const start = performance.now();
+    plan(graph, able);
+    return performance.now() - start;
+  };
+  milliseconds(chain(500)); // warm
+  const [short, long] = [chain(2500), chain(10_000)].map(milliseconds);
+  // Linear is 4, quadratic 16; the floor forgives the timer and the collector.
+  assert.ok(long < 9 * Math.max(short, 100), `chains: ${short} ms, then ${long} ms for four times the nodes`);
+  const [few, many] = [optimizer(500), optimizer(2000)].map(milliseconds);
+  assert.ok(many < 9 * Math.max(few, 100), `optimizers: ${few} ms, then ${many} ms for four times the leaves`);
+  assert.ok(long < 5000 && many < 5000, `${long} ms and ${many} ms`);
+  console.log(`planned: 20 000-node chain ${long.toFixed(0)} ms, 2 000-leaf optimizer ${many.toFixed(0)} ms`);
+});
+
+test("memory is known before anything runs, and temporaries share it", () => {
+  const x = placeholder([256], "f32");
+  let y = x;
+  for (let i = 0; i < 20; i++) y = t.mul(t.sum(y), x); // a kernel, then another, each needing the last
+  const { inputs, outputs, temporaries } = memoryOf(plan({ inputs: [x], outputs: [y] }, able));
+  assert.deepEqual([inputs, outputs], [1024, 1024]);
+  assert.ok(temporaries <= 3 * 1024, `${temporaries} bytes of temporaries`);
+});
+
+law(
+  "results that are inputs, constants, views of either, or each other are fresh buffers",
+  fc.constant(0),
+  async (_, device) => {
+    const x = t.tensor([
+      [1, 2],
+      [3, 4],
+    ]);
+    const f = t.compile(
+      (a: t.Tensor) => [a, a, t.transpose(a), t.scalar(7), t.iota([3]), t.zeros([0, 2]), t.sum(a)],
+      device,
+    );
+    const out = f(x);
+    assert.equal(new Set(out).size, 7);
+    const got: number[][] = [];
+    for (const part of out) got.push(Array.from(await t.read(part)));
+    t.dispose(out);
+    assert.deepEqual(got, [[1, 2, 3, 4], [1, 2, 3, 4], [1, 3, 2, 4], [7], [0, 1, 2], [], [10]]);
+  },
+  { effort: 0.01 },
+);
