@@ -1,8 +1,21 @@
-import { add, compile, type Device, dispose, isTensor, leaves, read, sqrt, square, stack, sum, type Tensor } from "../core/index.js";
+import {
+  add,
+  compile,
+  type Device,
+  dispose,
+  InputError,
+  leaves,
+  read,
+  sqrt,
+  square,
+  stack,
+  sum,
+  type Tensor,
+} from "../core/index.js";
 import type { Params } from "../models/parameters.js";
 import type { Metrics } from "./metrics.js";
 import { type BatchTensors, type Objective, type PreferenceOptions, preferenceObjective } from "./objective.js";
-import { batchTensors, borrowed, referenceAsker, type Weights } from "./reference.js";
+import { borrowed, feeder, type Weights } from "./reference.js";
 import { oneEpoch, pairSource, type SourceOptions, type TrainingBatch } from "./source.js";
 import { type Carry, compileGradients } from "./step.js";
 import type { TokenPair } from "./tokenize.js";
@@ -31,7 +44,7 @@ export const evaluateOn = async (
   device: Device,
 ): Promise<Evaluation> => {
   const weights = borrowed(params, device);
-  const asker = objective.usesReference && reference ? referenceAsker(reference, device) : undefined;
+  const { feed, close } = feeder(objective, reference, device);
   const totalsOf = compile(
     (p: Params, batch: BatchTensors, before: { readonly totals?: Tensor }) => {
       const [, totals] = objective.sums(p, batch);
@@ -47,11 +60,11 @@ export const evaluateOn = async (
   try {
     for (const batch of batches) {
       units += objective.units(batch);
-      const tensors = batchTensors(batch, objective.usesReference);
-      const asked = tensors.reference === undefined ? asker?.ask(tensors) : undefined;
-      const full = asked === undefined ? tensors : { ...tensors, reference: asked };
-      carry = gradNorms ? gradientsOf(weights.tree, full, 1, carry) : totalsOf(weights.tree, full, carry);
-      if (asked !== undefined) dispose(asked);
+      carry = feed(
+        batch,
+        (tensors): Carry =>
+          gradNorms ? gradientsOf(weights.tree, tensors, 1, carry) : totalsOf(weights.tree, tensors, carry),
+      );
     }
     const { loss, metrics } = objective.report(carry.totals === undefined ? [] : await read(carry.totals));
     if (carry.grads === undefined) return { loss, metrics };
@@ -59,10 +72,14 @@ export const evaluateOn = async (
     const values = await read(norms).finally(() => dispose(norms));
     const names = Object.keys(carry.grads);
     const byName = new Map(names.map((name, i) => [name, values[i] / units]));
-    return { loss, metrics, grad_norms: Object.fromEntries(Object.keys(params).map((name) => [name, byName.get(name) as number])) };
+    return {
+      loss,
+      metrics,
+      grad_norms: Object.fromEntries(Object.keys(params).map((name) => [name, byName.get(name) as number])),
+    };
   } finally {
     dispose(carry as Params);
-    asker?.close();
+    close();
     weights.release();
     for (const { programs } of [totalsOf, gradientsOf, normsOf]) for (const program of programs()) program.free();
   }
@@ -85,6 +102,7 @@ export const evaluatePreferences = async (
   { batchSize = 8, padId, bucket, gradNorms, ...options }: EvaluatePairsOptions,
   device: Device,
 ): Promise<Evaluation> => {
+  if (pairs.length === 0) throw new InputError("there are no pairs to evaluate");
   const size = Math.min(batchSize, pairs.length);
   const batches = oneEpoch(pairSource(pairs, { batchSize: size, padId, bucket, shuffle: false }));
   const objective = preferenceObjective(policy.config, options);

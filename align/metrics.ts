@@ -38,14 +38,7 @@ export const tokenMetrics = ({ targets, entropy, correct }: TokenSums): Metrics 
 });
 
 /** What is summed over pairs. */
-export const PAIR_SUMS = [
-  "pairs",
-  "chosenReward",
-  "rejectedReward",
-  "accurate",
-  "chosenLogp",
-  "rejectedLogp",
-] as const;
+export const PAIR_SUMS = ["pairs", "chosenReward", "rejectedReward", "accurate", "chosenLogp", "rejectedLogp"] as const;
 type PairSums = Readonly<Record<(typeof PAIR_SUMS)[number], number>>;
 
 /**

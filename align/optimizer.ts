@@ -69,10 +69,15 @@ export const trainingOptimizer = (settings: OptimizerSettings = {}): Optimizer =
  */
 export const referenceDelta = (reference: Params, base: Params): Params => {
   const names = Object.keys(reference);
-  const lonely = [...names.filter((name) => !Object.hasOwn(base, name)), ...Object.keys(base).filter((name) => !Object.hasOwn(reference, name))];
+  const lonely = [
+    ...names.filter((name) => !Object.hasOwn(base, name)),
+    ...Object.keys(base).filter((name) => !Object.hasOwn(reference, name)),
+  ];
   if (lonely.length > 0) {
     const [who, other] = Object.hasOwn(base, lonely[0]) ? ["base", "reference"] : ["reference", "base"];
-    throw new InputError(`tensor "${lonely[0]}" is in the ${who} model but not in the ${other} model; they must be one architecture`);
+    throw new InputError(
+      `tensor "${lonely[0]}" is in the ${who} model but not in the ${other} model; they must be one architecture`,
+    );
   }
   return treeMap((t, name) => {
     const b = base[name];

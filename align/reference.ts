@@ -1,21 +1,20 @@
 import {
-  type Compiled,
   compile,
   type Device,
   dispose,
-  type HostData,
+  InputError,
   leaves,
   read,
   scalar,
   type Tensor,
-  tensor,
   type Tree,
+  tensor,
   upload,
 } from "../core/index.js";
 import type { Model } from "../models/load.js";
 import type { Params } from "../models/parameters.js";
 import { completionLogps, scoreTokens } from "./log-probs.js";
-import type { BatchTensors } from "./objective.js";
+import type { BatchTensors, Objective } from "./objective.js";
 import { oneEpoch, pairSource, type ReferencePair, type SourceOptions, type TrainingBatch } from "./source.js";
 import type { TokenPair } from "./tokenize.js";
 
@@ -23,7 +22,10 @@ import type { TokenPair } from "./tokenize.js";
 export type Weights = Pick<Model, "config" | "params">;
 
 /** A tree on a device; `release` frees what had to be uploaded, and leaves alone what was there already. */
-export const borrowed = <T extends Tree>(tree: T, device: Device): { readonly tree: T; readonly release: () => void } => {
+export const borrowed = <T extends Tree>(
+  tree: T,
+  device: Device,
+): { readonly tree: T; readonly release: () => void } => {
   const here = upload(tree, device);
   const given = new Set(leaves(tree));
   return { tree: here, release: () => dispose(leaves(here).filter((t) => !given.has(t))) };
@@ -40,16 +42,17 @@ export const batchTensors = (
   return reference === undefined ? compared : { ...compared, reference: tensor(reference, [rows], "f32") };
 };
 
-/** Asks a reference model for the log-probabilities of a batch's completions, [rows]; the caller owns the answer. */
+/** Asks a model for the log-probabilities of completions. */
 export interface ReferenceAsker {
+  /** Of each row of a batch, [rows]; the caller owns the answer. */
   readonly ask: (batch: BatchTensors) => Tensor;
   readonly close: () => void;
 }
 
 export const referenceAsker = ({ config, params }: Weights, device: Device): ReferenceAsker => {
   const weights = borrowed(params, device);
-  const program: Compiled<[Params, Tensor, Tensor], Tensor> = compile(
-    (weights: Params, ids: Tensor, mask: Tensor) => completionLogps(scoreTokens(weights, config, ids, mask)),
+  const program = compile(
+    (p: Params, ids: Tensor, mask: Tensor) => completionLogps(scoreTokens(p, config, ids, mask)),
     device,
     { name: "reference log-probabilities" },
   );
@@ -62,6 +65,58 @@ export const referenceAsker = ({ config, params }: Weights, device: Device): Ref
   };
 };
 
+/** Hands batches to programs as tensors. */
+export interface Feeder {
+  /** Calls `use` with the batch; for an objective that compares, with `reference` in it. Tensors last as long as the call. */
+  readonly feed: <T>(batch: TrainingBatch, use: (tensors: BatchTensors) => T) => T;
+  readonly close: () => void;
+}
+
+/**
+ * A feeder for an objective. Where a batch does not bring the reference's log-probabilities, the reference model is asked.
+ * Errors: InputError if there is neither.
+ */
+export const feeder = ({ name, usesReference }: Objective, model: Weights | undefined, device: Device): Feeder => {
+  let asker: ReferenceAsker | undefined;
+  return {
+    feed: (batch, use) => {
+      const tensors = batchTensors(batch, usesReference);
+      if (!usesReference || tensors.reference !== undefined) return use(tensors);
+      if (model === undefined)
+        throw new InputError(
+          `${name} compares with a reference model, and neither it nor its log-probabilities are given`,
+        );
+      asker ??= referenceAsker(model, device);
+      const reference = asker.ask(tensors);
+      try {
+        return use({ ...tensors, reference });
+      } finally {
+        dispose(reference);
+      }
+    },
+    close: () => asker?.close(),
+  };
+};
+
+/** The batches with the reference's log-probabilities on them, so that a training loop need not ask. */
+export const withReference = async (
+  model: Weights,
+  batches: Iterable<TrainingBatch>,
+  device: Device,
+): Promise<TrainingBatch[]> => {
+  const asker = referenceAsker(model, device);
+  try {
+    const out: TrainingBatch[] = [];
+    for (const batch of batches) {
+      const answer = asker.ask(batchTensors(batch, false));
+      out.push({ ...batch, reference: await read(answer).finally(() => dispose(answer)) });
+    }
+    return out;
+  } finally {
+    asker.close();
+  }
+};
+
 /** The reference's log-probabilities of every pair, once and for all: `reference` of a `pairSource`. */
 export const referenceLogps = async (
   model: Weights,
@@ -69,17 +124,8 @@ export const referenceLogps = async (
   options: Pick<SourceOptions, "batchSize" | "padId" | "bucket">,
   device: Device,
 ): Promise<ReferencePair[]> => {
-  const asker = referenceAsker(model, device);
-  try {
-    const out: ReferencePair[] = [];
-    for (const batch of oneEpoch(pairSource(pairs, { ...options, shuffle: false }))) {
-      const answer = asker.ask(batchTensors(batch, false));
-      const logps: HostData = await read(answer).finally(() => dispose(answer));
-      const half = batch.rows / 2;
-      for (let i = 0; i < (batch.examples ?? half); i++) out.push([logps[i], logps[half + i]]);
-    }
-    return out;
-  } finally {
-    asker.close();
-  }
+  const batches = oneEpoch(pairSource(pairs, { ...options, shuffle: false }));
+  return (await withReference(model, batches, device)).flatMap(({ rows, examples = rows / 2, reference: logps = [] }) =>
+    Array.from({ length: examples }, (_, i): ReferencePair => [logps[i], logps[rows / 2 + i]]),
+  );
 };

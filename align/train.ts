@@ -1,16 +1,9 @@
-import {
-  type Device,
-  dispose,
-  evaluate,
-  InputError,
-  read,
-  tensor,
-} from "../core/index.js";
+import { type Device, dispose, evaluate, InputError, read, tensor } from "../core/index.js";
 import type { Params } from "../models/parameters.js";
 import type { Optimizer } from "../optim/optimizer.js";
 import { type ScheduleName, schedule } from "../optim/schedule.js";
-import type { BatchTensors, Objective } from "./objective.js";
-import { batchTensors, borrowed, type ReferenceAsker, referenceAsker, type Weights } from "./reference.js";
+import type { Objective } from "./objective.js";
+import { borrowed, feeder, type Weights } from "./reference.js";
 import type { TrainingBatch } from "./source.js";
 import { type Carry, compileGradients, compileStep, type Tau, type TrainState } from "./step.js";
 
@@ -65,8 +58,8 @@ export interface TrainStep {
   readonly params: Params;
 }
 
-/** Steps that may be queued on the device before the loop waits for one of them. */
-const IN_FLIGHT = 8;
+/** Between logs the loop waits, every so many steps, for the step that many before: no queue grows without bound. */
+const IN_FLIGHT = 4;
 
 const grouped = async function* (
   batches: TrainOptions["batches"],
@@ -124,37 +117,21 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
   });
   const gradients = compileGradients(objective, device);
   const takeStep = compileStep(objective, optimizer, maxGradNorm > 0 ? maxGradNorm : undefined, device);
-  let asker: ReferenceAsker | undefined;
+  const { feed, close } = feeder(objective, options.reference, device);
   const owned: { state?: TrainState; tau?: Tau; finished: boolean } = { finished: false };
   let mark: Promise<unknown> = Promise.resolve();
   let seenTokens = 0;
 
-  /** The batch with the reference's word on it, for the length of one call. */
-  const withBatch = <T>(batch: TrainingBatch, use: (tensors: BatchTensors) => T): T => {
-    const tensors = batchTensors(batch, objective.usesReference);
-    if (!objective.usesReference || tensors.reference !== undefined) return use(tensors);
-    if (asker === undefined) {
-      if (options.reference === undefined)
-        throw new InputError(`${objective.name} compares with a reference model, and neither it nor its log-probabilities are given`);
-      asker = referenceAsker(options.reference, device);
-    }
-    const reference = asker.ask(tensors);
-    try {
-      return use({ ...tensors, reference });
-    } finally {
-      dispose(reference);
-    }
-  };
-
   const advance = (group: readonly TrainingBatch[], state: TrainState, lr: number): TrainState => {
     const units = total(group, objective.units);
-    if (units === 0) throw new InputError("a training batch holds nothing to learn: every completion is empty or cut off");
+    if (units === 0)
+      throw new InputError("a training batch holds nothing to learn: every completion is empty or cut off");
     const scale = 1 / units;
     let carry: Carry = {};
     try {
       for (const batch of group.slice(0, -1))
-        carry = withBatch(batch, (tensors) => gradients(state.optimizer.params, tensors, scale, carry));
-      return withBatch(group[group.length - 1], (tensors) =>
+        carry = feed(batch, (tensors) => gradients(state.optimizer.params, tensors, scale, carry));
+      return feed(group[group.length - 1], (tensors) =>
         takeStep(state, tensors, { scale, lr }, carry, owned.tau ?? {}),
       );
     } finally {
@@ -178,13 +155,18 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
           const log = await read(owned.state.log);
           const { loss, metrics } = objective.report(log);
           const { epoch } = group[group.length - 1];
-          const about = { grad_norm: log[objective.width], learning_rate: lr, ...(epoch === undefined ? {} : { epoch }) };
+          const about = {
+            grad_norm: log[objective.width],
+            learning_rate: lr,
+            ...(epoch === undefined ? {} : { epoch }),
+          };
           record = { step, loss, ...about, ...metrics, num_tokens: seenTokens };
           dispose(owned.state.log);
           owned.state = { ...owned.state, log: noTotals(objective) };
         } else if (step % IN_FLIGHT === 0) {
           await mark;
           mark = read(owned.state.log);
+          mark.catch(() => {}); // whoever awaits it hears of it
         }
         yield { step, learningRate: lr, tokens: total(group, tokensIn), record, params: owned.state.optimizer.params };
         if (step >= steps) break;
@@ -194,7 +176,7 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
     return (owned.state as TrainState).optimizer.params;
   } finally {
     await mark.catch(() => {});
-    asker?.close();
+    close();
     for (const program of [...gradients.programs(), ...takeStep.programs()]) program.free();
     const { state, tau, finished } = owned;
     if (tau !== undefined) dispose(tau);
@@ -207,7 +189,10 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
 }
 
 /** Runs an async generator to its end, telling each value, and gives what it returns. */
-export const lastOf = async <T, R>(steps: AsyncGenerator<T, R>, onStep: (step: T) => unknown = () => {}): Promise<R> => {
+export const lastOf = async <T, R>(
+  steps: AsyncGenerator<T, R>,
+  onStep: (step: T) => unknown = () => {},
+): Promise<R> => {
   for (;;) {
     const next = await steps.next();
     if (next.done === true) return next.value;

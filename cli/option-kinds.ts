@@ -75,6 +75,15 @@ export const choice = <const T extends string, F extends T | undefined>(
   },
 });
 
+/** A choice that may also be spelled true and false, as the released code's option was. */
+export const onOff = <T>(option: Option<T>, { on, off }: { readonly on: string; readonly off: string }): Option<T> => ({
+  ...option,
+  read: (given, where) => {
+    const said = typeof given === "string" ? given.toLowerCase() : given;
+    return option.read(said === true || said === "true" ? on : said === false || said === "false" ? off : given, where);
+  },
+});
+
 const wordsFor = ({ from, above, to, below }: Range, kind: string): string => {
   const low = from ?? above;
   const high = to ?? below;

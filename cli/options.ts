@@ -1,5 +1,5 @@
 import type { ScheduleName } from "../optim/index.js";
-import { choice, flag, integer, number, type Option, text } from "./option-kinds.js";
+import { choice, flag, integer, number, onOff, type Option, text } from "./option-kinds.js";
 
 /** Names that a device can be asked for by. */
 const devices = ["auto", "webgpu", "cpu", "reference"] as const;
@@ -63,7 +63,10 @@ export const options = {
   alpha: number({ from: 0, to: 1 }, "ondare, onties: weight of the reference delta; default 0"),
   reserve_p: number({ from: 0, to: 1 }, "ondare, onties: share of elements kept; default 1"),
   online_step: integer({ from: 1 }, "ondare, onties: merge every K-th step; default 1"),
-  rescale: choice(["none", "l1"], "ondare, onties official: keep the update's L1 norm; default none", undefined),
+  rescale: onOff(
+    choice(["none", "l1"], "ondare, onties official: keep the update's L1 norm; default none", undefined),
+    { on: "l1", off: "none" },
+  ),
   merge_preset: choice(["paper", "official"], "ondare, onties: the paper's equations, or the released code; default paper", undefined),
 } satisfies Record<string, Option<unknown>>;
 

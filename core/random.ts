@@ -33,17 +33,20 @@ const words = (k: Tensor, call: string): [Tensor, Tensor] => {
   return [reshape(sliceAxis(k, 0, 0, 1), []), reshape(sliceAxis(k, 0, 1, 2), [])];
 };
 
-/** n independent keys. */
+/** n independent keys. Errors: ShapeError unless n is an integer ≥ 0. */
 export const split = (k: Tensor, n = 2): Tensor[] => {
+  if (!Number.isInteger(n) || n < 0) throw new ShapeError(`split(key, ${n}): n must be an integer ≥ 0`);
   const [k0, k1] = words(k, `split(key, ${n})`);
   const bits = randomBits(k0, k1, iota([2 * n], 0, "u32"), DOMAIN.split);
   return Array.from({ length: n }, (_, i) => sliceAxis(bits, 0, 2 * i, 2 * i + 2));
 };
 
-/** A key for (key, data): data is an integer ≥ 0 or a u32/i32 scalar, such as a step number. */
+/** A key for (key, data): data is an integer, 0 ≤ data < 2^31, or such an i32/u32 scalar, as a step number is. */
 export const foldIn = (k: Tensor, data: TensorLike): Tensor => {
+  if (!isTensor(data) && !(Number.isInteger(data) && data >= 0 && data < 2 ** 31))
+    throw new ShapeError(`foldIn(key, ${data}): data must be an integer, 0 ≤ data < 2^31`);
   const [k0, k1] = words(k, "foldIn(key, data)");
-  const value = isTensor(data) ? cast(data, "u32") : scalar(data >>> 0, "u32");
+  const value = isTensor(data) ? cast(data, "u32") : scalar(data, "u32");
   if (value.shape.length > 0) throw new ShapeError(`foldIn(key, ${typeOf(value)}): data must be a scalar`);
   const at = mul(value, 2);
   const [word0, word1] = [at, add(at, 1)].map((i) => randomBits(k0, k1, i, DOMAIN.fold));

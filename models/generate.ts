@@ -28,11 +28,11 @@ export interface GenerateOptions extends SamplingOptions {
 }
 
 /** Continues prompts (token ids): each row comes back with its prompt in front, ending with its eos token if it met one. */
-export type Generator = (
-  params: Params,
-  prompts: readonly (readonly number[])[],
-  options: GenerateOptions,
-) => Promise<number[][]>;
+export interface Generator {
+  (params: Params, prompts: readonly (readonly number[])[], options: GenerateOptions): Promise<number[][]>;
+  /** Frees the programs it built; the generator is unusable afterwards. */
+  readonly free: () => void;
+}
 
 /** Prompt lengths and cache sizes are rounded up to these, so that one program serves many calls. */
 const PROMPT_STEP = 16;
@@ -67,7 +67,7 @@ export const generator = (config: ModelConfig, device: Device): Generator => {
     { name: "decode", donate: [1] },
   );
 
-  const run: Generator = async (params, prompts, options) => {
+  const run = async (params: Params, prompts: readonly (readonly number[])[], options: GenerateOptions) => {
     checkSampling(options);
     checkPrompts(prompts, config, options);
     const rows = prompts.map((prompt, i) => ({ ids: [...prompt], stream: options.streams?.[i] ?? i, done: false }));
@@ -111,7 +111,7 @@ export const generator = (config: ModelConfig, device: Device): Generator => {
     return rows.map(({ ids }) => ids);
   };
 
-  return async (params, prompts, options) => {
+  const generateHere = async (params: Params, prompts: readonly (readonly number[])[], options: GenerateOptions) => {
     const here = upload(params, device);
     const own = Object.fromEntries(Object.entries(here).filter(([name, t]) => t !== params[name]));
     try {
@@ -120,6 +120,10 @@ export const generator = (config: ModelConfig, device: Device): Generator => {
       dispose(own);
     }
   };
+  const free = () => {
+    for (const compiled of [...prefills.values(), step]) for (const program of compiled.programs()) program.free();
+  };
+  return Object.assign(generateHere, { free });
 };
 
 const checkPrompts = (
@@ -138,10 +142,17 @@ const checkPrompts = (
   checkTokenIds(eosIds ?? [], config.vocabSize, "eosIds");
 };
 
-/** One call of a generator that is thrown away afterwards; keep a `generator` where there are several. */
-export const generate = (
+/** One call of a generator that is freed afterwards; keep a `generator` where there are several. */
+export const generate = async (
   model: Pick<Model, "config" | "params">,
   device: Device,
   prompts: readonly (readonly number[])[],
   options: GenerateOptions,
-): Promise<number[][]> => generator(model.config, device)(model.params, prompts, options);
+): Promise<number[][]> => {
+  const once = generator(model.config, device);
+  try {
+    return await once(model.params, prompts, options);
+  } finally {
+    once.free();
+  }
+};

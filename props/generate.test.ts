@@ -121,6 +121,41 @@ for (const name of await presentDevices()) {
     );
     dispose(stored);
   });
+
+  test(`what cannot be generated is refused with one line, and leaves nothing behind [${name}]`, async () => {
+    const device = await deviceNamed(name);
+    const model = tinyModel(tinyConfig({ eos_token_id: 2 }), device);
+    const cases: [number[][], Partial<GenerateOptions>, RegExp][] = [
+      [[[]], {}, /prompt 0 is empty/],
+      [[[1], [19]], {}, /prompt 1: token id 19 .* vocabulary of 19/],
+      [[[-1]], {}, /token id -1/],
+      [[[1]], { temperature: 0 }, /temperature is 0.*greedy/],
+      [[[1]], { temperature: Number.NaN }, /temperature/],
+      [[[1]], { topP: 0 }, /topP is 0.*\(0, 1\]/],
+      [[[1]], { topP: 1.1 }, /topP/],
+      [[[1]], { topK: -1 }, /topK/],
+      [[[1]], { topK: 1.5 }, /topK/],
+      [[[1]], { repetitionPenalty: 0 }, /repetitionPenalty/],
+      [[[1]], { seed: -1 }, /seed/],
+      [[[1]], { maxNewTokens: -1 }, /maxNewTokens/],
+      [[[1]], { eosIds: [99] }, /eosIds: token id 99/],
+      [[[1]], { streams: [1, 2] }, /streams/],
+    ];
+    const before = device.stats().liveBuffers;
+    for (const [prompts, options, pattern] of cases)
+      await assert.rejects(generate(model, device, prompts, { maxNewTokens: 2, ...options }), (error) => {
+        assert.ok(error instanceof InputError && !error.message.includes("\n"), String(error));
+        assert.match(error.message, pattern);
+        return true;
+      });
+    const broken = { ...model.params, "model.norm.weight": tensor(new Float32Array(12).fill(Number.NaN)) };
+    await assert.rejects(
+      generate({ ...model, params: broken }, device, [[1]], { maxNewTokens: 2 }),
+      /logits are not numbers/,
+    );
+    assert.equal(device.stats().liveBuffers, before);
+    dispose(model.params);
+  });
 }
 
 test("nothing to add, nobody to add to", async () => {
@@ -128,41 +163,6 @@ test("nothing to add, nobody to add to", async () => {
   const model = tinyModel(tinyConfig(), device);
   assert.deepEqual(await generate(model, device, [[1, 2]], { maxNewTokens: 0 }), [[1, 2]]);
   assert.deepEqual(await generate(model, device, [], { maxNewTokens: 3 }), []);
-  dispose(model.params);
-});
-
-test("what cannot be generated is refused with one line", async () => {
-  const device = await deviceNamed("reference");
-  const model = tinyModel(tinyConfig({ eos_token_id: 2 }), device);
-  const cases: [number[][], Partial<GenerateOptions>, RegExp][] = [
-    [[[]], {}, /prompt 0 is empty/],
-    [[[1], [19]], {}, /prompt 1: token id 19 .* vocabulary of 19/],
-    [[[-1]], {}, /token id -1/],
-    [[[1]], { temperature: 0 }, /temperature is 0.*greedy/],
-    [[[1]], { temperature: Number.NaN }, /temperature/],
-    [[[1]], { topP: 0 }, /topP is 0.*\(0, 1\]/],
-    [[[1]], { topP: 1.1 }, /topP/],
-    [[[1]], { topK: -1 }, /topK/],
-    [[[1]], { topK: 1.5 }, /topK/],
-    [[[1]], { repetitionPenalty: 0 }, /repetitionPenalty/],
-    [[[1]], { seed: -1 }, /seed/],
-    [[[1]], { maxNewTokens: -1 }, /maxNewTokens/],
-    [[[1]], { eosIds: [99] }, /eosIds: token id 99/],
-    [[[1]], { streams: [1, 2] }, /streams/],
-  ];
-  const before = device.stats().liveBuffers;
-  for (const [prompts, options, pattern] of cases)
-    await assert.rejects(generate(model, device, prompts, { maxNewTokens: 2, ...options }), (error) => {
-      assert.ok(error instanceof InputError && !error.message.includes("\n"), String(error));
-      assert.match(error.message, pattern);
-      return true;
-    });
-  const broken = { ...model.params, "model.norm.weight": tensor(new Float32Array(12).fill(Number.NaN)) };
-  await assert.rejects(
-    generate({ ...model, params: broken }, device, [[1]], { maxNewTokens: 2 }),
-    /logits are not numbers/,
-  );
-  assert.equal(device.stats().liveBuffers, before);
   dispose(model.params);
 });
 

@@ -57,7 +57,7 @@ law(
 );
 
 check("law 1, trap: official onTies at p=1, α=0 is not Adam where τ outvotes Δ", async (device) => {
-  const run = { start: [1, 1], grads: [[1, 1]], refDelta: [0.5, -0.5] };
+  const run = { start: [1, 1], grads: [[1, 1]], lr: 0.25, refDelta: [0.5, -0.5] };
   const { end } = await path(onTies({ preset: "official" }), run, device);
   const base = await path(optimizer(adam({ form: "released", eps: 1e-6 })), run, device);
   assert.equal(end[0], 1);

@@ -56,6 +56,7 @@ export const path = async (optimizer: Optimizer, run: Run, device: Device) => {
   for (const slot of Object.keys(state.slots)) slots[slot] = Array.from(await read(state.slots[slot][name]));
   const prepared = Array.from(await read(tau[name]));
   dispose(state, tau);
+  for (const program of step.programs()) program.free();
   return { weights, tau: prepared, slots, end: weights[weights.length - 1] ?? [...start] };
 };
 

@@ -70,6 +70,7 @@ const march = async (
   const out = new Map<string, number[]>();
   for (const [name, leaf] of namedLeaves(state)) out.set(name, Array.from(await read(leaf)));
   dispose(state, prepared);
+  for (const program of step.programs()) program.free();
   return out;
 };
 

@@ -112,7 +112,11 @@ const floats: Readonly<Record<string, Make>> = {
   floor: exactly(t.floor),
   exp: (a) => {
     const shrink = a.bound <= 4 ? 0 : Math.ceil(Math.log2(a.bound / 4));
-    return smooth((x) => t.exp(t.mul(x, 2 ** -shrink)), () => 55, () => 55)(a, a, a, 0, a);
+    return smooth(
+      (x) => t.exp(t.mul(x, 2 ** -shrink)),
+      () => 55,
+      () => 55,
+    )(a, a, a, 0, a);
   },
   tanh: smooth(
     t.tanh,
@@ -392,13 +396,16 @@ export const randomGraphs = (most = 12): fc.Arbitrary<RandomGraph> =>
     )
     .map(([drawn, steps, outputs]) => {
       const given = drawn.map(leafOf);
-      return {
-        leaves: given,
-        build: (stand) => {
-          const pool = given.map((leaf, i) => ({ ...leaf, x: stand[i] }));
-          for (const step of steps) grow(pool, step);
-          // The last value, and some others.
-          return [pool[pool.length - 1], ...outputs.map((i) => pool[i % pool.length])];
-        },
+      const build = (stand: readonly t.Tensor[]): Value[] => {
+        const pool = given.map((leaf, i) => ({ ...leaf, x: stand[i] }));
+        for (const step of steps) grow(pool, step);
+        // The last value, and some others.
+        return [pool[pool.length - 1], ...outputs.map((i) => pool[i % pool.length])];
       };
+      const show = () => {
+        const leaves = given.map(({ x }) => x);
+        const numbers = leaves.map((x) => `${t.typeOf(x)} = ${Array.from(t.constantData(x).data)}`);
+        return `\n${[...numbers, t.printGraph(build(leaves).map(({ x }) => x))].join("\n")}\n`;
+      };
+      return { leaves: given, build, [fc.toStringMethod]: show };
     });

@@ -26,6 +26,7 @@ import { type Params, parameterShapes } from "../models/parameters.js";
 import { ropeTable } from "../models/rope-table.js";
 import { decode, hiddenStates, logits, prefill, tokenLogps } from "../models/transformer.js";
 import { device as deviceNamed, presentDevices } from "./model-devices.js";
+import { naiveLogits } from "./naive-transformer.js";
 import { idRows, tinyConfig, tinyConfigs, tinyModel } from "./tiny-models.js";
 
 const padTo = (rows: readonly (readonly number[])[], T: number, filler: number): Tensor =>
@@ -48,6 +49,28 @@ const apart = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
 for (const name of await presentDevices()) {
   const close = name === "reference" ? 1e-10 : 1e-4;
   const runs = name === "reference" ? 40 : 8;
+
+  test(`the forward pass is that of the equations, token by token, whatever the configuration [${name}]`, async () => {
+    const device = await deviceNamed(name);
+    const cases = tinyConfigs().chain((config) => fc.tuple(fc.constant(config), idRows(config, { min: 1, max: 3 }, 6)));
+    await fc.assert(
+      fc.asyncProperty(cases, async ([config, rows]) => {
+        const { params } = tinyModel(config, device);
+        const weights = Object.fromEntries(
+          await Promise.all(Object.entries(params).map(async ([weight, t]) => [weight, await read(t)] as const)),
+        );
+        const out = evaluate(logits(params, config, hiddenStates(params, config, padTo(rows, 6, 0))), device);
+        const got = await read(out);
+        for (const [b, row] of rows.entries()) {
+          const at = b * 6 * config.vocabSize;
+          const expected = naiveLogits(config, weights, row).flat();
+          assert.ok(apart(got.subarray(at, at + expected.length), expected) < close);
+        }
+        dispose(params, out);
+      }),
+      { numRuns: runs },
+    );
+  });
 
   test(`neither padding nor later tokens change what comes before [${name}]`, async () => {
     const device = await deviceNamed(name);

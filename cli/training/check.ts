@@ -49,7 +49,7 @@ export const optimizerSettings = (values: TrainingValues): OptimizerSettings => 
     alpha: values.alpha,
     reserveP: values.reserve_p,
     onlineStep: values.online_step,
-    rescale: values.rescale,
+    rescale: values.rescale === undefined ? undefined : values.rescale === "l1",
     mergePreset: values.merge_preset,
   }),
 });

@@ -1,13 +1,36 @@
 import { DeviceError } from "../../../core/index.js";
 import type { CallStep } from "../../plan/steps.js";
 import type { Launch } from "../launch.js";
+import { launchAttention } from "./attention.js";
+import { launchAttentionGradient } from "./attention-vjp.js";
+import { launchCrossEntropy, launchCrossEntropyGradient } from "./cross-entropy.js";
+import { launchGather, launchScatterAdd } from "./index-ops.js";
+import { launchRmsnorm, launchRmsnormGradient } from "./rmsnorm.js";
+import { launchSoftmax, launchSoftmaxGradient } from "./softmax.js";
+import { launchTopkMask } from "./topk.js";
 
 type Launcher = (step: CallStep) => Launch[];
 
-const launchers: Record<string, Launcher> = {};
+const fused: Record<string, Launcher> = {
+  attention: launchAttention,
+  "attention.vjp": launchAttentionGradient,
+  softmax: launchSoftmax,
+  "softmax.vjp": launchSoftmaxGradient,
+  rmsnorm: launchRmsnorm,
+  "rmsnorm.vjp": launchRmsnormGradient,
+  crossEntropy: launchCrossEntropy,
+  "crossEntropy.vjp": launchCrossEntropyGradient,
+};
+
+const launchers: Record<string, Launcher> = {
+  ...fused,
+  gather: launchGather,
+  scatterAdd: launchScatterAdd,
+  topkMask: launchTopkMask,
+};
 
 /** Fused ops that have a kernel here; the planner expands the others. */
-export const fusedKernels: readonly string[] = [];
+export const fusedKernels: readonly string[] = Object.keys(fused);
 
 export const launchCall = (step: CallStep): Launch[] => {
   const launcher = launchers[step.name];

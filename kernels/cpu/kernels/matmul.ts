@@ -1,19 +1,14 @@
 import { sizeOf } from "../../../core/index.js";
 import type { MatmulStep, View } from "../../plan/steps.js";
-import { startOf } from "../emit/map.js";
-import { launchMap } from "../emit/map.js";
+import { launchMap, startOf } from "../emit/map.js";
 import { fixedKernel, type Launch, type Word } from "../launch.js";
 import type { I32 } from "../wasm/expression.js";
 import type { Body, Local } from "../wasm/module.js";
 import { i32, select } from "../wasm/ops.js";
 import { dotKernel } from "./dot.js";
-import { microKernel } from "./micro.js";
 import { packMatrix } from "./pack.js";
+import { PANEL_BYTES, TILE, tileProduct } from "./tiles.js";
 
-/** Rows and columns of a register tile: eight accumulators, two vectors of b, one of a. */
-const TILE = { rows: 4, columns: 8 } as const;
-/** A tile for a few rows only. */
-const WIDE = 32;
 /** Depth, columns and rows of a block: a panel of b [DEPTH, 8] stays in L1, a block of b in L2. */
 const DEPTH = 256;
 const COLUMNS = 512;
@@ -45,36 +40,14 @@ const times4 = (x: I32): I32 => i32.shl(x, i32.const(2));
 const product = (body: Body, arg: Args, a: Local<"i32">, b: Local<"i32">, c: Local<"i32">): void => {
   const { m, n, k, aRow, aColumn, bRow, bColumn, packsA, packsB, scratchA, scratchB } = arg;
   const pack = packMatrix(body.module);
+  const tiles = tileProduct(body.module, "columns");
   const cRow = body.let(times4(n));
 
-  /** Tiles of `rows` rows along the columns of a block. */
-  const tiles = (rows: number, aNow: I32, aStride: I32, bNow: I32, cNow: I32, count: I32, depth: I32, adds: I32) => {
-    const panel = body.let(bNow);
-    const out = body.let(cNow);
-    const left = body.let(count);
-    const bStride = body.let(select(i32.const(TILE.columns * 4), bRow, packsB));
-    const next = body.let(select(i32.mul(depth, i32.const(TILE.columns * 4)), i32.const(TILE.columns * 4), packsB));
-    const along = (columns: number, advance: I32) => {
-      body.run(microKernel(body.module, rows, columns / 4), aNow, aStride, panel, bStride, out, cRow, depth, adds, left);
-      body.advance(panel, advance);
-      body.advance(out, columns * 4);
-      body.advance(left, -columns);
-    };
-    if (rows === 1)
-      body.if(i32.eqz(packsB), () =>
-        body.times(i32.div_u(left, i32.const(WIDE)), () => along(WIDE, i32.const(WIDE * 4))),
-      );
-    body.if(i32.gt_s(left, i32.const(0)), () =>
-      body.repeat(() => {
-        along(TILE.columns, next);
-        return i32.gt_s(left, i32.const(0));
-      }),
-    );
-  };
-
+  const bStride = body.let(select(i32.const(PANEL_BYTES), bRow, packsB));
   const adds = body.local("i32");
   body.range(0, k, DEPTH, (k0) => {
     const depth = min(body, i32.sub(k, k0), DEPTH);
+    const bNext = body.let(select(i32.mul(depth, i32.const(PANEL_BYTES)), i32.const(PANEL_BYTES), packsB));
     body.set(adds, i32.gt_s(k0, i32.const(0)));
     body.range(0, n, COLUMNS, (n0) => {
       const count = min(body, i32.sub(n, n0), COLUMNS);
@@ -102,16 +75,7 @@ const product = (body: Body, arg: Args, a: Local<"i32">, b: Local<"i32">, c: Loc
           body.set(aNow, scratchA);
         });
         const cNow = body.let(i32.add(c, times4(i32.add(i32.mul(m0, n), n0))));
-        const rowsLeft = body.let(height);
-        const along = (rows: number) => {
-          tiles(rows, aNow, aStride, bBlock, cNow, count, depth, adds);
-          body.advance(aNow, i32.mul(aStride, i32.const(rows)));
-          body.advance(cNow, i32.mul(cRow, i32.const(rows)));
-          body.advance(rowsLeft, -rows);
-        };
-        body.times(i32.div_u(rowsLeft, i32.const(TILE.rows)), () => along(TILE.rows));
-        body.if(i32.ge_s(rowsLeft, i32.const(2)), () => along(2));
-        body.if(rowsLeft, () => along(1));
+        body.run(tiles, aNow, aStride, bBlock, bStride, bNext, cNow, cRow, height, count, depth, adds);
       });
     });
   });

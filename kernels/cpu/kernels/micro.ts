@@ -5,7 +5,8 @@ import { f32x4, i32, v128 } from "../wasm/ops.js";
 const UNROLL = 4;
 
 /** Writes the first `count` lanes, 1 … 4. */
-export const storeSome = (body: Body, address: I32, x: V128, count: I32, offset = 0): void => {
+export const storeSome = (body: Body, address: I32, value: V128, count: I32, offset = 0): void => {
+  const x = body.let(value);
   body.if(
     i32.ge_s(count, i32.const(4)),
     () => body.do(v128.store(address, x, offset)),
@@ -17,33 +18,45 @@ export const storeSome = (body: Body, address: I32, x: V128, count: I32, offset 
   );
 };
 
+/** Which axis of a lies contiguous: its columns (the usual layout) or its rows (a transposed matrix). */
+export type Along = "columns" | "rows";
+
 /**
  * The inner tile of a product: c[rows, 4·vectors] (+)= a[rows, k] · b[k, 4·vectors], held in registers while k runs.
- * (a, row stride of a, b, row stride of b, c, row stride of c, k, add to c?, columns to write); strides in bytes, rows of a
- * and b contiguous.
+ * (a, a's stride along its other axis, b, row stride of b, c, row stride of c, k, add to c?, columns to write); strides in
+ * bytes, rows of b contiguous.
  */
-export const microKernel = (module: ModuleBuilder, rows: number, vectors: number): FunctionRef<undefined> =>
-  module.once(`micro ${rows}×${vectors}`, () =>
+export const microKernel = (
+  module: ModuleBuilder,
+  along: Along,
+  rows: number,
+  vectors: number,
+): FunctionRef<undefined> =>
+  module.once(`micro ${rows}×${vectors} along ${along}`, () =>
     module.func(
       { params: ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], result: undefined },
       (body, a, aStride, b, bStride, c, cStride, k, adds, columns) => {
         const indices = Array.from({ length: rows }, (_, r) => r);
         const lanes = Array.from({ length: vectors }, (_, v) => v);
         const sums = indices.map(() => lanes.map(() => body.let(f32x4.splatConst(0))));
-        const aRows = indices.map((r) => (r === 0 ? a : body.let(i32.add(a, i32.mul(aStride, i32.const(r))))));
+        const isTransposed = along === "rows";
+        const aRows = isTransposed
+          ? [a]
+          : indices.map((r) => (r === 0 ? a : body.let(i32.add(a, i32.mul(aStride, i32.const(r))))));
         const bNow = lanes.map(() => body.local("v128"));
         const aNow = body.local("v128");
         const step = (u: number) => {
           for (const v of lanes) body.set(bNow[v], v128.load(b, 16 * v));
           for (const r of indices) {
-            body.set(aNow, v128.load32_splat(aRows[r], 4 * u));
+            body.set(aNow, isTransposed ? v128.load32_splat(a, 4 * r) : v128.load32_splat(aRows[r], 4 * u));
             for (const v of lanes) body.set(sums[r][v], f32x4.add(sums[r][v], f32x4.mul(aNow, bNow[v])));
           }
           body.advance(b, bStride);
+          if (isTransposed) body.advance(a, aStride);
         };
         const steps = (count: number) => {
           for (let u = 0; u < count; u++) step(u);
-          for (const row of aRows) body.advance(row, 4 * count);
+          if (!isTransposed) for (const row of aRows) body.advance(row, 4 * count);
         };
         body.times(i32.shr_u(k, i32.const(Math.log2(UNROLL))), () => steps(UNROLL));
         body.times(i32.and(k, i32.const(UNROLL - 1)), () => steps(1));

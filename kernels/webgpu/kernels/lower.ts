@@ -3,7 +3,7 @@ import type { CallStep, Step } from "../../plan/steps.js";
 import type { Kernel } from "../wgsl/module.js";
 import { attentionKernels } from "./attention.js";
 import { attentionGradientKernels } from "./attention-gradient.js";
-import { gatherKernels, scatterAddKernels } from "./index-ops.js";
+import { gatherKernels } from "./gather.js";
 import type { Lowering } from "./lowering.js";
 import { mapKernels } from "./map.js";
 import { matmulKernels } from "./matmul.js";
@@ -16,6 +16,7 @@ import {
   softmaxGradientKernels,
   softmaxKernels,
 } from "./rows.js";
+import { scatterAddKernels } from "./scatter-add.js";
 import { topkMaskKernels } from "./topk.js";
 
 const CALLS: Record<string, (step: CallStep, lowering: Lowering) => Kernel[]> = {

@@ -4,28 +4,6 @@ import { builder, type Kernel, scratch } from "../wgsl/module.js";
 import { indent } from "../wgsl/walk.js";
 import type { Lowering } from "./lowering.js";
 
-/** out[i, j] = table[ids[i], j], 0 for an id outside. One invocation an element. */
-export const gatherKernels = ({ inputs: [table, ids], dtypes, output }: CallStep): Kernel[] => {
-  const size = sizeOf(output.shape);
-  if (size === 0) return [];
-  const k = builder("gather");
-  const source = k.buffer(table.buffer, dtypes[0], "read");
-  const index = k.buffer(ids.buffer, "i32", "read");
-  const out = k.buffer(output.buffer, dtypes[0], "write");
-  const width = k.param(sizeOf(table.shape.slice(1)));
-  const body = [
-    "let i = group * 64u + lane;",
-    `if (i >= ${k.param(size)}) { return; }`,
-    `let id = ${index.load(`${k.param(ids.offset)} + i / ${width}`)};`,
-    `var value = ${dtypes[0]}();`,
-    `if (id >= 0 && u32(id) < ${k.param(table.shape[0])}) {`,
-    `  value = ${source.load(`${k.param(table.offset)} + u32(id) * ${width} + i % ${width}`)};`,
-    "}",
-    out.store(`${k.param(output.offset)} + i`, "value"),
-  ];
-  return [k.finish({ workgroupSize: 64, workgroups: Math.ceil(size / 64), body: indent(body) })];
-};
-
 const SORTERS = 128;
 const DIGITS = 16;
 
@@ -93,6 +71,48 @@ const sortKernel = ({ inputs: [ids], output }: CallStep, n: number): Kernel => {
 };
 
 /**
+ * For adapters that run on the CPU: a list of positions for each row, made by one invocation from the last position to the
+ * first; then one invocation a (row, column) goes along its list. Scratch 0: first position of each row, then the next one.
+ */
+const listKernels = ({ inputs: [ids, updates], output }: CallStep, n: number, size: number): Kernel[] => {
+  const rows = output.shape[0];
+  const k = builder("scatterAdd-list");
+  const index = k.buffer(ids.buffer, "i32", "read");
+  const work = k.buffer(scratch(0), "u32", "write");
+  const [count, limit] = [k.param(n), k.param(rows)];
+  const listing = [
+    `for (var r = 0u; r < ${limit}; r++) { ${work.store("r", count)} }`,
+    `for (var left = ${count}; left > 0u; left--) {`,
+    "  let i = left - 1u;",
+    `  let id = ${index.load(`${k.param(ids.offset)} + i`)};`,
+    `  if (id >= 0 && u32(id) < ${limit}) {`,
+    `    ${work.store(`${limit} + i`, work.load("u32(id)"))}`,
+    `    ${work.store("u32(id)", "i")}`,
+    "  }",
+    "}",
+  ];
+  const s = builder("scatterAdd-walk");
+  const lists = s.buffer(scratch(0), "u32", "read");
+  const source = s.buffer(updates.buffer, "f32", "read");
+  const out = s.buffer(output.buffer, "f32", "write");
+  const width = s.param(size / rows);
+  const end = s.param(n);
+  const adding = [
+    "let item = group * 64u + lane;",
+    `if (item >= ${s.param(size)}) { return; }`,
+    "var total = 0.0;",
+    `for (var i = ${lists.load(`item / ${width}`)}; i < ${end}; i = ${lists.load(`${s.param(rows)} + i`)}) {`,
+    `  total += ${source.load(`${s.param(updates.offset)} + i * ${width} + item % ${width}`)};`,
+    "}",
+    out.store(`${s.param(output.offset)} + item`, "total"),
+  ];
+  return [
+    k.finish({ workgroupSize: 1, workgroups: 1, body: indent(listing) }),
+    s.finish({ workgroupSize: 64, workgroups: Math.ceil(size / 64), body: indent(adding) }),
+  ];
+};
+
+/**
  * Zeros, then sums by row: positions are sorted by row first, so that one invocation adds the updates of one (row, column)
  * in the order of their positions. Deterministic without atomics; O(n) for n ids, whatever the number of rows.
  */
@@ -111,6 +131,10 @@ export const scatterAddKernels = (step: CallStep, lowering: Lowering): Kernel[] 
   ];
   const clear = zero.finish({ workgroupSize: 64, workgroups: Math.ceil(size / 64), body: indent(zeroBody) });
   if (n === 0) return [clear];
+  if (!lowering.wide) {
+    lowering.scratch(0, output.shape[0] + n);
+    return listKernels(step, n, size);
+  }
   lowering.scratch(0, 4 * n);
 
   const k = builder("scatterAdd-sum");

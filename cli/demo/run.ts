@@ -1,0 +1,77 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { openRecords } from "../../align/writer.js";
+import { type Device, dispose } from "../../core/index.js";
+import { type DeviceName, open } from "../../kernels/index.js";
+import { progress } from "../progress.js";
+import { freshParams, saveDemoModel } from "./model.js";
+import { align, alignments, examiner, marginOf, prepareAlignment, trainBase, trainSft, type Watch } from "./stages.js";
+import { type Run, taxTable } from "./table.js";
+
+export interface DemoOptions {
+  readonly device: DeviceName;
+  /** Gets metrics.jsonl and a folder for each model. */
+  readonly outputDir: string;
+  /** Decides data, weights and masks. */
+  readonly seed: number;
+}
+
+const intro = `taugrad demo: the alignment tax, in miniature
+  A 155 264-parameter Llama learns eight text skills from nothing (base), then to answer requests (sft). DPO then teaches
+  a style ("sure! … ok?") on two of the skills, four times from the same model. What do the other skills pay for it?
+`;
+
+const legend = `
+  Shares in percent on 48 held-out requests a kind; avg: the eight skills; tax: avg minus the sft model's; style: share of
+  styled answers; margin: mean reward margin on held-out pairs; length: tokens of an answer.  Two rates of AdamW keep the
+  table honest: much of what a merging optimizer saves, a lower learning rate saves too. Compare at equal style.`;
+
+/** Trains, aligns and measures; prints the table on stdout, everything else on stderr. */
+export const runDemo = async ({ device: name, outputDir, seed }: DemoOptions): Promise<void> => {
+  const say = (line: string) => process.stderr.write(`${line}\n`);
+  const begun = performance.now();
+  say(intro);
+  const device = await open(name, { notice: say });
+  if (name !== "auto") say(`device: ${device.description}`);
+  mkdirSync(outputDir, { recursive: true });
+  const records = openRecords(join(outputDir, "metrics.jsonl"));
+  const watch: Watch = {
+    progress: (label, total) => progress({ label: label.padEnd(16), total, stream: process.stderr }),
+    record: (run, record) => records.write({ run, ...record }),
+  };
+  try {
+    const rows = await runAll(device, outputDir, seed, watch);
+    process.stdout.write(`\n${taxTable(rows[0], rows.slice(1))}\n${legend}\n`);
+    const seconds = ((performance.now() - begun) / 1000).toFixed(0);
+    process.stdout.write(`\n  ${seconds} s on ${device.description}; metrics.jsonl and the models are in ${outputDir}\n`);
+    process.stdout.write(`  Try one:  node dist/cli.js generate --model ${join(outputDir, "sft")} --greedy --prompt "<bos><u>upr abcde<a>"\n`);
+  } finally {
+    records.close();
+    await device.close();
+  }
+};
+
+const runAll = async (device: Device, folder: string, seed: number, watch: Watch): Promise<Run[]> => {
+  const examine = examiner(seed, device);
+  const fresh = freshParams(seed, device);
+  const base = await trainBase(seed, fresh, device, watch);
+  dispose(fresh);
+  await saveDemoModel(join(folder, "base"), base);
+  const sft = await trainSft(seed, base, device, watch);
+  await saveDemoModel(join(folder, "sft"), sft);
+
+  const ground = await prepareAlignment(seed, base, sft, device);
+  const rows: Run[] = [{ name: "sft (before)", score: await examine(sft) }];
+  for (const alignment of alignments) {
+    const params = await align(alignment, ground, seed, device, watch);
+    rows.push({
+      name: alignment.name,
+      score: await examine(params),
+      margin: await marginOf(params, ground, device),
+    });
+    await saveDemoModel(join(folder, alignment.folder), params);
+    dispose(params);
+  }
+  dispose(base, sft, ground.refDelta);
+  return rows;
+};

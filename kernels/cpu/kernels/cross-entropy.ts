@@ -1,0 +1,80 @@
+import type { CallStep } from "../../plan/steps.js";
+import { startOf } from "../emit/map.js";
+import { fixedKernel, type Launch } from "../launch.js";
+import { exp } from "../math/f32.js";
+import { mathCall } from "../math/functions.js";
+import type { I32 } from "../wasm/expression.js";
+import type { Body, Local } from "../wasm/module.js";
+import { f32, f32x4, i32, v128 } from "../wasm/ops.js";
+import { eachVector, insideOr, rowMax, scaleRow, sumOfLanes } from "./rows.js";
+import { shiftedExp } from "./softmax.js";
+
+/** Σ e^(x - max x) of a row, nothing written. */
+const sumExp = (body: Body, x: I32, width: I32, most: Local<"v128">): Local<"v128"> => {
+  const total = body.let(f32x4.splatConst(0));
+  eachVector(body, width, [x], (left, at) =>
+    body.set(total, f32x4.add(total, insideOr(body, exp(body, f32x4.sub(v128.load(at), most)), left, 0))),
+  );
+  return body.let(f32x4.splat(sumOfLanes(body, total)));
+};
+
+const lossKernel = fixedKernel("crossEntropy", ["logits", "target", "out", "rows", "width"], (body, arg) => {
+  const { logits, target, out, rows, width } = arg;
+  const bytes = body.let(i32.shl(width, i32.const(2)));
+  const size = body.let(i32.mul(rows, width));
+  const x = body.let(logits);
+  const first = body.let(i32.const(0)); // flat index of the row
+  const index = body.local("i32");
+  const hit = body.local("f32");
+  body.times(rows, () => {
+    const most = rowMax(body, x, width);
+    const logSum = body.let(f32x4.add(most, mathCall(body, "log", sumExp(body, x, width, most))));
+    // As the expansion gathers from all logits: an index outside them counts as 0.
+    body.set(index, i32.add(first, i32.load(target)));
+    body.set(hit, f32.const(0));
+    body.if(i32.lt_u(index, size), () => body.set(hit, f32.load(i32.add(logits, i32.shl(index, i32.const(2))))));
+    body.do(f32.store(out, f32.sub(f32x4.extract_lane(logSum, 0), hit)));
+    body.advance(x, bytes);
+    body.advance(first, width);
+    body.advance(target, 4);
+    body.advance(out, 4);
+  });
+});
+
+/** dlogits = ct · (softmax - onehot(target)) */
+const gradientKernel = fixedKernel("crossEntropy.vjp", ["ct", "logits", "target", "out", "rows", "width"], (body, arg) => {
+  const { ct, logits, target, out, rows, width } = arg;
+  const bytes = body.let(i32.shl(width, i32.const(2)));
+  const size = body.let(i32.mul(rows, width));
+  const y = body.let(out);
+  const c = body.let(ct);
+  body.times(rows, () => {
+    const total = shiftedExp(body, logits, y, width, rowMax(body, logits, width));
+    scaleRow(body, y, width, body.let(f32x4.splat(f32.div(f32.load(c), total))));
+    body.advance(logits, bytes);
+    body.advance(y, bytes);
+    body.advance(c, 4);
+  });
+  const first = body.let(i32.const(0));
+  const index = body.local("i32");
+  body.times(rows, () => {
+    body.set(index, i32.add(first, i32.load(target)));
+    body.if(i32.lt_u(index, size), () => {
+      body.set(index, i32.add(out, i32.shl(index, i32.const(2))));
+      body.do(f32.store(index, f32.sub(f32.load(index), f32.load(ct))));
+    });
+    body.advance(first, width);
+    body.advance(target, 4);
+    body.advance(ct, 4);
+  });
+});
+
+export const launchCrossEntropy = ({ inputs, output }: CallStep): Launch[] => {
+  const words = [...inputs.map(startOf), startOf(output), ...inputs[0].shape];
+  return [{ kernel: lossKernel, words, scratch: 0 }];
+};
+
+export const launchCrossEntropyGradient = ({ inputs, output }: CallStep): Launch[] => {
+  const words = [...inputs.map(startOf), startOf(output), ...inputs[1].shape];
+  return [{ kernel: gradientKernel, words, scratch: 0 }];
+};

@@ -1,0 +1,81 @@
+import { type F32, type I32, shuffle32, type V128 } from "../wasm/expression.js";
+import type { Body, Local } from "../wasm/module.js";
+import { f32, f32x4, f64x2, i32, i32x4, v128 } from "../wasm/ops.js";
+import { storeSome } from "./micro.js";
+
+/** Pieces of kernels that walk contiguous rows, four elements at a time. */
+
+type Address = Local<"i32">;
+
+/** Runs the block for each four of `count` elements, with fresh pointers that move along, and what is left. */
+export const eachVector = (
+  body: Body,
+  count: I32,
+  starts: readonly I32[],
+  block: (left: Address, ...at: Address[]) => void,
+): void => {
+  const left = body.let(count);
+  const at = starts.map((start) => body.let(start));
+  body.if(i32.gt_s(left, i32.const(0)), () =>
+    body.repeat(() => {
+      block(left, ...at);
+      for (const pointer of at) body.advance(pointer, 16);
+      body.advance(left, -4);
+      return i32.gt_s(left, i32.const(0));
+    }),
+  );
+};
+
+/** x, with `fill` in lanes past the end. */
+export const insideOr = (body: Body, x: V128, left: I32, fill: number): Local<"v128"> => {
+  const value = body.let(x);
+  body.if(i32.lt_s(left, i32.const(4)), () =>
+    body.set(
+      value,
+      v128.bitselect(value, f32x4.splatConst(fill), i32x4.lt_s(i32x4.const(0, 1, 2, 3), i32x4.splat(left))),
+    ),
+  );
+  return value;
+};
+
+export const sumOfLanes = (body: Body, x: V128): F32 => {
+  const sums = body.let(x);
+  body.set(sums, f32x4.add(sums, shuffle32(sums, sums, 2, 3, 0, 1)));
+  return f32.add(f32x4.extract_lane(sums, 0), f32x4.extract_lane(sums, 1));
+};
+
+export const maxOfLanes = (body: Body, x: V128): F32 => {
+  const most = body.let(x);
+  body.set(most, f32x4.max(most, shuffle32(most, most, 2, 3, 0, 1)));
+  return f32.max(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1));
+};
+
+/** The largest element of a row, in every lane. */
+export const rowMax = (body: Body, row: I32, count: I32): Local<"v128"> => {
+  const most = body.let(f32x4.splatConst(Number.NEGATIVE_INFINITY));
+  // pmax passes over NaN in x; the NaN comes back when its exponential is summed.
+  eachVector(body, count, [row], (left, at) =>
+    body.set(most, f32x4.pmax(most, insideOr(body, v128.load(at), left, Number.NEGATIVE_INFINITY))),
+  );
+  return body.let(f32x4.splat(maxOfLanes(body, most)));
+};
+
+/** Multiplies a row by the same number, in place. */
+export const scaleRow = (body: Body, row: I32, count: I32, factor: V128): void =>
+  eachVector(body, count, [row], (left, at) => storeSome(body, at, f32x4.mul(v128.load(at), factor), left));
+
+export const zeroRow = (body: Body, row: I32, count: I32): void =>
+  eachVector(body, count, [row], (left, at) => storeSome(body, at, f32x4.splatConst(0), left));
+
+/** Adds four f32 to four f64 at `at` (32 bytes). */
+export const accumulateDouble = (body: Body, at: I32, x: Local<"v128">): void => {
+  body.do(v128.store(at, f64x2.add(v128.load(at), f64x2.promote_low_f32x4(x))));
+  const high = f64x2.promote_low_f32x4(shuffle32(x, x, 2, 3, 2, 3));
+  body.do(v128.store(at, f64x2.add(v128.load(at, 16), high), 16));
+};
+
+/** The four f64 at `at`, rounded to f32. */
+export const roundDouble = (at: I32): V128 => {
+  const [low, high] = [0, 16].map((offset) => f32x4.demote_f64x2_zero(v128.load(at, offset)));
+  return shuffle32(low, high, 0, 1, 4, 5);
+};

@@ -1,0 +1,59 @@
+import { type I32 } from "../wasm/expression.js";
+import type { FunctionRef, ModuleBuilder } from "../wasm/module.js";
+import { i32 } from "../wasm/ops.js";
+import { type Along, microKernel } from "./micro.js";
+
+/** Rows and columns of a register tile: eight accumulators, two vectors of b, one of a. */
+export const TILE = { rows: 4, columns: 8 } as const;
+/** Bytes of a row of a panel: b packed into columns of eight. */
+export const PANEL_BYTES = TILE.columns * 4;
+/** Columns of the tile for a single row. */
+const WIDE = 32;
+
+/**
+ * c[m, n] (+)= a[m, k] · b[k, n], tile by tile, nothing packed or blocked:
+ * (a, a's stride, b, b's row stride, bytes to b's next eight columns, c, c's row stride, m, n, k, add to c?).
+ * b is either a matrix with contiguous rows or a sequence of panels [k, 8].
+ */
+export const tileProduct = (module: ModuleBuilder, along: Along): FunctionRef<undefined> =>
+  module.once(`tiles along ${along}`, () =>
+    module.func(
+      {
+        params: ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"],
+        result: undefined,
+      },
+      (body, a, aStride, b, bStride, bNext, c, cStride, m, n, k, adds) => {
+        const panel = body.local("i32");
+        const out = body.local("i32");
+        const left = body.local("i32");
+        const tile = (rows: number, columns: number, advance: I32 | number) => {
+          const micro = microKernel(module, along, rows, columns / 4);
+          body.run(micro, a, aStride, panel, bStride, out, cStride, k, adds, left);
+          body.advance(panel, advance);
+          body.advance(out, columns * 4);
+          body.advance(left, -columns);
+        };
+        const stripe = (rows: number) => {
+          body.set(panel, b);
+          body.set(out, c);
+          body.set(left, n);
+          if (rows === 1)
+            body.if(i32.eq(bNext, i32.const(PANEL_BYTES)), () =>
+              body.times(i32.div_u(left, i32.const(WIDE)), () => tile(rows, WIDE, WIDE * 4)),
+            );
+          body.if(i32.gt_s(left, i32.const(0)), () =>
+            body.repeat(() => {
+              tile(rows, TILE.columns, bNext);
+              return i32.gt_s(left, i32.const(0));
+            }),
+          );
+          body.advance(a, along === "rows" ? 4 * rows : i32.mul(aStride, i32.const(rows)));
+          body.advance(c, i32.mul(cStride, i32.const(rows)));
+          body.advance(m, -rows);
+        };
+        body.times(i32.div_u(m, i32.const(TILE.rows)), () => stripe(TILE.rows));
+        body.if(i32.ge_s(m, i32.const(2)), () => stripe(2));
+        body.if(m, () => stripe(1));
+      },
+    ),
+  );
