@@ -2,11 +2,12 @@ import {
   add,
   cast,
   crossEntropy,
+  div,
   equal,
   exp,
   gather,
   iota,
-  logSumExp,
+  log,
   max,
   mean,
   mul,
@@ -81,11 +82,12 @@ export const targetCount = ({ counts }: Scored): Tensor => sum(counts, 1);
 /** The mean over the vocabulary of the logits; [N, T]. */
 export const meanLogit = ({ logits: scores }: Scored): Tensor => mean(scores, -1);
 
-/** Entropy of the predicted distribution, in nats: log Σ eˣ − Σ p·x; [N, T]. */
+/** Entropy of the predicted distribution, in nats; [N, T]. With s = x − max x: log Σ eˢ − Σ s·eˢ / Σ eˢ, where nothing cancels. */
 export const entropy = ({ logits: scores }: Scored): Tensor => {
-  const total = logSumExp(scores);
-  const p = exp(sub(scores, reshape(total, [...total.shape, 1])));
-  return sub(total, sum(mul(p, scores), -1));
+  const shifted = sub(scores, max(scores, -1, true));
+  const e = exp(shifted);
+  const total = sum(e, -1);
+  return sub(log(total), div(sum(mul(e, shifted), -1), total));
 };
 
 /** 1 where no token has a higher logit than the target (a tie counts as right); [N, T]. */

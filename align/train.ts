@@ -1,4 +1,4 @@
-import { type Device, dispose, evaluate, InputError, read, tensor } from "../core/index.js";
+import { type Device, dispose, evaluate, InputError, read, type Tensor, tensor } from "../core/index.js";
 import type { Params } from "../models/parameters.js";
 import type { Optimizer } from "../optim/optimizer.js";
 import { type ScheduleName, schedule } from "../optim/schedule.js";
@@ -83,21 +83,22 @@ const total = (group: readonly TrainingBatch[], of: (batch: TrainingBatch) => nu
 /** Where the sums of a logging interval start. */
 const noTotals = ({ width }: Objective) => tensor(new Float32Array(width + 1));
 
-/** State before the first step, and τ as the optimizer wants it; fresh buffers, the run's own. */
-const begin = ({ optimizer, objective, params, refDelta, seed = 0 }: TrainOptions, device: Device) => {
+/** The state before the first step; fresh buffers, the run's own. */
+const firstState = ({ optimizer, objective, params, seed = 0 }: TrainOptions, device: Device): TrainState => {
   const weights = borrowed(params, device);
   try {
-    const state: TrainState = evaluate(
-      { optimizer: optimizer.init(weights.tree, { seed }), log: noTotals(objective) },
-      device,
-    );
-    if (!optimizer.usesTau) return { state, tau: {} };
-    if (refDelta === undefined)
-      throw new InputError(`${optimizer.name} merges with a reference delta; name a base model to take it from`);
-    return { state, tau: { tau: evaluate(optimizer.prepare(refDelta, state.optimizer.key), device) } };
+    return evaluate({ optimizer: optimizer.init(weights.tree, { seed }), log: noTotals(objective) }, device);
   } finally {
     weights.release();
   }
+};
+
+/** τ as the optimizer wants it; fresh buffers. */
+const preparedTau = ({ optimizer, refDelta }: TrainOptions, key: Tensor, device: Device): Tau => {
+  if (!optimizer.usesTau) return {};
+  if (refDelta === undefined)
+    throw new InputError(`${optimizer.name} merges with a reference delta; name a base model to take it from`);
+  return { tau: evaluate(optimizer.prepare(refDelta, key), device) };
 };
 
 /**
@@ -140,8 +141,8 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
   };
 
   try {
-    const { state, tau } = begin(options, device);
-    Object.assign(owned, { state, tau });
+    owned.state = firstState(options, device);
+    owned.tau = preparedTau(options, owned.state.optimizer.key, device);
     let step = 0;
     if (steps > 0)
       for await (const group of grouped(options.batches, accumulation)) {

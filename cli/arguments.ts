@@ -24,16 +24,24 @@ export const parseArguments = (command: CommandName, args: readonly string[]): G
   const table = optionsOf(command);
   const declared: NonNullable<ParseArgsConfig["options"]> = { help: { type: "boolean", short: "h" } };
   for (const [name, { flag }] of table)
-    for (const spelling of [name, name.replaceAll("_", "-")]) declared[spelling] = { type: flag ? "boolean" : "string" };
+    for (const spelling of [name, name.replaceAll("_", "-")])
+      declared[spelling] = { type: flag ? "boolean" : "string" };
 
-  const { tokens } = parseArgs({ args: [...args], options: declared, strict: false, allowPositionals: true, tokens: true });
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: declared,
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
   const values = new Map<OptionName, unknown>();
   let help = false;
   let flagBefore: { name: OptionName; index: number } | undefined;
   for (const token of tokens) {
     if (token.kind === "positional") {
       // "--shuffle_dataset false": the value of the flag before it.
-      if (flagBefore?.index !== token.index - 1) throw stray(command, token.value);
+      if (flagBefore?.index !== token.index - 1 || !/^(true|false)$/i.test(token.value))
+        throw stray(command, token.value);
       values.set(flagBefore.name, token.value);
     }
     flagBefore = undefined;
@@ -66,10 +74,13 @@ export const parseArguments = (command: CommandName, args: readonly string[]): G
 };
 
 const stray = (command: CommandName, value: string): InputError =>
-  new InputError(`taugrad ${command} takes no argument "${value}"; options begin with --, see taugrad ${command} --help`);
+  new InputError(
+    `taugrad ${command} takes no argument "${value}"; options begin with --, see taugrad ${command} --help`,
+  );
 
 const unknown = (command: CommandName, written: string, name: string): InputError => {
-  if (Object.hasOwn(later, name) && optionsOf(command).has("config")) return new InputError(`${written}: ${later[name]}`);
+  if (Object.hasOwn(later, name) && optionsOf(command).has("config"))
+    return new InputError(`${written}: ${later[name]}`);
   return new InputError(`taugrad ${command} has no option ${written}${didYouMean(command, name)}`);
 };
 

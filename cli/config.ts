@@ -1,7 +1,7 @@
 import { InputError } from "../core/errors.js";
 import { isObject, oneLine, readText, show } from "../models/json.js";
-import { type CommandName, type OptionName, optionsOf, specOf, spelled, type Values } from "./options.js";
 import type { Option } from "./option-kinds.js";
+import { type CommandName, type OptionName, optionsOf, specOf, spelled, type Values } from "./options.js";
 import { suggestion } from "./suggest.js";
 
 /**
@@ -21,7 +21,8 @@ export const resolveValues = async <C extends CommandName>(
     const path = (table.get("config") as Option<unknown>).read(file, spelled(command, "config")) as string;
     Object.assign(values, await readYaml(command, path));
   }
-  for (const [name, value] of given) values[name] = (table.get(name) as Option<unknown>).read(value, spelled(command, name));
+  for (const [name, value] of given)
+    values[name] = (table.get(name) as Option<unknown>).read(value, spelled(command, name));
   const missing = required.find((name) => values[name] === undefined);
   if (missing !== undefined) throw new InputError(needed(command, missing, file !== undefined));
   return values as Values<C>;
@@ -30,7 +31,11 @@ export const resolveValues = async <C extends CommandName>(
 const needed = (command: CommandName, name: OptionName, hasFile: boolean): string => {
   const { value, about } = optionsOf(command).get(name) as Option<unknown>;
   const option = `${spelled(command, name)} ${value}`;
-  const how = !specOf(command).keys ? option : hasFile ? `${name} in the file, or ${option}` : `--config FILE, or ${option}`;
+  const how = !specOf(command).keys
+    ? option
+    : hasFile
+      ? `${name} in the file, or ${option}`
+      : `--config FILE, or ${option}`;
   return `taugrad ${command} needs ${how} (${about})`;
 };
 
@@ -40,7 +45,8 @@ const readYaml = async (command: CommandName, path: string): Promise<Partial<Rec
   const { parseDocument } = await import("yaml");
   const document = parseDocument(source, { prettyErrors: true, logLevel: "silent" });
   const [error] = document.errors;
-  if (error !== undefined) throw new InputError(`${path}${position(error.linePos)}: is not YAML (${summary(error.message)})`);
+  if (error !== undefined)
+    throw new InputError(`${path}${position(error.linePos)}: is not YAML (${summary(error.message)})`);
   const content = jsOf(() => document.toJS() as unknown, path) ?? {};
   if (!isObject(content)) throw new InputError(`${path}: must hold "key: value" lines, holds ${show(content)}`);
 

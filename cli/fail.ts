@@ -40,7 +40,13 @@ export const failure = (error: unknown): Failure => {
     if (what !== undefined) return { code: 2, message: `taugrad: ${path}: ${what}` };
   }
   if (error instanceof RangeError && /allocation|array length|buffer/i.test(error.message))
-    return { code: 2, message: `taugrad: out of memory (${joined(error.message)}); use a smaller model, batch or length` };
+    return {
+      code: 2,
+      message: `taugrad: out of memory (${joined(error.message)}); use a smaller model, batch or length`,
+    };
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return { code: 1, message: `${stack}\ntaugrad: this is a fault of the program; please report it with the lines above` };
+  return {
+    code: 1,
+    message: `${stack}\ntaugrad: this is a fault of the program; please report it with the lines above`,
+  };
 };

@@ -2,5 +2,7 @@
 import { readFileSync } from "node:fs";
 import { main } from "./main.js";
 
-const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
 process.exitCode = await main(process.argv.slice(2), version);

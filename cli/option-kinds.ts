@@ -70,7 +70,8 @@ export const choice = <const T extends string, F extends T | undefined>(
   fallback,
   read: (given, where) => {
     const found = names.find((name) => name === given);
-    if (found === undefined) throw refuse(where, given, names.length === 1 ? `"${names[0]}"` : `one of ${names.join(", ")}`);
+    if (found === undefined)
+      throw refuse(where, given, names.length === 1 ? `"${names[0]}"` : `one of ${names.join(", ")}`);
     return found as NonNullable<T | F>;
   },
 });

@@ -1,5 +1,5 @@
 import type { ScheduleName } from "../optim/index.js";
-import { choice, flag, integer, number, onOff, type Option, text } from "./option-kinds.js";
+import { choice, flag, integer, number, type Option, onOff, text } from "./option-kinds.js";
 
 /** Names that a device can be asked for by. */
 const devices = ["auto", "webgpu", "cpu", "reference"] as const;
@@ -26,7 +26,11 @@ export const options = {
   top_k: integer({ from: 0 }, "sample from the k likeliest tokens; 0 is all", 0),
   repetition_penalty: number({ above: 0 }, "above 1: tokens that occurred become less likely", 1),
   data: text("FILE", "preference rows, JSONL or a JSON array"),
-  label_smoothing: number({ from: 0, below: 0.5 }, "probability that a label is flipped", 0),
+  label_smoothing: number(
+    { from: 0, below: 0.5 },
+    "probability that a label is flipped; sigmoid ignores it, as TRL's does",
+    0,
+  ),
   batch_size: integer({ from: 1 }, "pairs a batch; the result does not depend on it", 8),
   limit: integer({ from: 1 }, "only the first N rows"),
   grad_norms: flag("also the gradient norm of each parameter", false),
@@ -67,7 +71,11 @@ export const options = {
     choice(["none", "l1"], "ondare, onties official: keep the update's L1 norm; default none", undefined),
     { on: "l1", off: "none" },
   ),
-  merge_preset: choice(["paper", "official"], "ondare, onties: the paper's equations, or the released code; default paper", undefined),
+  merge_preset: choice(
+    ["paper", "official"],
+    "ondare, onties: the paper's equations, or the released code; default paper",
+    undefined,
+  ),
 } satisfies Record<string, Option<unknown>>;
 
 export type OptionName = keyof typeof options;

@@ -7,7 +7,8 @@ const distance = (a: string, b: string): number => {
     for (let j = 1; j <= b.length; j++) {
       const same = a[i - 1] === b[j - 1] ? 0 : 1;
       next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + same);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) next[j] = Math.min(next[j], before[j - 2] + 1);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        next[j] = Math.min(next[j], before[j - 2] + 1);
     }
     [before, row] = [row, next];
   }
@@ -21,9 +22,7 @@ const nicknames: Readonly<Record<string, string>> = { lr: "learning_rate", p: "r
 export const suggestion = (given: string, names: readonly string[]): string | undefined => {
   const nickname = Object.hasOwn(nicknames, given) ? nicknames[given] : undefined;
   if (nickname !== undefined && names.includes(nickname)) return nickname;
-  const ranked = names
-    .map((name) => ({ name, edits: distance(given, name) }))
-    .sort((a, b) => a.edits - b.edits);
+  const ranked = names.map((name) => ({ name, edits: distance(given, name) })).sort((a, b) => a.edits - b.edits);
   const nearest = ranked[0];
   if (nearest !== undefined && nearest.edits <= Math.max(1, Math.floor(given.length / 3))) return nearest.name;
   return given.length >= 3 ? names.find((name) => name.includes(given) || given.includes(name)) : undefined;

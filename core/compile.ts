@@ -1,4 +1,4 @@
-import type { Device, Program } from "./device.js";
+import type { Buffer, Device, Program } from "./device.js";
 import { OwnershipError, ShapeError } from "./errors.js";
 import { rewrite } from "./expand.js";
 import { constantData, constantOp, placeholder, scalar, storedOp } from "./ops/leaf.js";
@@ -92,8 +92,12 @@ export const compile = <P extends unknown[], T extends Tree>(
         `${name}(…): an argument ${typeOf(unknown)} is an uncomputed ${unknown.op.name}`,
         "evaluate it first, or compute it inside the compiled function",
       );
-    const outputs = trace.program.run([...given, ...trace.captured].map(bind));
-    for (const t of uploaded) release(t, "disposed of", "after the call");
+    let outputs: Buffer[];
+    try {
+      outputs = trace.program.run([...given, ...trace.captured].map(bind));
+    } finally {
+      for (const t of uploaded) release(t, "disposed of", "after the call");
+    }
     trees.forEach((tree, i) => {
       if (donated.has(i)) for (const t of leaves(tree)) release(t, "donated", `to ${name}(…), argument ${i}`);
     });
@@ -109,8 +113,12 @@ export const compile = <P extends unknown[], T extends Tree>(
 /** Computes a tree of tensors on a device; the caller owns the result. For one-off values: nothing is kept for next time. */
 export const evaluate = <T extends Tree>(tree: T, device: Device): T => {
   const { program, captured, result } = traceWith(() => tree, [], device);
-  const outputs = program.run(captured.map((t) => bufferOf(t, device, "evaluate")));
-  program.free();
+  let outputs: Buffer[];
+  try {
+    outputs = program.run(captured.map((t) => bufferOf(t, device, "evaluate")));
+  } finally {
+    program.free();
+  }
   const nodes = leaves(result);
   return unflatten(
     tree,

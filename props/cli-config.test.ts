@@ -61,7 +61,10 @@ test("a key means the same in the file and on the command line, and the command 
       const inFile = await resolved(yamlOf({ ...needed, [key]: value }));
       const asFlag = await resolved(yamlOf(needed), [`--${key}`, String(value)]);
       assert.deepEqual({ ...inFile, config: 0 }, { ...asFlag, config: 0 });
-      const over = await resolved(yamlOf({ ...needed, [other]: second }), [`--${key.replaceAll("_", "-")}`, String(value)]);
+      const over = await resolved(yamlOf({ ...needed, [other]: second }), [
+        `--${key.replaceAll("_", "-")}`,
+        String(value),
+      ]);
       assert.equal(over[key], inFile[key]);
     }),
     { numRuns: 40 },
@@ -76,7 +79,8 @@ test("every key that has a range refuses what is outside of it, by name", async 
       await refuses(yamlOf(needed), new RegExp(`^--${key} is .*a number in \\[0, 1\\]`), [`--${key}`, value]);
   }
   for (const [key, { flag }] of optionsOf("dpo"))
-    if (!flag && key !== "config") await refuses(yamlOf({ ...needed, [key]: "{a: 1}" }), new RegExp(`${key} is .*must be`));
+    if (!flag && key !== "config")
+      await refuses(yamlOf({ ...needed, [key]: "{a: 1}" }), new RegExp(`${key} is .*must be`));
 });
 
 test("whole numbers are whole", async () => {

@@ -1,5 +1,7 @@
 /** The command line's own words: help, versions, and the option table behind them. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -9,7 +11,7 @@ import { resolveValues } from "../cli/config.js";
 import { type CommandName, commands, type OptionName, optionsOf, spelled } from "../cli/options.js";
 import { suggestion } from "../cli/suggest.js";
 import { SCHEDULES } from "../optim/index.js";
-import { succeeds, taugrad } from "./cli.js";
+import { cli, succeeds } from "./cli.js";
 import { projectRoot } from "./golden/files.js";
 
 const names = Object.keys(commands) as CommandName[];
@@ -29,7 +31,10 @@ test("each command's --help lists each of its options, and says nothing on stder
       const line = stdout.split("\n").find((text) => text.startsWith(`  ${spelled(name, option)} `));
       assert.ok(line?.includes(about), `${name}: ${option} is not described`);
     }
-    assert.ok(stdout.split("\n").every((line) => line.length <= 132), `${name}: a line is too long to read`);
+    assert.ok(
+      stdout.split("\n").every((line) => line.length <= 132),
+      `${name}: a line is too long to read`,
+    );
     assert.equal((await succeeds(["help", name])).stdout, stdout);
   }
 });
@@ -42,7 +47,8 @@ test("help loads neither a device nor the tokenizer", () => {
   const visit = (path: string): void => {
     if (seen.has(path)) return;
     seen.add(path);
-    for (const { path: target, kind } of meta.outputs[path]?.imports ?? []) if (kind === "import-statement") visit(target);
+    for (const { path: target, kind } of meta.outputs[path]?.imports ?? [])
+      if (kind === "import-statement") visit(target);
   };
   visit("dist/cli.js");
   const packages = [...seen].filter((path) => !path.startsWith("dist/") && !path.startsWith("node:"));
@@ -50,17 +56,23 @@ test("help loads neither a device nor the tokenizer", () => {
 });
 
 test("a reader that stops early is no error", async () => {
-  const ended = await taugrad(["dpo", "--help"]);
-  assert.equal(ended.code, 0);
+  const child = spawn(process.execPath, [cli, "dpo", "--help"], { stdio: ["ignore", "pipe", "pipe"] });
+  child.stdout.destroy();
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  const [code] = (await once(child, "close")) as [number];
+  assert.deepEqual([code, stderr], [0, ""]);
 });
 
 test("the schedules of the table are those of the optimizers", async () => {
-  for (const name of SCHEDULES)
-    assert.equal(optionsOf("dpo").get("lr_scheduler_type")?.read(name, ""), name);
+  for (const name of SCHEDULES) assert.equal(optionsOf("dpo").get("lr_scheduler_type")?.read(name, ""), name);
   assert.ok(optionsOf("dpo").get("lr_scheduler_type")?.about.endsWith(SCHEDULES.join(", ")));
 });
 
-const given = (command: CommandName, args: readonly string[]) => Object.fromEntries(parseArguments(command, args).values);
+const given = (command: CommandName, args: readonly string[]) =>
+  Object.fromEntries(parseArguments(command, args).values);
 
 test("options may be spelled with _ or -, with = or a blank; flags may be negated or given a word", () => {
   fc.assert(
@@ -82,8 +94,10 @@ test("options may be spelled with _ or -, with = or a blank; flags may be negate
 
 test("one wrong letter is found out; a word of no likeness is not guessed at", () => {
   const keys = [...optionsOf("dpo").keys()];
+  // Between adam_beta1 and adam_beta2 one wrong letter decides nothing.
+  const clear = keys.filter((key) => key.length > 5 && !key.startsWith("adam_beta"));
   fc.assert(
-    fc.property(fc.constantFrom(...keys.filter((key) => key.length > 5)), fc.nat(), fc.boolean(), (key, at, drop) => {
+    fc.property(fc.constantFrom(...clear), fc.nat(), fc.boolean(), (key, at, drop) => {
       const i = at % key.length;
       const wrong = drop ? key.slice(0, i) + key.slice(i + 1) : `${key.slice(0, i)}q${key.slice(i + 1)}`;
       if (!keys.includes(wrong as OptionName)) assert.equal(suggestion(wrong, keys), key);

@@ -1,11 +1,14 @@
 /** The built command line as a user runs it: `npm test` builds dist/ first. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
-import { goldenPath, projectRoot } from "./golden/files.js";
+import { projectRoot } from "./golden/files.js";
+
+/** The built binary. */
+export const cli = join(projectRoot, "dist", "cli.js");
 
 /** How a call ended. */
 export interface Ended {
@@ -17,7 +20,7 @@ export interface Ended {
 /** Runs `taugrad …args` to its end, without the test runner's marks on the environment. */
 export const taugrad = (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> =>
   new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(projectRoot, "dist", "cli.js"), ...args], {
+    const child = spawn(process.execPath, [cli, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, NODE_OPTIONS: "", NODE_TEST_CONTEXT: undefined, ...env },
     });
@@ -47,14 +50,5 @@ export const document = async <T>(args: readonly string[]): Promise<T> => {
 export const scratch = (): string => {
   const folder = mkdtempSync(join(tmpdir(), "taugrad-cli-"));
   after(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-};
-
-/** The golden chat model at one of its points, as one folder: the weights with the tokenizer that all of them share. */
-export const chatModel = (point: "policy" | "sft", under: string): string => {
-  const folder = join(under, point);
-  for (const from of ["base", point])
-    for (const name of readdirSync(goldenPath("preferences", from)))
-      cpSync(goldenPath("preferences", from, name), join(folder, name));
   return folder;
 };

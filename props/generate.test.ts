@@ -17,7 +17,7 @@ import {
   uniformAt,
 } from "../models/sample.js";
 import { hiddenStates, logits } from "../models/transformer.js";
-import { device as deviceNamed, presentDevices } from "./model-devices.js";
+import { device as deviceNamed, presentDevices } from "./devices.js";
 import { idRows, tinyConfig, tinyConfigs, tinyModel } from "./tiny-models.js";
 
 const sampled: GenerateOptions = {

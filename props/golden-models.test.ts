@@ -8,8 +8,8 @@ import { loadModel, type Model } from "../models/load.js";
 import type { Params } from "../models/parameters.js";
 import { openSafetensors } from "../models/safetensors.js";
 import { hiddenStates, logits, tokenLogps } from "../models/transformer.js";
+import { device as deviceNamed, presentDevices } from "./devices.js";
 import { goldenJson, goldenPath } from "./golden/files.js";
-import { device as deviceNamed, presentDevices } from "./model-devices.js";
 
 /** Logits: largest error over the largest logit. Gradients: relative L2 error of each tensor. The values carry about 1e-6. */
 const toleranceOf = (device: Device) =>

@@ -8,8 +8,8 @@ import { loadModel } from "../models/load.js";
 import type { Params } from "../models/parameters.js";
 import { loadTokenizer } from "../models/tokenizer.js";
 import { hiddenStates, logits, tokenLogps } from "../models/transformer.js";
+import { device as deviceNamed, presentDevices } from "./devices.js";
 import { besideCheckout } from "./golden/files.js";
-import { device as deviceNamed, presentDevices } from "./model-devices.js";
 
 /** What transformers computed with the trained model: mean NLL a token of texts, and greedy continuations of them. */
 interface Stories {

@@ -9,9 +9,9 @@ import type { HostTensor } from "../models/safetensors.js";
 import { saveModel } from "../models/save.js";
 import { hiddenStates, logits } from "../models/transformer.js";
 import { openWeights, writeWeights } from "../models/weights.js";
+import { device as deviceNamed } from "./devices.js";
 import { goldenPath } from "./golden/files.js";
 import { refused } from "./golden/refused.js";
-import { device as deviceNamed } from "./model-devices.js";
 import { tinyConfig, tinyModel } from "./tiny-models.js";
 
 const folder = mkdtempSync(join(tmpdir(), "taugrad-load-"));

@@ -17,7 +17,7 @@ import { check, law } from "./law.js";
 import { assertApart, assertNear, assertSame, masksOver, minus, path, plus, runs, times } from "./optim-paths.js";
 
 const base = () => adam({ form: "paper" });
-const some = { effort: 0.4 };
+const some = { effort: 0.25 };
 const alphas = fc.constantFrom(0.125, 0.25, 0.5);
 
 law(

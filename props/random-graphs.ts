@@ -317,7 +317,7 @@ const views: Readonly<Record<string, Make>> = {
     x: t.slice(
       a.x,
       a.x.shape.map((n, i) => hash(seed, i) % (1 + (n >> 1))),
-      a.x.shape.map((n, i) => n - (hash(seed, i + 9) % (1 + ((n - 1) >> 1)))),
+      a.x.shape.map((n, i) => n - (hash(seed, i + 9) % (1 + (Math.max(0, n - 1) >> 1)))),
     ),
   }),
   pad: (a, _b, _c, seed) =>

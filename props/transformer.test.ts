@@ -25,7 +25,7 @@ import { initParams } from "../models/init.js";
 import { type Params, parameterShapes } from "../models/parameters.js";
 import { ropeTable } from "../models/rope-table.js";
 import { decode, hiddenStates, logits, prefill, tokenLogps } from "../models/transformer.js";
-import { device as deviceNamed, presentDevices } from "./model-devices.js";
+import { device as deviceNamed, presentDevices } from "./devices.js";
 import { naiveLogits } from "./naive-transformer.js";
 import { idRows, tinyConfig, tinyConfigs, tinyModel } from "./tiny-models.js";
 
@@ -48,7 +48,7 @@ const apart = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
 
 for (const name of await presentDevices()) {
   const close = name === "reference" ? 1e-10 : 1e-4;
-  const runs = name === "reference" ? 40 : 8;
+  const runs = name === "reference" ? 25 : 5;
 
   test(`the forward pass is that of the equations, token by token, whatever the configuration [${name}]`, async () => {
     const device = await deviceNamed(name);

@@ -331,6 +331,30 @@ law(
 );
 
 law(
+  "matmul reads operands through any strides: permuted, transposed, sliced, broadcast",
+  fc.tuple(seeds(), seeds(), fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 5, maxLength: 5 })),
+  async ([seed, order, [A, B, M, K, N]], device) => {
+    /** A tensor of `shape` that lies in memory with its axes in another order, larger, or with batch axes broadcast. */
+    const strided = (shape: number[], which: number): [t.Tensor, (x: t.Tensor) => t.Tensor] => {
+      const axes = axisOrder(4, which);
+      const inverse = axes.map((_, i) => axes.indexOf(i));
+      const thin = shape.map((n, i) => (i < 2 && hash(which, i) % 3 === 0 ? 1 : n));
+      const extra = hash(which, 7) % 3;
+      const stored = axes.map((axis) => thin[axis] + (axis === 3 ? extra : 0));
+      const view = (x: t.Tensor) => t.broadcastTo(t.sliceAxis(t.permute(x, inverse), 3, extra, thin[3] + extra), shape);
+      return [eighths(stored, which), view];
+    };
+    const [[a, viewA], [b, viewB]] = [strided([A, B, M, K], seed), strided([A, B, K, N], order)];
+    await equal(
+      (x, y) => t.matmul(viewA(x), viewB(y)),
+      (x, y) => t.sum(t.mul(t.reshape(viewA(x), [A, B, M, K, 1]), t.reshape(viewB(y), [A, B, 1, K, N])), 3),
+      [a, b],
+      device,
+    );
+  },
+);
+
+law(
   "long reductions: sums of eighths are exact in any order, maxima always; long, wide, and over a middle axis",
   fc.tuple(seeds(), fc.constantFrom([1, 5000, 1], [3, 1025, 2], [700, 7, 1], [2, 64, 129], [1, 1, 4097])),
   async ([seed, shape], device) => {

@@ -1,6 +1,22 @@
 import assert from "node:assert/strict";
-import { cast, cos, erf, erfOf, exp, log, sigmoid, sin, softplus, type Tensor, tanh, tensor } from "../core/index.js";
-import { maximum, minimum, rsqrt, sqrt } from "../core/index.js";
+import {
+  cast,
+  cos,
+  erf,
+  erfOf,
+  exp,
+  log,
+  maximum,
+  minimum,
+  rsqrt,
+  sigmoid,
+  sin,
+  softplus,
+  sqrt,
+  type Tensor,
+  tanh,
+  tensor,
+} from "../core/index.js";
 import { run } from "./close.js";
 import { hash } from "./generators.js";
 import { webgpuCheck } from "./webgpu-variants.js";
@@ -10,7 +26,9 @@ const float = new Float32Array(word.buffer);
 
 /** Numbers over the whole range: any bits (finite), any size near 0 … 100, and the corners. */
 const samples = (): Float32Array => {
-  const corners = [0, -0, 1, -1, 0.5, 2, 0.625, 0.9277, 88.7, -87.3, 104, -104, 3.4028234e38, -3.4028234e38, 1.1754944e-38];
+  const corners = [
+    0, -0, 1, -1, 0.5, 2, 0.625, 0.9277, 88.7, -87.3, 104, -104, 3.4028234e38, -3.4028234e38, 1.1754944e-38,
+  ];
   const numbers = corners.map(Math.fround);
   for (let i = 0; numbers.length < 6000; i++) {
     word[0] = hash(1, i);
@@ -45,15 +63,19 @@ const CASES: Record<string, Case> = {
 };
 
 for (const [name, { op, define, ulps = 0, absolute = 0, from = Number.NEGATIVE_INFINITY }] of Object.entries(CASES))
-  webgpuCheck(`${name} lies within ${absolute || `${ulps} ulp`} of f64 over the whole range`, async (device) => {
-    const xs = samples().filter((x) => x >= from);
-    const [got] = await run((x: Tensor) => op(x), [tensor(xs)], device);
-    xs.forEach((x, i) => {
-      const want = Math.fround(define(x));
-      const room = Number.isFinite(want) ? Math.max(absolute, ulps * ulp(want)) : 0;
-      assert.ok(got[i] === want || Math.abs(got[i] - define(x)) <= room, `${name}(${x}) = ${got[i]}, not ${want}`);
-    });
-  }, ["cpu"]); // one text for both
+  webgpuCheck(
+    `${name} lies within ${absolute || `${ulps} ulp`} of f64 over the whole range`,
+    async (device) => {
+      const xs = samples().filter((x) => x >= from);
+      const [got] = await run((x: Tensor) => op(x), [tensor(xs)], device);
+      xs.forEach((x, i) => {
+        const want = Math.fround(define(x));
+        const room = Number.isFinite(want) ? Math.max(absolute, ulps * ulp(want)) : 0;
+        assert.ok(got[i] === want || Math.abs(got[i] - define(x)) <= room, `${name}(${x}) = ${got[i]}, not ${want}`);
+      });
+    },
+    ["cpu"],
+  ); // one text for both
 
 webgpuCheck("infinities and NaN come out as in core", async (device) => {
   const [inf, nan] = [Number.POSITIVE_INFINITY, Number.NaN];
@@ -64,13 +86,16 @@ webgpuCheck("infinities and NaN come out as in core", async (device) => {
     [xs, ys],
     device,
   );
-  assert.deepEqual(results.map((data) => [...data].map(Math.fround)), [
-    [inf, 0, nan, Math.fround(Math.E)],
-    [inf, nan, nan, 0],
-    [inf, nan, nan, nan],
-    [1, nan, nan, nan],
-    [1, -1, nan, Math.fround(Math.tanh(1))],
-    [1, 0, nan, Math.fround(1 / (1 + Math.exp(-1)))],
-    [2 ** 31 - 1, -(2 ** 31), 0, 1].map(Math.fround),
-  ]);
+  assert.deepEqual(
+    results.map((data) => [...data].map(Math.fround)),
+    [
+      [inf, 0, nan, Math.fround(Math.E)],
+      [inf, nan, nan, 0],
+      [inf, nan, nan, nan],
+      [1, nan, nan, nan],
+      [1, -1, nan, Math.fround(Math.tanh(1))],
+      [1, 0, nan, Math.fround(1 / (1 + Math.exp(-1)))],
+      [2 ** 31 - 1, -(2 ** 31), 0, 1].map(Math.fround),
+    ],
+  );
 });

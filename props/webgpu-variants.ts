@@ -28,7 +28,8 @@ export const webgpuCheck = (
   variants: readonly Variant[] = VARIANTS,
 ): void => {
   if (!isHere) return;
-  for (const variant of variants) test(`${name}: kernels for ${variant} [webgpu]`, async () => body(await open(variant)));
+  for (const variant of variants)
+    test(`${name}: kernels for ${variant} [webgpu]`, async () => body(await open(variant)));
 };
 
 /** A law on random cases with each set of kernels. Few cases: a software adapter compiles slowly. */

@@ -20,7 +20,11 @@ const shownLimits = [
 ] as const;
 
 const size = (bytes: number): string =>
-  bytes >= 2 ** 30 ? `${(bytes / 2 ** 30).toFixed(2)} GiB` : bytes >= 2 ** 20 ? `${(bytes / 2 ** 20).toFixed(0)} MiB` : `${bytes}`;
+  bytes >= 2 ** 30
+    ? `${(bytes / 2 ** 30).toFixed(2)} GiB`
+    : bytes >= 2 ** 20
+      ? `${(bytes / 2 ** 20).toFixed(0)} MiB`
+      : `${bytes}`;
 
 const describeAdapter = (adapter: DoctorReport["adapters"][number], i: number): string[] => {
   const { vendor, architecture, description, device, software, limits, features } = adapter;

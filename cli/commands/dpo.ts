@@ -29,7 +29,9 @@ export const dpoCommand = async (values: Values<"dpo">, out: Output): Promise<vo
     const reference = loadModel(values.ref_model_name_or_path ?? folder, device);
     try {
       const options = { batchSize: values.per_device_train_batch_size, padId: paddingId(tokenizer, vocabSize) };
-      const known = values.precompute_ref_log_probs ? await referenceLogps(reference, pairs, options, device) : undefined;
+      const known = values.precompute_ref_log_probs
+        ? await referenceLogps(reference, pairs, options, device)
+        : undefined;
       if (known !== undefined) dispose(reference.params);
       const source = pairSource(pairs, {
         ...options,

@@ -14,8 +14,7 @@ import { reportRows } from "../training/data.js";
 /** `taugrad eval`: loss and metrics of a model against a reference, over rows in file order. */
 export const evalCommand = async (values: Values<"eval">, out: Output): Promise<void> => {
   const { model: folder, ref_model: reference, data: path, loss_type: lossType, label_smoothing } = values;
-  if (label_smoothing > 0)
-    throw new InputError(`--label-smoothing is ${label_smoothing}; loss type ${lossType} has none (as in TRL), leave it out`);
+  if (label_smoothing > 0) out.note(`note: ${lossType} ignores label smoothing, as TRL's does`);
   const config = readConfig(folder);
   checkSameVocabulary([folder, config], [reference, readConfig(reference)]);
   const tokenizer = loadTokenizer(folder);

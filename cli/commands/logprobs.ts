@@ -65,7 +65,9 @@ const textIds = (folder: string, text: string, vocabSize: number): number[] => {
   const ids = loadTokenizer(folder).encode(text);
   const outside = ids.find((id) => id >= vocabSize);
   if (outside !== undefined)
-    throw new InputError(`${folder}: its tokenizer gives token id ${outside}, its model has a vocabulary of ${vocabSize}`);
+    throw new InputError(
+      `${folder}: its tokenizer gives token id ${outside}, its model has a vocabulary of ${vocabSize}`,
+    );
   if (ids.length === 0) throw new InputError("--text has no token");
   return ids;
 };

@@ -1,5 +1,5 @@
-import { existsSync, realpathSync } from "node:fs";
-import { resolve } from "node:path";
+import { accessSync, constants, existsSync, realpathSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import type { OptimizerSettings } from "../../align/optimizer.js";
 import { InputError, sameShape } from "../../core/index.js";
 import { type ModelConfig, readConfig } from "../../models/config.js";
@@ -33,8 +33,20 @@ export const checkTogether = (values: TrainingValues, out: Output): void => {
     if (folder !== undefined && existsSync(output_dir) && existsSync(folder) && samePlace(folder, output_dir))
       throw new InputError(`output_dir is ${key} (${folder}), which would be overwritten; choose another folder`);
   }
-  if (existsSync(output_dir) && !folderExists(output_dir))
-    throw new InputError(`output_dir: ${output_dir} is a file; choose a folder`);
+  checkWritable(output_dir);
+};
+
+/** Found out now rather than after hours. Errors: InputError unless `folder` is, or can become, a folder to write into. */
+const checkWritable = (folder: string): void => {
+  let at = resolve(folder);
+  // Below a file nothing exists, so the walk ends at that file.
+  while (!existsSync(at)) at = dirname(at);
+  if (!folderExists(at)) throw new InputError(`output_dir: ${at} is a file; choose a folder`);
+  try {
+    accessSync(at, constants.W_OK);
+  } catch {
+    throw new InputError(`output_dir: ${at} cannot be written to; choose another folder, or change its permissions`);
+  }
 };
 
 const samePlace = (a: string, b: string): boolean => realpathSync(resolve(a)) === realpathSync(resolve(b));
@@ -63,7 +75,8 @@ export const checkSameShapes = (
   for (const name of new Set([...shapes.keys(), ...others.keys()])) {
     const [a, b] = [shapes.get(name), others.get(name)];
     if (a !== undefined && b !== undefined && sameShape(a, b)) continue;
-    const say = (shape: readonly number[] | undefined) => (shape === undefined ? "has none" : `has [${shape.join(", ")}]`);
+    const say = (shape: readonly number[] | undefined) =>
+      shape === undefined ? "has none" : `has [${shape.join(", ")}]`;
     throw new InputError(
       `tensor "${name}": ${folder} ${say(a)}, ${otherFolder} ${say(b)}; the two must be one architecture`,
     );

@@ -6,7 +6,9 @@ import type { Output } from "../output.js";
 export const reportRows = (path: string, rows: number, report: Readonly<TokenizeReport>, out: Output): void => {
   const { sequences, tokens, longest, truncated, withoutCompletion, promptMismatches } = report;
   if (withoutCompletion === sequences)
-    throw new InputError(`${path}: no row has a completion left; raise max_length (the longest sequence has ${longest} tokens)`);
+    throw new InputError(
+      `${path}: no row has a completion left; raise max_length (the longest sequence has ${longest} tokens)`,
+    );
   const parts = [`${path}: ${rows} rows, ${tokens} tokens, longest sequence ${longest}`];
   if (truncated > 0) parts.push(`${truncated} of ${sequences} sequences cut to max_length`);
   if (withoutCompletion > 0) parts.push(`${withoutCompletion} without a completion`);

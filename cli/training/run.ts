@@ -76,7 +76,8 @@ export const runTask = async (task: Task, values: TrainingValues, device: Device
         last = record;
       }
       if (last !== undefined) shown.step(step, { loss: last.loss, tokens, more: detail(last, device) });
-      if (values.save_steps !== undefined && step % values.save_steps === 0) await saved.save(step, { ...model, params });
+      if (values.save_steps !== undefined && step % values.save_steps === 0)
+        await saved.save(step, { ...model, params });
     }
   } finally {
     shown.done();
@@ -89,7 +90,9 @@ export const runTask = async (task: Task, values: TrainingValues, device: Device
 
 const refuseDiverged = ({ step, loss }: StepRecord): void => {
   if (!Number.isFinite(loss))
-    throw new InputError(`the loss is ${loss} at step ${step}: the run has diverged; lower learning_rate, or raise beta`);
+    throw new InputError(
+      `the loss is ${loss} at step ${step}: the run has diverged; lower learning_rate, or raise beta`,
+    );
 };
 
 const detail = (record: StepRecord, device: Device): string => {

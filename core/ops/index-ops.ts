@@ -1,7 +1,7 @@
 import { hostArray } from "../dtype.js";
 import { ShapeError } from "../errors.js";
 import { callOf, typeOf } from "../print.js";
-import { sizeOf } from "../shape.js";
+import { checkShape, sizeOf } from "../shape.js";
 import { node, type Op, type Tensor } from "../tensor.js";
 
 const gatherOp: Op = {
@@ -53,6 +53,7 @@ export const scatterAdd = (ids: Tensor, updates: Tensor, rows: number): Tensor =
     throw new ShapeError(
       `${callOf("scatterAdd", [ids, updates])}: updates must start with the axes of ids, f32 and i32`,
     );
+  checkShape([rows], `scatterAdd(${typeOf(ids)}, ${typeOf(updates)}, ${rows})`);
   return node(scatterAddOp, [ids, updates], {}, [rows, ...updates.shape.slice(rank)], "f32");
 };
 

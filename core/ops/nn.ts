@@ -1,5 +1,6 @@
 import { ShapeError } from "../errors.js";
 import { callOf } from "../print.js";
+import { sameShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 import { fused } from "./fused.js";
 import { gather } from "./index-ops.js";
@@ -20,15 +21,25 @@ const shiftedExp = (x: Tensor): { shift: Tensor; e: Tensor; total: Tensor } => {
   return { shift, e, total: sum(e, -1, true) };
 };
 
+/** Throws unless x has rows to work on: a last axis, not empty. */
+const checkRows = (name: string, x: Tensor): void => {
+  if (!((x.shape.at(-1) ?? 0) > 0) || x.dtype !== "f32")
+    throw new ShapeError(`${callOf(name, [x])}: needs f32 with at least one element on a last axis`);
+};
+
 const softmaxOp = fused("softmax", ([x]) => {
   const { e, total } = shiftedExp(x);
   return div(e, total);
 });
 /** eˣ / Σ eˣ over the last axis; x: [..., D]. */
-export const softmax = (x: Tensor): Tensor => softmaxOp([x], {});
+export const softmax = (x: Tensor): Tensor => {
+  checkRows("softmax", x);
+  return softmaxOp([x], {});
+};
 
 /** log Σ eˣ over the last axis; [..., D] → [...]. */
 export const logSumExp = (x: Tensor): Tensor => {
+  checkRows("logSumExp", x);
   const { shift, total } = shiftedExp(x);
   return reshape(add(shift, log(total)), x.shape.slice(0, -1));
 };
@@ -45,7 +56,10 @@ export const rmsnorm = (x: Tensor, w: Tensor, eps: number): Tensor => {
 
 const swigluOp = fused("swiglu", ([gate, up]) => mul(silu(gate), up));
 /** gate · σ(gate) · up, element by element.  Shazeer 2020. */
-export const swiglu = (gate: Tensor, up: Tensor): Tensor => swigluOp([gate, up], {});
+export const swiglu = (gate: Tensor, up: Tensor): Tensor => {
+  if (!sameShape(gate.shape, up.shape)) throw new ShapeError(`${callOf("swiglu", [gate, up])}: both need one shape`);
+  return swigluOp([gate, up], {});
+};
 
 const ropeOp = fused("rope", ([x, cosine, sine]) => {
   const half = x.shape[3] / 2;
@@ -55,7 +69,9 @@ const ropeOp = fused("rope", ([x, cosine, sine]) => {
 });
 /** Rotates pairs (i, i + D/2) of the last axis by an angle each.  x: [B, T, H, D]; cosine, sine: [B, T, D/2].  Su et al. 2021. */
 export const rope = (x: Tensor, cosine: Tensor, sine: Tensor): Tensor => {
-  if (x.shape.length !== 4 || x.shape[3] % 2 !== 0 || cosine.shape[2] !== x.shape[3] / 2)
+  const [B, T, , D] = x.shape;
+  const fits = (angles: Tensor) => sameShape(angles.shape, [B, T, D / 2]);
+  if (x.shape.length !== 4 || D % 2 !== 0 || !fits(cosine) || !fits(sine))
     throw new ShapeError(`${callOf("rope", [x, cosine, sine])}: needs x [B,T,H,D] and angles [B,T,D/2]`);
   return ropeOp([x, cosine, sine], {});
 };
@@ -84,8 +100,8 @@ export const attention = (q: Tensor, k: Tensor, v: Tensor, position: Tensor, sca
     k.shape[0] === B &&
     k.shape[3] === D &&
     H % k.shape[2] === 0 &&
-    position.shape[0] === B &&
-    position.shape[1] === T;
+    v.shape.length === 4 &&
+    sameShape(position.shape, [B, T]);
   if (!fits || position.dtype !== "i32")
     throw new ShapeError(
       `${callOf("attention", [q, k, v, position])}: shapes do not fit`,
@@ -101,7 +117,7 @@ const crossEntropyOp = fused("crossEntropy", ([logits, target]) => {
 });
 /** -log softmax(logits)[target], row by row.  logits: [N, V]; target: i32 [N], 0 ≤ target < V → [N]. */
 export const crossEntropy = (logits: Tensor, target: Tensor): Tensor => {
-  if (logits.shape.length !== 2 || target.shape[0] !== logits.shape[0] || target.dtype !== "i32")
+  if (logits.shape.length !== 2 || !sameShape(target.shape, logits.shape.slice(0, 1)) || target.dtype !== "i32")
     throw new ShapeError(`${callOf("crossEntropy", [logits, target])}: needs logits [N,V] and i32 targets [N]`);
   return crossEntropyOp([logits, target], {});
 };

@@ -270,14 +270,17 @@ const unitOp: Op = {
  * Threefry2x32-20 bits of (key = k0, k1; index; domain), element by element. Element i takes word (i>>2)&1 of the block
  * with counter (i>>3)·4 + (i&3): blocks of eight share four calls, so that SIMD wastes none. Source: Salmon et al. 2011.
  */
-export const randomBits = (k0: Tensor, k1: Tensor, index: Tensor, domain: number): Tensor =>
-  node(
+export const randomBits = (k0: Tensor, k1: Tensor, index: Tensor, domain: number): Tensor => {
+  const inputs = [k0, k1, index];
+  if (inputs.some((x) => x.dtype !== "u32")) throw new ShapeError(`${callOf("randomBits", inputs)}: needs u32`);
+  return node(
     randomBitsOp,
-    [broadcastTo(k0, index.shape), broadcastTo(k1, index.shape), index],
+    inputs.map((x) => broadcastTo(x, index.shape)),
     { domain },
     index.shape,
     "u32",
   );
+};
 const randomBitsOp: Op = {
   name: "randomBits" satisfies PointwiseName,
   kind: "pointwise",

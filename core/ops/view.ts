@@ -136,7 +136,9 @@ const sliceOp: Op = {
 export const slice = (x: Tensor, starts: readonly number[], stops: readonly number[]): Tensor => {
   const from = x.shape.map((_, i) => starts[i] ?? 0);
   const to = x.shape.map((n, i) => stops[i] ?? n);
-  if (from.some((start, i) => !Number.isInteger(start) || start < 0 || to[i] < start || to[i] > x.shape[i]))
+  const fits = (start: number, i: number) =>
+    Number.isInteger(start) && Number.isInteger(to[i]) && 0 <= start && start <= to[i] && to[i] <= x.shape[i];
+  if (Math.max(starts.length, stops.length) > x.shape.length || !from.every(fits))
     throw new ShapeError(`slice(${typeOf(x)}, [${starts}], [${stops}]): range outside the tensor`);
   const shape = from.map((start, i) => to[i] - start);
   return sameShape(shape, x.shape) ? x : node(sliceOp, [x], { starts: from }, shape, x.dtype);
@@ -190,8 +192,8 @@ const padOp: Op = {
 
 /** Zeros around x: [before, after] for each axis. */
 export const pad = (x: Tensor, widths: readonly (readonly [number, number])[]): Tensor => {
-  if (widths.length !== x.shape.length || widths.some(([a, b]) => !(a >= 0 && b >= 0)))
-    throw new ShapeError(`pad(${typeOf(x)}): needs [before, after] ≥ 0 for each of ${x.shape.length} axes`);
+  if (widths.length !== x.shape.length || widths.flat().some((n) => !Number.isInteger(n) || n < 0))
+    throw new ShapeError(`pad(${typeOf(x)}): needs integers [before, after] ≥ 0 for each of ${x.shape.length} axes`);
   const shape = x.shape.map((n, i) => widths[i][0] + n + widths[i][1]);
   if (sameShape(shape, x.shape)) return x;
   return node(padOp, [x], { low: widths.map(([before]) => before) }, shape, x.dtype);

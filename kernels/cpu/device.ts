@@ -1,6 +1,6 @@
 import {
-  BYTES,
   type Buffer,
+  BYTES,
   type Device,
   DeviceError,
   type DType,

@@ -80,7 +80,9 @@ const findAll = async (): Promise<Found[]> => {
     const adapter = await gpu.requestAdapter(options).catch(() => null);
     if (adapter === null) continue;
     const report = reportOf(adapter);
-    const isKnown = found.some(({ report: other }) => nameOf(other) === nameOf(report) && other.device === report.device);
+    const isKnown = found.some(
+      ({ report: other }) => nameOf(other) === nameOf(report) && other.device === report.device,
+    );
     if (!isKnown) found.push({ gpu, adapter, report });
   }
   return found.sort((a, b) => Number(a.report.software) - Number(b.report.software));
@@ -89,7 +91,8 @@ const findAll = async (): Promise<Found[]> => {
 /** The best adapter. Errors: DeviceError if there is none. */
 export const findAdapter = async (): Promise<Found> => {
   const [best] = await findAll();
-  if (best === undefined) throw new DeviceError("webgpu: no adapter: this machine has no usable GPU driver", NO_ADAPTER_HINT);
+  if (best === undefined)
+    throw new DeviceError("webgpu: no adapter: this machine has no usable GPU driver", NO_ADAPTER_HINT);
   return best;
 };
 

@@ -1,12 +1,4 @@
-import {
-  BYTES,
-  type Buffer,
-  type Device,
-  DeviceError,
-  type DType,
-  type HostData,
-  sizeOf,
-} from "../../core/index.js";
+import { type Buffer, BYTES, type Device, DeviceError, type DType, type HostData, sizeOf } from "../../core/index.js";
 import { findAdapter, nameOf } from "./adapter.js";
 import { createPipelines, type Pipelines } from "./pipelines.js";
 import { type Block, createPool, type Pool } from "./pool.js";
@@ -54,6 +46,7 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
     requiredLimits: report.limits,
   });
 
+  // Kept for good: after an error nobody knows which numbers on the device are right.
   let failure: DeviceError | undefined;
   const fail = (error: unknown) => {
     failure ??= error instanceof DeviceError ? error : new DeviceError(`webgpu: ${messageOf(error)}`);

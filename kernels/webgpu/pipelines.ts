@@ -1,6 +1,6 @@
-import type { Kernel } from "./wgsl/module.js";
 import { type Pending, pending } from "./queue.js";
 import { COMPUTE_STAGE } from "./usage.js";
+import type { Kernel } from "./wgsl/module.js";
 
 /** A pipeline on its way. `get` gives it once `ready` is done; undefined if it failed. */
 export interface Compiled {

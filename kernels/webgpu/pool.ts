@@ -16,6 +16,8 @@ export interface Pool {
   readonly destroy: () => void;
 }
 
+let created = 0; // over all devices: a buffer of another one must not look like ours
+
 /** Free buffers that are kept beyond what the busiest moment needed. */
 const SLACK = 256 * 2 ** 20;
 
@@ -35,7 +37,7 @@ export const createPool = (device: GPUDevice, later: (run: () => void) => void):
   const free = new Map<number, Block[]>();
   const byAge = new Set<Block>();
   const largest = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
-  let [created, taken, kept, peak] = [0, 0, 0, 0];
+  let [taken, kept, peak] = [0, 0, 0];
 
   const trim = () => {
     for (const block of byAge) {

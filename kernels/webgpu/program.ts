@@ -1,6 +1,6 @@
 import type { Graph, Program } from "../../core/index.js";
 import { memoryOf, plan } from "../plan/plan.js";
-import type { Plan } from "../plan/steps.js";
+import type { Plan, PlanBuffer } from "../plan/steps.js";
 import type { Gpu, GpuBuffer } from "./device.js";
 import { FUSED, lower } from "./kernels/lower.js";
 import type { Compiled } from "./pipelines.js";
@@ -117,18 +117,19 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
       const slots = made.slots.map((bytes) => gpu.pool.take(bytes));
       const scratch = scratchBytes.map((bytes) => gpu.pool.take(bytes));
       const given = inputs.map((buffer) => gpu.blockOf(buffer));
-      const blocks = made.buffers.map(({ role }, index): Block => {
+      const blockOf = ({ role }: PlanBuffer, index: number): Block => {
         switch (role.kind) {
           case "input":
             return given[role.index];
           case "output":
-            return gpu.blockOf(outputs[made.outputs.indexOf(index)]);
+            return gpu.blockOf(outputs[role.index]);
           case "constant":
             return gpu.blockOf(constants[index] as GpuBuffer);
           case "temporary":
             return slots[role.slot];
         }
-      });
+      };
+      const blocks = made.buffers.map(blockOf);
       gpu.count(launches.length);
       if (launches.length > 0)
         gpu.queue.push(() => encode((at) => (at >= 0 ? blocks[at] : scratch[scratchIndex(at)])), ready);

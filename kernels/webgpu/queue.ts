@@ -17,10 +17,12 @@ export const pending = (promise: Promise<unknown>): Pending => {
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 let waiting = 0;
 let since = 0;
+let turning = false; // one chain of turns, however many wait
 
 /** One turn of the event loop a call: spins for a millisecond, then sleeps between turns. */
 const turn = (): void => {
-  if (waiting === 0) return;
+  turning = waiting > 0;
+  if (!turning) return;
   if (performance.now() - since > 1) Atomics.wait(sleeper, 0, 0, 0.25);
   setImmediate(turn);
 };
@@ -31,7 +33,9 @@ const turn = (): void => {
  */
 export const patiently = async <T>(promise: Promise<T>): Promise<T> => {
   since = performance.now();
-  if (waiting++ === 0) setImmediate(turn);
+  waiting++;
+  if (!turning) setImmediate(turn);
+  turning = true;
   try {
     return await promise;
   } finally {

@@ -1,5 +1,5 @@
-import { MAP_READ, USAGE } from "./usage.js";
 import { patiently } from "./queue.js";
+import { MAP_READ, USAGE } from "./usage.js";
 
 const MOST = 4096;
 

@@ -1,7 +1,7 @@
 import type { Instruction } from "../../plan/steps.js";
-import { f32x4 } from "../wasm/ops.js";
 import type { V128 } from "../wasm/expression.js";
 import type { Body } from "../wasm/module.js";
+import { f32x4 } from "../wasm/ops.js";
 import { depthOf, type Hooks, type Nest } from "./nest.js";
 import { emitConstant, emitOperation, fromMemory } from "./pointwise.js";
 import { asValue, inMemory, type Pattern, type planWalk } from "./walk.js";

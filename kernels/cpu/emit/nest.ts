@@ -45,7 +45,10 @@ export const emitNest = (body: Body, args: Local<"i32">, { rank, views }: Patter
     const at = places[v];
     if (unit === "ones") {
       if (steps[inner] === "0") return i32x4.splat(at);
-      const step = steps[inner] === "1" ? i32x4.const(0, 1, 2, 3) : i32x4.mul(i32x4.const(0, 1, 2, 3), i32x4.splat(moves[v][inner] as I32));
+      const step =
+        steps[inner] === "1"
+          ? i32x4.const(0, 1, 2, 3)
+          : i32x4.mul(i32x4.const(0, 1, 2, 3), i32x4.splat(moves[v][inner] as I32));
       return i32x4.add(i32x4.splat(at), step);
     }
     if (steps[inner] === "0") return v128.load32_splat(at);

@@ -14,12 +14,23 @@ type Vector2 = (a: V128, b: V128) => V128;
 
 const ONE = 0x3f800000; // the bits of 1.0
 
-const unary = (op: (x: V128) => V128): Emit => (_, [x]) => op(x);
-const binary = (op: Vector2): Emit => (_, [x, y]) => op(x, y);
-const math = (name: MathName): Emit => (body, [x]) => mathCall(body, name, x);
+const unary =
+  (op: (x: V128) => V128): Emit =>
+  (_, [x]) =>
+    op(x);
+const binary =
+  (op: Vector2): Emit =>
+  (_, [x, y]) =>
+    op(x, y);
+const math =
+  (name: MathName): Emit =>
+  (body, [x]) =>
+    mathCall(body, name, x);
 /** Picks the instruction by the operands' dtype. */
-const typed = (ops: { f32: Vector2; i32: Vector2; u32: Vector2; bool?: Vector2 }): Emit => (_, [x, y], { from }) =>
-  (ops[from] ?? ops.i32)(x, y);
+const typed =
+  (ops: { f32: Vector2; i32: Vector2; u32: Vector2; bool?: Vector2 }): Emit =>
+  (_, [x, y], { from }) =>
+    (ops[from] ?? ops.i32)(x, y);
 
 const castTo = (x: V128, from: DType, to: DType): V128 => {
   if (to === "bool") return from === "f32" ? f32x4.ne(x, f32x4.splatConst(0)) : i32x4.ne(x, i32x4.splatConst(0));

@@ -13,7 +13,13 @@ const asMap = (step: ReduceStep): Launch[] => {
   const { kept, dtype } = step;
   const outputs = (value: number) => [{ value, view: step.output, dtype }];
   if (step.reduced.includes(0))
-    return launchMap({ kind: "map", shape: kept, inputs: [], body: [{ op: "constant", value: 0, dtype }], outputs: outputs(0) });
+    return launchMap({
+      kind: "map",
+      shape: kept,
+      inputs: [],
+      body: [{ op: "constant", value: 0, dtype }],
+      outputs: outputs(0),
+    });
   const inputs = step.inputs.map((view) => ({ ...view, shape: kept, strides: view.strides.slice(0, kept.length) }));
   const body = step.body.map((i) => (i.op === "iota" ? { ...i, strides: i.strides.slice(0, kept.length) } : i));
   return launchMap({ kind: "map", shape: kept, inputs, body, outputs: outputs(step.value) });

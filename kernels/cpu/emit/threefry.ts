@@ -1,4 +1,4 @@
-import { type V128 } from "../wasm/expression.js";
+import type { V128 } from "../wasm/expression.js";
 import type { Body } from "../wasm/module.js";
 import { i32, i32x4, v128 } from "../wasm/ops.js";
 
@@ -11,7 +11,10 @@ const ROTATIONS = [13, 15, 26, 6, 17, 29, 16, 24] as const;
 export const randomBits = (body: Body, k0: V128, k1: V128, index: V128, domain: number): V128 => {
   const block = i32x4.shl(i32x4.shr_u(index, i32.const(3)), i32.const(2));
   const counter = body.let(v128.or(block, v128.and(index, i32x4.splatConst(3))));
-  const [known, knownCounter, known0, known1] = [body.local("i32"), ...(["v128", "v128", "v128"] as const).map(body.local)];
+  const [known, knownCounter, known0, known1] = [
+    body.local("i32"),
+    ...(["v128", "v128", "v128"] as const).map(body.local),
+  ];
   const [a, b] = [body.local("v128"), body.local("v128")];
   const sameKey = v128.and(i32x4.eq(k0, known0), i32x4.eq(k1, known1));
   const same = i32.and(known, i32x4.all_true(v128.and(sameKey, i32x4.eq(counter, knownCounter))));

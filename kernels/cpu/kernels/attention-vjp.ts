@@ -3,7 +3,7 @@ import type { CallStep } from "../../plan/steps.js";
 import { startOf } from "../emit/map.js";
 import { fixedKernel, floatWord, type Launch, type Word } from "../launch.js";
 import type { I32 } from "../wasm/expression.js";
-import { type Body, type FunctionRef, type ModuleBuilder } from "../wasm/module.js";
+import type { Body, FunctionRef, ModuleBuilder } from "../wasm/module.js";
 import { f32, f32x4, i32, v128 } from "../wasm/ops.js";
 import { blockWeights, eachBlock, mostVisible, packTransposed, scratchOf, sizesOf } from "./attention.js";
 import { eachVector, insideOr, scaleRow, sumOfLanes, zeroRow } from "./rows.js";
@@ -27,7 +27,23 @@ const softmaxGradientRow = (module: ModuleBuilder): FunctionRef<undefined> =>
   );
 
 const words = [
-  "ct", "q", "k", "v", "position", "dq", "B", "T", "S", "H", "G", "D", "scale", "kPanels", "vPanels", "weights", "cts",
+  "ct",
+  "q",
+  "k",
+  "v",
+  "position",
+  "dq",
+  "B",
+  "T",
+  "S",
+  "H",
+  "G",
+  "D",
+  "scale",
+  "kPanels",
+  "vPanels",
+  "weights",
+  "cts",
 ] as const;
 
 /** A product over a block: what is multiplied, how it lies, and where it goes. */
@@ -59,7 +75,17 @@ const gradientKernel = fixedKernel("attention.vjp", words, (body, arg, args) => 
   const run = (inner: Body, along: "rows" | "columns", aStride: I32, p: Product) =>
     inner.run(
       tileProduct(inner.module, along),
-      p.a, aStride, p.b, p.bStride, p.bNext, p.c, p.cStride, p.m, p.n, p.k, i32.const(p.adds),
+      p.a,
+      aStride,
+      p.b,
+      p.bStride,
+      p.bNext,
+      p.c,
+      p.cStride,
+      p.m,
+      p.n,
+      p.k,
+      i32.const(p.adds),
     );
   const direct = i32.const(PANEL_BYTES);
 
@@ -77,7 +103,16 @@ const gradientKernel = fixedKernel("attention.vjp", words, (body, arg, args) => 
             scaleRow(body, row, count, body.let(f32x4.splat(f32.div(f32.const(1), total)))),
           );
           run(body, "columns", qRow, {
-            a: ctNow, b: vPanels, bStride: direct, bNext: i32.mul(D, direct), c: cts, cStride: scoreRow, m: rows, n: count, k: D, adds: 0,
+            a: ctNow,
+            b: vPanels,
+            bStride: direct,
+            bNext: i32.mul(D, direct),
+            c: cts,
+            cStride: scoreRow,
+            m: rows,
+            n: count,
+            k: D,
+            adds: 0,
           });
           const [w, c] = [weights, cts].map((start) => body.let(start));
           body.times(rows, () => {
@@ -86,7 +121,16 @@ const gradientKernel = fixedKernel("attention.vjp", words, (body, arg, args) => 
             body.advance(c, scoreRow);
           });
           run(body, "columns", scoreRow, {
-            a: cts, b: kHead, bStride: kRow, bNext: direct, c: dqNow, cStride: qRow, m: rows, n: D, k: count, adds: 0,
+            a: cts,
+            b: kHead,
+            bStride: kRow,
+            bNext: direct,
+            c: dqNow,
+            cStride: qRow,
+            m: rows,
+            n: D,
+            k: count,
+            adds: 0,
           });
           // dk = dScoresᵀ·q and dv = weightsᵀ·ct, added over blocks and over the heads that share them.
           const toSlots = { bStride: qRow, bNext: direct, cStride: kRow, m: count, n: D, k: rows, adds: 1 } as const;

@@ -1,9 +1,9 @@
 import type { CallStep } from "../../plan/steps.js";
 import { startOf } from "../emit/map.js";
 import { fixedKernel, floatWord, type Launch, type Word } from "../launch.js";
+import { exp } from "../math/f32.js";
 import type { F32, I32 } from "../wasm/expression.js";
 import { type Body, call, type FunctionRef, type Local, type ModuleBuilder } from "../wasm/module.js";
-import { exp } from "../math/f32.js";
 import { f32, f32x4, i32, select, v128 } from "../wasm/ops.js";
 import { dotKernel } from "./dot.js";
 import { packMatrix } from "./pack.js";
@@ -25,7 +25,10 @@ export const softmaxRow = (module: ModuleBuilder): FunctionRef<"f32"> =>
       const factor = body.let(f32x4.splat(scale));
       const most = body.let(f32x4.splatConst(Number.NEGATIVE_INFINITY));
       eachVector(body, visible, [row], (left, at) =>
-        body.set(most, f32x4.pmax(most, insideOr(body, f32x4.mul(v128.load(at), factor), left, Number.NEGATIVE_INFINITY))),
+        body.set(
+          most,
+          f32x4.pmax(most, insideOr(body, f32x4.mul(v128.load(at), factor), left, Number.NEGATIVE_INFINITY)),
+        ),
       );
       const lanes = [0, 1, 2, 3].map((lane) => f32x4.extract_lane(most, lane));
       body.set(most, f32x4.splat(f32.max(f32.max(lanes[0], lanes[1]), f32.max(lanes[2], lanes[3]))));
@@ -137,7 +140,17 @@ export const blockWeights = (
   const panelRow = i32.const(PANEL_BYTES);
   body.run(
     tileProduct(body.module, "columns"),
-    q, qRow, panels, panelRow, next, scores, scoreRow, rows, count, D, i32.const(0),
+    q,
+    qRow,
+    panels,
+    panelRow,
+    next,
+    scores,
+    scoreRow,
+    rows,
+    count,
+    D,
+    i32.const(0),
   );
   const at = body.let(scores);
   const positions = body.let(position);
@@ -164,7 +177,17 @@ const attentionKernel = fixedKernel("attention", words, (body, arg, args) => {
   const mix = (rows: I32, count: I32, vHead: Address, to: Address) =>
     body.run(
       tileProduct(body.module, "columns"),
-      scores, scoreRow, vHead, kRow, i32.const(PANEL_BYTES), to, qRow, rows, D, count, i32.const(0),
+      scores,
+      scoreRow,
+      vHead,
+      kRow,
+      i32.const(PANEL_BYTES),
+      to,
+      qRow,
+      rows,
+      D,
+      count,
+      i32.const(0),
     );
   const inverse = (total: F32) => body.let(f32x4.splat(f32.div(f32.const(1), total)));
 
@@ -222,5 +245,7 @@ export const launchAttention = ({ inputs, attrs, output }: CallStep): Launch[] =
   const [, S, G] = inputs[1].shape;
   const { panels, scores } = scratchOf(S, D);
   const numbers: Word[] = [B, T, S, H, G, D, floatWord(attrs.scale as number), { scratch: 0 }, { scratch: panels }];
-  return [{ kernel: attentionKernel, words: [...inputs.map(startOf), startOf(output), ...numbers], scratch: panels + scores }];
+  return [
+    { kernel: attentionKernel, words: [...inputs.map(startOf), startOf(output), ...numbers], scratch: panels + scores },
+  ];
 };

@@ -42,32 +42,36 @@ const lossKernel = fixedKernel("crossEntropy", ["logits", "target", "out", "rows
 });
 
 /** dlogits = ct · (softmax - onehot(target)) */
-const gradientKernel = fixedKernel("crossEntropy.vjp", ["ct", "logits", "target", "out", "rows", "width"], (body, arg) => {
-  const { ct, logits, target, out, rows, width } = arg;
-  const bytes = body.let(i32.shl(width, i32.const(2)));
-  const size = body.let(i32.mul(rows, width));
-  const y = body.let(out);
-  const c = body.let(ct);
-  body.times(rows, () => {
-    const total = shiftedExp(body, logits, y, width, rowMax(body, logits, width));
-    scaleRow(body, y, width, body.let(f32x4.splat(f32.div(f32.load(c), total))));
-    body.advance(logits, bytes);
-    body.advance(y, bytes);
-    body.advance(c, 4);
-  });
-  const first = body.let(i32.const(0));
-  const index = body.local("i32");
-  body.times(rows, () => {
-    body.set(index, i32.add(first, i32.load(target)));
-    body.if(i32.lt_u(index, size), () => {
-      body.set(index, i32.add(out, i32.shl(index, i32.const(2))));
-      body.do(f32.store(index, f32.sub(f32.load(index), f32.load(ct))));
+const gradientKernel = fixedKernel(
+  "crossEntropy.vjp",
+  ["ct", "logits", "target", "out", "rows", "width"],
+  (body, arg) => {
+    const { ct, logits, target, out, rows, width } = arg;
+    const bytes = body.let(i32.shl(width, i32.const(2)));
+    const size = body.let(i32.mul(rows, width));
+    const y = body.let(out);
+    const c = body.let(ct);
+    body.times(rows, () => {
+      const total = shiftedExp(body, logits, y, width, rowMax(body, logits, width));
+      scaleRow(body, y, width, body.let(f32x4.splat(f32.div(f32.load(c), total))));
+      body.advance(logits, bytes);
+      body.advance(y, bytes);
+      body.advance(c, 4);
     });
-    body.advance(first, width);
-    body.advance(target, 4);
-    body.advance(ct, 4);
-  });
-});
+    const first = body.let(i32.const(0));
+    const index = body.local("i32");
+    body.times(rows, () => {
+      body.set(index, i32.add(first, i32.load(target)));
+      body.if(i32.lt_u(index, size), () => {
+        body.set(index, i32.add(out, i32.shl(index, i32.const(2))));
+        body.do(f32.store(index, f32.sub(f32.load(index), f32.load(ct))));
+      });
+      body.advance(first, width);
+      body.advance(target, 4);
+      body.advance(ct, 4);
+    });
+  },
+);
 
 export const launchCrossEntropy = ({ inputs, output }: CallStep): Launch[] => {
   const words = [...inputs.map(startOf), startOf(output), ...inputs[0].shape];

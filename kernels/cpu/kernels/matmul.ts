@@ -24,7 +24,21 @@ interface Matrix {
 }
 
 const words = [
-  "a", "b", "c", "m", "n", "k", "aRow", "aColumn", "bRow", "bColumn", "batches", "packsA", "packsB", "scratchA", "scratchB",
+  "a",
+  "b",
+  "c",
+  "m",
+  "n",
+  "k",
+  "aRow",
+  "aColumn",
+  "bRow",
+  "bColumn",
+  "batches",
+  "packsA",
+  "packsB",
+  "scratchA",
+  "scratchB",
 ] as const;
 type Args = Record<(typeof words)[number], Local<"i32">>;
 
@@ -71,7 +85,17 @@ const product = (body: Body, arg: Args, a: Local<"i32">, b: Local<"i32">, c: Loc
         body.if(packsA, () => {
           body.set(aStride, i32.const(DEPTH * 4));
           // A multiple of four columns is copied whole; what is past the end of the last rows is never read.
-          body.run(pack, aNow, aRow, aColumn, scratchA, aStride, height, depth, i32.and(i32.add(depth, i32.const(3)), i32.const(-4)));
+          body.run(
+            pack,
+            aNow,
+            aRow,
+            aColumn,
+            scratchA,
+            aStride,
+            height,
+            depth,
+            i32.and(i32.add(depth, i32.const(3)), i32.const(-4)),
+          );
           body.set(aNow, scratchA);
         });
         const cNow = body.let(i32.add(c, times4(i32.add(i32.mul(m0, n), n0))));
@@ -82,14 +106,19 @@ const product = (body: Body, arg: Args, a: Local<"i32">, b: Local<"i32">, c: Loc
 };
 
 /** Walks the batches: the offsets of a and b of each one follow the other argument words. */
-const eachBatch = (body: Body, arg: Args, args: Local<"i32">, run: (a: Local<"i32">, b: Local<"i32">, c: Local<"i32">) => void) => {
+const eachBatch = (
+  body: Body,
+  arg: Args,
+  args: Local<"i32">,
+  run: (a: Local<"i32">, b: Local<"i32">, c: Local<"i32">) => void,
+) => {
   const table = body.let(args);
   const c = body.let(arg.c);
   const size = body.let(times4(i32.mul(arg.m, arg.n)));
   body.times(arg.batches, () => {
     const a = body.let(i32.add(arg.a, i32.load(table, words.length * 4)));
     const b = body.let(i32.add(arg.b, i32.load(table, words.length * 4 + 4)));
-    run(a, b, c);
+    run(a, b, body.let(c));
     body.advance(table, 8);
     body.advance(c, size);
   });
@@ -156,6 +185,6 @@ export const launchMatmul = ({ a: left, b: right, output }: MatmulStep): Launch[
   const bOffsets = offsets(batch, b.view.strides);
   const block: Word[] = [startOf(a.view), startOf(b.view), startOf(output), m, n, k, ...strides];
   block.push(aOffsets.length, Number(packsA), Number(packsB), { scratch: 0 }, { scratch: bytesA });
-  aOffsets.forEach((offset, i) => block.push(offset, bOffsets[i]));
+  block.push(...aOffsets.flatMap((offset, i) => [offset, bOffsets[i]]));
   return [{ kernel: byDots ? dots : blocked, words: block, scratch: bytesA + bytesB }];
 };

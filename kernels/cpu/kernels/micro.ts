@@ -2,8 +2,6 @@ import { type I32, storeLane, type V128 } from "../wasm/expression.js";
 import type { Body, FunctionRef, ModuleBuilder } from "../wasm/module.js";
 import { f32x4, i32, v128 } from "../wasm/ops.js";
 
-const UNROLL = 4;
-
 /** Writes the first `count` lanes, 1 … 4. */
 export const storeSome = (body: Body, address: I32, value: V128, count: I32, offset = 0): void => {
   const x = body.let(value);
@@ -45,21 +43,17 @@ export const microKernel = (
           : indices.map((r) => (r === 0 ? a : body.let(i32.add(a, i32.mul(aStride, i32.const(r))))));
         const bNow = lanes.map(() => body.local("v128"));
         const aNow = body.local("v128");
-        const step = (u: number) => {
+        // Not unrolled: V8 moves the loads of unrolled steps to the front, and runs out of registers.
+        body.times(k, () => {
           for (const v of lanes) body.set(bNow[v], v128.load(b, 16 * v));
           for (const r of indices) {
-            body.set(aNow, isTransposed ? v128.load32_splat(a, 4 * r) : v128.load32_splat(aRows[r], 4 * u));
+            body.set(aNow, isTransposed ? v128.load32_splat(a, 4 * r) : v128.load32_splat(aRows[r]));
             for (const v of lanes) body.set(sums[r][v], f32x4.add(sums[r][v], f32x4.mul(aNow, bNow[v])));
           }
           body.advance(b, bStride);
           if (isTransposed) body.advance(a, aStride);
-        };
-        const steps = (count: number) => {
-          for (let u = 0; u < count; u++) step(u);
-          if (!isTransposed) for (const row of aRows) body.advance(row, 4 * count);
-        };
-        body.times(i32.shr_u(k, i32.const(Math.log2(UNROLL))), () => steps(UNROLL));
-        body.times(i32.and(k, i32.const(UNROLL - 1)), () => steps(1));
+          else for (const row of aRows) body.advance(row, 4);
+        });
 
         const eachRow = (write: (r: number) => void) =>
           indices.forEach((r) => {

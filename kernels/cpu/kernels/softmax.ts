@@ -51,7 +51,10 @@ const gradientKernel = fixedKernel("softmax.vjp", ["ct", "x", "out", "rows", "wi
 });
 
 /** Rows and width of the last axis. */
-export const rowsOf = (shape: readonly number[]): [number, number] => [sizeOf(shape.slice(0, -1)), shape[shape.length - 1]];
+export const rowsOf = (shape: readonly number[]): [number, number] => [
+  sizeOf(shape.slice(0, -1)),
+  shape[shape.length - 1],
+];
 
 export const launchSoftmax = ({ inputs, output }: CallStep): Launch[] => {
   const [rows, width] = rowsOf(inputs[0].shape);

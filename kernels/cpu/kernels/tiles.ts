@@ -1,4 +1,4 @@
-import { type I32 } from "../wasm/expression.js";
+import type { I32 } from "../wasm/expression.js";
 import type { FunctionRef, ModuleBuilder } from "../wasm/module.js";
 import { i32 } from "../wasm/ops.js";
 import { type Along, microKernel } from "./micro.js";

@@ -27,10 +27,12 @@ export const exp = (body: Body, value: V128): V128 => {
   const sum = body.let(add(mul(x, c(Math.LOG2E)), c(ROUNDER)));
   const n = body.let(sub(sum, c(ROUNDER)));
   const power = body.let(i32x4.sub(sum, i32x4.splatConst(ROUNDER_BITS)));
-  const r = body.let(sub(sub(x, mul(n, c(0.693359375))), mul(n, c(-2.12194440054690583e-4))));
-  const p = horner(body, r, [
-    1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1,
-  ]);
+  const r = body.let(sub(sub(x, mul(n, c(0.693359375))), mul(n, c(-0.00021219444005469057))));
+  const p = horner(
+    body,
+    r,
+    [1.98756915e-4, 0.0013981999507, 0.0083334519073, 0.041665795894, 0.16666665459, 0.50000001201],
+  );
   const y = body.let(add(add(mul(p, mul(r, r)), r), c(1)));
   const half = body.let(i32x4.shr_s(power, i32.const(1)));
   return mul(mul(y, powerOfTwo(half)), powerOfTwo(i32x4.sub(power, half)));

@@ -1,8 +1,8 @@
-import { erfConstants } from "./erf-constants.js";
 import type { V128 } from "../wasm/expression.js";
+import { shuffle32 } from "../wasm/expression.js";
 import type { Body } from "../wasm/module.js";
 import { f32x4, f64x2, i32, i32x4, i64x2, v128 } from "../wasm/ops.js";
-import { shuffle32 } from "../wasm/expression.js";
+import { erfConstants } from "./erf-constants.js";
 
 /** Functions that no hot loop needs: computed in f64, two lanes at a time, so that one rounding to f32 is all the error. */
 
@@ -18,7 +18,11 @@ const horner = (body: Body, x: V128, coefficients: readonly number[]): V128 => {
 
 /** 1 + z/3 + z²/5 + …: artanh(s)/s for z = s². */
 const artanhSeries = (body: Body, z: V128, terms: number): V128 =>
-  horner(body, z, Array.from({ length: terms }, (_, i) => 1 / (2 * (terms - 1 - i) + 1)));
+  horner(
+    body,
+    z,
+    Array.from({ length: terms }, (_, i) => 1 / (2 * (terms - 1 - i) + 1)),
+  );
 
 const ROUNDER = 1.5 * 2 ** 52;
 
@@ -80,7 +84,7 @@ const erfCore: Core = (body, x) => {
 };
 
 /** π/2 in parts of 33 bits: multiples below 2²⁰ are exact. Source: fdlibm. */
-const HALF_PI = [1.57079632673412561417, 6.0771005063039659766e-11, 2.0222662487111664558e-21, 8.4784276603688995699e-32];
+const HALF_PI = [1.5707963267341256, 6.077100506303966e-11, 2.0222662487111665e-21, 8.4784276603689e-32];
 
 const series = (first: number, terms: number): number[] => {
   const out: number[] = [];

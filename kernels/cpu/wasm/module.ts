@@ -39,7 +39,7 @@ export interface Body {
 }
 
 export interface ModuleBuilder {
-  readonly func: <P extends readonly ValueType[], R extends ValueType | undefined>(
+  readonly func: <const P extends readonly ValueType[], R extends ValueType | undefined>(
     signature: { readonly export?: string; readonly params: P; readonly result: R },
     write: (body: Body, ...params: { [K in keyof P]: Local<P[K]> }) => void,
   ) => FunctionRef<R>;

@@ -17,9 +17,12 @@ export const headVector = (depth: number) => {
     zero: (name: string): string[] => quads.map((i) => `var ${name}${i} = vec4<f32>();`),
     dot: (a: string, b: string): string => quads.map((i) => `dot(${a}${i}, ${b}${i})`).join(" + "),
     scale: (name: string, by: string): string[] => quads.map((i) => `${name}${i} *= ${by};`),
-    addScaled: (name: string, by: string, of: string): string[] => quads.map((i) => `${name}${i} += ${by} * ${of}${i};`),
+    addScaled: (name: string, by: string, of: string): string[] =>
+      quads.map((i) => `${name}${i} += ${by} * ${of}${i};`),
     store: (access: Access, base: string, name: string, by = ""): string[] =>
-      quads.flatMap((i) => parts(i).map((c) => access.store(`${base} + ${4 * i + c}u`, `${name}${i}.${"xyzw"[c]}${by}`))),
+      quads.flatMap((i) =>
+        parts(i).map((c) => access.store(`${base} + ${4 * i + c}u`, `${name}${i}.${"xyzw"[c]}${by}`)),
+      ),
   };
 };
 

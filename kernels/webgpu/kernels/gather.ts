@@ -24,4 +24,3 @@ export const gatherKernels = ({ inputs: [table, ids], dtypes, output }: CallStep
   ];
   return [k.finish({ workgroupSize: 64, workgroups: Math.ceil(size / 64), body: indent(body) })];
 };
-

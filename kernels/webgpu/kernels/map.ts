@@ -1,6 +1,6 @@
+import { sizeOf } from "../../../core/index.js";
 import { collapse } from "../../plan/collapse.js";
 import type { MapStep } from "../../plan/steps.js";
-import { sizeOf } from "../../../core/index.js";
 import { emitBody } from "../wgsl/emit.js";
 import { builder, type Kernel } from "../wgsl/module.js";
 import { indent, plus, walk } from "../wgsl/walk.js";
@@ -29,6 +29,12 @@ export const mapKernels = (step: MapStep): Kernel[] => {
   const stores = step.outputs.map(({ value, view, dtype }, i) =>
     k.buffer(view.buffer, dtype, "write").store(address(step.inputs.length + i), `v${value}`),
   );
-  const body = [`let i = group * ${WORKGROUP}u + lane;`, `if (i >= ${count}) { return; }`, ...lines, ...values, ...stores];
+  const body = [
+    `let i = group * ${WORKGROUP}u + lane;`,
+    `if (i >= ${count}) { return; }`,
+    ...lines,
+    ...values,
+    ...stores,
+  ];
   return [k.finish({ workgroupSize: WORKGROUP, workgroups: Math.ceil(size / WORKGROUP), body: indent(body) })];
 };

@@ -1,23 +1,29 @@
 import { sizeOf } from "../../../core/index.js";
 import { collapse } from "../../plan/collapse.js";
-import type { MatmulStep, ReduceStep } from "../../plan/steps.js";
-import { builder, type Kernel, scratch } from "../wgsl/module.js";
-import { type Builder, vector } from "../wgsl/module.js";
+import type { MatmulStep, ReduceStep, View } from "../../plan/steps.js";
+import { type Builder, builder, type Kernel, scratch, vector } from "../wgsl/module.js";
 import { plus, walk } from "../wgsl/walk.js";
 import type { Lowering } from "./lowering.js";
 import { mapKernels } from "./map.js";
 import { reduceKernels } from "./reduce.js";
 
-/** What both variants need: sizes as parameters, element addresses from (row, k) and (k, column). */
-export interface MatmulText {
+/** Address of an element in two parts to be added: from the index before last, with the base, and from the last index. */
+interface Addressed {
+  readonly outer: (index: string) => string;
+  readonly unit: (index: string) => string;
+  readonly load: (address: string) => string;
+}
+
+/** What both variants need. a is addressed by (row, inner), b by (inner, column). */
+interface MatmulText {
   readonly k: Builder;
   readonly sizes: { readonly m: number; readonly n: number; readonly inner: number; readonly batch: number };
   readonly m: string;
   readonly n: string;
   /** Lines that define baseA and baseB from `batch`. */
   readonly bases: readonly string[];
-  readonly loadA: (row: string, inner: string) => string;
-  readonly loadB: (inner: string, column: string) => string;
+  readonly a: Addressed;
+  readonly b: Addressed;
   /** Whether neighbouring k (of a), or neighbouring columns (of b), are neighbours in memory. */
   readonly rowsOfA: boolean;
   readonly rowsOfB: boolean;
@@ -31,16 +37,13 @@ const matmulText = (step: MatmulStep): MatmulText => {
   const n = b.shape[rank - 1];
   const lead = a.shape.slice(0, -2);
   const space = collapse({ shape: lead, strides: [a.strides.slice(0, -2), b.strides.slice(0, -2)] });
-  const { lines, offsets } = walk(k, space.shape, space.strides, "batch", "c");
-  const loader = (view: typeof a, base: string) => {
+  const { lines, offsets } = walk(k, space.shape, space.strides, "batch", "axis");
+  const addressed = (view: View, base: string) => {
     const access = k.buffer(view.buffer, "f32", "read");
-    const [outer, unit] = view.strides.slice(-2);
-    const times = (index: string, stride: number) =>
-      stride === 1 ? index : stride === 0 ? "0u" : `${index} * ${k.param(stride)}`;
-    // One text for each axis, so that the parameters are added once however often they are read.
-    const scales = [outer, unit].map((stride) => times("#", stride));
-    return (i: string, j: string) =>
-      access.load([base, scales[0].replace("#", i), scales[1].replace("#", j)].filter((t) => t !== "0u").join(" + "));
+    const [outer, unit] = view.strides
+      .slice(-2)
+      .map((stride) => (index: string) => (stride === 1 ? index : `${index} * ${k.param(stride)}`));
+    return { outer: (row: string) => plus(base, outer(row)), unit, load: access.load };
   };
   return {
     k,
@@ -52,53 +55,61 @@ const matmulText = (step: MatmulStep): MatmulText => {
       `let baseA = ${plus(k.param(a.offset), offsets[0])};`,
       `let baseB = ${plus(k.param(b.offset), offsets[1])};`,
     ],
-    loadA: loader(a, "baseA"),
-    loadB: loader(b, "baseB"),
+    a: addressed(a, "baseA"),
+    b: addressed(b, "baseB"),
     rowsOfA: a.strides[rank - 1] === 1,
     rowsOfB: b.strides[rank - 1] === 1,
   };
 };
 
+/** Rows and groups of four columns that one invocation of the register kernel computes. */
+const REGISTER_TILE = { rows: 8, quads: 2 };
+
 /**
- * For adapters that run on the CPU: no barrier, no shared memory; each invocation keeps 8 rows × 8 columns (or 1 × 8) in
- * registers and walks the inner axis. Rows and columns past the edge repeat the last one and are not stored.
+ * For adapters that run on the CPU: no barrier, no shared memory; each invocation keeps a tile in registers and walks the
+ * inner axis. Rows and columns past the edge repeat the last one and are not stored.
  */
 const registerKernel = (step: MatmulStep): Kernel => {
-  const { k, sizes, m, n, bases, loadA, loadB } = matmulText(step);
-  const rows = sizes.m === 1 ? 1 : sizes.m < 8 ? 4 : 8;
+  const { k, sizes, m, n, bases, a, b } = matmulText(step);
+  const rows = Math.min(REGISTER_TILE.rows, 2 ** Math.ceil(Math.log2(sizes.m)));
+  const columns = 4 * REGISTER_TILE.quads;
   const down = Math.ceil(sizes.m / rows);
-  const across = Math.ceil(sizes.n / 8);
+  const across = Math.ceil(sizes.n / columns);
   const tiles = down * across * sizes.batch;
   const [downText, acrossText] = [k.param(down), k.param(across)];
   const out = k.buffer(step.output.buffer, "f32", "write");
   const offset = k.param(step.output.offset);
-  const each = Array.from({ length: rows }, (_, i) => i);
-  const columns = (side: number) => [0, 1, 2, 3].map((i) => loadB("s", `n${4 * side + i}`)).join(", ");
+  const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
+  const quads = upTo(REGISTER_TILE.quads);
+  const quadOfB = (q: number) =>
+    upTo(4)
+      .map((c) => b.load(`down_b + n${4 * q + c}`))
+      .join(", ");
   const lines = [
     "let tile = group * 4u + lane;",
     `if (tile >= ${k.param(tiles)}) { return; }`,
-    `let column = tile % ${acrossText} * 8u;`,
+    `let column = tile % ${acrossText} * ${columns}u;`,
     `let above = tile / ${acrossText};`,
     `let row = above % ${downText} * ${rows}u;`,
     `let batch = above / ${downText};`,
     ...bases,
-    ...each.map((i) => `let m${i} = min(row + ${i}u, ${m} - 1u);`),
-    ...Array.from({ length: 8 }, (_, i) => `let n${i} = min(column + ${i}u, ${n} - 1u);`),
-    ...each.flatMap((i) => [`var p${i} = vec4<f32>();`, `var q${i} = vec4<f32>();`]),
+    ...upTo(rows).map((i) => `let m${i} = ${a.outer(`min(row + ${i}u, ${m} - 1u)`)};`),
+    ...upTo(columns).map((i) => `let n${i} = ${b.unit(`min(column + ${i}u, ${n} - 1u)`)};`),
+    ...upTo(rows).flatMap((i) => quads.map((q) => `var c${i}_${q} = vec4<f32>();`)),
     `for (var s = 0u; s < ${k.param(sizes.inner)}; s++) {`,
-    `  let left = vec4<f32>(${columns(0)});`,
-    `  let right = vec4<f32>(${columns(1)});`,
-    ...each.flatMap((i) => [
-      `  let a${i} = ${loadA(`m${i}`, "s")};`,
-      `  p${i} += a${i} * left;`,
-      `  q${i} += a${i} * right;`,
+    `  let along_a = ${a.unit("s")};`,
+    `  let down_b = ${b.outer("s")};`,
+    ...quads.map((q) => `  let b${q} = vec4<f32>(${quadOfB(q)});`),
+    ...upTo(rows).flatMap((i) => [
+      `  let a${i} = ${a.load(`m${i} + along_a`)};`,
+      ...quads.map((q) => `  c${i}_${q} += a${i} * b${q};`),
     ]),
     "}",
-    ...each.flatMap((i) => [
+    ...upTo(rows).flatMap((i) => [
       `if (row + ${i}u < ${m}) {`,
       `  let at = ${offset} + (batch * ${m} + row + ${i}u) * ${n} + column;`,
-      ...Array.from({ length: 8 }, (_, j) => {
-        const value = `${j < 4 ? "p" : "q"}${i}.${"xyzw"[j % 4]}`;
+      ...upTo(columns).map((j) => {
+        const value = `c${i}_${j >> 2}.${"xyzw"[j & 3]}`;
         return `  if (column + ${j}u < ${n}) { ${out.store(`at + ${j}u`, value)} }`;
       }),
       "}",
@@ -115,7 +126,7 @@ const DEPTH = 16;
  * invocation. Few tiles and a long inner axis (weight gradients): the inner axis is cut, the parts are added afterwards.
  */
 const tiledKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
-  const { k, sizes, m, n, bases, loadA, loadB, rowsOfA, rowsOfB } = matmulText(step);
+  const { k, sizes, m, n, bases, a, b, rowsOfA, rowsOfB } = matmulText(step);
   const [down, across] = [Math.ceil(sizes.m / TILE), Math.ceil(sizes.n / TILE)];
   const tiles = down * across * sizes.batch;
   const cuts = Math.max(1, Math.min(Math.floor(256 / tiles), Math.floor(sizes.inner / 128)));
@@ -156,8 +167,8 @@ const tiledKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
     `    let bs = block + ${bInner};`,
     "    var va = 0.0;",
     "    var vb = 0.0;",
-    `    if (am < ${m} && as_ < end) { va = ${loadA("am", "as_")}; }`,
-    `    if (bn < ${n} && bs < end) { vb = ${loadB("bs", "bn")}; }`,
+    `    if (am < ${m} && as_ < end) { va = ${a.load(`${a.outer("am")} + ${a.unit("as_")}`)}; }`,
+    `    if (bn < ${n} && bs < end) { vb = ${b.load(`${b.outer("bs")} + ${b.unit("bn")}`)}; }`,
     `    tileA[(${aInner}) * ${stride}u + ${aOuter}] = va;`,
     `    tileB[(${bInner}) * ${stride}u + ${bOuter}] = vb;`,
     "  }",

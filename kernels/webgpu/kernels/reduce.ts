@@ -4,8 +4,8 @@ import type { ReduceStep, View } from "../../plan/steps.js";
 import { emitBody } from "../wgsl/emit.js";
 import { type Builder, builder, type Kernel, scratch } from "../wgsl/module.js";
 import { indent, plus, walk } from "../wgsl/walk.js";
-import { mapKernels } from "./map.js";
 import type { Lowering } from "./lowering.js";
+import { mapKernels } from "./map.js";
 
 /** Terms that one invocation adds up in a row: more than that loses digits, and leaves the other invocations idle. */
 const BLOCK = 32;
@@ -68,8 +68,20 @@ export const reduceKernels = (step: ReduceStep, lowering: Lowering, level = 0): 
   const cut = cutOf(kept, reduced, rows, lowering.wide);
   const { lanes, chunks } = cut;
 
-  const outer = walk(k, space.shape.slice(0, axis), space.strides.map((s) => s.slice(0, axis)), "row", "c");
-  const inner = walk(k, space.shape.slice(axis), space.strides.map((s) => s.slice(axis)), "r", "d");
+  const outer = walk(
+    k,
+    space.shape.slice(0, axis),
+    space.strides.map((s) => s.slice(0, axis)),
+    "row",
+    "c",
+  );
+  const inner = walk(
+    k,
+    space.shape.slice(axis),
+    space.strides.map((s) => s.slice(axis)),
+    "r",
+    "d",
+  );
   let seen = 0;
   const values = emitBody(k, step.body, (position) => {
     const it = step.body[position];
@@ -78,7 +90,9 @@ export const reduceKernels = (step: ReduceStep, lowering: Lowering, level = 0): 
       return `${it.dtype}(${plus(outer.offsets[at], inner.offsets[at])})`;
     }
     if (it.op !== "load") return "";
-    return k.buffer(step.inputs[it.input].buffer, it.dtype, "read").load(plus(`base${it.input}`, inner.offsets[it.input]));
+    return k
+      .buffer(step.inputs[it.input].buffer, it.dtype, "read")
+      .load(plus(`base${it.input}`, inner.offsets[it.input]));
   });
   const bases = step.inputs.map((view, i) => `let base${i} = ${plus(k.param(view.offset), outer.offsets[i])};`);
 

@@ -117,7 +117,10 @@ const listKernels = ({ inputs: [ids, updates], output }: CallStep, n: number, si
  * in the order of their positions. Deterministic without atomics; O(n) for n ids, whatever the number of rows.
  */
 export const scatterAddKernels = (step: CallStep, lowering: Lowering): Kernel[] => {
-  const { inputs: [ids, updates], output } = step;
+  const {
+    inputs: [ids, updates],
+    output,
+  } = step;
   const size = sizeOf(output.shape);
   if (size === 0) return [];
   const n = sizeOf(ids.shape);

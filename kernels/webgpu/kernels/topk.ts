@@ -32,7 +32,13 @@ const clearKernel = (count: number): Kernel => {
 };
 
 /** Counts the next digit of the elements that agree with the threshold so far. Integer atomics: any order, one result. */
-const histogramKernel = ({ inputs: [x] }: CallStep, size: number, shift: number, bits: number, wide: boolean): Kernel => {
+const histogramKernel = (
+  { inputs: [x] }: CallStep,
+  size: number,
+  shift: number,
+  bits: number,
+  wide: boolean,
+): Kernel => {
   const k = builder("topk-histogram");
   const source = k.buffer(x.buffer, "u32", "read");
   const state = k.buffer(scratch(0), "u32", "atomic");
@@ -43,7 +49,9 @@ const histogramKernel = ({ inputs: [x] }: CallStep, size: number, shift: number,
   if (wide) k.declare(`var<workgroup> bins: array<atomic<u32>, ${BINS}>;`);
   const body = [
     `let threshold = ${state.load(THRESHOLD)};`,
-    ...(wide ? [`for (var b = lane; b < ${BINS}u; b += ${lanes}u) { atomicStore(&bins[b], 0u); }`, "workgroupBarrier();"] : []),
+    ...(wide
+      ? [`for (var b = lane; b < ${BINS}u; b += ${lanes}u) { atomicStore(&bins[b], 0u); }`, "workgroupBarrier();"]
+      : []),
     `for (var i = group * ${lanes}u + lane; i < ${k.param(size)}; i += ${k.param(workgroups * lanes)}) {`,
     `  let bits = ${magnitude(source, `${k.param(x.offset)} + i`)};`,
     above > 30

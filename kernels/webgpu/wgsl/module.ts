@@ -95,8 +95,7 @@ export const builder = (label: string): Builder => {
 
   const param = (value: number): string => {
     params.push(value >>> 0);
-    const at = params.length - 1;
-    return `P[${at >> 2}].${LETTERS[at & 3]}`;
+    return `P${params.length - 1}`;
   };
 
   const need = (name: HelperName): string => {
@@ -139,6 +138,8 @@ export const builder = (label: string): Builder => {
         "fn main(@builtin(workgroup_id) at: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>,",
         "        @builtin(local_invocation_index) lane: u32) {",
         "  let group = at.y * grid.x + at.x;",
+        // Read once, before any loop: compilers of software adapters move nothing out of loops.
+        ...params.slice(1).map((_, i) => `  let P${i + 1} = P[${(i + 1) >> 2}].${LETTERS[(i + 1) & 3]};`),
         body,
         "}",
       ].join("\n");

@@ -1,0 +1,233 @@
+/** Laws of compiled functions: the second step builds nothing, buffers are neither leaked nor used after their end. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import * as t from "../core/index.js";
+import { openReference } from "../kernels/reference/index.js";
+import { assertClose, numbersOf, reference } from "./close.js";
+import { eighths, seeds } from "./generators.js";
+import { check, law } from "./law.js";
+
+const read = async (x: t.Tensor): Promise<number[]> => Array.from(await t.read(x));
+
+/** A small network with a gradient and an update: what a training step is made of. */
+type Weights = { readonly w: t.Tensor; readonly v: t.Tensor };
+type State = Weights & { readonly m: Weights };
+const trainingStep = (state: State, x: t.Tensor, y: t.Tensor, step: t.Tensor, k: t.Tensor) => {
+  const params = { w: state.w, v: state.v };
+  const [loss, g] = t.valueAndGrad((p: typeof params) => {
+    const hidden = t.tanh(t.matmul(x, p.w));
+    const kept = t.where(t.bernoulli(t.foldIn(k, t.cast(step, "i32")), 0.75, hidden.shape), hidden, 0);
+    return t.mean(t.square(t.sub(t.matmul(kept, p.v), y)));
+  })(params);
+  const rate = t.div(0.25, t.sqrt(t.add(step, 1)));
+  const m = t.treeZip(([a, b]) => t.lerp(b, a, 0.5), state.m, g);
+  const next = t.treeZip(([p, d]) => t.sub(p, t.mul(rate, d)), params, m);
+  return { state: { ...next, m }, loss };
+};
+const startingState = (): State => ({
+  w: eighths([3, 4], 1, 1),
+  v: eighths([4, 2], 2, 1),
+  m: { w: eighths([3, 4], 3, 0), v: eighths([4, 2], 4, 0) },
+});
+
+const losses = async (device: t.Device, steps: number, watch?: (step: number) => void): Promise<number[]> => {
+  const f = t.compile(trainingStep, device, { donate: [0], name: "step" });
+  let state = t.upload(startingState(), device);
+  const out: number[] = [];
+  for (let step = 0; step < steps; step++) {
+    const next = f(state, eighths([5, 3], step), eighths([5, 2], step + 100), step, t.key(7));
+    out.push((await read(next.loss))[0]);
+    t.dispose(next.loss);
+    state = next.state;
+    watch?.(step);
+  }
+  t.dispose(state);
+  for (const program of f.programs()) program.free();
+  return out;
+};
+
+check("the second step compiles nothing, plans nothing, and no step leaks a buffer", async (device) => {
+  const before = device.stats();
+  const seen: t.DeviceStats[] = [];
+  const got = await losses(device, 6, () => seen.push(device.stats()));
+  for (const later of seen.slice(1)) {
+    const first = seen[0];
+    assert.deepEqual(
+      [later.programs, later.kernels, later.liveBuffers],
+      [first.programs, first.kernels, first.liveBuffers],
+    );
+    assert.equal(later.liveBytes, first.liveBytes);
+  }
+  assert.equal(seen[0].programs, before.programs + 1);
+  assert.ok(seen[5].launches > seen[0].launches);
+  assert.equal(device.stats().liveBuffers, before.liveBuffers, "all given back");
+  assert.equal(device.stats().liveBytes, before.liveBytes);
+  assertClose(got, await losses(reference, 6), { rel: 1e-5 });
+});
+
+check("the same step on a fresh program needs no new kernel", async (device) => {
+  await losses(device, 1);
+  const before = device.stats();
+  await losses(device, 1);
+  assert.equal(device.stats().kernels, before.kernels);
+});
+
+check("numbers are data: one program for all of them; other shapes, dtypes and trees get their own", async (device) => {
+  const f = t.compile((x: t.Tensor, p: { a: t.Tensor }) => t.add(t.mul(x, p.a), 1), device);
+  for (const [x, a] of [
+    [2, 3],
+    [0.5, -4],
+    [0, 0],
+  ]) {
+    const out = f(x, { a });
+    assert.deepEqual(await read(out), [x * a + 1]);
+    t.dispose(out);
+  }
+  assert.equal(f.programs().length, 1);
+  const other = f(t.tensor([1, 2]), { a: 2 });
+  assert.deepEqual(await read(other), [3, 5]);
+  assert.equal(f.programs().length, 2);
+  t.dispose(other, f(t.tensor([3, 4]), { a: t.tensor(5) }));
+  assert.equal(f.programs().length, 2);
+  for (const program of f.programs()) program.free();
+});
+
+check("captured tensors are bound at each call; a disposed one is refused then", async (device) => {
+  const w = t.upload(t.tensor([1, 2]), device);
+  const f = t.compile((x: t.Tensor) => t.mul(x, w), device, { name: "scaled" });
+  for (const x of [3, 4]) {
+    const out = f(x);
+    assert.deepEqual(await read(out), [x, 2 * x]);
+    t.dispose(out);
+  }
+  const g = t.evaluate(t.grad((p: t.Tensor) => t.sum(t.mul(p, w)))(t.tensor([5, 6])), device);
+  assert.deepEqual(await read(g), [1, 2]);
+  t.dispose(g, w);
+  assert.throws(() => f(1), /OwnershipError: scaled: this f32\[2\] was disposed of by dispose/);
+  for (const program of f.programs()) program.free();
+});
+
+check("a donated or disposed tensor throws wherever it is used, and names how it ended", async (device) => {
+  const x = t.upload(t.tensor([1, 2, 3]), device);
+  const step = t.compile((p: { x: t.Tensor }, d: t.Tensor) => ({ x: t.sub(p.x, d) }), device, {
+    donate: [0],
+    name: "step",
+  });
+  const next = step({ x }, 1);
+  assert.deepEqual(await read(next.x), [0, 1, 2]);
+  const gone = /OwnershipError: .*f32\[3\] was donated to step\(…\), argument 0\n {2}hint: keep the result/;
+  assert.throws(() => step({ x }, 1), gone);
+  await assert.rejects(t.read(x), gone);
+  assert.throws(() => t.evaluate(t.add(x, 1), device), gone);
+  t.dispose(x); // ended already: nothing happens
+  t.dispose(next);
+  t.dispose(next);
+  await assert.rejects(t.read(next.x), /OwnershipError: read: this f32\[3\] was disposed of by dispose/);
+  assert.throws(() => step(next, 1), t.OwnershipError);
+  for (const program of step.programs()) program.free();
+});
+
+check("a failed call leaves no buffer behind", async (device) => {
+  const gone = t.upload(t.tensor([1]), device);
+  t.dispose(gone);
+  const f = t.compile((x: t.Tensor, y: t.Tensor) => t.add(x, y), device);
+  t.dispose(f(t.tensor([1]), t.tensor([2])));
+  const before = device.stats().liveBuffers;
+  assert.throws(() => f(t.tensor([1]), gone), t.OwnershipError);
+  assert.throws(() => f(t.tensor([1]), t.add(t.tensor([1]), 1)), t.OwnershipError);
+  assert.equal(device.stats().liveBuffers, before);
+  for (const program of f.programs()) program.free();
+});
+
+check("a tensor of another device is refused, and says where it lies", async (device) => {
+  const elsewhere = await openReference();
+  const x = t.upload(t.tensor([1, 2]), elsewhere);
+  const f = t.compile((y: t.Tensor) => t.mul(y, 2), device);
+  assert.throws(() => f(x), /OwnershipError: .*f32\[2\] lies on reference, not on/);
+  assert.throws(() => t.evaluate(t.add(x, 1), device), t.OwnershipError);
+  t.dispose(x);
+  assert.equal(elsewhere.stats().liveBuffers, 0);
+  await elsewhere.close();
+});
+
+check("evaluate, upload, read and dispose come out even; `using` frees at the end of its block", async (device) => {
+  const before = device.stats();
+  const tree = t.upload({ a: t.tensor([1, 2]), b: [t.tensor([[3]], undefined, "i32")] }, device);
+  assert.equal(device.stats().liveBuffers, before.liveBuffers + 2);
+  assert.equal(t.upload(tree, device).a, tree.a, "stored tensors stay where they are");
+  assert.equal(t.deviceOf(tree.a), device);
+  {
+    using sums = t.disposable(t.evaluate({ s: t.sum(tree.a), u: t.add(tree.b[0], 1) }, device));
+    assert.deepEqual(await read(sums.value.s), [3]);
+    assert.deepEqual(await read(sums.value.u), [4]);
+    assert.equal(device.stats().liveBuffers, before.liveBuffers + 4);
+  }
+  t.dispose(tree);
+  assert.equal(device.stats().liveBuffers, before.liveBuffers);
+  assert.equal(device.stats().liveBytes, before.liveBytes);
+});
+
+law(
+  "reading back what was uploaded is the identity, for every dtype",
+  fc.tuple(
+    fc.constantFrom<t.DType>("f32", "i32", "u32", "bool"),
+    fc.array(fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), { maxLength: 9 }),
+  ),
+  async ([dtype, numbers], device) => {
+    const data =
+      dtype === "f32"
+        ? Float32Array.from(numbers)
+        : dtype === "i32"
+          ? Int32Array.from(numbers)
+          : Uint32Array.from(numbers, (n) => (dtype === "bool" ? n & 1 : n));
+    const [back] = await numbersOf(t.upload(t.tensor(data, undefined, dtype), device));
+    assert.deepEqual(Array.from(back), Array.from(data));
+  },
+);
+
+law(
+  "outputs are fresh: changing course after one call does not disturb earlier results",
+  fc.tuple(seeds(), fc.integer({ min: 1, max: 4 })),
+  async ([seed, n], device) => {
+    const f = t.compile((x: t.Tensor) => [x, t.mul(x, 2), t.sum(x)], device);
+    const kept: { got: t.Tensor[]; x: t.Tensor }[] = [];
+    for (let i = 0; i < n; i++) {
+      const x = eighths([2, 3], seed + i);
+      kept.push({ got: f(x), x });
+    }
+    for (const { got, x } of kept) {
+      const want = Array.from(t.constantData(x).data);
+      assert.deepEqual(await read(got[0]), want);
+      assert.deepEqual(
+        await read(got[1]),
+        want.map((value) => 2 * value),
+      );
+      t.dispose(got);
+    }
+    for (const program of f.programs()) program.free();
+  },
+  { effort: 0.3 },
+);
+
+test("what has no numbers yet is refused with a hint", async () => {
+  const lazy = t.add(t.tensor([1]), 1);
+  await assert.rejects(t.read(lazy), /OwnershipError: read\(f32\[1\]\): it has no numbers yet\n {2}hint: evaluate/);
+  const f = t.compile((x: t.Tensor) => x, reference);
+  assert.throws(() => f(lazy), /OwnershipError: .* an argument f32\[1\] is an uncomputed add\n {2}hint: /);
+  assert.throws(() => f("text" as unknown as t.Tensor), /ShapeError: compiled function: an argument holds a string/);
+});
+
+test("a function is traced once for each structure", async () => {
+  let traces = 0;
+  const f = t.compile((x: { a: t.Tensor; b: t.Tensor }) => {
+    traces++;
+    return t.add(x.a, x.b);
+  }, reference);
+  for (let i = 0; i < 3; i++)
+    t.dispose(f({ a: t.tensor([i]), b: t.tensor([1]) }), f({ b: t.tensor([i]), a: t.tensor([1]) }));
+  assert.equal(traces, 1);
+  t.dispose(f({ a: t.tensor([1, 2]), b: t.tensor([1]) }));
+  assert.equal(traces, 2);
+  assert.deepEqual(await read(t.tensor([1, 2])), [1, 2], "constants can be read where they are");
+});

@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { DeviceError } from "../core/index.js";
+import { createAllocator, PADDING } from "../kernels/cpu/allocator.js";
+
+const seed = process.env.FC_SEED === undefined ? undefined : Number(process.env.FC_SEED);
+const START = 1024;
+const LIMIT = 2 ** 20;
+
+/** Requests, each of which frees some earlier block, or none, after it. */
+const traffic = () =>
+  fc.array(
+    fc.record({ bytes: fc.oneof(fc.nat({ max: 200 }), fc.nat({ max: 20000 })), frees: fc.option(fc.nat({ max: 99 })) }),
+    { maxLength: 120 },
+  );
+
+const fresh = () => {
+  let end = START;
+  const allocator = createAllocator(START, LIMIT, (to) => {
+    end = Math.max(end, to);
+    return true;
+  });
+  return { allocator, end: () => end };
+};
+
+/** Plays the requests; calls `check` with all live blocks after each. */
+const play = (
+  allocator: ReturnType<typeof createAllocator>,
+  requests: readonly { bytes: number; frees: number | null }[],
+  check: (live: ReadonlyMap<number, number>) => void,
+): Map<number, number> => {
+  const live = new Map<number, number>();
+  for (const { bytes, frees } of requests) {
+    let address: number;
+    try {
+      address = allocator.allocate(bytes);
+    } catch (error) {
+      assert.ok(error instanceof DeviceError);
+      continue;
+    }
+    live.set(address, bytes);
+    const victim = frees === null ? undefined : [...live.keys()][frees % live.size];
+    if (victim !== undefined) {
+      allocator.release(victim);
+      live.delete(victim);
+    }
+    check(live);
+  }
+  return live;
+};
+
+test("blocks are aligned, padded, inside the memory, and never overlap", () =>
+  fc.assert(
+    fc.property(traffic(), (requests) => {
+      const { allocator, end } = fresh();
+      play(allocator, requests, (live) => {
+        const sorted = [...live].sort(([a], [b]) => a - b);
+        sorted.forEach(([address, bytes], i) => {
+          assert.equal(address % 16, 0);
+          assert.ok(address >= START);
+          assert.ok(address + bytes + PADDING <= (sorted[i + 1]?.[0] ?? end()));
+        });
+        assert.equal(allocator.liveBlocks(), live.size);
+      });
+    }),
+    { seed },
+  ));
+
+test("what is given back is one block again: the same traffic needs no more memory the next time", () =>
+  fc.assert(
+    fc.property(traffic(), (requests) => {
+      const { allocator, end } = fresh();
+      const ends = [1, 2, 3].map(() => {
+        for (const address of play(allocator, requests, () => {}).keys()) allocator.release(address);
+        assert.equal(allocator.liveBytes(), 0);
+        return end();
+      });
+      assert.equal(ends[1], ends[0]);
+      assert.equal(ends[2], ends[0]);
+      // Everything is free, so everything that was ever used fits into one block.
+      const whole = ends[0] - START - PADDING;
+      if (whole > 0) assert.equal(allocator.allocate(whole), START);
+      assert.equal(end(), ends[0]);
+    }),
+    { seed },
+  ));
+
+test("too much is a DeviceError with the numbers, and leaves the allocator as it was", () => {
+  const { allocator } = fresh();
+  const kept = allocator.allocate(1000);
+  const before = allocator.liveBytes();
+  assert.throws(
+    () => allocator.allocate(LIMIT),
+    (error: Error) => error instanceof DeviceError && error.message.includes(String(LIMIT)),
+  );
+  assert.equal(allocator.liveBytes(), before);
+  allocator.release(kept);
+  assert.throws(() => allocator.release(kept), DeviceError);
+  assert.equal(allocator.liveBytes(), 0);
+});
