@@ -4,7 +4,7 @@ import { logSigmoid, mul, neg, sub, type Tensor } from "../core/index.js";
 export interface SideScores {
   /** Log-probability of the completion under the policy, summed over its tokens. */
   readonly policy: Tensor;
-  /** The same under the reference; no gradient flows through it. */
+  /** The same under the reference: numbers, not a function of the weights. */
   readonly reference: Tensor;
   /** Tokens of the completion. */
   readonly tokens: Tensor;

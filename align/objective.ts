@@ -8,7 +8,6 @@ import {
   neg,
   ShapeError,
   sliceAxis,
-  stopGradient,
   sum,
   type Tensor,
   typeOf,
@@ -116,7 +115,7 @@ const halves = (x: Tensor): readonly [Tensor, Tensor] => {
 
 /** Pair scores of a scored block against the reference's log-probabilities f32 [2B]. */
 const pairScores = (scored: Scored, reference: Tensor): PairScores => {
-  const [policy, tokens, ref] = [completionLogps(scored), targetCount(scored), stopGradient(reference)].map(halves);
+  const [policy, tokens, ref] = [completionLogps(scored), targetCount(scored), reference].map(halves);
   const side = (i: 0 | 1) => ({ policy: policy[i], reference: ref[i], tokens: tokens[i] });
   return { chosen: side(0), rejected: side(1) };
 };

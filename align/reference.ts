@@ -42,6 +42,18 @@ export const batchTensors = (
   return reference === undefined ? compared : { ...compared, reference: tensor(reference, [rows], "f32") };
 };
 
+/**
+ * A vocabulary that is too small would be read as zeros, on every device.
+ * Errors: InputError naming the first id that the reference model does not have.
+ */
+const checkVocabulary = ({ ids }: TrainingBatch, { config: { vocabSize } }: Weights): void => {
+  const foreign = ids.find((id) => id < 0 || id >= vocabSize);
+  if (foreign !== undefined)
+    throw new InputError(
+      `token id ${foreign} is outside of the reference model's vocabulary of ${vocabSize}; policy and reference must share a tokenizer`,
+    );
+};
+
 /** Asks a model for the log-probabilities of completions. */
 export interface ReferenceAsker {
   /** Of each row of a batch, [rows]; the caller owns the answer. */
@@ -86,6 +98,7 @@ export const feeder = ({ name, usesReference }: Objective, model: Weights | unde
         throw new InputError(
           `${name} compares with a reference model, and neither it nor its log-probabilities are given`,
         );
+      checkVocabulary(batch, model);
       asker ??= referenceAsker(model, device);
       const reference = asker.ask(tensors);
       try {
@@ -108,6 +121,7 @@ export const withReference = async (
   try {
     const out: TrainingBatch[] = [];
     for (const batch of batches) {
+      checkVocabulary(batch, model);
       const answer = asker.ask(batchTensors(batch, false));
       out.push({ ...batch, reference: await read(answer).finally(() => dispose(answer)) });
     }

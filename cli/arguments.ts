@@ -1,5 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { InputError } from "../core/errors.js";
+import { oneLine, show } from "../models/json.js";
 import { type CommandName, type OptionName, optionsOf, spelled } from "./options.js";
 import { suggestion } from "./suggest.js";
 
@@ -75,13 +76,13 @@ export const parseArguments = (command: CommandName, args: readonly string[]): G
 
 const stray = (command: CommandName, value: string): InputError =>
   new InputError(
-    `taugrad ${command} takes no argument "${value}"; options begin with --, see taugrad ${command} --help`,
+    `taugrad ${command} takes no argument ${show(value)}; options begin with --, see taugrad ${command} --help`,
   );
 
 const unknown = (command: CommandName, written: string, name: string): InputError => {
   if (Object.hasOwn(later, name) && optionsOf(command).has("config"))
     return new InputError(`${written}: ${later[name]}`);
-  return new InputError(`taugrad ${command} has no option ${written}${didYouMean(command, name)}`);
+  return new InputError(`taugrad ${command} has no option ${oneLine(written)}${didYouMean(command, name)}`);
 };
 
 const didYouMean = (command: CommandName, name: string): string => {

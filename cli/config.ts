@@ -1,7 +1,7 @@
 import { InputError } from "../core/errors.js";
 import { isObject, oneLine, readText, show } from "../models/json.js";
 import type { Option } from "./option-kinds.js";
-import { type CommandName, type OptionName, optionsOf, specOf, spelled, type Values } from "./options.js";
+import { type CommandName, commands, type OptionName, optionsOf, specOf, spelled, type Values } from "./options.js";
 import { suggestion } from "./suggest.js";
 
 /**
@@ -63,6 +63,12 @@ const readYaml = async (command: CommandName, path: string): Promise<Partial<Rec
 };
 
 const unknownKey = (command: CommandName, path: string, written: string): InputError => {
+  const other = (Object.keys(commands) as CommandName[]).find(
+    (name) => specOf(name).keys && optionsOf(name).has(written.replaceAll("-", "_") as OptionName),
+  );
+  const own = optionsOf(command).has(written.replaceAll("-", "_") as OptionName);
+  if (other !== undefined && !own)
+    return new InputError(`${path}: "${written}" is a key of taugrad ${other}, not of taugrad ${command}`);
   const names = [...optionsOf(command).keys()].filter((name) => name !== "config" && name !== "json");
   const meant = suggestion(written.replaceAll("-", "_"), names);
   const help = meant === undefined ? `see taugrad ${command} --help` : `did you mean "${meant}"?`;

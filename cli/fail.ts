@@ -39,7 +39,7 @@ export const failure = (error: unknown): Failure => {
     const path = "path" in error && typeof error.path === "string" ? error.path : String(error.syscall);
     if (what !== undefined) return { code: 2, message: `taugrad: ${path}: ${what}` };
   }
-  if (error instanceof RangeError && /allocation|array length|buffer/i.test(error.message))
+  if (error instanceof RangeError && /alloc|array length|buffer/i.test(error.message))
     return {
       code: 2,
       message: `taugrad: out of memory (${joined(error.message)}); use a smaller model, batch or length`,

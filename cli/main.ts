@@ -1,4 +1,5 @@
 import { InputError } from "../core/errors.js";
+import { show } from "../models/json.js";
 import { parseArguments } from "./arguments.js";
 import { resolveValues } from "./config.js";
 import { failure } from "./fail.js";
@@ -25,7 +26,7 @@ const isCommand = (name: string): name is CommandName => Object.hasOwn(commands,
 const unknownCommand = (name: string): InputError => {
   const meant = suggestion(name, Object.keys(commands));
   return new InputError(
-    `there is no command "${name}"; ${meant === undefined ? "taugrad --help lists the commands" : `did you mean "${meant}"?`}`,
+    `there is no command ${show(name)}; ${meant === undefined ? "taugrad --help lists the commands" : `did you mean "${meant}"?`}`,
   );
 };
 

@@ -9,9 +9,13 @@ export const withDevice = async <T>(
   work: (device: Device) => Promise<T>,
 ): Promise<T> => {
   const { open } = await import("../kernels/index.js");
-  const device = await open(name, { notice: out.note });
-  // `auto` has said what it took, and why.
-  if (name !== "auto") out.note(`device: ${device.description}`);
+  let told = false;
+  const notice = (line: string): void => {
+    told = true;
+    out.note(line);
+  };
+  const device = await open(name, { notice });
+  if (!told) out.note(`device: ${device.description}`);
   try {
     return await work(device);
   } finally {

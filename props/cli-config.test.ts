@@ -6,6 +6,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { parseArguments } from "../cli/arguments.js";
 import { resolveValues } from "../cli/config.js";
+import { failure } from "../cli/fail.js";
 import { type OptionName, optionsOf } from "../cli/options.js";
 import { InputError } from "../core/errors.js";
 import { scratch } from "./cli.js";
@@ -116,4 +117,68 @@ test("what is missing is named", async () => {
 test("null counts as absent", async () => {
   const { beta, max_steps } = await resolved(yamlOf({ ...needed, beta: "null", max_steps: "~" }));
   assert.deepEqual([beta, max_steps], [0.1, -1]);
+});
+
+/** Passes if `run` works, or refuses with one line; anything else is a fault. */
+const worksOrRefuses = async (run: () => Promise<unknown>): Promise<void> => {
+  try {
+    await run();
+  } catch (error) {
+    const { code, message } = failure(error);
+    assert.equal(code, 2, message);
+    assert.ok(!message.includes("\n"), `one line: ${message}`);
+  }
+};
+
+test("whatever words follow a command, they are understood or refused with one line", async () => {
+  const odd = [
+    "--",
+    "-",
+    "-h",
+    "--=",
+    "--=1",
+    "-abc",
+    "--__proto__",
+    "--constructor=1",
+    "--no-",
+    "--help=no",
+    "\n",
+    "",
+  ];
+  const word = fc.oneof(
+    fc.constantFrom(...odd),
+    fc.constantFrom(...optionsOf("dpo").keys()).map((key) => `--${key}`),
+    fc.tuple(fc.constantFrom(...optionsOf("dpo").keys()), fc.string()).map(([key, value]) => `--${key}=${value}`),
+    fc.string(),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.constantFrom("dpo", "generate", "doctor"), fc.array(word, { maxLength: 6 }), (command, args) =>
+      worksOrRefuses(async () => resolveValues(command, parseArguments(command, args).values)),
+    ),
+    { numRuns: 500 },
+  );
+});
+
+test("whatever a file holds, it is understood or refused with one line", async () => {
+  const scrap = fc.constantFrom(
+    "&a",
+    "*a",
+    "<<:",
+    "!!js",
+    "? ",
+    "- ",
+    "{",
+    "]",
+    "|",
+    "%YAML 1.1",
+    "---",
+    "\t",
+    ": ",
+    "beta",
+  );
+  const yaml = fc.array(fc.oneof(scrap, fc.string(), fc.constantFrom("\n", " ")), { maxLength: 12 });
+  await fc.assert(
+    fc.asyncProperty(yaml, (parts) => worksOrRefuses(() => resolved(parts.join("")))),
+    { numRuns: 300 },
+  );
 });

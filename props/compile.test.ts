@@ -210,6 +210,40 @@ law(
   { effort: 0.3 },
 );
 
+check(
+  "a read that is under way keeps its numbers while its tensor is disposed of and its bytes are used again",
+  async (device) => {
+    const f = t.compile((x: t.Tensor) => t.add(x, 1), device, { donate: [0] });
+    let x = t.upload(t.tensor(new Float32Array(1000)), device);
+    const reads: Promise<t.HostData>[] = [];
+    for (let step = 0; step < 8; step++) {
+      reads.push(t.read(x));
+      x = f(x);
+    }
+    reads.push(t.read(x));
+    t.dispose(x);
+    const got = await Promise.all(reads);
+    got.forEach((data, step) => {
+      assert.ok(
+        Array.from(data).every((n) => n === step),
+        `step ${step}: ${data.slice(0, 3)}`,
+      );
+    });
+    for (const program of f.programs()) program.free();
+  },
+);
+
+check("one tensor as two arguments, or twice in a donated tree, is one buffer", async (device) => {
+  const before = device.stats().liveBuffers;
+  const x = t.upload(t.tensor([1, 2]), device);
+  const f = t.compile((p: t.Tensor[], y: t.Tensor) => t.add(t.mul(p[0], p[1]), y), device, { donate: [0] });
+  const out = f([x, x], x);
+  assert.deepEqual(await read(out), [2, 6]);
+  t.dispose(out, x);
+  for (const program of f.programs()) program.free();
+  assert.equal(device.stats().liveBuffers, before);
+});
+
 test("what has no numbers yet is refused with a hint", async () => {
   const lazy = t.add(t.tensor([1]), 1);
   await assert.rejects(t.read(lazy), /OwnershipError: read\(f32\[1\]\): it has no numbers yet\n {2}hint: evaluate/);

@@ -148,8 +148,8 @@ const planned = (name: string, slopes: boolean, numRuns: number) =>
     );
   });
 
-planned("planned = unplanned, and every plan is sound", false, 500);
-planned("planned = unplanned for gradients too", true, 250);
+planned("planned = unplanned, and every plan is sound", false, 700);
+planned("planned = unplanned for gradients too", true, 300);
 
 /** What a device would key its caches by: everything but numbers of constants that are buffers. */
 const structure = (made: Plan): string =>
@@ -218,10 +218,12 @@ test("planning stays near-linear, and deep graphs do not overflow the stack", ()
     });
     return { inputs, outputs };
   };
+  // Of the processor, not of the clock: other tests run beside this one.
   const milliseconds = (graph: t.Graph) => {
-    const start = performance.now();
+    const start = process.cpuUsage();
     plan(graph, able);
-    return performance.now() - start;
+    const { user, system } = process.cpuUsage(start);
+    return (user + system) / 1000;
   };
   milliseconds(chain(500)); // warm
   const [short, long] = [chain(2500), chain(10_000)].map(milliseconds);
@@ -229,8 +231,7 @@ test("planning stays near-linear, and deep graphs do not overflow the stack", ()
   assert.ok(long < 9 * Math.max(short, 100), `chains: ${short} ms, then ${long} ms for four times the nodes`);
   const [few, many] = [optimizer(500), optimizer(2000)].map(milliseconds);
   assert.ok(many < 9 * Math.max(few, 100), `optimizers: ${few} ms, then ${many} ms for four times the leaves`);
-  assert.ok(long < 5000 && many < 5000, `${long} ms and ${many} ms`);
-  console.log(`planned: 20 000-node chain ${long.toFixed(0)} ms, 2 000-leaf optimizer ${many.toFixed(0)} ms`);
+  assert.ok(long < 10_000 && many < 10_000, `${long} ms and ${many} ms`);
 });
 
 test("memory is known before anything runs, and temporaries share it", () => {

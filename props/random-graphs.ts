@@ -104,6 +104,32 @@ const added = (x: t.Tensor, n: number, one: { bound: number; error: number; grai
   return exact ? value(x, bound, 0, one.grain) : value(x, bound, n * (one.error + EPS * (bound + one.bound)), 0);
 };
 
+/** A literal in a's dtype on either side: what the planner may simplify. */
+const LITERALS = [0, 0, 1, 0, 2, -1, 0.5];
+const withLiteral =
+  (
+    f: (x: t.TensorLike, y: t.TensorLike) => t.Tensor,
+    rule: (a: Value, b: Value) => { bound: number; error: number; grain: number },
+  ): Make =>
+  (a, _b, _c, seed) => {
+    const number = LITERALS[(seed >> 1) % LITERALS.length];
+    const { bound, error, grain } = rule(a, value(t.scalar(number), Math.abs(number), 0, 1));
+    return value(seed % 2 === 0 ? f(a.x, number) : f(number, a.x), bound, error, grain);
+  };
+/** Index along one axis of a's shape, whole or in part. */
+const indexAlong = ({ x }: Value, seed: number, dtype: "f32" | "i32" | "u32"): t.Tensor | undefined => {
+  if (x.shape.length === 0) return undefined;
+  const axis = seed % x.shape.length;
+  const longer = x.shape.map((n) => n + 2);
+  const starts = x.shape.map((_, i) => hash(seed, i) % 3);
+  const index = t.iota(longer, axis, dtype);
+  return t.slice(
+    index,
+    starts,
+    x.shape.map((n, i) => n + starts[i]),
+  );
+};
+
 /** Instructions on f32. */
 const floats: Readonly<Record<string, Make>> = {
   neg: (a) => ({ ...a, x: t.neg(a.x) }),
@@ -171,6 +197,15 @@ const floats: Readonly<Record<string, Make>> = {
   add: both(t.add, linear),
   sub: both(t.sub, linear),
   mul: both(t.mul, product),
+  addLiteral: withLiteral(t.add, linear),
+  subLiteral: withLiteral(t.sub, linear),
+  mulLiteral: withLiteral(t.mul, product),
+  divLiteral: (a, _b, _c, seed) => rounded(t.div(a.x, 1 + (seed % 3)), a.bound, a.error),
+  index: (a, _b, _c, seed) => {
+    const x = indexAlong(a, seed, "f32");
+    return x && value(x, Math.max(...a.x.shape) + 2, 0, 0);
+  },
+  uniform: (a, _b, _c, seed) => value(t.uniform(t.key(seed), a.x.shape), 1, 0, 24),
   maximum: both(t.maximum, either),
   minimum: both(t.minimum, either),
   less: compared(t.less),
@@ -273,6 +308,11 @@ const wrapping =
     integer(f(a.x, partner(a, other, seed).x), 2 ** 32);
 const whole: Readonly<Record<string, Make>> = {
   neg: ({ x }) => integer(t.neg(x), 2 ** 32),
+  index: (a, _b, _c, seed) => {
+    const x = indexAlong(a, seed, a.x.dtype === "i32" ? "i32" : "u32");
+    return x && integer(x, Math.max(...a.x.shape) + 2);
+  },
+  bits: (a, _b, _c, seed) => integer(t.cast(t.bits(t.key(seed), a.x.shape), a.x.dtype), 2 ** 32),
   add: wrapping(t.add),
   sub: wrapping(t.sub),
   mul: wrapping(t.mul),
@@ -283,7 +323,7 @@ const whole: Readonly<Record<string, Make>> = {
   equal: compared(t.equal),
   sum: ({ x }, _b, _c, seed) => integer(t.sum(x, someAxes(x.shape.length, seed), seed % 2 === 0), 2 ** 32),
   toF32: ({ x, bound }) => value(t.cast(x, "f32"), bound, 0, 0),
-  toOther: ({ x, bound }) => integer(t.cast(x, x.dtype === "i32" ? "u32" : "i32"), bound),
+  toOther: ({ x }) => integer(t.cast(x, x.dtype === "i32" ? "u32" : "i32"), 2 ** 32),
   toBool: ({ x }) => integer(t.cast(x, "bool"), 1),
   gather: (a, b, _, seed) =>
     a.x.shape.length > 0
@@ -295,6 +335,7 @@ const logic: Readonly<Record<string, Make>> = {
   and: (a, other, _, seed) => integer(t.and(a.x, partner(a, other, seed).x), 1),
   or: (a, other, _, seed) => integer(t.or(a.x, partner(a, other, seed).x), 1),
   not: ({ x }) => integer(t.not(x), 1),
+  bernoulli: ({ x }, _b, _c, seed) => integer(t.bernoulli(t.key(seed), 0.5, x.shape), 1),
   equal: compared(t.equal),
   toF32: ({ x }) => value(t.cast(x, "f32"), 1, 0, 0),
   toI32: ({ x }) => integer(t.cast(x, "i32"), 1),

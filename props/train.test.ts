@@ -244,6 +244,9 @@ check("where policy = reference: loss log 2, rewards, margins and accuracy 0", a
   const { loss, metrics } = await evaluatePreferences(model, model, pairs, { padId: 0, batchSize: 4 }, device);
   assert.ok(Math.abs(loss - Math.LN2) <= 1e-6);
   for (const name of ["chosen", "rejected", "margins", "accuracies"]) assert.equal(metrics[`rewards/${name}`], 0);
+  // The training step is another program than the one that asks the reference; the forward pass must round alike in both.
+  const { records } = await run("dpo", { steps: 1, learningRate: 0.1, batchSize: 6, reference: model }, device);
+  for (const name of ["chosen", "rejected", "margins", "accuracies"]) assert.equal(records[0][`rewards/${name}`], 0);
   dispose(model.params);
 });
 
@@ -437,6 +440,10 @@ check(
     await assert.rejects(train({ ...options, batches }, device).next(), refusal(/reference model/));
     await assert.rejects(train({ ...options, batches, optimizer: merging }, device).next(), refusal(/base model/));
     await assert.rejects(train({ ...options, batches: [] }, device).next(), refusal(/no batches/));
+    const small = { config: { ...trainedConfig, vocabSize: 5 }, params };
+    const compared = train({ ...options, batches, reference: small }, device);
+    await assert.rejects(compared.next(), refusal(/outside of the reference model's vocabulary of 5/));
+    await assert.rejects(referenceLogps(small, pairs, { padId: 0, batchSize: 2 }, device), refusal(/vocabulary of 5/));
     assert.equal(device.stats().liveBuffers, before);
     const untouched = await lastOf(train({ ...options, batches, steps: 0 }, device));
     assert.equal(farthest(await numbersOf(untouched, read), await numbersOf(params, read)), 0);

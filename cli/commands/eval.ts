@@ -24,6 +24,7 @@ export const evalCommand = async (values: Values<"eval">, out: Output): Promise<
   reportRows(path, rows.length, report, out);
   const found = await withDevice(values.device, out, async (device) => {
     const [policy, ref] = [loadModel(folder, device), loadModel(reference, device)];
+    out.start();
     try {
       const options = {
         ...{ lossType, beta: values.beta, batchSize: values.batch_size, gradNorms: values.grad_norms },

@@ -1,6 +1,13 @@
 import { mkdirSync } from "node:fs";
 import { type Device, evaluate, key } from "../../core/index.js";
-import { initParams, type Model, type Params, parseConfig, saveModel, writeCharacterTokenizer } from "../../models/index.js";
+import {
+  initParams,
+  type Model,
+  type Params,
+  parseConfig,
+  saveModel,
+  writeCharacterTokenizer,
+} from "../../models/index.js";
 import { vocabulary } from "./vocabulary.js";
 
 /** 155 264 parameters: three Llama layers over single characters, tied embeddings scaled by 8. */

@@ -43,8 +43,12 @@ export const runDemo = async ({ device: name, outputDir, seed }: DemoOptions): P
     const rows = await runAll(device, outputDir, seed, watch);
     process.stdout.write(`\n${taxTable(rows[0], rows.slice(1))}\n${legend}\n`);
     const seconds = ((performance.now() - begun) / 1000).toFixed(0);
-    process.stdout.write(`\n  ${seconds} s on ${device.description}; metrics.jsonl and the models are in ${outputDir}\n`);
-    process.stdout.write(`  Try one:  node dist/cli.js generate --model ${join(outputDir, "sft")} --greedy --prompt "<bos><u>upr abcde<a>"\n`);
+    process.stdout.write(
+      `\n  ${seconds} s on ${device.description}; metrics.jsonl and the models are in ${outputDir}\n`,
+    );
+    process.stdout.write(
+      `  Try one:  node dist/cli.js generate --model ${join(outputDir, "sft")} --greedy --prompt "<bos><u>upr abcde<a>"\n`,
+    );
   } finally {
     records.close();
     await device.close();

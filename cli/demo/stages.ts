@@ -2,7 +2,7 @@ import { epochOrder } from "../../align/batch.js";
 import { evaluateOn } from "../../align/evaluate.js";
 import { completionObjective, preferenceObjective } from "../../align/objective.js";
 import { referenceDelta } from "../../align/optimizer.js";
-import { referenceAsker, batchTensors } from "../../align/reference.js";
+import { batchTensors, referenceAsker } from "../../align/reference.js";
 import type { TrainingBatch } from "../../align/source.js";
 import { type StepRecord, type TrainOptions, train } from "../../align/train.js";
 import { type Device, dispose, evaluate, read } from "../../core/index.js";
@@ -33,7 +33,7 @@ const LOGGING_STEPS = 10;
 const runStage = async ({ name, ...options }: Stage, device: Device, watch: Watch): Promise<Params> => {
   const shown = watch.progress(name, options.steps);
   const run = train({ ...options, scheduler: "cosine", minRatio: 0.1, loggingSteps: LOGGING_STEPS }, device);
-  let loss = Number.NaN;
+  let loss: number | undefined;
   let more: string | undefined;
   try {
     for (;;) {
@@ -45,7 +45,7 @@ const runStage = async ({ name, ...options }: Stage, device: Device, watch: Watc
         const margin = value.record["rewards/margins"];
         more = margin === undefined ? undefined : `margin ${margin.toFixed(2)}`;
       }
-      shown.step(value.step, { loss, tokens: value.tokens, more });
+      if (loss !== undefined) shown.step(value.step, { loss, tokens: value.tokens, more });
     }
   } finally {
     shown.done();
@@ -153,7 +153,16 @@ export const align = (
   device: Device,
   watch: Watch,
 ): Promise<Params> => {
-  const stage = { name, objective: preference, params: sft, optimizer, batches, steps: 100, learningRate, warmupSteps: 10 };
+  const stage = {
+    name,
+    objective: preference,
+    params: sft,
+    optimizer,
+    batches,
+    steps: 100,
+    learningRate,
+    warmupSteps: 10,
+  };
   return runStage({ ...stage, seed, refDelta: optimizer.usesTau ? refDelta : undefined }, device, watch);
 };
 

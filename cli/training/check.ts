@@ -12,7 +12,14 @@ import type { Output } from "../output.js";
 export type TrainingValues = Omit<Values<"sft">, "config" | "json">;
 
 /** Keys that do something only where a reference delta is merged in. */
-const mergingKeys = ["alpha", "reserve_p", "online_step", "rescale", "merge_preset"] as const;
+const mergingKeys = [
+  "base_model_name_or_path",
+  "alpha",
+  "reserve_p",
+  "online_step",
+  "rescale",
+  "merge_preset",
+] as const;
 
 const merges = ({ optim }: TrainingValues): boolean => optim !== "adamw";
 
@@ -101,9 +108,7 @@ export const readConfigs = (values: TrainingValues): ModelConfig => {
   const reference = values.ref_model_name_or_path ?? folder;
   const referenceConfig = reference === folder ? config : readConfig(reference);
   checkSameVocabulary([folder, config], [reference, referenceConfig]);
-  if (merges(values) && base !== undefined) {
-    checkSameShapes([base, readConfig(base)], [reference, referenceConfig]);
-    checkSameShapes([folder, config], [reference, referenceConfig]);
-  }
+  if (base !== undefined) checkSameShapes([base, readConfig(base)], [reference, referenceConfig]);
+  if (merges(values)) checkSameShapes([folder, config], [reference, referenceConfig]);
   return config;
 };

@@ -43,8 +43,9 @@ export const openCpu = async (): Promise<Device> => {
     compiler,
     scratch: (bytes) => {
       if (bytes > shared.bytes) {
-        heap.release(shared.address);
+        const { address } = shared;
         shared = { address: heap.allocate(bytes), bytes };
+        heap.release(address);
       }
       return shared.address;
     },

@@ -54,16 +54,30 @@ export const createProgram = (plan: Plan, { heap, compiler, scratch, onLaunch }:
       else patches.push({ at: words.push(0) - 1, word });
     return from;
   });
-  const args = heap.allocate(4 * words.length);
-  heap.words().set(words, args / 4);
-
-  const addresses = plan.buffers.map(({ role, bytes }) => {
-    if (role.kind !== "constant") return 0;
+  const owned: number[] = [];
+  const own = (bytes: number): number => {
     const address = heap.allocate(bytes);
-    writeNumbers(heap, address, role.data);
+    owned.push(address);
     return address;
-  });
-  const owned = [args, ...addresses.filter((address) => address !== 0)];
+  };
+  const disown = (): void => {
+    for (const address of owned.splice(0)) heap.release(address);
+  };
+  let args: number;
+  let addresses: number[];
+  try {
+    args = own(4 * words.length);
+    heap.words().set(words, args / 4);
+    addresses = plan.buffers.map(({ role, bytes }) => {
+      if (role.kind !== "constant") return 0;
+      const address = own(bytes);
+      writeNumbers(heap, address, role.data);
+      return address;
+    });
+  } catch (error) {
+    disown();
+    throw error;
+  }
   const blockAddresses = blocks.map((from) => args + 4 * from);
 
   const resolve = (inputs: readonly number[], slots: readonly number[], outputs: number[]): void => {
@@ -115,7 +129,7 @@ export const createProgram = (plan: Plan, { heap, compiler, scratch, onLaunch }:
     free: () => {
       if (isFree) return;
       isFree = true;
-      for (const address of owned) heap.release(address);
+      disown();
     },
   };
 };

@@ -1,4 +1,14 @@
 import { DeviceError } from "../../core/index.js";
+import { vulkanIsMissing } from "./vulkan-loader.js";
+
+/** One shape that subgroup matrices (tensor cores) come in. */
+interface SubgroupMatrixConfig {
+  readonly componentType: string;
+  readonly resultComponentType: string;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+}
 
 /** What a person or a program may want to know of an adapter. */
 export interface AdapterReport {
@@ -12,7 +22,7 @@ export interface AdapterReport {
   readonly subgroupMinSize: number | undefined;
   readonly subgroupMaxSize: number | undefined;
   /** Tensor-core shapes, as Dawn lists them; empty where there are none. */
-  readonly subgroupMatrixConfigs: readonly unknown[];
+  readonly subgroupMatrixConfigs: readonly SubgroupMatrixConfig[];
   readonly features: readonly string[];
   readonly limits: Readonly<Record<string, number>>;
 }
@@ -42,7 +52,7 @@ const loadDawn = async (): Promise<typeof import("webgpu")> => {
 };
 
 const reportOf = (adapter: GPUAdapter): AdapterReport => {
-  const info = adapter.info as GPUAdapterInfo & { readonly subgroupMatrixConfigs?: Iterable<unknown> };
+  const info = adapter.info as GPUAdapterInfo & { readonly subgroupMatrixConfigs?: Iterable<SubgroupMatrixConfig> };
   const names = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
   const limits: Record<string, number> = {};
   for (const name in adapter.limits) {
@@ -58,7 +68,10 @@ const reportOf = (adapter: GPUAdapter): AdapterReport => {
     isFallbackAdapter: info.isFallbackAdapter === true,
     subgroupMinSize: info.subgroupMinSize,
     subgroupMaxSize: info.subgroupMaxSize,
-    subgroupMatrixConfigs: [...(info.subgroupMatrixConfigs ?? [])],
+    // Copied out: Dawn's objects have getters that JSON does not see.
+    subgroupMatrixConfigs: [...(info.subgroupMatrixConfigs ?? [])].map(
+      ({ componentType, resultComponentType, M, N, K }) => ({ componentType, resultComponentType, M, N, K }),
+    ),
     features: [...adapter.features].sort(),
     limits,
   };
@@ -72,6 +85,7 @@ export const nameOf = (report: AdapterReport): string => {
 
 /** The adapters that Dawn gives, hardware before software. Errors: DeviceError if the native module does not load. */
 const findAll = async (): Promise<Found[]> => {
+  if (vulkanIsMissing()) return [];
   const dawn = await loadDawn();
   const gpu = dawn.create([]) as GPU;
   const found: Found[] = [];

@@ -6,7 +6,7 @@ import { FUSED, lower } from "./kernels/lower.js";
 import type { Compiled } from "./pipelines.js";
 import type { Block } from "./pool.js";
 import { pending } from "./queue.js";
-import { timedPasses } from "./timings.js";
+import { canTime, printElapsed, timedPasses } from "./timings.js";
 import { USAGE } from "./usage.js";
 import { type Kernel, scratchIndex } from "./wgsl/module.js";
 
@@ -69,6 +69,7 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
     groups: new Map(),
   }));
   const ready = pending(Promise.all(launches.map(({ compiled }) => compiled.ready.promise)));
+  const memory = memoryOf(made);
   const constants = made.buffers.map(({ role }) =>
     role.kind === "constant" ? gpu.upload(role.data, role.dtype) : undefined,
   );
@@ -91,8 +92,9 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
   };
 
   const encode = (blockOf: (buffer: number) => Block) => {
+    const isTimed = process.env.DEBUG?.includes("timings") === true;
     const encoder = gpu.device.createCommandEncoder();
-    const timed = process.env.DEBUG?.includes("timings") ? timedPasses(gpu.device, encoder) : undefined;
+    const timed = isTimed && canTime(gpu.device) ? timedPasses(gpu.device, encoder) : undefined;
     const shared = timed === undefined ? encoder.beginComputePass() : undefined;
     for (const launch of launches) {
       const pipeline = launch.compiled.get();
@@ -107,10 +109,11 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
     timed?.resolve();
     gpu.device.queue.submit([encoder.finish()]);
     timed?.print();
+    if (isTimed && timed === undefined) printElapsed(gpu.device, launches.length);
   };
 
   return {
-    memory: memoryOf(made),
+    memory: { ...memory, temporaries: scratchBytes.reduce((n, bytes) => n + bytes, memory.temporaries) },
     run: (inputs) => {
       const outputs = made.outputs.map((index) => gpu.own(made.buffers[index].bytes));
       // Temporaries go back at once: whatever takes them next is queued behind this run.

@@ -3,9 +3,18 @@ import { MAP_READ, USAGE } from "./usage.js";
 
 const MOST = 4096;
 
+export const canTime = (device: GPUDevice): boolean => device.features.has("timestamp-query");
+
+/** For DEBUG=timings where the adapter has no clock: milliseconds of a whole run, queueing included. */
+export const printElapsed = (device: GPUDevice, launches: number): void => {
+  const start = performance.now();
+  const show = () =>
+    console.error(`webgpu: ${(performance.now() - start).toFixed(2)} ms in ${launches} kernels (wall)`);
+  patiently(device.queue.onSubmittedWorkDone()).then(show, () => {});
+};
+
 /** For DEBUG=timings: one pass a kernel, with GPU timestamps around it; prints milliseconds by kind of kernel. */
 export const timedPasses = (device: GPUDevice, encoder: GPUCommandEncoder) => {
-  if (!device.features.has("timestamp-query")) return undefined;
   const stamps = device.createQuerySet({ type: "timestamp", count: MOST });
   const ticks = device.createBuffer({ size: 8 * MOST, usage: 0x200 | USAGE.copySource }); // query resolve
   const staging = device.createBuffer({ size: 8 * MOST, usage: USAGE.copyTarget | USAGE.mapRead });

@@ -1,6 +1,7 @@
 import type { ReduceStep } from "../../plan/steps.js";
 import type { Kernel } from "../launch.js";
-import { shuffle32, storeLane, type V128 } from "../wasm/expression.js";
+import { accumulateDouble, roundDouble, storeSome } from "../rows.js";
+import type { V128 } from "../wasm/expression.js";
 import type { Body, Local } from "../wasm/module.js";
 import { f32x4, f64x2, i32, i32x4, v128 } from "../wasm/ops.js";
 import { emitExpression } from "./expression.js";
@@ -16,25 +17,15 @@ interface Accumulators {
   readonly total: (at: Local<"i32">) => V128;
 }
 
-const floatSums = (body: Body): Accumulators => {
-  const half = (at: Local<"i32">, offset: number, x: V128) =>
-    body.do(v128.store(at, f64x2.add(v128.load(at, offset), f64x2.promote_low_f32x4(x)), offset));
-  return {
-    bytes: 32,
-    start: (at) => {
-      body.do(v128.store(at, f64x2.splatConst(0)));
-      body.do(v128.store(at, f64x2.splatConst(0), 16));
-    },
-    take: (at, x) => {
-      half(at, 0, x);
-      half(at, 16, shuffle32(x, x, 2, 3, 2, 3));
-    },
-    total: (at) => {
-      const [low, high] = [0, 16].map((offset) => f32x4.demote_f64x2_zero(v128.load(at, offset)));
-      return shuffle32(low, high, 0, 1, 4, 5);
-    },
-  };
-};
+const floatSums = (body: Body): Accumulators => ({
+  bytes: 32,
+  start: (at) => {
+    body.do(v128.store(at, f64x2.splatConst(0)));
+    body.do(v128.store(at, f64x2.splatConst(0), 16));
+  },
+  take: (at, x) => accumulateDouble(body, at, body.let(x)),
+  total: roundDouble,
+});
 
 const lanewise = (body: Body, combine: (a: V128, b: V128) => V128, neutral: V128): Accumulators => ({
   bytes: 16,
@@ -85,13 +76,7 @@ export const columnKernel = (step: ReduceStep, pattern: Pattern, outside: number
         leave: (depth) => {
           if (depth !== outside) return;
           eachFour((left) => {
-            const total = body.let(accumulators.total(at));
-            const some = () => {
-              body.do(storeLane(output, total, 0));
-              for (const lane of [1, 2])
-                body.if(i32.gt_s(left, i32.const(lane)), () => body.do(storeLane(output, total, lane, 4 * lane)));
-            };
-            body.if(i32.ge_s(left, i32.const(4)), () => body.do(v128.store(output, total)), some);
+            storeSome(body, output, accumulators.total(at), left);
             body.advance(output, 16);
           });
           body.advance(output, i32.mul(i32.sub(columns, roundUp(columns)), i32.const(4)));

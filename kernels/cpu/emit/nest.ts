@@ -1,3 +1,4 @@
+import { storeSome } from "../rows.js";
 import { type I32, loadLane, storeLane, type V128 } from "../wasm/expression.js";
 import type { Body, Local } from "../wasm/module.js";
 import { i32, i32x4, select, v128 } from "../wasm/ops.js";
@@ -57,16 +58,14 @@ export const emitNest = (body: Body, args: Local<"i32">, { rank, views }: Patter
   };
   const store = (v: number, value: V128): void => {
     const at = places[v];
+    if (views[v].steps[inner] === "1") {
+      storeSome(body, at, value, left);
+      return;
+    }
     const x = body.let(value);
-    const isLane = views[v].steps[inner] === "s";
-    const step = (lane: number) => (isLane ? i32.add(at, lanes[v][lane - 1]) : at);
-    const one = (lane: number) => body.do(storeLane(lane === 0 ? at : step(lane), x, lane, isLane ? 0 : 4 * lane));
-    const some = () => {
-      one(0);
-      for (const lane of LANES) body.if(i32.gt_s(left, i32.const(lane)), () => one(lane));
-    };
-    if (isLane) some();
-    else body.if(i32.ge_s(left, i32.const(4)), () => body.do(v128.store(at, x)), some);
+    body.do(storeLane(at, x, 0));
+    for (const lane of LANES)
+      body.if(i32.gt_s(left, i32.const(lane)), () => body.do(storeLane(i32.add(at, lanes[v][lane - 1]), x, lane)));
   };
   const nest: Nest = { left, load, store };
 

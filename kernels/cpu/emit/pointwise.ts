@@ -1,5 +1,6 @@
 import type { DType, PointwiseName } from "../../../core/index.js";
 import type { Instruction } from "../../plan/steps.js";
+import { exp, sigmoid } from "../math/f32.js";
 import { type MathName, mathCall } from "../math/functions.js";
 import type { V128 } from "../wasm/expression.js";
 import type { Body } from "../wasm/module.js";
@@ -49,7 +50,7 @@ export const emitters = {
     return v128.bitselect(one, x, f32x4.gt(f32x4.abs(x), f32x4.splatConst(0)));
   },
   floor: unary(f32x4.floor),
-  exp: math("exp"),
+  exp: (body, [x]) => exp(body, x),
   log: math("log"),
   sqrt: unary(f32x4.sqrt),
   rsqrt: unary((x) => f32x4.div(f32x4.splatConst(1), f32x4.sqrt(x))),
@@ -57,7 +58,7 @@ export const emitters = {
   cos: math("cos"),
   tanh: math("tanh"),
   erf: math("erf"),
-  sigmoid: math("sigmoid"),
+  sigmoid: (body, [x]) => sigmoid(body, x),
   softplus: math("softplus"),
   add: typed({ f32: f32x4.add, i32: i32x4.add, u32: i32x4.add }),
   sub: typed({ f32: f32x4.sub, i32: i32x4.sub, u32: i32x4.sub }),

@@ -2,11 +2,11 @@ import { sizeOf } from "../../../core/index.js";
 import type { CallStep } from "../../plan/steps.js";
 import { startOf } from "../emit/map.js";
 import { fixedKernel, floatWord, type Launch, type Word } from "../launch.js";
+import { eachVector, insideOr, scaleRow, sumOfLanes, zeroRow } from "../rows.js";
 import type { I32 } from "../wasm/expression.js";
 import type { Body, FunctionRef, ModuleBuilder } from "../wasm/module.js";
 import { f32, f32x4, i32, v128 } from "../wasm/ops.js";
 import { blockWeights, eachBlock, mostVisible, packTransposed, scratchOf, sizesOf } from "./attention.js";
-import { eachVector, insideOr, scaleRow, sumOfLanes, zeroRow } from "./rows.js";
 import { PANEL_BYTES, tileProduct } from "./tiles.js";
 
 /** dScores = scale · weights · (dWeights - Σ weights·dWeights), in place of dWeights: (weights, dWeights, count, scale). */

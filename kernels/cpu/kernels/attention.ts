@@ -2,12 +2,12 @@ import type { CallStep } from "../../plan/steps.js";
 import { startOf } from "../emit/map.js";
 import { fixedKernel, floatWord, type Launch, type Word } from "../launch.js";
 import { exp } from "../math/f32.js";
+import { eachVector, insideOr, scaleRow, sumOfLanes, zeroRow } from "../rows.js";
 import type { F32, I32 } from "../wasm/expression.js";
 import { type Body, call, type FunctionRef, type Local, type ModuleBuilder } from "../wasm/module.js";
 import { f32, f32x4, i32, select, v128 } from "../wasm/ops.js";
 import { dotKernel } from "./dot.js";
 import { packMatrix } from "./pack.js";
-import { eachVector, insideOr, scaleRow, sumOfLanes, zeroRow } from "./rows.js";
 import { PANEL_BYTES, TILE, tileProduct } from "./tiles.js";
 
 /** Query rows of one head that are worked on together: their scores are all that is ever kept. */

@@ -3,10 +3,10 @@ import { startOf } from "../emit/map.js";
 import { fixedKernel, type Launch } from "../launch.js";
 import { exp } from "../math/f32.js";
 import { mathCall } from "../math/functions.js";
+import { eachVector, insideOr, rowMax, scaleRow, sumOfLanes } from "../rows.js";
 import type { I32 } from "../wasm/expression.js";
 import type { Body, Local } from "../wasm/module.js";
 import { f32, f32x4, i32, v128 } from "../wasm/ops.js";
-import { eachVector, insideOr, rowMax, scaleRow, sumOfLanes } from "./rows.js";
 import { shiftedExp } from "./softmax.js";
 
 /** Σ e^(x - max x) of a row, nothing written. */
@@ -28,12 +28,14 @@ const lossKernel = fixedKernel("crossEntropy", ["logits", "target", "out", "rows
   const hit = body.local("f32");
   body.times(rows, () => {
     const most = rowMax(body, x, width);
-    const logSum = body.let(f32x4.add(most, mathCall(body, "log", sumExp(body, x, width, most))));
+    const logSum = body.let(mathCall(body, "log", sumExp(body, x, width, most)));
     // As the expansion gathers from all logits: an index outside them counts as 0.
     body.set(index, i32.add(first, i32.load(target)));
     body.set(hit, f32.const(0));
     body.if(i32.lt_u(index, size), () => body.set(hit, f32.load(i32.add(logits, i32.shl(index, i32.const(2))))));
-    body.do(f32.store(out, f32.sub(f32x4.extract_lane(logSum, 0), hit)));
+    // The large parts first: they cancel where the target is the likeliest.
+    const above = f32.sub(f32x4.extract_lane(most, 0), hit);
+    body.do(f32.store(out, f32.add(above, f32x4.extract_lane(logSum, 0))));
     body.advance(x, bytes);
     body.advance(first, width);
     body.advance(target, 4);

@@ -2,9 +2,8 @@ import { sizeOf } from "../../../core/index.js";
 import type { CallStep } from "../../plan/steps.js";
 import { startOf } from "../emit/map.js";
 import { fixedKernel, type Launch } from "../launch.js";
+import { eachVector, storeSome, zeroRow } from "../rows.js";
 import { f32x4, i32, v128 } from "../wasm/ops.js";
-import { storeSome } from "./micro.js";
-import { eachVector, zeroRow } from "./rows.js";
 
 const gatherKernel = fixedKernel("gather", ["table", "ids", "out", "rows", "width", "count"], (body, arg) => {
   const { table, ids, out, rows, width, count } = arg;

@@ -1,19 +1,17 @@
-import { type I32, storeLane, type V128 } from "../wasm/expression.js";
-import type { Body, FunctionRef, ModuleBuilder } from "../wasm/module.js";
+import { storeSome } from "../rows.js";
+import type { V128 } from "../wasm/expression.js";
+import { isValid } from "../wasm/host.js";
+import { type FunctionRef, type ModuleBuilder, moduleBuilder } from "../wasm/module.js";
 import { f32x4, i32, v128 } from "../wasm/ops.js";
 
-/** Writes the first `count` lanes, 1 … 4. */
-export const storeSome = (body: Body, address: I32, value: V128, count: I32, offset = 0): void => {
-  const x = body.let(value);
-  body.if(
-    i32.ge_s(count, i32.const(4)),
-    () => body.do(v128.store(address, x, offset)),
-    () => {
-      body.do(storeLane(address, x, 0, offset));
-      for (const lane of [1, 2])
-        body.if(i32.gt_s(count, i32.const(lane)), () => body.do(storeLane(address, x, lane, offset + 4 * lane)));
-    },
-  );
+let hasMadd: boolean | undefined;
+/** Is there one instruction for a·b + c? Asked once, when the first product is compiled. */
+const knowsMadd = (): boolean => {
+  if (hasMadd !== undefined) return hasMadd;
+  const probe = moduleBuilder();
+  probe.func({ params: ["v128"], result: "v128" }, (body, x) => body.return(f32x4.relaxed_madd(x, x, x)));
+  hasMadd = isValid(probe.bytes());
+  return hasMadd;
 };
 
 /** Which axis of a lies contiguous: its columns (the usual layout) or its rows (a transposed matrix). */
@@ -34,6 +32,9 @@ export const microKernel = (
     module.func(
       { params: ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], result: undefined },
       (body, a, aStride, b, bStride, c, cStride, k, adds, columns) => {
+        const fused = knowsMadd();
+        const multiplyAdd = (x: V128, y: V128, sum: V128) =>
+          fused ? f32x4.relaxed_madd(x, y, sum) : f32x4.add(sum, f32x4.mul(x, y));
         const indices = Array.from({ length: rows }, (_, r) => r);
         const lanes = Array.from({ length: vectors }, (_, v) => v);
         const sums = indices.map(() => lanes.map(() => body.let(f32x4.splatConst(0))));
@@ -48,7 +49,7 @@ export const microKernel = (
           for (const v of lanes) body.set(bNow[v], v128.load(b, 16 * v));
           for (const r of indices) {
             body.set(aNow, isTransposed ? v128.load32_splat(a, 4 * r) : v128.load32_splat(aRows[r]));
-            for (const v of lanes) body.set(sums[r][v], f32x4.add(sums[r][v], f32x4.mul(aNow, bNow[v])));
+            for (const v of lanes) body.set(sums[r][v], multiplyAdd(aNow, bNow[v], sums[r][v]));
           }
           body.advance(b, bStride);
           if (isTransposed) body.advance(a, aStride);

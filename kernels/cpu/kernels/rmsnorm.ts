@@ -1,11 +1,10 @@
 import type { CallStep } from "../../plan/steps.js";
 import { startOf } from "../emit/map.js";
 import { fixedKernel, floatWord, type Launch } from "../launch.js";
+import { accumulateDouble, eachVector, insideOr, roundDouble, storeSome, sumOfLanes, zeroRow } from "../rows.js";
 import type { F32, I32, V128 } from "../wasm/expression.js";
 import type { Body, Local } from "../wasm/module.js";
 import { f32, f32x4, i32, v128 } from "../wasm/ops.js";
-import { storeSome } from "./micro.js";
-import { accumulateDouble, eachVector, insideOr, roundDouble, sumOfLanes, zeroRow } from "./rows.js";
 import { rowsOf } from "./softmax.js";
 
 /** 1/rms of a row, in every lane. */

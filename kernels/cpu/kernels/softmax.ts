@@ -3,11 +3,10 @@ import type { CallStep } from "../../plan/steps.js";
 import { startOf } from "../emit/map.js";
 import { fixedKernel, type Launch } from "../launch.js";
 import { exp } from "../math/f32.js";
+import { eachVector, insideOr, rowMax, scaleRow, storeSome, sumOfLanes } from "../rows.js";
 import type { I32 } from "../wasm/expression.js";
 import type { Body, Local } from "../wasm/module.js";
 import { f32, f32x4, i32, v128 } from "../wasm/ops.js";
-import { storeSome } from "./micro.js";
-import { eachVector, insideOr, rowMax, scaleRow, sumOfLanes } from "./rows.js";
 
 /** Writes e^(x - max x) and gives the sum. */
 export const shiftedExp = (body: Body, from: I32, to: I32, count: I32, most: Local<"v128">): Local<"f32"> => {

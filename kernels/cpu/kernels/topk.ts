@@ -2,10 +2,9 @@ import { sizeOf } from "../../../core/index.js";
 import type { CallStep } from "../../plan/steps.js";
 import { startOf } from "../emit/map.js";
 import { fixedKernel, type Launch } from "../launch.js";
+import { eachVector, storeSome, zeroRow } from "../rows.js";
 import type { I32 } from "../wasm/expression.js";
 import { i32, i32x4, select, v128 } from "../wasm/ops.js";
-import { storeSome } from "./micro.js";
-import { eachVector, zeroRow } from "./rows.js";
 
 /** The 31 bits of a magnitude, read as an integer, order as the magnitudes do; taken in three digits from the top. */
 const DIGITS = [

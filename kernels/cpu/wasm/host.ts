@@ -6,6 +6,7 @@ export interface Memory {
 
 interface Host {
   readonly Memory: new (limits: { initial: number; maximum: number }) => Memory;
+  readonly validate: (bytes: Uint8Array<ArrayBuffer>) => boolean;
   readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => object;
   readonly Instance: new (
     module: object,
@@ -20,3 +21,6 @@ export const createMemory = (initial: number, maximum: number): Memory => new ho
 /** Compiles and links a module, at once. */
 export const instantiate = (bytes: Uint8Array<ArrayBuffer>, memory: Memory) =>
   new host.Instance(new host.Module(bytes), { env: { memory } }).exports;
+
+/** Does the engine know every instruction of this module? */
+export const isValid = (bytes: Uint8Array<ArrayBuffer>): boolean => host.validate(bytes);

@@ -156,6 +156,8 @@ export const f32x4 = {
   convert_i32x4_s: vector1(0xfa),
   convert_i32x4_u: vector1(0xfb),
   demote_f64x2_zero: vector1(0x5e),
+  /** a · b + c, rounded once or twice: relaxed SIMD, which Node has from 21 on. */
+  relaxed_madd: vectorOp<"v128", [V128, V128, V128]>("v128", 0x105),
 };
 
 export const f64x2 = {

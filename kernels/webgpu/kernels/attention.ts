@@ -57,6 +57,7 @@ export const queryLines = (k: Builder, sizes: ReturnType<typeof attentionSizes>,
 /**
  * One invocation a query; goes over the visible keys once, keeping the running maximum, sum and weighted values in
  * registers (online softmax: Milakov & Gimelshein 2018), so that no score is ever stored.
+ * Tolerance: one rounding a visible key, of weighted values that are all at most the largest |v|.
  */
 export const attentionKernels = ({ inputs: [q, keys, values, position], attrs, output }: CallStep): Kernel[] => {
   const sizes = attentionSizes(q, keys);

@@ -207,7 +207,7 @@ const tiledKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
   return [kernel, ...reduceKernels(total, lowering, 1)];
 };
 
-/** out[…batch, M, N] = a × b, any strides. */
+/** out[…batch, M, N] = a × b, any strides. Tolerance: K roundings of Σ|a||b|, as for any sum in order. */
 export const matmulKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
   const size = sizeOf(step.output.shape);
   if (size === 0) return [];

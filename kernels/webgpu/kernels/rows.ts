@@ -88,6 +88,7 @@ const rowsOf = ({ shape }: View): [number, number] => {
 const reader = ({ k, width }: Rows, view: View): string =>
   k.buffer(view.buffer, "f32", "read").load(`${k.param(view.offset)} + row * ${width} + j`);
 
+/** eˣ / Σ eˣ, shifted by the largest. Tolerance of all kernels here: that of their sums (reduce.ts) and of exp_f, log_f. */
 export const softmaxKernels = (step: CallStep, lowering: Lowering): Kernel[] => {
   const [x] = step.inputs;
   const [rows, width] = rowsOf(x);

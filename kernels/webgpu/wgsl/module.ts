@@ -21,9 +21,6 @@ export interface Kernel {
 export const scratch = (index: number): number => -1 - index;
 export const scratchIndex = (buffer: number): number => -1 - buffer;
 
-/** WGSL's type of a dtype inside an expression. */
-export const wgslType = (dtype: DType): string => dtype;
-
 /** Access to one buffer with one dtype; arguments and results are WGSL text. */
 export interface Access {
   readonly load: (address: string) => string;

@@ -1,11 +1,24 @@
-import { type F32, type I32, shuffle32, type V128 } from "../wasm/expression.js";
-import type { Body, Local } from "../wasm/module.js";
-import { f32, f32x4, f64x2, i32, i32x4, v128 } from "../wasm/ops.js";
-import { storeSome } from "./micro.js";
+import { type F32, type I32, shuffle32, storeLane, type V128 } from "./wasm/expression.js";
+import type { Body, Local } from "./wasm/module.js";
+import { f32, f32x4, f64x2, i32, i32x4, v128 } from "./wasm/ops.js";
 
 /** Pieces of kernels that walk contiguous rows, four elements at a time. */
 
 type Address = Local<"i32">;
+
+/** Writes the first `count` lanes, 1 … 4. */
+export const storeSome = (body: Body, address: I32, value: V128, count: I32, offset = 0): void => {
+  const x = body.let(value);
+  body.if(
+    i32.ge_s(count, i32.const(4)),
+    () => body.do(v128.store(address, x, offset)),
+    () => {
+      body.do(storeLane(address, x, 0, offset));
+      for (const lane of [1, 2])
+        body.if(i32.gt_s(count, i32.const(lane)), () => body.do(storeLane(address, x, lane, offset + 4 * lane)));
+    },
+  );
+};
 
 /** Runs the block for each four of `count` elements, with fresh pointers that move along, and what is left. */
 export const eachVector = (
