@@ -16,9 +16,14 @@ export const withDevice = async <T>(
   };
   const device = await open(name, { notice });
   if (!told) out.note(`device: ${device.description}`);
+  let result: T;
   try {
-    return await work(device);
-  } finally {
-    await device.close();
+    result = await work(device);
+  } catch (error) {
+    // A device that broke may not close either; the first fault is the one to tell.
+    await device.close().catch(() => {});
+    throw error;
   }
+  await device.close();
+  return result;
 };

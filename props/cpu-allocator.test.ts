@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { DeviceError } from "../core/index.js";
+import { add, DeviceError, exp, matmul, softmax, sum, tensor, transpose } from "../core/index.js";
 import { createAllocator, PADDING } from "../kernels/cpu/allocator.js";
+import { createCompiler } from "../kernels/cpu/compiler.js";
+import { createHeap } from "../kernels/cpu/heap.js";
+import { createProgram } from "../kernels/cpu/program.js";
+import { plan } from "../kernels/plan/plan.js";
 
 const seed = process.env.FC_SEED === undefined ? undefined : Number(process.env.FC_SEED);
 const START = 1024;
@@ -98,4 +102,36 @@ test("too much is a DeviceError with the numbers, and leaves the allocator as it
   allocator.release(kept);
   assert.throws(() => allocator.release(kept), DeviceError);
   assert.equal(allocator.liveBytes(), 0);
+});
+
+test("a run of a program takes its outputs and nothing else; a freed program gives everything back", () => {
+  const heap = createHeap();
+  const scratch = heap.allocate(1e6);
+  const empty = heap.liveBlocks();
+  const x = tensor(
+    Float32Array.from({ length: 600 }, (_, i) => i / 600),
+    [20, 30],
+  );
+  const products = matmul(exp(x), transpose(x));
+  const outputs = [sum(products, 0), softmax(add(products, 1))];
+  const program = createProgram(plan({ inputs: [], outputs }, { fused: new Set(), maxBuffers: 8 }), {
+    heap,
+    compiler: createCompiler(heap.memory),
+    scratch: (bytes) => {
+      assert.ok(bytes <= 1e6);
+      return scratch;
+    },
+    onLaunch: () => {},
+  });
+  assert.ok(program.memory.temporaries > 0);
+  const built = heap.liveBlocks();
+  assert.ok(built > empty);
+  for (let i = 0; i < 3; i++) {
+    const results = program.run([]);
+    assert.equal(heap.liveBlocks(), built + outputs.length);
+    for (const address of results) heap.release(address);
+    assert.equal(heap.liveBlocks(), built);
+  }
+  program.free();
+  assert.equal(heap.liveBlocks(), empty);
 });

@@ -20,6 +20,7 @@ import {
   max,
   mul,
   permute,
+  randomBits,
   rmsnorm,
   type Shape,
   scatterAdd,
@@ -188,6 +189,20 @@ law(
   fc.record({ size: fc.nat({ max: 70 }), from: fc.nat({ max: 9 }), seed: seeds() }),
   async ({ size, from, seed }, device) => {
     await agrees((k: Tensor) => slice(bits(k, [size + from]), [from], [size + from]), [key(seed)], device, {});
+  },
+  cpu,
+);
+
+law(
+  "random bits whose keys change from row to row are the reference's",
+  fc.record({ rows: fc.nat({ max: 5 }), columns: fc.nat({ max: 20 }), seed: seeds() }),
+  async ({ rows, columns, seed }, device) => {
+    const words = [0, 1].map((i) => integers([rows, 1], seed + i, 0, 1, "u32"));
+    const f = (k0: Tensor, k1: Tensor) => {
+      const index = broadcastTo(iota([columns], 0, "u32"), [rows, columns]);
+      return randomBits(broadcastTo(k0, [rows, columns]), broadcastTo(k1, [rows, columns]), index, 3);
+    };
+    await agrees(f, words, device, {});
   },
   cpu,
 );

@@ -11,8 +11,18 @@ const seed = process.env.FC_SEED === undefined ? undefined : Number(process.env.
 const always = <T>(arbitrary: fc.Arbitrary<T>, holds: (value: T) => void) =>
   fc.assert(fc.property(arbitrary, holds), { seed, numRuns: 400 });
 
-const u32 = () => fc.oneof(fc.nat({ max: 2 ** 32 - 1 }), fc.nat({ max: 300 }), fc.constantFrom(2 ** 32 - 1, 2 ** 31));
-const s32 = () => fc.oneof(fc.integer(), fc.integer({ min: -300, max: 300 }), fc.constantFrom(-(2 ** 31), 2 ** 31 - 1));
+const u32 = () =>
+  fc.oneof(
+    fc.nat({ max: 2 ** 32 - 1 }),
+    fc.nat({ max: 300 }),
+    fc.constantFrom(2 ** 32 - 1, 2 ** 31, 127, 128, 16383, 16384),
+  );
+const s32 = () =>
+  fc.oneof(
+    fc.integer(),
+    fc.integer({ min: -300, max: 300 }),
+    fc.constantFrom(-(2 ** 31), 2 ** 31 - 1, 63, 64, -64, -65, 8191, 8192, -8192, -8193),
+  );
 
 const decode = (bytes: readonly number[], isSigned: boolean): number => {
   let value = 0n;

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import * as t from "../core/index.js";
 import { assertClose, reference, run } from "./close.js";
+import { eighths } from "./generators.js";
 import { check, law } from "./law.js";
 import { type RandomGraph, randomGraphs } from "./random-graphs.js";
 
@@ -18,6 +19,34 @@ const agreesOn = async ({ leaves, build }: RandomGraph, device: t.Device): Promi
 
 law("random graphs: the device agrees with the reference", randomGraphs(), agreesOn, { effort: 5, on: ["cpu"] });
 law("random graphs: the device agrees with the reference", randomGraphs(), agreesOn, { effort: 2, on: ["webgpu"] });
+
+/** Gradients of a weighted sum of the f32 outputs by the f32 leaves. */
+const slopesOf =
+  ({ build }: RandomGraph) =>
+  (stand: t.Tensor[]): t.Tensor[] =>
+    t.grad((floats: t.Tensor[]) => {
+      const rest = [...floats];
+      const parts = build(stand.map((x) => (x.dtype === "f32" ? (rest.shift() as t.Tensor) : x)));
+      return parts
+        .filter(({ x }) => x.dtype === "f32")
+        .map(({ x }, i) => t.sum(t.mul(x, eighths(x.shape, i, 1))))
+        .reduce((sum, x) => t.add(sum, x), t.scalar(0));
+    })(stand.filter(({ dtype }) => dtype === "f32"));
+
+law(
+  "gradients of random graphs: the device agrees with the reference",
+  randomGraphs(8),
+  async (graph, device) => {
+    const given = graph.leaves.map(({ x }) => x);
+    const f = slopesOf(graph);
+    const [got, want] = [await run(f, [given], device), await run(f, [given], reference)];
+    // No bound is carried along here. 3 000 graphs kept within 1e-4; a wrong rule or kernel is off by a number's own size.
+    want.forEach((data, i) => {
+      assertClose(got[i], data, { rel: 1e-3, abs: 1e-3 }, `gradient ${i}`);
+    });
+  },
+  { on: ["cpu", "webgpu"] },
+);
 
 test("random graphs reach every op and every dtype, with empty, size-1 and permuted axes, and exact and rounded values", () => {
   const seen = new Set<string>();

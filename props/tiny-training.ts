@@ -1,7 +1,12 @@
+import { completionObjective, preferenceObjective } from "../align/objective.js";
+import { type OptimizerSettings, trainingOptimizer } from "../align/optimizer.js";
+import { batchesFrom, pairSource, sequenceSource } from "../align/source.js";
 import type { Sequence, TokenPair } from "../align/tokenize.js";
-import type { Device, Tensor } from "../core/index.js";
+import { lastOf, type StepRecord, type TrainOptions, type TrainStep, train } from "../align/train.js";
+import { type Device, dispose, read, type Tensor } from "../core/index.js";
 import type { ModelConfig } from "../models/config.js";
 import type { Params } from "../models/parameters.js";
+import type { Optimizer } from "../optim/optimizer.js";
 import { tinyConfig, tinyModel } from "./tiny-models.js";
 
 /** A model that trains in milliseconds: one layer, grouped queries, biases, an output matrix of its own. */
@@ -46,3 +51,59 @@ export type Numbers = ReadonlyMap<string, ArrayLike<number>>;
 /** The weights as numbers, by name. */
 export const numbersOf = async (params: Params, read: (t: Tensor) => Promise<ArrayLike<number>>): Promise<Numbers> =>
   new Map(await Promise.all(Object.entries(params).map(async ([name, t]) => [name, await read(t)] as const)));
+
+/** Both objectives on that model. */
+export const dpo = preferenceObjective(trainedConfig, { beta: 0.5 });
+export const sft = completionObjective(trainedConfig);
+/** Few enough pairs and sequences to train on all of them at once. */
+export const pairs = Array.from({ length: 6 }, (_, i) => tinyPair(i));
+export const sequences = Array.from({ length: 6 }, (_, i) => tinySequence(i, 4 + (i % 4), 1 + (i % 3)));
+export const shared = { padId: 0, shuffle: false, bucket: 8 };
+
+/** A run of `trainTiny`: what differs from the usual. */
+export type Setting = Omit<TrainOptions, "objective" | "params" | "batches" | "optimizer"> & {
+  readonly optimizer?: OptimizerSettings;
+  /** Instead of one from settings. */
+  readonly rule?: Optimizer;
+  readonly batchSize?: number;
+};
+
+export interface Outcome {
+  readonly records: readonly StepRecord[];
+  readonly weights: Numbers;
+}
+
+/** Trains the tiny model and gives records and final weights; nothing is left on the device but what was there. */
+export const trainTiny = async (
+  kind: "sft" | "dpo",
+  { optimizer = {}, rule, batchSize = 2, ...rest }: Setting,
+  device: Device,
+  onStep: (step: TrainStep) => unknown = () => {},
+): Promise<Outcome> => {
+  const [params, other] = [tinyParams(1, device), tinyParams(2, device)];
+  const source =
+    kind === "dpo" ? pairSource(pairs, { ...shared, batchSize }) : sequenceSource(sequences, { ...shared, batchSize });
+  const records: StepRecord[] = [];
+  const options: TrainOptions = {
+    objective: kind === "dpo" ? dpo : sft,
+    params,
+    optimizer: rule ?? trainingOptimizer(optimizer),
+    batches: batchesFrom(source),
+    reference: { config: trainedConfig, params: other },
+    ...rest,
+  };
+  const trained = await lastOf(train(options, device), async (step) => {
+    if (step.record !== undefined) records.push(step.record);
+    await onStep(step);
+  });
+  const weights = await numbersOf(trained, read);
+  dispose(params, other, trained);
+  return { records, weights };
+};
+
+/** A number by its name; NaN, which is close to nothing, if it is not there. */
+export const numberOf = (numbers: Readonly<Record<string, number>> | undefined, name: string): number =>
+  numbers?.[name] ?? Number.NaN;
+
+/** Rounding of a few steps: f64 on the oracle, f32 elsewhere, where Adam's division carries gradients' rounding into Δ. */
+export const limitOf = (device: Device) => (device.name === "reference" ? 1e-10 : 1e-4);

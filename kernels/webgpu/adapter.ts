@@ -1,5 +1,5 @@
 import { DeviceError } from "../../core/index.js";
-import { vulkanIsMissing } from "./vulkan-loader.js";
+import { vulkanProblem } from "./vulkan.js";
 
 /** One shape that subgroup matrices (tensor cores) come in. */
 interface SubgroupMatrixConfig {
@@ -85,7 +85,7 @@ export const nameOf = (report: AdapterReport): string => {
 
 /** The adapters that Dawn gives, hardware before software. Errors: DeviceError if the native module does not load. */
 const findAll = async (): Promise<Found[]> => {
-  if (vulkanIsMissing()) return [];
+  if (vulkanProblem() !== undefined) return [];
   const dawn = await loadDawn();
   const gpu = dawn.create([]) as GPU;
   const found: Found[] = [];
@@ -106,7 +106,10 @@ const findAll = async (): Promise<Found[]> => {
 export const findAdapter = async (): Promise<Found> => {
   const [best] = await findAll();
   if (best === undefined)
-    throw new DeviceError("webgpu: no adapter: this machine has no usable GPU driver", NO_ADAPTER_HINT);
+    throw new DeviceError(
+      `webgpu: no adapter: ${vulkanProblem() ?? "no usable GPU driver was found"}`,
+      NO_ADAPTER_HINT,
+    );
   return best;
 };
 

@@ -72,8 +72,8 @@ const topkKernel = fixedKernel("topkMask", ["x", "out", "count", "k", "histogram
         const one = i32x4.const(
           ...([0, 1, 2, 3].map((l) => (l === lane ? -1 : 0)) as [number, number, number, number]),
         );
-        const takes = i32.and(i32x4.extract_lane(equal, lane), i32.gt_s(wanted, i32.const(0)));
-        body.set(isEqual, i32.and(takes, i32.gt_s(left, i32.const(lane))));
+        // Lanes past the end come last, when nothing is left to go without.
+        body.set(isEqual, i32.and(i32x4.extract_lane(equal, lane), i32.gt_s(wanted, i32.const(0))));
         body.set(mark, v128.or(mark, v128.and(i32x4.splat(select(i32.const(-1), i32.const(0), isEqual)), one)));
         body.set(wanted, i32.sub(wanted, isEqual));
       }
