@@ -135,9 +135,9 @@ const trained = ["model_name_or_path", "dataset_name", "output_dir"] as const;
 export const commands = {
   doctor: {
     summary: "adapters, limits, features; what --device auto picks and why",
-    usage: "[--json]",
+    usage: "[--device D] [--json]",
     required: [],
-    options: ["json"],
+    options: ["device", "json"],
     keys: false,
     defaults: {},
   },

@@ -107,4 +107,5 @@ test("doctor says what auto picks, and never fails", async () => {
   assert.equal(report.auto.device, hardware ? "webgpu" : "cpu");
   assert.ok(report.auto.why.length > 0);
   assert.match((await succeeds(["doctor"])).stdout, /^auto +(webgpu|cpu): /m);
+  assert.match((await succeeds(["doctor", "--device", "cpu"])).stdout, /^opened +\S/m);
 });

@@ -5,7 +5,6 @@ import {
   type Device,
   dispose,
   type HostData,
-  hostArray,
   leaves,
   read,
   type Tensor,
@@ -79,11 +78,4 @@ export const agrees = async <A extends Tree[]>(
   want.forEach((numbers, i) => {
     assertClose(got[i], numbers, tolerance, `output ${i}`);
   });
-};
-
-/** f64 numbers on the host from anything. */
-export const toF64 = (data: HostData): HostData => {
-  const out = hostArray("f32", data.length);
-  out.set(data);
-  return out;
 };

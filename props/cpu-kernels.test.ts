@@ -202,7 +202,7 @@ law(
       const index = broadcastTo(iota([columns], 0, "u32"), [rows, columns]);
       return randomBits(broadcastTo(k0, [rows, columns]), broadcastTo(k1, [rows, columns]), index, 3);
     };
-    await agrees(f, words, device, {});
+    await agrees(f as (...keys: Tensor[]) => Tensor, words, device, {});
   },
   cpu,
 );

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { oneEpoch, pairSource, sequenceSource, stepsOf } from "../align/source.js";
-import { check, law } from "./law.js";
-import { pairs, sft, shared, tinySequence } from "./tiny-training.js";
+import { law } from "./law.js";
+import { dpo, pairs, sft, shared, tinySequence } from "./tiny-training.js";
 
 /** Hugging Face's Trainer: updates an epoch = len // A + (len % A > 0), max_steps = ceil(epochs · updates). */
 test("steps of a run: groups of batches never cross the end of an epoch", () =>

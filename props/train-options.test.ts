@@ -5,12 +5,14 @@ import { dispose, read } from "../core/index.js";
 import { optimizer as liftRule } from "../optim/optimizer.js";
 import { sgd } from "../optim/proposal.js";
 import { check } from "./law.js";
-import { farthest, type Numbers, farthest, type Numbers, numbersOf, type Outcome, sft, tinyParams, trainTiny } from "./tiny-training.js";
+import { farthest, type Numbers, numbersOf, type Outcome, tinyParams, trainTiny } from "./tiny-training.js";
 
 check("the schedule is what is logged, and what moves the weights", async (device) => {
   const setting = { steps: 4, learningRate: 0.01, scheduler: "linear", warmupSteps: 2, minRatio: 0.5 } as const;
   const seen: Numbers[] = [];
-  const { records } = await trainTiny("sft", setting, device, async ({ params }) => seen.push(await numbersOf(params, read)));
+  const { records } = await trainTiny("sft", setting, device, async ({ params }) =>
+    seen.push(await numbersOf(params, read)),
+  );
   const rates = [0, 0.005, 0.01, 0.0075];
   assert.deepEqual(
     records.map(({ learning_rate }) => Math.round(learning_rate * 1e9) / 1e9),

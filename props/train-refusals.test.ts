@@ -12,7 +12,7 @@ import { openRecords } from "../align/writer.js";
 import { dispose, InputError, read, tensor } from "../core/index.js";
 import type { Params } from "../models/parameters.js";
 import { check } from "./law.js";
-import { farthest, farthest, numbersOf, pairs, shared, tinyParams, trainedConfig } from "./tiny-training.js";
+import { dpo, farthest, numbersOf, pairs, shared, tinyParams, trainedConfig } from "./tiny-training.js";
 
 const refusal = (pattern: RegExp) => (error: unknown) => {
   assert.ok(error instanceof InputError, String(error));

@@ -6,7 +6,20 @@ import { batchesFrom, oneEpoch, pairSource, sequenceSource } from "../align/sour
 import { lastOf, type TrainOptions, train } from "../align/train.js";
 import { dispose, InputError, read } from "../core/index.js";
 import { check } from "./law.js";
-import { farthest, type Numbers, farthest, limitOf, type Numbers, numbersOf, pairs, sequences, sft, shared, tinyParams, trainedConfig, trainTiny } from "./tiny-training.js";
+import {
+  dpo,
+  farthest,
+  limitOf,
+  type Numbers,
+  numbersOf,
+  pairs,
+  sequences,
+  sft,
+  shared,
+  tinyParams,
+  trainedConfig,
+  trainTiny,
+} from "./tiny-training.js";
 
 for (const kind of ["sft", "dpo"] as const) {
   check(`${kind}: accumulated batches are the big batch`, async (device) => {

@@ -1,12 +1,18 @@
-import type { DoctorReport } from "../../kernels/index.js";
-import { doctor } from "../../kernels/index.js";
+import { type DoctorReport, doctor } from "../../kernels/index.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
+import { withDevice } from "../session.js";
 
-/** `taugrad doctor`: what this machine offers, to be pasted into a report. Never fails for lack of a GPU. */
-export const doctorCommand = async (_values: Values<"doctor">, out: Output): Promise<void> => {
+/**
+ * `taugrad doctor`: what this machine offers, to be pasted into a report. Never fails for lack of a GPU, unless a device is
+ * named: that one is opened.
+ */
+export const doctorCommand = async ({ device: name }: Values<"doctor">, out: Output): Promise<void> => {
   const report = await doctor();
-  out.result(report, () => describe(report));
+  const opened = name === "auto" ? undefined : await withDevice(name, out, async ({ description }) => description);
+  out.result({ ...report, opened }, () =>
+    opened === undefined ? describe(report) : `${describe(report)}\nopened     ${opened}`,
+  );
 };
 
 /** Limits that decide what fits; --json has all of them. */
