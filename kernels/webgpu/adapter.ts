@@ -1,31 +1,6 @@
 import { DeviceError } from "../../core/index.js";
+import type { AdapterReport, SubgroupMatrixConfig } from "./adapter-report.js";
 import { vulkanProblem } from "./vulkan.js";
-
-/** One shape that subgroup matrices (tensor cores) come in. */
-interface SubgroupMatrixConfig {
-  readonly componentType: string;
-  readonly resultComponentType: string;
-  readonly M: number;
-  readonly N: number;
-  readonly K: number;
-}
-
-/** What a person or a program may want to know of an adapter. */
-export interface AdapterReport {
-  readonly vendor: string;
-  readonly architecture: string;
-  readonly device: string;
-  readonly description: string;
-  /** Runs on the CPU: SwiftShader, llvmpipe (lavapipe), WARP. */
-  readonly software: boolean;
-  readonly isFallbackAdapter: boolean;
-  readonly subgroupMinSize: number | undefined;
-  readonly subgroupMaxSize: number | undefined;
-  /** Tensor-core shapes, as Dawn lists them; empty where there are none. */
-  readonly subgroupMatrixConfigs: readonly SubgroupMatrixConfig[];
-  readonly features: readonly string[];
-  readonly limits: Readonly<Record<string, number>>;
-}
 
 /** An adapter, and the Dawn instance that must outlive its devices. */
 export interface Found {
@@ -84,7 +59,7 @@ export const nameOf = (report: AdapterReport): string => {
 };
 
 /** The adapters that Dawn gives, hardware before software. Errors: DeviceError if the native module does not load. */
-const findAll = async (): Promise<Found[]> => {
+export const findAll = async (): Promise<Found[]> => {
   if (vulkanProblem() !== undefined) return [];
   const dawn = await loadDawn();
   const gpu = dawn.create([]) as GPU;
@@ -112,6 +87,3 @@ export const findAdapter = async (): Promise<Found> => {
     );
   return best;
 };
-
-/** Every adapter, best first; an empty list where there is none. Errors: DeviceError if the native module does not load. */
-export const describeAdapters = async (): Promise<AdapterReport[]> => (await findAll()).map(({ report }) => report);

@@ -1,29 +1,11 @@
 import { type Buffer, BYTES, type Device, DeviceError, type DType, type HostData, sizeOf } from "../../core/index.js";
 import { findAdapter, nameOf } from "./adapter.js";
-import { createPipelines, type Pipelines } from "./pipelines.js";
-import { type Block, createPool, type Pool } from "./pool.js";
+import type { Gpu, GpuBuffer } from "./gpu.js";
+import { createPipelines } from "./pipelines.js";
+import { createPool } from "./pool.js";
 import { buildProgram } from "./program.js";
-import { createQueue, patiently, type Queue } from "./queue.js";
+import { createQueue, patiently } from "./queue.js";
 import { MAP_READ, USAGE } from "./usage.js";
-
-/** What a tensor's numbers lie in. */
-export interface GpuBuffer extends Buffer {
-  readonly block: Block;
-}
-
-/** What programs need of the device. */
-export interface Gpu {
-  readonly device: GPUDevice;
-  readonly wide: boolean;
-  readonly pool: Pool;
-  readonly pipelines: Pipelines;
-  readonly queue: Queue;
-  readonly own: (bytes: number) => GpuBuffer;
-  readonly upload: (data: HostData, dtype: DType) => GpuBuffer;
-  readonly free: (buffer: Buffer) => void;
-  readonly blockOf: (buffer: Buffer) => Block;
-  readonly count: (launches: number) => void;
-}
 
 export interface WebgpuOptions {
   /** Kernels for GPUs, or for adapters that run on the CPU. Default: what the adapter is. Tests run both. */

@@ -1,2 +1,3 @@
-export { type AdapterReport, describeAdapters } from "./adapter.js";
+export type { AdapterReport } from "./adapter-report.js";
+export { describeAdapters } from "./describe.js";
 export { openWebgpu, type WebgpuOptions } from "./device.js";

@@ -1,7 +1,7 @@
 import type { Graph, Program } from "../../core/index.js";
 import { memoryOf, plan } from "../plan/plan.js";
 import type { Plan, PlanBuffer } from "../plan/steps.js";
-import type { Gpu, GpuBuffer } from "./device.js";
+import type { Gpu, GpuBuffer } from "./gpu.js";
 import { FUSED, lower } from "./kernels/lower.js";
 import type { Compiled } from "./pipelines.js";
 import type { Block } from "./pool.js";

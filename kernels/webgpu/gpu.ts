@@ -1,0 +1,23 @@
+import type { Buffer, DType, HostData } from "../../core/index.js";
+import type { Pipelines } from "./pipelines.js";
+import type { Block, Pool } from "./pool.js";
+import type { Queue } from "./queue.js";
+
+/** What a tensor's numbers lie in. */
+export interface GpuBuffer extends Buffer {
+  readonly block: Block;
+}
+
+/** What programs need of the device. */
+export interface Gpu {
+  readonly device: GPUDevice;
+  readonly wide: boolean;
+  readonly pool: Pool;
+  readonly pipelines: Pipelines;
+  readonly queue: Queue;
+  readonly own: (bytes: number) => GpuBuffer;
+  readonly upload: (data: HostData, dtype: DType) => GpuBuffer;
+  readonly free: (buffer: Buffer) => void;
+  readonly blockOf: (buffer: Buffer) => Block;
+  readonly count: (launches: number) => void;
+}
