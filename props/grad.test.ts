@@ -153,6 +153,10 @@ check("where: the branch not taken gives a zero cotangent, even where its value 
   const safe = (x: t.Tensor) => t.sum(t.where(t.less(0, x), t.sqrt(t.where(t.less(0, x), x, 1)), 0));
   const [gradient] = await run((x: t.Tensor) => t.grad(safe)(x), [t.tensor([-1, 0, 4])], device);
   assertClose(gradient, [0, 0, 0.25], { abs: 1e-6 });
+  // An infinite cotangent (√ at 0) stops at the choice as well.
+  const inner = (x: t.Tensor) => t.sum(t.sqrt(t.where(t.less(0, x), x, 0)));
+  const [stopped] = await run((x: t.Tensor) => t.grad(inner)(x), [t.tensor([-1, 0, 4])], device);
+  assertClose(stopped, [0, 0, 0.25], { abs: 1e-6 });
   // Cotangents of the branch itself are zeros: 0 · finite.
   const branch = (x: t.Tensor) => t.sum(t.where(t.less(x, 1), x, t.exp(x)));
   const [other] = await run((x: t.Tensor) => t.grad(branch)(x), [t.tensor([-1, 0, 2])], device);

@@ -116,6 +116,17 @@ test("a pointwise run is one kernel; views cost none; a reduction computes its o
   assert.deepEqual(stepsOf([t.exp(x), t.exp(x)]), ["map", "map"], "a value twice is computed once and copied");
 });
 
+test("what a checkpoint computes again is not merged with the first time", () => {
+  const [x, w] = [placeholder([4, 6], "f32"), placeholder([6, 3], "f32")];
+  const layer = (a: t.Tensor, b: t.Tensor) => t.exp(t.matmul(a, b));
+  const products = (f: typeof layer) => {
+    const loss = (p: t.Tensor[]) => t.sum(t.square(f(p[0], p[1])));
+    const [value, slopes] = t.valueAndGrad(loss)([x, w]);
+    return stepsOf([value, ...slopes]).filter((kind) => kind === "matmul").length;
+  };
+  assert.deepEqual([products(layer), products(t.checkpoint(layer))], [3, 4]);
+});
+
 test("planning stays near-linear, and deep graphs do not overflow the stack", () => {
   const chain = (n: number) => {
     let y = placeholder([8], "f32");
