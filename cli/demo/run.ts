@@ -30,9 +30,10 @@ const legend = `
 export const runDemo = async ({ device: name, outputDir, seed }: DemoOptions): Promise<void> => {
   const say = (line: string) => process.stderr.write(`${line}\n`);
   const begun = performance.now();
+  const notes: string[] = [];
+  const device = await open(name, { notice: (line) => notes.push(line) });
   say(intro);
-  const device = await open(name, { notice: say });
-  if (name !== "auto") say(`device: ${device.description}`);
+  say(notes.length > 0 ? notes.join("\n") : `device: ${device.description}`);
   mkdirSync(outputDir, { recursive: true });
   const records = openRecords(join(outputDir, "metrics.jsonl"));
   const watch: Watch = {

@@ -18,11 +18,19 @@ import type { Abilities, Plan, PlanBuffer, Step, View } from "./steps.js";
 const ordered = (lowered: readonly Lowered[]): Lowered[] => {
   const writers = new Map<Tensor, number[]>();
   const tasks = lowered.map((value, i) => {
-    const needs = value.writes.flatMap((base) => writers.get(base) ?? []);
-    for (const base of value.writes) writers.set(base, [...(writers.get(base) ?? []), i]);
+    const needs: number[] = [];
+    for (const base of value.writes) {
+      const earlier = writers.get(base);
+      if (earlier === undefined) writers.set(base, [i]);
+      else {
+        needs.push(earlier[earlier.length - 1]);
+        earlier.push(i);
+      }
+    }
     return { value, key: value.key, needs };
   });
-  for (const { value, needs } of tasks) for (const base of value.reads) needs.push(...(writers.get(base) ?? []));
+  for (const { value, needs } of tasks)
+    for (const base of value.reads) for (const writer of writers.get(base) ?? []) needs.push(writer);
   return schedule(tasks);
 };
 

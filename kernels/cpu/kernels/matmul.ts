@@ -185,6 +185,7 @@ export const launchMatmul = ({ a: left, b: right, output }: MatmulStep): Launch[
   const bOffsets = offsets(batch, b.view.strides);
   const block: Word[] = [startOf(a.view), startOf(b.view), startOf(output), m, n, k, ...strides];
   block.push(aOffsets.length, Number(packsA), Number(packsB), { scratch: 0 }, { scratch: bytesA });
-  block.push(...aOffsets.flatMap((offset, i) => [offset, bOffsets[i]]));
-  return [{ kernel: byDots ? dots : blocked, words: block, scratch: bytesA + bytesB }];
+  // Batches can be many: an array literal takes what a call's arguments cannot.
+  const all = [...block, ...aOffsets.flatMap((offset, i) => [offset, bOffsets[i]])];
+  return [{ kernel: byDots ? dots : blocked, words: all, scratch: bytesA + bytesB }];
 };
