@@ -66,7 +66,8 @@ const runAll = async (device: Device, folder: string, seed: number, watch: Watch
   await saveDemoModel(join(folder, "sft"), sft);
 
   const ground = await prepareAlignment(seed, base, sft, device);
-  const rows: Run[] = [{ name: "sft (before)", score: await examine(sft) }];
+  const before = { score: await examine(sft), margin: await marginOf(sft, ground, device) };
+  const rows: Run[] = [{ name: "sft (before)", ...before }];
   for (const alignment of alignments) {
     const params = await align(alignment, ground, seed, device, watch);
     rows.push({
