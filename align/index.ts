@@ -1,3 +1,4 @@
+export { type AdapterTraining, adapterTraining } from "./adapter.js";
 export {
   type Batch,
   type CollateOptions,
@@ -23,6 +24,7 @@ export {
   evaluateOn,
   evaluatePreferences,
 } from "./evaluate.js";
+export { type FisherOptions, fisher, fisherMask } from "./fisher.js";
 export { completionLogps, entropy, meanLogit, predicted, type Scored, scoreTokens } from "./log-probs.js";
 export {
   logRatio,
@@ -47,6 +49,8 @@ export {
   OPTIMIZER_NAMES,
   type OptimizerName,
   type OptimizerSettings,
+  PROPOSALS,
+  type ProposalName,
   referenceDelta,
   trainingOptimizer,
 } from "./optimizer.js";
@@ -63,6 +67,7 @@ export {
   stepsOf,
   type TrainingBatch,
 } from "./source.js";
+export { loadTree, saveTree } from "./state-file.js";
 export {
   type Sequence,
   type TokenizeOptions,

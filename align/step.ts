@@ -12,14 +12,21 @@ import {
 } from "../core/index.js";
 import type { Params } from "../models/parameters.js";
 import { clipByGlobalNorm, globalNorm } from "../optim/clip.js";
+import type { Masks } from "../optim/masks.js";
 import type { Optimizer, OptimizerState } from "../optim/optimizer.js";
 import type { BatchTensors, Objective } from "./objective.js";
 
 /** Gradients and totals of the batches of a step so far; without keys before the first. */
 export type Carry = { readonly grads?: Params; readonly totals?: Tensor };
 
-/** The prepared reference delta; without keys for optimizers that merge nothing. */
-export type Tau = { readonly tau?: Params };
+/** What an optimizer looks at in every step and never changes; without the keys that it does not ask for. */
+export type Fixed = {
+  /** The prepared reference delta. */
+  readonly tau?: Params;
+  /** The reference weights. */
+  readonly anchor?: Params;
+  readonly masks?: Masks<Params>;
+};
 
 /** What a run remembers: the optimizer's state, and [totals of the steps since the last log …, last gradient norm]. */
 export type TrainState = { readonly optimizer: OptimizerState<Params>; readonly log: Tensor };
@@ -72,11 +79,11 @@ export const compileStep = (
 ) => {
   const k = objective.width;
   return compile(
-    (state: TrainState, batch: BatchTensors, { scale, lr }: StepInputs, carry: Carry, { tau }: Tau): TrainState => {
+    (state: TrainState, batch: BatchTensors, { scale, lr }: StepInputs, carry: Carry, fixed: Fixed): TrainState => {
       const { grads, totals } = gradients(objective, state.optimizer.params, batch, scale, carry);
       const clipped =
         maxGradNorm === undefined ? { grads, norm: globalNorm(grads) } : clipByGlobalNorm(grads, maxGradNorm);
-      const next = optimizer.update(state.optimizer, clipped.grads, { lr, tau });
+      const next = optimizer.update(state.optimizer, clipped.grads, { lr, ...fixed });
       const log = concat([add(sliceAxis(state.log, 0, 0, k), totals), reshape(clipped.norm, [1])]);
       return { optimizer: next, log };
     },

@@ -1,11 +1,12 @@
-import { type Device, dispose, evaluate, InputError, read, type Tensor, tensor } from "../core/index.js";
+import { type Device, dispose, evaluate, InputError, read, tensor } from "../core/index.js";
 import type { Params } from "../models/parameters.js";
 import type { Optimizer } from "../optim/optimizer.js";
 import { type ScheduleName, schedule } from "../optim/schedule.js";
+import { fixedInputs, reported } from "./fixed.js";
 import type { Objective } from "./objective.js";
 import { borrowed, feeder, type Weights } from "./reference.js";
 import type { TrainingBatch } from "./source.js";
-import { type Carry, compileGradients, compileStep, type Tau, type TrainState } from "./step.js";
+import { type Carry, compileGradients, compileStep, type TrainState } from "./step.js";
 
 /** A training run. Whatever tensors it is given stay the caller's. */
 export interface TrainOptions {
@@ -37,6 +38,10 @@ export interface TrainOptions {
   readonly reference?: Weights;
   /** τ = θ_reference − θ_base, for optimizers that merge: `referenceDelta(…)`. */
   readonly refDelta?: Params;
+  /** θ_reference, for optimizers that look back at it. Default: where the weights start. */
+  readonly anchor?: Params;
+  /** Which elements learn, for optimizers that ask for such a mask: `fisherMask(…)`. */
+  readonly gradientMask?: Params;
 }
 
 /**
@@ -54,7 +59,7 @@ export interface TrainStep {
   readonly tokens: number;
   /** Only at logged steps. */
   readonly record: StepRecord | undefined;
-  /** The weights after the step; valid until the next step is asked for. */
+  /** The weights after the step, or their average if the optimizer keeps one; valid until the next step is asked for. */
   readonly params: Params;
 }
 
@@ -93,14 +98,6 @@ const firstState = ({ optimizer, objective, params, seed = 0 }: TrainOptions, de
   }
 };
 
-/** τ as the optimizer wants it; fresh buffers. */
-const preparedTau = ({ optimizer, refDelta }: TrainOptions, key: Tensor, device: Device): Tau => {
-  if (!optimizer.usesTau) return {};
-  if (refDelta === undefined)
-    throw new InputError(`${optimizer.name} merges with a reference delta; name a base model to take it from`);
-  return { tau: evaluate(optimizer.prepare(refDelta, key), device) };
-};
-
 /**
  * Trains: an async generator of steps that returns the final weights, which are then the caller's (`lastOf` runs it to its
  * end). Leaving it early frees everything. Gradients, clipping and optimizer are one program for each shape of batch; the
@@ -119,7 +116,7 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
   const gradients = compileGradients(objective, device);
   const takeStep = compileStep(objective, optimizer, maxGradNorm > 0 ? maxGradNorm : undefined, device);
   const { feed, close } = feeder(objective, options.reference, device);
-  const owned: { state?: TrainState; tau?: Tau; finished: boolean } = { finished: false };
+  const owned: { state?: TrainState; fixed?: ReturnType<typeof fixedInputs>; handedOut?: Params } = {};
   let mark: Promise<unknown> = Promise.resolve();
   let seenTokens = 0;
 
@@ -133,7 +130,7 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
       for (const batch of group.slice(0, -1))
         carry = feed(batch, (tensors) => gradients(state.optimizer.params, tensors, scale, carry));
       return feed(group[group.length - 1], (tensors) =>
-        takeStep(state, tensors, { scale, lr }, carry, owned.tau ?? {}),
+        takeStep(state, tensors, { scale, lr }, carry, owned.fixed?.fixed ?? {}),
       );
     } finally {
       dispose(carry); // gone already unless something threw
@@ -142,7 +139,7 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
 
   try {
     owned.state = firstState(options, device);
-    owned.tau = preparedTau(options, owned.state.optimizer.key, device);
+    owned.fixed = fixedInputs(options, owned.state.optimizer.key, device);
     let step = 0;
     if (steps > 0)
       for await (const group of grouped(options.batches, accumulation)) {
@@ -169,22 +166,33 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
           mark = read(owned.state.log);
           mark.catch(() => {}); // whoever awaits it hears of it
         }
-        yield { step, learningRate: lr, tokens: total(group, tokensIn), record, params: owned.state.optimizer.params };
+        const weights = reported(optimizer, owned.state, device);
+        const taken = { step, learningRate: lr, tokens: total(group, tokensIn), record };
+        try {
+          yield {
+            ...taken,
+            get params() {
+              return weights.params();
+            },
+          };
+        } finally {
+          weights.release();
+        }
         if (step >= steps) break;
       }
     if (step === 0 && steps > 0) throw new InputError("there are no batches to train on");
-    owned.finished = true;
-    return (owned.state as TrainState).optimizer.params;
+    owned.handedOut = reported(optimizer, owned.state, device).params();
+    return owned.handedOut;
   } finally {
     await mark.catch(() => {});
     close();
     for (const program of [...gradients.programs(), ...takeStep.programs()]) program.free();
-    const { state, tau, finished } = owned;
-    if (tau !== undefined) dispose(tau);
+    const { state, fixed, handedOut } = owned;
+    fixed?.release();
     if (state !== undefined) {
       const { params, ...rest } = state.optimizer;
       dispose(rest, state.log);
-      if (!finished) dispose(params);
+      if (params !== handedOut) dispose(params);
     }
   }
 }

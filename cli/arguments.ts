@@ -1,7 +1,7 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { InputError } from "../core/errors.js";
 import { oneLine, show } from "../models/json.js";
-import { type CommandName, type OptionName, optionsOf, spelled } from "./options.js";
+import { type CommandName, type OptionName, optionsOf, specOf, spelled } from "./options.js";
 import { suggestion } from "./suggest.js";
 
 /** Options as they were written: text, or true and false for flags. Not yet read by the table. */
@@ -36,14 +36,19 @@ export const parseArguments = (command: CommandName, args: readonly string[]): G
     tokens: true,
   });
   const values = new Map<OptionName, unknown>();
+  const places = [...(specOf(command).places ?? [])];
   let help = false;
   let flagBefore: { name: OptionName; index: number } | undefined;
   for (const token of tokens) {
     if (token.kind === "positional") {
       // "--shuffle_dataset false": the value of the flag before it.
-      if (flagBefore?.index !== token.index - 1 || !/^(true|false)$/i.test(token.value))
-        throw stray(command, token.value);
-      values.set(flagBefore.name, token.value);
+      if (flagBefore?.index === token.index - 1 && /^(true|false)$/i.test(token.value)) {
+        values.set(flagBefore.name, token.value);
+      } else {
+        const place = places.shift();
+        if (place === undefined) throw stray(command, token.value);
+        values.set(place, token.value);
+      }
     }
     flagBefore = undefined;
     if (token.kind !== "option") continue;

@@ -1,8 +1,8 @@
 import { InputError } from "../core/errors.js";
-import { isObject, oneLine, readText, show } from "../models/json.js";
 import type { Option } from "./option-kinds.js";
 import { type CommandName, commands, type OptionName, optionsOf, specOf, spelled, type Values } from "./options.js";
 import { suggestion } from "./suggest.js";
+import { readYamlObject } from "./yaml.js";
 
 /**
  * The values a command runs on: its YAML file (if it takes one and one was given), the command line over it, defaults under
@@ -41,15 +41,7 @@ const needed = (command: CommandName, name: OptionName, hasFile: boolean): strin
 
 /** The keys of a YAML file, checked by the option table. Keys whose value is null count as absent. */
 const readYaml = async (command: CommandName, path: string): Promise<Partial<Record<OptionName, unknown>>> => {
-  const source = readText(path);
-  const { parseDocument } = await import("yaml");
-  const document = parseDocument(source, { prettyErrors: true, logLevel: "silent" });
-  const [error] = document.errors;
-  if (error !== undefined)
-    throw new InputError(`${path}${position(error.linePos)}: is not YAML (${summary(error.message)})`);
-  const content = jsOf(() => document.toJS() as unknown, path) ?? {};
-  if (!isObject(content)) throw new InputError(`${path}: must hold "key: value" lines, holds ${show(content)}`);
-
+  const content = await readYamlObject(path);
   const table = optionsOf(command);
   const values: Partial<Record<OptionName, unknown>> = {};
   for (const [written, value] of Object.entries(content)) {
@@ -73,19 +65,4 @@ const unknownKey = (command: CommandName, path: string, written: string): InputE
   const meant = suggestion(written.replaceAll("-", "_"), names);
   const help = meant === undefined ? `see taugrad ${command} --help` : `did you mean "${meant}"?`;
   return new InputError(`${path}: unknown key "${written}"; ${help}`);
-};
-
-const position = (at: readonly [{ line: number; col: number }, ...unknown[]] | undefined): string =>
-  at === undefined ? "" : `:${at[0].line}`;
-
-/** The parser's message without its place and its picture of the source. */
-const summary = (message: string): string => oneLine(message.split(/ at line \d+|\n/)[0]).replace(/[:.]$/, "");
-
-/** Aliases that expand without end are refused by the parser when values are made. */
-const jsOf = (make: () => unknown, path: string): unknown => {
-  try {
-    return make();
-  } catch (error) {
-    throw new InputError(`${path}: is not YAML (${summary(error instanceof Error ? error.message : String(error))})`);
-  }
 };

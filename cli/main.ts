@@ -18,6 +18,7 @@ const load: { readonly [C in CommandName]: () => Promise<Run<C>> } = {
   eval: async () => (await import("./commands/eval.js")).evalCommand,
   sft: async () => (await import("./commands/sft.js")).sftCommand,
   dpo: async () => (await import("./commands/dpo.js")).dpoCommand,
+  merge: async () => (await import("./commands/merge.js")).mergeCommand,
   demo: async () => (await import("./commands/demo.js")).demoCommand,
 };
 

@@ -43,6 +43,20 @@ export const text = ((value: string, about: string, fallback?: string) => ({
   },
 })) as Build<[value: string, about: string], string>;
 
+/** Names: a YAML list, or text with commas. */
+export const names = (value: string, about: string): Option<readonly string[] | undefined> => ({
+  flag: false,
+  value,
+  about,
+  fallback: undefined,
+  read: (given, where) => {
+    const parts = typeof given === "string" ? given.split(",").map((part) => part.trim()) : given;
+    if (!Array.isArray(parts) || parts.length === 0 || parts.some((part) => typeof part !== "string" || part === ""))
+      throw refuse(where, given, "names, such as q_proj,v_proj");
+    return parts as readonly string[];
+  },
+});
+
 /** True or false. */
 export const flag = (about: string, fallback: boolean): Option<boolean> => ({
   flag: true,

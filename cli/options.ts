@@ -1,5 +1,6 @@
+import { OPTIMIZER_NAMES, PROPOSALS } from "../align/optimizer.js";
 import type { ScheduleName } from "../optim/index.js";
-import { choice, flag, integer, number, type Option, onOff, text } from "./option-kinds.js";
+import { choice, flag, integer, names, number, type Option, onOff, text } from "./option-kinds.js";
 
 /** Names that a device can be asked for by. */
 const devices = ["auto", "webgpu", "cpu", "reference"] as const;
@@ -35,10 +36,14 @@ export const options = {
   limit: integer({ from: 1 }, "only the first N rows"),
   grad_norms: flag("also the gradient norm of each parameter", false),
 
+  recipe: text("CONFIG.yaml", "what to merge and how, in mergekit's YAML"),
+  out: text("OUT", "folder for the merged model"),
+  out_shard_size: text("N", "at most so many parameters a file, such as 5B; default: the files of the base model"),
+
   config: text("FILE", "YAML with the keys below; options on the command line win"),
   model_name_or_path: text("DIR", "model folder to train"),
   ref_model_name_or_path: text("DIR", "reference model; default: the model before training"),
-  base_model_name_or_path: text("DIR", "base model θ_b of ondare and onties; τ = reference − base"),
+  base_model_name_or_path: text("DIR", "base model θ_b of the merging rules; τ = reference − base"),
   dataset_name: text("FILE", "rows, JSONL or a JSON array"),
   output_dir: text("DIR", "where metrics.jsonl, checkpoints and the model go"),
   loss_type: choice(["sigmoid"], "DPO's loss", "sigmoid"),
@@ -50,8 +55,8 @@ export const options = {
   num_train_epochs: number({ above: 0 }, "passes over the rows", 3),
   max_length: integer({ from: 2 }, "longer sequences lose their end", 1024),
   weight_decay: number({ from: 0 }, "decoupled; not on biases and norm weights", 0),
-  adam_beta1: number({ from: 0, below: 1 }, "decay of the first moment", 0.9),
-  adam_beta2: number({ from: 0, below: 1 }, "decay of the second moment", 0.999),
+  adam_beta1: number({ from: 0, below: 1 }, "decay of the first moment; default 0.9"),
+  adam_beta2: number({ from: 0, below: 1 }, "decay of the second moment; default 0.999, 0.99 for lion"),
   adam_epsilon: number({ from: 0 }, "Adam's ε; default 1e-8, 1e-6 for merge_preset official"),
   max_grad_norm: number({ from: 0 }, "gradients are scaled down to this global norm; 0: never", 1),
   lr_scheduler_type: choice(schedules, "how the learning rate falls", "linear"),
@@ -63,19 +68,32 @@ export const options = {
   gradient_checkpointing: flag("recompute layers in the backward pass: less memory, more time", false),
   precompute_ref_log_probs: flag("ask the reference model once, before training", false),
   shuffle_dataset: flag("new order of rows in every epoch", true),
-  optim: choice(["adamw", "ondare", "onties"], "update rule", "adamw"),
-  alpha: number({ from: 0, to: 1 }, "ondare, onties: weight of the reference delta; default 0"),
-  reserve_p: number({ from: 0, to: 1 }, "ondare, onties: share of elements kept; default 1"),
-  online_step: integer({ from: 1 }, "ondare, onties: merge every K-th step; default 1"),
-  rescale: onOff(
-    choice(["none", "l1"], "ondare, onties official: keep the update's L1 norm; default none", undefined),
-    { on: "l1", off: "none" },
-  ),
+  // The names alone fill the line.
+  use_peft: flag("train a low-rank adapter (LoRA); the saved model has it merged in", false),
+  lora_r: integer({ from: 1 }, "rank of the adapter; default 16"),
+  lora_alpha: number({ above: 0 }, "the adapter counts lora_alpha / lora_r; default 32"),
+  lora_target_modules: names("NAMES", "modules with an adapter: q_proj,v_proj or all-linear; default all-linear"),
+  optim: { ...choice(OPTIMIZER_NAMES, "", "adamw"), about: OPTIMIZER_NAMES.join(" ") },
+  base_optim: choice(PROPOSALS, "what proposes the update that other rules merge, mask or average", undefined),
+  momentum: number({ from: 0, below: 1 }, "sgd: decay of the gathered gradient; default 0"),
+  alpha: number({ from: 0, to: 1 }, "merging: weight of the reference delta; default 0"),
+  reserve_p: number({ from: 0, to: 1 }, "merging, childtuning: share of elements kept; merging's default 1"),
+  online_step: integer({ from: 1 }, "merging: merge every K-th step; default 1"),
+  rescale: onOff(choice(["none", "l1"], "merging, official: keep the update's L1 norm; default none", undefined), {
+    on: "l1",
+    off: "none",
+  }),
   merge_preset: choice(
     ["paper", "official"],
-    "ondare, onties: the paper's equations, or the released code; default paper",
+    "merging: the paper's equations, or the released code; default paper",
     undefined,
   ),
+  fisher_batches: integer({ from: 1 }, "childtuning_d: batches that its mask is estimated from; default one epoch"),
+  ema_variant: choice(["shadow", "pullback"], "ema: hand out the average, or pull to the reference", undefined),
+  ema_coefficient: number({ from: 0, to: 1 }, "ema: how far a step moves average or weights; default 1e-3"),
+  l2_reference: number({ from: 0 }, "λ of a penalty (λ/2)·‖w − reference‖²; default 0"),
+  optim_state_dtype: choice(["f32", "bf16"], "how moments and reference delta are stored", "f32"),
+  compensated: flag("keep what rounding takes from the weights: one more tensor like them", false),
 } satisfies Record<string, Option<unknown>>;
 
 export type OptionName = keyof typeof options;
@@ -96,12 +114,24 @@ const training = [
   "shuffle_dataset",
   "seed",
   "optim",
+  "base_optim",
+  "momentum",
+  "fisher_batches",
+  "ema_variant",
+  "ema_coefficient",
+  "l2_reference",
+  "compensated",
+  "optim_state_dtype",
   "weight_decay",
   "adam_beta1",
   "adam_beta2",
   "adam_epsilon",
   "max_grad_norm",
   "gradient_checkpointing",
+  "use_peft",
+  "lora_r",
+  "lora_alpha",
+  "lora_target_modules",
   "logging_steps",
   "save_steps",
   "save_total_limit",
@@ -126,6 +156,8 @@ interface CommandSpec {
   readonly options: readonly OptionName[];
   /** Training commands spell options as their YAML keys: learning_rate, not learning-rate. */
   readonly keys: boolean;
+  /** Options that may also be given by their place, without a name. */
+  readonly places?: readonly OptionName[];
   readonly defaults: Readonly<Partial<Record<OptionName, unknown>>>;
 }
 
@@ -186,6 +218,15 @@ export const commands = {
     options: ["config", ...training, "loss_type", "beta", ...merging, "precompute_ref_log_probs", "json"],
     keys: true,
     defaults: { learning_rate: 1e-6 },
+  },
+  merge: {
+    summary: "merge models of one architecture by a mergekit recipe",
+    usage: "CONFIG.yaml OUT [--seed N] [--out-shard-size N] [--json]",
+    required: ["recipe", "out"],
+    options: ["recipe", "out", "out_shard_size", "seed", "device", "json"],
+    keys: false,
+    places: ["recipe", "out"],
+    defaults: { device: "cpu" },
   },
   demo: {
     summary: "train, tune and align a small model from scratch, four ways",

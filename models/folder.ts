@@ -38,7 +38,7 @@ export interface SaveConfigOptions {
 /** Writes config.json as it was read, with the dtype corrected where it differs (in the spelling that was used). */
 export const saveConfig = (
   folder: string,
-  config: ModelConfig,
+  config: Pick<ModelConfig, "raw" | "dtype">,
   { dtype = config.dtype, from }: SaveConfigOptions = {},
 ): void => {
   const key = "torch_dtype" in config.raw && !("dtype" in config.raw) ? "torch_dtype" : "dtype";

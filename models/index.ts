@@ -14,6 +14,7 @@ export { copyTokenizerFiles, type SaveConfigOptions, saveConfig, weightDtypeOf }
 export { type GenerateOptions, type Generator, generate, generator } from "./generate.js";
 export { initParams } from "./init.js";
 export { loadModel, type Model } from "./load.js";
+export { initLora, type LoraOptions, loraDelta, loraTargets, withLora } from "./lora.js";
 export { type Params, parameterShapes } from "./parameters.js";
 export { type RopeSource, type RopeTable, ropeTable } from "./rope-table.js";
 export { type HostTensor, openSafetensors, type Safetensors, type StoredTensor } from "./safetensors.js";

@@ -27,6 +27,8 @@ export interface Safetensors {
   readonly read: (name: string) => HostTensor;
   /** Values of an I32 tensor, as token ids and labels are stored. */
   readonly readIntegers: (name: string) => { readonly shape: readonly number[]; readonly data: Int32Array };
+  /** The bytes of a tensor as they are stored, little-endian. */
+  readonly readBytes: (name: string) => Uint8Array<ArrayBuffer>;
 }
 
 /** The format's own limit on the header, so that a lying length costs nothing. */
@@ -64,6 +66,12 @@ export const openSafetensors = (path: string): Safetensors => {
       const data = new Int32Array((end - begin) / 4);
       withFile(path, (handle) => fill(path, handle, asBytes(data), dataStart + begin));
       return { shape, data };
+    },
+    readBytes: (name) => {
+      const { begin, end } = stored(name);
+      const data = new Uint8Array(end - begin);
+      withFile(path, (handle) => fill(path, handle, data, dataStart + begin));
+      return data;
     },
   };
 };

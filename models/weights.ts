@@ -8,11 +8,11 @@ import { bytesOf } from "./dtypes.js";
 import { fileExists, folderExists, isObject, readJsonObject, show } from "./json.js";
 import type { HostTensor, StoredTensor } from "./safetensors.js";
 import { openSafetensors } from "./safetensors.js";
-import type { WeightEntry } from "./safetensors-write.js";
-import { safetensorsFile } from "./safetensors-write.js";
+import type { AnnouncedTensor, WeightEntry } from "./safetensors-write.js";
+import { elementsOf, safetensorsFile } from "./safetensors-write.js";
 
-const singleFile = "model.safetensors";
-const indexFile = "model.safetensors.index.json";
+export const singleFile = "model.safetensors";
+export const indexFile = "model.safetensors.index.json";
 
 /** How a model's tensors are spread over files: file → names, both in the order they are written. */
 export type WeightsLayout =
@@ -129,18 +129,22 @@ export const writeWeights = (
   });
   const kept = files.filter(({ entries }) => entries.length > 0 || layout.kind === "single");
   const pending = kept.map(({ file, entries }) => safetensorsFile(join(folder, file), entries));
-  writeAtomically(layout.kind === "single" ? pending : [...pending, index(folder, kept)]);
+  writeAtomically(layout.kind === "single" ? pending : [...pending, indexOf(folder, kept)]);
   removeStale(folder, new Set([...kept.map(({ file }) => file), ...(layout.kind === "single" ? [] : [indexFile])]));
 };
 
-const index = (folder: string, files: readonly { file: string; entries: readonly WeightEntry[] }[]): PendingFile => {
+/** The index of sharded weights, as a pending file. */
+export const indexOf = (
+  folder: string,
+  files: readonly { readonly file: string; readonly entries: readonly AnnouncedTensor[] }[],
+): PendingFile => {
   const all = files.flatMap(({ file, entries }) => entries.map((entry) => ({ file, ...entry })));
   const sorted = [...all].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   const text = JSON.stringify(
     {
       metadata: {
-        total_parameters: all.reduce((sum, { data }) => sum + data.length, 0),
-        total_size: all.reduce((sum, { data, dtype }) => sum + data.length * bytesOf[dtype], 0),
+        total_parameters: all.reduce((sum, { shape }) => sum + elementsOf(shape), 0),
+        total_size: all.reduce((sum, { shape, dtype }) => sum + elementsOf(shape) * bytesOf[dtype], 0),
       },
       weight_map: Object.fromEntries(sorted.map(({ name, file }) => [name, file])),
     },
@@ -150,7 +154,8 @@ const index = (folder: string, files: readonly { file: string; entries: readonly
   return { path: join(folder, indexFile), write: (sink) => sink(Buffer.from(`${text}\n`, "utf8")) };
 };
 
-const removeStale = (folder: string, keep: ReadonlySet<string>): void => {
+/** Weight files that readers would take for the model's, or prefer to those just written, are removed. */
+export const removeStale = (folder: string, keep: ReadonlySet<string>): void => {
   for (const name of readdirSync(folder)) {
     const ours = name === singleFile || name === indexFile || /^model-\d{5}-of-\d{5}\.safetensors$/.test(name);
     if (ours && !keep.has(name)) rmSync(join(folder, name), { force: true });

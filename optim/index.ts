@@ -1,19 +1,26 @@
+export { absorbed } from "./absorbed.js";
 export { type AdamWOptions, adamW } from "./adamw.js";
+export { l2ToReference, pullback, shadow } from "./average.js";
+export { packBf16, unpackBf16 } from "./bf16.js";
+export { childTuningD, childTuningF, jointMask } from "./child-tuning.js";
 export { clipByGlobalNorm, globalNorm } from "./clip.js";
 export * from "./consensus.js";
 export { type Decay, decayed, exceptNormsAndBiases } from "./decay.js";
+export { lion } from "./lion.js";
+export type { Masks } from "./masks.js";
 export { type Merge, online } from "./merge.js";
-export { onDare } from "./on-dare.js";
-export { onTies } from "./on-ties.js";
+export * from "./offline/index.js";
+export { onDare, onDareTies } from "./on-dare.js";
+export { onMagnitude, onTies } from "./on-ties.js";
 export {
   type LiftOptions,
-  type Masks,
   type Optimizer,
   type OptimizerState,
   optimizer,
   type UpdateInputs,
 } from "./optimizer.js";
-export type { MergingOptions } from "./preset.js";
+export { MERGES, type MergeName } from "./pieces.js";
+export { type MergingOptions, mergingRule } from "./preset.js";
 export { type AdamForm, type AdamOptions, adam, sgd } from "./proposal.js";
 export type { Draw, Now, Rule, Scalars, Slots, Stream } from "./rule.js";
 export { SCHEDULES, type ScheduleName, type ScheduleOptions, schedule } from "./schedule.js";

@@ -1,7 +1,5 @@
-import { unweightedVote, votedDelta, weightedVote } from "./consensus.js";
 import type { Optimizer } from "./optimizer.js";
 import { type MergingOptions, merging } from "./preset.js";
-import { denseIfFew, keepLargest, matchL1 } from "./sparsify.js";
 
 /**
  * OnTIES: the largest p-fraction of the Adam update and of the reference delta, joined where their signs agree.
@@ -10,10 +8,12 @@ import { denseIfFew, keepLargest, matchL1 } from "./sparsify.js";
  * Laws: p=1, α=0 ⇒ Adam; τ=0 ⇒ (1−α)F(Δ). Not so for "official", whose vote is unweighted: there τ gates Δ even at α=0.
  * Source: Lu et al. 2024, eq. 4; preset "official": the released OTAdamW.
  */
-export const onTies = (options: MergingOptions = {}): Optimizer =>
-  merging("onTies", options, ({ official, p, alpha, rescaleL1, useMerge }) => {
-    const largest = keepLargest(p);
-    if (!official) return { alpha, delta: largest, tau: largest, tauOnce: true, consensus: weightedVote };
-    const keep = denseIfFew(p, rescaleL1 ? matchL1(largest) : largest);
-    return { alpha, delta: keep, tau: keep, tauOnce: true, consensus: useMerge ? unweightedVote : votedDelta };
-  });
+export const onTies = (options: MergingOptions = {}): Optimizer => merging("onTies", options);
+
+/**
+ * OnTIES' largest elements in OnDARE's sum.
+ *   w' = w + (1−α)·F(Δ) + α·F(τ)          all [*S]; F keeps floor(p·n) by magnitude
+ * Units, errors: as OnDARE. Preset "official": the released OnTIES' F in the released OnDARE's sum.
+ * Laws: p=1 ⇒ OnDARE at p=1; α=0 ⇒ OnTIES at α=0 (paper).  Source: the pieces are those of Lu et al. 2024.
+ */
+export const onMagnitude = (options: MergingOptions = {}): Optimizer => merging("onMagnitude", options);

@@ -1,8 +1,5 @@
 import {
   add,
-  bernoulli,
-  foldIn,
-  foldInName,
   InputError,
   key as keyOf,
   namedLeaves,
@@ -15,9 +12,12 @@ import {
   type Tree,
   treeMap,
   typeOf,
+  zeros,
   zerosLike,
 } from "../core/index.js";
-import type { Draw, Rule, Scalars, Slots, Stream } from "./rule.js";
+import { packBf16, packedShape, unpackBf16 } from "./bf16.js";
+import { type Masks, masksOf, roundingOf } from "./masks.js";
+import type { Now, Rule, Scalars, Slots } from "./rule.js";
 
 /** Everything an optimizer remembers: a plain tree of tensors. Saving its leaves and loading them goes on bit for bit. */
 export type OptimizerState<P extends Tree> = {
@@ -32,15 +32,14 @@ export type OptimizerState<P extends Tree> = {
   readonly slots: { readonly [name: string]: P };
 };
 
-/** Masks to use instead of drawn ones: bool, trees like the parameters. For tests, and for masks that were estimated. */
-export type Masks<P extends Tree = Tree> = { readonly [stream in Stream]?: P };
-
 /** What an update takes beside state and gradients. All of it is data: another value compiles nothing. */
 export type UpdateInputs<P extends Tree = Tree> = {
   /** Learning rate, a scalar. */
   readonly lr: TensorLike;
   /** The reference delta as `prepare` gave it; only for optimizers whose `usesTau` is true. */
   readonly tau?: P;
+  /** The reference weights; only for optimizers whose `usesAnchor` is true. */
+  readonly anchor?: P;
   readonly masks?: Masks<P>;
 };
 
@@ -49,6 +48,10 @@ export interface Optimizer {
   readonly name: string;
   /** Does `update` need `tau`? */
   readonly usesTau: boolean;
+  /** Does `update` need `anchor`? */
+  readonly usesAnchor: boolean;
+  /** Does `update` need `masks.gradient`? */
+  readonly usesMask: boolean;
   /** The state before the first step. `seed` decides every mask. */
   readonly init: <P extends Tree>(params: P, options?: { readonly seed?: number }) => OptimizerState<P>;
   /**
@@ -65,33 +68,9 @@ export interface Optimizer {
     grads: G,
     inputs: UpdateInputs<P>,
   ) => OptimizerState<P>;
+  /** The weights to hand out, for optimizers that keep an average of them; else they are `params`. */
+  readonly report?: <P extends Tree>(state: OptimizerState<P>) => P;
 }
-
-const STREAM: Record<Stream, number> = { delta: 0, tau: 1 };
-
-/**
- * Masks of one step, parameter by parameter: a function of (seed, step, stream, parameter name, flat index) and nothing
- * else. Step and stream are folded in first, since the parameters share them.
- */
-const masksOf = (key: Tensor, step: TensorLike, fed: Masks | undefined, call: string) => {
-  const stepKey = foldIn(key, step);
-  const streams = { delta: foldIn(stepKey, STREAM.delta), tau: foldIn(stepKey, STREAM.tau) };
-  const given = {
-    delta: fed?.delta && new Map(namedLeaves(fed.delta)),
-    tau: fed?.tau && new Map(namedLeaves(fed.tau)),
-  };
-  return (name: string, like: Tensor): Draw =>
-    (stream, p) => {
-      const mask = given[stream]?.get(name);
-      if (mask === undefined) return bernoulli(foldInName(streams[stream], name), p, like.shape);
-      if (mask.dtype !== "bool" || !sameShape(mask.shape, like.shape))
-        throw new ShapeError(
-          `${call}: "${name}": the ${stream} mask is ${typeOf(mask)} for a parameter ${typeOf(like)}`,
-          "masks are bool and shaped like their parameters",
-        );
-      return mask;
-    };
-};
 
 /** The tensors of a tree by name. Errors: ShapeError for a name that no parameter has. */
 const byName = (tree: Tree, params: ReadonlyMap<string, Tensor>, what: string, call: string): Map<string, Tensor> => {
@@ -105,22 +84,44 @@ const byName = (tree: Tree, params: ReadonlyMap<string, Tensor>, what: string, c
   return named;
 };
 
+const packedZeros = (t: Tensor): Tensor => zeros(packedShape(t.shape), "u32");
+
+const mapSlots = (slots: Slots, f: (slot: string, t: Tensor) => Tensor): Slots =>
+  Object.fromEntries(Object.entries(slots).map(([slot, t]) => [slot, f(slot, t)]));
+
+/** A rule's `report` over trees. */
+const lifted =
+  (report: NonNullable<Rule["report"]>): NonNullable<Optimizer["report"]> =>
+  ({ params, slots }) => {
+    const trees = Object.entries(slots).map(([slot, tree]) => [slot, new Map(namedLeaves(tree))] as const);
+    const slotsOf = (name: string) => Object.fromEntries(trees.map(([slot, of]) => [slot, of.get(name) as Tensor]));
+    return treeMap((w, name) => report(w, slotsOf(name)), params);
+  };
+
 export interface LiftOptions {
   /**
    * Keeps what rounding takes from w + change and adds it next time (slot `lost`), so that a drift below half an ulp of the
    * weight is not absorbed. Costs a tensor like w. Source: Kahan 1965.
    */
   readonly compensated?: boolean;
+  /**
+   * How moments and τ lie in memory: "bf16" halves them. They are rounded up or down at random, with the mean kept, by bits
+   * of the seed; all arithmetic stays f32. Default "f32".
+   */
+  readonly storage?: "f32" | "bf16";
 }
 
 /**
  * Lifts the rule of one parameter over trees: w' = w + change, leaf by leaf. Laws: a leaf's result does not depend on the
  * other leaves, nor on where it stands in the tree; the second step compiles nothing.
  */
-export const optimizer = (rule: Rule, { compensated = false }: LiftOptions = {}): Optimizer => {
+export const optimizer = (rule: Rule, { compensated = false, storage = "f32" }: LiftOptions = {}): Optimizer => {
+  if (storage !== "f32" && storage !== "bf16")
+    throw new InputError(`${rule.name}: storage is "${storage}"; it must be "f32" or "bf16"`);
+  const coarse = new Set(storage === "bf16" ? rule.coarse : []);
   const slotNames = compensated ? [...rule.slots, "lost"] : rule.slots;
 
-  const stepLeaf = (w: Tensor, grad: Tensor, { lost, ...slots }: Slots, now: Parameters<Rule["step"]>[2]): Slots => {
+  const stepLeaf = (w: Tensor, grad: Tensor, { lost, ...slots }: Slots, now: Now): Slots => {
     const out = rule.step(grad, slots, now);
     if (!compensated) return { ...out.slots, w: add(w, out.change) };
     const change = add(out.change, lost);
@@ -128,52 +129,92 @@ export const optimizer = (rule: Rule, { compensated = false }: LiftOptions = {})
     return { ...out.slots, w: next, lost: sub(change, sub(next, w)) };
   };
 
-  const checkLeaf = (name: string, w: Tensor, grad: Tensor, tau: Tensor | undefined): void => {
-    const call = `${rule.name}: "${name}": w ${typeOf(w)}, gradient ${typeOf(grad)}${tau ? `, refDelta ${typeOf(tau)}` : ""}`;
+  const checkLeaf = (w: Tensor, grad: Tensor, { name, tau, anchor }: Now): void => {
+    const parts: readonly (readonly [string, Tensor | undefined])[] = [
+      ["w", w],
+      ["gradient", grad],
+      ["refDelta", tau],
+      ["anchor", anchor],
+    ];
+    const given = parts.flatMap(([what, t]) => (t === undefined ? [] : [[what, t] as const]));
+    const call = `${rule.name}: "${name}": ${given.map(([what, t]) => `${what} ${typeOf(t)}`).join(", ")}`;
     if (rule.usesTau && tau === undefined)
       throw new ShapeError(`${call}: tau has no tensor of this name`, "prepare a refDelta with every parameter");
-    if ([w, grad, ...(tau ? [tau] : [])].some((t) => t.dtype !== "f32" || !sameShape(t.shape, w.shape)))
+    if (rule.usesAnchor && anchor === undefined)
+      throw new ShapeError(
+        `${call}: anchor has no tensor of this name`,
+        "give the reference weights of every parameter",
+      );
+    if (given.some(([, t]) => t.dtype !== "f32" || !sameShape(t.shape, w.shape)))
       throw new ShapeError(`${call}: they differ`, "base, reference and policy must have one architecture");
+  };
+
+  const unpackedTau = (tau: Tensor | undefined, w: Tensor, call: string): Tensor | undefined => {
+    if (tau === undefined || storage === "f32") return tau;
+    if (tau.dtype !== "u32" || !sameShape(tau.shape, packedShape(w.shape)))
+      throw new ShapeError(`${call}: tau is ${typeOf(tau)} for w ${typeOf(w)}`, "prepare it with this optimizer");
+    return unpackBf16(tau, w.shape);
   };
 
   return {
     name: rule.name,
     usesTau: rule.usesTau,
+    usesAnchor: rule.usesAnchor === true,
+    usesMask: rule.usesMask === true,
     init: (params, { seed = 0 } = {}) => ({
       step: scalar(0, "i32"),
       key: keyOf(seed),
       scalars: Object.fromEntries(rule.scalars.map((name) => [name, scalar(0)])),
       params,
-      slots: Object.fromEntries(slotNames.map((name) => [name, treeMap(zerosLike, params)])),
+      slots: Object.fromEntries(
+        slotNames.map((name) => [name, treeMap(coarse.has(name) ? packedZeros : zerosLike, params)]),
+      ),
     }),
     prepare: (refDelta, key, masks) => {
       const drawFor = masksOf(key, 0, masks, `${rule.name}.prepare`);
-      return treeMap((tau, name) => rule.prepare(tau, drawFor(name, tau)), refDelta);
+      const round = roundingOf(key, 0);
+      const prepared = treeMap((tau, name) => rule.prepare(tau, drawFor(name, tau)), refDelta);
+      return storage === "f32" ? prepared : treeMap((tau, name) => packBf16(tau, round("tau", name)), prepared);
     },
-    update: (state, grads, { lr, tau, masks }) => {
+    update: (state, grads, { lr, tau, anchor, masks }) => {
       if (rule.usesTau && tau === undefined)
         throw new InputError(`${rule.name}: update needs tau: prepare(refDelta, state.key) makes it`);
+      if (rule.usesAnchor && anchor === undefined)
+        throw new InputError(`${rule.name}: update needs anchor: the reference weights`);
+      if (rule.usesMask && masks?.gradient === undefined)
+        throw new InputError(`${rule.name}: update needs masks.gradient: jointMask(squared gradients, p) makes it`);
       const step = add(state.step, 1);
       const scalars: Scalars = rule.advance(state.scalars);
       const rate = typeof lr === "number" ? scalar(lr) : lr;
       const drawFor = masksOf(state.key, step, masks, rule.name);
+      const round = roundingOf(state.key, step);
       const params = new Map(namedLeaves(state.params));
       const gradOf = byName(grads, params, "the gradient", rule.name);
       const tauOf = tau === undefined || !rule.usesTau ? undefined : byName(tau, params, "tau", rule.name);
+      const anchorOf =
+        anchor === undefined || !rule.usesAnchor ? undefined : byName(anchor, params, "anchor", rule.name);
+      const maskOf = rule.usesMask ? byName(masks?.gradient as Tree, params, "masks.gradient", rule.name) : undefined;
       const slotsOf = slotNames.map((slot) => [slot, new Map(namedLeaves(state.slots[slot]))] as const);
 
       const next = new Map<string, Slots>();
       for (const [name, w] of params) {
-        const slots = Object.fromEntries(slotsOf.map(([slot, tensors]) => [slot, tensors.get(name) as Tensor]));
+        const stored = Object.fromEntries(slotsOf.map(([slot, tensors]) => [slot, tensors.get(name) as Tensor]));
         const grad = gradOf.get(name);
         if (grad === undefined) {
-          next.set(name, { ...slots, w });
+          next.set(name, { ...stored, w });
           continue;
         }
-        const leafTau = tauOf?.get(name);
-        checkLeaf(name, w, grad, leafTau);
-        const now = { name, w, lr: rate, tau: leafTau, scalars, draw: drawFor(name, w) };
-        next.set(name, stepLeaf(w, grad, slots, now));
+        const leafTau = unpackedTau(tauOf?.get(name), w, `${rule.name}: "${name}"`);
+        const now = { name, w, lr: rate, tau: leafTau, anchor: anchorOf?.get(name), scalars, draw: drawFor(name, w) };
+        checkLeaf(w, grad, now);
+        if (maskOf?.has(name) === false)
+          throw new ShapeError(`${rule.name}: "${name}": masks.gradient has no tensor of this name`);
+        const slots = mapSlots(stored, (slot, t) => (coarse.has(slot) ? unpackBf16(t, w.shape) : t));
+        const after = stepLeaf(w, grad, slots, now);
+        next.set(
+          name,
+          mapSlots(after, (slot, t) => (coarse.has(slot) ? packBf16(t, round(slot, name)) : t)),
+        );
       }
       const pick = (slot: string) => treeMap((_, name) => (next.get(name) as Slots)[slot], state.params);
       return {
@@ -184,5 +225,6 @@ export const optimizer = (rule: Rule, { compensated = false }: LiftOptions = {})
         slots: Object.fromEntries(slotNames.map((slot) => [slot, pick(slot)])),
       };
     },
+    ...(rule.report && { report: lifted(rule.report) }),
   };
 };

@@ -1,8 +1,8 @@
 import { InputError } from "../core/index.js";
 import { within } from "./check.js";
 import { type Decay, decayed } from "./decay.js";
-import type { Merge } from "./merge.js";
 import { type LiftOptions, type Optimizer, optimizer } from "./optimizer.js";
+import { MERGES, type MergeName } from "./pieces.js";
 import { type AdamForm, adam } from "./proposal.js";
 import type { Rule } from "./rule.js";
 import { stepK } from "./step-k.js";
@@ -59,12 +59,19 @@ const resolve = (name: string, options: MergingOptions): Resolved => {
   return { official, p: reserveP, alpha, eps: options.eps ?? (official ? 1e-6 : 1e-8), rescaleL1, useMerge };
 };
 
-/** Adam → merge every K steps → decay, in the preset's way. */
-export const merging = (name: string, options: MergingOptions, mergeOf: (resolved: Resolved) => Merge): Optimizer => {
+/**
+ * Adam → merge every K steps → decay, in the preset's way: the rule of one parameter.
+ * Errors: InputError for an option out of range, or that the preset does not have.
+ */
+export const mergingRule = (name: MergeName, options: MergingOptions): Rule => {
   const resolved = resolve(name, options);
   const { betas, onlineStep = 1, weightDecay = 0, decays, correctBias = true } = options;
   const form: AdamForm = resolved.official ? (correctBias ? "released" : "uncorrected") : "paper";
   const base = { ...(options.base ?? adam({ betas, eps: resolved.eps, form })), name };
   const of = resolved.official ? "weights after" : "weights before";
-  return optimizer(decayed(stepK(base, mergeOf(resolved), onlineStep), { rate: weightDecay, of, decays }), options);
+  return decayed(stepK(base, MERGES[name](resolved), onlineStep), { rate: weightDecay, of, decays });
 };
+
+/** `mergingRule` over trees. */
+export const merging = (name: MergeName, options: MergingOptions): Optimizer =>
+  optimizer(mergingRule(name, options), options);

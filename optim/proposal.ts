@@ -50,6 +50,7 @@ export const adam = ({ betas = [0.9, 0.999], eps = 1e-8, form = "torch" }: AdamO
     ...plain,
     name: "adam",
     slots: ["m", "v"],
+    coarse: ["m", "v"],
     scalars: corrects ? ["correction1", "correction2"] : [],
     advance: (scalars) =>
       corrects
@@ -77,6 +78,7 @@ export const sgd = ({ momentum = 0 }: { readonly momentum?: number } = {}): Rule
     ...plain,
     name: "sgd",
     slots: momentum === 0 ? [] : ["u"],
+    coarse: ["u"],
     step: (grad, slots, { lr }) => {
       const u = momentum === 0 ? grad : add(mul(momentum, slots.u), grad);
       return { change: mul(neg(lr), u), slots: momentum === 0 ? slots : { ...slots, u } };

@@ -6,8 +6,8 @@ export type Slots = Readonly<Record<string, Tensor>>;
 /** f32 scalars that all parameters share, by name: bias corrections, the steps since the last merge. */
 export type Scalars = Readonly<Record<string, Tensor>>;
 
-/** Which mask is drawn: Δ's or τ's. The two never share bits. */
-export type Stream = "delta" | "tau";
+/** Which mask is drawn: of Δ, of τ, or of the gradient. No two share bits. */
+export type Stream = "delta" | "tau" | "gradient";
 
 /** A mask that is true with probability p: bool of the parameter's shape. A mask that the caller fed in wins. */
 export type Draw = (stream: Stream, p: number) => Tensor;
@@ -22,6 +22,8 @@ export interface Now {
   readonly lr: Tensor;
   /** The reference delta as `prepare` gave it, [*S]; there whenever the rule's `usesTau` is true. */
   readonly tau: Tensor | undefined;
+  /** The reference weights, [*S]; there whenever the rule's `usesAnchor` is true. */
+  readonly anchor: Tensor | undefined;
   /** The shared scalars of this step, already advanced. */
   readonly scalars: Scalars;
   readonly draw: Draw;
@@ -36,15 +38,23 @@ export interface Rule {
   readonly name: string;
   /** Names of its slots: tensors like w, zero at the start. */
   readonly slots: readonly string[];
+  /** Those of its slots that bear rounding to bf16: averages of gradients. Default: none. */
+  readonly coarse?: readonly string[];
   /** Names of its shared scalars, zero at the start. */
   readonly scalars: readonly string[];
   /** The shared scalars of the next step, once for the whole tree. */
   readonly advance: (scalars: Scalars) => Scalars;
   readonly usesTau: boolean;
+  /** Does it look at the reference weights? Default: no. */
+  readonly usesAnchor?: boolean;
+  /** Does it need a gradient mask to be fed in? Default: no. */
+  readonly usesMask?: boolean;
   /** What is done to τ once, before the first step. */
   readonly prepare: (tau: Tensor, draw: Draw) => Tensor;
   /** grad [*S] → the change of w [*S] and the slots after the step. */
   readonly step: (grad: Tensor, slots: Slots, now: Now) => { readonly change: Tensor; readonly slots: Slots };
+  /** The weights to hand out, from w and the slots after a step, [*S]. Default: w itself. */
+  readonly report?: (w: Tensor, slots: Slots) => Tensor;
 }
 
 /** The parts of a rule that most base optimizers leave as they are. */

@@ -7,6 +7,7 @@ import type { Optimizer } from "../optim/index.js";
 export interface StepMasks {
   readonly delta?: readonly number[];
   readonly tau?: readonly number[];
+  readonly gradient?: readonly number[];
 }
 
 /** One parameter's run: everything an optimizer is told. */
@@ -17,6 +18,8 @@ export interface Run {
   /** Default 1e-3. */
   readonly lr?: number;
   readonly refDelta?: readonly number[];
+  /** Reference weights. Default: the start. */
+  readonly anchor?: readonly number[];
   /** Masks for each step, from 0; what is undefined is drawn. */
   readonly masks?: (step: number) => StepMasks;
   /** Mask of τ that is drawn once, by `prepare`. */
@@ -42,22 +45,30 @@ const vector = (numbers: readonly number[]) => tensor([...numbers], [numbers.len
 /** The weights after each step, the prepared τ and the slots at the end. Frees all that it made. */
 export const path = async (optimizer: Optimizer, run: Run, device: Device) => {
   const { start, grads, lr = 1e-3, refDelta = start.map(() => 0), masks = () => ({}), tauMask, seed, name = "w" } = run;
+  const anchor = { [name]: vector(run.anchor ?? start) };
   let state = evaluate(optimizer.init({ [name]: vector(start) }, { seed }), device);
   const fed = tauMask === undefined ? undefined : { tau: maskTree(name, tauMask) };
   const tau = evaluate(optimizer.prepare({ [name]: vector(refDelta) }, state.key, fed), device);
   const step = compile(optimizer.update<{ [name: string]: Tensor }>, device, { donate: [0] });
   const weights: number[][] = [];
   for (const [t, grad] of grads.entries()) {
-    const inputs = { lr, masks: maskTrees(name, masks(t)), ...(optimizer.usesTau ? { tau } : {}) };
+    const inputs = {
+      lr,
+      masks: maskTrees(name, masks(t)),
+      ...(optimizer.usesTau ? { tau } : {}),
+      ...(optimizer.usesAnchor ? { anchor } : {}),
+    };
     state = step(state, { [name]: vector(grad) }, inputs);
     weights.push(Array.from(await read(state.params[name])));
   }
   const slots: Record<string, number[]> = {};
   for (const slot of Object.keys(state.slots)) slots[slot] = Array.from(await read(state.slots[slot][name]));
+  const { report } = optimizer;
+  const reported = report === undefined ? undefined : await numbers(report(state)[name], device);
   const prepared = Array.from(await read(tau[name]));
   dispose(state, tau);
   for (const program of step.programs()) program.free();
-  return { weights, tau: prepared, slots, end: weights[weights.length - 1] ?? [...start] };
+  return { weights, tau: prepared, slots, reported, end: weights[weights.length - 1] ?? [...start] };
 };
 
 /** √Σ(a−b)² */

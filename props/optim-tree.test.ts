@@ -1,7 +1,9 @@
 /** Laws 14, 15, 27 and those of the lift: state is a plain tree, leaves do not see one another, nothing compiles twice. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
+import { loadTree, saveTree } from "../align/state-file.js";
 import {
   bernoulli,
   compile,
@@ -18,35 +20,27 @@ import {
   ShapeError,
   type Tensor,
   tensor,
-  unflatten,
 } from "../core/index.js";
 import { openReference } from "../kernels/reference/index.js";
 import {
   adam,
-  adamW,
+  childTuningF,
   type MergingOptions,
   type Optimizer,
+  type OptimizerState,
   onDare,
   online,
   onTies,
   optimizer,
   sgd,
+  type UpdateInputs,
 } from "../optim/index.js";
+import { scratch } from "./cli.js";
 import { check, law } from "./law.js";
 import { path, runs, vectors } from "./optim-paths.js";
+import { fixedFor, slope, TARGETS, table } from "./optim-table.js";
 
-const half = { reserveP: 0.5, alpha: 0.125 };
-/** Every kind of optimizer, with every slot and scalar that there is. */
-const table: readonly (readonly [name: string, make: () => Optimizer])[] = [
-  ["adamW", () => adamW()],
-  ["sgd with momentum", () => optimizer(sgd({ momentum: 0.5 }))],
-  ["paper onDare", () => onDare(half)],
-  ["paper onTies", () => onTies({ ...half, weightDecay: 0.125 })],
-  ["official onDare", () => onDare({ ...half, preset: "official", rescaleL1: true, weightDecay: 0.125 })],
-  ["official onTies", () => onTies({ ...half, preset: "official", rescaleL1: true })],
-  ["onDare, K=3, compensated", () => onDare({ ...half, onlineStep: 3, compensated: true })],
-  ["onTies, K=2, over sgd", () => onTies({ ...half, onlineStep: 2, base: sgd() })],
-];
+const folder = scratch();
 
 type Weights = { [name: string]: Tensor };
 type Numbers = { readonly [name: string]: readonly number[] };
@@ -63,38 +57,36 @@ const march = async (
   seed = 0,
 ) => {
   let state = evaluate(rule.init(toTree(start), { seed }), device);
-  const prepared = rule.usesTau ? evaluate(rule.prepare(toTree(tau), state.key), device) : {};
+  const fixed = fixedFor(rule, state.key, { refDelta: toTree(tau), anchor: toTree(start) }, device);
   const step = compile(rule.update<Weights>, device, { donate: [0] });
-  for (const grad of grads)
-    state = step(state, toTree(grad), { lr: 0.125, ...(rule.usesTau ? { tau: prepared } : {}) });
+  for (const grad of grads) state = step(state, toTree(grad), { lr: 0.125, ...fixed });
   const out = new Map<string, number[]>();
   for (const [name, leaf] of namedLeaves(state)) out.set(name, Array.from(await read(leaf)));
-  dispose(state, prepared);
+  dispose(state, fixed);
   for (const program of step.programs()) program.free();
   return out;
 };
 
-for (const [title, make] of table) {
+for (const { name: title, make, pace } of table) {
   check(`law 14: save and load mid-run ≡ uninterrupted, bit for bit: ${title}`, async (device) => {
     const rule = make();
     const grads = [1, -2, 3, -1, 2].map((g) => [g / 8, -g / 4, 0.5]);
     const refDelta: Weights = { w: tensor([0.5, -0.25, 1]) };
     const step = compile(rule.update<Weights>, device);
+    const start: Weights = { w: tensor([1, 2, 3]) };
     const inputs = (state: { readonly key: Tensor }) => ({
       lr: 0.125,
-      ...(rule.usesTau ? { tau: evaluate(rule.prepare(refDelta, state.key), device) } : {}),
+      ...fixedFor(rule, state.key, { refDelta, anchor: start }, device),
     });
-    let state = evaluate(rule.init<Weights>({ w: tensor([1, 2, 3]) }, { seed: 11 }), device);
+    let state = evaluate(rule.init(start, { seed: 11 }), device);
     let resumed = state;
     const given = inputs(state);
     for (const [t, grad] of grads.entries()) {
       if (t === 2) {
-        // Through the host: what a checkpoint holds is the numbers of the leaves, and nothing else.
-        const saved = await Promise.all(leaves(state).map(read));
-        resumed = unflatten(
-          state,
-          leaves(state).map((leaf, i) => tensor(saved[i], leaf.shape, leaf.dtype)),
-        );
+        // Through a file: what a checkpoint holds is the numbers of the leaves, and nothing else.
+        const file = join(folder, `${title}-${device.name}.safetensors`.replaceAll(" ", "-"));
+        await saveTree(file, state);
+        resumed = loadTree(file, rule.init(start));
       }
       state = step(state, { w: tensor(grad) }, given);
       resumed = t < 2 ? state : step(resumed, { w: tensor(grad) }, inputs(resumed));
@@ -111,19 +103,19 @@ for (const [title, make] of table) {
     const refDelta = { a: tensor([0.5, -0.25]), b: { c: tensor([[1], [2]]) } };
     const start = { a: tensor([1, 2]), b: { c: tensor([[3], [4]]) } };
     let state = evaluate(rule.init(start), device);
-    const tau = evaluate(rule.prepare(refDelta, state.key), device);
+    const fixed = fixedFor(rule, state.key, { refDelta, anchor: start }, device);
     const step = compile(rule.update<typeof start>, device, { donate: [0] });
     const seen: unknown[] = [];
     for (let t = 1; t <= 4; t++) {
       const grad = { a: tensor([t, -t]), b: { c: tensor([[t], [1]]) } };
-      state = step(state, grad, { lr: 0.125 / t, ...(rule.usesTau ? { tau } : {}) });
+      state = step(state, grad, { lr: 0.125 / t, ...fixed });
       assert.deepEqual(Array.from(await read(state.step)), [t]);
       const { programs, kernels, liveBuffers, liveBytes } = device.stats();
       seen.push({ programs, kernels, liveBuffers, liveBytes });
     }
     for (const later of seen.slice(1)) assert.deepEqual(later, seen[0]);
     assert.equal(step.programs().length, 1);
-    dispose(state, tau);
+    dispose(state, fixed);
   });
 
   law(
@@ -158,29 +150,36 @@ for (const [title, make] of table) {
     const rule = make();
     const start = { none: tensor([], [0, 3]), one: tensor(2), some: tensor([1]), nothing: [] };
     let state = evaluate(rule.init(start), device);
-    const tau = evaluate(rule.prepare({ ...start, one: tensor(0.5) }, state.key), device);
+    const fixed = fixedFor(rule, state.key, { refDelta: { ...start, one: tensor(0.5) }, anchor: start }, device);
     const step = compile(rule.update<typeof start>, device);
-    for (let t = 0; t < 3; t++)
-      state = step(state, { ...start, one: tensor(1) }, { lr: 0.125, ...(rule.usesTau ? { tau } : {}) });
+    for (let t = 0; t < 3; t++) state = step(state, { ...start, one: tensor(1) }, { lr: 0.125, ...fixed });
     assert.equal((await read(state.params.none)).length, 0);
     assert.ok(Number.isFinite((await read(state.params.one))[0]));
   });
 
-  check(
-    `converges on a quadratic: ${title}`,
-    async (device) => {
-      const rule = make();
-      const step = compile(rule.update<Weights>, device, { donate: [0] });
-      let state = evaluate(rule.init<Weights>({ w: tensor([1, -1, 2]) }), device);
-      const tau = { w: tensor([0, 0, 0]) };
-      for (let t = 0; t < 300; t++) {
-        const grad = { w: tensor(await read(state.params.w)) };
-        state = step(state, grad, { lr: 0.1 * (1 - t / 300), ...(rule.usesTau ? { tau } : {}) });
-      }
-      for (const x of await read(state.params.w)) assert.ok(Math.abs(x) < 0.1, `stopped at ${x}`);
-    },
-    ["reference"],
-  );
+  for (const target of ["quadratic", "rosenbrock"] as const)
+    check(
+      `converges on ${target}: ${title}`,
+      async (device) => {
+        const rule = make();
+        const [T, rate] = target === "quadratic" ? [400, pace.quadratic] : [6000, pace.rosenbrock];
+        const { start, minimum } = TARGETS[target];
+        const step = compile(
+          (state: OptimizerState<Weights>, lr: Tensor, fixed: Omit<UpdateInputs<Weights>, "lr">) =>
+            rule.update(state, { w: slope(target, state.params.w) }, { lr, ...fixed }),
+          device,
+          { donate: [0] },
+        );
+        let state = evaluate(rule.init<Weights>({ w: tensor([...start]) }), device);
+        const aim = { refDelta: { w: tensor([0, 0, 0, 0]) }, anchor: { w: tensor([...minimum]) } };
+        const fixed = fixedFor<Weights>(rule, state.key, aim, device);
+        for (let t = 0; t < T; t++) state = step(state, rate * (1 - t / T), fixed);
+        const { w } = rule.report === undefined ? state.params : evaluate(rule.report(state), device);
+        for (const [i, x] of (await read(w)).entries())
+          assert.ok(Math.abs(x - minimum[i]) < 0.1, `w[${i}] stopped at ${x}, not at ${minimum[i]}`);
+      },
+      target === "quadratic" ? ["reference", "cpu"] : ["cpu"],
+    );
 }
 
 law(
@@ -204,6 +203,25 @@ law(
     }
   },
   { effort: 0.4 },
+);
+
+law(
+  "law 27: childTuningF's gradient masks are such functions too, of a stream of their own",
+  fc.record({ seed: fc.nat(2 ** 40), name: fc.stringMatching(/^[a-z.]{1,12}$/), n: fc.constantFrom(1, 5, 64) }),
+  async ({ seed, name, n }, device) => {
+    const ones = new Array(n).fill(1);
+    const run = { start: ones.map(() => 0), grads: [ones, ones], lr: 0.5, seed, name };
+    const { weights } = await path(optimizer(childTuningF(sgd(), 0.5)), run, device);
+    const reference = await openReference();
+    let w = run.start;
+    for (const t of [1, 2]) {
+      const bits = evaluate(bernoulli(foldInName(foldIn(foldIn(key(seed), t), 2), name), 0.5, [n]), reference);
+      const mask = await read(bits);
+      w = w.map((x, i) => x - mask[i]);
+      assert.deepEqual(weights[t - 1], w);
+    }
+  },
+  { effort: 0.2 },
 );
 
 check("law 27: another seed, name, step or stream draws another mask", async (device) => {
@@ -243,12 +261,13 @@ law(
 );
 
 check("a parameter without a gradient stays untouched: no decay, no drift, no moments", async (device) => {
-  for (const [, make] of table) {
+  for (const { make } of table) {
     const rule = make();
     const params = { a: tensor([1]), b: tensor([2]) };
     const state = rule.init(params);
-    const tau = rule.usesTau ? { tau: rule.prepare({ a: tensor([1]), b: tensor([1]) }, state.key) } : {};
-    const next = evaluate(rule.update(state, { a: tensor([1]) }, { lr: 0.125, ...tau }), device);
+    const refDelta = { a: tensor([1]), b: tensor([1]) };
+    const fixed = fixedFor(rule, state.key, { refDelta, anchor: refDelta }, device);
+    const next = evaluate(rule.update(state, { a: tensor([1]) }, { lr: 0.125, ...fixed }), device);
     assert.deepEqual(Array.from(await read(next.params.b)), [2]);
     for (const slot of Object.values(next.slots)) assert.deepEqual(Array.from(await read(slot.b)), [0]);
     dispose(next);

@@ -9,6 +9,7 @@ import { loadModel, loadTokenizer } from "../../models/index.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
 import { withDevice } from "../session.js";
+import { checkAdapter, withAdapter } from "../training/adapter.js";
 import { checkTogether, readConfigs } from "../training/check.js";
 import { reportRows } from "../training/data.js";
 import { runTask } from "../training/run.js";
@@ -18,6 +19,7 @@ export const dpoCommand = async (values: Values<"dpo">, out: Output): Promise<vo
   const { model_name_or_path: folder, dataset_name: path } = values;
   checkTogether(values, out);
   const config = readConfigs(values);
+  checkAdapter(values, config, out);
   const tokenizer = loadTokenizer(folder);
   const rows = rowsOfKind(readRows(path), "paired");
   const { vocabSize } = config;
@@ -44,7 +46,8 @@ export const dpoCommand = async (values: Values<"dpo">, out: Output): Promise<vo
         beta: values.beta,
         checkpoint: values.gradient_checkpointing,
       });
-      await runTask({ label: "dpo", model, objective, source, reference }, values, device, out);
+      const task = { label: "dpo", model, objective, source, reference };
+      await withAdapter(task, values, device, out, (adapted) => runTask(adapted, values, device, out));
     } finally {
       dispose(reference.params);
     }

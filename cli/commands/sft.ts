@@ -7,6 +7,7 @@ import { loadModel, loadTokenizer } from "../../models/index.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
 import { withDevice } from "../session.js";
+import { checkAdapter, withAdapter } from "../training/adapter.js";
 import { checkTogether, readConfigs } from "../training/check.js";
 import { reportRows } from "../training/data.js";
 import { runTask } from "../training/run.js";
@@ -16,6 +17,7 @@ export const sftCommand = async (values: Values<"sft">, out: Output): Promise<vo
   const { model_name_or_path: folder, dataset_name: path } = values;
   checkTogether(values, out);
   const config = readConfigs(values);
+  checkAdapter(values, config, out);
   const tokenizer = loadTokenizer(folder);
   const rows = rowsOfKind(readRows(path), "completion", "document");
   const { vocabSize } = config;
@@ -30,6 +32,7 @@ export const sftCommand = async (values: Values<"sft">, out: Output): Promise<vo
       shuffle: values.shuffle_dataset,
     });
     const objective = completionObjective(config, { checkpoint: values.gradient_checkpointing });
-    await runTask({ label: "sft", model, objective, source }, values, device, out);
+    const task = { label: "sft", model, objective, source };
+    await withAdapter(task, values, device, out, (adapted) => runTask(adapted, values, device, out));
   });
 };

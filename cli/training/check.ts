@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, realpathSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import type { OptimizerSettings } from "../../align/optimizer.js";
+import { mergesDelta, type OptimizerSettings, trainingOptimizer } from "../../align/optimizer.js";
 import { InputError, sameShape } from "../../core/index.js";
 import { type ModelConfig, readConfig } from "../../models/config.js";
 import { folderExists } from "../../models/json.js";
@@ -21,7 +21,10 @@ const mergingKeys = [
   "merge_preset",
 ] as const;
 
-const merges = ({ optim }: TrainingValues): boolean => optim !== "adamw";
+const merges = ({ optim }: TrainingValues): boolean => mergesDelta(optim);
+/** Keys that speak to merging rules, but for one that the chosen rule reads too. */
+const idleKeys = (values: TrainingValues) =>
+  merges(values) ? [] : mergingKeys.filter((key) => key !== "reserve_p" || !values.optim.startsWith("childtuning"));
 
 /** What the option table cannot say of a single key. Errors: InputError. */
 export const checkTogether = (values: TrainingValues, out: Output): void => {
@@ -33,8 +36,12 @@ export const checkTogether = (values: TrainingValues, out: Output): void => {
     throw new InputError(`optim ${optim} needs base_model_name_or_path, the model before SFT: τ = reference − base`);
   if (save_total_limit !== undefined && save_steps === undefined)
     throw new InputError("save_total_limit needs save_steps: without it no checkpoint-N is written");
-  const idle = merges(values) ? [] : mergingKeys.filter((key) => values[key] !== undefined);
-  if (idle.length > 0) out.note(`note: ${idle.join(", ")} ${idle.length > 1 ? "do" : "does"} nothing with optim adamw`);
+  const idle = idleKeys(values).filter((key) => values[key] !== undefined);
+  if (idle.length > 0)
+    out.note(`note: ${idle.join(", ")} ${idle.length > 1 ? "do" : "does"} nothing with optim ${optim}`);
+  if (values.fisher_batches !== undefined && optim !== "childtuning_d")
+    throw new InputError(`optim ${optim}: fisher_batches has no meaning there; it belongs to childtuning_d`);
+  trainingOptimizer(optimizerSettings(values));
   for (const key of ["model_name_or_path", "ref_model_name_or_path", "base_model_name_or_path"] as const) {
     const folder = values[key];
     if (folder !== undefined && existsSync(output_dir) && existsSync(folder) && samePlace(folder, output_dir))
@@ -61,12 +68,19 @@ const samePlace = (a: string, b: string): boolean => realpathSync(resolve(a)) ==
 /** The optimizer that the keys ask for. */
 export const optimizerSettings = (values: TrainingValues): OptimizerSettings => ({
   optim: values.optim,
+  baseOptim: values.base_optim,
   betas: [values.adam_beta1, values.adam_beta2],
   eps: values.adam_epsilon,
+  momentum: values.momentum,
   weightDecay: values.weight_decay,
+  emaVariant: values.ema_variant,
+  emaCoefficient: values.ema_coefficient,
+  l2Reference: values.l2_reference,
+  compensated: values.compensated,
+  stateDtype: values.optim_state_dtype,
+  reserveP: idleKeys(values).includes("reserve_p") ? undefined : values.reserve_p,
   ...(merges(values) && {
     alpha: values.alpha,
-    reserveP: values.reserve_p,
     onlineStep: values.online_step,
     rescale: values.rescale === undefined ? undefined : values.rescale === "l1",
     mergePreset: values.merge_preset,
@@ -109,6 +123,7 @@ export const readConfigs = (values: TrainingValues): ModelConfig => {
   const referenceConfig = reference === folder ? config : readConfig(reference);
   checkSameVocabulary([folder, config], [reference, referenceConfig]);
   if (base !== undefined) checkSameShapes([base, readConfig(base)], [reference, referenceConfig]);
-  if (merges(values)) checkSameShapes([folder, config], [reference, referenceConfig]);
+  if (merges(values) || trainingOptimizer(optimizerSettings(values)).usesAnchor)
+    checkSameShapes([folder, config], [reference, referenceConfig]);
   return config;
 };

@@ -1,0 +1,97 @@
+import { existsSync, statSync } from "node:fs";
+import { InputError } from "../../core/errors.js";
+import { show } from "../../models/json.js";
+import { type MergePlan, planMerge } from "../merge/plan.js";
+import { type Recipe, readRecipe } from "../merge/recipe.js";
+import { runMerge } from "../merge/run.js";
+import { firstDifference, folderOf, samePlace, vocabularyOf } from "../merge/source.js";
+import type { Values } from "../options.js";
+import type { Output } from "../output.js";
+import { withDevice } from "../session.js";
+
+const units: Readonly<Record<string, number>> = { "": 1, K: 1e3, M: 1e6, B: 1e9 };
+
+/** "5B", "200M", "1000": a number of parameters, as mergekit counts. */
+const parameterCount = (given: string): number => {
+  const [, digits, unit] = /^(\d+(?:\.\d+)?)([KMB]?)$/i.exec(given.trim()) ?? [];
+  const count = digits === undefined ? 0 : Math.floor(Number(digits) * units[unit.toUpperCase()]);
+  if (!(count >= 1))
+    throw new InputError(`--out-shard-size is ${show(given)}; it must be a number of parameters such as 5B or 200M`);
+  return count;
+};
+
+/** Errors: InputError if the merged model would overwrite a model it is made from, or a file. */
+const checkTarget = (out: string, { donor, models }: MergePlan): void => {
+  if (!existsSync(out)) return;
+  if (!statSync(out).isDirectory()) throw new InputError(`${out}: is a file; choose a folder for the merged model`);
+  const clash = [donor, ...models].find(({ folder }) => samePlace(folder, out));
+  if (clash !== undefined) throw new InputError(`${out} is one of the models to be merged; choose another folder`);
+};
+
+/**
+ * The folder whose tokenizer goes along. Rows of the vocabulary are merged by token id, so that another model's tokenizer
+ * must have the same ids.
+ */
+const tokenizerFolder = (recipe: Recipe, { donor, models, vocabulary }: MergePlan, out: Output): string => {
+  const own = vocabularyOf(donor.folder);
+  for (const { folder } of models) {
+    const other = vocabularyOf(folder);
+    const token = own && other && firstDifference(own, other);
+    if (token !== undefined)
+      out.note(`note: ${folder} and ${donor.folder} differ in token ${show(token)}; rows are merged by token id`);
+  }
+  const { tokenizerSource: source, path } = recipe;
+  if (source === "union")
+    throw new InputError(
+      `${path}: tokenizer_source: union is not supported, vocabularies are not rebuilt here; use base`,
+    );
+  const folder = source === undefined || source === "base" ? donor.folder : folderOf(source, path);
+  const ids = vocabularyOf(folder);
+  const token = own && ids && firstDifference(own, ids);
+  if (token !== undefined)
+    throw new InputError(
+      `${path}: tokenizer_source ${folder} and ${donor.folder} differ in token ${show(token)}; vocabularies are not rebuilt here`,
+    );
+  for (const [name, id] of ids ?? [])
+    if (vocabulary !== undefined && id >= vocabulary)
+      throw new InputError(
+        `${folder}: token ${show(name)} has id ${id}, but a model to be merged has only ${vocabulary} rows`,
+      );
+  return folder;
+};
+
+/** Passes a count on at most so often, in seconds. */
+const every = (seconds: number, tell: (count: number) => void): ((count: number) => void) => {
+  let told = performance.now();
+  return (count) => {
+    if (performance.now() - told < 1000 * seconds) return;
+    told = performance.now();
+    tell(count);
+  };
+};
+
+/** `taugrad merge`: several models of one architecture into one, by mergekit's recipes. */
+export const mergeCommand = async (values: Values<"merge">, out: Output): Promise<void> => {
+  const recipe = await readRecipe(values.recipe);
+  const plan = planMerge(recipe);
+  checkTarget(values.out, plan);
+  for (const note of [...recipe.notes, ...plan.notes]) out.note(note);
+  const target = {
+    folder: values.out,
+    tokenizer: tokenizerFolder(recipe, plan, out),
+    seed: values.seed,
+    shardSize: values.out_shard_size === undefined ? undefined : parameterCount(values.out_shard_size),
+  };
+  const files = await withDevice(values.device, out, async (device) => {
+    out.start();
+    return runMerge(
+      plan,
+      recipe,
+      target,
+      device,
+      every(5, (done) => out.note(`merge ${done}/${plan.tensors.length}`)),
+    );
+  });
+  const said = { output: values.out, merge_method: recipe.method, tensors: plan.tensors.length, files };
+  out.result(said, () => `the merged model is in ${values.out}`);
+};

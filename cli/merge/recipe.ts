@@ -1,0 +1,176 @@
+import { InputError } from "../../core/errors.js";
+import type { ModelDtype } from "../../models/config.js";
+import { isObject, type JsonObject, show } from "../../models/json.js";
+import { MERGE_METHODS, type MergeMethod } from "../../optim/offline/index.js";
+import { number } from "../option-kinds.js";
+import { suggestion } from "../suggest.js";
+import { readYamlObject } from "../yaml.js";
+import { unknownKey } from "./keys.js";
+import { type Setting, setting } from "./setting.js";
+
+/** Parameters that differ by model and tensor, as far as they are given. */
+export interface PartSettings {
+  readonly weight?: Setting<number>;
+  readonly density?: Setting<number>;
+}
+
+/** Parameters that differ by tensor alone, as far as they are given. */
+interface WholeSettings {
+  readonly normalize?: Setting<boolean>;
+  readonly lambda?: Setting<number>;
+  readonly rescale?: Setting<boolean | "l1" | "density">;
+}
+
+/** One model of a recipe. */
+export interface RecipeModel extends PartSettings {
+  /** As it was written. */
+  readonly folder: string;
+}
+
+/** A checked merge recipe, in mergekit's terms. */
+export interface Recipe {
+  readonly path: string;
+  readonly method: MergeMethod;
+  readonly base: string | undefined;
+  readonly models: readonly RecipeModel[];
+  readonly parameters: PartSettings & WholeSettings;
+  /** What the weights are stored as; as in the base model if undefined. */
+  readonly dtype: ModelDtype | undefined;
+  /** "base", or the folder of one of the models. */
+  readonly tokenizerSource: string | undefined;
+  /** Things to tell: keys that do nothing. */
+  readonly notes: readonly string[];
+}
+
+const dtypes = ["float32", "float16", "bfloat16"] as const satisfies readonly ModelDtype[];
+const partKeys = ["weight", "density"];
+const wholeKeys = ["normalize", "lambda", "rescale", "int8_mask"];
+const recipeKeys = ["merge_method", "base_model", "models", "parameters", "dtype", "out_dtype", "tokenizer_source"];
+
+/** Keys of mergekit that mean something else than what is done here. */
+const foreign: Readonly<Record<string, string>> = {
+  slices: "layers are not rearranged here; list whole models under models",
+  modules: "parts of models are not merged apart here; list whole models under models",
+  tokenizer: "vocabularies are not rebuilt here; leave it out, or set tokenizer_source: base",
+  chat_template: "the template is copied from the base model; leave it out, and edit the merged folder",
+};
+
+const anyNumber = number({}, "");
+const share = number({ from: 0, to: 1 }, "");
+
+const bool = (given: unknown, where: string): boolean => {
+  if (typeof given !== "boolean") throw new InputError(`${where} is ${show(given)}; it must be true or false`);
+  return given;
+};
+
+const rescaling = (given: unknown, where: string): boolean | "l1" | "density" => {
+  if (typeof given === "boolean" || given === "l1" || given === "density") return given;
+  throw new InputError(`${where} is ${show(given)}; it must be true, false, l1 or density`);
+};
+
+const choose = <const T extends string>(given: unknown, names: readonly T[], where: string): T => {
+  const found = names.find((name) => name === given);
+  if (found !== undefined) return found;
+  const meant = typeof given === "string" ? suggestion(given, names) : undefined;
+  throw new InputError(
+    `${where} is ${show(given)}; ${meant === undefined ? `it must be one of ${names.join(", ")}` : `did you mean "${meant}"?`}`,
+  );
+};
+
+const folderName = (given: unknown, where: string): string => {
+  if (typeof given !== "string" || given.trim() === "")
+    throw new InputError(`${where} is ${show(given)}; it must be a model folder`);
+  return given;
+};
+
+const parts = (given: JsonObject, where: string): PartSettings => ({
+  ...(given.weight != null && { weight: setting(given.weight, `${where}: weight`, anyNumber.read) }),
+  ...(given.density != null && { density: setting(given.density, `${where}: density`, share.read) }),
+});
+
+const parametersOf = (given: unknown, where: string): JsonObject => {
+  if (given != null && !isObject(given))
+    throw new InputError(`${where} is ${show(given)}; it must hold "key: value" lines`);
+  return given ?? {};
+};
+
+const readModel = (given: unknown, where: string): RecipeModel => {
+  if (!isObject(given))
+    throw new InputError(`${where} is ${show(given)}; an entry is {model: FOLDER, parameters: {…}}`);
+  for (const key of Object.keys(given))
+    if (key !== "model" && key !== "parameters") throw unknownKey(where, key, ["model", "parameters"]);
+  const parameters = parametersOf(given.parameters, `${where}: parameters`);
+  for (const key of Object.keys(parameters)) {
+    if (wholeKeys.includes(key))
+      throw new InputError(`${where}: ${key} holds for the whole merge; put it under parameters at the top`);
+    if (!partKeys.includes(key)) throw unknownKey(`${where}: parameters`, key, partKeys);
+  }
+  return { folder: folderName(given.model, `${where}: model`), ...parts(parameters, where) };
+};
+
+/**
+ * Reads a merge recipe as mergekit writes it.
+ * Errors: InputError, one line, for unknown or unsupported keys and methods, and values out of range.
+ */
+export const readRecipe = async (path: string): Promise<Recipe> => {
+  const content = await readYamlObject(path);
+  for (const [key, value] of Object.entries(content)) {
+    if (Object.hasOwn(foreign, key) && value != null) throw new InputError(`${path}: ${key}: ${foreign[key]}`);
+    if (!recipeKeys.includes(key) && !Object.hasOwn(foreign, key)) throw unknownKey(path, key, recipeKeys);
+  }
+  const { merge_method, base_model, models, dtype, out_dtype, tokenizer_source } = content;
+  if (merge_method == null)
+    throw new InputError(`${path}: merge_method is missing; choose one of ${Object.keys(MERGE_METHODS).join(", ")}`);
+  const method = choose(merge_method, Object.keys(MERGE_METHODS) as MergeMethod[], `${path}: merge_method`);
+  if (!Array.isArray(models) || models.length === 0)
+    throw new InputError(`${path}: models is ${show(models)}; list at least one {model: FOLDER, parameters: {…}}`);
+  const traits = MERGE_METHODS[method];
+  if (traits.deltas !== undefined && base_model == null)
+    throw new InputError(`${path}: ${method} needs base_model; it merges the differences to it`);
+  const parameters = parametersOf(content.parameters, `${path}: parameters`);
+  for (const key of Object.keys(parameters))
+    if (![...partKeys, ...wholeKeys].includes(key))
+      throw unknownKey(`${path}: parameters`, key, [...partKeys, ...wholeKeys]);
+  const { normalize, lambda, rescale, int8_mask } = parameters;
+  const at = (key: string): string => `${path}: parameters: ${key}`;
+  const storedAs = out_dtype ?? dtype;
+  const read: Recipe = {
+    path,
+    method,
+    base: base_model == null ? undefined : folderName(base_model, `${path}: base_model`),
+    models: models.map((entry: unknown, i) => readModel(entry, `${path}: models[${i}]`)),
+    parameters: {
+      ...parts(parameters, `${path}: parameters`),
+      ...(normalize != null && { normalize: setting(normalize, at("normalize"), bool) }),
+      ...(lambda != null && { lambda: setting(lambda, at("lambda"), anyNumber.read) }),
+      ...(rescale != null && { rescale: setting(rescale, at("rescale"), rescaling) }),
+    },
+    dtype:
+      storedAs == null ? undefined : choose(storedAs, dtypes, `${path}: ${out_dtype == null ? "dtype" : "out_dtype"}`),
+    tokenizerSource: tokenizer_source == null ? undefined : folderName(tokenizer_source, `${path}: tokenizer_source`),
+    notes: [],
+  };
+  if (dtype != null) choose(dtype, dtypes, `${path}: dtype`);
+  return {
+    ...read,
+    notes: idle(read, { int8_mask: int8_mask != null, lambda: lambda != null, rescale: rescale != null }),
+  };
+};
+
+/** What a recipe says to no effect. */
+const idle = (
+  { method, models, parameters }: Recipe,
+  given: { readonly int8_mask: boolean; readonly lambda: boolean; readonly rescale: boolean },
+): string[] => {
+  const { deltas } = MERGE_METHODS[method];
+  const density = [parameters, ...models].some((part) => part.density !== undefined);
+  const none = [
+    ...(density && deltas?.sparse === undefined ? ["density"] : []),
+    ...(given.lambda && deltas === undefined ? ["lambda"] : []),
+    ...(given.rescale && deltas?.sparse === undefined ? ["rescale"] : []),
+  ];
+  return [
+    ...(given.int8_mask ? ["note: int8_mask does nothing here; masks never lie in memory"] : []),
+    ...(none.length > 0 ? [`note: ${none.join(", ")} ${none.length > 1 ? "do" : "does"} nothing with ${method}`] : []),
+  ];
+};

@@ -1,0 +1,155 @@
+import { join } from "node:path";
+import {
+  type Device,
+  dispose,
+  evaluate,
+  foldInName,
+  InputError,
+  key,
+  read,
+  sizeOf,
+  type Tensor,
+  tensor,
+  upload,
+} from "../../core/index.js";
+import { writeTextAtomically } from "../../models/atomic.js";
+import { copyTokenizerFiles, saveConfig } from "../../models/index.js";
+import { readText } from "../../models/json.js";
+import type { AnnouncedTensor } from "../../models/safetensors-write.js";
+import { singleFile } from "../../models/weights.js";
+import { type PlannedFile, streamWeights } from "../../models/weights-stream.js";
+import { mergeTensors } from "../../optim/offline/index.js";
+import type { MergePlan, PlannedMerge } from "./plan.js";
+import type { Recipe } from "./recipe.js";
+import { HEAD, type SourceModel, storedName } from "./source.js";
+
+/** Where the merged model goes and how it is cut. */
+export interface MergeTarget {
+  readonly folder: string;
+  /** The folder whose tokenizer is taken along. */
+  readonly tokenizer: string;
+  /** Decides the Bernoulli masks. */
+  readonly seed: number;
+  /** At most so many parameters a file; without it, the files of the donor. */
+  readonly shardSize: number | undefined;
+}
+
+/** A model's tensor in the merged shape: rows that are too many are cut, rows that lack are `fill`'s. */
+const readRows = (model: SourceModel, name: string, count: number, fill?: Float32Array): Float32Array => {
+  const { data } = model.weights.read(storedName(model, name));
+  if (data.length >= count) return data.length === count ? data : data.subarray(0, count);
+  if (fill === undefined)
+    throw new InputError(`${model.folder}: tensor "${name}" has ${data.length} values, not ${count}`);
+  const out = fill.slice();
+  out.set(data);
+  return out;
+};
+
+/** The merged values of one tensor. Models are read one after the other, so that one host copy lives at a time. */
+const mergeOne = async (
+  { name, shape, parts, options }: PlannedMerge,
+  { donor, deltas }: MergePlan,
+  seed: number,
+  device: Device,
+): Promise<Float32Array> => {
+  const count = sizeOf(shape);
+  if (count === 0) return new Float32Array(0);
+  const here: Tensor[] = [];
+  const place = (data: Float32Array): Tensor => {
+    const t = upload(tensor(data, shape), device);
+    here.push(t);
+    return t;
+  };
+  try {
+    const baseData = deltas ? readRows(donor, name, count) : undefined;
+    const base = baseData && place(baseData);
+    const sources = parts.map(({ model, weight, density }) => ({
+      tensor: place(readRows(model, name, count, baseData)),
+      weight,
+      density,
+    }));
+    const merged = evaluate(mergeTensors(sources, base, { ...options, key: foldInName(key(seed), name) }), device);
+    here.push(merged);
+    const data = await read(merged);
+    return data instanceof Float32Array ? data : Float32Array.from(data);
+  } finally {
+    dispose(here);
+  }
+};
+
+/** The files of the merged model: those of the donor, or as many as the shard size asks for. */
+const filesFor = ({ donor, tensors }: MergePlan, shardSize: number | undefined): PlannedFile[] => {
+  const entries = new Map(
+    tensors.map(({ name, shape, dtype }): [string, AnnouncedTensor] => [name, { name, shape, dtype }]),
+  );
+  if (shardSize !== undefined) return cut([...entries.values()], shardSize);
+  const { layout } = donor.weights;
+  const files = layout.kind === "single" ? new Map([[singleFile, layout.names]]) : layout.files;
+  const planned = [...files].map(([file, names]) => ({
+    file,
+    entries: names.flatMap((name) => (name === HEAD && donor.tied ? [] : (entries.get(name) ?? []))),
+  }));
+  // A head that the donor has not, because it was tied, goes to the end.
+  const head = donor.tied ? entries.get(HEAD) : undefined;
+  const full = planned.map((file, i) =>
+    head !== undefined && i === planned.length - 1 ? { ...file, entries: [...file.entries, head] } : file,
+  );
+  return full.filter((file) => file.entries.length > 0 || layout.kind === "single");
+};
+
+const cut = (entries: readonly AnnouncedTensor[], shardSize: number): PlannedFile[] => {
+  const groups: AnnouncedTensor[][] = [[]];
+  let held = 0;
+  for (const entry of entries) {
+    const size = sizeOf(entry.shape);
+    if (held > 0 && held + size > shardSize) {
+      groups.push([]);
+      held = 0;
+    }
+    groups[groups.length - 1].push(entry);
+    held += size;
+  }
+  if (groups.length === 1) return [{ file: singleFile, entries: groups[0] }];
+  const number = (n: number): string => String(n).padStart(5, "0");
+  return groups.map((group, i) => ({
+    file: `model-${number(i + 1)}-of-${number(groups.length)}.safetensors`,
+    entries: group,
+  }));
+};
+
+/** config.json of the donor, corrected in what the merge changes. */
+const writeConfig = ({ donor, vocabulary, tied }: MergePlan, { dtype }: Recipe, folder: string): void => {
+  const raw = {
+    ...donor.raw,
+    ...(vocabulary !== undefined && { vocab_size: vocabulary }),
+    ...(donor.tied && !tied && { tie_word_embeddings: false }),
+  };
+  const own = donor.raw.dtype ?? donor.raw.torch_dtype;
+  const stored = (["float32", "float16", "bfloat16"] as const).find((name) => name === own) ?? "float32";
+  saveConfig(folder, { raw, dtype: stored }, { dtype: dtype ?? stored, from: donor.folder });
+};
+
+/**
+ * Merges tensor by tensor into a folder that transformers and `loadModel` load. config.json comes last, so that a folder
+ * with one is complete.
+ */
+export const runMerge = async (
+  plan: MergePlan,
+  recipe: Recipe,
+  target: MergeTarget,
+  device: Device,
+  onTensor: (done: number) => void = () => {},
+): Promise<number> => {
+  const byName = new Map(plan.tensors.map((planned) => [planned.name, planned]));
+  const files = filesFor(plan, target.shardSize);
+  let done = 0;
+  await streamWeights(target.folder, files, async (name) => {
+    const values = await mergeOne(byName.get(name) as PlannedMerge, plan, target.seed, device);
+    onTensor(++done);
+    return values;
+  });
+  copyTokenizerFiles(target.tokenizer, target.folder);
+  writeTextAtomically(join(target.folder, "mergekit_config.yml"), readText(recipe.path));
+  writeConfig(plan, recipe, target.folder);
+  return files.length;
+};

@@ -1,0 +1,109 @@
+import {
+  add,
+  foldInName,
+  InputError,
+  matmul,
+  mul,
+  normal,
+  type Shape,
+  type Tensor,
+  treeMap,
+  zeros,
+  zerosLike,
+} from "../core/index.js";
+import type { ModelConfig } from "./config.js";
+import { type Params, parameterShapes, weightOf } from "./parameters.js";
+
+/** A low-rank adapter; names as PEFT's in the comments. */
+export interface LoraOptions {
+  /** r: rank of the update (`r`). Default 16. */
+  readonly rank?: number;
+  /** α: the update is scaled by α/r (`lora_alpha`). Default 32. */
+  readonly alpha?: number;
+  /**
+   * Modules that get one, by the end of their name: "q_proj", "mlp.up_proj", "lm_head" (`target_modules`). Default: all
+   * linear layers but the output matrix.
+   */
+  readonly targets?: readonly string[];
+}
+
+/** The two factors of a weight matrix [out, in]: A [r, in] and B [out, r], by PEFT's names. */
+const factorNames = (weight: string): { readonly a: string; readonly b: string } => {
+  const module = weight.slice(0, -".weight".length);
+  return { a: `${module}.lora_A.weight`, b: `${module}.lora_B.weight` };
+};
+
+const EMBEDDING = "model.embed_tokens.weight";
+const HEAD = "lm_head.weight";
+
+/** Weight matrices of linear layers. */
+const linears = (config: ModelConfig): [name: string, shape: Shape][] =>
+  [...parameterShapes(config)].filter(([name, shape]) => shape.length === 2 && name !== EMBEDDING);
+
+/**
+ * Names of the matrices [out, in] that an adapter changes, with their shapes.
+ * Errors: InputError for a target that is no linear layer, naming those that there are; for a rank or α out of range.
+ */
+export const loraTargets = (
+  config: ModelConfig,
+  { rank = 16, alpha = 32, targets }: LoraOptions,
+): [string, Shape][] => {
+  if (!Number.isSafeInteger(rank) || rank < 1) throw new InputError(`lora: rank is ${rank}; it must be an integer ≥ 1`);
+  if (!(alpha > 0 && Number.isFinite(alpha))) throw new InputError(`lora: alpha is ${alpha}; it must be a number > 0`);
+  const all = linears(config);
+  if (targets === undefined) return all.filter(([name]) => name !== HEAD);
+  const ends = (name: string, target: string): boolean => `.${name}`.endsWith(`.${target}.weight`);
+  const lost = targets.find((target) => !all.some(([name]) => ends(name, target)));
+  if (lost !== undefined) {
+    const known = new Set(all.map(([name]) => name.split(".").at(-2) as string));
+    throw new InputError(`lora: no linear layer is called "${lost}"; there are ${[...known].join(", ")}`);
+  }
+  if (targets.length === 0) throw new InputError("lora: no target modules are given");
+  return all.filter(([name]) => targets.some((target) => ends(name, target)));
+};
+
+/**
+ * Fresh factors, as a graph: A normal with variance 1/(3·in), as PEFT's default has it; B zero, so that the adapted model is
+ * the model. A factor depends on (key, name) alone.  Source: Hu et al. 2021, section 4.1.
+ */
+export const initLora = (config: ModelConfig, key: Tensor, options: LoraOptions = {}): Params => {
+  const { rank = 16 } = options;
+  return Object.fromEntries(
+    loraTargets(config, options).flatMap(([name, [out, inner]]) => {
+      const { a, b } = factorNames(name);
+      const spread = 1 / Math.sqrt(3 * inner);
+      return [
+        [a, mul(normal(foldInName(key, a), [rank, inner]), spread)],
+        [b, zeros([out, rank])],
+      ];
+    }),
+  );
+};
+
+/**
+ * The weights that base and factors stand for: W + α/r · B·A for targets, the base's own tensor elsewhere. A graph: gradients
+ * reach whatever is not constant, so that training the factors leaves the base alone; evaluated, it is the merge-back.
+ * The product is made once a step, not once a token: a matrix of W's size lives meanwhile.
+ * Errors: ShapeError for factors that are missing or do not fit; InputError for a rank that is not the factors'.
+ */
+export const withLora = (base: Params, factors: Params, config: ModelConfig, options: LoraOptions = {}): Params => {
+  const { rank = 16, alpha = 32 } = options;
+  const adapted = Object.fromEntries(
+    loraTargets(config, options).map(([name]): [string, Tensor] => {
+      const { a, b } = factorNames(name);
+      const [down, up] = [weightOf(factors, a), weightOf(factors, b)];
+      if (down.shape[0] !== rank)
+        throw new InputError(`lora: "${a}" has rank ${down.shape[0]}, the options say ${rank}`);
+      return [name, add(weightOf(base, name), mul(alpha / rank, matmul(up, down)))];
+    }),
+  );
+  return { ...base, ...adapted };
+};
+
+/**
+ * τ of a reference model that is the base and an adapter, in the space of that adapter's factors: the base is (A, 0), the
+ * reference (A, B), so that τ is (0, B). A drift of α·τ on the factors is a drift of α·(W_reference − W_base) on the weights
+ * as long as A stands still. For online merging over an adapter: train these factors, with this as `refDelta`.
+ */
+export const loraDelta = (factors: Params): Params =>
+  treeMap((t, name) => (name.endsWith(".lora_B.weight") ? t : zerosLike(t)), factors);

@@ -1,0 +1,3 @@
+export { type MergeOptions, type MergeSource, mergeTensors } from "./merge-tensors.js";
+export { MERGE_METHODS, type MergeMethod } from "./method.js";
+export type { Vote } from "./vote.js";
