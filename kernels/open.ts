@@ -1,7 +1,7 @@
 import { type Device, DeviceError, InputError } from "../core/index.js";
 import { openCpu } from "./cpu/index.js";
 import { openReference } from "./reference/index.js";
-import { type AdapterReport, describeAdapters, openWebgpu, type WebgpuOptions } from "./webgpu/index.js";
+import { type AdapterReport, describeAdapters, openWebgpu, type WebgpuOptions, whyNoAdapter } from "./webgpu/index.js";
 
 const NAMES = ["auto", "webgpu", "cpu", "reference"] as const;
 export type DeviceName = (typeof NAMES)[number];
@@ -45,7 +45,7 @@ export const doctor = async (): Promise<DoctorReport> => {
   let problem: string | undefined;
   try {
     adapters = await describeAdapters();
-    if (adapters.length === 0) problem = "no WebGPU adapter: no usable GPU driver was found";
+    if (adapters.length === 0) problem = `no WebGPU adapter: ${whyNoAdapter()}`;
   } catch (error) {
     if (!(error instanceof DeviceError)) throw error;
     problem = error.message.split("\n")[0];

@@ -1,6 +1,6 @@
 import { DeviceError } from "../../core/index.js";
 import type { AdapterReport, SubgroupMatrixConfig } from "./adapter-report.js";
-import { vulkanProblem } from "./vulkan.js";
+import { vulkanProblem, whyNoAdapter } from "./vulkan.js";
 
 /** An adapter, and the Dawn instance that must outlive its devices. */
 export interface Found {
@@ -80,10 +80,6 @@ export const findAll = async (): Promise<Found[]> => {
 /** The best adapter. Errors: DeviceError if there is none. */
 export const findAdapter = async (): Promise<Found> => {
   const [best] = await findAll();
-  if (best === undefined)
-    throw new DeviceError(
-      `webgpu: no adapter: ${vulkanProblem() ?? "no usable GPU driver was found"}`,
-      NO_ADAPTER_HINT,
-    );
+  if (best === undefined) throw new DeviceError(`webgpu: no adapter: ${whyNoAdapter()}`, NO_ADAPTER_HINT);
   return best;
 };

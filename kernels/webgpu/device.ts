@@ -112,7 +112,7 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
   return {
     name: "webgpu",
     description: `webgpu: ${nameOf(report)}${report.software ? ", a software adapter" : ""}`,
-    upload: (data) => upload(data),
+    upload,
     read: async (buffer, shape, dtype) => {
       check();
       const bytes = BYTES * sizeOf(shape);
