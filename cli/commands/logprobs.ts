@@ -1,7 +1,15 @@
 import { collate } from "../../align/batch.js";
 import { compile, dispose, InputError, read, type Tensor, tensor } from "../../core/index.js";
 import { readConfig } from "../../models/config.js";
-import { hiddenStates, loadModel, loadTokenizer, logits, type Params, tokenLogps } from "../../models/index.js";
+import {
+  checkTokenIds,
+  hiddenStates,
+  loadModel,
+  loadTokenizer,
+  logits,
+  type Params,
+  tokenLogps,
+} from "../../models/index.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
 import { withDevice } from "../session.js";
@@ -63,11 +71,7 @@ export const logprobsCommand = async (values: Values<"logprobs">, out: Output): 
 
 const textIds = (folder: string, text: string, vocabSize: number): number[] => {
   const ids = loadTokenizer(folder).encode(text);
-  const outside = ids.find((id) => id >= vocabSize);
-  if (outside !== undefined)
-    throw new InputError(
-      `${folder}: its tokenizer gives token id ${outside}, its model has a vocabulary of ${vocabSize}`,
-    );
+  checkTokenIds(ids, vocabSize, folder);
   if (ids.length === 0) throw new InputError("--text has no token");
   return ids;
 };

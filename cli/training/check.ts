@@ -5,21 +5,11 @@ import { InputError, sameShape } from "../../core/index.js";
 import { type ModelConfig, readConfig } from "../../models/config.js";
 import { folderExists } from "../../models/json.js";
 import { parameterShapes } from "../../models/parameters.js";
-import type { Values } from "../options.js";
+import { mergingKeys, type Values } from "../options.js";
 import type { Output } from "../output.js";
 
 /** What both trainers take; dpo takes more. */
 export type TrainingValues = Omit<Values<"sft">, "config" | "json">;
-
-/** Keys that do something only where a reference delta is merged in. */
-const mergingKeys = [
-  "base_model_name_or_path",
-  "alpha",
-  "reserve_p",
-  "online_step",
-  "rescale",
-  "merge_preset",
-] as const;
 
 const merges = ({ optim }: TrainingValues): boolean => optim !== "adamw";
 

@@ -1,5 +1,5 @@
 import { DeviceError } from "../../core/index.js";
-import type { AdapterReport, SubgroupMatrixConfig } from "./adapter-report.js";
+import { type AdapterReport, nameOf, type SubgroupMatrixConfig } from "./adapter-report.js";
 import { vulkanProblem, whyNoAdapter } from "./vulkan.js";
 
 /** An adapter, and the Dawn instance that must outlive its devices. */
@@ -50,12 +50,6 @@ const reportOf = (adapter: GPUAdapter): AdapterReport => {
     features: [...adapter.features].sort(),
     limits,
   };
-};
-
-/** One line for people. */
-export const nameOf = (report: AdapterReport): string => {
-  const name = report.description || report.device || report.architecture || "unnamed adapter";
-  return `${name} (${report.vendor || "unknown vendor"})`;
 };
 
 /** The adapters that Dawn gives, hardware before software. Errors: DeviceError if the native module does not load. */

@@ -1,5 +1,6 @@
 import { type Buffer, BYTES, type Device, DeviceError, type DType, type HostData, sizeOf } from "../../core/index.js";
-import { findAdapter, nameOf } from "./adapter.js";
+import { findAdapter } from "./adapter.js";
+import { nameOf } from "./adapter-report.js";
 import type { Gpu, GpuBuffer } from "./gpu.js";
 import { createPipelines } from "./pipelines.js";
 import { createPool } from "./pool.js";
