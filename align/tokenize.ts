@@ -116,10 +116,10 @@ const located = <T>(at: string, run: () => T): T => {
   }
 };
 
-const withEos = (text: string, { eosToken }: Tokenizer, at: string): string => {
+const withEos = (text: string, { eosToken }: Tokenizer): string => {
   if (eosToken === undefined) {
     throw new InputError(
-      `${at}: plain text needs an end token, but the tokenizer has none; set eos_token in tokenizer_config.json`,
+      "plain text needs an end token, but the tokenizer has none; set eos_token in tokenizer_config.json",
     );
   }
   return text.endsWith(eosToken) ? text : text + eosToken;
@@ -134,7 +134,7 @@ interface Whole extends Sequence {
 const completionIds = (prompt: Turns, completion: Turns, tokenizer: Tokenizer, at: string): Whole => {
   const [promptIds, ids] = located(at, () =>
     typeof prompt === "string"
-      ? [tokenizer.encode(prompt), tokenizer.encode(prompt + withEos(completion as string, tokenizer, at))]
+      ? [tokenizer.encode(prompt), tokenizer.encode(prompt + withEos(completion as string, tokenizer))]
       : [
           tokenizer.encodeChat(prompt, { addGenerationPrompt: true }),
           tokenizer.encodeChat([...prompt, ...(completion as Exclude<Turns, string>)]),
@@ -146,7 +146,7 @@ const completionIds = (prompt: Turns, completion: Turns, tokenizer: Tokenizer, a
 
 const documentIds = (content: Turns, tokenizer: Tokenizer, at: string): readonly number[] =>
   located(at, () =>
-    typeof content === "string" ? tokenizer.encode(withEos(content, tokenizer, at)) : tokenizer.encodeChat(content),
+    typeof content === "string" ? tokenizer.encode(withEos(content, tokenizer)) : tokenizer.encodeChat(content),
   );
 
 /** Would the cut leave no completion token? */

@@ -65,7 +65,7 @@ export const logprobsCommand = async (values: Values<"logprobs">, out: Output): 
     dispose(params);
     return found;
   });
-  refuseNaN(folder, logps);
+  refuseNotFinite(folder, logps);
   out.result({ token_logps: logps }, () => summary(logps));
 };
 
@@ -76,10 +76,12 @@ const textIds = (folder: string, text: string, vocabSize: number): number[] => {
   return ids;
 };
 
-/** JSON has no NaN, and a null in its place would be found late. */
-const refuseNaN = (folder: string, logps: readonly (readonly number[])[]): void => {
-  if (logps.some((row) => row.some(Number.isNaN)))
-    throw new InputError(`${folder}: log-probabilities are not numbers; the weights are broken or have diverged`);
+/** JSON has no NaN and no infinity, and a null in their place would be found late. */
+const refuseNotFinite = (folder: string, logps: readonly (readonly number[])[]): void => {
+  if (logps.some((row) => row.some((x) => !Number.isFinite(x))))
+    throw new InputError(
+      `${folder}: log-probabilities are not finite numbers; the weights are broken or have diverged`,
+    );
 };
 
 const summary = (logps: readonly (readonly number[])[]): string =>
