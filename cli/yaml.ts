@@ -5,8 +5,9 @@ import { isObject, type JsonObject, oneLine, readText, show } from "../models/js
 export const readYamlObject = async (path: string): Promise<JsonObject> => {
   const source = readText(path);
   const { parseDocument } = await import("yaml");
-  const document = parseDocument(source, { prettyErrors: true, logLevel: "silent" });
-  const [error] = document.errors;
+  // "silent" would also pass over a second document. A warning is a tag that the parser does not know.
+  const document = parseDocument(source, { prettyErrors: true, logLevel: "error" });
+  const [error] = [...document.errors, ...document.warnings];
   if (error !== undefined)
     throw new InputError(`${path}${position(error.linePos)}: is not YAML (${summary(error.message)})`);
   const content = jsOf(() => document.toJS() as unknown, path) ?? {};

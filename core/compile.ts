@@ -1,7 +1,8 @@
+import { debugs } from "./debug.js";
 import type { Buffer, Device, Program } from "./device.js";
 import { OwnershipError, ShapeError } from "./errors.js";
-import { rewrite } from "./expand.js";
-import { constantData, constantOp, placeholder, scalar, storedOp } from "./ops/leaf.js";
+import { expand, rewrite } from "./expand.js";
+import { constantData, constantOp, inputOp, placeholder, scalar, storedOp } from "./ops/leaf.js";
 import { printGraph, typeOf } from "./print.js";
 import { bufferOf, isConcrete, release, storedTensor } from "./stored.js";
 import { isTensor, reachable, type Tensor } from "./tensor.js";
@@ -32,6 +33,7 @@ interface Trace {
   readonly program: Program;
   /** Stored tensors that the function captured: bound at every call. */
   readonly captured: readonly Tensor[];
+  /** The result's structure; of its graph nothing is kept. */
   readonly result: Tree;
 }
 
@@ -44,15 +46,25 @@ const toTree = (arg: unknown): Tree => {
   throw new ShapeError(`compiled function: an argument holds a ${typeof arg}`, "pass tensors and numbers");
 };
 
-const traceWith = (fn: (...args: Tree[]) => Tree, args: readonly Tree[], device: Device): Trace => {
+const traceWith = (fn: (...args: Tree[]) => Tree, args: readonly Tree[], device: Device, name: string): Trace => {
   const placeholders = treeMap((t) => placeholder(t.shape, t.dtype), args);
   const result = fn(...placeholders);
   const inputs = leaves(placeholders);
-  const captured = reachable(leaves(result)).filter((t) => t.op === storedOp);
+  const graph = expand(leaves(result), (op) => op.kind !== "closure"); // brings to light what closures captured
+  const order = reachable(graph);
+  const own = new Set(inputs);
+  const foreign = order.find((t) => t.op === inputOp && !own.has(t));
+  if (foreign !== undefined)
+    throw new OwnershipError(
+      `${name}(…): uses ${typeOf(foreign)}, an argument of another function that was kept from its trace`,
+      "return it there, and pass the result in",
+    );
+  const captured = order.filter((t) => t.op === storedOp);
   const stand = new Map(captured.map((t) => [t, placeholder(t.shape, t.dtype)]));
-  const outputs = rewrite(leaves(result), (t) => stand.get(t));
-  if (process.env.DEBUG?.includes("graph")) console.error(printGraph(outputs));
-  return { program: device.build({ inputs: [...inputs, ...stand.values()], outputs }), captured, result };
+  const outputs = rewrite(graph, (t) => stand.get(t));
+  if (debugs("graph")) console.error(printGraph(outputs));
+  const program = device.build({ inputs: [...inputs, ...stand.values()], outputs });
+  return { program, captured, result: treeMap((t) => placeholder(t.shape, t.dtype), result) };
 };
 
 /**
@@ -71,10 +83,17 @@ export const compile = <P extends unknown[], T extends Tree>(
 
   const call = (...args: readonly unknown[]): T => {
     const trees = args.map(toTree);
+    const given = leaves(trees);
+    const unknown = given.find((t) => !isConcrete(t));
+    if (unknown !== undefined)
+      throw new OwnershipError(
+        `${name}(…): an argument ${typeOf(unknown)} is an uncomputed ${unknown.op.name}`,
+        "evaluate it first, or compute it inside the compiled function",
+      );
     const structure = treeKey(trees);
     let trace = traces.get(structure);
     if (trace === undefined) {
-      trace = traceWith(fn as unknown as (...args: Tree[]) => Tree, trees, device);
+      trace = traceWith(fn as unknown as (...args: Tree[]) => Tree, trees, device, name);
       traces.set(structure, trace);
     }
     const uploaded: Tensor[] = [];
@@ -85,13 +104,6 @@ export const compile = <P extends unknown[], T extends Tree>(
       uploaded.push(here);
       return bufferOf(here, device, name);
     };
-    const given = leaves(trees);
-    const unknown = given.find((t) => !isConcrete(t));
-    if (unknown !== undefined)
-      throw new OwnershipError(
-        `${name}(…): an argument ${typeOf(unknown)} is an uncomputed ${unknown.op.name}`,
-        "evaluate it first, or compute it inside the compiled function",
-      );
     let outputs: Buffer[];
     try {
       outputs = trace.program.run([...given, ...trace.captured].map(bind));
@@ -112,7 +124,7 @@ export const compile = <P extends unknown[], T extends Tree>(
 
 /** Computes a tree of tensors on a device; the caller owns the result. For one-off values: nothing is kept for next time. */
 export const evaluate = <T extends Tree>(tree: T, device: Device): T => {
-  const { program, captured, result } = traceWith(() => tree, [], device);
+  const { program, captured, result } = traceWith(() => tree, [], device, "evaluate");
   let outputs: Buffer[];
   try {
     outputs = program.run(captured.map((t) => bufferOf(t, device, "evaluate")));

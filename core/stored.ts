@@ -1,3 +1,4 @@
+import { debugs } from "./debug.js";
 import type { Buffer, Device } from "./device.js";
 import type { DType, HostData } from "./dtype.js";
 import { OwnershipError } from "./errors.js";
@@ -15,7 +16,7 @@ interface Stored {
 }
 
 const leaks = new FinalizationRegistry<{ stored: Stored; type: string }>(({ stored, type }) => {
-  if (stored.end === undefined && process.env.DEBUG?.includes("leaks"))
+  if (stored.end === undefined && debugs("leaks"))
     console.error(`taugrad: ${type} on ${stored.device.name} was never disposed of`);
 });
 

@@ -1,5 +1,7 @@
+import { debugs } from "../../core/debug.js";
 import { DeviceError, type HostData, type Program } from "../../core/index.js";
-import type { Plan, PlanBuffer } from "../plan/steps.js";
+import { memoryOf } from "../plan/plan.js";
+import type { Plan } from "../plan/steps.js";
 import type { Compiled, Compiler } from "./compiler.js";
 import type { Heap } from "./heap.js";
 import type { Word } from "./launch.js";
@@ -33,9 +35,6 @@ export interface CpuProgram {
   readonly run: (inputs: readonly number[]) => number[];
   readonly free: () => void;
 }
-
-const roleBytes = (buffers: readonly PlanBuffer[], kind: PlanBuffer["role"]["kind"]): number =>
-  buffers.reduce((total, { role, bytes }) => (role.kind === kind ? total + bytes : total), 0);
 
 /** Resolves a plan: kernels compiled, argument blocks written but for the addresses that change from run to run. */
 export const createProgram = (plan: Plan, { heap, compiler, scratch, onLaunch }: ProgramHost): CpuProgram => {
@@ -101,12 +100,7 @@ export const createProgram = (plan: Plan, { heap, compiler, scratch, onLaunch }:
 
   let isFree = false;
   return {
-    memory: {
-      inputs: roleBytes(plan.buffers, "input"),
-      outputs: roleBytes(plan.buffers, "output"),
-      constants: roleBytes(plan.buffers, "constant"),
-      temporaries: plan.slots.reduce((total, bytes) => total + bytes, 0),
-    },
+    memory: memoryOf(plan),
     run: (inputs) => {
       if (isFree) throw new DeviceError("cpu: a freed program was run");
       const taken: number[] = [];
@@ -115,7 +109,7 @@ export const createProgram = (plan: Plan, { heap, compiler, scratch, onLaunch }:
         for (const bytes of plan.slots) taken.push(heap.allocate(bytes));
         resolve(inputs, taken, outputs);
         patch(scratch(scratchBytes));
-        if (process.env.DEBUG?.includes("timings")) printTimings(functions, blockAddresses, launches);
+        if (debugs("timings")) printTimings(functions, blockAddresses, launches);
         else launchAll();
         onLaunch(functions.length);
       } catch (error) {

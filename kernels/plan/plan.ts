@@ -1,11 +1,14 @@
+import { debugs } from "../../core/debug.js";
 import {
   BYTES,
   constantData,
+  DeviceError,
   type Graph,
   type HostData,
   type ProgramMemory,
   sizeOf,
   type Tensor,
+  typeOf,
 } from "../../core/index.js";
 import { type BaseStep, type BaseView, type Lowered, lower } from "./lower.js";
 import { assignSlots } from "./memory.js";
@@ -52,8 +55,11 @@ const bind = (step: BaseStep, bufferOf: (base: Tensor) => number): Step => {
 };
 
 /** Numbers of a base that no step writes: a constant, or something empty. */
-const numbersOf = (base: Tensor): HostData =>
-  base.op.name === "constant" ? constantData(base).data : new Float32Array(0);
+const numbersOf = (base: Tensor): HostData => {
+  if (base.op.name === "constant") return constantData(base).data;
+  if (sizeOf(base.shape) > 0) throw new DeviceError(`plan: nothing computes ${base.op.name} ${typeOf(base)}`);
+  return new Float32Array(0);
+};
 
 /** A graph as steps over buffers: pure, a function of the graph's structure and the device's abilities. */
 export const plan = (graph: Graph, abilities: Abilities): Plan => {
@@ -94,7 +100,7 @@ export const plan = (graph: Graph, abilities: Abilities): Plan => {
     steps: steps.map(({ step }) => bind(step, (base) => index.get(base) as number)),
     outputs: results.map((t) => index.get(t) as number),
   };
-  if (process.env.DEBUG?.includes("plan")) console.error(printPlan(made));
+  if (debugs("plan")) console.error(printPlan(made));
   return made;
 };
 

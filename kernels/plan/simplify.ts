@@ -22,6 +22,9 @@ const isMarker = (t: Tensor): boolean => t.op.kind === "marker";
 const dropMarkers = (outputs: readonly Tensor[], keep?: string): Tensor[] =>
   rewrite(outputs, (t, inputs) => (isMarker(t) && t.op.name !== keep ? inputs[0] : undefined));
 
+/** A number as text: JSON has no Infinity, NaN or -0. */
+export const spelled = (x: number): string => (Object.is(x, -0) ? "-0" : String(x));
+
 /** Merges nodes with the same op, attributes and inputs. */
 export const mergeDuplicates = (outputs: readonly Tensor[]): Tensor[] => {
   const ids = new Map<object, number>();
@@ -33,7 +36,7 @@ export const mergeDuplicates = (outputs: readonly Tensor[]): Tensor[] => {
   const attrKey = (value: unknown): unknown =>
     ArrayBuffer.isView(value)
       ? (value as Float32Array).length === 1
-        ? String((value as Float32Array)[0])
+        ? spelled((value as Float32Array)[0])
         : { object: idOf(value) }
       : value;
   const known = new Map<string, Tensor>();

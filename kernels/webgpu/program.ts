@@ -1,3 +1,4 @@
+import { debugs } from "../../core/debug.js";
 import type { Graph, Program } from "../../core/index.js";
 import { memoryOf, plan } from "../plan/plan.js";
 import type { Plan, PlanBuffer } from "../plan/steps.js";
@@ -70,9 +71,7 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
   }));
   const ready = pending(Promise.all(launches.map(({ compiled }) => compiled.ready.promise)));
   const memory = memoryOf(made);
-  const constants = made.buffers.map(({ role }) =>
-    role.kind === "constant" ? gpu.upload(role.data, role.dtype) : undefined,
-  );
+  const constants = made.buffers.map(({ role }) => (role.kind === "constant" ? gpu.upload(role.data) : undefined));
 
   const bindGroup = ({ kernel, compiled, offset, groups }: Launch, blocks: readonly Block[]): GPUBindGroup => {
     const key = blocks.map((block) => block.id).join();
@@ -92,7 +91,7 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
   };
 
   const encode = (blockOf: (buffer: number) => Block) => {
-    const isTimed = process.env.DEBUG?.includes("timings") === true;
+    const isTimed = debugs("timings");
     const encoder = gpu.device.createCommandEncoder();
     const timed = isTimed && canTime(gpu.device) ? timedPasses(gpu.device, encoder) : undefined;
     const shared = timed === undefined ? encoder.beginComputePass() : undefined;
@@ -115,29 +114,41 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
   return {
     memory: { ...memory, temporaries: scratchBytes.reduce((n, bytes) => n + bytes, memory.temporaries) },
     run: (inputs) => {
-      const outputs = made.outputs.map((index) => gpu.own(made.buffers[index].bytes));
-      // Temporaries go back at once: whatever takes them next is queued behind this run.
-      const slots = made.slots.map((bytes) => gpu.pool.take(bytes));
-      const scratch = scratchBytes.map((bytes) => gpu.pool.take(bytes));
-      const given = inputs.map((buffer) => gpu.blockOf(buffer));
-      const blockOf = ({ role }: PlanBuffer, index: number): Block => {
-        switch (role.kind) {
-          case "input":
-            return given[role.index];
-          case "output":
-            return gpu.blockOf(outputs[role.index]);
-          case "constant":
-            return gpu.blockOf(constants[index] as GpuBuffer);
-          case "temporary":
-            return slots[role.slot];
-        }
+      const outputs: GpuBuffer[] = [];
+      const taken: Block[] = [];
+      const take = (bytes: number): Block => {
+        const block = gpu.pool.take(bytes);
+        taken.push(block);
+        return block;
       };
-      const blocks = made.buffers.map(blockOf);
-      gpu.count(launches.length);
-      if (launches.length > 0)
-        gpu.queue.push(() => encode((at) => (at >= 0 ? blocks[at] : scratch[scratchIndex(at)])), ready);
-      for (const block of [...slots, ...scratch].reverse()) gpu.pool.give(block);
-      return outputs;
+      try {
+        for (const index of made.outputs) outputs.push(gpu.own(made.buffers[index].bytes));
+        const slots = made.slots.map(take);
+        const scratch = scratchBytes.map(take);
+        const blockOf = ({ role }: PlanBuffer, index: number): Block => {
+          switch (role.kind) {
+            case "input":
+              return gpu.blockOf(inputs[role.index]);
+            case "output":
+              return gpu.blockOf(outputs[role.index]);
+            case "constant":
+              return gpu.blockOf(constants[index] as GpuBuffer);
+            case "temporary":
+              return slots[role.slot];
+          }
+        };
+        const blocks = made.buffers.map(blockOf);
+        gpu.count(launches.length);
+        if (launches.length > 0)
+          gpu.queue.push(() => encode((at) => (at >= 0 ? blocks[at] : scratch[scratchIndex(at)])), ready);
+        return outputs;
+      } catch (error) {
+        for (const buffer of outputs) gpu.free(buffer);
+        throw error;
+      } finally {
+        // Temporaries go back at once: whatever takes them next is queued behind this run.
+        for (const block of taken.reverse()) gpu.pool.give(block);
+      }
     },
     free: () => {
       for (const buffer of constants) if (buffer !== undefined) gpu.free(buffer);
