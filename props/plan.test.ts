@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import * as t from "../core/index.js";
-import { placeholder } from "../core/ops/leaf.js";
+import { inputOp, placeholder } from "../core/ops/leaf.js";
 import { assignSlots, type Lifetime } from "../kernels/plan/memory.js";
 import { memoryOf, plan } from "../kernels/plan/plan.js";
 import type { Abilities, Plan } from "../kernels/plan/steps.js";
@@ -20,6 +20,8 @@ const seed = process.env.FC_SEED === undefined ? undefined : Number(process.env.
 const abilities: fc.Arbitrary<Abilities> = fc.record({
   fused: fc.oneof(fc.constant([...fusedNames]), fc.subarray([...fusedNames])).map((names) => new Set(names)),
   maxBuffers: fc.constantFrom(4, 5, 6, 8, 12),
+  inPlace: fc.boolean(),
+  batches: fc.boolean(),
 });
 
 /** A graph over placeholders; with `slopes` also the gradients of its f32 outputs by its f32 leaves. */
@@ -37,10 +39,11 @@ const graphOf = ({ leaves, build }: RandomGraph, slopes: boolean): t.Graph => {
 const planned = (name: string, slopes: boolean, numRuns: number) =>
   test(name, async () => {
     await fc.assert(
-      fc.asyncProperty(randomGraphs(), abilities, async (drawn, able) => {
+      fc.asyncProperty(randomGraphs(), abilities, fc.nat(15), async (drawn, able, donation) => {
         const graph = graphOf(drawn, slopes);
-        const made = plan(graph, able);
-        assertSound(made, able);
+        const donated = graph.inputs.flatMap((_, i) => ((donation >> i) % 2 === 1 ? [i] : []));
+        const made = plan({ ...graph, donated }, able);
+        assertSound(made, able, donated);
         const given = drawn.leaves.map(({ x }) => x);
         const got = interpretPlan(
           made,
@@ -99,10 +102,24 @@ test("slots: temporaries that live at the same time share no bytes, and a straig
   );
   const chain = Array.from({ length: 50 }, (_, i) => ({ from: i, to: i + 1, bytes: 8 }));
   assert.deepEqual(assignSlots(chain).bytes, [8, 8]);
+  const inPlace = chain.map((life, i) => (i === 0 ? life : { ...life, over: i - 1 }));
+  assert.deepEqual(assignSlots(inPlace).bytes, [8]);
+  // Small values that outlive large ones do not hold their slots.
+  const mixed = Array.from({ length: 50 }, (_, i) => [
+    { from: i, to: i, bytes: 1000 },
+    { from: i, to: 99, bytes: 8 },
+  ]).flat();
+  assert.equal(
+    assignSlots(mixed).bytes.reduce((n, bytes) => n + bytes),
+    1000 + 50 * 8,
+  );
 });
 
-const able: Abilities = { fused: new Set(), maxBuffers: 8 };
-const stepsOf = (outputs: t.Tensor[]) => plan({ inputs: [], outputs }, able).steps.map(({ kind }) => kind);
+const able: Abilities = { fused: new Set(), maxBuffers: 8, inPlace: true, batches: true };
+const stepsOf = (outputs: t.Tensor[]) => {
+  const inputs = t.reachable(outputs).filter(({ op }) => op === inputOp);
+  return plan({ inputs, outputs }, able).steps.map(({ kind }) => kind);
+};
 
 test("a pointwise run is one kernel; views cost none; a reduction computes its operand on the fly", () => {
   const [x, y] = [placeholder([4, 6], "f32"), placeholder([6], "f32")];

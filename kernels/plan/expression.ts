@@ -1,6 +1,6 @@
 import type { PointwiseName, Tensor } from "../../core/index.js";
 import type { Access } from "./access.js";
-import { literalOf } from "./simplify.js";
+import { literalOf, spelled } from "./simplify.js";
 import type { Instruction } from "./steps.js";
 import { permuteView, type Strided } from "./strided.js";
 
@@ -14,10 +14,6 @@ export interface Expression {
 
 const sameView = (a: Strided, b: Strided): boolean =>
   a.offset === b.offset && a.strides.every((s, i) => s === b.strides[i]);
-
-/** JSON has no Infinity, NaN or -0. */
-const spelled = (_: string, value: unknown): unknown =>
-  typeof value === "number" ? (Object.is(value, -0) ? "-0" : String(value)) : value;
 
 /**
  * Writes pointwise nodes of one index space as instructions, one `let` a node. Nodes in `inside` are computed, all others
@@ -35,7 +31,7 @@ export const expressionOf = (
   const written = new Map<string, number>();
   /** Each value is computed once, though a gradient's expansion may spell it out several times. */
   const emit = (instruction: Instruction): number => {
-    const text = JSON.stringify(instruction, spelled);
+    const text = JSON.stringify(instruction, (_, value) => (typeof value === "number" ? spelled(value) : value));
     const at = written.get(text) ?? body.push(instruction) - 1;
     written.set(text, at);
     return at;

@@ -2,6 +2,7 @@ import {
   concat,
   constantData,
   expand,
+  full,
   matmul,
   type Op,
   permute,
@@ -22,6 +23,9 @@ const isMarker = (t: Tensor): boolean => t.op.kind === "marker";
 const dropMarkers = (outputs: readonly Tensor[], keep?: string): Tensor[] =>
   rewrite(outputs, (t, inputs) => (isMarker(t) && t.op.name !== keep ? inputs[0] : undefined));
 
+/** A number as text: JSON has no Infinity, NaN or -0. */
+export const spelled = (x: number): string => (Object.is(x, -0) ? "-0" : String(x));
+
 /** Merges nodes with the same op, attributes and inputs. */
 export const mergeDuplicates = (outputs: readonly Tensor[]): Tensor[] => {
   const ids = new Map<object, number>();
@@ -33,7 +37,7 @@ export const mergeDuplicates = (outputs: readonly Tensor[]): Tensor[] => {
   const attrKey = (value: unknown): unknown =>
     ArrayBuffer.isView(value)
       ? (value as Float32Array).length === 1
-        ? String((value as Float32Array)[0])
+        ? spelled((value as Float32Array)[0])
         : { object: idOf(value) }
       : value;
   const known = new Map<string, Tensor>();
@@ -73,14 +77,28 @@ const joinPads = (x: Tensor, y: Tensor): Tensor | undefined => {
   return tiles ? concat([a, b], axis) : undefined;
 };
 
+const arithmetic: Readonly<Record<string, (x: number, y: number) => number>> = {
+  add: (x, y) => x + y,
+  sub: (x, y) => x - y,
+  mul: (x, y) => x * y,
+  div: (x, y) => x / y,
+};
+
+/** Arithmetic of literals, 1 − β and the like, done once and in f64, as the definitions do it. */
+const folded = (t: Tensor, [x, y]: readonly Tensor[]): Tensor | undefined => {
+  const [a, b] = [literalOf(x), literalOf(y)];
+  if (a === undefined || b === undefined || t.dtype !== "f32") return undefined;
+  return full(t.shape, arithmetic[t.op.name](a, b));
+};
+
 /** Local rules: each sees a node with simplified inputs and gives something simpler, or undefined. */
 const rules: Readonly<
   Record<string, (t: Tensor, inputs: readonly Tensor[], uses: (x: Tensor) => number) => Tensor | undefined>
 > = {
-  add: (_, [x, y]) => (literalOf(y) === 0 ? x : literalOf(x) === 0 ? y : joinPads(x, y)),
-  sub: (_, [x, y]) => (literalOf(y) === 0 ? x : undefined),
-  mul: (_, [x, y]) => (literalOf(y) === 1 ? x : literalOf(x) === 1 ? y : undefined),
-  div: (_, [x, y]) => (literalOf(y) === 1 ? x : undefined),
+  add: (t, [x, y]) => (literalOf(y) === 0 ? x : literalOf(x) === 0 ? y : (joinPads(x, y) ?? folded(t, [x, y]))),
+  sub: (t, [x, y]) => (literalOf(y) === 0 ? x : folded(t, [x, y])),
+  mul: (t, [x, y]) => (literalOf(y) === 1 ? x : literalOf(x) === 1 ? y : folded(t, [x, y])),
+  div: (t, [x, y]) => (literalOf(y) === 1 ? x : folded(t, [x, y])),
   reshape: (t, [x], uses) => {
     if (sameShape(x.shape, t.shape)) return x;
     if (x.op.name === "reshape") return reshape(x.inputs[0], t.shape);
