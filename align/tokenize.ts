@@ -26,8 +26,10 @@ export interface TokenizeOptions {
   readonly vocabSize?: number;
 }
 
-/** What happened to the rows, to be told before training on them. Counted in sequences, so two a pair. */
+/** What happened to the rows, to be told before training on them. Counted in sequences, so two a pair, but for `dropped`. */
 export interface TokenizeReport {
+  /** Rows that were left out, since the cut would take their whole completion; they count nowhere else. */
+  dropped: number;
   sequences: number;
   tokens: number;
   /** Tokens that carry the loss. */
@@ -36,13 +38,14 @@ export interface TokenizeReport {
   /** Sequences that were cut to the maximum length, and the tokens cut off. */
   truncated: number;
   tokensCut: number;
-  /** Sequences without any completion token (left): they teach nothing. */
+  /** Sequences without any completion token: they teach nothing. */
   withoutCompletion: number;
   /** Sequences whose prompt alone tokenizes differently than at their beginning. The split is by length then, as in TRL. */
   promptMismatches: number;
 }
 
 const emptyReport = (): TokenizeReport => ({
+  dropped: 0,
   sequences: 0,
   tokens: 0,
   completionTokens: 0,
@@ -57,6 +60,7 @@ const emptyReport = (): TokenizeReport => ({
  * Preference rows as TRL's DPOTrainer tokenizes them: text gets eos appended to each answer (unless it ends with it) and
  * the whole is tokenized in one piece; a conversation is rendered whole. The prompt is tokenized alone (rendered with
  * the opening of an answer), and its *length* splits prompt from completion, so no merge across the border is lost.
+ * A row whose prompt alone fills the maximum length is left out (`report.dropped`), so there may be fewer pairs than rows.
  * Source: DPOTrainer._prepare_dataset and ._truncate_inputs of huggingface/trl 1.x.
  */
 export const tokenizePairs = (
@@ -65,17 +69,21 @@ export const tokenizePairs = (
   options: TokenizeOptions = {},
 ): { readonly pairs: readonly TokenPair[]; readonly report: Readonly<TokenizeReport> } => {
   const report = emptyReport();
-  const pairs = rows.map(({ prompt, chosen, rejected, at }) => {
-    const side = (answer: Turns): Sequence =>
-      finish(completionIds(prompt, answer, tokenizer, at, report), at, options, report);
-    return { chosen: side(chosen), rejected: side(rejected) };
+  const pairs = rows.flatMap(({ prompt, chosen, rejected, at }) => {
+    const sides = [chosen, rejected].map((answer) => completionIds(prompt, answer, tokenizer, at));
+    if (sides.some((side) => isPromptOnly(side, options))) {
+      report.dropped++;
+      return [];
+    }
+    const [better, worse] = sides.map((side) => finish(side, at, options, report));
+    return [{ chosen: better, rejected: worse }];
   });
   return { pairs, report };
 };
 
 /**
  * Instruction rows, labelled answers and documents as TRL's SFTTrainer tokenizes them: {prompt, completion} with the loss
- * on the completion, {messages} and {text} (eos appended) with the loss on everything.
+ * on the completion, {messages} and {text} (eos appended) with the loss on everything. Rows are left out as those of pairs.
  * Source: SFTTrainer._prepare_dataset of huggingface/trl 1.x.
  */
 export const tokenizeExamples = (
@@ -84,16 +92,17 @@ export const tokenizeExamples = (
   options: TokenizeOptions = {},
 ): { readonly sequences: readonly Sequence[]; readonly report: Readonly<TokenizeReport> } => {
   const report = emptyReport();
-  const sequences = rows.map((row) =>
-    finish(
+  const sequences = rows.flatMap((row) => {
+    const whole =
       row.kind === "document"
         ? { ids: documentIds(row.content, tokenizer, row.at), completionStart: 0 }
-        : completionIds(row.prompt, row.completion, tokenizer, row.at, report),
-      row.at,
-      options,
-      report,
-    ),
-  );
+        : completionIds(row.prompt, row.completion, tokenizer, row.at);
+    if (isPromptOnly(whole, options)) {
+      report.dropped++;
+      return [];
+    }
+    return [finish(whole, row.at, options, report)];
+  });
   return { sequences, report };
 };
 
@@ -107,42 +116,46 @@ const located = <T>(at: string, run: () => T): T => {
   }
 };
 
-const withEos = (text: string, { eosToken }: Tokenizer, at: string): string => {
+const withEos = (text: string, { eosToken }: Tokenizer): string => {
   if (eosToken === undefined) {
     throw new InputError(
-      `${at}: plain text needs an end token, but the tokenizer has none; set eos_token in tokenizer_config.json`,
+      "plain text needs an end token, but the tokenizer has none; set eos_token in tokenizer_config.json",
     );
   }
   return text.endsWith(eosToken) ? text : text + eosToken;
 };
 
-const completionIds = (
-  prompt: Turns,
-  completion: Turns,
-  tokenizer: Tokenizer,
-  at: string,
-  report: TokenizeReport,
-): Sequence => {
+/** A sequence before it is cut. */
+interface Whole extends Sequence {
+  /** Its prompt tokenizes differently alone. */
+  readonly mismatch?: boolean;
+}
+
+const completionIds = (prompt: Turns, completion: Turns, tokenizer: Tokenizer, at: string): Whole => {
   const [promptIds, ids] = located(at, () =>
     typeof prompt === "string"
-      ? [tokenizer.encode(prompt), tokenizer.encode(prompt + withEos(completion as string, tokenizer, at))]
+      ? [tokenizer.encode(prompt), tokenizer.encode(prompt + withEos(completion as string, tokenizer))]
       : [
           tokenizer.encodeChat(prompt, { addGenerationPrompt: true }),
           tokenizer.encodeChat([...prompt, ...(completion as Exclude<Turns, string>)]),
         ],
   );
-  if (promptIds.some((id, i) => id !== ids[i])) report.promptMismatches++;
-  return { ids, completionStart: Math.min(promptIds.length, ids.length) };
+  const mismatch = promptIds.some((id, i) => id !== ids[i]);
+  return { ids, completionStart: Math.min(promptIds.length, ids.length), mismatch };
 };
 
 const documentIds = (content: Turns, tokenizer: Tokenizer, at: string): readonly number[] =>
   located(at, () =>
-    typeof content === "string" ? tokenizer.encode(withEos(content, tokenizer, at)) : tokenizer.encodeChat(content),
+    typeof content === "string" ? tokenizer.encode(withEos(content, tokenizer)) : tokenizer.encodeChat(content),
   );
+
+/** Would the cut leave no completion token? */
+const isPromptOnly = ({ completionStart }: Sequence, { maxLength, truncationMode }: TokenizeOptions): boolean =>
+  maxLength !== undefined && truncationMode !== "keep_end" && completionStart >= maxLength;
 
 /** Cuts, checks and counts. */
 const finish = (
-  { ids, completionStart }: Sequence,
+  { ids, completionStart, mismatch }: Whole,
   at: string,
   { maxLength = Number.POSITIVE_INFINITY, truncationMode = "keep_start", vocabSize }: TokenizeOptions,
   report: TokenizeReport,
@@ -155,6 +168,7 @@ const finish = (
   // Position 0 has nothing before it to be predicted from.
   const targets = kept.length - Math.max(1, start);
   report.sequences++;
+  report.promptMismatches += mismatch === true ? 1 : 0;
   report.tokens += kept.length;
   report.completionTokens += Math.max(0, targets);
   report.longest = Math.max(report.longest, kept.length);

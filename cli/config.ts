@@ -43,8 +43,9 @@ const needed = (command: CommandName, name: OptionName, hasFile: boolean): strin
 const readYaml = async (command: CommandName, path: string): Promise<Partial<Record<OptionName, unknown>>> => {
   const source = readText(path);
   const { parseDocument } = await import("yaml");
-  const document = parseDocument(source, { prettyErrors: true, logLevel: "silent" });
-  const [error] = document.errors;
+  // "silent" would also pass over a second document. A warning is a tag that the parser does not know.
+  const document = parseDocument(source, { prettyErrors: true, logLevel: "error" });
+  const [error] = [...document.errors, ...document.warnings];
   if (error !== undefined)
     throw new InputError(`${path}${position(error.linePos)}: is not YAML (${summary(error.message)})`);
   const content = jsOf(() => document.toJS() as unknown, path) ?? {};

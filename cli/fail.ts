@@ -30,14 +30,23 @@ const joined = (text: string): string =>
     .filter((line) => line !== "")
     .join("; ");
 
+/** More than a person reads in one line. */
+const LONGEST = 1000;
+
+/** One line that a terminal shows as it is: names out of broken files may hold control characters, or fill a screen. */
+const shown = (text: string): string => {
+  const line = joined(text).replace(/\p{Cc}/gu, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return line.length <= LONGEST ? line : `${line.slice(0, LONGEST / 2)} … ${line.slice(-LONGEST / 2)}`;
+};
+
 /** What the user can mend is one line and code 2; anything else is a fault of the program, shown with its stack. */
 export const failure = (error: unknown): Failure => {
   const mendable = [InputError, ShapeError, DeviceError, OwnershipError].some((kind) => error instanceof kind);
-  if (mendable) return { code: 2, message: `taugrad: ${joined((error as Error).message)}` };
+  if (mendable) return { code: 2, message: `taugrad: ${shown((error as Error).message)}` };
   if (error instanceof Error && "code" in error && "syscall" in error && typeof error.code === "string") {
     const what = fileErrors[error.code];
     const path = "path" in error && typeof error.path === "string" ? error.path : String(error.syscall);
-    if (what !== undefined) return { code: 2, message: `taugrad: ${path}: ${what}` };
+    if (what !== undefined) return { code: 2, message: `taugrad: ${shown(path)}: ${what}` };
   }
   if (error instanceof RangeError && /alloc|array length|buffer/i.test(error.message))
     return {

@@ -38,6 +38,7 @@ export const text = ((value: string, about: string, fallback?: string) => ({
   fallback,
   read: (given: unknown, where: string) => {
     if (typeof given !== "string") throw refuse(where, given, "text");
+    if (given.includes("\0")) throw refuse(where, given, "text without a NUL character");
     if (given.trim() === "") throw new InputError(`${where} is empty; give ${value}`);
     return given;
   },

@@ -1,8 +1,9 @@
+import type { DeviceName } from "../kernels/index.js";
 import type { ScheduleName } from "../optim/index.js";
 import { choice, flag, integer, number, type Option, onOff, text } from "./option-kinds.js";
 
 /** Names that a device can be asked for by. */
-const devices = ["auto", "webgpu", "cpu", "reference"] as const;
+const devices = ["auto", "webgpu", "cpu", "reference"] as const satisfies readonly DeviceName[];
 const schedules = ["constant", "constant_with_warmup", "linear", "cosine"] as const satisfies readonly ScheduleName[];
 
 /**
@@ -108,8 +109,8 @@ const training = [
   "device",
 ] as const satisfies readonly OptionName[];
 
-const merging = [
-  "ref_model_name_or_path",
+/** Keys that do something only where a reference delta is merged in. */
+export const mergingKeys = [
   "base_model_name_or_path",
   "alpha",
   "reserve_p",
@@ -175,7 +176,7 @@ export const commands = {
     summary: "train on instructions with answers, or on documents",
     usage: "--config FILE [--key value …]",
     required: trained,
-    options: ["config", ...training, ...merging, "json"],
+    options: ["config", ...training, "ref_model_name_or_path", ...mergingKeys, "json"],
     keys: true,
     defaults: { learning_rate: 2e-5 },
   },
@@ -183,7 +184,16 @@ export const commands = {
     summary: "train on preference pairs",
     usage: "--config FILE [--key value …]",
     required: trained,
-    options: ["config", ...training, "loss_type", "beta", ...merging, "precompute_ref_log_probs", "json"],
+    options: [
+      "config",
+      ...training,
+      "loss_type",
+      "beta",
+      "ref_model_name_or_path",
+      ...mergingKeys,
+      "precompute_ref_log_probs",
+      "json",
+    ],
     keys: true,
     defaults: { learning_rate: 1e-6 },
   },

@@ -10,7 +10,7 @@ import { node, type Op, type Tensor } from "./tensor.js";
 export const checkpoint = <A extends Tensor[]>(f: (...inputs: A) => Tensor): ((...inputs: A) => Tensor) => {
   const op: Op = {
     name: "checkpoint",
-    kind: "fused",
+    kind: "closure",
     expand: (_, inputs) => f(...(inputs as A)),
     vjp: (ct, inputs) => {
       const again = inputs.map((x) => after(x, ct)); // recomputed once ct is known

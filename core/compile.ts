@@ -1,8 +1,8 @@
 import { debugs } from "./debug.js";
 import type { Buffer, Device, Program } from "./device.js";
 import { OwnershipError, ShapeError } from "./errors.js";
-import { rewrite } from "./expand.js";
-import { constantData, constantOp, placeholder, scalar, storedOp } from "./ops/leaf.js";
+import { expand, rewrite } from "./expand.js";
+import { constantData, constantOp, inputOp, placeholder, scalar, storedOp } from "./ops/leaf.js";
 import { printGraph, typeOf } from "./print.js";
 import { bufferOf, isConcrete, release, storedTensor, surrender } from "./stored.js";
 import { gather, rebuild, type Structure, structureOf } from "./structure.js";
@@ -55,14 +55,24 @@ const traceWith = (
   fn: (...args: Tree[]) => Tree,
   args: readonly Tree[],
   device: Device,
+  name: string,
   donates: (argument: number) => boolean = () => false,
 ): Trace => {
   const placeholders = args.map((arg) => treeMap((t) => placeholder(t.shape, t.dtype), arg));
   const result = fn(...placeholders);
   const inputs = leaves(placeholders);
-  const captured = reachable(leaves(result)).filter((t) => t.op === storedOp);
+  const graph = expand(leaves(result), (op) => op.kind !== "closure"); // brings to light what closures captured
+  const order = reachable(graph);
+  const own = new Set(inputs);
+  const foreign = order.find((t) => t.op === inputOp && !own.has(t));
+  if (foreign !== undefined)
+    throw new OwnershipError(
+      `${name}(…): uses ${typeOf(foreign)}, an argument of another function that was kept from its trace`,
+      "return it there, and pass the result in",
+    );
+  const captured = order.filter((t) => t.op === storedOp);
   const stand = new Map(captured.map((t) => [t, placeholder(t.shape, t.dtype)]));
-  const outputs = rewrite(leaves(result), (t) => stand.get(t));
+  const outputs = rewrite(graph, (t) => stand.get(t));
   if (debugs("graph")) console.error(printGraph(outputs));
   const donated = placeholders
     .flatMap((arg, argument) => leaves(arg).map(() => argument))
@@ -122,7 +132,7 @@ export const compile = <P extends unknown[], T extends Tree>(
   };
   const traceNew = (known: Trace[], args: readonly unknown[]): Trace => {
     const donates = (argument: number) => known === traces && donated.has(argument);
-    const trace = traceWith(fn as unknown as (...args: Tree[]) => Tree, args.map(toTree), device, donates);
+    const trace = traceWith(fn as unknown as (...args: Tree[]) => Tree, args.map(toTree), device, name, donates);
     known.unshift(trace);
     return trace;
   };
@@ -165,7 +175,7 @@ export const compile = <P extends unknown[], T extends Tree>(
 
 /** Computes a tree of tensors on a device; the caller owns the result. For one-off values: nothing is kept for next time. */
 export const evaluate = <T extends Tree>(tree: T, device: Device): T => {
-  const { program, captured, result } = traceWith(() => tree, [], device);
+  const { program, captured, result } = traceWith(() => tree, [], device, "evaluate");
   let outputs: Buffer[];
   try {
     outputs = program.run(captured.map((t) => bufferOf(t, device, "evaluate")));

@@ -5,7 +5,7 @@ import { add } from "./ops/pointwise.js";
 import { typeOf } from "./print.js";
 import { sameShape } from "./shape.js";
 import { reachable, type Tensor } from "./tensor.js";
-import { leaves, type Tree, treeMap, unflatten } from "./tree.js";
+import { leaves, type Tree, treeMap, treeZip, unflatten } from "./tree.js";
 
 /**
  * Vector-Jacobian product, graph to graph: the cotangents of `wrt` given those of `outputs`. Reverse accumulation in
@@ -75,12 +75,19 @@ export const grad =
   (params: P, ...rest: R): P =>
     valueAndGrad(f)(params, ...rest)[1];
 
-/** f's value at the arguments, and the function that pulls its cotangents back to them. */
+/**
+ * f's value at the arguments, and the function that pulls its cotangents back to them: a tree like the value → trees like
+ * the arguments. Errors: ShapeError if the cotangents differ from the value in structure or shape.
+ */
 export const vjp = <A extends Tree[], T extends Tree>(
   f: (...args: A) => T,
   ...args: A
 ): [value: T, pullback: (ct: T) => A] => {
   const variables = fresh(args);
   const value = f(...variables);
-  return [value, (ct) => unflatten(args, vjpOf(leaves(value), leaves(ct), leaves(variables)))];
+  const pullback = (ct: T): A => {
+    const cts = leaves(treeZip(([, c]) => c, value, ct)); // as many as there are outputs, in their order
+    return unflatten(args, vjpOf(leaves(value), cts, leaves(variables)));
+  };
+  return [value, pullback];
 };

@@ -13,6 +13,7 @@ export { stopGradient } from "./ops/marker.js";
 export { matmul } from "./ops/matmul.js";
 export * from "./ops/nn.js";
 export * from "./ops/pointwise.js";
+export * from "./ops/random-bits.js";
 export { max, mean, type ReduceName, sum } from "./ops/reduce.js";
 export * from "./ops/view.js";
 export { callOf, printGraph, typeOf } from "./print.js";

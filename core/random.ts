@@ -1,18 +1,7 @@
 import { ShapeError } from "./errors.js";
 import { full, iota, scalar, tensor } from "./ops/leaf.js";
-import {
-  add,
-  cast,
-  cos,
-  less,
-  log,
-  mul,
-  randomBits,
-  sqrt,
-  sub,
-  type TensorLike,
-  unitInterval,
-} from "./ops/pointwise.js";
+import { add, cast, cos, less, log, mul, sqrt, sub, type TensorLike } from "./ops/pointwise.js";
+import { randomBits, unitInterval } from "./ops/random-bits.js";
 import { concat, reshape, sliceAxis } from "./ops/view.js";
 import { typeOf } from "./print.js";
 import { type Shape, sizeOf } from "./shape.js";

@@ -13,6 +13,7 @@ export type OpKind =
   | "matmul"
   | "index" // gather, scatterAdd, topkMask
   | "fused" // declared by its expansion
+  | "closure" // a function of the caller's, with whatever it captured: expanded as soon as a graph is traced
   | "marker"; // identity for numbers; means something to grad or to the planner
 
 /** Numbers on the host with their shape: what op definitions are written in. */

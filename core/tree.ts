@@ -1,4 +1,5 @@
 import { ShapeError } from "./errors.js";
+import { typeOf } from "./print.js";
 import { isTensor, type Tensor } from "./tensor.js";
 
 /** Tensors in nested arrays and records. Records are visited in sorted key order, so that equal trees flatten alike. */
@@ -52,8 +53,7 @@ export const unflatten = <T extends Tree>(like: T, parts: readonly Tensor[]): T 
 };
 
 /** Structure as text: equal exactly for trees of equal structure, dtypes and shapes. */
-export const treeKey = (tree: Tree): string =>
-  JSON.stringify(rebuild(tree, "", (t) => `${t.dtype}[${t.shape.join(",")}]`));
+export const treeKey = (tree: Tree): string => JSON.stringify(rebuild(tree, "", typeOf));
 
 /** f over the matching leaves of several trees of one structure. Errors: ShapeError if the structures differ. */
 export const treeZip = <T extends Tree>(

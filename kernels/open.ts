@@ -1,7 +1,8 @@
 import { type Device, DeviceError, InputError } from "../core/index.js";
 import { openCpu } from "./cpu/index.js";
 import { openReference } from "./reference/index.js";
-import { type AdapterReport, describeAdapters, openWebgpu, type WebgpuOptions } from "./webgpu/index.js";
+import { nameOf } from "./webgpu/adapter-report.js";
+import { type AdapterReport, describeAdapters, openWebgpu, type WebgpuOptions, whyNoAdapter } from "./webgpu/index.js";
 
 const NAMES = ["auto", "webgpu", "cpu", "reference"] as const;
 export type DeviceName = (typeof NAMES)[number];
@@ -28,14 +29,12 @@ export interface DoctorReport {
   readonly auto: Choice;
 }
 
-const nameOf = ({ description, device, vendor }: AdapterReport): string => description || device || vendor || "unnamed";
-
 const choose = (adapters: readonly AdapterReport[], problem: string | undefined): Choice => {
   const hardware = adapters.find((adapter) => !adapter.software);
   if (hardware !== undefined) return { device: "webgpu", why: `a hardware adapter: ${nameOf(hardware)}` };
   const [software] = adapters;
   if (software !== undefined)
-    return { device: "cpu", why: `the only WebGPU adapter is software (${nameOf(software)}), slower than cpu` };
+    return { device: "cpu", why: `the only WebGPU adapter is software, slower than cpu: ${nameOf(software)}` };
   return { device: "cpu", why: problem ?? "no WebGPU adapter" };
 };
 
@@ -45,7 +44,7 @@ export const doctor = async (): Promise<DoctorReport> => {
   let problem: string | undefined;
   try {
     adapters = await describeAdapters();
-    if (adapters.length === 0) problem = "no WebGPU adapter: no usable GPU driver was found";
+    if (adapters.length === 0) problem = `no WebGPU adapter: ${whyNoAdapter()}`;
   } catch (error) {
     if (!(error instanceof DeviceError)) throw error;
     problem = error.message.split("\n")[0];

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { InputError } from "../core/errors.js";
 import type { JsonObject } from "./json.js";
 import { fileExists, folderExists, isObject, readJsonObject, show } from "./json.js";
@@ -65,6 +65,9 @@ export const readConfig = (folder: string): ModelConfig => {
   return parseConfig(raw, path, fileExists(generation) ? readJsonObject(generation) : {});
 };
 
+/** A number that lies is refused before lists of that length are made. */
+const MOST_LAYERS = 10_000;
+
 /** The same from objects at hand; `path` names the source in messages. */
 export const parseConfig = (raw: JsonObject, path = "config.json", generation: JsonObject = {}): ModelConfig => {
   const read = reader(raw, path);
@@ -74,6 +77,7 @@ export const parseConfig = (raw: JsonObject, path = "config.json", generation: J
   if (raw.quantization_config != null)
     throw read.refuse("quantization_config", "quantized checkpoints are not supported; use the original weights");
   const layers = read.count("num_hidden_layers");
+  if (layers > MOST_LAYERS) throw read.refuse("num_hidden_layers", `no model has more than ${MOST_LAYERS}`);
   refuseSlidingWindow(raw, modelType, layers, read);
 
   const hiddenSize = read.count("hidden_size");
@@ -88,7 +92,9 @@ export const parseConfig = (raw: JsonObject, path = "config.json", generation: J
 
   const attentionBias = read.flag("attention_bias", false);
   const vocabSize = read.count("vocab_size");
-  const ids = (key: string): readonly number[] => tokenIds(generation[key] ?? raw[key], key, vocabSize, read);
+  const readGeneration = reader(generation, join(dirname(path), "generation_config.json"));
+  const ids = (key: string): readonly number[] =>
+    tokenIds(generation[key] ?? raw[key], key, vocabSize, generation[key] != null ? readGeneration : read);
   return {
     modelType,
     hiddenSize,

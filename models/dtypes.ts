@@ -84,3 +84,9 @@ export const encodeHalves = (source: Float32Array, dtype: "F16" | "BF16", target
   if (dtype === "BF16") for (let i = 0; i < bits.length; i++) target[i] = bf16OfBits(bits[i]);
   else for (let i = 0; i < bits.length; i++) target[i] = f16OfBits(bits[i]);
 };
+
+/** Place of the first NaN or infinity, or undefined. */
+export const firstNotFinite = (data: ArrayLike<number>): number | undefined => {
+  for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return i;
+  return undefined;
+};

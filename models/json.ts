@@ -11,6 +11,7 @@ export const isObject = (value: unknown): value is JsonObject =>
 /** Says in a few characters what a value is, for messages. */
 export const show = (value: unknown): string => {
   if (value === undefined) return "nothing";
+  if (typeof value === "number") return String(value); // JSON has no NaN and no Infinity
   let text: string;
   try {
     text = JSON.stringify(value) ?? String(value);

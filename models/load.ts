@@ -1,5 +1,6 @@
 import { type Device, InputError, sameShape, type Tensor, tensor, upload } from "../core/index.js";
 import { type ModelConfig, readConfig } from "./config.js";
+import { firstNotFinite } from "./dtypes.js";
 import { weightDtypeOf } from "./folder.js";
 import { type Params, parameterShapes } from "./parameters.js";
 import { openWeights, type Weights, type WeightsLayout, type WriteWeightsOptions } from "./weights.js";
@@ -22,7 +23,7 @@ const isDerived = (name: string): boolean => name.endsWith(".rotary_emb.inv_freq
  * Loads a Hugging Face model folder (Llama or Qwen2; safetensors, single or sharded; F32, F16 or BF16). With a device the
  * weights are uploaded one by one, else they are constants on the host.
  * Errors: InputError, one line, for a folder, file or header that is wrong, and for a tensor that is missing, unknown to
- * the configuration or of another shape.
+ * the configuration, of another shape, or holds a NaN or an infinity.
  */
 export const loadModel = (folder: string, device?: Device): Model => {
   const config = readConfig(folder);
@@ -32,6 +33,11 @@ export const loadModel = (folder: string, device?: Device): Model => {
   const place = (t: Tensor) => (device === undefined ? t : upload(t, device));
   const load = (name: string) => {
     const { data, shape } = weights.read(name);
+    const found = firstNotFinite(data);
+    if (found !== undefined)
+      throw new InputError(
+        `${folder}: tensor "${name}" holds ${data[found]} at element ${found}; the weights are broken or have diverged`,
+      );
     return place(tensor(data, shape));
   };
   if (config.tied && weights.has("lm_head.weight")) checkTiedHead(weights);

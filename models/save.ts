@@ -1,7 +1,8 @@
 import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
-import { read } from "../core/index.js";
+import { InputError, read } from "../core/index.js";
 import type { ModelConfig } from "./config.js";
+import { firstNotFinite } from "./dtypes.js";
 import { copyTokenizerFiles, saveConfig } from "./folder.js";
 import type { Model } from "./load.js";
 import type { HostTensor } from "./safetensors.js";
@@ -17,11 +18,17 @@ export interface SaveOptions {
  * tokenizer of `from`. Every file appears whole; config.json comes last, so that a folder with one is complete.
  * An embedding multiplier, which transformers would not apply, is folded into the embedding; a tied head then becomes a
  * tensor of its own.
+ * Errors: InputError for weights that hold a NaN or an infinity, or files that cannot be written.
  */
 export const saveModel = async (folder: string, model: Model, { from }: SaveOptions = {}): Promise<void> => {
   const weights = new Map<string, HostTensor>();
   for (const [name, t] of Object.entries(model.params)) {
     const data = await read(t);
+    const found = firstNotFinite(data);
+    if (found !== undefined)
+      throw new InputError(
+        `${folder}: not saved, tensor "${name}" holds ${data[found]} at element ${found}: the run has diverged; lower learning_rate`,
+      );
     weights.set(name, { shape: t.shape, data: data instanceof Float32Array ? data : Float32Array.from(data) });
   }
   const config = foldMultiplier(model.config, weights);

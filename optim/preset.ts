@@ -7,7 +7,7 @@ import { type AdamForm, adam } from "./proposal.js";
 import type { Rule } from "./rule.js";
 import { stepK } from "./step-k.js";
 
-/** Options that OnDARE and OnTIES share. README.md has the table of what the presets differ in. */
+/** Options that OnDARE and OnTIES share. */
 export interface MergingOptions extends LiftOptions {
   /** The paper's equations, or the authors' released classes bit by bit of their behaviour. Default "paper". */
   readonly preset?: "paper" | "official";

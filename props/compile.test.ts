@@ -108,6 +108,51 @@ check("captured tensors are bound at each call; a disposed one is refused then",
   for (const program of f.programs()) program.free();
 });
 
+check("what only a checkpointed function captured is bound at each call as well", async (device) => {
+  const w = t.upload(t.tensor([1, 2]), device);
+  const scaled = t.checkpoint((x: t.Tensor) => t.exp(t.mul(x, w)));
+  const f = t.compile((x: t.Tensor) => scaled(t.add(x, 1)), device);
+  const [out, once] = [f(t.tensor([-1, -1])), t.evaluate(scaled(t.zeros([2])), device)];
+  assertClose(await t.read(out), [1, 1], {});
+  assertClose(await t.read(once), [1, 1], {});
+  t.dispose(out, once, w);
+  assert.throws(() => f(t.tensor([0, 0])), t.OwnershipError);
+  for (const program of f.programs()) program.free();
+});
+
+check("an argument that was kept from another function's trace is refused", async (device) => {
+  let kept = t.scalar(0);
+  const f = t.compile((x: t.Tensor) => {
+    kept = x;
+    return t.mul(x, 2);
+  }, device);
+  t.dispose(f(t.tensor([1, 2])));
+  const g = t.compile((y: t.Tensor) => t.add(y, kept), device, { name: "sum" });
+  assert.throws(() => g(t.tensor([1, 2])), /OwnershipError: sum\(…\): uses f32\[2\], an argument of another function/);
+  assert.throws(() => t.evaluate(kept, device), t.OwnershipError);
+  for (const program of f.programs()) program.free();
+});
+
+check(
+  "a program that does not fit is refused with the numbers, and leaves no buffer behind",
+  async (device) => {
+    const n = 40_000;
+    const f = t.compile((x: t.Tensor) => {
+      const column = t.reshape(x, [n, 1]);
+      const square = t.matmul(column, t.reshape(x, [1, n]));
+      return [t.sum(x), t.matmul(square, column), t.matmul(t.transpose(square), t.exp(column))];
+    }, device);
+    const x = t.upload(t.tensor(new Float32Array(n)), device);
+    const before = device.stats();
+    assert.throws(() => f(x), /DeviceError: .*64000000\d\d bytes/);
+    assert.equal(device.stats().liveBuffers, before.liveBuffers);
+    assert.equal(device.stats().liveBytes, before.liveBytes);
+    t.dispose(x);
+    for (const program of f.programs()) program.free();
+  },
+  ["cpu", "webgpu"],
+);
+
 check("a donated or disposed tensor throws wherever it is used, and names how it ended", async (device) => {
   const x = t.upload(t.tensor([1, 2, 3]), device);
   const step = t.compile((p: { x: t.Tensor }, d: t.Tensor) => ({ x: t.sub(p.x, d) }), device, {

@@ -9,7 +9,8 @@ import { createProgram } from "../kernels/cpu/program.js";
 import { createPool } from "../kernels/cpu/threads/pool.js";
 import { plan } from "../kernels/plan/plan.js";
 
-const seed = process.env.FC_SEED === undefined ? undefined : Number(process.env.FC_SEED);
+import { seed } from "./seed.js";
+
 const START = 1024;
 const LIMIT = 2 ** 20;
 

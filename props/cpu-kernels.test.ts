@@ -19,10 +19,8 @@ import {
   matmul,
   max,
   mul,
-  permute,
   randomBits,
   rmsnorm,
-  type Shape,
   scatterAdd,
   slice,
   softmax,
@@ -37,26 +35,10 @@ import {
   where,
 } from "../core/index.js";
 import { agrees, assertClose, EPS, reference, run } from "./close.js";
-import { axisOrder, eighths, hash, integers, seeds, shapes, someAxes } from "./generators.js";
+import { eighths, hash, integers, seeds, shapes, someAxes, viewOf } from "./generators.js";
 import { check, law } from "./law.js";
 
 const cpu = { on: ["cpu"] as const, effort: 2 };
-
-/** A tensor and a way to see it as `shape`: axes permuted in memory, some broadcast from size 1, some a slice. */
-const viewOf = (shape: Shape, seed: number) => {
-  const order = axisOrder(shape.length, seed);
-  const mode = shape.map((_, axis) => hash(seed, 10 + axis) % 4);
-  const starts = mode.map((m) => (m === 0 ? 2 : 0));
-  const stored = shape.map((n, axis) => (mode[axis] === 0 ? n + 3 : mode[axis] === 1 ? 1 : n));
-  const thin = shape.map((n, axis) => (mode[axis] === 1 ? 1 : n));
-  const base = order.map((axis) => stored[axis]);
-  const stops = starts.map((start, axis) => start + thin[axis]);
-  const back = order.map((_, axis) => order.indexOf(axis));
-  return {
-    base: eighths(base, seed),
-    look: (x: Tensor) => broadcastTo(slice(permute(x, back), starts, stops), shape),
-  };
-};
 
 /** Shapes with a long axis now and then, so that vector loops run more than once and end in every remainder. */
 const walked = () =>

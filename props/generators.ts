@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { type DType, type Shape, sizeOf, type Tensor, tensor } from "../core/index.js";
+import { broadcastTo, type DType, permute, type Shape, sizeOf, slice, type Tensor, tensor } from "../core/index.js";
 
 /** A well-mixed 32-bit hash of two integers (murmur's finisher): numbers that depend on (seed, i) and shrink with them. */
 export const hash = (seed: number, i: number): number => {
@@ -88,4 +88,20 @@ export const reshaped = (shape: Shape, seed: number): number[] => {
     else out.push(n);
   });
   return out;
+};
+
+/** A tensor and a way to see it as `shape`: axes permuted in memory, some broadcast from size 1, some a slice. */
+export const viewOf = (shape: Shape, seed: number) => {
+  const order = axisOrder(shape.length, seed);
+  const mode = shape.map((_, axis) => hash(seed, 10 + axis) % 4);
+  const starts = mode.map((m) => (m === 0 ? 2 : 0));
+  const stored = shape.map((n, axis) => (mode[axis] === 0 ? n + 3 : mode[axis] === 1 ? 1 : n));
+  const thin = shape.map((n, axis) => (mode[axis] === 1 ? 1 : n));
+  const base = order.map((axis) => stored[axis]);
+  const stops = starts.map((start, axis) => start + thin[axis]);
+  const back = order.map((_, axis) => order.indexOf(axis));
+  return {
+    base: eighths(base, seed),
+    look: (x: Tensor) => broadcastTo(slice(permute(x, back), starts, stops), shape),
+  };
 };

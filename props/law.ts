@@ -14,7 +14,8 @@ export interface LawOptions {
 }
 
 const present = await presentDevices();
-const seed = process.env.FC_SEED === undefined ? undefined : Number(process.env.FC_SEED);
+
+import { seed } from "./seed.js";
 
 /**
  * A law, tried on random cases on each device: `law("name", arbitrary, async (value, device) => …)`. The body throws (assert)

@@ -146,6 +146,13 @@ check(
     await agrees(pairs, [x, y], device, { abs: 1e-6 });
     const rows = t.tensor(Float64Array.from([1, nan, 2, inf, 1, -inf, -inf, -inf, -inf]), [3, 3]);
     await agrees((a: t.Tensor) => [t.sum(a, 1), t.max(a, 1)], [rows], device, {});
+    // NaN ranks above ∞, and is not lost among the numbers.
+    const largest = (a: t.Tensor) => [1, 3, 4].map((k) => t.topkMask(a, k));
+    await agrees(largest, [x], device, {});
+    const [, three] = await run(largest, [x], device);
+    assertSame(three, [1, 1, 0, 0, 1, 0]);
+    const signs = (a: t.Tensor) => [t.div(a, 0), t.div(a, -0)]; // two constants, not one
+    await agrees(signs, [t.tensor([1, -1])], device, {});
   },
   fast,
 );

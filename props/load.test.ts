@@ -169,3 +169,22 @@ test("half-precision storage rounds weights and nothing else", async () => {
   }
   dispose(model.params, third.params);
 });
+
+test("weights that are no numbers are neither loaded nor saved", async () => {
+  for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+    const broken = variant("qwen1.5-tiny", (weights) => {
+      const { data } = weights.get("model.norm.weight") as HostTensor;
+      data[3] = value;
+    });
+    refused(() => loadModel(broken), new RegExp(`tensor "model.norm.weight" holds ${value} at element 3`));
+    const model = loadModel(goldenPath("qwen1.5-tiny"));
+    const norm = model.params["model.norm.weight"];
+    const params = { ...model.params, "model.norm.weight": mul(norm, value) };
+    const device = await deviceNamed("reference");
+    const target = fresh();
+    const found = evaluate(params, device);
+    await assert.rejects(saveModel(target, { ...model, params: found }), /model\.norm\.weight.*the run has diverged/);
+    dispose(found);
+    assert.ok(!existsSync(target), "nothing is written");
+  }
+});

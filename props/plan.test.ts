@@ -12,9 +12,8 @@ import { eighths } from "./generators.js";
 import { fusedNames, interpretPlan } from "./interpret-plan.js";
 import { law } from "./law.js";
 import { type RandomGraph, randomGraphs } from "./random-graphs.js";
+import { seed } from "./seed.js";
 import { assertSound } from "./sound-plan.js";
-
-const seed = process.env.FC_SEED === undefined ? undefined : Number(process.env.FC_SEED);
 
 /** What devices may say of themselves: few buffers or many, no fused kernels, some, or all. */
 const abilities: fc.Arbitrary<Abilities> = fc.record({

@@ -241,3 +241,29 @@ law(
   },
   { effort: 0.01 },
 );
+
+law(
+  "a bool tensor holds 0 and 1, whatever numbers it was made of",
+  fc.array(fc.integer({ min: -2, max: 3 }), { minLength: 1, maxLength: 9 }),
+  async (numbers, device) => {
+    const want = numbers.map((n) => (n === 0 ? 0 : 1));
+    const made = [t.tensor(numbers, undefined, "bool"), t.tensor(Uint32Array.from(numbers), undefined, "bool")];
+    for (const x of made) {
+      const [same, opposite, whole] = await run(
+        (y: t.Tensor) => [t.equal(x, y), t.not(x), t.full([1], numbers[0], "bool")],
+        [t.tensor(want.map((n) => n === 1))],
+        device,
+      );
+      assertSame(
+        same,
+        want.map(() => 1),
+      );
+      assertSame(
+        opposite,
+        want.map((n) => 1 - n),
+      );
+      assertSame(whole, want.slice(0, 1));
+    }
+  },
+  { effort: 0.2 },
+);

@@ -123,10 +123,12 @@ test("truncation keeps one end, moves the border with it, and is counted", () =>
       fc.constantFrom<"keep_start" | "keep_end">("keep_start", "keep_end"),
       (maxLength, truncationMode) => {
         const { pairs, report } = tokenizePairs(rows, tokenizer, { maxLength, truncationMode });
-        const cut = { sequences: 0, tokens: 0, empty: 0 };
+        const stay = whole.filter(({ chosen }) => truncationMode === "keep_end" || chosen.completionStart < maxLength);
+        assert.equal(pairs.length, stay.length);
+        const cut = { dropped: whole.length - stay.length, sequences: 0, tokens: 0, empty: 0 };
         pairs.forEach((pair, i) => {
           for (const side of ["chosen", "rejected"] as const) {
-            const [before, after] = [whole[i][side], pair[side]];
+            const [before, after] = [stay[i][side], pair[side]];
             const marked = before.ids.map((id, t) => [id, t >= before.completionStart ? 1 : 0]);
             const kept = truncationMode === "keep_start" ? marked.slice(0, maxLength) : marked.slice(-maxLength);
             assert.deepEqual(
@@ -138,14 +140,30 @@ test("truncation keeps one end, moves the border with it, and is counted", () =>
             if (!kept.slice(1).some(([, mark]) => mark === 1)) cut.empty++;
           }
         });
-        assert.deepEqual(
-          { sequences: report.truncated, tokens: report.tokensCut, empty: report.withoutCompletion },
-          cut,
-        );
+        const { dropped, truncated: sequences, tokensCut: tokens, withoutCompletion: empty } = report;
+        assert.deepEqual({ dropped, sequences, tokens, empty }, cut);
       },
     ),
     { numRuns: 60 },
   );
+});
+
+test("rows whose prompt alone fills the length are left out: as many stay as in TRL 1.13, pairs and instructions", () => {
+  const staying = { "plain.jsonl": { 12: 25, 14: 28, 16: 37, 20: 61, 24: 62 }, "chat.jsonl": { 52: 0, 56: 0, 60: 25 } };
+  for (const [data, byLength] of Object.entries(staying)) {
+    const rows = rowsOfKind(preferences(data), "paired");
+    const instructions = rows.map(({ prompt, chosen, at }) => ({
+      ...{ kind: "completion" as const, at, prompt, completion: chosen },
+    }));
+    for (const [length, count] of Object.entries(byLength)) {
+      const options = { maxLength: Number(length) };
+      const { pairs, report } = tokenizePairs(rows, tokenizer, options);
+      assert.deepEqual([pairs.length, report.dropped], [count, 64 - count], `${data}, ${length}`);
+      const examples = tokenizeExamples(instructions, tokenizer, options);
+      assert.deepEqual([examples.sequences.length, examples.report.dropped], [count, 64 - count]);
+    }
+    assert.equal(tokenizePairs(rows, tokenizer).pairs.length, 64);
+  }
 });
 
 test("what cannot be tokenized is refused by row", () => {

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import * as t from "../core/index.js";
+import { seed } from "./seed.js";
 
-const seed = process.env.FC_SEED === undefined ? undefined : Number(process.env.FC_SEED);
 const holds = <T>(draw: fc.Arbitrary<T>, body: (value: T) => void): void =>
   fc.assert(fc.property(draw, body), { numRuns: 200, seed });
 

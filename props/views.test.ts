@@ -157,6 +157,23 @@ law(
 );
 
 law(
+  "stack along any axis, counted from either end: part i of the new axis is tensor i",
+  tensors(),
+  async ([shape, seed], device) => {
+    const rank = shape.length + 1;
+    const axis = hash(seed, 2) % rank;
+    const [x, y] = [anyTensor(shape, seed), anyTensor(shape, seed + 4)]; // of one dtype
+    for (const at of [axis, axis - rank])
+      await equal(
+        (a, b) => t.reshape(t.sliceAxis(t.stack([a, b], at), at, seed % 2, (seed % 2) + 1), shape),
+        (a, b) => [a, b][seed % 2],
+        [x, y],
+        device,
+      );
+  },
+);
+
+law(
   "broadcast then sum = multiplication by the count; broadcast then max = the identity",
   tensors(),
   async ([shape, seed], device) => {

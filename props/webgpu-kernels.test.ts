@@ -3,7 +3,6 @@ import {
   add,
   attention,
   bits,
-  broadcastTo,
   cast,
   crossEntropy,
   gather,
@@ -13,11 +12,8 @@ import {
   matmul,
   max,
   mul,
-  permute,
   rmsnorm,
-  type Shape,
   scatterAdd,
-  slice,
   softmax,
   sub,
   sum,
@@ -28,36 +24,8 @@ import {
   where,
 } from "../core/index.js";
 import { agrees, assertSame, EPS, reference, run } from "./close.js";
-import { axisOrder, eighths, hash, integers, seeds, shapes, someAxes } from "./generators.js";
+import { eighths, integers, seeds, shapes, someAxes, viewOf } from "./generators.js";
 import { webgpuCheck, webgpuLaw } from "./webgpu-variants.js";
-
-/**
- * A tensor and a way to look at it as `shape`: axes in another order in memory, some of them broadcast from size 1, some a
- * slice of a longer axis.
- */
-const viewOf = (shape: Shape, seed: number): { base: Tensor; look: (base: Tensor) => Tensor } => {
-  const order = axisOrder(shape.length, seed);
-  const mode = shape.map((_, axis) => hash(seed, 10 + axis) % 4);
-  const starts = mode.map((m) => (m === 0 ? 2 : 0));
-  const stored = shape.map((n, axis) => (mode[axis] === 0 ? n + 3 : mode[axis] === 1 ? 1 : n));
-  const back = order.map((_, axis) => order.indexOf(axis));
-  const thin = shape.map((n, axis) => (mode[axis] === 1 ? 1 : n));
-  return {
-    base: eighths(
-      order.map((axis) => stored[axis]),
-      seed,
-    ),
-    look: (base) =>
-      broadcastTo(
-        slice(
-          permute(base, back),
-          starts,
-          starts.map((start, axis) => start + thin[axis]),
-        ),
-        shape,
-      ),
-  };
-};
 
 const viewed = () => fc.record({ shape: shapes({ rank: 4, size: 5 }), seed: seeds() });
 

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import type { Device } from "../core/index.js";
 import { openWebgpu } from "../kernels/index.js";
 import { presentDevices } from "./devices.js";
+import { seed } from "./seed.js";
 
 /** The two sets of kernels that the webgpu device has: for GPUs, and for adapters that run on the CPU. */
 const VARIANTS = ["gpu", "cpu"] as const;
@@ -19,7 +20,6 @@ after(async () => {
 });
 
 const isHere = (await presentDevices()).includes("webgpu");
-const seed = process.env.FC_SEED === undefined ? undefined : Number(process.env.FC_SEED);
 
 /** One case with each set of kernels (or those named), whatever the adapter is. */
 export const webgpuCheck = (

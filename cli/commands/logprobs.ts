@@ -1,7 +1,15 @@
 import { collate } from "../../align/batch.js";
 import { compile, dispose, InputError, read, type Tensor, tensor } from "../../core/index.js";
 import { readConfig } from "../../models/config.js";
-import { hiddenStates, loadModel, loadTokenizer, logits, type Params, tokenLogps } from "../../models/index.js";
+import {
+  checkTokenIds,
+  hiddenStates,
+  loadModel,
+  loadTokenizer,
+  logits,
+  type Params,
+  tokenLogps,
+} from "../../models/index.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
 import { withDevice } from "../session.js";
@@ -57,25 +65,23 @@ export const logprobsCommand = async (values: Values<"logprobs">, out: Output): 
     dispose(params);
     return found;
   });
-  refuseNaN(folder, logps);
+  refuseNotFinite(folder, logps);
   out.result({ token_logps: logps }, () => summary(logps));
 };
 
 const textIds = (folder: string, text: string, vocabSize: number): number[] => {
   const ids = loadTokenizer(folder).encode(text);
-  const outside = ids.find((id) => id >= vocabSize);
-  if (outside !== undefined)
-    throw new InputError(
-      `${folder}: its tokenizer gives token id ${outside}, its model has a vocabulary of ${vocabSize}`,
-    );
+  checkTokenIds(ids, vocabSize, folder);
   if (ids.length === 0) throw new InputError("--text has no token");
   return ids;
 };
 
-/** JSON has no NaN, and a null in its place would be found late. */
-const refuseNaN = (folder: string, logps: readonly (readonly number[])[]): void => {
-  if (logps.some((row) => row.some(Number.isNaN)))
-    throw new InputError(`${folder}: log-probabilities are not numbers; the weights are broken or have diverged`);
+/** JSON has no NaN and no infinity, and a null in their place would be found late. */
+const refuseNotFinite = (folder: string, logps: readonly (readonly number[])[]): void => {
+  if (logps.some((row) => row.some((x) => !Number.isFinite(x))))
+    throw new InputError(
+      `${folder}: log-probabilities are not finite numbers; the weights are broken or have diverged`,
+    );
 };
 
 const summary = (logps: readonly (readonly number[])[]): string =>

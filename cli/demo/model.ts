@@ -1,4 +1,3 @@
-import { mkdirSync } from "node:fs";
 import { type Device, evaluate, key } from "../../core/index.js";
 import {
   initParams,
@@ -45,7 +44,6 @@ const chatTemplate =
 
 /** Writes a folder that `taugrad generate` and transformers load, tokenizer included. */
 export const saveDemoModel = async (folder: string, params: Params): Promise<void> => {
-  mkdirSync(folder, { recursive: true });
   writeCharacterTokenizer(folder, {
     tokens: vocabulary,
     special: { pad: "<pad>", bos: "<bos>", eos: "<e>", others: ["<u>", "<a>"] },

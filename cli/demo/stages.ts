@@ -135,7 +135,7 @@ export interface Ground {
   readonly heldOut: readonly TrainingBatch[];
 }
 
-/** 1600 training pairs and 256 held-out pairs with their reference log-probabilities, and τ = θ_sft − θ_base. */
+/** 2048 training pairs and 256 held-out pairs with their reference log-probabilities, and τ = θ_sft − θ_base. */
 export const prepareAlignment = async (seed: number, base: Params, sft: Params, device: Device): Promise<Ground> => ({
   sft,
   refDelta: evaluate(referenceDelta(sft, base), device),

@@ -14,7 +14,7 @@ export const table = (header: readonly string[], rows: readonly (readonly string
 export interface Run {
   name: string;
   score: Score;
-  /** Mean preference margin (β-scaled reward of chosen minus rejected) on held-out pairs; undefined for the starting point. */
+  /** Mean preference margin (β-scaled reward of chosen minus rejected) on held-out pairs, where it was measured. */
   margin?: number;
 }
 

@@ -1,25 +1,15 @@
-import { accessSync, constants, existsSync, realpathSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { accessSync, constants, existsSync, mkdirSync, realpathSync, rmdirSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import type { OptimizerSettings } from "../../align/optimizer.js";
 import { InputError, sameShape } from "../../core/index.js";
 import { type ModelConfig, readConfig } from "../../models/config.js";
 import { folderExists } from "../../models/json.js";
 import { parameterShapes } from "../../models/parameters.js";
-import type { Values } from "../options.js";
+import { mergingKeys, type Values } from "../options.js";
 import type { Output } from "../output.js";
 
 /** What both trainers take; dpo takes more. */
 export type TrainingValues = Omit<Values<"sft">, "config" | "json">;
-
-/** Keys that do something only where a reference delta is merged in. */
-const mergingKeys = [
-  "base_model_name_or_path",
-  "alpha",
-  "reserve_p",
-  "online_step",
-  "rescale",
-  "merge_preset",
-] as const;
 
 const merges = ({ optim }: TrainingValues): boolean => optim !== "adamw";
 
@@ -43,17 +33,39 @@ export const checkTogether = (values: TrainingValues, out: Output): void => {
   checkWritable(output_dir);
 };
 
-/** Found out now rather than after hours. Errors: InputError unless `folder` is, or can become, a folder to write into. */
+/** Files whose places must not be taken by folders. */
+const written = ["metrics.jsonl", "config.json", "generation_config.json", "model.safetensors"] as const;
+
+/**
+ * Found out now rather than after hours: makes what is missing of the folder, and removes it again.
+ * Errors: InputError unless `folder` is, or can become, a folder to write into.
+ */
 const checkWritable = (folder: string): void => {
+  const missing: string[] = [];
   let at = resolve(folder);
   // Below a file nothing exists, so the walk ends at that file.
-  while (!existsSync(at)) at = dirname(at);
+  for (; !existsSync(at); at = dirname(at)) missing.unshift(at);
   if (!folderExists(at)) throw new InputError(`output_dir: ${at} is a file; choose a folder`);
   try {
     accessSync(at, constants.W_OK);
   } catch {
     throw new InputError(`output_dir: ${at} cannot be written to; choose another folder, or change its permissions`);
   }
+  // One by one: where nothing can be made (/proc), Node's recursive mkdir tries for ever.
+  const made: string[] = [];
+  try {
+    for (const path of missing) {
+      mkdirSync(path);
+      made.unshift(path);
+    }
+  } catch (error) {
+    throw new InputError(`output_dir: cannot be made (${error instanceof Error ? error.message : String(error)})`);
+  } finally {
+    for (const path of made) rmdirSync(path);
+  }
+  const taken = written.map((name) => join(folder, name)).find(folderExists);
+  if (taken !== undefined)
+    throw new InputError(`output_dir: ${taken} is a folder, and a file of that name is to be written; choose another`);
 };
 
 const samePlace = (a: string, b: string): boolean => realpathSync(resolve(a)) === realpathSync(resolve(b));

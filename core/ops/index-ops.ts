@@ -64,14 +64,16 @@ const topkMaskOp: Op = {
     const k = out.attrs.k as number;
     const data = hostArray("bool", sizeOf(out.shape));
     const order = Array.from(x.data, (_, i) => i).filter((i) => x.data[i] !== 0);
-    order.sort((a, b) => Math.abs(x.data[b]) - Math.abs(x.data[a]) || a - b);
+    const nan = (i: number) => Number(Number.isNaN(x.data[i]));
+    order.sort((a, b) => nan(b) - nan(a) || Math.abs(x.data[b]) - Math.abs(x.data[a]) || a - b);
     for (const i of order.slice(0, k)) data[i] = 1;
     return data;
   },
 };
 
 /**
- * Marks the k elements of largest magnitude over the whole tensor, ties to the lower flat index; zeros are never marked.
+ * Marks the k elements of largest magnitude over the whole tensor, ties to the lower flat index; zeros are never marked,
+ * and NaN counts as larger than every number.
  * x f32 [...S] → bool [...S]. No gradient flows.
  */
 export const topkMask = (x: Tensor, k: number): Tensor => {

@@ -1,6 +1,6 @@
 import type { DType, HostData } from "../dtype.js";
 import { ShapeError } from "../errors.js";
-import { checkShape, type Shape, sizeOf } from "../shape.js";
+import { checkShape, normalAxis, type Shape, sizeOf } from "../shape.js";
 import { type HostTensorData, node, type Op, type Tensor } from "../tensor.js";
 import { broadcastTo } from "./view.js";
 
@@ -38,12 +38,23 @@ const flatten = (value: Nested, shape: Shape, depth: number, out: number[]): voi
 const dtypeOfData = (data: HostData): DType =>
   data instanceof Int32Array ? "i32" : data instanceof Uint32Array ? "u32" : "f32";
 
-const toData = (values: ArrayLike<number>, dtype: DType): HostData =>
-  dtype === "f32" ? Float64Array.from(values) : dtype === "i32" ? Int32Array.from(values) : Uint32Array.from(values);
+const toData = (values: ArrayLike<number>, dtype: DType): HostData => {
+  switch (dtype) {
+    case "f32":
+      return Float64Array.from(values);
+    case "i32":
+      return Int32Array.from(values);
+    case "u32":
+      return Uint32Array.from(values);
+    case "bool":
+      return Uint32Array.from(values, (x) => (x !== 0 ? 1 : 0));
+  }
+};
 
 /**
  * A tensor from numbers.  `tensor([[1, 2], [3, 4]])`, `tensor(data, [2, 2])`, `tensor([1, 2], undefined, "i32")`.
- * Typed arrays are not copied: do not change them afterwards. Errors: ShapeError if the count does not fit the shape.
+ * As bool, every number but 0 is true.
+ * Typed arrays of the dtype's own kind are not copied: do not change them afterwards. Errors: ShapeError if the count does not fit the shape.
  */
 export const tensor = (value: Nested | HostData, shape?: Shape, dtype?: DType): Tensor => {
   if (ArrayBuffer.isView(value)) {
@@ -53,8 +64,7 @@ export const tensor = (value: Nested | HostData, shape?: Shape, dtype?: DType): 
     checkShape(target, "tensor(data, shape)");
     if (sizeOf(target) !== data.length)
       throw new ShapeError(`tensor(data, [${target}]): ${data.length} numbers for ${sizeOf(target)} elements`);
-    const fits = type === "bool" ? data instanceof Uint32Array : dtypeOfData(data) === type;
-    return node(constantOp, [], { data: fits ? data : toData(data, type) }, target, type);
+    return node(constantOp, [], { data: dtypeOfData(data) === type ? data : toData(data, type) }, target, type);
   }
   const ownShape = nestedShape(value as Nested);
   const numbers: number[] = [];
@@ -72,11 +82,14 @@ export const tensor = (value: Nested | HostData, shape?: Shape, dtype?: DType): 
 /** A scalar constant. */
 export const scalar = (value: number, dtype: DType = "f32"): Tensor => tensor(value, [], dtype);
 
-/** The same number everywhere; [...shape]. */
+/** The same number everywhere; [...shape]. Takes no memory: it is a scalar, broadcast. */
 export const full = (shape: Shape, value: number, dtype: DType = "f32"): Tensor =>
   broadcastTo(scalar(value, dtype), shape);
+/** 0 everywhere; [...shape]. */
 export const zeros = (shape: Shape, dtype: DType = "f32"): Tensor => full(shape, 0, dtype);
+/** 1 everywhere; [...shape]. */
 export const ones = (shape: Shape, dtype: DType = "f32"): Tensor => full(shape, 1, dtype);
+/** Zeros of x's shape and dtype. */
 export const zerosLike = (x: Tensor): Tensor => zeros(x.shape, x.dtype);
 
 const iotaOp: Op = {
@@ -93,9 +106,9 @@ const iotaOp: Op = {
 
 /** Element index along one axis: iota([2, 3], 1) = [[0, 1, 2], [0, 1, 2]]. Never materialised by itself. */
 export const iota = (shape: Shape, axis = 0, dtype: "i32" | "u32" | "f32" = "i32"): Tensor => {
-  checkShape(shape, "iota");
-  if (!(axis >= 0 && axis < shape.length)) throw new ShapeError(`iota([${shape}], ${axis}): no such axis`);
-  return node(iotaOp, [], { axis }, shape, dtype);
+  const call = `iota([${shape}], ${axis})`;
+  checkShape(shape, call);
+  return node(iotaOp, [], { axis: normalAxis(axis, shape.length, call) }, shape, dtype);
 };
 
 /** A placeholder for a trace. */

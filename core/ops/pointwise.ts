@@ -1,9 +1,10 @@
-import { type DType, hostArray } from "../dtype.js";
+import type { DType } from "../dtype.js";
 import { ShapeError } from "../errors.js";
 import { callOf } from "../print.js";
-import { broadcastShapes, type Shape, sizeOf } from "../shape.js";
+import { broadcastShapes, type Shape } from "../shape.js";
 import { isTensor, node, type Op, type Tensor } from "../tensor.js";
-import { erfOf, threefryBits } from "./definitions.js";
+import { erfOf } from "./definitions.js";
+import { type ElementRule, elementwise } from "./elementwise.js";
 import { scalar } from "./leaf.js";
 import { broadcastTo } from "./view.js";
 
@@ -54,7 +55,7 @@ type Signature =
   | "bits"; // u32… → u32
 
 interface PointwiseRule {
-  readonly define: (x: number, y: number, z: number, out: Tensor) => number;
+  readonly define: ElementRule;
   readonly vjp?: Op["vjp"];
   readonly signature?: Signature;
 }
@@ -78,23 +79,17 @@ const dtypeFor = (signature: Signature, inputs: readonly Tensor[]): DType | unde
   }
 };
 
-const evaluatePointwise =
-  (define: PointwiseRule["define"]): NonNullable<Op["evaluate"]> =>
-  (inputs, out) => {
-    const data = hostArray(out.dtype, sizeOf(out.shape));
-    const [x, y, z] = inputs.map((input) => input.data);
-    for (let i = 0; i < data.length; i++) data[i] = define(x[i], y?.[i], z?.[i], out);
-    return data;
-  };
-
 /** Declares a pointwise op: its record, and the function that broadcasts its operands and makes the node. */
 const pointwise = (name: PointwiseName, rule: PointwiseRule) => {
-  const op: Op = { name, kind: "pointwise", evaluate: evaluatePointwise(rule.define), vjp: rule.vjp };
+  const op: Op = { name, kind: "pointwise", evaluate: elementwise(rule.define), vjp: rule.vjp };
   return (...operands: TensorLike[]): Tensor => {
     const typed = operands.filter(isTensor);
     // A number takes the dtype of the last tensor: `where(mask, 1, x)` means x's.
     const like = typed.findLast((x) => x.dtype !== "bool")?.dtype ?? (typed.length === 0 ? "f32" : typed[0].dtype);
     const inputs = operands.map((x) => (typeof x === "number" ? scalar(x, like) : x));
+    const fraction = operands.find((x) => typeof x === "number" && !Number.isInteger(x));
+    if (like !== "f32" && fraction !== undefined)
+      throw new ShapeError(`${callOf(name, inputs)}: ${fraction} is no ${like}`, 'convert with cast(x, "f32")');
     const shape = inputs.reduce<Shape | undefined>((s, x) => s && broadcastShapes(s, x.shape), []);
     if (shape === undefined)
       throw new ShapeError(
@@ -114,6 +109,7 @@ const pointwise = (name: PointwiseName, rule: PointwiseRule) => {
   };
 };
 
+/** Functions of one and of two operands broadcast them, [...S]. Errors: ShapeError if shapes or dtypes do not fit. */
 type Unary = (x: TensorLike) => Tensor;
 type Binary = (x: TensorLike, y: TensorLike) => Tensor;
 
@@ -148,6 +144,7 @@ export const log: Unary = pointwise("log", {
   vjp: (ct, [x]) => [div(ct, x)],
 });
 
+/** √x; NaN below 0, and no finite gradient at 0. */
 export const sqrt: Unary = pointwise("sqrt", {
   define: (x) => Math.sqrt(x),
   vjp: (ct, _, y) => [div(ct, mul(2, y))],
@@ -159,16 +156,19 @@ export const rsqrt: Unary = pointwise("rsqrt", {
   vjp: (ct, _, y) => [mul(ct, mul(-0.5, mul(y, mul(y, y))))], // d x^-½ = -½ x^-3/2
 });
 
+/** sin x, x in radians. */
 export const sin: Unary = pointwise("sin", {
   define: (x) => Math.sin(x),
   vjp: (ct, [x]) => [mul(ct, cos(x))],
 });
 
+/** cos x, x in radians. */
 export const cos: Unary = pointwise("cos", {
   define: (x) => Math.cos(x),
   vjp: (ct, [x]) => [neg(mul(ct, sin(x)))],
 });
 
+/** (eˣ - e⁻ˣ)/(eˣ + e⁻ˣ) */
 export const tanh: Unary = pointwise("tanh", {
   define: (x) => Math.tanh(x),
   vjp: (ct, _, y) => [mul(ct, sub(1, mul(y, y)))], // d tanh = 1 - tanh²
@@ -192,18 +192,21 @@ export const softplus: Unary = pointwise("softplus", {
   vjp: (ct, [x]) => [mul(ct, sigmoid(x))],
 });
 
+/** x + y; integers wrap. */
 export const add: Binary = pointwise("add", {
   signature: "arithmetic",
   define: (x, y) => x + y,
   vjp: (ct) => [ct, ct],
 });
 
+/** x - y; integers wrap. */
 export const sub: Binary = pointwise("sub", {
   signature: "arithmetic",
   define: (x, y) => x - y,
   vjp: (ct) => [ct, neg(ct)],
 });
 
+/** x · y; integers wrap. */
 export const mul: Binary = pointwise("mul", {
   signature: "arithmetic",
   define: (x, y, _, out) => (out.dtype === "f32" ? x * y : Math.imul(x, y)),
@@ -238,14 +241,22 @@ const shareByOrder = (ct: Tensor, low: Tensor, high: Tensor): Tensor[] => {
   return [first, where(tie, half, where(less(high, low), ct, 0))];
 };
 
+/** x < y, as bool; like every comparison, false where one of them is NaN. */
 export const less: Binary = pointwise("less", { signature: "compare", define: (x, y) => (x < y ? 1 : 0) });
+/** x ≤ y, as bool. */
 export const lessEqual: Binary = pointwise("lessEqual", { signature: "compare", define: (x, y) => (x <= y ? 1 : 0) });
+/** x = y, as bool. */
 export const equal: Binary = pointwise("equal", { signature: "compare", define: (x, y) => (x === y ? 1 : 0) });
+/** x > y, as bool. */
 export const greater: Binary = (x, y) => less(y, x);
+/** x ≥ y, as bool. */
 export const greaterEqual: Binary = (x, y) => lessEqual(y, x);
 
+/** Both, of bools. */
 export const and: Binary = pointwise("and", { signature: "logic", define: (x, y) => x & y });
+/** Either or both, of bools. */
 export const or: Binary = pointwise("or", { signature: "logic", define: (x, y) => x | y });
+/** The other one, of bools. */
 export const not: Unary = pointwise("not", { signature: "logic", define: (x) => 1 - x });
 
 /** x where the condition holds, else y. The branch not taken gets a zero cotangent, whatever its value. */
@@ -255,42 +266,10 @@ export const where: (condition: Tensor, x: TensorLike, y: TensorLike) => Tensor 
   vjp: (ct, [c]) => [null, where(c, ct, 0), where(c, 0, ct)],
 });
 
-/** Uniform numbers k/2²⁴ in [0, 1) from the upper 24 bits of u32. */
-export const unitInterval = (bits: Tensor): Tensor => {
-  if (bits.dtype !== "u32") throw new ShapeError(`${callOf("unitInterval", [bits])}: needs u32`);
-  return node(unitOp, [bits], {}, bits.shape, "f32");
-};
-const unitOp: Op = {
-  name: "unitInterval" satisfies PointwiseName,
-  kind: "pointwise",
-  evaluate: evaluatePointwise((x) => (x >>> 8) * 2 ** -24),
-};
-
-/**
- * Threefry2x32-20 bits of (key = k0, k1; index; domain), element by element. Element i takes word (i>>2)&1 of the block
- * with counter (i>>3)·4 + (i&3): blocks of eight share four calls, so that SIMD wastes none. Source: Salmon et al. 2011.
- */
-export const randomBits = (k0: Tensor, k1: Tensor, index: Tensor, domain: number): Tensor => {
-  const inputs = [k0, k1, index];
-  if (inputs.some((x) => x.dtype !== "u32")) throw new ShapeError(`${callOf("randomBits", inputs)}: needs u32`);
-  return node(
-    randomBitsOp,
-    inputs.map((x) => broadcastTo(x, index.shape)),
-    { domain },
-    index.shape,
-    "u32",
-  );
-};
-const randomBitsOp: Op = {
-  name: "randomBits" satisfies PointwiseName,
-  kind: "pointwise",
-  evaluate: evaluatePointwise((k0, k1, index, out) => threefryBits(k0, k1, index, out.attrs.domain as number)),
-};
-
 const castOp: Op = {
   name: "cast" satisfies PointwiseName,
   kind: "pointwise",
-  evaluate: evaluatePointwise((x, _y, _z, out) => {
+  evaluate: elementwise((x, _y, _z, out) => {
     if (out.dtype === "bool") return x !== 0 ? 1 : 0;
     if (out.dtype === "f32" || out.attrs.from !== "f32") return x;
     const [low, high] = out.dtype === "i32" ? [-(2 ** 31), 2 ** 31 - 1] : [0, 2 ** 32 - 1];

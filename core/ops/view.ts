@@ -246,9 +246,14 @@ export const concat = (inputs: readonly Tensor[], axis = 0): Tensor => {
   return node(concatOp, inputs, { axis: at }, shape, first.dtype);
 };
 
-/** Stacks tensors of one shape along a new axis. */
-export const stack = (inputs: readonly Tensor[], axis = 0): Tensor =>
-  concat(
-    inputs.map((x) => reshape(x, [...x.shape.slice(0, axis), 1, ...x.shape.slice(axis)])),
-    axis,
+/** Stacks tensors of one shape [...S] along a new axis of the result. Errors: ShapeError if shapes or dtypes differ. */
+export const stack = (inputs: readonly Tensor[], axis = 0): Tensor => {
+  const call = `stack([${inputs.map(typeOf).join(", ")}], ${axis})`;
+  const at = normalAxis(axis, (inputs[0]?.shape.length ?? 0) + 1, call);
+  const other = inputs.find((x) => !sameShape(x.shape, inputs[0].shape));
+  if (other !== undefined) throw new ShapeError(`${call}: ${typeOf(other)} does not fit ${typeOf(inputs[0])}`);
+  return concat(
+    inputs.map((x) => reshape(x, [...x.shape.slice(0, at), 1, ...x.shape.slice(at)])),
+    at,
   );
+};

@@ -49,6 +49,7 @@ export const createAllocator = (start: number, limit: number, grow: (end: number
     return bytes;
   };
   const find = (bytes: number): number | undefined => {
+    if (bytes > limit) return undefined; // no class is that long
     // Blocks of the request's own class may be too short: look for one that is not, a few deep, before going up.
     let tries = 4;
     for (const address of classes[classOf(bytes)]) {

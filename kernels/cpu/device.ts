@@ -1,15 +1,4 @@
-import {
-  type Buffer,
-  BYTES,
-  type Device,
-  DeviceError,
-  type DType,
-  type Graph,
-  type HostData,
-  type Program,
-  type Shape,
-  sizeOf,
-} from "../../core/index.js";
+import { type Buffer, BYTES, type Device, DeviceError, type Graph, type Program, sizeOf } from "../../core/index.js";
 import { donorsOf, plan } from "../plan/plan.js";
 import type { Abilities } from "../plan/steps.js";
 import { createCompiler } from "./compiler.js";
@@ -23,12 +12,6 @@ interface CpuBuffer extends Buffer {
 }
 
 const abilities: Abilities = { fused: new Set(fusedKernels), maxBuffers: 48, inPlace: true, batches: true };
-
-/** The numbers as the device holds them: f32 rounded, integers wrapped to 32 bits. */
-const fit = (data: HostData, dtype: DType): HostData => {
-  if (dtype === "f32") return data;
-  return data instanceof Float32Array || data instanceof Float64Array ? Int32Array.from(data, (x) => x | 0) : data;
-};
 
 /**
  * The processor, by WebAssembly SIMD that is written while a program is built. As many threads as cores, or as
@@ -101,10 +84,10 @@ export const openCpu = async (): Promise<Device> => {
   return {
     name: "cpu",
     description: `cpu (WebAssembly SIMD, ${pool.threads} thread${pool.threads === 1 ? "" : "s"})`,
-    upload: (data: HostData, shape: Shape, dtype: DType) => {
+    upload: (data, shape) => {
       const bytes = BYTES * sizeOf(shape);
       const address = heap.allocate(bytes);
-      writeNumbers(heap, address, fit(data, dtype));
+      writeNumbers(heap, address, data);
       return adopt(address, bytes);
     },
     read: async (buffer, shape, dtype) => {
@@ -117,7 +100,8 @@ export const openCpu = async (): Promise<Device> => {
       return new Uint32Array(new Uint32Array(memory, from, size));
     },
     free: (buffer) => {
-      heap.release(addressOf(buffer));
+      if (!live.has(buffer as CpuBuffer)) return; // freed before, or with the device
+      heap.release((buffer as CpuBuffer).address);
       drop(buffer);
     },
     build,

@@ -1,3 +1,4 @@
+import { debugs } from "../../core/debug.js";
 import { DeviceError, type HostData, type Program } from "../../core/index.js";
 import { memoryOf } from "../plan/plan.js";
 import type { Plan } from "../plan/steps.js";
@@ -174,7 +175,7 @@ export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLau
         for (const bytes of blockBytes) taken.push(heap.allocate(bytes));
         resolve(inputs, taken, outputs);
         patch(scratch(commonBytes + pool.threads * threadBytes));
-        if (process.env.DEBUG?.includes("timings")) printTimings(jobs, launches, pool);
+        if (debugs("timings")) printTimings(jobs, launches, pool);
         else launchAll();
         onLaunch(jobs.length);
       } catch (error) {

@@ -23,3 +23,7 @@ export interface AdapterReport {
   readonly features: readonly string[];
   readonly limits: Readonly<Record<string, number>>;
 }
+
+/** An adapter's name and vendor, for people. */
+export const nameOf = ({ description, device, architecture, vendor }: AdapterReport): string =>
+  `${description || device || architecture || "unnamed adapter"} (${vendor || "unknown vendor"})`;

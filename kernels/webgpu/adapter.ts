@@ -1,6 +1,6 @@
 import { DeviceError } from "../../core/index.js";
-import type { AdapterReport, SubgroupMatrixConfig } from "./adapter-report.js";
-import { vulkanProblem } from "./vulkan.js";
+import { type AdapterReport, nameOf, type SubgroupMatrixConfig } from "./adapter-report.js";
+import { vulkanProblem, whyNoAdapter } from "./vulkan.js";
 
 /** An adapter, and the Dawn instance that must outlive its devices. */
 export interface Found {
@@ -52,12 +52,6 @@ const reportOf = (adapter: GPUAdapter): AdapterReport => {
   };
 };
 
-/** One line for people. */
-export const nameOf = (report: AdapterReport): string => {
-  const name = report.description || report.device || report.architecture || "unnamed adapter";
-  return `${name} (${report.vendor || "unknown vendor"})`;
-};
-
 /** The adapters that Dawn gives, hardware before software. Errors: DeviceError if the native module does not load. */
 export const findAll = async (): Promise<Found[]> => {
   if (vulkanProblem() !== undefined) return [];
@@ -80,10 +74,6 @@ export const findAll = async (): Promise<Found[]> => {
 /** The best adapter. Errors: DeviceError if there is none. */
 export const findAdapter = async (): Promise<Found> => {
   const [best] = await findAll();
-  if (best === undefined)
-    throw new DeviceError(
-      `webgpu: no adapter: ${vulkanProblem() ?? "no usable GPU driver was found"}`,
-      NO_ADAPTER_HINT,
-    );
+  if (best === undefined) throw new DeviceError(`webgpu: no adapter: ${whyNoAdapter()}`, NO_ADAPTER_HINT);
   return best;
 };

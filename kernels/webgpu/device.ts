@@ -1,5 +1,6 @@
 import { type Buffer, BYTES, type Device, DeviceError, type DType, type HostData, sizeOf } from "../../core/index.js";
-import { findAdapter, nameOf } from "./adapter.js";
+import { findAdapter } from "./adapter.js";
+import { nameOf } from "./adapter-report.js";
 import type { Gpu, GpuBuffer } from "./gpu.js";
 import { createPipelines } from "./pipelines.js";
 import { createPool } from "./pool.js";
@@ -119,7 +120,7 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
   return {
     name: "webgpu",
     description: `webgpu: ${nameOf(report)}${report.software ? ", a software adapter" : ""}`,
-    upload: (data) => upload(data),
+    upload,
     read: async (buffer, shape, dtype) => {
       check();
       const bytes = BYTES * sizeOf(shape);

@@ -1,4 +1,4 @@
-import type { Buffer, DType, HostData } from "../../core/index.js";
+import type { Buffer, HostData } from "../../core/index.js";
 import type { Pipelines } from "./pipelines.js";
 import type { Block, Pool } from "./pool.js";
 import type { Queue } from "./queue.js";
@@ -18,7 +18,7 @@ export interface Gpu {
   readonly own: (bytes: number) => GpuBuffer;
   /** Another handle on the same memory; the old one is gone. */
   readonly rename: (buffer: Buffer) => GpuBuffer;
-  readonly upload: (data: HostData, dtype: DType) => GpuBuffer;
+  readonly upload: (data: HostData) => GpuBuffer;
   readonly free: (buffer: Buffer) => void;
   readonly blockOf: (buffer: Buffer) => Block;
   readonly count: (launches: number) => void;

@@ -1,3 +1,4 @@
+import { debugs } from "../../core/debug.js";
 import { type Pending, pending } from "./queue.js";
 import { COMPUTE_STAGE } from "./usage.js";
 import type { Kernel } from "./wgsl/module.js";
@@ -37,7 +38,7 @@ export const createPipelines = (device: GPUDevice, fail: (error: unknown) => voi
     compile: ({ code, access, label }) => {
       const known = pipelines.get(code);
       if (known !== undefined) return known;
-      if (process.env.DEBUG?.includes("shaders")) console.error(`// ${label}\n${code}\n`);
+      if (debugs("shaders")) console.error(`// ${label}\n${code}\n`);
       const layout = layoutOf(access);
       let pipeline: GPUComputePipeline | undefined;
       const promise = device

@@ -1,3 +1,4 @@
+import { debugs } from "../../core/debug.js";
 import type { Graph, Program } from "../../core/index.js";
 import { oneNameEach } from "../plan/names.js";
 import { donorsOf, memoryOf, plan } from "../plan/plan.js";
@@ -86,9 +87,7 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
   const ready = pending(Promise.all(launches.map(({ compiled }) => compiled.ready.promise)));
   const memory = memoryOf(made);
   const working = scratchBytes.reduce((n, bytes) => n + bytes, 0);
-  const constants = made.buffers.map(({ role }) =>
-    role.kind === "constant" ? gpu.upload(role.data, role.dtype) : undefined,
-  );
+  const constants = made.buffers.map(({ role }) => (role.kind === "constant" ? gpu.upload(role.data) : undefined));
 
   const bindGroup = ({ kernel, compiled, offset, groups }: Launch, blocks: readonly Block[]): GPUBindGroup => {
     const key = blocks.map((block) => block.id).join();
@@ -125,7 +124,7 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
   };
 
   const encode = (replay: readonly Replayed[]) => {
-    const isTimed = process.env.DEBUG?.includes("timings") === true;
+    const isTimed = debugs("timings");
     const encoder = gpu.device.createCommandEncoder();
     const timed = isTimed && canTime(gpu.device) ? timedPasses(gpu.device, encoder) : undefined;
     const shared = timed === undefined ? encoder.beginComputePass() : undefined;

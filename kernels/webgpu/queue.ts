@@ -43,7 +43,7 @@ export const patiently = async <T>(promise: Promise<T>): Promise<T> => {
   }
 };
 
-/** Jobs in the order they were pushed; each waits for what it needs. */
+/** Jobs in the order they were pushed; each waits for what it needs. What one throws is told to the device, at once or late. */
 export interface Queue {
   /** Runs the job: at once if nothing is ahead of it and it is ready, else in its turn. */
   readonly push: (run: () => void, needs?: Pending) => void;
@@ -74,7 +74,7 @@ export const createQueue = (fail: (error: unknown) => void): Queue => {
   return {
     push: (run, needs) => {
       if (jobs.length === 0 && (needs === undefined || needs.done())) {
-        run();
+        attempt(run);
         return;
       }
       jobs.push({ run, needs });

@@ -45,3 +45,6 @@ export const vulkanProblem = (): string | undefined => {
   if (!hasLoader()) return "the Vulkan loader (libvulkan.so.1) is not installed";
   return hasDriver() ? undefined : "no Vulkan driver is installed";
 };
+
+/** Why Dawn found no adapter, as far as it can be told. */
+export const whyNoAdapter = (): string => vulkanProblem() ?? "no usable GPU driver was found";

@@ -1,3 +1,4 @@
+import { spelled } from "../../plan/simplify.js";
 import type { Instruction } from "../../plan/steps.js";
 import type { V128 } from "../wasm/expression.js";
 import type { Body } from "../wasm/module.js";
@@ -8,14 +9,10 @@ import { asValue, inMemory, type Pattern, type planWalk } from "./walk.js";
 
 type Views = Parameters<typeof planWalk>[1];
 
-/** What JSON has no numbers for: infinities, NaN and -0 by their names. */
-const exactly = (x: number): number | string =>
-  Number.isFinite(x) && !Object.is(x, -0) ? x : `${Object.is(x, -0) ? "-0" : x}`;
-
 /** An expression's instructions as code depends on them: strides of iotas are arguments, and stay out. */
 export const codeKey = (body: readonly Instruction[]): string =>
   JSON.stringify(body, (_, value) =>
-    typeof value === "number" ? exactly(value) : value?.op === "iota" ? { ...value, strides: undefined } : value,
+    typeof value === "number" ? spelled(value) : value?.op === "iota" ? { ...value, strides: undefined } : value,
   );
 
 /** Strides of the iotas of an expression, in order. */

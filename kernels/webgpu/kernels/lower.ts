@@ -19,10 +19,9 @@ import {
 import { scatterAddKernels } from "./scatter-add.js";
 import { topkMaskKernels } from "./topk.js";
 
-const CALLS: Record<string, (step: CallStep, lowering: Lowering) => Kernel[]> = {
-  gather: gatherKernels,
-  scatterAdd: scatterAddKernels,
-  topkMask: topkMaskKernels,
+type Kernels = (step: CallStep, lowering: Lowering) => Kernel[];
+
+const fused: Record<string, Kernels> = {
   softmax: softmaxKernels,
   "softmax.vjp": softmaxGradientKernels,
   rmsnorm: rmsnormKernels,
@@ -33,10 +32,15 @@ const CALLS: Record<string, (step: CallStep, lowering: Lowering) => Kernel[]> = 
   "attention.vjp": attentionGradientKernels,
 };
 
-/** Fused ops that have kernels here. */
-export const FUSED: ReadonlySet<string> = new Set(
-  Object.keys(CALLS).filter((name) => !["gather", "scatterAdd", "topkMask"].includes(name)),
-);
+const calls: Record<string, Kernels> = {
+  ...fused,
+  gather: gatherKernels,
+  scatterAdd: scatterAddKernels,
+  topkMask: topkMaskKernels,
+};
+
+/** Fused ops that have kernels here; the planner expands the others. */
+export const FUSED: ReadonlySet<string> = new Set(Object.keys(fused));
 
 /** The kernels of one step, in order. */
 export const lower = (step: Step, lowering: Lowering): Kernel[] => {
@@ -50,7 +54,7 @@ export const lower = (step: Step, lowering: Lowering): Kernel[] => {
     case "batch":
       return step.steps.flatMap((one) => lower(one, lowering));
     case "call": {
-      const kernels = CALLS[step.name];
+      const kernels = calls[step.name];
       if (kernels === undefined) throw new DeviceError(`webgpu: no kernel for ${step.name}`);
       return kernels(step, lowering);
     }

@@ -1,15 +1,5 @@
+import { stridesOf } from "../../../core/index.js";
 import type { Builder } from "./module.js";
-
-/** Row-major strides. */
-const rowMajor = (shape: readonly number[]): number[] => {
-  const strides = new Array<number>(shape.length);
-  let stride = 1;
-  for (let i = shape.length - 1; i >= 0; i--) {
-    strides[i] = stride;
-    stride *= shape[i];
-  }
-  return strides;
-};
 
 /** Lines that compute coordinates, and the offset Σ coordinate·stride of each view as text ("0u" where all strides are 0). */
 interface Walk {
@@ -28,7 +18,7 @@ export const walk = (
   flat: string,
   prefix: string,
 ): Walk => {
-  const dense = rowMajor(shape);
+  const dense = stridesOf(shape);
   const isDense = (view: readonly number[]) => shape.length > 0 && view.every((s, axis) => s === dense[axis]);
   const lines: string[] = [];
   const coordinate = (axis: number) => (shape.length === 1 ? flat : `${prefix}${axis}`);
