@@ -1,25 +1,69 @@
 /**
- * The benchmarks: npm run bench [-- NAME…]
- * Bundles bench/ (all of it, or the files whose path contains a NAME), finds a WebGPU adapter, and runs one file after
- * another, each in a process of its own.
+ * The benchmarks: npm run bench [-- NAME… --device cpu|webgpu --json FILE]
+ * Bundles bench/ (all of it, or the files whose path contains a NAME), finds a WebGPU adapter, and runs one suite after
+ * another on cpu, and on webgpu where there is an adapter; each in a process of its own. What lies in bench/host/ needs no
+ * device and runs once. --json writes the named numbers: { "machine": {…}, "cpu": { "matmul_1024_gflops": … }, "webgpu": … }.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { availableParallelism, cpus } from "node:os";
+import { parseArgs } from "node:util";
 import { findAdapter } from "../props/adapter.mjs";
 import { bundle, filesUnder } from "../props/bundle.mjs";
 
-const wanted = process.argv.slice(2);
+const DEVICES = ["cpu", "webgpu"];
+
+const refuse = (message) => {
+  console.error(`bench: ${message}`);
+  process.exit(2);
+};
+
+const readArguments = () => {
+  try {
+    const options = { device: { type: "string" }, json: { type: "string" } };
+    return parseArgs({ options, allowPositionals: true });
+  } catch (error) {
+    return refuse(error.message);
+  }
+};
+
+const { values, positionals: wanted } = readArguments();
+if (values.device !== undefined && !DEVICES.includes(values.device))
+  refuse(`--device ${values.device}: use ${DEVICES.join(" or ")}`);
 const files = filesUnder("bench", ".bench.ts").filter(
   (file) => wanted.length === 0 || wanted.some((name) => file.includes(name)),
 );
-if (files.length === 0) {
-  console.error(`no file in bench/ is named like: ${wanted.join(", ")}`);
-  process.exit(2);
-}
+if (files.length === 0) refuse(`no file in bench/ is named like: ${wanted.join(", ")}`);
+
 const [suites, { env, adapter }] = await Promise.all([bundle(files, ".bench"), findAdapter()]);
-console.log(`webgpu: ${adapter}`);
-for (const suite of suites) {
-  const child = spawn(process.execPath, [suite], { env: { ...process.env, ...env }, stdio: "inherit" });
-  const [code] = await once(child, "exit");
-  if (code !== 0) process.exitCode = 1;
+if (env === undefined && values.device === "webgpu") refuse(`--device webgpu: ${adapter}`);
+const devices = DEVICES.filter((name) => (values.device ?? name) === name && (name !== "webgpu" || env !== undefined));
+
+const machine = {
+  date: new Date().toISOString(),
+  node: process.version,
+  cores: availableParallelism(),
+  processor: cpus()[0]?.model ?? "unknown",
+  adapter,
+};
+console.log(`${machine.processor}, ${machine.cores} cores, node ${machine.node}; webgpu: ${adapter}`);
+
+const numbers = {};
+const runs = files.flatMap((file, i) =>
+  file.startsWith("bench/host/") ? [[suites[i]]] : devices.map((device) => [suites[i], device]),
+);
+for (const args of runs) {
+  const child = spawn(process.execPath, args, {
+    env: { ...process.env, ...env },
+    stdio: ["inherit", "inherit", "inherit", "ipc"],
+  });
+  child.on("message", ({ device, name, value }) => {
+    numbers[device] = { ...numbers[device], [name]: value };
+  });
+  const [code, signal] = await once(child, "close");
+  if (code === 0) continue;
+  console.error(`bench: ${args.join(" ")} ended with ${signal ?? code}`);
+  process.exitCode = 1;
 }
+if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ machine, ...numbers }, undefined, 2)}\n`);

@@ -5,7 +5,8 @@ import { train } from "../align/train.js";
 import { evaluate, key } from "../core/index.js";
 import { initParams, parseConfig } from "../models/index.js";
 import { adamW } from "../optim/index.js";
-import { fastDevices } from "./devices.js";
+import { benchDevice } from "./device.js";
+import { median, report } from "./report.js";
 
 const [B, T, V] = [8, 128, 256];
 const STEPS = 12;
@@ -28,32 +29,30 @@ const batches = function* () {
   for (;;) yield { ids, mask: new Float32Array(B * T).fill(1), rows: B, length: T };
 };
 
-for (const device of await fastDevices()) {
-  const params = evaluate(initParams(config, key(0)), device);
-  const run = train(
-    {
-      objective: completionObjective(config, { tokenMetrics: false }),
-      params,
-      optimizer: adamW(),
-      batches: batches(),
-      steps: STEPS,
-      learningRate: 1e-3,
-    },
-    device,
-  );
-  const losses: number[] = [];
-  const times: number[] = [];
-  for (let before = performance.now(); ; before = performance.now()) {
-    const { value, done } = await run.next();
-    if (done) break;
-    times.push(performance.now() - before);
-    losses.push(value.record?.loss ?? Number.NaN);
-  }
-  assert.ok(Math.abs(losses[0] - Math.log(V)) < 1, `an untrained model has loss ln V, not ${losses[0]}`);
-  assert.ok(losses[STEPS - 1] < losses[0] - 1, `the loss falls: ${losses}`);
-  const later = times.slice(2).sort((a, b) => a - b);
-  console.log(
-    `${device.name} tiny_qwen2_step_ms ${later[later.length >> 1].toFixed(1)} (median of ${later.length}), first call ${times[0].toFixed(0)} ms`,
-  );
-  await device.close();
+const device = await benchDevice();
+const params = evaluate(initParams(config, key(0)), device);
+const run = train(
+  {
+    objective: completionObjective(config, { tokenMetrics: false }),
+    params,
+    optimizer: adamW(),
+    batches: batches(),
+    steps: STEPS,
+    learningRate: 1e-3,
+  },
+  device,
+);
+const losses: number[] = [];
+const times: number[] = [];
+for (let before = performance.now(); ; before = performance.now()) {
+  const { value, done } = await run.next();
+  if (done) break;
+  times.push(performance.now() - before);
+  losses.push(value.record?.loss ?? Number.NaN);
 }
+assert.ok(Math.abs(losses[0] - Math.log(V)) < 1, `an untrained model has loss ln V, not ${losses[0]}`);
+assert.ok(losses[STEPS - 1] < losses[0] - 1, `the loss falls: ${losses}`);
+console.log(device.description);
+report(device.name, "tiny_qwen2_step_ms", median(times.slice(2)));
+report(device.name, "tiny_qwen2_first_call_ms", times[0]);
+await device.close();

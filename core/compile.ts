@@ -4,9 +4,10 @@ import { OwnershipError, ShapeError } from "./errors.js";
 import { expand, rewrite } from "./expand.js";
 import { constantData, constantOp, inputOp, placeholder, scalar, storedOp } from "./ops/leaf.js";
 import { printGraph, typeOf } from "./print.js";
-import { bufferOf, isConcrete, release, storedTensor } from "./stored.js";
+import { bufferOf, isConcrete, release, storedTensor, surrender } from "./stored.js";
+import { gather, rebuild, type Structure, structureOf } from "./structure.js";
 import { isTensor, reachable, type Tensor } from "./tensor.js";
-import { leaves, type Tree, treeKey, treeMap, unflatten } from "./tree.js";
+import { leaves, type Tree, treeMap } from "./tree.js";
 
 /** What a caller may pass for a traced argument: a number stands for an f32 scalar. Numbers are data, never structure. */
 export type Given<P> = P extends Tensor
@@ -29,12 +30,16 @@ export interface Compiled<P extends readonly unknown[], T extends Tree> {
   readonly programs: () => readonly Program[];
 }
 
+/** A function traced for one structure of its arguments. */
 interface Trace {
   readonly program: Program;
   /** Stored tensors that the function captured: bound at every call. */
   readonly captured: readonly Tensor[];
-  /** The result's structure; of its graph nothing is kept. */
-  readonly result: Tree;
+  /** Donated inputs, in order, and the arguments that they belong to. */
+  readonly donated: readonly { readonly input: number; readonly argument: number }[];
+  /** Structures of arguments and result; of the graph nothing is kept. */
+  readonly given: Structure;
+  readonly result: Structure;
 }
 
 const toTree = (arg: unknown): Tree => {
@@ -46,8 +51,14 @@ const toTree = (arg: unknown): Tree => {
   throw new ShapeError(`compiled function: an argument holds a ${typeof arg}`, "pass tensors and numbers");
 };
 
-const traceWith = (fn: (...args: Tree[]) => Tree, args: readonly Tree[], device: Device, name: string): Trace => {
-  const placeholders = treeMap((t) => placeholder(t.shape, t.dtype), args);
+const traceWith = (
+  fn: (...args: Tree[]) => Tree,
+  args: readonly Tree[],
+  device: Device,
+  name: string,
+  donates: (argument: number) => boolean = () => false,
+): Trace => {
+  const placeholders = args.map((arg) => treeMap((t) => placeholder(t.shape, t.dtype), arg));
   const result = fn(...placeholders);
   const inputs = leaves(placeholders);
   const graph = expand(leaves(result), (op) => op.kind !== "closure"); // brings to light what closures captured
@@ -63,8 +74,34 @@ const traceWith = (fn: (...args: Tree[]) => Tree, args: readonly Tree[], device:
   const stand = new Map(captured.map((t) => [t, placeholder(t.shape, t.dtype)]));
   const outputs = rewrite(graph, (t) => stand.get(t));
   if (debugs("graph")) console.error(printGraph(outputs));
-  const program = device.build({ inputs: [...inputs, ...stand.values()], outputs });
-  return { program, captured, result: treeMap((t) => placeholder(t.shape, t.dtype), result) };
+  const donated = placeholders
+    .flatMap((arg, argument) => leaves(arg).map(() => argument))
+    .flatMap((argument, input) => (donates(argument) ? [{ input, argument }] : []));
+  return {
+    program: device.build({
+      inputs: [...inputs, ...stand.values()],
+      outputs,
+      donated: donated.map(({ input }) => input),
+    }),
+    captured,
+    donated,
+    given: structureOf(placeholders),
+    result: structureOf(result),
+  };
+};
+
+/** Does a donated tensor come twice? Its memory cannot be written while the other is read. */
+const isDonatedTwice = (given: readonly Tensor[], { donated, captured }: Trace): boolean => {
+  if (donated.length === 0) return false;
+  const seen = new Set<Tensor>();
+  for (const { input } of donated) seen.add(given[input]);
+  if (seen.size < donated.length || captured.some((t) => seen.has(t))) return true;
+  let next = 0; // donated inputs ascend
+  return given.some((t, i) => {
+    if (donated[next]?.input !== i) return seen.has(t);
+    next++;
+    return false;
+  });
 };
 
 /**
@@ -77,49 +114,63 @@ export const compile = <P extends unknown[], T extends Tree>(
   device: Device,
   options: CompileOptions = {},
 ): Compiled<P, T> => {
-  const traces = new Map<string, Trace>();
   const name = options.name ?? (fn.name || "compiled function");
   const donated = new Set(options.donate ?? []);
+  const traces: Trace[] = [];
+  /** Without donation: for calls that pass a donated tensor twice. */
+  const careful: Trace[] = [];
+
+  /** The trace for arguments of this structure, with their leaves. Nearly always it is the one used last, which is first. */
+  const find = (known: Trace[], args: readonly unknown[]) => {
+    for (const [i, trace] of known.entries()) {
+      const given = gather(args, trace.given);
+      if (given === undefined) continue;
+      if (i > 0) known.unshift(...known.splice(i, 1));
+      return { trace, given };
+    }
+    return undefined;
+  };
+  const traceNew = (known: Trace[], args: readonly unknown[]): Trace => {
+    const donates = (argument: number) => known === traces && donated.has(argument);
+    const trace = traceWith(fn as unknown as (...args: Tree[]) => Tree, args.map(toTree), device, name, donates);
+    known.unshift(trace);
+    return trace;
+  };
 
   const call = (...args: readonly unknown[]): T => {
-    const trees = args.map(toTree);
-    const given = leaves(trees);
+    const found = find(traces, args);
+    const given = found?.given ?? leaves(args.map(toTree));
     const unknown = given.find((t) => !isConcrete(t));
     if (unknown !== undefined)
       throw new OwnershipError(
         `${name}(…): an argument ${typeOf(unknown)} is an uncomputed ${unknown.op.name}`,
         "evaluate it first, or compute it inside the compiled function",
       );
-    const structure = treeKey(trees);
-    let trace = traces.get(structure);
-    if (trace === undefined) {
-      trace = traceWith(fn as unknown as (...args: Tree[]) => Tree, trees, device, name);
-      traces.set(structure, trace);
-    }
-    const uploaded: Tensor[] = [];
-    const bind = (t: Tensor) => {
+    const usual = found?.trace ?? traceNew(traces, args);
+    const isTwice = isDonatedTwice(given, usual);
+    const { program, captured, result } = isTwice ? (find(careful, args)?.trace ?? traceNew(careful, args)) : usual;
+    const uploaded = new Set<Buffer>();
+    const bind = (t: Tensor): Buffer => {
       if (t.op !== constantOp) return bufferOf(t, device, name);
       const { data, shape, dtype } = constantData(t);
-      const here = storedTensor(device, device.upload(data, shape, dtype), shape, dtype);
-      uploaded.push(here);
-      return bufferOf(here, device, name);
+      const buffer = device.upload(data, shape, dtype);
+      uploaded.add(buffer);
+      return buffer;
     };
     let outputs: Buffer[];
     try {
-      outputs = trace.program.run([...given, ...trace.captured].map(bind));
+      const buffers = [...given, ...captured].map(bind);
+      outputs = program.run(buffers);
+      if (!isTwice) for (const { input } of usual.donated) uploaded.delete(buffers[input]);
     } finally {
-      for (const t of uploaded) release(t, "disposed of", "after the call");
+      for (const buffer of uploaded) device.free(buffer);
     }
-    trees.forEach((tree, i) => {
-      if (donated.has(i)) for (const t of leaves(tree)) release(t, "donated", `to ${name}(…), argument ${i}`);
-    });
-    const nodes = leaves(trace.result);
-    return unflatten(
-      trace.result as T,
-      outputs.map((buffer, i) => storedTensor(device, buffer, nodes[i].shape, nodes[i].dtype)),
-    );
+    const end = isTwice ? release : surrender;
+    for (const { input, argument } of usual.donated)
+      end(given[input], "donated", `to ${name}(…), argument ${argument}`);
+    return rebuild(result, (leaf, i) => storedTensor(device, outputs[i], leaf.shape, leaf.dtype)) as T;
   };
-  return Object.assign(call, { programs: () => [...traces.values()].map((trace) => trace.program) });
+  return Object.assign(call, { programs: () => [...traces, ...careful].map(({ program }) => program) });
 };
 
 /** Computes a tree of tensors on a device; the caller owns the result. For one-off values: nothing is kept for next time. */
@@ -131,9 +182,5 @@ export const evaluate = <T extends Tree>(tree: T, device: Device): T => {
   } finally {
     program.free();
   }
-  const nodes = leaves(result);
-  return unflatten(
-    tree,
-    outputs.map((buffer, i) => storedTensor(device, buffer, nodes[i].shape, nodes[i].dtype)),
-  );
+  return rebuild(result, (leaf, i) => storedTensor(device, outputs[i], leaf.shape, leaf.dtype)) as T;
 };

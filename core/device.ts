@@ -6,6 +6,8 @@ import type { Tensor } from "./tensor.js";
 export interface Graph {
   readonly inputs: readonly Tensor[];
   readonly outputs: readonly Tensor[];
+  /** Positions of inputs whose buffers a run takes over: it hands them out as outputs, or frees them. */
+  readonly donated?: readonly number[];
 }
 
 /** Numbers on a device. Only the device that made it looks inside. */
@@ -20,9 +22,14 @@ export interface ProgramMemory {
   readonly constants: number;
   /** Peak of the intermediate values. */
   readonly temporaries: number;
+  /** All of it together while a run lasts; outputs that lie in donated inputs count once. */
+  readonly peak: number;
 }
 
-/** A built graph. `run` gives fresh buffers that the caller owns; inputs stay the caller's. */
+/**
+ * A built graph. `run` gives buffers that the caller owns; inputs stay the caller's, except donated ones: those are gone
+ * once `run` has returned (not if it threw), and must be distinct from all other inputs.
+ */
 export interface Program {
   readonly memory: ProgramMemory;
   readonly run: (inputs: readonly Buffer[]) => Buffer[];

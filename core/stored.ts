@@ -15,16 +15,17 @@ interface Stored {
   end?: { how: "disposed of" | "donated"; where: string };
 }
 
+/** Asked once: a step makes hundreds of tensors. */
+const reportsLeaks = debugs("leaks");
 const leaks = new FinalizationRegistry<{ stored: Stored; type: string }>(({ stored, type }) => {
-  if (stored.end === undefined && debugs("leaks"))
-    console.error(`taugrad: ${type} on ${stored.device.name} was never disposed of`);
+  if (stored.end === undefined) console.error(`taugrad: ${type} on ${stored.device.name} was never disposed of`);
 });
 
 /** A tensor whose numbers lie in a device's buffer; the caller owns it. */
 export const storedTensor = (device: Device, buffer: Buffer, shape: Shape, dtype: DType): Tensor => {
   const stored: Stored = { device, buffer };
   const out = node(storedOp, [], { stored }, shape, dtype);
-  leaks.register(out, { stored, type: typeOf(out) });
+  if (reportsLeaks) leaks.register(out, { stored, type: typeOf(out) });
   return out;
 };
 
@@ -59,6 +60,12 @@ export const release = (t: Tensor, how: "disposed of" | "donated", where: string
   if (stored === undefined || stored.end !== undefined) return;
   stored.end = { how, where };
   stored.device.free(stored.buffer);
+};
+
+/** Ends a stored tensor's life where the device has taken its buffer over already. */
+export const surrender = (t: Tensor, how: "donated", where: string): void => {
+  const stored = storedOf(t);
+  if (stored !== undefined) stored.end = { how, where };
 };
 
 /** Frees the stored tensors of trees; twice is fine. */

@@ -47,7 +47,8 @@ export interface Tensor {
 }
 
 let created = 0;
-const made = new WeakSet<object>();
+/** Marks what node made. A property, not a WeakSet: steps make thousands of nodes, and sets of objects are slow. */
+const brand = Symbol("tensor");
 
 /** Makes a node. Ops call this; users call ops. */
 export const node = (op: Op, inputs: readonly Tensor[], attrs: Attrs, shape: Shape, dtype: DType): Tensor => {
@@ -58,13 +59,13 @@ export const node = (op: Op, inputs: readonly Tensor[], attrs: Attrs, shape: Sha
     shape: Object.freeze([...shape]),
     dtype,
     id: created++,
+    [brand]: true,
   });
-  made.add(tensor);
   return tensor;
 };
 
 export const isTensor = (value: unknown): value is Tensor =>
-  typeof value === "object" && value !== null && made.has(value);
+  typeof value === "object" && value !== null && brand in value;
 
 /** Every node that the outputs depend on, inputs before users. Iterative: graphs are deeper than the stack. */
 export const reachable = (outputs: readonly Tensor[]): Tensor[] => {

@@ -6,6 +6,7 @@ import { createAllocator, PADDING } from "../kernels/cpu/allocator.js";
 import { createCompiler } from "../kernels/cpu/compiler.js";
 import { createHeap } from "../kernels/cpu/heap.js";
 import { createProgram } from "../kernels/cpu/program.js";
+import { createPool } from "../kernels/cpu/threads/pool.js";
 import { plan } from "../kernels/plan/plan.js";
 
 import { seed } from "./seed.js";
@@ -107,6 +108,7 @@ test("too much is a DeviceError with the numbers, and leaves the allocator as it
 
 test("a run of a program takes its outputs and nothing else; a freed program gives everything back", () => {
   const heap = createHeap();
+  const pool = createPool(heap.memory, 1);
   const scratch = heap.allocate(1e6);
   const empty = heap.liveBlocks();
   const x = tensor(
@@ -115,15 +117,19 @@ test("a run of a program takes its outputs and nothing else; a freed program giv
   );
   const products = matmul(exp(x), transpose(x));
   const outputs = [sum(products, 0), softmax(add(products, 1))];
-  const program = createProgram(plan({ inputs: [], outputs }, { fused: new Set(), maxBuffers: 8 }), {
-    heap,
-    compiler: createCompiler(heap.memory),
-    scratch: (bytes) => {
-      assert.ok(bytes <= 1e6);
-      return scratch;
+  const program = createProgram(
+    plan({ inputs: [], outputs }, { fused: new Set(), maxBuffers: 8, inPlace: true, batches: false }),
+    {
+      heap,
+      compiler: createCompiler(heap, pool),
+      pool,
+      scratch: (bytes) => {
+        assert.ok(bytes <= 1e6);
+        return scratch;
+      },
+      onLaunch: () => {},
     },
-    onLaunch: () => {},
-  });
+  );
   assert.ok(program.memory.temporaries > 0);
   const built = heap.liveBlocks();
   assert.ok(built > empty);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { f32x4Const } from "../kernels/cpu/wasm/expression.js";
-import { createMemory, instantiate } from "../kernels/cpu/wasm/host.js";
+import { compileModule, createMemory, link } from "../kernels/cpu/wasm/host.js";
 import { signedLeb, unsignedLeb } from "../kernels/cpu/wasm/leb.js";
 import { call, type ModuleBuilder, moduleBuilder } from "../kernels/cpu/wasm/module.js";
 import { f32, f32x4, i32, v128 } from "../kernels/cpu/wasm/ops.js";
@@ -54,7 +54,7 @@ const exportsOf = (define: (module: ModuleBuilder) => void) => {
   const memory = createMemory(1, 2);
   const module = moduleBuilder();
   define(module);
-  return { memory, exports: instantiate(module.bytes(), memory) };
+  return { memory, exports: link(compileModule(module.bytes()), memory) };
 };
 
 test("an i32 constant is itself, whatever its size", () =>

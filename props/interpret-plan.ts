@@ -83,8 +83,12 @@ export const interpretPlan = (plan: Plan, inputs: readonly t.HostData[]): t.Host
   const memory = plan.buffers.map(({ role, bytes }): Float64Array => {
     if (role.kind === "input") return Float64Array.from(inputs[role.index]);
     if (role.kind === "constant") return Float64Array.from(role.data);
-    return role.kind === "temporary" ? slots[role.slot] : new Float64Array(bytes / 4).fill(Number.NaN);
+    if (role.kind === "output") return new Float64Array(bytes / 4).fill(Number.NaN);
+    return slots[role.slot];
   });
+  for (const [i, { role }] of plan.buffers.entries())
+    if (role.kind === "output" && role.donor !== undefined)
+      memory[i] = memory[plan.buffers.findIndex(({ role: of }) => of.kind === "input" && of.index === role.donor)];
   const take = (view: View) => offsets(view).map((at) => memory[view.buffer][at]);
   const wrap = (values: readonly number[], dtype: t.DType, shape: readonly number[]): t.HostTensorData => {
     const data = t.hostArray(dtype, values.length);
@@ -115,7 +119,9 @@ export const interpretPlan = (plan: Plan, inputs: readonly t.HostData[]): t.Host
       memory[view.buffer][at] = data[i];
     });
 
-  for (const step of plan.steps)
+  // The steps of a batch may run in any order: last to first is as good as any.
+  const steps = plan.steps.flatMap((step) => (step.kind === "batch" ? [...step.steps].reverse() : [step]));
+  for (const step of steps)
     switch (step.kind) {
       case "map": {
         const values = bodyValues(step.body, step.inputs, step.shape);

@@ -19,6 +19,8 @@ import { assertSound } from "./sound-plan.js";
 const abilities: fc.Arbitrary<Abilities> = fc.record({
   fused: fc.oneof(fc.constant([...fusedNames]), fc.subarray([...fusedNames])).map((names) => new Set(names)),
   maxBuffers: fc.constantFrom(4, 5, 6, 8, 12),
+  inPlace: fc.boolean(),
+  batches: fc.boolean(),
 });
 
 /** A graph over placeholders; with `slopes` also the gradients of its f32 outputs by its f32 leaves. */
@@ -36,10 +38,11 @@ const graphOf = ({ leaves, build }: RandomGraph, slopes: boolean): t.Graph => {
 const planned = (name: string, slopes: boolean, numRuns: number) =>
   test(name, async () => {
     await fc.assert(
-      fc.asyncProperty(randomGraphs(), abilities, async (drawn, able) => {
+      fc.asyncProperty(randomGraphs(), abilities, fc.nat(15), async (drawn, able, donation) => {
         const graph = graphOf(drawn, slopes);
-        const made = plan(graph, able);
-        assertSound(made, able);
+        const donated = graph.inputs.flatMap((_, i) => ((donation >> i) % 2 === 1 ? [i] : []));
+        const made = plan({ ...graph, donated }, able);
+        assertSound(made, able, donated);
         const given = drawn.leaves.map(({ x }) => x);
         const got = interpretPlan(
           made,
@@ -98,9 +101,20 @@ test("slots: temporaries that live at the same time share no bytes, and a straig
   );
   const chain = Array.from({ length: 50 }, (_, i) => ({ from: i, to: i + 1, bytes: 8 }));
   assert.deepEqual(assignSlots(chain).bytes, [8, 8]);
+  const inPlace = chain.map((life, i) => (i === 0 ? life : { ...life, over: i - 1 }));
+  assert.deepEqual(assignSlots(inPlace).bytes, [8]);
+  // Small values that outlive large ones do not hold their slots.
+  const mixed = Array.from({ length: 50 }, (_, i) => [
+    { from: i, to: i, bytes: 1000 },
+    { from: i, to: 99, bytes: 8 },
+  ]).flat();
+  assert.equal(
+    assignSlots(mixed).bytes.reduce((n, bytes) => n + bytes),
+    1000 + 50 * 8,
+  );
 });
 
-const able: Abilities = { fused: new Set(), maxBuffers: 8 };
+const able: Abilities = { fused: new Set(), maxBuffers: 8, inPlace: true, batches: true };
 const stepsOf = (outputs: t.Tensor[]) => {
   const inputs = t.reachable(outputs).filter(({ op }) => op === inputOp);
   return plan({ inputs, outputs }, able).steps.map(({ kind }) => kind);

@@ -59,14 +59,15 @@ export const createAllocator = (start: number, limit: number, grow: (end: number
     for (let c = classOf(bytes) + 1; c < CLASSES; c++) for (const address of classes[c]) return address;
     return undefined;
   };
+  const refusal = (bytes: number): DeviceError =>
+    new DeviceError(
+      `cpu: out of memory: ${bytes} bytes asked, ${live} in use, ${limit} at most (32-bit addresses)`,
+      "use a smaller batch, checkpoint() layers, or a device with more memory",
+    );
   const extend = (bytes: number): number => {
     const last = startBefore.get(end);
     const address = last ?? end;
-    if (address + bytes > limit || !grow(address + bytes))
-      throw new DeviceError(
-        `cpu: out of memory: ${bytes} bytes asked, ${live} in use, ${limit} at most (32-bit addresses)`,
-        "use a smaller batch, checkpoint() layers, or a device with more memory",
-      );
+    if (address + bytes > limit || !grow(address + bytes)) throw refusal(bytes);
     if (last !== undefined) takeFree(last);
     end = address + bytes;
     addFree(address, bytes);
@@ -76,6 +77,7 @@ export const createAllocator = (start: number, limit: number, grow: (end: number
   return {
     allocate: (bytes) => {
       const length = Math.ceil((bytes + PADDING) / ALIGNMENT) * ALIGNMENT;
+      if (length > limit) throw refusal(length); // size classes end there
       const address = find(length) ?? extend(length);
       const whole = takeFree(address);
       if (whole > length) addFree(address + length, whole - length);

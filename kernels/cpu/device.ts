@@ -1,21 +1,27 @@
 import { type Buffer, BYTES, type Device, DeviceError, type Graph, type Program, sizeOf } from "../../core/index.js";
-import { plan } from "../plan/plan.js";
+import { donorsOf, plan } from "../plan/plan.js";
 import type { Abilities } from "../plan/steps.js";
 import { createCompiler } from "./compiler.js";
 import { createHeap } from "./heap.js";
 import { fusedKernels } from "./kernels/calls.js";
 import { createProgram, type ProgramHost, writeNumbers } from "./program.js";
+import { createPool, wantedThreads } from "./threads/pool.js";
 
 interface CpuBuffer extends Buffer {
   address: number;
 }
 
-const abilities: Abilities = { fused: new Set(fusedKernels), maxBuffers: 48 };
+const abilities: Abilities = { fused: new Set(fusedKernels), maxBuffers: 48, inPlace: true, batches: true };
 
-/** The processor, by WebAssembly SIMD that is written while a program is built. One thread; 4 GiB at most. */
+/**
+ * The processor, by WebAssembly SIMD that is written while a program is built. As many threads as cores, or as
+ * TAUGRAD_THREADS says; results do not depend on their number. 4 GiB at most.
+ */
 export const openCpu = async (): Promise<Device> => {
-  const heap = createHeap();
-  const compiler = createCompiler(heap.memory);
+  const wanted = wantedThreads();
+  const heap = createHeap(wanted > 1);
+  const pool = createPool(heap.memory, heap.isShared ? wanted : 1);
+  const compiler = createCompiler(heap, pool);
   let [programs, launches, liveBuffers, liveBytes] = [0, 0, 0, 0];
   let isOpen = true;
   let shared = { address: heap.allocate(0), bytes: 0 };
@@ -24,6 +30,7 @@ export const openCpu = async (): Promise<Device> => {
   const host: ProgramHost = {
     heap,
     compiler,
+    pool,
     scratch: (bytes) => {
       if (bytes > shared.bytes) {
         const { address } = shared;
@@ -43,6 +50,11 @@ export const openCpu = async (): Promise<Device> => {
     liveBytes += bytes;
     return buffer;
   };
+  const drop = (buffer: Buffer): void => {
+    live.delete(buffer as CpuBuffer);
+    liveBuffers--;
+    liveBytes -= buffer.bytes;
+  };
   const addressOf = (buffer: Buffer): number => {
     if (!isOpen) throw new DeviceError("cpu: the device is closed");
     if (!live.has(buffer as CpuBuffer)) throw new DeviceError("cpu: this buffer was freed, or is another device's");
@@ -50,19 +62,28 @@ export const openCpu = async (): Promise<Device> => {
   };
 
   const build = (graph: Graph): Program => {
-    const program = createProgram(plan(graph, abilities), host);
+    const made = plan(graph, abilities);
+    const handedOn = donorsOf(made);
+    const program = createProgram(made, host);
     programs++;
     const sizes = graph.outputs.map((t) => BYTES * sizeOf(t.shape));
     return {
       memory: program.memory,
-      run: (inputs) => program.run(inputs.map(addressOf)).map((address, i) => adopt(address, sizes[i])),
+      run: (inputs) => {
+        const addresses = program.run(inputs.map(addressOf));
+        for (const i of graph.donated ?? []) {
+          if (!handedOn.has(i)) heap.release(addressOf(inputs[i]));
+          drop(inputs[i]);
+        }
+        return addresses.map((address, i) => adopt(address, sizes[i]));
+      },
       free: program.free,
     };
   };
 
   return {
     name: "cpu",
-    description: "cpu (WebAssembly SIMD, 1 thread)",
+    description: `cpu (WebAssembly SIMD, ${pool.threads} thread${pool.threads === 1 ? "" : "s"})`,
     upload: (data, shape) => {
       const bytes = BYTES * sizeOf(shape);
       const address = heap.allocate(bytes);
@@ -72,21 +93,23 @@ export const openCpu = async (): Promise<Device> => {
     read: async (buffer, shape, dtype) => {
       const from = addressOf(buffer);
       const { buffer: memory } = heap.memory;
-      const bytes = memory.slice(from, from + BYTES * sizeOf(shape));
-      if (dtype === "f32") return new Float32Array(bytes);
-      return dtype === "i32" ? new Int32Array(bytes) : new Uint32Array(bytes);
+      const size = sizeOf(shape);
+      // Copied into an array of its own, which is not shared either.
+      if (dtype === "f32") return new Float32Array(new Float32Array(memory, from, size));
+      if (dtype === "i32") return new Int32Array(new Int32Array(memory, from, size));
+      return new Uint32Array(new Uint32Array(memory, from, size));
     },
     free: (buffer) => {
-      if (!live.delete(buffer as CpuBuffer)) return; // freed before, or with the device
+      if (!live.has(buffer as CpuBuffer)) return; // freed before, or with the device
       heap.release((buffer as CpuBuffer).address);
-      liveBuffers--;
-      liveBytes -= buffer.bytes;
+      drop(buffer);
     },
     build,
     stats: () => ({ liveBuffers, liveBytes, programs, kernels: compiler.count(), launches }),
     close: async () => {
       isOpen = false;
       live.clear();
+      pool.close();
     },
   };
 };

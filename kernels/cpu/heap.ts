@@ -1,3 +1,4 @@
+import { DeviceError } from "../../core/index.js";
 import { type Allocator, createAllocator } from "./allocator.js";
 import { createMemory, type Memory } from "./wasm/host.js";
 import { MAX_PAGES } from "./wasm/module.js";
@@ -7,12 +8,33 @@ const PAGE = 65536;
 /** The device's memory, which grows on demand. Views are valid until the next allocation. */
 export interface Heap extends Allocator {
   readonly memory: Memory;
+  /** Can threads share it? */
+  readonly isShared: boolean;
   readonly words: () => Int32Array;
   readonly floats: () => Float32Array;
 }
 
-export const createHeap = (): Heap => {
-  const memory = createMemory(16, MAX_PAGES);
+/** A shared memory reserves its addresses at once; where that is refused, an unshared one does, for one thread. */
+const reserve = (isShared: boolean): { memory: Memory; isShared: boolean } => {
+  if (isShared) {
+    try {
+      return { memory: createMemory(16, MAX_PAGES, true), isShared };
+    } catch {
+      // too little address space
+    }
+  }
+  try {
+    return { memory: createMemory(16, MAX_PAGES), isShared: false };
+  } catch {
+    throw new DeviceError(
+      "cpu: the system refuses the addresses of a WebAssembly memory (about 10 GiB reserved, not used)",
+      "raise the limit on virtual memory (ulimit -v)",
+    );
+  }
+};
+
+export const createHeap = (sharing = false): Heap => {
+  const { memory, isShared } = reserve(sharing);
   const grow = (end: number): boolean => {
     const have = memory.buffer.byteLength;
     if (end <= have) return true;
@@ -29,7 +51,7 @@ export const createHeap = (): Heap => {
     }
     return false;
   };
-  // Address 0 stays unused; so does the last page, so that no address just past a block wraps around.
+  // The first KiB is the threads' (threads/control.ts), and address 0 stays unused; so does the last page, so that no address just past a block wraps around.
   const allocator = createAllocator(1024, (MAX_PAGES - 1) * PAGE, grow);
   let words = new Int32Array(memory.buffer);
   let floats = new Float32Array(memory.buffer);
@@ -41,6 +63,7 @@ export const createHeap = (): Heap => {
   return {
     ...allocator,
     memory,
+    isShared,
     words: () => {
       renew();
       return words;

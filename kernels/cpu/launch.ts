@@ -12,16 +12,54 @@ export interface Kernel {
 export type Word =
   | number
   | { readonly buffer: number; readonly bytes: number }
-  /** Bytes into the device's scratch memory, whose content does not outlive the launch. */
-  | { readonly scratch: number };
+  /** Bytes into the scratch memory of the thread that runs the block; its content does not outlive the block. */
+  | { readonly scratch: number }
+  /** Bytes into memory that all blocks of a step's launches share, one launch after the other. */
+  | { readonly common: number };
 
-/** One call of a kernel. */
+/** Calls of one kernel, one for each block of arguments: independent of one another, on any thread, in any order. */
 export interface Launch {
   readonly kernel: Kernel;
-  readonly words: readonly Word[];
-  /** Bytes of scratch memory that it needs. */
-  readonly scratch: number;
+  readonly blocks: readonly (readonly Word[])[];
+  /** About how many nanoseconds all blocks take, where they may be too short to be handed over to threads. */
+  readonly work?: number;
+  /** Bytes of scratch memory that a block needs. */
+  readonly scratch?: number;
+  /** Bytes of common memory that the launch uses. */
+  readonly common?: number;
 }
+
+/** Work worth a block of its own, in units of about a nanosecond; handing a launch over to threads costs a few thousand. */
+const GRAIN = 16_000;
+/** Most blocks that one launch is cut into. How many it is never depends on the number of threads: nor do results. */
+const MOST_BLOCKS = 32;
+
+/** Is it worth handing over, in blocks that may be short? */
+export const isWorthThreads = (work: number): boolean => work >= 2 * GRAIN;
+
+/** How many blocks some work is worth: 1 if it is not worth handing over. */
+export const blocksFor = (work: number): number => Math.max(1, Math.min(MOST_BLOCKS, Math.floor(work / GRAIN)));
+
+/** Part of an axis. */
+export interface Range {
+  readonly from: number;
+  readonly size: number;
+}
+
+/** Cuts an axis in at most `count` ranges whose starts are multiples of `unit`. */
+export const cut = (length: number, count: number, unit = 1): Range[] => {
+  const size = Math.max(unit, Math.ceil(length / count / unit) * unit);
+  return Array.from({ length: Math.max(1, Math.ceil(length / size)) }, (_, i) => ({
+    from: i * size,
+    size: Math.min(size, length - i * size),
+  }));
+};
+
+/** The same place, so many elements further on. */
+export const moved = (word: Word, elements: number): Word => {
+  if (typeof word === "number" || !("buffer" in word)) throw new TypeError("only addresses of buffers move");
+  return { buffer: word.buffer, bytes: word.bytes + 4 * elements };
+};
 
 const bits = new DataView(new ArrayBuffer(4));
 /** A float as an argument word. */

@@ -2,10 +2,13 @@ import { debugs } from "../../core/debug.js";
 import { DeviceError, type HostData, type Program } from "../../core/index.js";
 import { memoryOf } from "../plan/plan.js";
 import type { Plan } from "../plan/steps.js";
-import type { Compiled, Compiler } from "./compiler.js";
+import { PADDING } from "./allocator.js";
+import type { Compiler } from "./compiler.js";
 import type { Heap } from "./heap.js";
-import type { Word } from "./launch.js";
+import { isWorthThreads, type Launch } from "./launch.js";
 import { launchesOf } from "./steps.js";
+import { MOST_PATCHES } from "./threads/control.js";
+import type { Job, Pool } from "./threads/pool.js";
 
 /** Writes host numbers of any kind into device memory. */
 export const writeNumbers = (heap: Heap, address: number, data: HostData): void => {
@@ -17,6 +20,7 @@ export const writeNumbers = (heap: Heap, address: number, data: HostData): void 
 export interface ProgramHost {
   readonly heap: Heap;
   readonly compiler: Compiler;
+  readonly pool: Pick<Pool, "run" | "threads">;
   /** Address of memory that launches share, at least this long. */
   readonly scratch: (bytes: number) => number;
   readonly onLaunch: (count: number) => void;
@@ -26,7 +30,7 @@ export interface ProgramHost {
 interface Patch {
   /** Position among the argument words. */
   readonly at: number;
-  readonly word: Exclude<Word, number>;
+  readonly word: { readonly buffer: number; readonly bytes: number } | { readonly common: number };
 }
 
 /** Runs of one program: outputs by address, given the inputs by address. */
@@ -36,22 +40,64 @@ export interface CpuProgram {
   readonly free: () => void;
 }
 
+/** Bytes of scratch memory in whole cache lines, so that threads do not share them. */
+const inLines = (bytes: number): number => Math.ceil((bytes + PADDING) / 64) * 64;
+
+/** Bytes from which on a slot is allocated by itself. */
+const LARGE_SLOT = 65_536;
+
+/** A launch with its label, its words laid down: where its blocks begin, and which of their words are scratch addresses. */
+interface Placed {
+  readonly launch: Launch & { readonly label: string };
+  /** In words. */
+  readonly from: number;
+  readonly stride: number;
+  /** Pairs, as in Job. */
+  readonly scratch: readonly number[];
+}
+
+/** Lays the argument blocks of all launches one after the other. */
+const place = (launches: readonly Placed["launch"][]) => {
+  const words: number[] = [];
+  const patches: Patch[] = [];
+  const placed = launches.map((launch): Placed => {
+    const from = words.length;
+    const stride = launch.blocks.reduce((most, { length }) => Math.max(most, length), 0);
+    const scratch: number[] = [];
+    launch.blocks.forEach((block, b) => {
+      block.forEach((word, i) => {
+        const at = words.push(typeof word === "number" ? word : 0) - 1;
+        if (typeof word === "number") return;
+        if (!("scratch" in word)) patches.push({ at, word });
+        else if (b === 0) scratch.push(4 * i, word.scratch);
+      });
+      for (let i = block.length; i < stride; i++) words.push(0);
+    });
+    if (scratch.length > 2 * MOST_PATCHES)
+      throw new DeviceError(`cpu: ${launch.kernel.key} has too many scratch words`);
+    return { launch, from, stride, scratch };
+  });
+  return { words, patches, placed };
+};
+
 /** Resolves a plan: kernels compiled, argument blocks written but for the addresses that change from run to run. */
-export const createProgram = (plan: Plan, { heap, compiler, scratch, onLaunch }: ProgramHost): CpuProgram => {
+export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLaunch }: ProgramHost): CpuProgram => {
   const launches = plan.steps.flatMap((step) =>
     launchesOf(step).map((launch) => ({ ...launch, label: step.kind === "call" ? step.name : step.kind })),
   );
   const functions = compiler.compile(launches.map(({ kernel }) => kernel));
-  const scratchBytes = launches.reduce((most, { scratch: bytes }) => Math.max(most, bytes), 0);
-
-  const words: number[] = [];
-  const patches: Patch[] = [];
-  const blocks = launches.map((launch) => {
-    const from = words.length;
-    for (const word of launch.words)
-      if (typeof word === "number") words.push(word);
-      else patches.push({ at: words.push(0) - 1, word });
-    return from;
+  const most = (bytesOf: (launch: Launch) => number | undefined) =>
+    launches.reduce((bytes, launch) => Math.max(bytes, bytesOf(launch) ?? 0), 0);
+  const commonBytes = inLines(most(({ common }) => common));
+  const threadBytes = inLines(most(({ scratch: bytes }) => bytes));
+  const { words, patches, placed } = place(launches);
+  // Small slots share the first block, so that a run allocates little; large ones find room of their own.
+  const blockBytes = [0];
+  const slotPlaces = plan.slots.map((bytes) => {
+    if (bytes >= LARGE_SLOT) return { block: blockBytes.push(bytes) - 1, offset: 0 };
+    const offset = blockBytes[0];
+    blockBytes[0] += inLines(bytes);
+    return { block: 0, offset };
   });
   const owned: number[] = [];
   const own = (bytes: number): number => {
@@ -77,25 +123,45 @@ export const createProgram = (plan: Plan, { heap, compiler, scratch, onLaunch }:
     disown();
     throw error;
   }
-  const blockAddresses = blocks.map((from) => args + 4 * from);
+  const jobs = placed.map(
+    ({ launch, from, stride, scratch: patched }, i): Job => ({
+      fn: functions[i].id,
+      run: functions[i].run,
+      blocks: launch.blocks.length,
+      isShort: launch.work !== undefined && !isWorthThreads(launch.work),
+      args: args + 4 * from,
+      stride: 4 * stride,
+      scratch: 0,
+      scratchStride: threadBytes,
+      patches: patched,
+    }),
+  );
 
-  const resolve = (inputs: readonly number[], slots: readonly number[], outputs: number[]): void => {
+  const resolve = (inputs: readonly number[], taken: readonly number[], outputs: number[]): void => {
     plan.buffers.forEach(({ role, bytes }, i) => {
       if (role.kind === "input") addresses[i] = inputs[role.index];
-      else if (role.kind === "temporary") addresses[i] = slots[role.slot];
+      else if (role.kind === "temporary") {
+        const { block, offset } = slotPlaces[role.slot];
+        addresses[i] = taken[block] + offset;
+      } else if (role.kind === "output" && role.donor !== undefined) addresses[i] = inputs[role.donor];
       else if (role.kind === "output") {
         addresses[i] = heap.allocate(bytes);
         outputs.push(addresses[i]);
       }
     });
   };
-  const patch = (scratchAddress: number): void => {
+  const patch = (common: number): void => {
     const memory = heap.words();
     for (const { at, word } of patches)
-      memory[args / 4 + at] = "buffer" in word ? addresses[word.buffer] + word.bytes : scratchAddress + word.scratch;
+      memory[args / 4 + at] = "buffer" in word ? addresses[word.buffer] + word.bytes : common + word.common;
+    for (const job of jobs) job.scratch = common + commonBytes;
   };
   const launchAll = (): void => {
-    for (let i = 0; i < functions.length; i++) functions[i](blockAddresses[i]);
+    for (let i = 0; i < jobs.length; i++) {
+      const job = jobs[i];
+      if (job.blocks === 1 && job.patches.length === 0) job.run(job.args);
+      else pool.run(job);
+    }
   };
 
   let isFree = false;
@@ -106,12 +172,12 @@ export const createProgram = (plan: Plan, { heap, compiler, scratch, onLaunch }:
       const taken: number[] = [];
       const outputs: number[] = [];
       try {
-        for (const bytes of plan.slots) taken.push(heap.allocate(bytes));
+        for (const bytes of blockBytes) taken.push(heap.allocate(bytes));
         resolve(inputs, taken, outputs);
-        patch(scratch(scratchBytes));
-        if (debugs("timings")) printTimings(functions, blockAddresses, launches);
+        patch(scratch(commonBytes + pool.threads * threadBytes));
+        if (debugs("timings")) printTimings(jobs, launches, pool);
         else launchAll();
-        onLaunch(functions.length);
+        onLaunch(jobs.length);
       } catch (error) {
         for (const address of outputs) heap.release(address);
         throw error;
@@ -130,14 +196,14 @@ export const createProgram = (plan: Plan, { heap, compiler, scratch, onLaunch }:
 
 /** Runs the launches one by one and prints milliseconds and number of launches by kind of step. */
 const printTimings = (
-  functions: readonly Compiled[],
-  blocks: readonly number[],
+  jobs: readonly Job[],
   launches: readonly { readonly label: string }[],
+  pool: Pick<Pool, "run">,
 ): void => {
   const spent = new Map<string, { ms: number; launches: number }>();
-  functions.forEach((fn, i) => {
+  jobs.forEach((job, i) => {
     const before = performance.now();
-    fn(blocks[i]);
+    pool.run(job);
     const { label } = launches[i];
     const known = spent.get(label) ?? { ms: 0, launches: 0 };
     spent.set(label, { ms: known.ms + performance.now() - before, launches: known.launches + 1 });

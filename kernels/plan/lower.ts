@@ -20,7 +20,12 @@ type BaseMap = Omit<Over<MapStep, BaseView>, "outputs"> & {
     readonly dtype: MapStep["outputs"][number]["dtype"];
   }[];
 };
-export type BaseStep = BaseMap | Over<ReduceStep, BaseView> | Over<MatmulStep, BaseView> | Over<CallStep, BaseView>;
+type BaseReduce = Over<ReduceStep, BaseView>;
+export interface BaseBatch {
+  readonly kind: "batch";
+  readonly steps: readonly (BaseMap | BaseReduce)[];
+}
+export type BaseStep = BaseMap | BaseReduce | Over<MatmulStep, BaseView> | Over<CallStep, BaseView> | BaseBatch;
 
 /** A step with the bases it reads and writes, and its place in the program as written. */
 export interface Lowered {
@@ -150,7 +155,8 @@ export const lower = (outputs: readonly Tensor[], maxBuffers: number): Lowering 
       return base;
     }
     const copy = standIn(t);
-    writeRegion(t, copy, contiguous(t.shape), Number.MAX_SAFE_INTEGER);
+    // As soon as it is there, so that what it is a part of may go; what was given is read in place at the end.
+    writeRegion(t, copy, contiguous(t.shape), base.op.kind === "leaf" ? Number.MAX_SAFE_INTEGER : t.id);
     return copy;
   });
   return { steps, results };

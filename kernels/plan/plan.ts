@@ -10,15 +10,17 @@ import {
   type Tensor,
   typeOf,
 } from "../../core/index.js";
-import { type BaseStep, type BaseView, type Lowered, lower } from "./lower.js";
+import { batched, type Kin, kinship } from "./batch.js";
+import { type BaseBatch, type BaseStep, type BaseView, type Lowered, lower } from "./lower.js";
 import { assignSlots } from "./memory.js";
 import { printPlan } from "./print.js";
+import { donors, inPlace, type Life, livesOf } from "./reuse.js";
 import { schedule } from "./schedule.js";
 import { simplify } from "./simplify.js";
-import type { Abilities, Plan, PlanBuffer, Step, View } from "./steps.js";
+import type { Abilities, BatchStep, Plan, PlanBuffer, Step, View } from "./steps.js";
 
 /** Dependencies: readers wait for every writer of a base, later writers of a base for earlier ones. */
-const ordered = (lowered: readonly Lowered[]): Lowered[] => {
+const ordered = (lowered: readonly Lowered[], kin: (step: Lowered) => Kin | undefined): Lowered[] => {
   const writers = new Map<Tensor, number[]>();
   const tasks = lowered.map((value, i) => {
     const needs: number[] = [];
@@ -30,27 +32,33 @@ const ordered = (lowered: readonly Lowered[]): Lowered[] => {
         earlier.push(i);
       }
     }
-    return { value, key: value.key, needs };
+    return { value, key: value.key, needs, kin: kin(value) };
   });
   for (const { value, needs } of tasks)
     for (const base of value.reads) for (const writer of writers.get(base) ?? []) needs.push(writer);
-  return schedule(tasks);
+  return schedule(tasks).map(batched);
 };
 
 /** Replaces bases by buffer indices. */
 const bind = (step: BaseStep, bufferOf: (base: Tensor) => number): Step => {
   const view = ({ base, view: seen }: BaseView): View => ({ buffer: bufferOf(base), ...seen });
+  const small = (one: BaseBatch["steps"][number]): BatchStep["steps"][number] =>
+    one.kind === "map"
+      ? {
+          ...one,
+          inputs: one.inputs.map(view),
+          outputs: one.outputs.map((out) => ({ ...out, view: view(out.view) })),
+        }
+      : { ...one, inputs: one.inputs.map(view), output: view(one.output) };
   switch (step.kind) {
-    case "map":
-      return {
-        ...step,
-        inputs: step.inputs.map(view),
-        outputs: step.outputs.map((out) => ({ ...out, view: view(out.view) })),
-      };
+    case "batch":
+      return { kind: "batch", steps: step.steps.map(small) };
     case "matmul":
       return { ...step, a: view(step.a), b: view(step.b), output: view(step.output) };
-    default:
+    case "call":
       return { ...step, inputs: step.inputs.map(view), output: view(step.output) };
+    default:
+      return small(step);
   }
 };
 
@@ -65,21 +73,29 @@ const numbersOf = (base: Tensor): HostData => {
 export const plan = (graph: Graph, abilities: Abilities): Plan => {
   const outputs = simplify(graph.outputs, (op) => abilities.fused.has(op.name));
   const { steps: lowered, results } = lower(outputs, abilities.maxBuffers);
-  const steps = ordered(lowered);
-
-  const lifetime = new Map<Tensor, { from: number; to: number }>();
-  steps.forEach(({ reads, writes }, at) => {
-    for (const base of writes) if (!lifetime.has(base)) lifetime.set(base, { from: at, to: at });
-    for (const base of [...reads, ...writes]) {
-      const life = lifetime.get(base);
-      if (life !== undefined) life.to = at;
-    }
-  });
-  const bytesOf = (t: Tensor) => BYTES * sizeOf(t.shape);
   const isResult = new Set(results);
-  const temporaries = [...lifetime.keys()].filter((base) => !isResult.has(base));
+  const isTemporary = (base: Tensor) => base.op.kind !== "leaf" && !isResult.has(base);
+  const steps = ordered(lowered, (step) => (abilities.batches ? kinship(step, isTemporary) : undefined));
+
+  const lives = livesOf(steps);
+  const bytesOf = (t: Tensor) => BYTES * sizeOf(t.shape);
+  const donated = (graph.donated ?? []).map((i) => graph.inputs[i]);
+  const isDonated = new Set(donated);
+  const temporaries = [...lives].flatMap(([base, { from }]) => (from < 0 || isResult.has(base) ? [] : [base]));
+  const position = new Map(temporaries.map((base, i) => [base, i]));
+  const over = abilities.inPlace
+    ? inPlace(steps, lives, (base, heir) => (isResult.has(heir) ? isDonated.has(base) : position.has(base)))
+    : new Map<Tensor, Tensor>();
+  const donorOf = donors(donated, results, lives, over);
   const slots = assignSlots(
-    temporaries.map((base) => ({ bytes: bytesOf(base), ...(lifetime.get(base) as { from: number; to: number }) })),
+    temporaries.map((base) => {
+      const taken = over.get(base);
+      return {
+        bytes: bytesOf(base),
+        ...(lives.get(base) as Life),
+        ...(taken === undefined ? {} : { over: position.get(taken) as number }),
+      };
+    }),
   );
 
   const buffers: PlanBuffer[] = [];
@@ -88,7 +104,10 @@ export const plan = (graph: Graph, abilities: Abilities): Plan => {
     index.set(base, buffers.push({ role, bytes: bytesOf(base) }) - 1);
   };
   for (const [i, t] of graph.inputs.entries()) add(t, { kind: "input", index: i });
-  for (const [i, t] of results.entries()) add(t, { kind: "output", index: i });
+  for (const [i, t] of results.entries()) {
+    const donor = donorOf.get(t);
+    add(t, { kind: "output", index: i, ...(donor === undefined ? {} : { donor: index.get(donor) as number }) });
+  }
   for (const [i, t] of temporaries.entries()) add(t, { kind: "temporary", slot: slots.slotOf[i] });
   for (const { reads } of steps)
     for (const base of reads)
@@ -100,7 +119,7 @@ export const plan = (graph: Graph, abilities: Abilities): Plan => {
     steps: steps.map(({ step }) => bind(step, (base) => index.get(base) as number)),
     outputs: results.map((t) => index.get(t) as number),
   };
-  if (debugs("plan")) console.error(printPlan(made));
+  if (debugs("plan")) console.error(printPlan(made, memoryOf(made)));
   return made;
 };
 
@@ -108,10 +127,15 @@ export const plan = (graph: Graph, abilities: Abilities): Plan => {
 export const memoryOf = ({ buffers, slots }: Plan): ProgramMemory => {
   const total = (kind: PlanBuffer["role"]["kind"]) =>
     buffers.reduce((n, buffer) => n + (buffer.role.kind === kind ? buffer.bytes : 0), 0);
-  return {
-    inputs: total("input"),
-    outputs: total("output"),
-    constants: total("constant"),
-    temporaries: slots.reduce((n, bytes) => n + bytes, 0),
-  };
+  const [inputs, outputs, constants] = [total("input"), total("output"), total("constant")];
+  const temporaries = slots.reduce((n, bytes) => n + bytes, 0);
+  const handedOn = buffers.reduce(
+    (n, { role, bytes }) => (role.kind === "output" && role.donor !== undefined ? n + bytes : n),
+    0,
+  );
+  return { inputs, outputs, constants, temporaries, peak: inputs + outputs + constants + temporaries - handedOn };
 };
+
+/** Places of the donated inputs whose memory becomes an output's. */
+export const donorsOf = ({ buffers }: Plan): ReadonlySet<number> =>
+  new Set(buffers.flatMap(({ role }) => (role.kind === "output" && role.donor !== undefined ? [role.donor] : [])));

@@ -1,3 +1,4 @@
+import type { ProgramMemory } from "../../core/index.js";
 import type { Instruction, Plan, Step, View } from "./steps.js";
 
 const showView = ({ buffer, shape, strides, offset }: View): string =>
@@ -18,6 +19,8 @@ const showInstruction = (x: Instruction): string => {
 
 const showStep = (step: Step): string => {
   switch (step.kind) {
+    case "batch":
+      return [`batch of ${step.steps.length}`, ...step.steps.map((one) => `       ${showStep(one)}`)].join("\n");
     case "matmul":
       return `matmul ${showView(step.a)} × ${showView(step.b)} → ${showView(step.output)}`;
     case "call":
@@ -30,8 +33,8 @@ const showStep = (step: Step): string => {
 };
 
 /** A plan as text, one step a line: what `DEBUG=plan` prints. */
-export const printPlan = ({ steps, slots, buffers }: Plan): string =>
+export const printPlan = ({ steps, buffers }: Plan, { peak, temporaries }: ProgramMemory): string =>
   [
-    `plan: ${steps.length} steps, ${buffers.length} buffers, ${slots.length} slots of ${slots.reduce((n, b) => n + b, 0)} bytes in all`,
+    `plan: ${steps.length} steps, ${buffers.length} buffers, ${peak} bytes at the peak, ${temporaries} of them temporaries`,
     ...steps.map((step, i) => `  ${i}: ${showStep(step)}`),
   ].join("\n");

@@ -2,6 +2,7 @@ import {
   concat,
   constantData,
   expand,
+  full,
   matmul,
   type Op,
   permute,
@@ -76,14 +77,28 @@ const joinPads = (x: Tensor, y: Tensor): Tensor | undefined => {
   return tiles ? concat([a, b], axis) : undefined;
 };
 
+const arithmetic: Readonly<Record<string, (x: number, y: number) => number>> = {
+  add: (x, y) => x + y,
+  sub: (x, y) => x - y,
+  mul: (x, y) => x * y,
+  div: (x, y) => x / y,
+};
+
+/** Arithmetic of literals, 1 − β and the like, done once and in f64, as the definitions do it. */
+const folded = (t: Tensor, [x, y]: readonly Tensor[]): Tensor | undefined => {
+  const [a, b] = [literalOf(x), literalOf(y)];
+  if (a === undefined || b === undefined || t.dtype !== "f32") return undefined;
+  return full(t.shape, arithmetic[t.op.name](a, b));
+};
+
 /** Local rules: each sees a node with simplified inputs and gives something simpler, or undefined. */
 const rules: Readonly<
   Record<string, (t: Tensor, inputs: readonly Tensor[], uses: (x: Tensor) => number) => Tensor | undefined>
 > = {
-  add: (_, [x, y]) => (literalOf(y) === 0 ? x : literalOf(x) === 0 ? y : joinPads(x, y)),
-  sub: (_, [x, y]) => (literalOf(y) === 0 ? x : undefined),
-  mul: (_, [x, y]) => (literalOf(y) === 1 ? x : literalOf(x) === 1 ? y : undefined),
-  div: (_, [x, y]) => (literalOf(y) === 1 ? x : undefined),
+  add: (t, [x, y]) => (literalOf(y) === 0 ? x : literalOf(x) === 0 ? y : (joinPads(x, y) ?? folded(t, [x, y]))),
+  sub: (t, [x, y]) => (literalOf(y) === 0 ? x : folded(t, [x, y])),
+  mul: (t, [x, y]) => (literalOf(y) === 1 ? x : literalOf(x) === 1 ? y : folded(t, [x, y])),
+  div: (t, [x, y]) => (literalOf(y) === 1 ? x : folded(t, [x, y])),
   reshape: (t, [x], uses) => {
     if (sameShape(x.shape, t.shape)) return x;
     if (x.op.name === "reshape") return reshape(x.inputs[0], t.shape);

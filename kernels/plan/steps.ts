@@ -29,14 +29,18 @@ export type Instruction =
       readonly domain?: number;
     };
 
-/** Evaluates one expression for each index of `shape`; writes one or several of its values. */
+/**
+ * Evaluates one expression for each index of `shape`; writes one or several of its values. In place: an output may lie in
+ * the memory of inputs, if all of these are the very same view of it. So an index may write only once it has read, and
+ * touches nothing but its own elements.
+ */
 export interface MapStep {
   readonly kind: "map";
   readonly shape: readonly number[];
   /** Views of exactly `shape`. */
   readonly inputs: readonly View[];
   readonly body: readonly Instruction[];
-  /** Where values of the body go: views of exactly `shape`; never overlapping an input or one another. */
+  /** Where values of the body go: views of exactly `shape`; never overlapping one another. */
   readonly outputs: readonly { readonly value: number; readonly view: View; readonly dtype: DType }[];
 }
 
@@ -75,13 +79,22 @@ export interface CallStep {
   readonly output: View;
 }
 
-export type Step = MapStep | ReduceStep | MatmulStep | CallStep;
+/** Alike maps or reductions over many small tensors, independent of one another: in any order, or all at once. */
+export interface BatchStep {
+  readonly kind: "batch";
+  readonly steps: readonly (MapStep | ReduceStep)[];
+}
+
+export type Step = MapStep | ReduceStep | MatmulStep | CallStep | BatchStep;
 
 export interface PlanBuffer {
-  /** input i of the program; output i (allocated fresh at each run); constant with its numbers; temporary in a slot. */
+  /**
+   * input i of the program; output i: the memory of a donated input (its place in the program's inputs), or allocated fresh
+   * at each run; constant with its numbers; temporary in a slot.
+   */
   readonly role:
     | { readonly kind: "input"; readonly index: number }
-    | { readonly kind: "output"; readonly index: number }
+    | { readonly kind: "output"; readonly index: number; readonly donor?: number }
     | { readonly kind: "constant"; readonly data: HostData; readonly dtype: DType }
     | { readonly kind: "temporary"; readonly slot: number };
   readonly bytes: number;
@@ -90,7 +103,7 @@ export interface PlanBuffer {
 /** What a device runs: steps in order over buffers. Pure data; a function of the graph's structure. */
 export interface Plan {
   readonly buffers: readonly PlanBuffer[];
-  /** Bytes of each slot; temporaries with disjoint lifetimes share one. */
+  /** Bytes of each slot; temporaries share one if none is written before the one before it was read for the last time. */
   readonly slots: readonly number[];
   readonly steps: readonly Step[];
   /** Buffer index of each program output, in order; all distinct. */
@@ -103,4 +116,8 @@ export interface Abilities {
   readonly fused: ReadonlySet<string>;
   /** Most distinct buffers (inputs and outputs together) that one map or reduce step may touch. */
   readonly maxBuffers: number;
+  /** May a map write an output over an input that it reads for the last time? */
+  readonly inPlace: boolean;
+  /** Does a batch of alike small steps cost it less than the steps one by one? */
+  readonly batches: boolean;
 }

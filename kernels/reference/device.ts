@@ -56,6 +56,10 @@ export const openReference = async (): Promise<Device> => {
     liveBytes += data.byteLength;
     return { data, bytes: data.byteLength };
   };
+  const drop = (buffer: Buffer) => {
+    liveBuffers--;
+    liveBytes -= buffer.bytes;
+  };
   const dataOf = (buffer: Buffer) => (buffer as HostBuffer).data;
 
   const build = (graph: Graph): Program => {
@@ -63,10 +67,18 @@ export const openReference = async (): Promise<Device> => {
     const expanded: Graph = { inputs: graph.inputs, outputs: expand(graph.outputs) };
     const bytes = (ts: Graph["inputs"]) => ts.reduce((n, t) => n + 8 * sizeOf(t.shape), 0);
     return {
-      memory: { inputs: bytes(graph.inputs), outputs: bytes(graph.outputs), constants: 0, temporaries: 0 },
+      memory: {
+        inputs: bytes(graph.inputs),
+        outputs: bytes(graph.outputs),
+        constants: 0,
+        temporaries: 0,
+        peak: bytes([...graph.inputs, ...graph.outputs]),
+      },
       run: (buffers) => {
         const inputs = graph.inputs.map((t, i) => ({ data: dataOf(buffers[i]), shape: t.shape, dtype: t.dtype }));
-        return interpret(expanded, inputs, () => launches++).map(({ data }) => keep(data.slice()));
+        const results = interpret(expanded, inputs, () => launches++).map(({ data }) => keep(data.slice()));
+        for (const i of graph.donated ?? []) drop(buffers[i]);
+        return results;
       },
       free: () => {},
     };
@@ -81,10 +93,7 @@ export const openReference = async (): Promise<Device> => {
       return keep(copy);
     },
     read: async (buffer) => dataOf(buffer).slice(),
-    free: (buffer) => {
-      liveBuffers--;
-      liveBytes -= buffer.bytes;
-    },
+    free: drop,
     build,
     stats: () => ({ liveBuffers, liveBytes, programs, kernels: 0, launches }),
     close: async () => {},

@@ -63,6 +63,12 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
     liveBytes -= buffer.bytes;
     pool.give((buffer as GpuBuffer).block);
   };
+  const rename = (buffer: Buffer): GpuBuffer => {
+    live.delete(buffer as GpuBuffer);
+    const renamed = { ...(buffer as GpuBuffer) };
+    live.add(renamed);
+    return renamed;
+  };
   const upload = (data: HostData): GpuBuffer => {
     const words = wordsOf(data);
     const buffer = own(words.byteLength);
@@ -79,6 +85,7 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
     pipelines,
     queue,
     own,
+    rename,
     upload,
     free,
     blockOf: (buffer) => (buffer as GpuBuffer).block,

@@ -16,6 +16,8 @@ export interface Gpu {
   readonly pipelines: Pipelines;
   readonly queue: Queue;
   readonly own: (bytes: number) => GpuBuffer;
+  /** Another handle on the same memory; the old one is gone. */
+  readonly rename: (buffer: Buffer) => GpuBuffer;
   readonly upload: (data: HostData) => GpuBuffer;
   readonly free: (buffer: Buffer) => void;
   readonly blockOf: (buffer: Buffer) => Block;

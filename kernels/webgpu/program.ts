@@ -1,6 +1,7 @@
 import { debugs } from "../../core/debug.js";
 import type { Graph, Program } from "../../core/index.js";
-import { memoryOf, plan } from "../plan/plan.js";
+import { oneNameEach } from "../plan/names.js";
+import { donorsOf, memoryOf, plan } from "../plan/plan.js";
 import type { Plan, PlanBuffer } from "../plan/steps.js";
 import type { Gpu, GpuBuffer } from "./gpu.js";
 import { FUSED, lower } from "./kernels/lower.js";
@@ -11,8 +12,15 @@ import { canTime, printElapsed, timedPasses } from "./timings.js";
 import { USAGE } from "./usage.js";
 import { type Kernel, scratchIndex } from "./wgsl/module.js";
 
-/** Bind groups kept for one kernel: buffers repeat with a short period when outputs are donated back. */
+/** Bind groups kept for one kernel, and replays for a program: buffers repeat with a short period when outputs are donated back. */
 const GROUPS = 8;
+
+/** A launch with its buffers: all that a repeated run needs. */
+interface Replayed {
+  readonly pipeline: GPUComputePipeline;
+  readonly group: GPUBindGroup;
+  readonly launch: Launch;
+}
 
 interface Launch {
   readonly kernel: Kernel;
@@ -51,7 +59,14 @@ const packParameters = (device: GPUDevice, kernels: readonly Kernel[]): { buffer
 
 /** Plans a graph, asks for its pipelines, uploads its constants. */
 export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
-  const made: Plan = plan(graph, { fused: FUSED, maxBuffers: gpu.device.limits.maxStorageBuffersPerShaderStage });
+  const { maxStorageBuffersPerShaderStage: maxBuffers } = gpu.device.limits;
+  // One name for one piece of memory: what is written in place is bound once, to be read and written.
+  const made: Plan = oneNameEach(plan(graph, { fused: FUSED, maxBuffers, inPlace: true, batches: false }));
+  const handedOn = donorsOf(made);
+  const donorAt = (buffer: number): number | undefined => {
+    const { role } = made.buffers[buffer];
+    return role.kind === "output" ? role.donor : undefined;
+  };
   const scratchBytes: number[] = [];
   const lowering = {
     wide: gpu.wide,
@@ -71,6 +86,7 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
   }));
   const ready = pending(Promise.all(launches.map(({ compiled }) => compiled.ready.promise)));
   const memory = memoryOf(made);
+  const working = scratchBytes.reduce((n, bytes) => n + bytes, 0);
   const constants = made.buffers.map(({ role }) => (role.kind === "constant" ? gpu.upload(role.data) : undefined));
 
   const bindGroup = ({ kernel, compiled, offset, groups }: Launch, blocks: readonly Block[]): GPUBindGroup => {
@@ -90,18 +106,35 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
     return group;
   };
 
-  const encode = (blockOf: (buffer: number) => Block) => {
+  const replays = new Map<string, readonly Replayed[]>();
+  /** The launches over these buffers: the same ones as before in a training loop, so that nothing is looked up a launch. */
+  const replayOf = (blocks: readonly Block[], scratch: readonly Block[]): readonly Replayed[] => {
+    const key = [...blocks, ...scratch].map(({ id }) => id).join();
+    const known = replays.get(key);
+    if (known !== undefined) return known;
+    const blockOf = (at: number) => (at >= 0 ? blocks[at] : scratch[scratchIndex(at)]);
+    const replay = launches.flatMap((launch) => {
+      const pipeline = launch.compiled.get();
+      if (pipeline === undefined) return []; // failed: reported already
+      return [{ pipeline, group: bindGroup(launch, launch.kernel.bindings.map(blockOf)), launch }];
+    });
+    if (replays.size >= GROUPS) replays.clear();
+    replays.set(key, replay);
+    return replay;
+  };
+
+  const encode = (replay: readonly Replayed[]) => {
     const isTimed = debugs("timings");
     const encoder = gpu.device.createCommandEncoder();
     const timed = isTimed && canTime(gpu.device) ? timedPasses(gpu.device, encoder) : undefined;
     const shared = timed === undefined ? encoder.beginComputePass() : undefined;
-    for (const launch of launches) {
-      const pipeline = launch.compiled.get();
-      if (pipeline === undefined) continue; // failed: reported already
+    let last: GPUComputePipeline | undefined;
+    for (const { pipeline, group, launch } of replay) {
       const pass = timed?.begin(launch.kernel.label) ?? (shared as GPUComputePassEncoder);
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, bindGroup(launch, launch.kernel.bindings.map(blockOf)));
-      pass.dispatchWorkgroups(...launch.grid);
+      if (pipeline !== last || timed !== undefined) pass.setPipeline(pipeline);
+      last = pipeline;
+      pass.setBindGroup(0, group);
+      pass.dispatchWorkgroups(launch.grid[0], launch.grid[1]);
       if (timed !== undefined) pass.end();
     }
     shared?.end();
@@ -112,9 +145,9 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
   };
 
   return {
-    memory: { ...memory, temporaries: scratchBytes.reduce((n, bytes) => n + bytes, memory.temporaries) },
+    memory: { ...memory, temporaries: memory.temporaries + working, peak: memory.peak + working },
     run: (inputs) => {
-      const outputs: GpuBuffer[] = [];
+      const outputs = new Map<number, GpuBuffer>(); // fresh ones, by place
       const taken: Block[] = [];
       const take = (bytes: number): Block => {
         const block = gpu.pool.take(bytes);
@@ -122,15 +155,17 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
         return block;
       };
       try {
-        for (const index of made.outputs) outputs.push(gpu.own(made.buffers[index].bytes));
+        for (const [i, index] of made.outputs.entries())
+          if (donorAt(index) === undefined) outputs.set(i, gpu.own(made.buffers[index].bytes));
         const slots = made.slots.map(take);
         const scratch = scratchBytes.map(take);
+        const given = inputs.map((buffer) => gpu.blockOf(buffer));
         const blockOf = ({ role }: PlanBuffer, index: number): Block => {
           switch (role.kind) {
             case "input":
-              return gpu.blockOf(inputs[role.index]);
+              return given[role.index];
             case "output":
-              return gpu.blockOf(outputs[role.index]);
+              return role.donor === undefined ? gpu.blockOf(outputs.get(role.index) as GpuBuffer) : given[role.donor];
             case "constant":
               return gpu.blockOf(constants[index] as GpuBuffer);
             case "temporary":
@@ -139,16 +174,19 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
         };
         const blocks = made.buffers.map(blockOf);
         gpu.count(launches.length);
-        if (launches.length > 0)
-          gpu.queue.push(() => encode((at) => (at >= 0 ? blocks[at] : scratch[scratchIndex(at)])), ready);
-        return outputs;
+        if (launches.length > 0) gpu.queue.push(() => encode(replayOf(blocks, scratch)), ready);
       } catch (error) {
-        for (const buffer of outputs) gpu.free(buffer);
+        for (const buffer of outputs.values()) gpu.free(buffer);
         throw error;
       } finally {
         // Temporaries go back at once: whatever takes them next is queued behind this run.
         for (const block of taken.reverse()) gpu.pool.give(block);
       }
+      for (const i of graph.donated ?? []) if (!handedOn.has(i)) gpu.free(inputs[i]);
+      return made.outputs.map((index, i) => {
+        const donor = donorAt(index);
+        return donor === undefined ? (outputs.get(i) as GpuBuffer) : gpu.rename(inputs[donor]);
+      });
     },
     free: () => {
       for (const buffer of constants) if (buffer !== undefined) gpu.free(buffer);

@@ -1,7 +1,7 @@
 import { sizeOf } from "../../../core/index.js";
 import { collapse } from "../../plan/collapse.js";
-import type { MapStep, View } from "../../plan/steps.js";
-import type { Kernel, Launch, Word } from "../launch.js";
+import type { Instruction, MapStep, View } from "../../plan/steps.js";
+import { blocksFor, cut, type Kernel, type Launch, moved, type Word } from "../launch.js";
 import { codeKey, emitExpression, iotasOf, viewsOf } from "./expression.js";
 import { emitNest } from "./nest.js";
 import { toMemory } from "./pointwise.js";
@@ -28,16 +28,53 @@ const mapKernel = ({ body: instructions, inputs, outputs }: MapStep, pattern: Pa
     }),
 });
 
-/** One kernel: loops over the views, merged into as few axes as they allow, four elements at a time. */
+/** About how many nanoseconds an element takes: memory, and arithmetic by the kind of op. */
+export const workOf = (body: readonly Instruction[], views: number): number =>
+  body.reduce((sum, { op }) => sum + (slow[op] ?? 0.1), 0.2 * views);
+
+const slow: { readonly [op: string]: number | undefined } = {
+  load: 0,
+  constant: 0,
+  exp: 1,
+  sigmoid: 1.5,
+  randomBits: 2.5,
+  log: 3,
+  sin: 3,
+  cos: 3,
+  tanh: 3,
+  erf: 4,
+  softplus: 4,
+};
+
+/** Vectors and pairs of random words stay together. */
+const UNIT = 64;
+
+/** One kernel: loops over the views, merged into as few axes as they allow, four elements at a time; cut along one axis. */
 export const launchMap = (step: MapStep): Launch[] => {
-  if (sizeOf(step.shape) === 0) return [];
+  const size = sizeOf(step.shape);
+  if (size === 0) return [];
   const memory = [...step.inputs, ...step.outputs.map(({ view }) => view)];
   const iotas = iotasOf(step.body);
   const space = collapse({ shape: step.shape, strides: [...memory.map(({ strides }) => strides), ...iotas] });
   const isScalar = space.shape.length === 0;
   const dims = isScalar ? [1] : space.shape;
   const strides = isScalar ? space.strides.map(() => [1]) : space.strides;
-  const walk = planWalk(dims, viewsOf(strides.slice(0, memory.length), strides.slice(memory.length)));
-  const words = [...memory.map(startOf), ...iotas.map(() => 0), ...walk.words];
-  return [{ kernel: mapKernel(step, walk.pattern), words, scratch: 0 }];
+  const views = viewsOf(strides.slice(0, memory.length), strides.slice(memory.length));
+
+  const work = size * workOf(step.body, memory.length);
+  const count = blocksFor(work);
+  const inner = dims.length - 1;
+  // The outermost axis that has enough to give, else the longest.
+  const wide = dims.findIndex((n, axis) => n >= count * (axis === inner ? UNIT : 1));
+  const axis = wide >= 0 ? wide : dims.indexOf(Math.max(...dims));
+  const blocks = cut(dims[axis], count, axis === inner ? UNIT : 1).map(({ from, size: n }): Word[] => {
+    const { words } = planWalk(
+      dims.map((d, i) => (i === axis ? n : d)),
+      views,
+    );
+    const starts = memory.map((view, v) => moved(startOf(view), from * strides[v][axis]));
+    const counters = iotas.map((_, v) => from * strides[memory.length + v][axis]);
+    return [...starts, ...counters, ...words];
+  });
+  return [{ kernel: mapKernel(step, planWalk(dims, views).pattern), blocks, work }];
 };

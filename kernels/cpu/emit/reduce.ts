@@ -1,12 +1,17 @@
 import { sizeOf } from "../../../core/index.js";
 import { collapse } from "../../plan/collapse.js";
 import type { ReduceStep } from "../../plan/steps.js";
-import type { Launch, Word } from "../launch.js";
+import { blocksFor, cut, type Launch, moved, type Range, type Word } from "../launch.js";
 import { columnKernel } from "./column-reduce.js";
 import { codeKey, iotasOf, viewsOf } from "./expression.js";
-import { launchMap, startOf } from "./map.js";
-import { rowKernel } from "./row-reduce.js";
+import { launchMap, startOf, workOf } from "./map.js";
+import { joinKernel, PART_BYTES, rowKernel } from "./row-reduce.js";
 import { planWalk } from "./walk.js";
+
+/** Columns that stay together: cache lines. */
+const COLUMNS = 64;
+
+const whole = (length: number): Range => ({ from: 0, size: length });
 
 /** The same numbers without a reduction: a sum of nothing, or of one element each. */
 const asMap = (step: ReduceStep): Launch[] => {
@@ -47,13 +52,58 @@ export const launchReduce = (step: ReduceStep): Launch[] => {
   if (byColumns) order.push(...order.splice(column, 1));
   const dims = order.map((axis) => space.shape[axis]);
   const strides = space.strides.map((s) => order.map((axis) => s[axis]));
-  const walk = planWalk(dims, viewsOf(strides.slice(0, memory.length), strides.slice(memory.length)));
-
+  const views = viewsOf(strides.slice(0, memory.length), strides.slice(memory.length));
+  const { pattern } = planWalk(dims, views);
   const outside = byColumns ? keptAxes - 1 : keptAxes;
-  const code = `${step.reduce}:${step.dtype} ${step.value} ${outside} ${JSON.stringify(walk.pattern)} ${codeKey(step.body)}`;
-  const words: Word[] = [...step.inputs.map(startOf), ...iotas.map(() => 0), ...walk.words, startOf(step.output)];
-  if (!byColumns) return [{ kernel: rowKernel(step, walk.pattern, outside, code), words, scratch: 0 }];
-  words.push({ scratch: 0 });
-  const scratch = 8 * (space.shape[column] + 4);
-  return [{ kernel: columnKernel(step, walk.pattern, outside, code), words, scratch }];
+  const code = `${step.reduce}:${step.dtype} ${step.value} ${outside} ${JSON.stringify(pattern)} ${codeKey(step.body)}`;
+  const work = sizeOf(dims) * (workOf(step.body, memory.length) + 0.2);
+  const count = blocksFor(work);
+  /** Arguments of the part of the walk that lies in a range of an axis, but for the output. */
+  const walkOf = (axis: number, { from, size }: Range): Word[] => [
+    ...step.inputs.map((view, v) => moved(startOf(view), from * strides[v][axis])),
+    ...iotas.map((_, v) => from * strides[memory.length + v][axis]),
+    ...planWalk(
+      dims.map((n, i) => (i === axis ? size : n)),
+      views,
+    ).words,
+  ];
+  const output = (elements: number): Word => moved(startOf(step.output), elements);
+
+  if (byColumns) {
+    const rows = sizeOf(space.shape.slice(0, column));
+    const onColumns = rows < 2;
+    const axis = onColumns ? dims.length - 1 : 0;
+    const blocks = cut(dims[axis], count, onColumns ? COLUMNS : 1).map((range): Word[] => {
+      const to = onColumns ? range.from : range.from * sizeOf(space.shape.slice(1, keptAxes));
+      return [...walkOf(axis, range), output(to), { scratch: 0 }];
+    });
+    const scratch = 8 * (space.shape[column] + 4);
+    return [{ kernel: columnKernel(step, pattern, outside, code), blocks, work, scratch }];
+  }
+  if (keptAxes > 0 && (dims[0] >= count || count < 2)) {
+    const blocks = cut(dims[0], count).map((range): Word[] => [
+      ...walkOf(0, range),
+      output(range.from * sizeOf(space.shape.slice(1, keptAxes))),
+    ]);
+    return [{ kernel: rowKernel(step, pattern, outside, code, false), blocks, work }];
+  }
+  if (keptAxes > 0 || count < 2)
+    return [
+      {
+        kernel: rowKernel(step, pattern, outside, code, false),
+        blocks: [[...walkOf(0, whole(dims[0])), output(0)]],
+        work,
+      },
+    ];
+  // One result: parts of it in any order, and then all of them in theirs.
+  const parts = cut(dims[0], count, dims.length === 1 ? COLUMNS : 1);
+  const common = PART_BYTES * parts.length;
+  return [
+    {
+      kernel: rowKernel(step, pattern, outside, code, true),
+      blocks: parts.map((range, i): Word[] => [...walkOf(0, range), { common: PART_BYTES * i }]),
+      common,
+    },
+    { kernel: joinKernel(step), blocks: [[{ common: 0 }, parts.length, output(0)]], common },
+  ];
 };

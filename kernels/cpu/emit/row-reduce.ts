@@ -1,5 +1,5 @@
 import type { ReduceStep } from "../../plan/steps.js";
-import type { Kernel } from "../launch.js";
+import { fixedKernel, type Kernel } from "../launch.js";
 import { shuffle32, type V128 } from "../wasm/expression.js";
 import type { Body, Local } from "../wasm/module.js";
 import { f32, f32x4, f64, f64x2, i32, i32x4, v128 } from "../wasm/ops.js";
@@ -12,9 +12,14 @@ interface Accumulator {
   readonly start: () => void;
   readonly take: (x: V128) => void;
   readonly finish: (address: Local<"i32">) => void;
+  /** Writes it down unrounded, in 16 bytes. */
+  readonly keep: (address: Local<"i32">) => void;
   /** Stands for an element past the end. */
   readonly neutral: V128;
 }
+
+/** Bytes of an accumulator that was written down. */
+export const PART_BYTES = 16;
 
 /** Sum of f32 in four f64 lanes. */
 const floatSum = (body: Body): Accumulator => {
@@ -34,6 +39,7 @@ const floatSum = (body: Body): Accumulator => {
       const sum = f64.add(f64x2.extract_lane(total, 0), f64x2.extract_lane(total, 1));
       body.do(f32.store(address, f32.demote_f64(sum)));
     },
+    keep: (address) => body.do(v128.store(address, f64x2.add(low, high))),
   };
 };
 
@@ -49,6 +55,7 @@ const lanewise = (body: Body, combine: (a: V128, b: V128) => V128, neutral: V128
       body.set(lanes, combine(lanes, shuffle32(lanes, lanes, 1, 0, 3, 2)));
       body.do(i32.store(address, i32x4.extract_lane(lanes, 0)));
     },
+    keep: (address) => body.do(v128.store(address, lanes)),
   };
 };
 
@@ -57,9 +64,18 @@ const accumulatorOf = (body: Body, { reduce, dtype }: ReduceStep): Accumulator =
   return dtype === "f32" ? floatSum(body) : lanewise(body, i32x4.add, i32x4.splatConst(0));
 };
 
-/** Reduces over all axes from `outside` on; the innermost one four elements at a time. One more argument: the output. */
-export const rowKernel = (step: ReduceStep, pattern: Pattern, outside: number, code: string): Kernel => ({
-  key: `row ${code}`,
+/**
+ * Reduces over all axes from `outside` on; the innermost one four elements at a time. One more argument: the output. A part
+ * of a row leaves its accumulator there instead of its result.
+ */
+export const rowKernel = (
+  step: ReduceStep,
+  pattern: Pattern,
+  outside: number,
+  code: string,
+  isPart: boolean,
+): Kernel => ({
+  key: `row ${isPart ? "part " : ""}${code}`,
   write: (module, name) =>
     module.func({ export: name, params: ["i32"], result: undefined }, (body, args) => {
       const output = body.let(i32.load(args, 4 * argumentCount(pattern)));
@@ -80,9 +96,32 @@ export const rowKernel = (step: ReduceStep, pattern: Pattern, outside: number, c
         },
         leave: (depth) => {
           if (depth !== outside) return;
-          accumulator.finish(output);
-          body.advance(output, 4);
+          if (isPart) accumulator.keep(output);
+          else accumulator.finish(output);
+          body.advance(output, isPart ? PART_BYTES : 4);
         },
       });
     }),
 });
+
+/** Joins `count` accumulators, in order: (parts, count, output). */
+export const joinKernel = (step: ReduceStep): Kernel =>
+  fixedKernel(`join ${step.reduce}:${step.dtype}`, ["parts", "count", "output"], (body, { parts, count, output }) => {
+    if (step.reduce === "sum" && step.dtype === "f32") {
+      const total = body.let(f64x2.splatConst(0));
+      body.times(count, () => {
+        body.set(total, f64x2.add(total, v128.load(parts)));
+        body.advance(parts, PART_BYTES);
+      });
+      const sum = f64.add(f64x2.extract_lane(total, 0), f64x2.extract_lane(total, 1));
+      body.do(f32.store(output, f32.demote_f64(sum)));
+      return;
+    }
+    const accumulator = accumulatorOf(body, step);
+    accumulator.start();
+    body.times(count, () => {
+      accumulator.take(v128.load(parts));
+      body.advance(parts, PART_BYTES);
+    });
+    accumulator.finish(output);
+  });

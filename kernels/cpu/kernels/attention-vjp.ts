@@ -1,12 +1,13 @@
 import { sizeOf } from "../../../core/index.js";
 import type { CallStep } from "../../plan/steps.js";
 import { startOf } from "../emit/map.js";
-import { fixedKernel, floatWord, type Launch, type Word } from "../launch.js";
+import { fixedKernel, floatWord, type Launch, moved, type Word } from "../launch.js";
 import { eachVector, insideOr, scaleRow, sumOfLanes, zeroRow } from "../rows.js";
 import type { I32 } from "../wasm/expression.js";
 import type { Body, FunctionRef, ModuleBuilder } from "../wasm/module.js";
 import { f32, f32x4, i32, v128 } from "../wasm/ops.js";
-import { blockWeights, eachBlock, mostVisible, packTransposed, scratchOf, sizesOf } from "./attention.js";
+import { blockWeights, eachBlock, mostVisible, packTransposed, sizesOf } from "./attention.js";
+import { attentionWork, scratchOf, shares } from "./attention-shares.js";
 import { PANEL_BYTES, tileProduct } from "./tiles.js";
 
 /** dScores = scale · weights · (dWeights - Σ weights·dWeights), in place of dWeights: (weights, dWeights, count, scale). */
@@ -33,7 +34,10 @@ const words = [
   "v",
   "position",
   "dq",
-  "B",
+  "dk",
+  "dv",
+  "batches",
+  "groups",
   "T",
   "S",
   "H",
@@ -63,14 +67,11 @@ interface Product {
 const gradientKernel = fixedKernel("attention.vjp", words, (body, arg, args) => {
   const sizes = sizesOf(body, arg);
   const { T, S, D, H, G, qRow, kRow, scoreRow } = sizes;
-  const { ct, q, k, v, position, dq, kPanels, vPanels, weights, cts } = arg;
-  const scale = body.let(f32.load(args, 12 * 4));
+  const { ct, q, k, v, position, dq, dk, dv, kPanels, vPanels, weights, cts } = arg;
+  const scale = body.let(f32.load(args, 15 * 4));
   const head = body.let(i32.shl(D, i32.const(2)));
   const qSize = body.let(i32.mul(T, qRow));
   const kSize = body.let(i32.mul(S, kRow));
-  const dk = body.let(i32.add(dq, i32.mul(arg.B, qSize)));
-  const dv = body.let(i32.add(dk, i32.mul(arg.B, kSize)));
-  zeroRow(body, dk, i32.mul(i32.const(2), i32.mul(arg.B, i32.mul(S, i32.mul(G, D)))));
 
   const run = (inner: Body, along: "rows" | "columns", aStride: I32, p: Product) =>
     inner.run(
@@ -89,9 +90,16 @@ const gradientKernel = fixedKernel("attention.vjp", words, (body, arg, args) => 
     );
   const direct = i32.const(PANEL_BYTES);
 
-  body.times(arg.B, () => {
+  body.times(arg.batches, () => {
     const [ctHead, qHead, dqHead, kHead, vHead, dkHead, dvHead] = [ct, q, dq, k, v, dk, dv].map((x) => body.let(x));
-    body.times(G, () => {
+    body.times(arg.groups, () => {
+      for (const start of [dkHead, dvHead]) {
+        const row = body.let(start);
+        body.times(S, () => {
+          zeroRow(body, row, D);
+          body.advance(row, kRow);
+        });
+      }
       packTransposed(body, kHead, sizes, kPanels);
       packTransposed(body, vHead, sizes, vPanels);
       body.times(i32.div_u(H, G), () => {
@@ -149,12 +157,26 @@ const gradientKernel = fixedKernel("attention.vjp", words, (body, arg, args) => 
 
 /** Cotangents of q, k and v, one after the other; scores and weights are computed again, a block of rows at a time. */
 export const launchAttentionGradient = ({ inputs, attrs, output }: CallStep): Launch[] => {
-  const [B, T, H, D] = inputs[1].shape;
-  const [, S, G] = inputs[2].shape;
+  const [ct, q, k, v, position] = inputs;
+  const [B, T, H, D] = q.shape;
+  const [, S, G] = k.shape;
   if (sizeOf(output.shape) === 0) return [];
   const { panels, scores } = scratchOf(S, D);
   const places = [0, panels, 2 * panels, 2 * panels + scores].map((scratch) => ({ scratch }));
-  const numbers: Word[] = [B, T, S, H, G, D, floatWord(attrs.scale as number), ...places];
-  const block = [...inputs.map(startOf), startOf(output), ...numbers];
-  return [{ kernel: gradientKernel, words: block, scratch: 2 * (panels + scores) }];
+  const numbers: Word[] = [T, S, H, G, D, floatWord(attrs.scale as number), ...places];
+  const [sizeQ, sizeK] = [q, k].map(({ shape }) => sizeOf(shape));
+  const blocks = shares(B, G, 3 * attentionWork(B, T, S, H, D)).map(({ batch, batches, group, groups }): Word[] => {
+    const atQ = batch * T * H * D + group * (H / G) * D;
+    const atK = (batch * S * G + group) * D;
+    return [
+      ...[ct, q].map((view) => moved(startOf(view), atQ)),
+      ...[k, v].map((view) => moved(startOf(view), atK)),
+      moved(startOf(position), batch * T),
+      ...[atQ, sizeQ + atK, sizeQ + sizeK + atK].map((at) => moved(startOf(output), at)),
+      batches,
+      groups,
+      ...numbers,
+    ];
+  });
+  return [{ kernel: gradientKernel, blocks, scratch: 2 * (panels + scores) }];
 };

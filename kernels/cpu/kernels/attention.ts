@@ -1,17 +1,15 @@
 import type { CallStep } from "../../plan/steps.js";
 import { startOf } from "../emit/map.js";
-import { fixedKernel, floatWord, type Launch, type Word } from "../launch.js";
+import { fixedKernel, floatWord, type Launch, moved, type Word } from "../launch.js";
 import { exp } from "../math/f32.js";
 import { eachVector, insideOr, scaleRow, sumOfLanes, zeroRow } from "../rows.js";
 import type { F32, I32 } from "../wasm/expression.js";
 import { type Body, call, type FunctionRef, type Local, type ModuleBuilder } from "../wasm/module.js";
 import { f32, f32x4, i32, select, v128 } from "../wasm/ops.js";
+import { attentionWork, BLOCK, scratchOf, shares } from "./attention-shares.js";
 import { dotKernel } from "./dot.js";
 import { packMatrix } from "./pack.js";
 import { PANEL_BYTES, TILE, tileProduct } from "./tiles.js";
-
-/** Query rows of one head that are worked on together: their scores are all that is ever kept. */
-export const BLOCK = 16;
 
 type Address = Local<"i32">;
 
@@ -162,13 +160,29 @@ export const blockWeights = (
   });
 };
 
-const words = ["q", "k", "v", "position", "out", "B", "T", "S", "H", "G", "D", "scale", "panels", "scores"] as const;
+const words = [
+  "q",
+  "k",
+  "v",
+  "position",
+  "out",
+  "batches",
+  "groups",
+  "T",
+  "S",
+  "H",
+  "G",
+  "D",
+  "scale",
+  "panels",
+  "scores",
+] as const;
 
 const attentionKernel = fixedKernel("attention", words, (body, arg, args) => {
   const sizes = sizesOf(body, arg);
   const { T, S, D, H, G, qRow, kRow, scoreRow } = sizes;
   const { q, k, v, position, out, panels, scores } = arg;
-  const scale = body.let(f32.load(args, 11 * 4));
+  const scale = body.let(f32.load(args, 12 * 4));
   const head = body.let(i32.shl(D, i32.const(2)));
   const shared = body.let(i32.div_u(H, G));
   const isShort = body.let(i32.lt_s(i32.mul(T, shared), i32.const(TILE.rows)));
@@ -191,9 +205,9 @@ const attentionKernel = fixedKernel("attention", words, (body, arg, args) => {
     );
   const inverse = (total: F32) => body.let(f32x4.splat(f32.div(f32.const(1), total)));
 
-  body.times(arg.B, () => {
+  body.times(arg.batches, () => {
     const [qHead, kHead, vHead, outHead] = [q, k, v, out].map((tensor) => body.let(tensor));
-    body.times(G, () => {
+    body.times(arg.groups, () => {
       body.if(i32.eqz(isShort), () => packTransposed(body, kHead, sizes, panels));
       body.times(shared, () => {
         body.if(
@@ -234,18 +248,24 @@ const attentionKernel = fixedKernel("attention", words, (body, arg, args) => {
   });
 });
 
-/** Bytes of a packed head, and of a block's scores. */
-export const scratchOf = (S: number, D: number) => ({
-  panels: 4 * (Math.ceil(S / TILE.columns) * TILE.columns * D + 16),
-  scores: 4 * BLOCK * (S + 2 * TILE.columns),
-});
-
-export const launchAttention = ({ inputs, attrs, output }: CallStep): Launch[] => {
-  const [B, T, H, D] = inputs[0].shape;
-  const [, S, G] = inputs[1].shape;
+export const launchAttention = ({ inputs: [q, k, v, position], attrs, output }: CallStep): Launch[] => {
+  const [B, T, H, D] = q.shape;
+  const [, S, G] = k.shape;
   const { panels, scores } = scratchOf(S, D);
-  const numbers: Word[] = [B, T, S, H, G, D, floatWord(attrs.scale as number), { scratch: 0 }, { scratch: panels }];
-  return [
-    { kernel: attentionKernel, words: [...inputs.map(startOf), startOf(output), ...numbers], scratch: panels + scores },
-  ];
+  const numbers: Word[] = [T, S, H, G, D, floatWord(attrs.scale as number), { scratch: 0 }, { scratch: panels }];
+  const blocks = shares(B, G, attentionWork(B, T, S, H, D)).map(({ batch, batches, group, groups }): Word[] => {
+    const atQ = batch * T * H * D + group * (H / G) * D;
+    const atK = (batch * S * G + group) * D;
+    return [
+      moved(startOf(q), atQ),
+      moved(startOf(k), atK),
+      moved(startOf(v), atK),
+      moved(startOf(position), batch * T),
+      moved(startOf(output), atQ),
+      batches,
+      groups,
+      ...numbers,
+    ];
+  });
+  return [{ kernel: attentionKernel, blocks, scratch: panels + scores }];
 };

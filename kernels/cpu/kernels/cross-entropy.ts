@@ -1,6 +1,6 @@
 import type { CallStep } from "../../plan/steps.js";
 import { startOf } from "../emit/map.js";
-import { fixedKernel, type Launch } from "../launch.js";
+import { blocksFor, cut, fixedKernel, type Launch, moved, type Word } from "../launch.js";
 import { exp } from "../math/f32.js";
 import { mathCall } from "../math/functions.js";
 import { eachVector, insideOr, rowMax, scaleRow, sumOfLanes } from "../rows.js";
@@ -18,12 +18,12 @@ const sumExp = (body: Body, x: I32, width: I32, most: Local<"v128">): Local<"v12
   return body.let(f32x4.splat(sumOfLanes(body, total)));
 };
 
-const lossKernel = fixedKernel("crossEntropy", ["logits", "target", "out", "rows", "width"], (body, arg) => {
-  const { logits, target, out, rows, width } = arg;
+const lossWords = ["logits", "target", "out", "from", "rows", "width", "size"] as const;
+const lossKernel = fixedKernel("crossEntropy", lossWords, (body, arg) => {
+  const { logits, target, out, from, rows, width, size } = arg;
   const bytes = body.let(i32.shl(width, i32.const(2)));
-  const size = body.let(i32.mul(rows, width));
-  const x = body.let(logits);
-  const first = body.let(i32.const(0)); // flat index of the row
+  const first = body.let(i32.mul(from, width)); // flat index of the row
+  const x = body.let(i32.add(logits, i32.shl(first, i32.const(2))));
   const index = body.local("i32");
   const hit = body.local("f32");
   body.times(rows, () => {
@@ -43,44 +43,62 @@ const lossKernel = fixedKernel("crossEntropy", ["logits", "target", "out", "rows
   });
 });
 
-/** dlogits = ct · (softmax - onehot(target)) */
-const gradientKernel = fixedKernel(
-  "crossEntropy.vjp",
-  ["ct", "logits", "target", "out", "rows", "width"],
-  (body, arg) => {
-    const { ct, logits, target, out, rows, width } = arg;
-    const bytes = body.let(i32.shl(width, i32.const(2)));
-    const size = body.let(i32.mul(rows, width));
-    const y = body.let(out);
-    const c = body.let(ct);
-    body.times(rows, () => {
-      const total = shiftedExp(body, logits, y, width, rowMax(body, logits, width));
-      scaleRow(body, y, width, body.let(f32x4.splat(f32.div(f32.load(c), total))));
-      body.advance(logits, bytes);
-      body.advance(y, bytes);
-      body.advance(c, 4);
-    });
-    const first = body.let(i32.const(0));
-    const index = body.local("i32");
-    body.times(rows, () => {
-      body.set(index, i32.add(first, i32.load(target)));
-      body.if(i32.lt_u(index, size), () => {
-        body.set(index, i32.add(out, i32.shl(index, i32.const(2))));
-        body.do(f32.store(index, f32.sub(f32.load(index), f32.load(ct))));
-      });
-      body.advance(first, width);
-      body.advance(target, 4);
-      body.advance(ct, 4);
-    });
-  },
-);
+/** dlogits = ct · (softmax - onehot(target)): first ct · softmax … */
+const softmaxKernel = fixedKernel("crossEntropy.vjp", ["ct", "logits", "out", "rows", "width"], (body, arg) => {
+  const { ct, logits, out, rows, width } = arg;
+  const bytes = body.let(i32.shl(width, i32.const(2)));
+  body.times(rows, () => {
+    const total = shiftedExp(body, logits, out, width, rowMax(body, logits, width));
+    scaleRow(body, out, width, body.let(f32x4.splat(f32.div(f32.load(ct), total))));
+    body.advance(logits, bytes);
+    body.advance(out, bytes);
+    body.advance(ct, 4);
+  });
+});
 
-export const launchCrossEntropy = ({ inputs, output }: CallStep): Launch[] => {
-  const words = [...inputs.map(startOf), startOf(output), ...inputs[0].shape];
-  return [{ kernel: lossKernel, words, scratch: 0 }];
+/** … then ct · onehot, by one thread: a target that is no column lies in another row. */
+const onehotKernel = fixedKernel("crossEntropy.vjp onehot", ["ct", "target", "out", "rows", "width"], (body, arg) => {
+  const { ct, target, out, rows, width } = arg;
+  const size = body.let(i32.mul(rows, width));
+  const first = body.let(i32.const(0));
+  const index = body.local("i32");
+  body.times(rows, () => {
+    body.set(index, i32.add(first, i32.load(target)));
+    body.if(i32.lt_u(index, size), () => {
+      body.set(index, i32.add(out, i32.shl(index, i32.const(2))));
+      body.do(f32.store(index, f32.sub(f32.load(index), f32.load(ct))));
+    });
+    body.advance(first, width);
+    body.advance(target, 4);
+    body.advance(ct, 4);
+  });
+});
+
+export const launchCrossEntropy = ({ inputs: [logits, target], output }: CallStep): Launch[] => {
+  const [rows, width] = logits.shape;
+  const blocks = cut(rows, blocksFor(1.5 * rows * width)).map(({ from, size }): Word[] => [
+    startOf(logits),
+    moved(startOf(target), from),
+    moved(startOf(output), from),
+    from,
+    size,
+    width,
+    rows * width,
+  ]);
+  return [{ kernel: lossKernel, blocks }];
 };
 
-export const launchCrossEntropyGradient = ({ inputs, output }: CallStep): Launch[] => {
-  const words = [...inputs.map(startOf), startOf(output), ...inputs[1].shape];
-  return [{ kernel: gradientKernel, words, scratch: 0 }];
+export const launchCrossEntropyGradient = ({ inputs: [ct, logits, target], output }: CallStep): Launch[] => {
+  const [rows, width] = logits.shape;
+  const blocks = cut(rows, blocksFor(2 * rows * width)).map(({ from, size }): Word[] => [
+    moved(startOf(ct), from),
+    moved(startOf(logits), from * width),
+    moved(startOf(output), from * width),
+    size,
+    width,
+  ]);
+  return [
+    { kernel: softmaxKernel, blocks },
+    { kernel: onehotKernel, blocks: [[startOf(ct), startOf(target), startOf(output), rows, width]] },
+  ];
 };

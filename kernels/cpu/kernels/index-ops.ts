@@ -1,7 +1,7 @@
 import { sizeOf } from "../../../core/index.js";
 import type { CallStep } from "../../plan/steps.js";
 import { startOf } from "../emit/map.js";
-import { fixedKernel, type Launch } from "../launch.js";
+import { blocksFor, cut, fixedKernel, type Launch, moved, type Word } from "../launch.js";
 import { eachVector, storeSome, zeroRow } from "../rows.js";
 import { f32x4, i32, v128 } from "../wasm/ops.js";
 
@@ -27,19 +27,28 @@ const gatherKernel = fixedKernel("gather", ["table", "ids", "out", "rows", "widt
 export const launchGather = ({ inputs: [table, ids], output }: CallStep): Launch[] => {
   const width = sizeOf(table.shape.slice(1));
   if (sizeOf(output.shape) === 0) return [];
-  const words = [startOf(table), startOf(ids), startOf(output), table.shape[0], width, sizeOf(ids.shape)];
-  return [{ kernel: gatherKernel, words, scratch: 0 }];
+  const count = sizeOf(ids.shape);
+  const blocks = cut(count, blocksFor(count * (width / 2 + 2))).map(({ from, size }): Word[] => [
+    startOf(table),
+    moved(startOf(ids), from),
+    moved(startOf(output), from * width),
+    table.shape[0],
+    width,
+    size,
+  ]);
+  return [{ kernel: gatherKernel, blocks }];
 };
 
-/** One update after the other, in order: the same sums at each run. */
-const scatterKernel = fixedKernel("scatterAdd", ["ids", "updates", "out", "rows", "width", "count"], (body, arg) => {
-  const { ids, updates, out, rows, width, count } = arg;
+/** One update after the other, in order, those of `rows` rows from `first` on: the same sums at each run. */
+const scatterWords = ["ids", "updates", "out", "first", "rows", "width", "count"] as const;
+const scatterKernel = fixedKernel("scatterAdd", scatterWords, (body, arg) => {
+  const { ids, updates, out, first, rows, width, count } = arg;
   const bytes = body.let(i32.shl(width, i32.const(2)));
   const id = body.local("i32");
   const sum = body.local("v128");
   zeroRow(body, out, i32.mul(rows, width));
   body.times(count, () => {
-    body.set(id, i32.load(ids));
+    body.set(id, i32.sub(i32.load(ids), first));
     body.if(i32.lt_u(id, rows), () =>
       eachVector(body, width, [updates, i32.add(out, i32.mul(id, bytes))], (left, from, to) => {
         body.set(sum, f32x4.add(v128.load(to), v128.load(from)));
@@ -54,6 +63,17 @@ const scatterKernel = fixedKernel("scatterAdd", ["ids", "updates", "out", "rows"
 export const launchScatterAdd = ({ inputs: [ids, updates], output }: CallStep): Launch[] => {
   const width = sizeOf(output.shape.slice(1));
   if (sizeOf(output.shape) === 0) return [];
-  const words = [startOf(ids), startOf(updates), startOf(output), output.shape[0], width, sizeOf(ids.shape)];
-  return [{ kernel: scatterKernel, words, scratch: 0 }];
+  const count = sizeOf(ids.shape);
+  const blocks = cut(output.shape[0], blocksFor((count + output.shape[0]) * width * 0.5)).map(
+    ({ from, size }): Word[] => [
+      startOf(ids),
+      startOf(updates),
+      moved(startOf(output), from * width),
+      from,
+      size,
+      width,
+      count,
+    ],
+  );
+  return [{ kernel: scatterKernel, blocks }];
 };

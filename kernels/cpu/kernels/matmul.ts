@@ -1,27 +1,16 @@
 import { sizeOf } from "../../../core/index.js";
 import type { MatmulStep, View } from "../../plan/steps.js";
 import { launchMap, startOf } from "../emit/map.js";
-import { fixedKernel, type Launch, type Word } from "../launch.js";
-import type { I32 } from "../wasm/expression.js";
+import { blocksFor, cut, fixedKernel, type Launch, moved, type Word } from "../launch.js";
 import type { Body, Local } from "../wasm/module.js";
 import { i32, select } from "../wasm/ops.js";
 import { dotKernel } from "./dot.js";
 import { packMatrix } from "./pack.js";
+import { COLUMNS, DEPTH, FLOPS, inRectangles, type Matrix, min, packRows, ROWS, times4 } from "./rectangles.js";
 import { PANEL_BYTES, TILE, tileProduct } from "./tiles.js";
 
-/** Depth, columns and rows of a block: a panel of b [DEPTH, 8] stays in L1, a block of b in L2. */
-const DEPTH = 256;
-const COLUMNS = 512;
-const ROWS = 64;
 /** From so many rows on it pays to pack b. */
 const PACKS_FROM = 24;
-
-/** A matrix of a batch: strides in elements. */
-interface Matrix {
-  readonly view: View;
-  readonly row: number;
-  readonly column: number;
-}
 
 const words = [
   "a",
@@ -34,6 +23,8 @@ const words = [
   "aColumn",
   "bRow",
   "bColumn",
+  "cRow",
+  "cNext",
   "batches",
   "packsA",
   "packsB",
@@ -42,21 +33,11 @@ const words = [
 ] as const;
 type Args = Record<(typeof words)[number], Local<"i32">>;
 
-const min = (body: Body, a: I32, limit: number): Local<"i32"> => {
-  const value = body.let(a);
-  body.set(value, select(value, i32.const(limit), i32.lt_s(value, i32.const(limit))));
-  return value;
-};
-
-const times4 = (x: I32): I32 => i32.shl(x, i32.const(2));
-
 /** One product of two matrices: blocks of depth, of columns, of rows; b and a packed where that pays; then tiles. */
 const product = (body: Body, arg: Args, a: Local<"i32">, b: Local<"i32">, c: Local<"i32">): void => {
-  const { m, n, k, aRow, aColumn, bRow, bColumn, packsA, packsB, scratchA, scratchB } = arg;
+  const { m, n, k, aRow, aColumn, bRow, bColumn, cRow, packsA, packsB, scratchA, scratchB } = arg;
   const pack = packMatrix(body.module);
   const tiles = tileProduct(body.module, "columns");
-  const cRow = body.let(times4(n));
-
   const bStride = body.let(select(i32.const(PANEL_BYTES), bRow, packsB));
   const adds = body.local("i32");
   body.range(0, k, DEPTH, (k0) => {
@@ -84,21 +65,10 @@ const product = (body: Body, arg: Args, a: Local<"i32">, b: Local<"i32">, c: Loc
         const aStride = body.let(aRow);
         body.if(packsA, () => {
           body.set(aStride, i32.const(DEPTH * 4));
-          // A multiple of four columns is copied whole; what is past the end of the last rows is never read.
-          body.run(
-            pack,
-            aNow,
-            aRow,
-            aColumn,
-            scratchA,
-            aStride,
-            height,
-            depth,
-            i32.and(i32.add(depth, i32.const(3)), i32.const(-4)),
-          );
+          packRows(body, pack, arg, aNow, aStride, height, depth);
           body.set(aNow, scratchA);
         });
-        const cNow = body.let(i32.add(c, times4(i32.add(i32.mul(m0, n), n0))));
+        const cNow = body.let(i32.add(c, i32.add(i32.mul(m0, cRow), times4(n0))));
         body.run(tiles, aNow, aStride, bBlock, bStride, bNext, cNow, cRow, height, count, depth, adds);
       });
     });
@@ -114,13 +84,12 @@ const eachBatch = (
 ) => {
   const table = body.let(args);
   const c = body.let(arg.c);
-  const size = body.let(times4(i32.mul(arg.m, arg.n)));
   body.times(arg.batches, () => {
     const a = body.let(i32.add(arg.a, i32.load(table, words.length * 4)));
     const b = body.let(i32.add(arg.b, i32.load(table, words.length * 4 + 4)));
     run(a, b, body.let(c));
     body.advance(table, 8);
-    body.advance(c, size);
+    body.advance(c, arg.cNext);
   });
 };
 
@@ -134,7 +103,7 @@ const dots = fixedKernel("matmul by dots", words, (body, arg, args) =>
     body.times(arg.m, () => {
       body.run(dotKernel(body.module), a, b, arg.bColumn, c, arg.k, arg.n);
       body.advance(a, arg.aRow);
-      body.advance(c, times4(arg.n));
+      body.advance(c, arg.cRow);
     }),
   ),
 );
@@ -177,15 +146,44 @@ export const launchMatmul = ({ a: left, b: right, output }: MatmulStep): Launch[
   const packsA = !isContiguous(a.column, k);
   const byDots = m < TILE.rows && !packsA && isContiguous(b.row, k) && !isContiguous(b.column, n);
   const packsB = !byDots && (m >= PACKS_FROM || !isContiguous(b.column, n));
-  const deep = Math.min(k, DEPTH);
-  const bytesA = packsA ? 4 * (ROWS + 4) * DEPTH : 0;
-  const bytesB = packsB ? 4 * deep * (Math.min(n, COLUMNS) + TILE.columns) : 0;
-  const strides = [a.row, a.column, b.row, b.column].map((stride) => 4 * stride);
+  const bytesA = packsA ? 4 * (ROWS + 16) * DEPTH : 0;
   const aOffsets = offsets(batch, a.view.strides);
   const bOffsets = offsets(batch, b.view.strides);
-  const block: Word[] = [startOf(a.view), startOf(b.view), startOf(output), m, n, k, ...strides];
-  block.push(aOffsets.length, Number(packsA), Number(packsB), { scratch: 0 }, { scratch: bytesA });
-  // Batches can be many: an array literal takes what a call's arguments cannot.
-  const all = [...block, ...aOffsets.flatMap((offset, i) => [offset, bOffsets[i]])];
-  return [{ kernel: byDots ? dots : blocked, words: all, scratch: bytesA + bytesB }];
+  const work = (2 * m * n * k) / FLOPS + (packsA ? m * k : 0) + (packsB ? n * k : 0);
+  const count = blocksFor(work * aOffsets.length);
+
+  if (packsB && count > 1 && 2 * aOffsets.length <= count)
+    return aOffsets.flatMap((aOffset, i) => {
+      const to = moved(startOf(output), i * m * n);
+      return inRectangles(
+        { ...a, start: moved(startOf(a.view), aOffset / 4) },
+        { ...b, start: moved(startOf(b.view), bOffsets[i] / 4) },
+        to,
+        {
+          m,
+          n,
+          k,
+          bytesA,
+        },
+      );
+    });
+
+  const deep = Math.min(k, DEPTH);
+  const bytesB = packsB ? 4 * deep * (Math.min(n, COLUMNS) + TILE.columns) : 0;
+  const strides = [a.row, a.column, b.row, b.column, n].map((stride) => 4 * stride);
+  // Whole products for each block where there are many, else ranges of columns.
+  const inBatches = aOffsets.length > 1;
+  const batches = cut(aOffsets.length, inBatches ? count : 1);
+  const columnRanges = cut(n, inBatches ? 1 : count, 32);
+  const blocks = batches.flatMap((part) =>
+    columnRanges.map(({ from, size }): Word[] => {
+      const table = Array.from({ length: part.size }, (_, i) => [aOffsets[part.from + i], bOffsets[part.from + i]]);
+      const to = moved(startOf(output), part.from * m * n + from);
+      const words: Word[] = [startOf(a.view), moved(startOf(b.view), from * b.column), to, m, size, k, ...strides];
+      words.push(4 * m * n, part.size, Number(packsA), Number(packsB), { scratch: 0 }, { scratch: bytesA });
+      // Batches can be many: an array literal takes what a call's arguments cannot.
+      return [...words, ...table.flat()];
+    }),
+  );
+  return [{ kernel: byDots ? dots : blocked, blocks, scratch: bytesA + bytesB }];
 };

@@ -1,3 +1,4 @@
+import { setFlagsFromString } from "node:v8";
 import { storeSome } from "../rows.js";
 import type { V128 } from "../wasm/expression.js";
 import { isValid } from "../wasm/host.js";
@@ -5,12 +6,17 @@ import { type FunctionRef, type ModuleBuilder, moduleBuilder } from "../wasm/mod
 import { f32x4, i32, v128 } from "../wasm/ops.js";
 
 let hasMadd: boolean | undefined;
-/** Is there one instruction for a·b + c? Asked once, when the first product is compiled. */
+/**
+ * Is there one instruction for a·b + c? Asked once, when the first product is compiled. Node 20 has it behind a flag of V8,
+ * which may be set at any time.
+ */
 const knowsMadd = (): boolean => {
   if (hasMadd !== undefined) return hasMadd;
   const probe = moduleBuilder();
   probe.func({ params: ["v128"], result: "v128" }, (body, x) => body.return(f32x4.relaxed_madd(x, x, x)));
-  hasMadd = isValid(probe.bytes());
+  const bytes = probe.bytes();
+  if (!isValid(bytes)) setFlagsFromString("--experimental-wasm-relaxed-simd");
+  hasMadd = isValid(bytes);
   return hasMadd;
 };
 

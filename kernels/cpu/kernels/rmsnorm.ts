@@ -1,10 +1,10 @@
 import type { CallStep } from "../../plan/steps.js";
 import { startOf } from "../emit/map.js";
-import { fixedKernel, floatWord, type Launch } from "../launch.js";
+import { blocksFor, cut, fixedKernel, floatWord, type Launch, moved, type Word } from "../launch.js";
 import { accumulateDouble, eachVector, insideOr, roundDouble, storeSome, sumOfLanes, zeroRow } from "../rows.js";
 import type { F32, I32, V128 } from "../wasm/expression.js";
 import type { Body, Local } from "../wasm/module.js";
-import { f32, f32x4, i32, v128 } from "../wasm/ops.js";
+import { f32, f32x4, f64x2, i32, v128 } from "../wasm/ops.js";
 import { rowsOf } from "./softmax.js";
 
 /** 1/rms of a row, in every lane. */
@@ -33,7 +33,8 @@ const rmsnormKernel = fixedKernel("rmsnorm", ["x", "w", "out", "rows", "width", 
 });
 
 /**
- * dx = r·(g - x·r²·mean(g·x)) with g = ct·w and r = 1/rms; dw = Σ_rows ct·x·r, summed in f64 over the rows.
+ * dx = r·(g - x·r²·mean(g·x)) with g = ct·w and r = 1/rms; dw = Σ_rows ct·x·r, summed in f64 over the rows of each block and
+ * then over the blocks.
  */
 const gradientKernel = fixedKernel(
   "rmsnorm.vjp",
@@ -62,22 +63,60 @@ const gradientKernel = fixedKernel(
       });
       for (const pointer of [ct, x, out]) body.advance(pointer, bytes);
     });
-    body.set(sum, sums);
-    eachVector(body, width, [out], (left, to) => {
-      storeSome(body, to, roundDouble(sum), left);
-      body.advance(sum, 32);
-    });
   },
 );
 
-export const launchRmsnorm = ({ inputs, attrs, output }: CallStep): Launch[] => {
-  const [rows, width] = rowsOf(inputs[0].shape);
-  const words = [...inputs.map(startOf), startOf(output), rows, width, floatWord(attrs.eps as number)];
-  return [{ kernel: rmsnormKernel, words, scratch: 0 }];
+/** Joins the sums of `count` blocks, `stride` bytes apart: in the first one's place, then in f32. */
+const weightKernel = fixedKernel("rmsnorm.vjp weight", ["sums", "count", "stride", "out", "width"], (body, arg) => {
+  const { sums, count, stride, out, width } = arg;
+  const part = body.let(sums);
+  body.times(i32.sub(count, i32.const(1)), () => {
+    body.advance(part, stride);
+    const from = body.let(part);
+    const to = body.let(sums);
+    body.range(0, width, 2, () => {
+      body.do(v128.store(to, f64x2.add(v128.load(to), v128.load(from))));
+      body.advance(from, 16);
+      body.advance(to, 16);
+    });
+  });
+  eachVector(body, width, [out], (left, to) => {
+    storeSome(body, to, roundDouble(sums), left);
+    body.advance(sums, 32);
+  });
+});
+
+export const launchRmsnorm = ({ inputs: [x, w], attrs, output }: CallStep): Launch[] => {
+  const [rows, width] = rowsOf(x.shape);
+  const blocks = cut(rows, blocksFor(0.6 * rows * width)).map(({ from, size }): Word[] => [
+    moved(startOf(x), from * width),
+    startOf(w),
+    moved(startOf(output), from * width),
+    size,
+    width,
+    floatWord(attrs.eps as number),
+  ]);
+  return [{ kernel: rmsnormKernel, blocks }];
 };
 
-export const launchRmsnormGradient = ({ inputs, attrs, output }: CallStep): Launch[] => {
-  const [rows, width] = rowsOf(inputs[0].shape);
-  const words = [...inputs.map(startOf), startOf(output), rows, width, floatWord(attrs.eps as number), { scratch: 0 }];
-  return [{ kernel: gradientKernel, words, scratch: 8 * width + 64 }];
+export const launchRmsnormGradient = ({ inputs: [ct, x, w], attrs, output }: CallStep): Launch[] => {
+  const [rows, width] = rowsOf(x.shape);
+  const parts = cut(rows, blocksFor(2 * rows * width));
+  const bytes = 64 * Math.ceil((8 * width + 64) / 64);
+  const blocks = parts.map(({ from, size }, i): Word[] => [
+    moved(startOf(ct), from * width),
+    moved(startOf(x), from * width),
+    startOf(w),
+    moved(startOf(output), from * width),
+    size,
+    width,
+    floatWord(attrs.eps as number),
+    { common: bytes * i },
+  ]);
+  const common = bytes * parts.length;
+  const dw = moved(startOf(output), rows * width);
+  return [
+    { kernel: gradientKernel, blocks, common },
+    { kernel: weightKernel, blocks: [[{ common: 0 }, parts.length, bytes, dw, width]], common },
+  ];
 };

@@ -1,7 +1,7 @@
 import { sizeOf } from "../../../core/index.js";
 import type { CallStep } from "../../plan/steps.js";
 import { startOf } from "../emit/map.js";
-import { fixedKernel, type Launch } from "../launch.js";
+import { blocksFor, cut, fixedKernel, type Launch, moved, type Word } from "../launch.js";
 import { exp } from "../math/f32.js";
 import { eachVector, insideOr, rowMax, scaleRow, storeSome, sumOfLanes } from "../rows.js";
 import type { I32 } from "../wasm/expression.js";
@@ -57,10 +57,20 @@ export const rowsOf = (shape: readonly number[]): [number, number] => [
 
 export const launchSoftmax = ({ inputs, output }: CallStep): Launch[] => {
   const [rows, width] = rowsOf(inputs[0].shape);
-  return [{ kernel: softmaxKernel, words: [...inputs.map(startOf), startOf(output), rows, width], scratch: 0 }];
+  const blocks = cut(rows, blocksFor(2 * rows * width)).map(({ from, size }): Word[] => [
+    ...[...inputs, output].map((view) => moved(startOf(view), from * width)),
+    size,
+    width,
+  ]);
+  return [{ kernel: softmaxKernel, blocks }];
 };
 
 export const launchSoftmaxGradient = ({ inputs, output }: CallStep): Launch[] => {
   const [rows, width] = rowsOf(inputs[0].shape);
-  return [{ kernel: gradientKernel, words: [...inputs.map(startOf), startOf(output), rows, width], scratch: 0 }];
+  const blocks = cut(rows, blocksFor(3 * rows * width)).map(({ from, size }): Word[] => [
+    ...[...inputs, output].map((view) => moved(startOf(view), from * width)),
+    size,
+    width,
+  ]);
+  return [{ kernel: gradientKernel, blocks }];
 };

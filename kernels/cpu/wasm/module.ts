@@ -45,7 +45,8 @@ export interface ModuleBuilder {
   ) => FunctionRef<R>;
   /** The function of that name, written on first use: helpers come along only where they are called. */
   readonly once: <R extends ValueType | undefined>(name: string, make: () => FunctionRef<R>) => FunctionRef<R>;
-  readonly bytes: () => Uint8Array<ArrayBuffer>;
+  /** The module; its memory is shared between threads, or not. */
+  readonly bytes: (isShared?: boolean) => Uint8Array<ArrayBuffer>;
 }
 
 /** A call as a value. */
@@ -155,11 +156,7 @@ const startBody = (module: ModuleBuilder, params: readonly ValueType[]): Code =>
   return { body, finish };
 };
 
-const concat = (parts: readonly (readonly number[])[]): number[] => {
-  const all: number[] = [];
-  for (const part of parts) for (const byte of part) all.push(byte);
-  return all;
-};
+const concat = (parts: readonly (readonly number[])[]): number[] => ([] as number[]).concat(...parts);
 
 const vector = (items: readonly (readonly number[])[]): number[] => {
   const count: number[] = [];
@@ -213,10 +210,10 @@ export const moduleBuilder = (): ModuleBuilder => {
       helpers.set(name, fn);
       return fn;
     },
-    bytes: () => {
+    bytes: (isShared = false) => {
       const maximum: number[] = [];
       unsignedLeb(MAX_PAGES, maximum);
-      const memory = concat([text("env"), text("memory"), [0x02, 0x01, 0x00], maximum]);
+      const memory = concat([text("env"), text("memory"), [0x02, isShared ? 0x03 : 0x01, 0x00], maximum]);
       const numbers = (n: number) => {
         const out: number[] = [];
         unsignedLeb(n, out);

@@ -51,6 +51,8 @@ export const lower = (step: Step, lowering: Lowering): Kernel[] => {
       return reduceKernels(step, lowering);
     case "matmul":
       return matmulKernels(step, lowering);
+    case "batch":
+      return step.steps.flatMap((one) => lower(one, lowering));
     case "call": {
       const kernels = calls[step.name];
       if (kernels === undefined) throw new DeviceError(`webgpu: no kernel for ${step.name}`);

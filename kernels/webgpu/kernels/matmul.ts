@@ -2,7 +2,7 @@ import { sizeOf } from "../../../core/index.js";
 import { collapse } from "../../plan/collapse.js";
 import type { MatmulStep, ReduceStep, View } from "../../plan/steps.js";
 import { type Builder, builder, type Kernel, scratch, vector } from "../wgsl/module.js";
-import { plus, walk } from "../wgsl/walk.js";
+import { indent, plus, walk } from "../wgsl/walk.js";
 import type { Lowering } from "./lowering.js";
 import { mapKernels } from "./map.js";
 import { reduceKernels } from "./reduce.js";
@@ -64,45 +64,69 @@ const matmulText = (step: MatmulStep): MatmulText => {
 
 /** Rows and groups of four columns that one invocation of the register kernel computes. */
 const REGISTER_TILE = { rows: 8, quads: 2 };
+/** Invocations of its workgroup: lavapipe's vector. */
+const LANES = 8;
+
+const powerAbove = (x: number): number => 2 ** Math.ceil(Math.log2(x));
+
+/** Can rows of b be read four elements at a time? */
+const readsQuads = ({ a, b }: MatmulStep): boolean =>
+  b.strides[b.strides.length - 1] === 1 &&
+  [b.offset, b.shape[b.shape.length - 1], ...b.strides.slice(0, -1)].every((x) => x % 4 === 0) &&
+  a.buffer !== b.buffer;
 
 /**
  * For adapters that run on the CPU: no barrier, no shared memory; each invocation keeps a tile in registers and walks the
- * inner axis. Rows and columns past the edge repeat the last one and are not stored.
+ * inner axis. The lanes of a workgroup lie beside each other, so that elements of a are one load for all of them (a driver
+ * that sees so keeps them in scalar registers); narrow products put them below each other. The inner axis is not unrolled:
+ * that doubled the time on lavapipe. Rows and columns past the edge repeat the last one and are not stored.
  */
 const registerKernel = (step: MatmulStep): Kernel => {
   const { k, sizes, m, n, bases, a, b } = matmulText(step);
-  const rows = Math.min(REGISTER_TILE.rows, 2 ** Math.ceil(Math.log2(sizes.m)));
+  const rows = Math.min(REGISTER_TILE.rows, powerAbove(sizes.m));
   const columns = 4 * REGISTER_TILE.quads;
-  const down = Math.ceil(sizes.m / rows);
-  const across = Math.ceil(sizes.n / columns);
-  const tiles = down * across * sizes.batch;
+  const lanesAcross = Math.min(LANES, powerAbove(Math.ceil(sizes.n / columns)));
+  const down = Math.ceil(sizes.m / (rows * (LANES / lanesAcross)));
+  const across = Math.ceil(sizes.n / (columns * lanesAcross));
+  const groups = down * across * sizes.batch;
   const [downText, acrossText] = [k.param(down), k.param(across)];
   const out = k.buffer(step.output.buffer, "f32", "write");
   const offset = k.param(step.output.offset);
   const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
   const quads = upTo(REGISTER_TILE.quads);
-  const quadOfB = (q: number) =>
-    upTo(4)
+  const inQuads = readsQuads(step);
+  const quadOfB = (q: number) => {
+    if (inQuads) return k.buffer(step.b.buffer, "f32", "quads").load(`down_b + n${4 * q}`);
+    return `vec4<f32>(${upTo(4)
       .map((c) => b.load(`down_b + n${4 * q + c}`))
-      .join(", ");
+      .join(", ")})`;
+  };
+  const [laneRow, laneColumn] =
+    lanesAcross === LANES
+      ? ["0u", "lane"]
+      : lanesAcross === 1
+        ? ["lane", "0u"]
+        : [`lane / ${lanesAcross}u`, `lane % ${lanesAcross}u`];
   const lines = [
-    "let tile = group * 4u + lane;",
-    `if (tile >= ${k.param(tiles)}) { return; }`,
-    `let column = tile % ${acrossText} * ${columns}u;`,
-    `let above = tile / ${acrossText};`,
-    `let row = above % ${downText} * ${rows}u;`,
-    `let batch = above / ${downText};`,
+    `let tile = min(group, ${k.param(groups)} - 1u);`, // no early return: it would mask all that follows
+    // Down first: neighbours read the same columns of b.
+    `let beside = tile / ${downText};`,
+    `let row = (tile % ${downText} * ${LANES / lanesAcross}u + ${laneRow}) * ${rows}u;`,
+    `let column = (beside % ${acrossText} * ${lanesAcross}u + ${laneColumn}) * ${columns}u;`,
+    `let batch = beside / ${acrossText};`,
     ...bases,
     ...upTo(rows).map((i) => `let m${i} = ${a.outer(`min(row + ${i}u, ${m} - 1u)`)};`),
-    ...upTo(columns).map((i) => `let n${i} = ${b.unit(`min(column + ${i}u, ${n} - 1u)`)};`),
+    ...upTo(columns)
+      .filter((i) => !inQuads || i % 4 === 0)
+      .map((i) => `let n${i} = ${b.unit(`min(column + ${i}u, ${n} - ${inQuads ? 4 : 1}u)`)};`),
     ...upTo(rows).flatMap((i) => quads.map((q) => `var c${i}_${q} = vec4<f32>();`)),
     `for (var s = 0u; s < ${k.param(sizes.inner)}; s++) {`,
     `  let along_a = ${a.unit("s")};`,
     `  let down_b = ${b.outer("s")};`,
-    ...quads.map((q) => `  let b${q} = vec4<f32>(${quadOfB(q)});`),
+    ...quads.map((q) => `  let b${q} = ${quadOfB(q)};`),
     ...upTo(rows).flatMap((i) => [
-      `  let a${i} = ${a.load(`m${i} + along_a`)};`,
-      ...quads.map((q) => `  c${i}_${q} += a${i} * b${q};`),
+      `  let a${i} = vec4<f32>(${a.load(`m${i} + along_a`)});`,
+      ...quads.map((q) => `  c${i}_${q} = fma(a${i}, b${q}, c${i}_${q});`),
     ]),
     "}",
     ...upTo(rows).flatMap((i) => [
@@ -115,7 +139,7 @@ const registerKernel = (step: MatmulStep): Kernel => {
       "}",
     ]),
   ];
-  return k.finish({ workgroupSize: 4, workgroups: Math.ceil(tiles / 4), body: lines.map((l) => `  ${l}`).join("\n") });
+  return k.finish({ workgroupSize: LANES, workgroups: groups, body: indent(lines) });
 };
 
 const TILE = 64;

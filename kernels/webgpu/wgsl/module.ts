@@ -45,7 +45,8 @@ export interface Builder {
   readonly param: (value: number) => string;
   /** A number that is data: f32. Infinity and NaN may be passed so, though WGSL has no literal for them. */
   readonly floatParam: (value: number) => string;
-  readonly buffer: (buffer: number, dtype: DType, mode: "read" | "write" | "atomic") => Access;
+  /** "quads": read only, four at once, each at an address that is a multiple of four; no other access to that buffer. */
+  readonly buffer: (buffer: number, dtype: DType, mode: "read" | "write" | "atomic" | "quads") => Access;
   /** A name for a helper function; its text is added once. */
   readonly helper: (name: HelperName) => string;
   /** Text outside the entry point. */
@@ -65,6 +66,7 @@ interface Bound {
   readonly dtypes: Set<DType>;
   written: boolean;
   atomic: boolean;
+  quads: boolean;
 }
 
 /** How elements of `dtype` pass through a buffer that holds f32 (only f32 in it) or raw words. */
@@ -106,10 +108,11 @@ export const builder = (label: string): Builder => {
     floatParam: (value) => `bitcast<f32>(${param(bitsOf(value))})`,
     buffer: (buffer, dtype, mode) => {
       let at = bound.findIndex((b) => b.buffer === buffer);
-      if (at < 0) at = bound.push({ buffer, dtypes: new Set(), written: false, atomic: false }) - 1;
+      if (at < 0) at = bound.push({ buffer, dtypes: new Set(), written: false, atomic: false, quads: false }) - 1;
       bound[at].dtypes.add(dtype);
-      bound[at].written ||= mode !== "read";
+      bound[at].written ||= mode === "write" || mode === "atomic";
       bound[at].atomic ||= mode === "atomic";
+      bound[at].quads ||= mode === "quads";
       return {
         load: (address) => `load_B${at}_${dtype}(${address})`,
         store: (address, value) => `store_B${at}_${dtype}(${address}, ${value});`,
@@ -119,7 +122,12 @@ export const builder = (label: string): Builder => {
     helper: need,
     declare: (text) => void declarations.push(text),
     finish: ({ workgroupSize, workgroups, body }) => {
-      const buffers = bound.map(({ dtypes, written, atomic }, at) => {
+      const buffers = bound.map(({ dtypes, written, atomic, quads }, at) => {
+        if (quads)
+          return [
+            `@group(0) @binding(${at + 1}) var<storage, read> B${at}: array<vec4<f32>>;`,
+            `fn load_B${at}_f32(i: u32) -> vec4<f32> { return B${at}[i / 4u]; }\n`,
+          ].join("\n");
         const raw = [...dtypes].some((dtype) => dtype !== "f32");
         const mode = written ? "read_write" : "read";
         const type = atomic ? "atomic<u32>" : raw ? "u32" : "f32";

@@ -1,7 +1,7 @@
 /** Weights on their way in and out of files: f32 ↔ bf16 and f16. */
 import assert from "node:assert/strict";
-import { decodeHalves, encodeHalves } from "../models/dtypes.js";
-import { bench, type Case } from "./suite.js";
+import { decodeHalves, encodeHalves } from "../../models/dtypes.js";
+import { bench, type Case } from "../suite.js";
 
 const length = 1 << 20;
 const values = Float32Array.from({ length }, (_, index) => ((index % 4096) - 2048) / 8);

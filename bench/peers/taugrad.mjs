@@ -1,0 +1,98 @@
+/** The works on taugrad's cpu device, from the built package, as a user writes them. */
+import { MLP, mlpInput, mlpLabels, mlpWeights, N, noise, TINY, tinyIds, tinyWeights } from "./data.mjs";
+import { measureMatmul, measureSteps } from "./measure.mjs";
+
+/** A subpath of the built package. */
+const built = (subpath) => import(new URL(`../../dist/${subpath}.js`, import.meta.url).href);
+const {
+  add,
+  compile,
+  crossEntropy,
+  dispose,
+  evaluate,
+  matmul,
+  maximum,
+  mean,
+  neg,
+  read,
+  tensor,
+  upload,
+  valueAndGrad,
+} = await built("index");
+const { open } = await built("devices");
+const { hiddenStates, logits, parseConfig, tokenLogps } = await built("models");
+const { adamW } = await built("optim");
+
+const device = await open("cpu");
+const onDevice = (data, shape) => upload(tensor(data, shape), device);
+
+const training = (weights, loss, data, { lr, weightDecay }) => {
+  const rule = adamW({ weightDecay });
+  const params = Object.fromEntries(weights.map(([name, shape, values]) => [name, tensor(values, shape)]));
+  const step = compile(
+    (state, given, rate) => {
+      const [value, grads] = valueAndGrad((p) => loss(p, given))(state.params);
+      return { value, state: rule.update(state, grads, { lr: rate }) };
+    },
+    device,
+    { donate: [0] },
+  );
+  let state = evaluate(rule.init(params), device);
+  return async () => {
+    const out = step(state, data, lr);
+    state = out.state;
+    const [value] = await read(out.value);
+    dispose(out.value);
+    return value;
+  };
+};
+
+const works = {
+  matmul: async () => {
+    const [a, b] = [onDevice(noise(N * N, 1), [N, N]), onDevice(noise(N * N, 2), [N, N])];
+    const product = compile((x, y) => matmul(x, y), device);
+    const marker = onDevice(new Float32Array(1), [1]);
+    await measureMatmul(
+      () => read(product(a, b)),
+      async () => {
+        dispose(product(a, b));
+        await read(marker); // after all that was asked for
+      },
+    );
+  },
+  mlp: async () => {
+    const last = MLP.sizes.length - 2;
+    const loss = (params, { x, labels }) => {
+      let h = x;
+      for (let i = 0; i <= last; i++) {
+        const out = add(matmul(h, params[`w${i}`]), params[`b${i}`]);
+        h = i < last ? maximum(out, 0) : out;
+      }
+      return mean(crossEntropy(h, labels));
+    };
+    const data = { x: onDevice(mlpInput(), [MLP.batch, MLP.sizes[0]]), labels: onDevice(mlpLabels(), [MLP.batch]) };
+    await measureSteps("mlp", training(mlpWeights(), loss, data, { lr: MLP.lr, weightDecay: 0 }), 30);
+  },
+  tiny: async () => {
+    const { B, T, V, D, H, F, layers, eps, theta, lr } = TINY;
+    const config = parseConfig({
+      model_type: "qwen2",
+      hidden_size: D,
+      num_hidden_layers: layers,
+      num_attention_heads: H,
+      intermediate_size: F,
+      vocab_size: V,
+      tie_word_embeddings: true,
+      rms_norm_eps: eps,
+      rope_theta: theta,
+      max_position_embeddings: T,
+    });
+    const loss = (params, { ids }) =>
+      neg(mean(tokenLogps(logits(params, config, hiddenStates(params, config, ids)), ids)));
+    const data = { ids: onDevice(tinyIds(), [B, T]) };
+    await measureSteps("tiny_qwen2", training(tinyWeights(), loss, data, { lr, weightDecay: 0.01 }), 10);
+  },
+};
+
+await works[process.argv[2]]();
+await device.close();

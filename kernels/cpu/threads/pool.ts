@@ -1,0 +1,160 @@
+import { availableParallelism } from "node:os";
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import { DeviceError, InputError } from "../../../core/index.js";
+import type { Memory, WasmModule } from "../wasm/host.js";
+import { CONTROL, JOB } from "./control.js";
+import { SPINS, WORKER } from "./worker.js";
+
+/** Functions of one module, by their names in it. */
+export interface Part {
+  readonly module: WasmModule;
+  readonly names: readonly string[];
+}
+
+/** One launch as threads see it. */
+export interface Job {
+  readonly fn: number;
+  readonly run: (args: number) => void;
+  readonly blocks: number;
+  /** Is it done before a thread could wake? Then the main thread does it alone. */
+  readonly isShort?: boolean;
+  /** Address of the first block, and bytes from one to the next. */
+  readonly args: number;
+  readonly stride: number;
+  /** Address of the main thread's scratch memory; that of thread t lies t·scratchStride further on. */
+  scratch: number;
+  readonly scratchStride: number;
+  /** Pairs (byte of the block, byte of the scratch memory). */
+  readonly patches: readonly number[];
+}
+
+/** The threads of a device. The main one is thread 0, and works too. */
+export interface Pool {
+  readonly threads: number;
+  /** Makes functions known; they are numbered in order. */
+  readonly learn: (part: Part) => void;
+  /** Runs all blocks of a launch. Errors: DeviceError if a kernel traps. */
+  readonly run: (job: Job) => void;
+  readonly close: () => void;
+}
+
+/** How many threads a person wants: TAUGRAD_THREADS, else all cores. Errors: InputError unless it is an integer ≥ 1. */
+export const wantedThreads = (): number => {
+  const text = process.env.TAUGRAD_THREADS;
+  if (text === undefined || text === "") return Math.min(availableParallelism(), 64);
+  const wanted = Number(text);
+  if (!Number.isInteger(wanted) || wanted < 1 || wanted > 256)
+    throw new InputError(`TAUGRAD_THREADS=${text}: the number of threads must be an integer, 1 to 256`);
+  return wanted;
+};
+
+/** Milliseconds after which a sleeping main thread looks again. */
+const NAP = 5;
+
+/**
+ * Threads over one memory. Workers start with the first launch that has several blocks; until they are there, and if they
+ * never come, the main thread runs the blocks itself. They keep no process alive.
+ */
+export const createPool = (memory: Memory, threads: number): Pool => {
+  let control = new Int32Array(memory.buffer, 0, 256);
+  const parts: Part[] = [];
+  let ports: MessagePort[] = [];
+  let isStarted = threads === 1;
+
+  const start = (): void => {
+    isStarted = true;
+    for (let thread = 1; thread < threads; thread++) {
+      const { port1, port2 } = new MessageChannel();
+      try {
+        const worker = new Worker(WORKER, {
+          eval: true,
+          workerData: { memory, port: port2, thread },
+          transferList: [port2],
+          // Nothing that the main program was started with is for the workers.
+          execArgv: [],
+          env: {},
+        });
+        worker.on("error", () => {}); // one thread less
+        worker.unref();
+      } catch {
+        port1.close();
+        return;
+      }
+      port1.unref();
+      for (const part of parts) port1.postMessage(part);
+      ports.push(port1);
+    }
+  };
+
+  const take = (blocks: number): number => {
+    for (;;) {
+      const left = Atomics.load(control, CONTROL.left);
+      if (left <= 0) return -1;
+      if (Atomics.compareExchange(control, CONTROL.left, left, left - 1) === left) return blocks - left;
+    }
+  };
+  const awaitBlocks = (blocks: number): void => {
+    for (let spins = SPINS; spins > 0; spins--) if (Atomics.load(control, CONTROL.done) === blocks) return;
+    Atomics.store(control, CONTROL.waits, 1);
+    for (let done = Atomics.load(control, CONTROL.done); done < blocks; done = Atomics.load(control, CONTROL.done))
+      Atomics.wait(control, CONTROL.done, done, NAP);
+    Atomics.store(control, CONTROL.waits, 0);
+  };
+  const runBlock = ({ run, args, stride, scratch, patches }: Job, block: number): void => {
+    const at = args + block * stride;
+    if (patches.length > 0) {
+      if (at + stride > control.byteLength) control = new Int32Array(memory.buffer);
+      for (let i = 0; i < patches.length; i += 2) control[(at + patches[i]) / 4] = scratch + patches[i + 1];
+    }
+    run(at);
+  };
+
+  return {
+    threads,
+    learn: (part) => {
+      parts.push(part);
+      for (const port of ports) port.postMessage(part);
+    },
+    run: (job) => {
+      const { blocks } = job;
+      if (threads === 1 || blocks === 1 || job.isShort) {
+        for (let block = 0; block < blocks; block++) runBlock(job, block);
+        return;
+      }
+      if (!isStarted) start();
+      const at = CONTROL.job;
+      control[at + JOB.fn] = job.fn;
+      control[at + JOB.blocks] = blocks;
+      control[at + JOB.args] = job.args;
+      control[at + JOB.stride] = job.stride;
+      control[at + JOB.scratch] = job.scratch;
+      control[at + JOB.scratchStride] = job.scratchStride;
+      control[at + JOB.patches] = job.patches.length / 2;
+      for (let i = 0; i < job.patches.length; i++) control[at + JOB.firstPatch + i] = job.patches[i];
+      Atomics.store(control, CONTROL.done, 0);
+      Atomics.store(control, CONTROL.left, blocks);
+      if (Atomics.load(control, CONTROL.sleepers) > 0) Atomics.notify(control, CONTROL.left, blocks - 1);
+      let trap: unknown;
+      for (let block = take(blocks); block >= 0; block = take(blocks)) {
+        try {
+          runBlock(job, block);
+        } catch (error) {
+          trap = error;
+        }
+        Atomics.add(control, CONTROL.done, 1);
+      }
+      awaitBlocks(blocks);
+      const failed = Atomics.exchange(control, CONTROL.failed, 0);
+      if (trap !== undefined) throw trap;
+      if (failed > 0) throw new DeviceError("cpu: a kernel failed on a worker thread");
+    },
+    close: () => {
+      if (threads === 1) return;
+      Atomics.store(control, CONTROL.stop, 1);
+      Atomics.store(control, CONTROL.left, -1);
+      Atomics.notify(control, CONTROL.left);
+      for (const port of ports) port.close();
+      ports = [];
+    },
+  };
+};

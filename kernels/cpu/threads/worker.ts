@@ -1,0 +1,62 @@
+import { CONTROL, JOB } from "./control.js";
+
+/** Turns of the waiting loop before a thread goes to sleep: some tens of microseconds. */
+export const SPINS = 20_000;
+
+/**
+ * What a worker thread runs, as text: so no bundler has to know of a second entry point. It waits for blocks, takes them one
+ * by one, and sleeps when there are none for a while. Modules come by a port that it looks into when a launch calls a function
+ * that it does not know.
+ */
+export const WORKER = `
+const { workerData, receiveMessageOnPort } = require("node:worker_threads");
+const { memory, port, thread } = workerData;
+const LEFT = ${CONTROL.left}, DONE = ${CONTROL.done}, SLEEPERS = ${CONTROL.sleepers}, WAITS = ${CONTROL.waits};
+const FAILED = ${CONTROL.failed}, STOP = ${CONTROL.stop}, JOB = ${CONTROL.job};
+let words = new Int32Array(memory.buffer);
+const functions = [];
+const functionOf = (id) => {
+  while (functions.length <= id) {
+    const { module, names } = receiveMessageOnPort(port).message;
+    const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+    for (const name of names) functions.push(exports[name]);
+  }
+  return functions[id];
+};
+const run = (block) => {
+  const args = (words[JOB + ${JOB.args}] >>> 0) + block * words[JOB + ${JOB.stride}];
+  const scratch = words[JOB + ${JOB.scratch}] + thread * words[JOB + ${JOB.scratchStride}];
+  const patches = words[JOB + ${JOB.patches}];
+  if (args + words[JOB + ${JOB.stride}] > words.byteLength) words = new Int32Array(memory.buffer);
+  for (let i = 0; i < patches; i++) {
+    const at = JOB + ${JOB.firstPatch} + 2 * i;
+    words[(args + words[at]) >>> 2] = scratch + words[at + 1];
+  }
+  functionOf(words[JOB + ${JOB.fn}])(args);
+};
+const take = () => {
+  for (;;) {
+    const left = Atomics.load(words, LEFT);
+    if (left <= 0) return -1;
+    if (Atomics.compareExchange(words, LEFT, left, left - 1) === left) return words[JOB + ${JOB.blocks}] - left;
+  }
+};
+while (Atomics.load(words, STOP) === 0) {
+  for (let spins = ${SPINS}; spins > 0 && Atomics.load(words, LEFT) === 0; spins--);
+  if (Atomics.load(words, LEFT) === 0) {
+    Atomics.add(words, SLEEPERS, 1);
+    if (Atomics.load(words, STOP) === 0) Atomics.wait(words, LEFT, 0);
+    Atomics.sub(words, SLEEPERS, 1);
+  }
+  for (let block = take(); block >= 0; block = take()) {
+    try {
+      run(block);
+    } catch {
+      Atomics.add(words, FAILED, 1);
+    }
+    Atomics.add(words, DONE, 1);
+    if (Atomics.load(words, WAITS) === 1) Atomics.notify(words, DONE);
+  }
+}
+port.close();
+`;

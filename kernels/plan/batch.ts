@@ -1,0 +1,64 @@
+import { BYTES, sizeOf, type Tensor } from "../../core/index.js";
+import { collapse } from "./collapse.js";
+import type { BaseStep, Lowered } from "./lower.js";
+import { spelled } from "./simplify.js";
+
+/** Most elements that a step works through to count as small: larger ones are worth a launch each. */
+const SMALL = 65_536;
+
+type Small = Extract<BaseStep, { readonly kind: "map" | "reduce" }>;
+
+/** How a step walks its views, as far as its code depends on it: which strides are 0, 1, or any other. */
+const patternOf = (step: Small): string => {
+  const views = step.kind === "map" ? [...step.inputs, ...step.outputs.map(({ view }) => view)] : step.inputs;
+  const iotas = step.body.flatMap((x) => (x.op === "iota" ? [x.strides] : []));
+  const shape = step.kind === "map" ? step.shape : [...step.kept, ...step.reduced];
+  const barriers = step.kind === "map" ? [] : [step.kept.length];
+  const space = collapse({ shape, strides: [...views.map(({ view }) => view.strides), ...iotas] }, barriers);
+  return space.strides.map((strides) => strides.map((n) => (n > 1 ? "s" : n)).join("")).join(" ");
+};
+
+/** Equal for steps that one kernel can run, undefined for what is no small map or reduction. */
+const kinOf = (step: BaseStep): string | undefined => {
+  if (step.kind !== "map" && step.kind !== "reduce") return undefined;
+  const size = step.kind === "map" ? sizeOf(step.shape) : sizeOf([...step.kept, ...step.reduced]);
+  if (size > SMALL) return undefined;
+  const results =
+    step.kind === "map" ? step.outputs.map(({ value, dtype }) => `${value}:${dtype}`) : `${step.reduce}:${step.dtype}`;
+  // Strides of iotas are in the pattern.
+  const body = step.body.map((x) => (x.op === "iota" ? x.dtype : x));
+  return JSON.stringify([step.kind, results, patternOf(step), body], (_, x) =>
+    typeof x === "number" ? spelled(x) : x,
+  );
+};
+
+/** What scheduling needs to know to bring alike steps together. */
+export interface Kin {
+  /** Steps with equal names may run as one. */
+  readonly name: string;
+  /** Bytes of intermediate values that it writes: what running it ahead of its turn costs. */
+  readonly writes: number;
+  /** Bytes of intermediate values that it reads: what letting it wait may cost. */
+  readonly reads: number;
+}
+
+/** The kin of a lowered step; `isTemporary` names the bases that are neither given nor results. */
+export const kinship = ({ step, reads, writes }: Lowered, isTemporary: (base: Tensor) => boolean): Kin | undefined => {
+  const name = kinOf(step);
+  if (name === undefined) return undefined;
+  const bytes = (bases: readonly Tensor[]) =>
+    bases.reduce((n, base) => (isTemporary(base) ? n + BYTES * sizeOf(base.shape) : n), 0);
+  return { name, writes: bytes(writes), reads: bytes(reads) };
+};
+
+/** Steps that run as one. */
+export const batched = (members: readonly Lowered[]): Lowered => {
+  if (members.length === 1) return members[0];
+  const steps = members.flatMap(({ step }) => (step.kind === "map" || step.kind === "reduce" ? [step] : []));
+  return {
+    step: { kind: "batch", steps },
+    reads: members.flatMap(({ reads }) => reads),
+    writes: members.flatMap(({ writes }) => writes),
+    key: members[0].key,
+  };
+};

@@ -1,0 +1,103 @@
+import { sizeOf, type Tensor } from "../../core/index.js";
+import type { BaseStep, BaseView, Lowered } from "./lower.js";
+import { isContiguous } from "./strided.js";
+
+/** When a base is first written (at `from`; inputs: -1) and last touched, in steps. */
+export interface Life {
+  readonly from: number;
+  to: number;
+}
+
+/** First and last step of every base that steps write; inputs and constants that they read begin at -1. */
+export const livesOf = (steps: readonly Lowered[]): Map<Tensor, Life> => {
+  const lives = new Map<Tensor, Life>();
+  steps.forEach(({ reads, writes }, at) => {
+    for (const [bases, from] of [
+      [reads, -1],
+      [writes, at],
+    ] as const)
+      for (const base of bases) {
+        const life = lives.get(base);
+        if (life === undefined) lives.set(base, { from, to: at });
+        else life.to = at;
+      }
+  });
+  return lives;
+};
+
+const isWhole = ({ base, view }: BaseView): boolean =>
+  view.offset === 0 && isContiguous(view) && sizeOf(view.shape) === sizeOf(base.shape);
+
+/** Outputs of a step, each with the bases whose memory may take it while it is written: seen whole, element for element. */
+const replaceable = (step: BaseStep): [heir: Tensor, bases: Tensor[]][] => {
+  if (step.kind === "batch") {
+    const readers = new Map<Tensor, number>();
+    for (const one of step.steps)
+      for (const base of new Set(one.inputs.map((input) => input.base)))
+        readers.set(base, (readers.get(base) ?? 0) + 1);
+    // What another step of the batch reads too must stay.
+    return step.steps
+      .flatMap((one) => replaceable(one))
+      .map(([heir, bases]) => [heir, bases.filter((base) => readers.get(base) === 1)]);
+  }
+  if (step.kind !== "map") return [];
+  const across = new Set(step.inputs.flatMap((input) => (isWhole(input) ? [] : [input.base])));
+  const bases = [...new Set(step.inputs.map(({ base }) => base))].filter((base) => !across.has(base));
+  return step.outputs.flatMap(({ view }) => (isWhole(view) ? [[view.base, bases]] : []));
+};
+
+/** For each base that a map may write over a dying operand of the same size: that operand. `mayDie` names the candidates. */
+export const inPlace = (
+  steps: readonly Lowered[],
+  lives: ReadonlyMap<Tensor, Life>,
+  mayDie: (base: Tensor, heir: Tensor) => boolean,
+): Map<Tensor, Tensor> => {
+  const over = new Map<Tensor, Tensor>();
+  const taken = new Set<Tensor>();
+  steps.forEach(({ step }, at) => {
+    for (const [heir, bases] of replaceable(step)) {
+      if (lives.get(heir)?.from !== at) continue;
+      const free = bases.find((base) => !taken.has(base) && lives.get(base)?.to === at && mayDie(base, heir));
+      if (free === undefined) continue;
+      taken.add(free);
+      over.set(heir, free);
+    }
+  });
+  return over;
+};
+
+/**
+ * Donated inputs and the outputs that take their memory: of the same size, and first written no earlier than the input is
+ * last read (in that very step only where `over` says so). Outputs of one step keep their inputs from run to run.
+ */
+export const donors = (
+  donated: readonly Tensor[],
+  results: readonly Tensor[],
+  lives: ReadonlyMap<Tensor, Life>,
+  over: ReadonlyMap<Tensor, Tensor>,
+): Map<Tensor, Tensor> => {
+  const donorOf = new Map<Tensor, Tensor>();
+  const bySize = new Map<number, Set<Tensor>>();
+  const given = new Set(donated);
+  for (const base of results) {
+    const donor = over.get(base);
+    if (donor === undefined || !given.delete(donor)) continue;
+    donorOf.set(base, donor);
+  }
+  for (const base of given) {
+    const size = sizeOf(base.shape);
+    bySize.set(size, (bySize.get(size) ?? new Set()).add(base));
+  }
+  for (const base of results) {
+    if (donorOf.has(base)) continue;
+    const alike = bySize.get(sizeOf(base.shape)) ?? new Set();
+    const written = lives.get(base)?.from ?? -1;
+    for (const donor of alike)
+      if ((lives.get(donor)?.to ?? -1) < written) {
+        donorOf.set(base, donor);
+        alike.delete(donor);
+        break;
+      }
+  }
+  return donorOf;
+};
