@@ -71,7 +71,7 @@ const numbersOf = (base: Tensor): HostData => {
 
 /** A graph as steps over buffers: pure, a function of the graph's structure and the device's abilities. */
 export const plan = (graph: Graph, abilities: Abilities): Plan => {
-  const outputs = simplify(graph.outputs, (op) => abilities.fused.has(op.name));
+  const outputs = simplify(graph.outputs, (op) => abilities.fused.has(op.name), abilities.round ?? Math.fround);
   const { steps: lowered, results } = lower(outputs, abilities.maxBuffers);
   const isResult = new Set(results);
   const isTemporary = (base: Tensor) => base.op.kind !== "leaf" && !isResult.has(base);

@@ -84,21 +84,25 @@ const arithmetic: Readonly<Record<string, (x: number, y: number) => number>> = {
   div: (x, y) => x / y,
 };
 
-/** Arithmetic of literals, 1 − β and the like, done once and in f64, as the definitions do it. */
-const folded = (t: Tensor, [x, y]: readonly Tensor[]): Tensor | undefined => {
-  const [a, b] = [literalOf(x), literalOf(y)];
-  if (a === undefined || b === undefined || t.dtype !== "f32") return undefined;
-  return full(t.shape, arithmetic[t.op.name](a, b));
+/**
+ * Arithmetic of literals, 1 − β and the like, done once and rounded as the program would round it: folding must not change
+ * what is computed (law 13: in f32, 0.02 + 5e-10 is 0.02).
+ */
+const folded = (t: Tensor, inputs: readonly Tensor[], round: (x: number) => number): Tensor | undefined => {
+  const operate = arithmetic[t.op.name];
+  if (operate === undefined || t.dtype !== "f32") return undefined;
+  const [a, b] = inputs.map(literalOf);
+  return a === undefined || b === undefined ? undefined : full(t.shape, round(operate(round(a), round(b))));
 };
 
 /** Local rules: each sees a node with simplified inputs and gives something simpler, or undefined. */
 const rules: Readonly<
   Record<string, (t: Tensor, inputs: readonly Tensor[], uses: (x: Tensor) => number) => Tensor | undefined>
 > = {
-  add: (t, [x, y]) => (literalOf(y) === 0 ? x : literalOf(x) === 0 ? y : (joinPads(x, y) ?? folded(t, [x, y]))),
-  sub: (t, [x, y]) => (literalOf(y) === 0 ? x : folded(t, [x, y])),
-  mul: (t, [x, y]) => (literalOf(y) === 1 ? x : literalOf(x) === 1 ? y : folded(t, [x, y])),
-  div: (t, [x, y]) => (literalOf(y) === 1 ? x : folded(t, [x, y])),
+  add: (_, [x, y]) => (literalOf(y) === 0 ? x : literalOf(x) === 0 ? y : joinPads(x, y)),
+  sub: (_, [x, y]) => (literalOf(y) === 0 ? x : undefined),
+  mul: (_, [x, y]) => (literalOf(y) === 1 ? x : literalOf(x) === 1 ? y : undefined),
+  div: (_, [x, y]) => (literalOf(y) === 1 ? x : undefined),
   reshape: (t, [x], uses) => {
     if (sameShape(x.shape, t.shape)) return x;
     if (x.op.name === "reshape") return reshape(x.inputs[0], t.shape);
@@ -141,13 +145,13 @@ const rules: Readonly<
   },
 };
 
-const applyRules = (outputs: readonly Tensor[]): Tensor[] => {
+const applyRules = (outputs: readonly Tensor[], round: (x: number) => number): Tensor[] => {
   const counts = new Map<Tensor, number>();
   const count = (t: Tensor) => counts.set(t, (counts.get(t) ?? 0) + 1);
   outputs.forEach(count);
   for (const t of reachable(outputs)) t.inputs.forEach(count);
   const uses = (t: Tensor) => counts.get(t) ?? 0;
-  return rewrite(outputs, (t, inputs) => rules[t.op.name]?.(t, inputs, uses));
+  return rewrite(outputs, (t, inputs) => rules[t.op.name]?.(t, inputs, uses) ?? folded(t, inputs, round));
 };
 
 /** Rewrites until nothing changes, in practice three or four passes: reshapes travel up one pointwise run a pass. */
@@ -155,13 +159,18 @@ const MAX_PASSES = 50;
 
 /**
  * The graph a device plans: markers gone, duplicates merged, fused ops without a kernel expanded, views simplified.
- * Duplicates are merged before expansion only: what a fused op recomputes in its gradient stays recomputed.
+ * Duplicates are merged before expansion only: what a fused op recomputes in its gradient stays recomputed. `round` brings
+ * a number to the precision that the program computes in.
  */
-export const simplify = (outputs: readonly Tensor[], hasKernel: (op: Op) => boolean): Tensor[] => {
+export const simplify = (
+  outputs: readonly Tensor[],
+  hasKernel: (op: Op) => boolean,
+  round: (x: number) => number,
+): Tensor[] => {
   const merged = dropMarkers(mergeDuplicates(dropMarkers(outputs, "after")));
   let graph = dropMarkers(expand(merged, hasKernel));
   for (let pass = 0; pass < MAX_PASSES; pass++) {
-    const next = applyRules(graph);
+    const next = applyRules(graph, round);
     if (next.every((t, i) => t === graph[i])) break;
     graph = next;
   }

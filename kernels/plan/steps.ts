@@ -120,4 +120,6 @@ export interface Abilities {
   readonly inPlace: boolean;
   /** Does a batch of alike small steps cost it less than the steps one by one? */
   readonly batches: boolean;
+  /** Brings a number to the precision programs compute in. Default: f32. */
+  readonly round?: (x: number) => number;
 }
