@@ -28,12 +28,12 @@ import {
   assertApart,
   assertNear,
   assertSame,
+  masked,
   masksOver,
   minus,
   numbers,
   path,
   plus,
-  type Run,
   runs,
   times,
   vectors,
@@ -44,11 +44,6 @@ const some = { effort: 0.25 };
 const TINY = 1e-30;
 const alone = (rule: Rule) => optimizer(rule);
 const gradientMasks = (masks: readonly (readonly number[])[]) => (t: number) => ({ gradient: masks[t] });
-/** A run whose gradients were masked by hand. */
-const masked = (run: Run, masks: readonly (readonly number[])[], factor = 1): Run => ({
-  ...run,
-  grads: run.grads.map((g, t) => times(times(g, masks[t]), factor)),
-});
 
 law(
   "lion: Δ = −lr·sign(β1 m + (1−β1) g), and m advances by β2 afterwards",

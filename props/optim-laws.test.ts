@@ -7,11 +7,11 @@ import {
   assertApart,
   assertNear,
   assertSame,
+  masked,
   masksOver,
   minus,
   path,
   plus,
-  type Run,
   runs,
   times,
   vectors,
@@ -25,11 +25,6 @@ const some = { effort: 0.25 };
 
 /** One mask for Δ at each step, as a run takes them. */
 const deltaMasks = (masks: readonly (readonly number[])[]) => (t: number) => ({ delta: masks[t] });
-/** A run whose gradients are masked before the optimizer sees them: ChildTuning. */
-const childTuning = (run: Run, masks: readonly (readonly number[])[], factor = 1): Run => ({
-  ...run,
-  grads: run.grads.map((g, t) => times(times(g, masks[t]), factor)),
-});
 
 law(
   "law 1: p=1, α=0: onDare ≡ paper onTies ≡ Adam",
@@ -71,7 +66,7 @@ law(
   async ([run, [mask]], device) => {
     const fixed = run.grads.map(() => mask);
     const dropped = await path(onDare({ reserveP: 0.5 }), { ...run, masks: deltaMasks(fixed) }, device);
-    const child = await path(paperAdam(), childTuning(run, fixed), device);
+    const child = await path(paperAdam(), masked(run, fixed), device);
     for (const [t, expected] of child.weights.entries()) assertSame(dropped.weights[t], expected, device, `step ${t}`);
   },
   some,
@@ -86,7 +81,7 @@ law(
       { ...run, lr: 0.25, masks: deltaMasks(masks) },
       device,
     );
-    const child = await path(paperAdam(TINY), childTuning({ ...run, lr: 0.25 }, masks, 2), device);
+    const child = await path(paperAdam(TINY), masked({ ...run, lr: 0.25 }, masks, 2), device);
     assertNear(dropped.end, child.end, device);
   },
   some,
@@ -102,7 +97,7 @@ law(
       { ...run, lr: 0.25, masks: deltaMasks(masks) },
       device,
     );
-    const child = await path(paperAdam(TINY, betas), childTuning({ ...run, lr: 0.25 }, masks, 2), device);
+    const child = await path(paperAdam(TINY, betas), masked({ ...run, lr: 0.25 }, masks, 2), device);
     for (const [t, expected] of child.weights.entries()) assertNear(dropped.weights[t], expected, device, `step ${t}`);
   },
   some,
@@ -115,8 +110,8 @@ law(
     const fed = { ...run, lr: 0.25, masks: deltaMasks(masks) };
     const neither = await path(onDare({ reserveP: 0.5, base: sgd() }), fed, device);
     const both = await path(onDare({ reserveP: 0.5, base: sgd(), preset: "official" }), fed, device);
-    assertNear(neither.end, (await path(optimizer(sgd()), childTuning(fed, masks), device)).end, device);
-    assertNear(both.end, (await path(optimizer(sgd()), childTuning(fed, masks, 2), device)).end, device);
+    assertNear(neither.end, (await path(optimizer(sgd()), masked(fed, masks), device)).end, device);
+    assertNear(both.end, (await path(optimizer(sgd()), masked(fed, masks, 2), device)).end, device);
   },
   some,
 );
@@ -135,7 +130,7 @@ check("law 2, trap: with the usual β, fresh masks part from ChildTuning-F at th
     [0, 1],
   ];
   const dropped = await path(onDare({ reserveP: 0.5, eps: TINY }), { ...run, masks: deltaMasks(masks) }, device);
-  const child = await path(paperAdam(TINY), childTuning(run, masks), device);
+  const child = await path(paperAdam(TINY), masked(run, masks), device);
   assertNear(dropped.weights[0], child.weights[0], device);
   assertApart([dropped.weights[1][0]], [child.weights[1][0]], device, "the first weight coasts on its momentum in one");
   assertApart([dropped.weights[1][1]], [child.weights[1][1]], device, "the second has an older moment in the other");
@@ -144,7 +139,7 @@ check("law 2, trap: with the usual β, fresh masks part from ChildTuning-F at th
 check("law 2, trap: SGD with 1/p on one side only differs", async (device) => {
   const run = { start: [0], grads: [[1]], lr: 0.25, masks: () => ({ delta: [1] }) };
   const dropped = await path(onDare({ reserveP: 0.5, base: sgd() }), run, device);
-  assertApart(dropped.end, (await path(optimizer(sgd()), childTuning(run, [[1]], 2), device)).end, device);
+  assertApart(dropped.end, (await path(optimizer(sgd()), masked(run, [[1]], 2), device)).end, device);
 });
 
 law(
@@ -153,8 +148,8 @@ law(
   async ([run, masks], device) => {
     const given = { ...run, lr: 0.25 };
     for (const form of ["paper", "torch"] as const) {
-      const plain = await path(optimizer(adam({ form, eps: TINY })), childTuning(given, masks), device);
-      const scaled = await path(optimizer(adam({ form, eps: TINY })), childTuning(given, masks, 1 / 0.3), device);
+      const plain = await path(optimizer(adam({ form, eps: TINY })), masked(given, masks), device);
+      const scaled = await path(optimizer(adam({ form, eps: TINY })), masked(given, masks, 1 / 0.3), device);
       assertNear(scaled.end, plain.end, device, form);
     }
   },

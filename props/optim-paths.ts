@@ -132,3 +132,9 @@ export const numbers = async (t: Tensor, device: Device): Promise<number[]> => {
   dispose(value);
   return out;
 };
+
+/** A run whose gradients are masked before the optimizer sees them: ChildTuning, by hand. */
+export const masked = (run: Run, masks: readonly (readonly number[])[], factor = 1): Run => ({
+  ...run,
+  grads: run.grads.map((g, t) => times(times(g, masks[t]), factor)),
+});
