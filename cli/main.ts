@@ -16,10 +16,12 @@ const load: { readonly [C in CommandName]: () => Promise<Run<C>> } = {
   logprobs: async () => (await import("./commands/logprobs.js")).logprobsCommand,
   generate: async () => (await import("./commands/generate.js")).generateCommand,
   eval: async () => (await import("./commands/eval.js")).evalCommand,
+  evaluate: async () => (await import("./commands/evaluate.js")).evaluateCommand,
   sft: async () => (await import("./commands/sft.js")).sftCommand,
   dpo: async () => (await import("./commands/dpo.js")).dpoCommand,
   merge: async () => (await import("./commands/merge.js")).mergeCommand,
   demo: async () => (await import("./commands/demo.js")).demoCommand,
+  lab: async () => (await import("./commands/lab.js")).labCommand,
 };
 
 const isCommand = (name: string): name is CommandName => Object.hasOwn(commands, name);

@@ -33,9 +33,11 @@ export const options = {
     "probability that a label is flipped; sigmoid ignores it, as TRL's does",
     0,
   ),
-  batch_size: integer({ from: 1 }, "pairs a batch; the result does not depend on it", 8),
+  batch_size: integer({ from: 1 }, "rows a batch", 8),
   limit: integer({ from: 1 }, "only the first N rows"),
   grad_norms: flag("also the gradient norm of each parameter", false),
+
+  tasks: text("FILE", "YAML with the tasks: name, type, data; see lab/evaluate/README.md"),
 
   recipe: text("CONFIG.yaml", "what to merge and how, in mergekit's YAML"),
   out: text("OUT", "folder for the merged model"),
@@ -95,6 +97,11 @@ export const options = {
   l2_reference: number({ from: 0 }, "λ of a penalty (λ/2)·‖w − reference‖²; default 0"),
   optim_state_dtype: choice(["f32", "bf16"], "how moments and reference delta are stored", "f32"),
   compensated: flag("keep what rounding takes from the weights: one more tensor like them", false),
+
+  quick: flag("a small lab: one world, few learning rates, no analyses; five minutes on two cores", false),
+  smoke: flag("everything in miniature, in seconds: shows that the lab runs here; its numbers mean nothing", false),
+  dry_run: flag("tell what there is to do, and how long it takes, and do nothing", false),
+  processes: integer({ from: 1, to: 256 }, "jobs at a time, one thread each; default: as many as cores"),
 } satisfies Record<string, Option<unknown>>;
 
 export type OptionName = keyof typeof options;
@@ -204,6 +211,14 @@ export const commands = {
     keys: false,
     defaults: {},
   },
+  evaluate: {
+    summary: "score a model on benchmarks: multiple choice, exact and numeric answers, instructions, win rate",
+    usage: "--model DIR --tasks FILE [--output-dir DIR] [--json]",
+    required: ["model", "tasks"],
+    options: ["model", "tasks", "output_dir", "batch_size", "limit", "device", "json"],
+    keys: false,
+    defaults: {},
+  },
   sft: {
     summary: "train on instructions with answers, or on documents",
     usage: "--config FILE [--key value …]",
@@ -245,6 +260,14 @@ export const commands = {
     options: ["device", "output_dir", "seed"],
     keys: false,
     defaults: { output_dir: "runs/demo", seed: 0 },
+  },
+  lab: {
+    summary: "the alignment-tax experiments and their report",
+    usage: "[--quick] [--output-dir DIR] [--processes N] [--dry-run]",
+    required: [],
+    options: ["quick", "smoke", "output_dir", "processes", "dry_run", "json"],
+    keys: false,
+    defaults: { output_dir: "runs/lab" },
   },
 } as const satisfies Record<string, CommandSpec>;
 

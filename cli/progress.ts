@@ -18,9 +18,10 @@ interface ProgressOptions {
 }
 
 interface StepReport {
-  loss: number;
+  /** Where something is trained. */
+  loss?: number;
   /** Tokens that went through this step, padding included. */
-  tokens: number;
+  tokens?: number;
   /** Anything more to show at the end of the line: memory, a margin. */
   more?: string;
 }
@@ -68,12 +69,13 @@ export const progress = (options: ProgressOptions): Progress => {
     const share = total > 0 ? Math.min(1, step / total) : 1;
     const full = Math.round(share * BAR);
     const bar = terminal ? `[${"#".repeat(full)}${"-".repeat(BAR - full)}] ` : "";
-    const parts = [`${label} ${bar}${String(step).padStart(String(total).length)}/${total}`, `loss ${loss.toFixed(4)}`];
+    const parts = [`${label} ${bar}${String(step).padStart(String(total).length)}/${total}`];
+    if (loss !== undefined) parts.push(`loss ${loss.toFixed(4)}`);
     if (step >= total) parts.push(`took ${clock(at - begun)}`);
     if (first !== undefined && step > first.step && at > first.at) {
       const elapsed = at - first.at;
       if (step < total) parts.push(`left ${clock((elapsed / (step - first.step)) * (total - step))}`);
-      parts.push(`${thousands(tokensSince / elapsed)} tokens/s`);
+      if (tokensSince > 0) parts.push(`${thousands(tokensSince / elapsed)} tokens/s`);
     }
     if (more !== undefined) parts.push(more);
     return parts.join("  ");
@@ -93,7 +95,7 @@ export const progress = (options: ProgressOptions): Progress => {
     step(step, report) {
       const at = now();
       if (first === undefined) first = { step, at };
-      else tokensSince += report.tokens;
+      else tokensSince += report.tokens ?? 0;
       last = { ...report, step, at };
       if (at - shownAt >= (terminal ? REDRAW : every)) show();
     },

@@ -14,9 +14,10 @@ const knows: Record<string, readonly string[]> = {
   optim: ["core"],
   models: ["core"],
   align: ["core", "optim", "models"],
-  cli: ["core", "kernels", "optim", "models", "align"],
-  props: ["core", "kernels", "optim", "models", "align", "cli", "bench", "build.mjs"],
-  bench: ["core", "kernels", "optim", "models", "align", "cli", "props", "build.mjs"],
+  lab: ["core", "kernels", "optim", "models", "align"],
+  cli: ["core", "kernels", "optim", "models", "align", "lab"],
+  props: ["core", "kernels", "optim", "models", "align", "lab", "cli", "bench", "build.mjs"],
+  bench: ["core", "kernels", "optim", "models", "align", "lab", "cli", "props", "build.mjs"],
 };
 const shipped = Object.keys(knows).filter((folder) => folder !== "props" && folder !== "bench");
 const runtimePackages = ["webgpu", "@huggingface/tokenizers", "@huggingface/jinja", "yaml"];
@@ -27,6 +28,7 @@ const packagesOf: Record<string, readonly string[]> = {
   optim: [],
   models: ["@huggingface/tokenizers", "@huggingface/jinja"],
   align: [],
+  lab: [],
   cli: ["yaml"],
 };
 

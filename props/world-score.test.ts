@@ -1,13 +1,13 @@
-/** The demo's scoring is fair, and its table says what was scored. */
+/** The lab's scoring is fair, and its table says what was scored. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { evaluationPrompts } from "../cli/demo/documents.js";
-import { mark, type Score, score } from "../cli/demo/score.js";
-import { KINDS, type Kind } from "../cli/demo/skills.js";
-import { isStyled, stripStyle, styled } from "../cli/demo/style.js";
 import { type Run, table, taxTable } from "../cli/demo/table.js";
-import { encode } from "../cli/demo/vocabulary.js";
+import { evaluationPrompts } from "../lab/world/documents.js";
+import { mark, type Score, score } from "../lab/world/score.js";
+import { KINDS, type Kind } from "../lab/world/skills.js";
+import { isStyled, stripStyle, styled } from "../lab/world/style.js";
+import { encode } from "../lab/world/vocabulary.js";
 import { law, seeds, tasks } from "./world.js";
 
 law(

@@ -1,10 +1,10 @@
-/** The demo's vocabulary, its skills and their splits, and the draws beneath them. */
+/** The lab's vocabulary, its skills and their splits, and the draws beneath them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { draws, shuffled } from "../cli/demo/draws.js";
-import { drawTask, type Kind, listTasks, SKILLS, splitOf, type Task, taskOf } from "../cli/demo/skills.js";
-import { decode, encode, vocabulary } from "../cli/demo/vocabulary.js";
+import { draws, shuffled } from "../lab/world/draws.js";
+import { drawTask, type Kind, listTasks, SKILLS, splitOf, type Task, taskOf } from "../lab/world/skills.js";
+import { decode, encode, vocabulary } from "../lab/world/vocabulary.js";
 import { law, near, SHARES, SPLITS, seeds } from "./world.js";
 
 test("world: the vocabulary is the stated one", () => {

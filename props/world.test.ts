@@ -1,13 +1,13 @@
-/** The demo's world: its text can be read back, its splits are apart, its mix is the stated one. */
+/** The lab's world: its text can be read back, its splits are apart, its mix is the stated one. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Batch, baseBatch, pairBatch, sftBatch, toBatch } from "../cli/demo/batch.js";
-import { baseRows, evaluationPrompts, preferencePairs, ROW_LENGTH, type Row, sftRows } from "../cli/demo/documents.js";
-import { draws } from "../cli/demo/draws.js";
-import { ANSWER_TOKENS } from "../cli/demo/score.js";
-import { KINDS, type Kind, listTasks, SKILLS, type Skill, type Split, taskOf } from "../cli/demo/skills.js";
-import { isStyled, styled } from "../cli/demo/style.js";
-import { BOS, decode, PAD } from "../cli/demo/vocabulary.js";
+import { type Batch, baseBatch, pairBatch, sftBatch, toBatch } from "../lab/world/batch.js";
+import { baseRows, evaluationPrompts, preferencePairs, ROW_LENGTH, type Row, sftRows } from "../lab/world/documents.js";
+import { draws } from "../lab/world/draws.js";
+import { ANSWER_TOKENS } from "../lab/world/score.js";
+import { KINDS, type Kind, listTasks, SKILLS, type Skill, type Split, taskOf } from "../lab/world/skills.js";
+import { isStyled, styled } from "../lab/world/style.js";
+import { BOS, decode, PAD } from "../lab/world/vocabulary.js";
 import { law, near, SPLITS, seeds, tasks } from "./world.js";
 
 /** The tasks that a text asks and answers, in either form: `skill(arg)=answer` lines, or one chat turn. */

@@ -1,9 +1,9 @@
-/** Helpers that the laws of the demo's world share. */
+/** Helpers that the laws of the lab's world share. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { draws } from "../cli/demo/draws.js";
-import { drawTask, KINDS, type Split } from "../cli/demo/skills.js";
+import { draws } from "../lab/world/draws.js";
+import { drawTask, KINDS, type Split } from "../lab/world/skills.js";
 
 export const seeds = fc.integer({ min: 0, max: 2 ** 31 - 1 });
 export const SPLITS: readonly Split[] = ["train", "validation", "test"];

@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { openRecords } from "../../align/writer.js";
 import { type Device, dispose } from "../../core/index.js";
 import { type DeviceName, open } from "../../kernels/index.js";
+import { freshParams, saveWorldModel } from "../../lab/world/model.js";
+import { trainBase, trainSft } from "../../lab/world/stages.js";
 import { progress } from "../progress.js";
-import { freshParams, saveDemoModel } from "./model.js";
-import { align, alignments, examiner, marginOf, prepareAlignment, trainBase, trainSft, type Watch } from "./stages.js";
+import { align, alignments, demoExaminer, marginOf, prepareAlignment, shown, type Watch, world } from "./stages.js";
 import { type Run, taxTable } from "./table.js";
 
 export interface DemoOptions {
@@ -57,13 +58,15 @@ export const runDemo = async ({ device: name, outputDir, seed }: DemoOptions): P
 };
 
 const runAll = async (device: Device, folder: string, seed: number, watch: Watch): Promise<Run[]> => {
-  const examine = examiner(seed, device);
+  const examine = demoExaminer(seed, device);
   const fresh = freshParams(seed, device);
-  const base = await trainBase(seed, fresh, device, watch);
+  const base = await shown("base", world.base.steps, watch, (onStep) =>
+    trainBase(seed, fresh, world.base, device, onStep),
+  );
   dispose(fresh);
-  await saveDemoModel(join(folder, "base"), base);
-  const sft = await trainSft(seed, base, device, watch);
-  await saveDemoModel(join(folder, "sft"), sft);
+  await saveWorldModel(join(folder, "base"), base);
+  const sft = await shown("sft", world.sft.steps, watch, (onStep) => trainSft(seed, base, world.sft, device, onStep));
+  await saveWorldModel(join(folder, "sft"), sft);
 
   const ground = await prepareAlignment(seed, base, sft, device);
   const before = { score: await examine(sft), margin: await marginOf(sft, ground, device) };
@@ -75,7 +78,7 @@ const runAll = async (device: Device, folder: string, seed: number, watch: Watch
       score: await examine(params),
       margin: await marginOf(params, ground, device),
     });
-    await saveDemoModel(join(folder, alignment.folder), params);
+    await saveWorldModel(join(folder, alignment.folder), params);
     dispose(params);
   }
   dispose(base, sft, ground.refDelta);

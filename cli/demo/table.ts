@@ -1,5 +1,5 @@
-import type { Score } from "./score.js";
-import { KINDS } from "./skills.js";
+import type { Score } from "../../lab/world/score.js";
+import { KINDS } from "../../lab/world/skills.js";
 
 /** Text in columns, the first flush left and the others flush right; a rule under the header. One string, no final newline. */
 export const table = (header: readonly string[], rows: readonly (readonly string[])[]): string => {

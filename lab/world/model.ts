@@ -31,7 +31,7 @@ export const config = parseConfig(
     eos_token_id: 4,
     torch_dtype: "float32",
   },
-  "the demo's model",
+  "the lab's model",
 );
 
 /** Fresh weights on a device; a function of the seed. */
@@ -43,7 +43,7 @@ const chatTemplate =
   "{% if message['role'] == 'assistant' %}{{ '<e>' }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '<a>' }}{% endif %}";
 
 /** Writes a folder that `taugrad generate` and transformers load, tokenizer included. */
-export const saveDemoModel = async (folder: string, params: Params): Promise<void> => {
+export const saveWorldModel = async (folder: string, params: Params): Promise<void> => {
   writeCharacterTokenizer(folder, {
     tokens: vocabulary,
     special: { pad: "<pad>", bos: "<bos>", eos: "<e>", others: ["<u>", "<a>"] },

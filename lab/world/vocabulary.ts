@@ -26,7 +26,7 @@ export const encode = (text: string): number[] => {
     const id = idOf.get(token);
     if (id === undefined) {
       throw new InputError(
-        `the demo's vocabulary has no token for ${JSON.stringify(token)} (character ${at + 1} of the text)`,
+        `the lab's vocabulary has no token for ${JSON.stringify(token)} (character ${at + 1} of the text)`,
       );
     }
     ids.push(id);
@@ -40,6 +40,6 @@ export const decode = (ids: ArrayLike<number>): string =>
   Array.from(ids, (id) => {
     const token = vocabulary[id];
     if (token === undefined)
-      throw new InputError(`the demo's vocabulary has ${vocabulary.length} tokens, none with id ${id}`);
+      throw new InputError(`the lab's vocabulary has ${vocabulary.length} tokens, none with id ${id}`);
     return token;
   }).join("");

@@ -1,0 +1,71 @@
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { dispose } from "../../core/index.js";
+import {
+  type EvaluationResult,
+  evaluateTasks,
+  parseTasks,
+  subject,
+  type TaskResult,
+} from "../../lab/evaluate/index.js";
+import { loadModel, loadTokenizer } from "../../models/index.js";
+import type { Values } from "../options.js";
+import type { Output } from "../output.js";
+import { withDevice } from "../session.js";
+import { readYamlObject } from "../yaml.js";
+
+/** `taugrad evaluate`: scores of a model on the tasks of a file, and their averages by category. */
+export const evaluateCommand = async (values: Values<"evaluate">, out: Output): Promise<void> => {
+  const { model: folder, tasks: path, output_dir, batch_size: batchSize, limit } = values;
+  const tasks = parseTasks(await readYamlObject(path), path).map((task) => ({ ...task, limit: limit ?? task.limit }));
+  const tokenizer = loadTokenizer(folder);
+  const done = ({ name, rows, scores }: TaskResult) => {
+    out.start();
+    out.note(`${name}: ${percent(scores.score)} of ${rows}`);
+  };
+  const options = { batchSize, folder: output_dir, fingerprint: contentOf(folder), done };
+  const result = await withDevice(values.device, out, async (device) => {
+    const model = loadModel(folder, device);
+    const asked = subject(model, tokenizer, device);
+    try {
+      return await evaluateTasks(tasks, asked, options);
+    } finally {
+      asked.free();
+      dispose(model.params);
+    }
+  });
+  out.result(result, () => describe(result));
+};
+
+/** Says whether a model folder is still the same: names, sizes and times of its files. */
+const contentOf = (folder: string): string =>
+  JSON.stringify(
+    readdirSync(folder)
+      .sort()
+      .map((name) => [name, statSync(join(folder, name)).size, statSync(join(folder, name)).mtimeMs]),
+  );
+
+const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
+
+const describe = ({ tasks, categories, average }: EvaluationResult): string => {
+  const rows = [
+    ...tasks.map(({ name, category, type, rows, skipped, truncated, scores: { score, ...more } }) => [
+      name,
+      `${category}, ${type}`,
+      percent(score),
+      [
+        `${rows} rows`,
+        ...(skipped > 0 ? [`${skipped} that need a model left out`] : []),
+        ...(truncated > 0 ? [`${truncated} prompts cut`] : []),
+        ...Object.entries(more).map(([key, value]) => `${key} ${percent(value)}`),
+      ].join(", "),
+    ]),
+    ...Object.entries(categories).map(([name, score]) => [name, "category", percent(score), ""]),
+    ["average", "of the categories", percent(average), ""],
+  ];
+  const width = (column: number): number => Math.max(...rows.map((row) => row[column].length));
+  const [a, b, c] = [width(0), width(1), width(2)];
+  return rows
+    .map(([name, what, score, more]) => `${name.padEnd(a)}  ${what.padEnd(b)}  ${score.padStart(c)}  ${more}`.trimEnd())
+    .join("\n");
+};

@@ -1,0 +1,71 @@
+import { mkdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { InputError } from "../../core/errors.js";
+import type { Budget, Report } from "../../lab/jobs/queue.js";
+import type { Document } from "../../lab/report/document.js";
+import { table } from "../demo/table.js";
+import type { Values } from "../options.js";
+import type { Output } from "../output.js";
+import { type Progress, progress } from "../progress.js";
+
+/** Set on child processes, which are this command again. */
+const WORKER = "TAUGRAD_LAB_WORKER";
+
+const clock = (seconds: number): string =>
+  seconds < 90 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`;
+
+const budgetText = ({ pending, seconds }: Budget, all: number, processes: number): string =>
+  `${pending.length} of ${all} jobs to do, about ${clock(seconds)} of one core: ${clock(seconds / processes)} on ${processes} process${processes === 1 ? "" : "es"}`;
+
+const summary = ({ claims }: Document): string =>
+  table(
+    ["claim", "world", "verdict"],
+    claims.map(({ claim, world, verdict }) => [claim, world, verdict]),
+  );
+
+const shown = (line: Progress, { seconds, jobs, of }: Report): void =>
+  line.step(Math.floor(seconds), { more: `${jobs} of ${of} jobs` });
+
+/** `taugrad lab`: the alignment-tax experiments and their report. */
+export const labCommand = async (values: Values<"lab">, out: Output): Promise<void> => {
+  if (process.env[WORKER] !== undefined && process.send !== undefined) {
+    const { serveJobs } = await import("../../lab/jobs/worker.js");
+    return serveJobs();
+  }
+  const { quick, smoke, output_dir: folder, dry_run: dry, processes = availableParallelism() } = values;
+  if (quick && smoke) throw new InputError("--quick and --smoke are two sizes of the lab; choose one");
+  const { SIZES } = await import("../../lab/sizes.js");
+  const { jobsOf, planRuns } = await import("../../lab/plan.js");
+  const { labBudget, runLab } = await import("../../lab/run.js");
+  const { forkWorker } = await import("../../lab/jobs/workers.js");
+  const size = SIZES[smoke ? "smoke" : quick ? "quick" : "full"];
+  const all = jobsOf(planRuns(size)).length;
+  const budget = labBudget(size, folder);
+  const text = budgetText(budget, all, processes);
+  if (dry) {
+    out.result({ size: size.name, jobs: all, pending: budget.pending.length, seconds: budget.seconds }, () => text);
+    return;
+  }
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    throw new InputError(`${folder}: cannot be made (${error instanceof Error ? error.message : String(error)})`);
+  }
+  out.note(`lab ${size.name}: ${text}`);
+  out.start();
+  const script = { path: process.argv[1], args: ["lab"], env: { [WORKER]: "1" } };
+  const line = progress({ label: "lab, core-seconds", total: Math.ceil(budget.seconds), stream: process.stderr });
+  const document = await runLab({
+    size,
+    folder,
+    processes,
+    openWorker: (cache) => forkWorker(script, cache),
+    onReport: (report) => shown(line, report),
+  }).finally(() => line.done());
+  const [results, report] = [join(folder, "results.json"), join(folder, "report.html")];
+  out.result(
+    { results, report, claims: document.claims },
+    () => `${summary(document)}\n\nreport: ${report}\nnumbers: ${results}`,
+  );
+};

@@ -1,0 +1,46 @@
+import { idOf, type Job } from "../jobs/job.js";
+import type { CurvePoint, Measures, Outcome } from "../jobs/outcome.js";
+import type { Run, Section } from "../plan.js";
+
+/** A run with what came out. */
+export interface Found extends Omit<Run, "job"> {
+  /** Id of the job. */
+  readonly job: string;
+  readonly measures: Measures;
+  readonly curve?: readonly CurvePoint[];
+  readonly relativeDelta?: number;
+}
+
+/** Runs with their outcomes. */
+export const gather = (runs: readonly Run[], outcomeOf: (job: Job) => Outcome): Found[] =>
+  runs.map(({ job, ...run }) => {
+    const { measures, curve, relativeDelta } = outcomeOf(job);
+    if (measures === undefined) throw new Error(`the ${job.kind} job ${idOf(job)} measured nothing`);
+    return { ...run, job: idOf(job), measures, curve, relativeDelta };
+  });
+
+/** What to look for; what is left out is free. */
+export interface Where {
+  readonly section: Section;
+  readonly world: string;
+  readonly line?: string;
+  readonly x?: number;
+  readonly seed?: number;
+}
+
+export const select = (all: readonly Found[], { section, world, line, x, seed }: Where): Found[] =>
+  all.filter(
+    (run) =>
+      run.section === section &&
+      run.world === world &&
+      (line === undefined || run.line === line) &&
+      (x === undefined || run.x === x) &&
+      (seed === undefined || run.seed === seed),
+  );
+
+/** The different values of x, ascending. */
+export const placesOf = (runs: readonly Found[]): number[] =>
+  [...new Set(runs.map(({ x }) => x))].sort((a, b) => a - b);
+
+/** The different lines, in order of appearance. */
+export const linesOf = (runs: readonly Found[]): string[] => [...new Set(runs.map(({ line }) => line))];

@@ -1,0 +1,149 @@
+import { METHODS, type MethodName } from "../methods.js";
+import { COMPARED, lossLine } from "../plan.js";
+import { KINDS, type Kind } from "../world/skills.js";
+import { atStyle, type Place } from "./frontier.js";
+import { type Interval, interval, mean } from "./interval.js";
+import { type Found, placesOf, select } from "./results.js";
+
+/** Style rates at which frontiers are compared; the last but one is the table's. */
+export const STYLES = [0.5, 0.7, 0.8, 0.9, 0.95] as const;
+export const MAIN_STYLE = 0.9;
+
+/** A model's test numbers, mean over seeds. */
+export interface Row {
+  readonly average: number;
+  readonly style: number;
+  readonly length: number;
+  readonly margin: number;
+  readonly kl: number;
+  readonly right: Readonly<Record<Kind, number>>;
+}
+
+/** A method in Table 1. */
+export interface TableRow {
+  readonly method: MethodName;
+  /** The learning rate that validation selects, and its numbers on test. */
+  readonly rate: number;
+  readonly selected: Row;
+  /** Seed by seed, the selected setting's test average minus AdamW's selected one's. */
+  readonly selectedMinusAdamW: Interval;
+  /** Skill at the main style rate, one place a seed; undefined where a path does not cross it. */
+  readonly places: readonly (Place | undefined)[];
+  /** Seed by seed, that skill minus AdamW's; undefined unless all seeds have both. */
+  readonly minusAdamW: Interval | undefined;
+}
+
+/** Mean test numbers of runs. */
+export const rowOf = (runs: readonly Found[]): Row => {
+  const of = (pick: (run: Found) => number) => mean(runs.map(pick));
+  return {
+    average: of(({ measures }) => measures.test.average),
+    style: of(({ measures }) => measures.test.style),
+    length: of(({ measures }) => measures.test.length),
+    margin: of(({ measures }) => measures.margin),
+    kl: of(({ measures }) => measures.kl),
+    right: Object.fromEntries(KINDS.map((kind) => [kind, of(({ measures }) => measures.test.right[kind])])) as Record<
+      Kind,
+      number
+    >,
+  };
+};
+
+/**
+ * The learning rate that validation selects: most skill among those whose style rate reaches the main one, means over seeds;
+ * where none does, the one with most style.
+ */
+export const selectedRate = (runs: readonly Found[]): number => {
+  const rates = placesOf(runs).map((x) => {
+    const here = runs.filter((run) => run.x === x);
+    const of = (key: "average" | "style") => mean(here.map(({ measures }) => measures.validation[key]));
+    return { x, average: of("average"), style: of("style") };
+  });
+  const reached = rates.filter(({ style }) => style >= MAIN_STYLE);
+  const best = (among: typeof rates, key: "average" | "style") => among.reduce((a, b) => (b[key] > a[key] ? b : a)).x;
+  return reached.length > 0 ? best(reached, "average") : best(rates, "style");
+};
+
+/** A method's (or, in Table 2, a line's) place at a style rate, seed by seed. */
+export const placesAt = (
+  all: readonly Found[],
+  world: string,
+  method: string,
+  style: number,
+  section: "methods" | "loss" = "methods",
+): (Place | undefined)[] => {
+  const runs = select(all, { section, world, line: method });
+  const seeds = [...new Set(all.map(({ seed }) => seed))];
+  return seeds.map((seed) =>
+    atStyle(
+      runs.filter((run) => run.seed === seed).map(({ x, measures }) => ({ x, ...measures })),
+      style,
+    ),
+  );
+};
+
+/** Differences a − b seed by seed, if every seed has both. */
+export const paired = (a: readonly (Place | undefined)[], b: readonly (Place | undefined)[]): Interval | undefined => {
+  const differences = a.flatMap((place, i) => {
+    const other = b[i];
+    return place === undefined || other === undefined ? [] : [place.test - other.test];
+  });
+  return differences.length === a.length ? interval(differences) : undefined;
+};
+
+/** Table 1 of a world. */
+export const tableOf = (all: readonly Found[], world: string): TableRow[] => {
+  const runsOf = (line: string) => select(all, { section: "methods", world, line });
+  const bySeed = (runs: readonly Found[], x: number) => runs.filter((run) => run.x === x);
+  const reference = runsOf("adamw");
+  const referenceAtRate = bySeed(reference, selectedRate(reference));
+  const referencePlaces = placesAt(all, world, "adamw", MAIN_STYLE);
+  return (Object.keys(METHODS) as MethodName[]).flatMap((method): TableRow[] => {
+    const runs = runsOf(method);
+    if (runs.length === 0) return [];
+    const rate = selectedRate(runs);
+    const here = bySeed(runs, rate);
+    const places = placesAt(all, world, method, MAIN_STYLE);
+    const differences = here.map(({ measures }, i) => measures.test.average - referenceAtRate[i].measures.test.average);
+    return [
+      {
+        method,
+        rate,
+        selected: rowOf(here),
+        selectedMinusAdamW: interval(differences),
+        places,
+        minusAdamW: paired(places, referencePlaces),
+      },
+    ];
+  });
+};
+
+/** A method under a loss, in Table 2. */
+export interface LossRow {
+  readonly loss: string;
+  readonly method: MethodName;
+  readonly places: readonly (Place | undefined)[];
+  /** Seed by seed, skill at the main style rate minus AdamW's under the same loss. */
+  readonly minusAdamW: Interval | undefined;
+}
+
+/** Table 2: other losses, and DPO beside them from Table 1. Empty where no other loss was run. */
+export const lossTableOf = (all: readonly Found[], world: string, losses: readonly string[]): LossRow[] => {
+  const rowsOf = (loss: string, places: (method: MethodName) => (Place | undefined)[]): LossRow[] =>
+    COMPARED.map((method) => ({
+      loss,
+      method,
+      places: places(method),
+      minusAdamW: method === "adamw" ? undefined : paired(places(method), places("adamw")),
+    }));
+  const run = losses.filter(
+    (loss) => select(all, { section: "loss", world, line: lossLine("adamw", loss) }).length > 0,
+  );
+  if (run.length === 0) return [];
+  return [
+    ...rowsOf("sigmoid", (method) => placesAt(all, world, method, MAIN_STYLE)),
+    ...run.flatMap((loss) =>
+      rowsOf(loss, (method) => placesAt(all, world, lossLine(method, loss), MAIN_STYLE, "loss")),
+    ),
+  ];
+};

@@ -1,0 +1,191 @@
+/**
+ * The checks of IFEval that need no model, as its code has them ("strict").  Zhou et al. 2023, and
+ * google-research/instruction_following_eval. Two differ in their splitter: sentences are counted by Unicode's rules
+ * (there: punkt), words in capitals by runs of non-blanks (there: NLTK). The two checks of case look at the case only,
+ * without detecting English; `language:response_language` needs a detector and is not here.
+ */
+import { InputError } from "../../core/errors.js";
+import { isObject } from "../../models/json.js";
+import { type Fields, fields } from "./fields.js";
+import { sentences } from "./sentences.js";
+
+/** Whether an answer does what it was told. */
+export type Check = (answer: string) => boolean;
+
+const RELATIONS: Readonly<Record<string, (found: number, asked: number) => boolean>> = {
+  "less than": (found, asked) => found < asked,
+  "at least": (found, asked) => found >= asked,
+};
+
+/** found ≷ asked, by the keys that say so. */
+const compared = (f: Fields, relation: string, amount: string): ((found: number) => boolean) => {
+  const word = f.text(relation);
+  if (!Object.hasOwn(RELATIONS, word))
+    throw new InputError(`${f.where}: "${relation}" is "${word}"; it must be "less than" or "at least"`);
+  const asked = f.count(amount, 0);
+  return (found) => RELATIONS[word](found, asked);
+};
+
+const count = (text: string, pattern: RegExp): number => text.match(pattern)?.length ?? 0;
+const literally = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+const isUpper = (text: string): boolean => text === text.toUpperCase() && text !== text.toLowerCase();
+const isLower = (text: string): boolean => text === text.toLowerCase() && text !== text.toUpperCase();
+const segmenter = new Intl.Segmenter("en", { granularity: "sentence" });
+
+/** Parts between dividers; those at the ends may be empty, another empty one makes it undefined. */
+const divided = (parts: readonly string[]): readonly string[] | undefined => {
+  const inner = parts.slice(1, -1);
+  if (inner.some((part) => part.trim() === "")) return undefined;
+  return parts.filter((part) => part.trim() !== "");
+};
+
+const isJson = (text: string): boolean => {
+  const inner = text
+    .trim()
+    .replace(/^```(json|Json|JSON)?/, "")
+    .replace(/```$/, "");
+  try {
+    JSON.parse(inner.trim());
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** The first word of a paragraph, without opening quotes, up to the first mark. */
+const firstWord = (paragraph: string): string =>
+  paragraph
+    .trim()
+    .split(/\s+/)[0]
+    .replace(/^'*"*/, "")
+    .replace(/[.,?!'"].*$/s, "")
+    .toLowerCase();
+
+const postscript = (marker: string): RegExp => {
+  if (marker === "P.P.S") return /p\.\s?p\.\s?s/;
+  if (marker === "P.S.") return /p\.\s?s\./;
+  return new RegExp(literally(marker.toLowerCase()));
+};
+
+/** A check by its id in IFEval, made from the row's keyword arguments. */
+const checks: Readonly<Record<string, (f: Fields) => Check>> = {
+  "keywords:existence": (f) => {
+    const words = f.texts("keywords").map((word) => word.toLowerCase());
+    return (answer) => words.every((word) => answer.toLowerCase().includes(word));
+  },
+  "keywords:frequency": (f) => {
+    const word = new RegExp(literally(f.text("keyword").trim()), "gi");
+    const holds = compared(f, "relation", "frequency");
+    return (answer) => holds(count(answer, word));
+  },
+  "keywords:forbidden_words": (f) => {
+    const words = f.texts("forbidden_words").map((word) => new RegExp(`\\b${literally(word)}\\b`, "i"));
+    return (answer) => !words.some((word) => word.test(answer));
+  },
+  "keywords:letter_frequency": (f) => {
+    const letter = f.text("letter").trim().toLowerCase();
+    const holds = compared(f, "let_relation", "let_frequency");
+    return (answer) => holds(answer.toLowerCase().split(letter).length - 1);
+  },
+  "keywords:key_sentences": (f) => {
+    const [keys, asked] = [f.texts("key_sentences"), f.count("num_sentences", 0)];
+    return (answer) => {
+      const said = new Set(sentences(answer));
+      return keys.filter((key) => said.has(key)).length === asked;
+    };
+  },
+  "length_constraints:number_sentences": (f) => {
+    const holds = compared(f, "relation", "num_sentences");
+    return (answer) => holds([...segmenter.segment(answer.trim())].length);
+  },
+  "length_constraints:number_paragraphs": (f) => {
+    const asked = f.count("num_paragraphs", 0);
+    return (answer) => divided(answer.split(/\s?\*\*\*\s?/))?.length === asked;
+  },
+  "length_constraints:number_words": (f) => {
+    const holds = compared(f, "relation", "num_words");
+    return (answer) => holds(count(answer, /[\p{L}\p{N}_]+/gu));
+  },
+  "length_constraints:nth_paragraph_first_word": (f) => {
+    const [total, nth, word] = [f.count("num_paragraphs", 1), f.count("nth_paragraph", 1), f.text("first_word")];
+    return (answer) => {
+      const parts = answer.split("\n\n");
+      const full = parts.filter((part) => part.trim() !== "").length;
+      return full === total && nth <= full && firstWord(parts[nth - 1]) === word.toLowerCase();
+    };
+  },
+  "detectable_content:number_placeholders": (f) => {
+    const asked = f.count("num_placeholders", 0);
+    return (answer) => count(answer, /\[.*?\]/g) >= asked;
+  },
+  "detectable_content:postscript": (f) => {
+    const marker = postscript(f.text("postscript_marker").trim());
+    return (answer) => marker.test(answer.toLowerCase());
+  },
+  "detectable_format:number_bullet_lists": (f) => {
+    const asked = f.count("num_bullets", 0);
+    return (answer) => count(answer, /^\s*\*[^*].*$/gm) + count(answer, /^\s*-.*$/gm) === asked;
+  },
+  "detectable_format:constrained_response": () => (answer) =>
+    ["My answer is yes.", "My answer is no.", "My answer is maybe."].some((option) => answer.includes(option)),
+  "detectable_format:number_highlighted_sections": (f) => {
+    const asked = f.count("num_highlights", 0);
+    const full = (found: readonly string[] | null) => (found ?? []).filter((part) => /[^*\s]/.test(part)).length;
+    return (answer) => full(answer.match(/\*[^\n*]*\*/g)) + full(answer.match(/\*\*[^\n*]*\*\*/g)) >= asked;
+  },
+  "detectable_format:multiple_sections": (f) => {
+    const mark = new RegExp(`\\s?${literally(f.text("section_spliter").trim())}\\s?\\d+\\s?`, "g");
+    const asked = f.count("num_sections", 0);
+    return (answer) => count(answer, mark) >= asked;
+  },
+  "detectable_format:json_format": () => isJson,
+  "detectable_format:title": () => (answer) =>
+    (answer.match(/<<[^\n]+>>/g) ?? []).some((title) => /[^<>\s]/.test(title)),
+  "combination:two_responses": () => (answer) => {
+    const given = divided(answer.split("******"));
+    return given?.length === 2 && given[0].trim() !== given[1].trim();
+  },
+  "combination:repeat_prompt": (f) => {
+    const prompt = f.text("prompt_to_repeat").trim().toLowerCase();
+    return (answer) => answer.trim().toLowerCase().startsWith(prompt);
+  },
+  "startend:end_checker": (f) => {
+    const end = f.text("end_phrase").trim().toLowerCase();
+    return (answer) =>
+      answer
+        .trim()
+        .replace(/^"+|"+$/g, "")
+        .toLowerCase()
+        .endsWith(end);
+  },
+  "startend:quotation": () => (answer) => /^".*"$/s.test(answer.trim()),
+  "change_case:capital_word_frequency": (f) => {
+    const holds = compared(f, "capital_relation", "capital_frequency");
+    return (answer) => holds(answer.split(/\s+/).filter(isUpper).length);
+  },
+  "change_case:english_capital": () => isUpper,
+  "change_case:english_lowercase": () => isLower,
+  "punctuation:no_comma": () => (answer) => !answer.includes(","),
+};
+
+/** Ids that are refused on purpose: they need a language detector. */
+const NEEDS_MODEL = "language:response_language";
+
+/**
+ * The check of one instruction, or undefined if it needs a model.
+ * Errors: InputError for an id that IFEval does not have, or an argument that is missing or of the wrong type.
+ */
+export const instruction = (id: string, given: unknown, where: string): Check | undefined => {
+  if (id === NEEDS_MODEL) return undefined;
+  if (!Object.hasOwn(checks, id)) throw new InputError(`${where}: there is no instruction "${id}"`);
+  const check = checks[id](fields(isObject(given) ? given : {}, `${where}: ${id}`));
+  // As there, silence follows no instruction.
+  return (answer) => answer.trim() !== "" && check(answer);
+};
+
+/** An answer as it is, and without its first line, last line and asterisks: the variants that "loose" scores allow. */
+export const looseVariants = (answer: string): readonly string[] => {
+  const lines = answer.split("\n");
+  const cut = [lines.slice(1), lines.slice(0, -1), lines.slice(1, -1)].map((kept) => kept.join("\n").trim());
+  return [answer, ...cut].flatMap((variant) => [variant, variant.replaceAll("*", "")]);
+};

@@ -1,0 +1,56 @@
+import { InputError } from "../../core/errors.js";
+import type { ChatMessage } from "../../models/chat-template.js";
+import type { Tokenizer } from "../../models/tokenizer.js";
+import { type Fields, fields } from "./fields.js";
+import { benchmarkRows } from "./rows.js";
+import type { Task } from "./tasks.js";
+
+/** A question with its answer, shown before the one that is asked. */
+export interface Shot {
+  readonly question: string;
+  readonly answer: string;
+}
+
+/** A template with {fields} of a row filled in; "{{" and "}}" stand for braces. Errors: InputError for a missing field. */
+export const filled = (template: string, row: Fields): string =>
+  template.replace(/\{\{|\}\}|\{(\w+)\}/g, (found: string, key: string | undefined) => {
+    if (key === undefined) return found[0];
+    const value = row.raw(key);
+    return typeof value === "number" ? String(value) : row.text(key);
+  });
+
+/** A task's rows. */
+export const rowsOf = ({ data, limit }: Pick<Task, "data" | "limit">): readonly Fields[] =>
+  benchmarkRows(data)
+    .slice(0, limit)
+    .map(({ at, row }) => fields(row, at));
+
+/** The first `shots` rows of the examples. Errors: InputError if there are fewer. */
+export const shotsOf = ({ shots, examples }: Task, shot: (row: Fields) => Shot): readonly Shot[] => {
+  if (shots === 0 || examples === undefined) return [];
+  const rows = rowsOf({ data: examples, limit: shots });
+  if (rows.length < shots)
+    throw new InputError(`${examples}: holds ${rows.length} rows, and ${shots} shots are asked for`);
+  return rows.map(shot);
+};
+
+/** Tokens of a question after its shots: turns of a conversation by the chat template, or plain text with blank lines. */
+export const promptIds = (
+  { chat: wanted, system }: Task,
+  shots: readonly Shot[],
+  question: string,
+  tokenizer: Tokenizer,
+  chat = wanted ?? tokenizer.hasChatTemplate,
+): number[] => {
+  if (!chat) {
+    const shown = shots.map(({ question, answer }) => `${question} ${answer}`);
+    return tokenizer.encode([...(system === undefined ? [] : [system]), ...shown, question].join("\n\n"));
+  }
+  const turn = (role: string, content: string): ChatMessage => ({ role, content });
+  const messages = [
+    ...(system === undefined ? [] : [turn("system", system)]),
+    ...shots.flatMap(({ question, answer }) => [turn("user", question), turn("assistant", answer)]),
+    turn("user", question),
+  ];
+  return tokenizer.encodeChat(messages, { addGenerationPrompt: true });
+};

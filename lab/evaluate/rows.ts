@@ -1,0 +1,87 @@
+import { InputError } from "../../core/errors.js";
+import { isObject, type JsonObject, oneLine, readText, show } from "../../models/json.js";
+
+/** A row of a benchmark's file, and where it stands: "file:line" or "file: row n". */
+export interface BenchmarkRow {
+  readonly at: string;
+  readonly row: JsonObject;
+}
+
+/**
+ * Rows of a CSV file, of a JSON array or of JSON Lines. A CSV file whose first line names a column "question" or "prompt"
+ * has a header; any other is read as MMLU's: question, choices …, answer, without one.
+ * Errors: InputError "file:line: …" for what is malformed, and for a file without rows.
+ */
+export const benchmarkRows = (path: string): readonly BenchmarkRow[] => {
+  const text = readText(path).replace(/^\uFEFF/, "");
+  const rows = path.toLowerCase().endsWith(".csv") ? csvRows(text, path) : jsonRows(text, path);
+  if (rows.length === 0) throw new InputError(`${path}: holds no rows`);
+  return rows;
+};
+
+const parsed = (text: string, at: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new InputError(`${at}: malformed JSON (${oneLine(error instanceof Error ? error.message : String(error))})`);
+  }
+};
+
+const object = (value: unknown, at: string): BenchmarkRow => {
+  if (!isObject(value)) throw new InputError(`${at}: must be a JSON object, is ${show(value)}`);
+  return { at, row: value };
+};
+
+const jsonRows = (text: string, path: string): BenchmarkRow[] => {
+  if (/^\s*\[/.test(text)) {
+    const values = parsed(text, path) as readonly unknown[];
+    return values.map((value, i) => object(value, `${path}: row ${i + 1}`));
+  }
+  return text
+    .split("\n")
+    .map((line, i) => ({ line, at: `${path}:${i + 1}` }))
+    .filter(({ line }) => line.trim() !== "")
+    .map(({ line, at }) => object(parsed(line, at), at));
+};
+
+/** MMLU's columns: the first, the last, and between them the choices. */
+const byPlace = (cells: readonly string[]): JsonObject => ({
+  question: cells[0],
+  choices: cells.slice(1, -1),
+  answer: cells[cells.length - 1],
+});
+
+const csvRows = (text: string, path: string): BenchmarkRow[] => {
+  const records = csvRecords(text, path);
+  const [first] = records;
+  const header = first?.cells.some((cell) => cell === "question" || cell === "prompt") ? first.cells : undefined;
+  const width = header?.length ?? first?.cells.length ?? 0;
+  return records.slice(header === undefined ? 0 : 1).map(({ cells, line }) => {
+    const at = `${path}:${line}`;
+    if (cells.length !== width) throw new InputError(`${at}: has ${cells.length} columns, the first line has ${width}`);
+    if (header === undefined && width < 4)
+      throw new InputError(`${at}: has ${width} columns; without a header they must be question, choices …, answer`);
+    return { at, row: header === undefined ? byPlace(cells) : Object.fromEntries(header.map((k, i) => [k, cells[i]])) };
+  });
+};
+
+/** Records of a CSV text by RFC 4180: quoted cells hold commas, line breaks and doubled quotes. Blank lines are skipped. */
+const csvRecords = (text: string, path: string): { readonly cells: readonly string[]; readonly line: number }[] => {
+  const records: { cells: string[]; line: number }[] = [];
+  const cell = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n|\n|\r|$)/y;
+  let cells: string[] = [];
+  let [line, begun] = [1, 1];
+  while (cell.lastIndex < text.length || cells.length > 0) {
+    const from = cell.lastIndex;
+    const found = cell.exec(text);
+    if (found === null) throw new InputError(`${path}:${line}: has a quotation mark out of place`);
+    const [whole, quoted, plain, end] = found;
+    cells.push(quoted?.replaceAll('""', '"') ?? plain);
+    line += whole.match(/\r\n|\n|\r/g)?.length ?? 0;
+    if (end === ",") continue;
+    if (cells.length > 1 || cells[0] !== "") records.push({ cells, line: begun });
+    [cells, begun] = [[], line];
+    if (cell.lastIndex === from) break;
+  }
+  return records;
+};

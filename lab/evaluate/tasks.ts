@@ -1,0 +1,138 @@
+import { dirname, resolve } from "node:path";
+import { InputError } from "../../core/errors.js";
+import { isObject, type JsonObject, show } from "../../models/json.js";
+import { checkSampling, type SamplingOptions } from "../../models/sample.js";
+import { type Fields, fields } from "./fields.js";
+import { type AnswerKindName, answerKinds } from "./kinds.js";
+
+/** How answers are generated. */
+export interface Sampling extends SamplingOptions {
+  readonly maxNewTokens: number;
+}
+
+/** The paper's Appendix C, for all of its generated benchmarks. */
+const APPENDIX_C = { temperature: 0.7, top_p: 0.8, top_k: 20, repetition_penalty: 1.05 } as const;
+
+/** `type` of a task. */
+export type TaskType = "multiple_choice" | "win_rate" | AnswerKindName;
+
+/** One benchmark of a tasks file. */
+export interface Task {
+  readonly name: string;
+  /** Tasks of one category are averaged; the whole is the mean of the categories, as in Table 1 of the paper. */
+  readonly category: string;
+  readonly type: TaskType;
+  /** Its rows. */
+  readonly data: string;
+  /** Only so many rows. */
+  readonly limit: number | undefined;
+  /** Rows shown with their answers before each question, and where they stand. */
+  readonly shots: number;
+  readonly examples: string | undefined;
+  /** The prompt with {fields} of the row; undefined: as the type has it. */
+  readonly prompt: string | undefined;
+  /** Text before everything else: the system turn, or the head of a plain prompt. */
+  readonly system: string | undefined;
+  /** Render by the chat template? Undefined: where there is one, but for multiple choice. */
+  readonly chat: boolean | undefined;
+  /** An answer ends before the first of these. */
+  readonly stop: readonly string[];
+  readonly sampling: Sampling;
+  /** What only its type knows. */
+  readonly own: Fields;
+}
+
+const SAMPLING_KEYS = [
+  "greedy",
+  "temperature",
+  "top_p",
+  "top_k",
+  "repetition_penalty",
+  "seed",
+  "max_new_tokens",
+] as const;
+const TASK_KEYS = [
+  ...(["name", "category", "type", "data", "limit", "shots", "examples", "prompt", "system", "chat", "stop"] as const),
+  "sampling",
+];
+const OWN_KEYS: Readonly<Record<string, readonly string[]>> = {
+  multiple_choice: ["choices", "normalize"],
+  win_rate: ["judge", "timeout"],
+  ...Object.fromEntries(Object.entries(answerKinds).map(([name, { keys }]) => [name, keys])),
+};
+
+const objectAt = (value: unknown, where: string): JsonObject => {
+  if (value === undefined || value === null) return {};
+  if (!isObject(value)) throw new InputError(`${where} is ${show(value)}; it must hold "key: value" lines`);
+  return value;
+};
+
+const samplingOf = (given: readonly unknown[], where: string): Sampling => {
+  const layers = given.map((layer) => objectAt(layer, where));
+  const f = fields(Object.assign({}, APPENDIX_C, ...layers), where);
+  f.only(SAMPLING_KEYS);
+  const sampling = {
+    greedy: f.flag("greedy", false),
+    temperature: f.number("temperature", 1),
+    topP: f.number("top_p", 1),
+    topK: f.count("top_k", 0, 0),
+    repetitionPenalty: f.number("repetition_penalty", 1),
+    seed: f.count("seed", 0, 0),
+    maxNewTokens: f.count("max_new_tokens", 1, 512),
+  };
+  try {
+    checkSampling(sampling);
+  } catch (error) {
+    throw error instanceof InputError ? new InputError(`${where}: ${error.message}`) : error;
+  }
+  return sampling;
+};
+
+const taskOf = (given: unknown, where: string, folder: string, shared: unknown): Task => {
+  if (!isObject(given)) throw new InputError(`${where} is ${show(given)}; a task has name, type and data`);
+  const f = fields(given, where);
+  const type = f.text("type");
+  if (!Object.hasOwn(OWN_KEYS, type))
+    throw new InputError(`${where}: "type" is "${type}"; it must be one of ${Object.keys(OWN_KEYS).join(", ")}`);
+  f.only([...TASK_KEYS, ...OWN_KEYS[type]]);
+  const name = f.text("name");
+  if (!/^[\w.-]+$/.test(name))
+    throw new InputError(`${where}: "name" is "${name}"; it names a file, so letters, digits, "_", "-" and "." only`);
+  const shots = f.count("shots", 0, 0);
+  const examples = f.optionalText("examples");
+  if (shots > 0 && examples === undefined)
+    throw new InputError(`${where}: "shots" is ${shots}, but "examples", the file they come from, is missing`);
+  return {
+    name,
+    category: f.text("category", name),
+    type: type as TaskType,
+    data: resolve(folder, f.text("data")),
+    limit: f.raw("limit") === undefined ? undefined : f.count("limit", 1),
+    shots,
+    examples: examples === undefined ? undefined : resolve(folder, examples),
+    prompt: f.optionalText("prompt"),
+    system: f.optionalText("system"),
+    chat: f.raw("chat") === undefined ? undefined : f.flag("chat", false),
+    stop: f.texts("stop", ["\u0000"]).filter((text) => text !== "\u0000"),
+    sampling: samplingOf([shared, given.sampling], `${where}: sampling`),
+    own: f,
+  };
+};
+
+/**
+ * The tasks of a file's content: { sampling?: {…}, tasks: [{ name, type, data, … }, …] }; paths are relative to the file.
+ * Errors: InputError naming file, task and key.
+ */
+export const parseTasks = (content: JsonObject, path: string): readonly Task[] => {
+  const f = fields(content, path);
+  f.only(["sampling", "tasks"]);
+  const given = f.raw("tasks");
+  if (!Array.isArray(given) || given.length === 0)
+    throw new InputError(`${path}: "tasks" is ${show(given)}; it must be a list of tasks`);
+  const tasks = given.map((task: unknown, i) =>
+    taskOf(task, `${path}: task ${i + 1}`, dirname(path), content.sampling),
+  );
+  const twice = tasks.find((task, i) => tasks.findIndex(({ name }) => name === task.name) < i);
+  if (twice !== undefined) throw new InputError(`${path}: two tasks are named "${twice.name}"`);
+  return tasks;
+};

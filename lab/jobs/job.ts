@@ -1,0 +1,115 @@
+import { createHash } from "node:crypto";
+import type { PairLossType } from "../../align/losses.js";
+import type { OptimizerSettings } from "../../align/optimizer.js";
+import type { LoraOptions } from "../../models/index.js";
+import type { MergeMethod } from "../../optim/offline/index.js";
+import type { AlignSetting, BaseSetting, Schedule } from "../world/settings.js";
+
+/** What a model is asked: prompts of each kind in each of the two splits, and held-out pairs. */
+export interface ExamSetting {
+  readonly perKind: number;
+  readonly heldOut: number;
+}
+
+/** How an alignment learns, but for its learning rate. */
+export interface Training {
+  readonly optimizer: OptimizerSettings;
+  readonly loss: PairLossType;
+  readonly beta: number;
+  /** Train a low-rank adapter. */
+  readonly lora?: LoraOptions;
+  /** Batches that ChildTuning-D's mask is estimated from. */
+  readonly fisherBatches?: number;
+}
+
+/** Base training. */
+export interface BaseJob {
+  readonly kind: "base";
+  readonly seed: number;
+  readonly setting: BaseSetting;
+}
+
+/** Instruction tuning; also asks the tuned model for the log-probabilities that alignments compare with. */
+export interface SftJob {
+  readonly kind: "sft";
+  readonly of: BaseJob;
+  readonly setting: Schedule;
+  readonly alignment: AlignSetting;
+  readonly exam: ExamSetting;
+}
+
+/** Preference training of the tuned model. */
+export interface AlignJob {
+  readonly kind: "align";
+  readonly of: SftJob;
+  readonly training: Training;
+  readonly learningRate: number;
+  /** Keep the weights, for merges. */
+  readonly keep?: true;
+}
+
+/** An offline merge of the tuned and the aligned model on the base model. */
+export interface MergeJob {
+  readonly kind: "merge";
+  readonly of: AlignJob;
+  readonly method: MergeMethod;
+  /** Share of the aligned model; the tuned one has the rest. */
+  readonly weight: number;
+  /** Share of each delta that is kept. */
+  readonly density: number;
+  readonly rescale?: "density";
+}
+
+/** The control that trains nothing: θ_r + c·τ. */
+export interface DriftJob {
+  readonly kind: "drift";
+  readonly of: SftJob;
+  readonly c: number;
+}
+
+/** A unit of work: a pure function of what stands in it. Jobs that build on another one hold it. */
+export type Job = BaseJob | SftJob | AlignJob | MergeJob | DriftJob;
+
+/** Part of every id: raised when a job's result changes though its settings do not. */
+export const VERSION = 1;
+
+/** JSON with keys in order, so that equal settings are equal text. */
+const canonical = (value: unknown): string =>
+  JSON.stringify(value, (_, part: unknown) =>
+    typeof part === "object" && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );
+
+const known = new WeakMap<Job, string>();
+
+/** A job's name in the cache: a hash of its settings, those of the jobs it builds on, and the lab's version. */
+export const idOf = (job: Job): string => {
+  const id =
+    known.get(job) ??
+    createHash("sha256")
+      .update(`${VERSION} ${canonical(job)}`)
+      .digest("hex")
+      .slice(0, 20);
+  known.set(job, id);
+  return id;
+};
+
+/** What a job builds on. */
+export const parentOf = (job: Job): Job | undefined => ("of" in job ? job.of : undefined);
+
+/** The tuned model that a job starts from. */
+export const sftOf = (job: Exclude<Job, BaseJob>): SftJob => {
+  let at: Exclude<Job, BaseJob> = job;
+  while (at.kind !== "sft") at = at.of;
+  return at;
+};
+
+/** The seed of the world a job lives in; it also decides the job's own draws. */
+export const seedOf = (job: Job): number => (job.kind === "base" ? job.seed : sftOf(job).of.seed);
+
+/** Its settings without those of the jobs that it builds on, which stand by their id. */
+export const settingsOf = (job: Job): Readonly<Record<string, unknown>> => {
+  const { of, ...own } = { of: undefined, ...job };
+  return of === undefined ? own : { ...own, of: idOf(of) };
+};

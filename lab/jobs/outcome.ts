@@ -1,0 +1,28 @@
+import type { Score } from "../world/score.js";
+
+/** A point of a learning curve. */
+export interface CurvePoint {
+  readonly step: number;
+  readonly loss: number;
+  /** Mean reward margin since the last point; preference training only. */
+  readonly margin?: number;
+}
+
+/** What a model turned out to be. */
+export interface Measures {
+  readonly validation: Score;
+  readonly test: Score;
+  /** On held-out pairs, with β 0.1 whatever was trained with: mean reward margin, share of positive ones. */
+  readonly margin: number;
+  readonly accuracy: number;
+  /** KL(π‖π_ref) a token, mean over the answers of the first 64 held-out pairs, in nats. */
+  readonly kl: number;
+}
+
+/** What a job found out. */
+export interface Outcome {
+  readonly curve?: readonly CurvePoint[];
+  readonly measures?: Measures;
+  /** rms τ / rms θ of a tuned model. */
+  readonly relativeDelta?: number;
+}

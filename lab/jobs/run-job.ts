@@ -1,0 +1,185 @@
+import { adapterTraining } from "../../align/adapter.js";
+import { fisherMask } from "../../align/fisher.js";
+import { preferenceObjective } from "../../align/objective.js";
+import { referenceDelta, trainingOptimizer } from "../../align/optimizer.js";
+import type { TrainStep } from "../../align/train.js";
+import {
+  add,
+  dispose,
+  evaluate,
+  foldInName,
+  key,
+  mul,
+  namedLeaves,
+  read,
+  square,
+  sum,
+  type Tensor,
+  type Tree,
+  tensor,
+  treeMap,
+  treeZip,
+} from "../../core/index.js";
+import type { Params } from "../../models/index.js";
+import { mergeTensors } from "../../optim/offline/index.js";
+import { config, freshParams } from "../world/model.js";
+import { type OnStep, referenced, runStage, trainBase, trainSft } from "../world/stages.js";
+import { batchesOf, type Desk, joined, weightsLike } from "./desk.js";
+import type { AlignJob, BaseJob, DriftJob, Job, MergeJob, SftJob } from "./job.js";
+import { seedOf, sftOf } from "./job.js";
+import type { CurvePoint, Outcome } from "./outcome.js";
+
+/** Hears what share of a job is done. */
+export type OnShare = (share: number) => void;
+
+interface Done {
+  readonly outcome: Outcome;
+  /** What later jobs need; on the device, freed once it is stored. */
+  readonly tensors?: Tree;
+}
+
+/** Keeps the logged numbers, and lets the process hear its parent now and then. */
+const curved = (steps: number, onShare: OnShare): { curve: CurvePoint[]; onStep: OnStep } => {
+  const curve: CurvePoint[] = [];
+  const onStep = async ({ step, record }: TrainStep): Promise<void> => {
+    if (record === undefined) return;
+    const margin = record["rewards/margins"];
+    curve.push({ step, loss: record.loss, ...(margin === undefined ? {} : { margin }) });
+    onShare(step / steps);
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  return { curve, onStep };
+};
+
+const doBase = async ({ seed, setting }: BaseJob, { device }: Desk, onShare: OnShare): Promise<Done> => {
+  const { curve, onStep } = curved(setting.steps, onShare);
+  const fresh = freshParams(seed, device);
+  const params = await trainBase(seed, fresh, setting, device, onStep).finally(() => dispose(fresh));
+  return { outcome: { curve }, tensors: params };
+};
+
+/** rms τ / rms θ. */
+const relativeDelta = async (sft: Params, base: Params, desk: Desk): Promise<number> => {
+  const squares = (tree: Params): Tensor =>
+    namedLeaves(tree).reduce<Tensor>((total, [, t]) => add(total, sum(square(t))), tensor(0));
+  const both = evaluate({ tau: squares(referenceDelta(sft, base)), theta: squares(sft) }, desk.device);
+  const [[tau], [theta]] = await Promise.all([read(both.tau), read(both.theta)]);
+  dispose(both);
+  return Math.sqrt(tau / theta);
+};
+
+const doSft = async (job: SftJob, desk: Desk, onShare: OnShare): Promise<Done> => {
+  const { device, cache } = desk;
+  const { curve, onStep } = curved(job.setting.steps, onShare);
+  const base = cache.tensors(job.of, weightsLike());
+  const params = await trainSft(seedOf(job), base, job.setting, device, onStep);
+  const batches = batchesOf(job);
+  const train = await referenced(params, batches.train, device);
+  const heldOut = await referenced(params, batches.heldOut, device);
+  const measures = await desk.measure(params, job, { base, sft: params, batches: train, heldOut });
+  return {
+    outcome: { curve, measures, relativeDelta: await relativeDelta(params, base, desk) },
+    tensors: { weights: params, train: tensor(joined(train)), heldOut: tensor(joined(heldOut)) },
+  };
+};
+
+const doAlign = async (job: AlignJob, desk: Desk, onShare: OnShare): Promise<Done> => {
+  const { device } = desk;
+  const { training, learningRate, of } = job;
+  const ground = desk.ground(of);
+  const { batches, sft, base } = ground;
+  const seed = seedOf(job);
+  const { curve, onStep } = curved(of.alignment.steps, onShare);
+  const optimizer = trainingOptimizer(training.optimizer);
+  const objective = preferenceObjective(config, { beta: training.beta, lossType: training.loss, tokenMetrics: false });
+  const schedule = { ...of.alignment, learningRate };
+  const owned: Tree[] = [];
+  const own = <T extends Tree>(tree: T): T => {
+    owned.push(tree);
+    return tree;
+  };
+  try {
+    let params: Params;
+    if (training.lora !== undefined) {
+      const adapter = adapterTraining(objective, { config, params: sft }, { ...training.lora, seed }, device);
+      const stage = { objective: adapter.objective, params: own(adapter.factors), optimizer, batches, seed };
+      const merged = adapter.merged(own(await runStage(stage, schedule, device, onStep)));
+      own(merged.fresh);
+      params = merged.params;
+    } else {
+      const refDelta = optimizer.usesTau ? own(evaluate(referenceDelta(sft, base), device)) : undefined;
+      const sample = batches.slice(0, training.fisherBatches ?? 1);
+      const p = training.optimizer.reserveP ?? 1;
+      const gradientMask = optimizer.usesMask
+        ? own(await fisherMask({ objective, params: sft, batches: sample, p }, device))
+        : undefined;
+      const stage = { objective, params: sft, optimizer, batches, seed, refDelta, gradientMask };
+      params = own(await runStage(stage, schedule, device, onStep));
+    }
+    const measures = await desk.measure(params, of, ground);
+    if (job.keep !== true) return { outcome: { curve, measures } };
+    owned.splice(0, owned.length, ...owned.filter((tree) => tree !== params)); // stored first
+    return { outcome: { curve, measures }, tensors: params };
+  } finally {
+    dispose(...owned);
+  }
+};
+
+/** Measures weights that are a formula of others. */
+const measured = async (params: Params, job: MergeJob | DriftJob, desk: Desk): Promise<Done> => {
+  const made = evaluate(params, desk.device);
+  try {
+    const sft = sftOf(job);
+    return { outcome: { measures: await desk.measure(made, sft, desk.ground(sft)) } };
+  } finally {
+    dispose(made);
+  }
+};
+
+const doMerge = (job: MergeJob, desk: Desk): Promise<Done> => {
+  const { base, sft } = desk.ground(sftOf(job));
+  const aligned = desk.cache.tensors(job.of, weightsLike());
+  const { method, weight, density, rescale } = job;
+  const merged = treeMap((start, name) => {
+    const sources = [
+      { tensor: sft[name], weight: 1 - weight, density },
+      { tensor: aligned[name], weight, density },
+    ];
+    return mergeTensors(sources, start, { method, rescale, key: foldInName(key(seedOf(job)), name) });
+  }, base);
+  return measured(merged, job, desk);
+};
+
+const doDrift = (job: DriftJob, desk: Desk): Promise<Done> => {
+  const { base, sft } = desk.ground(job.of);
+  return measured(
+    treeZip(([w, t]) => add(w, mul(job.c, t)), sft, referenceDelta(sft, base)),
+    job,
+    desk,
+  );
+};
+
+const perform = (job: Job, desk: Desk, onShare: OnShare): Promise<Done> => {
+  switch (job.kind) {
+    case "base":
+      return doBase(job, desk, onShare);
+    case "sft":
+      return doSft(job, desk, onShare);
+    case "align":
+      return doAlign(job, desk, onShare);
+    case "merge":
+      return doMerge(job, desk);
+    case "drift":
+      return doDrift(job, desk);
+  }
+};
+
+/** Does a job whose parents are in the cache, and puts what it found there. */
+export const runJob = async (job: Job, desk: Desk, onShare: OnShare = () => {}): Promise<void> => {
+  const { outcome, tensors } = await perform(job, desk, onShare);
+  try {
+    await desk.cache.put(job, outcome, tensors);
+  } finally {
+    if (tensors !== undefined) dispose(tensors);
+  }
+};

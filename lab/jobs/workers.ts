@@ -1,0 +1,62 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { open } from "../../kernels/index.js";
+import { openCache } from "./cache.js";
+import { openDesk } from "./desk.js";
+import type { Job } from "./job.js";
+import { type OnShare, runJob } from "./run-job.js";
+import type { FromWorker, ToWorker } from "./worker.js";
+
+/** Does one job at a time. */
+export interface Worker {
+  readonly run: (job: Job, onShare: OnShare) => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+/** How a child process is started that calls `serveJobs`. */
+export interface WorkerScript {
+  readonly path: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** A child process of one thread. Its standard error is this process's. */
+export const forkWorker = ({ path, args, env }: WorkerScript, cache: string): Worker => {
+  const child: ChildProcess = fork(path, args, {
+    env: { ...process.env, ...env, TAUGRAD_THREADS: "1" },
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+  });
+  child.on("error", () => {}); // told by the exit
+  const tell = (message: ToWorker): void => {
+    child.send(message);
+  };
+  tell({ cache });
+  return {
+    run: (job, onShare) =>
+      new Promise((resolve, reject) => {
+        const end = (settle: () => void): void => {
+          child.off("message", hear).off("exit", lost);
+          settle();
+        };
+        const lost = (code: number | null, signal: string | null): void =>
+          end(() => reject(new Error(`a worker process of the lab ended (${signal ?? `exit code ${code}`})`)));
+        const hear = (message: FromWorker): void => {
+          if ("share" in message) onShare(message.share);
+          else if ("done" in message) end(resolve);
+          else end(() => reject(new Error(message.failed)));
+        };
+        child.on("message", hear).on("exit", lost);
+        if (child.exitCode !== null || child.signalCode !== null) lost(child.exitCode, child.signalCode);
+        else tell({ job });
+      }),
+    close: async () => {
+      if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+    },
+  };
+};
+
+/** This process itself. */
+export const ownWorker = async (cache: string): Promise<Worker> => {
+  const device = await open("cpu");
+  const desk = openDesk(device, openCache(cache));
+  return { run: (job, onShare) => runJob(job, desk, onShare), close: () => device.close() };
+};

@@ -1,0 +1,128 @@
+import type { OptimizerSettings } from "../align/optimizer.js";
+import type { AlignJob, Job, MergeJob, SftJob, Training } from "./jobs/job.js";
+import { betas } from "./world/stages.js";
+
+/** How Table 1 groups methods. */
+export type Family = "plain" | "regularizer" | "offline merge" | "online merge" | "control";
+
+interface Common {
+  readonly label: string;
+  readonly family: Family;
+  /** The setting in words, as the report tells it. */
+  readonly about: string;
+}
+
+/** A rule that trains. */
+interface Trained extends Common {
+  readonly training: Training;
+}
+
+/** A merge of the tuned model with what AdamW made of it at the same learning rate. */
+interface Merged extends Common {
+  readonly merge: Omit<MergeJob, "kind" | "of">;
+}
+
+export type Method = Trained | Merged;
+
+/** Adam's ε in every rule; where the preset puts it inside the root, its square. */
+const EPS = 1e-6;
+const adamW: OptimizerSettings = { optim: "adamw", betas, eps: EPS, weightDecay: 0 };
+const official = { ...adamW, mergePreset: "official" } as const;
+const paper = { ...adamW, mergePreset: "paper", eps: EPS ** 2 } as const;
+
+const dpo = (optimizer: OptimizerSettings, more: Partial<Training> = {}): Training => ({
+  optimizer,
+  loss: "sigmoid",
+  beta: 0.1,
+  ...more,
+});
+
+/** AdamW with DPO: what all others are compared with, and what offline merges start from. */
+export const plainTraining: Training = dpo(adamW);
+
+/** Reserve rate and merging weight of the online merges where they are not varied: A = Tα/p = 1/3 over 100 steps. */
+const MERGING = { reserveP: 0.3, alpha: 1e-3 };
+/** Of EMA: over 100 steps as much as the paper's best, 1e-3, over its 955. */
+const EMA = { ...adamW, optim: "ema", emaCoefficient: 1e-2 } as const;
+const child = { ...adamW, reserveP: 0.3 };
+
+const trained = (label: string, family: Family, about: string, training: Training): Trained => ({
+  label,
+  family,
+  about,
+  training,
+});
+const merged = (label: string, about: string, merge: Merged["merge"]): Merged => ({
+  label,
+  family: "offline merge",
+  about,
+  merge,
+});
+const online = (optim: "ondare" | "onties", preset: OptimizerSettings, more: OptimizerSettings = {}): Training =>
+  dpo({ ...preset, optim, ...MERGING, ...more });
+
+/** Every method of Table 1, and the controls that train; one setting each at every learning rate of the shared grid. */
+export const METHODS = {
+  adamw: trained("AdamW", "plain", "DPO, β 0.1", plainTraining),
+  kl: trained("KL", "regularizer", "DPO with β 0.3", dpo(adamW, { beta: 0.3 })),
+  ema_shadow: trained("EMA (shadow)", "regularizer", "running average, c 0.01", dpo({ ...EMA, emaVariant: "shadow" })),
+  ema_pullback: trained(
+    "EMA (pullback)",
+    "regularizer",
+    "pulled back, c 0.01",
+    dpo({ ...EMA, emaVariant: "pullback" }),
+  ),
+  childtuning_f: trained("ChildTuning-F", "regularizer", "p 0.3", dpo({ ...child, optim: "childtuning_f" })),
+  childtuning_d: trained(
+    "ChildTuning-D",
+    "regularizer",
+    "p 0.3, Fisher of 16 batches",
+    dpo({ ...child, optim: "childtuning_d" }, { fisherBatches: 16 }),
+  ),
+  lora: trained("LoRA", "regularizer", "r 16, α 32, all linear layers", dpo(adamW, { lora: { rank: 16, alpha: 32 } })),
+  linear: merged("Linear", "0.7 of AdamW's", { method: "linear", weight: 0.7, density: 1 }),
+  dare: merged("DARE", "0.7 of AdamW's, density 0.7, rescaled by 1/density", {
+    method: "dare_linear",
+    weight: 0.7,
+    density: 0.7,
+    rescale: "density",
+  }),
+  ties: merged("TIES", "0.7 of AdamW's, density 0.7", { method: "ties", weight: 0.7, density: 0.7 }),
+  ondare_official: trained("OnDARE (official)", "online merge", "p 0.3, α 1e-3", online("ondare", official)),
+  ondare_paper: trained("OnDARE (paper)", "online merge", "p 0.3, α 1e-3", online("ondare", paper)),
+  onties_official: trained("OnTIES (official)", "online merge", "p 0.3, α 1e-3", online("onties", official)),
+  onties_paper: trained("OnTIES (paper)", "online merge", "p 0.3, α 1e-3", online("onties", paper)),
+  ondare_zero: trained("OnDARE, α = 0", "control", "official, p 0.3", online("ondare", official, { alpha: 0 })),
+} as const satisfies Record<string, Method>;
+
+export type MethodName = keyof typeof METHODS;
+export const METHOD_NAMES = Object.keys(METHODS) as readonly MethodName[];
+
+/** A method's training, where it has one of its own. */
+export const trainingOf = (name: MethodName): Training => {
+  const method: Method = METHODS[name];
+  return "training" in method ? method.training : plainTraining;
+};
+
+/** The same training with other optimizer settings, β or loss. */
+export const varied = (
+  training: Training,
+  optimizer: OptimizerSettings,
+  more: Partial<Omit<Training, "optimizer">> = {},
+): Training => ({ ...training, ...more, optimizer: { ...training.optimizer, ...optimizer } });
+
+/** A preference run. AdamW's weights are kept: offline merges start from them. */
+export const alignJob = (of: SftJob, training: Training, learningRate: number): AlignJob => ({
+  kind: "align",
+  of,
+  training,
+  learningRate,
+  ...(training === plainTraining ? { keep: true } : {}),
+});
+
+/** A method's job at a learning rate. */
+export const methodJob = (of: SftJob, name: MethodName, learningRate: number): Job => {
+  const method: Method = METHODS[name];
+  if ("training" in method) return alignJob(of, method.training, learningRate);
+  return { kind: "merge", of: alignJob(of, plainTraining, learningRate), ...method.merge };
+};

@@ -1,0 +1,142 @@
+import { PAIR_LOSS_TYPES } from "../align/losses.js";
+import type { OptimizerSettings } from "../align/optimizer.js";
+import { type BaseJob, idOf, type Job, parentOf, type SftJob, type Training } from "./jobs/job.js";
+import { alignJob, METHOD_NAMES, type MethodName, methodJob, plainTraining, trainingOf, varied } from "./methods.js";
+import type { Analyses, Size } from "./sizes.js";
+
+/** What a run belongs to. */
+export type Section = "sft" | "methods" | "drift" | "p" | "alpha" | "gap" | "beta" | "loss";
+
+/** A job and what it stands for. */
+export interface Run {
+  readonly section: Section;
+  readonly world: string;
+  readonly seed: number;
+  /** A method, or which line of an analysis. */
+  readonly line: string;
+  /** Place on the line: a learning rate, p, α, K, β or c. */
+  readonly x: number;
+  readonly job: Job;
+}
+
+/** The methods that a size has. */
+export const methodsOf = ({ methods }: Size): readonly MethodName[] => (methods === "all" ? METHOD_NAMES : methods);
+
+const sftJob = ({ worlds, alignment, exam }: Size, world: string, seed: number): SftJob => {
+  const of: BaseJob = { kind: "base", seed, setting: worlds[world].base };
+  return { kind: "sft", of, setting: worlds[world].sft, alignment, exam };
+};
+
+/** One point of an analysis. */
+interface Point {
+  readonly section: Section;
+  readonly line: string;
+  readonly x: number;
+  readonly training: Training;
+  readonly learningRate: number;
+}
+
+const ONLINE = ["ondare_official", "onties_official"] as const satisfies readonly MethodName[];
+
+/** Whom β and the losses of Table 2 are tried on. */
+export const COMPARED = ["adamw", ...ONLINE] as const satisfies readonly MethodName[];
+
+/** Methods at one setting after the other; the learning rate may follow. */
+const sweep = (
+  names: readonly MethodName[],
+  section: Section,
+  line: string,
+  values: readonly number[],
+  setting: (x: number) => OptimizerSettings,
+  learningRate: (x: number) => number,
+): Point[] =>
+  names.flatMap((name) =>
+    values.map((x) => ({
+      section,
+      line: `${name} ${line}`.trim(),
+      x,
+      training: varied(trainingOf(name), setting(x)),
+      learningRate: learningRate(x),
+    })),
+  );
+
+/** A loss's line of Table 2. */
+export const lossLine = (method: string, loss: string): string => `${method} ${loss}`;
+
+const analysisPoints = ({ analyses, alignment, methods }: Size): Point[] => {
+  const { learningRate: rate, reserveRates, alphas, gaps, klBetas }: Analyses = analyses;
+  const fixed = () => rate;
+  // K = 1 is no setting, so that the run is Table 1's.
+  const every = (K: number) => (K === 1 ? {} : { onlineStep: K });
+  const alpha = trainingOf("ondare_official").optimizer.alpha ?? 0;
+  const compared = COMPARED.filter((name) => methods === "all" || methods.includes(name));
+  return [
+    ...sweep(ONLINE, "p", "lr fixed", reserveRates, (reserveP) => ({ reserveP }), fixed),
+    // OnDARE's 1/p rescales already.
+    ...sweep(
+      ["onties_official"],
+      "p",
+      "lr · p^−½",
+      reserveRates,
+      (reserveP) => ({ reserveP }),
+      (p) => rate / Math.sqrt(p),
+    ),
+    ...sweep(ONLINE, "alpha", "", alphas, (x) => ({ alpha: x }), fixed),
+    ...sweep(ONLINE, "gap", "α fixed", gaps, every, fixed),
+    ...sweep(ONLINE, "gap", "Tα/K fixed", gaps, (K) => ({ ...every(K), alpha: Math.min(1, alpha * K) }), fixed),
+    ...compared.flatMap((name) =>
+      klBetas.map((beta): Point => {
+        const training = beta === plainTraining.beta ? trainingOf(name) : varied(trainingOf(name), {}, { beta });
+        return { section: "beta", line: name, x: beta, training, learningRate: rate };
+      }),
+    ),
+    ...PAIR_LOSS_TYPES.filter((loss) => analyses.losses.includes(loss)).flatMap((loss) =>
+      compared.flatMap((name) =>
+        analyses.lossRates.map(
+          (x): Point => ({
+            ...{ section: "loss", line: lossLine(name, loss), x, learningRate: x },
+            training: varied(trainingOf(name), {}, { loss }),
+          }),
+        ),
+      ),
+    ),
+  ].filter(({ training }) => (training.optimizer.onlineStep ?? 1) <= alignment.steps);
+};
+
+/** Every run of a lab of this size. Runs of equal jobs are listed for each place that they have in the report. */
+export const planRuns = (size: Size): Run[] => {
+  const points = analysisPoints(size);
+  return Object.keys(size.worlds).flatMap((world) =>
+    size.seeds.flatMap((seed) => {
+      const of = sftJob(size, world, seed);
+      const at = { world, seed };
+      return [
+        { ...at, section: "sft", line: "sft", x: 0, job: of } satisfies Run,
+        ...methodsOf(size).flatMap((line) =>
+          size.rates.map((x): Run => ({ ...at, section: "methods", line, x, job: methodJob(of, line, x) })),
+        ),
+        ...size.drifts.map(
+          (c): Run => ({ ...at, section: "drift", line: "drift", x: c, job: { kind: "drift", of, c } }),
+        ),
+        ...(world === size.analyses.world ? points : []).map(
+          ({ section, line, x, training, learningRate }): Run => ({
+            ...at,
+            ...{ section, line, x, job: alignJob(of, training, learningRate) },
+          }),
+        ),
+      ];
+    }),
+  );
+};
+
+/** The different jobs of some runs, with those that they build on, parents first. */
+export const jobsOf = (runs: readonly Run[]): Job[] => {
+  const jobs = new Map<string, Job>();
+  const add = (job: Job): void => {
+    const parent = parentOf(job);
+    if (parent !== undefined) add(parent);
+    if (!jobs.has(idOf(job))) jobs.set(idOf(job), job);
+  };
+  for (const { job } of runs) add(job);
+  return [...jobs.values()];
+};

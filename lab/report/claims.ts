@@ -1,0 +1,41 @@
+import type { Claim } from "../analysis/claims.js";
+import type { Document } from "./document.js";
+import { points } from "./numbers.js";
+import { escaped } from "./svg.js";
+
+const CLASS: Readonly<Record<Claim["verdict"], string>> = {
+  replicates: "replicates",
+  "does not replicate": "fails",
+  undecided: "undecided",
+  "not run": "idle",
+};
+const ICON: Readonly<Record<Claim["verdict"], string>> = {
+  replicates: "✓",
+  "does not replicate": "✗",
+  undecided: "?",
+  "not run": "·",
+};
+
+const asked = ({
+  world,
+  verdict,
+  measure,
+  interval,
+  id,
+}: Claim): string => `<div data-claim="${id}" data-world="${world}">
+<span class="verdict ${CLASS[verdict]}">${ICON[verdict]} ${verdict}</span>${interval === undefined ? "" : ` <span class="interval">${points(interval)} points</span>`}<br>
+<small>${interval === undefined ? "" : `${escaped(world)} world; `}${escaped(measure)}</small></div>`;
+
+/** A claim with what every world says of it. */
+const card = (claims: readonly Claim[]): string =>
+  `<li><b>${escaped(claims[0].claim)}</b>${claims.map(asked).join("\n")}</li>`;
+
+/** A verdict for each claim, with the interval that it rests on. */
+export const claimsSection = ({ claims }: Document): string => {
+  const ids = [...new Set(claims.map(({ id }) => id))];
+  return `
+<h2>What the paper says, and what the runs say</h2>
+<p class="soft">A claim is put as a number that is positive if it holds. It replicates if the whole interval is above zero, it does
+not if the whole interval is below, else it is undecided: with so few seeds, small effects stay so.</p>
+<ul class="claims">${ids.map((id) => card(claims.filter((claim) => claim.id === id))).join("\n")}</ul>`;
+};

@@ -1,0 +1,48 @@
+import { analysisSection } from "./analyses.js";
+import { claimsSection } from "./claims.js";
+import { curvesSection } from "./curves.js";
+import type { Document } from "./document.js";
+import { lossSection } from "./losses.js";
+import { settingsSection } from "./settings.js";
+import { STYLE } from "./style.js";
+import { escaped } from "./svg.js";
+import { worldSection } from "./world.js";
+
+const plural = (n: number, word: string): string => `${n} ${word}${n === 1 ? "" : "s"}`;
+
+const NOTES: Readonly<Record<string, string>> = {
+  quick: `<p><b>A quick lab.</b> One small world, few learning rates, no analyses: differences of a few points cannot be told
+apart here. <code>taugrad lab</code> runs the whole.</p>`,
+  smoke: `<p><b>A smoke run.</b> It shows that the lab runs on this machine; its numbers mean nothing.</p>`,
+};
+
+const intro = ({ size, runs }: Document): string => `
+<h1>The alignment tax, rerun</h1>
+<p>A 155 264-parameter Llama learns eight text skills from nothing (base), then to answer requests (SFT). Preference training
+then teaches a style, <code>sure! … ok?</code>, on two of the skills. What do the others pay for it, and who pays less?
+The questions are those of Lu et al. 2024, <i>Online Merging Optimizers for Boosting Rewards and Mitigating Tax in Alignment</i>;
+τ is the SFT model minus the base model.</p>
+<p class="soft">${plural(runs.length, "run")}, ${plural(size.seeds.length, "seed")} (${size.seeds.join(", ")}),
+${plural(Object.keys(size.worlds).length, "world")} (${Object.keys(size.worlds).join(", ")}), learning rates
+${size.rates.map((rate) => rate.toExponential().replace("e-", "e−")).join(", ")} for every method. Learning rates, frontier places and
+best settings are chosen on validation prompts; every number shown is of test prompts. Skill is exact match, mean over the
+eight skills; style the share of answers in the wanted style; ± are 95 % intervals of Student's t over seeds, paired by seed.
+Everything here is in <code>results.json</code>, and nothing else is.</p>
+${NOTES[size.name] ?? ""}`;
+
+/** The report: one file, no network, no script. A function of what results.json holds. */
+export const reportOf = (document: Document): string => `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
+<meta name="generator" content="taugrad lab"><title>${escaped("The alignment tax, rerun")}</title><style>${STYLE}</style></head>
+<body><main>
+${intro(document)}
+${claimsSection(document)}
+${Object.keys(document.worlds)
+  .map((world) => worldSection(document, world))
+  .join("\n")}
+${analysisSection(document)}
+${lossSection(document)}
+${curvesSection(document)}
+${settingsSection(document)}
+</main></body></html>
+`;

@@ -1,0 +1,48 @@
+import { join } from "node:path";
+import { writeTextAtomically } from "../models/atomic.js";
+import { openCache, tidyCache } from "./jobs/cache.js";
+import { type Budget, budgetOf, type Report, runQueue } from "./jobs/queue.js";
+import type { Worker } from "./jobs/workers.js";
+import { jobsOf, planRuns } from "./plan.js";
+import { type Document, documentOf } from "./report/document.js";
+import { reportOf } from "./report/html.js";
+import type { Size } from "./sizes.js";
+
+/** Where a lab keeps its results, and who does the work. */
+export interface LabOptions {
+  readonly size: Size;
+  /** Gets cache/, results.json and report.html. */
+  readonly folder: string;
+  readonly openWorker: (cache: string) => Worker | Promise<Worker>;
+  /** Jobs at a time. */
+  readonly processes: number;
+  readonly onReport?: (report: Report) => void;
+}
+
+const cacheOf = (folder: string): string => join(folder, "cache");
+
+/** What a lab in this folder still has to do. */
+export const labBudget = (size: Size, folder: string): Budget =>
+  budgetOf(jobsOf(planRuns(size)), openCache(cacheOf(folder)));
+
+/**
+ * Runs what is not in the cache yet, and writes results.json and report.html. Their bytes depend on the size alone, not on
+ * how often the lab was cut off, nor on the number of processes.
+ */
+export const runLab = async (options: LabOptions): Promise<Document> => {
+  const { size, folder, processes, openWorker, onReport } = options;
+  const cache = cacheOf(folder);
+  tidyCache(cache);
+  const budget = labBudget(size, folder);
+  const workers: Worker[] = [];
+  try {
+    for (let i = 0; i < Math.min(processes, budget.pending.length); i++) workers.push(await openWorker(cache));
+    await runQueue(budget, workers, onReport);
+  } finally {
+    await Promise.all(workers.map((worker) => worker.close()));
+  }
+  const document = documentOf(size, openCache(cache));
+  writeTextAtomically(join(folder, "results.json"), `${JSON.stringify(document, undefined, 1)}\n`);
+  writeTextAtomically(join(folder, "report.html"), reportOf(document));
+  return document;
+};

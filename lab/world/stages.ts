@@ -1,0 +1,93 @@
+import { epochOrder } from "../../align/batch.js";
+import { completionObjective } from "../../align/objective.js";
+import { withReference } from "../../align/reference.js";
+import type { TrainingBatch } from "../../align/source.js";
+import { lastOf, type TrainOptions, type TrainStep, train } from "../../align/train.js";
+import type { Device } from "../../core/index.js";
+import type { Params } from "../../models/index.js";
+import { adamW } from "../../optim/index.js";
+import { type Batch, baseBatch, pairBatch, sftBatch } from "./batch.js";
+import { preferencePairs } from "./documents.js";
+import { config } from "./model.js";
+import type { AlignSetting, BaseSetting, Schedule } from "./settings.js";
+import type { Split } from "./skills.js";
+
+/** Hears of every step; every tenth, and the last, carries a record. */
+export type OnStep = (step: TrainStep) => unknown;
+
+/** Adam as the lab sets it in every stage. */
+export const betas = [0.9, 0.99] as const;
+const LOGGING_STEPS = 10;
+
+/** What a run minimizes, from where, on what, by which rule. */
+export type Stage = Pick<
+  TrainOptions,
+  "objective" | "params" | "optimizer" | "batches" | "seed" | "refDelta" | "anchor" | "gradientMask"
+>;
+
+/** One training run: warm-up, then cosine to 10 %. Gives the final weights, which are the caller's. */
+export const runStage = (
+  stage: Stage,
+  { steps, learningRate, warmup }: Schedule,
+  device: Device,
+  onStep?: OnStep,
+): Promise<Params> => {
+  const options = { steps, learningRate, warmupSteps: warmup, scheduler: "cosine", minRatio: 0.1 } as const;
+  return lastOf(train({ ...stage, ...options, loggingSteps: LOGGING_STEPS }, device), onStep);
+};
+
+/** Batches made when they are needed: each is a function of its step. */
+const made = function* (make: (step: number) => Batch): Generator<TrainingBatch> {
+  for (let step = 0; ; step++) yield make(step);
+};
+
+const supervised = (params: Params, make: (step: number) => Batch): Stage => ({
+  objective: completionObjective(config, { tokenMetrics: false }),
+  params,
+  optimizer: adamW({ betas, weightDecay: 0.01 }),
+  batches: made(make),
+});
+
+/** The base model: lines of skills, loss on every token. */
+export const trainBase = (
+  seed: number,
+  fresh: Params,
+  setting: BaseSetting,
+  device: Device,
+  onStep?: OnStep,
+): Promise<Params> => {
+  const stage = supervised(fresh, (step) => baseBatch(seed, step, setting.batch, setting));
+  return runStage(stage, setting, device, onStep);
+};
+
+/** The instruction-tuned model: requests and answers, loss on the answers. */
+export const trainSft = (
+  seed: number,
+  base: Params,
+  setting: Schedule,
+  device: Device,
+  onStep?: OnStep,
+): Promise<Params> => {
+  const stage = supervised(base, (step) => sftBatch(seed, step, setting.batch));
+  return runStage(stage, setting, device, onStep);
+};
+
+/** The batches of an alignment, in a drawn order; as many as it has steps. */
+export const trainingPairs = (seed: number, { pairs: count, batch, steps }: AlignSetting): TrainingBatch[] => {
+  const pairs = preferencePairs(seed, "train", count);
+  const order = epochOrder(seed, 0, count);
+  return Array.from({ length: Math.min(steps, Math.floor(count / batch)) }, (_, i) =>
+    pairBatch(order.slice(i * batch, (i + 1) * batch).map((row) => pairs[row])),
+  );
+};
+
+/** Held-out pairs, to measure margins on. */
+export const heldOutPairs = (seed: number, split: Split, count: number): TrainingBatch[] => {
+  const pairs = preferencePairs(seed, split, count);
+  const batch = Math.min(64, count);
+  return Array.from({ length: Math.ceil(count / batch) }, (_, i) => pairBatch(pairs.slice(i * batch, (i + 1) * batch)));
+};
+
+/** The batches with the log-probabilities that the SFT model gives the answers. */
+export const referenced = (sft: Params, batches: readonly TrainingBatch[], device: Device): Promise<TrainingBatch[]> =>
+  withReference({ config, params: sft }, batches, device);

@@ -1,0 +1,138 @@
+/** The lab's arithmetic: intervals, places on a path, selection that looks at validation alone, verdicts. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { claimsOf } from "../lab/analysis/claims.js";
+import { atStyle, type Point } from "../lab/analysis/frontier.js";
+import { interval, verdictOf } from "../lab/analysis/interval.js";
+import type { Found } from "../lab/analysis/results.js";
+import { selectedRate, tableOf } from "../lab/analysis/table.js";
+import { SIZES } from "../lab/sizes.js";
+import { madeUpDocument } from "./lab-values.js";
+
+const near = (a: number, b: number, tolerance = 1e-9): void =>
+  assert.ok(Math.abs(a - b) <= tolerance, `${a} is not ${b}`);
+const eighths = fc.integer({ min: -80, max: 80 }).map((n) => n / 8);
+
+test("lab: the interval of 1, 2, 3 is 2 ± 4.3027/√3", () => {
+  const { mean, low, high } = interval([1, 2, 3]);
+  near(mean, 2);
+  near(high - 2, 4.3027 / Math.sqrt(3));
+  near(2 - low, 4.3027 / Math.sqrt(3));
+});
+
+test("lab: an interval moves and scales with its values, and one value says nothing", () => {
+  fc.assert(
+    fc.property(fc.array(eighths, { minLength: 2, maxLength: 9 }), eighths, (values, shift) => {
+      const [plain, moved] = [interval(values), interval(values.map((x) => shift - 2 * x))];
+      near(moved.mean, shift - 2 * plain.mean, 1e-9);
+      near(moved.high, shift - 2 * plain.low, 1e-9);
+      assert.ok(plain.low <= plain.mean && plain.mean <= plain.high);
+    }),
+  );
+  assert.equal(verdictOf(interval([5])), "undecided");
+});
+
+test("lab: a verdict is the interval's side of zero", () => {
+  const said = (
+    [
+      [1, 2],
+      [-2, -1],
+      [-1, 1],
+      [0, 1],
+    ] as const
+  ).map(([low, high]) => verdictOf({ mean: 0, low, high, values: [] }));
+  assert.deepEqual(said, ["replicates", "does not replicate", "undecided", "undecided"]);
+});
+
+const score = (average: number, style: number) => ({ average, style });
+const point = (x: number, validation: [number, number], test: [number, number] = validation): Point => ({
+  x,
+  validation: score(...validation),
+  test: score(...test),
+});
+
+test("lab: a place lies on the path, at the asked style, whatever the order of settings", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.nat(8), fc.nat(8)), { minLength: 2, maxLength: 5 }),
+      fc.integer({ min: 1, max: 15 }),
+      (steps, half) => {
+        const path = steps.map(([average, style], i) => point(10 ** i, [average / 8, style / 8]));
+        const style = half / 16;
+        const place = atStyle(path, style);
+        const crosses = path.some(
+          ({ validation }, i) => i > 0 && (validation.style - style) * (path[i - 1].validation.style - style) <= 0,
+        );
+        assert.equal(place !== undefined, crosses);
+        assert.deepEqual(atStyle(path.toReversed(), style), place);
+        if (place === undefined) return;
+        near(place.test, place.validation);
+        if (path.every(({ validation }, i) => i === 0 || validation.style !== path[i - 1].validation.style))
+          near(place.testStyle, style);
+        assert.ok(place.rate >= 1 - 1e-9 && place.rate <= (1 + 1e-9) * 10 ** (path.length - 1));
+      },
+    ),
+  );
+});
+
+test("lab: halfway between two rates, skill is halfway and the rate their geometric mean", () => {
+  const place = atStyle([point(1e-5, [0.8, 0.8], [0.7, 0.75]), point(1e-3, [0.6, 1], [0.5, 0.95])], 0.9);
+  assert.ok(place !== undefined);
+  near(place.validation, 0.7);
+  near(place.test, 0.6);
+  near(place.testStyle, 0.85);
+  near(place.rate, 1e-4, 1e-12);
+});
+
+const { runs } = madeUpDocument(SIZES.full);
+const withTest = (change: (run: Found) => number): Found[] =>
+  runs.map((run) => ({
+    ...run,
+    measures: { ...run.measures, test: { ...run.measures.test, average: change(run), style: change(run) } },
+  }));
+
+test("lab: selection never looks at the test split", () => {
+  const scrambled = withTest(({ x, seed }) => ((Math.round(x * 1e6) * 7 + seed) % 11) / 11);
+  const before = tableOf(runs, "light");
+  const after = tableOf(scrambled, "light");
+  for (const [i, { method, rate, places }] of before.entries()) {
+    assert.equal(after[i].rate, rate, method);
+    assert.deepEqual(
+      after[i].places.map((place) => place?.rate),
+      places.map((place) => place?.rate),
+      method,
+    );
+  }
+  assert.notDeepEqual(after, before);
+});
+
+test("lab: validation selects the most skill among rates with enough style, else the most style", () => {
+  const at = (x: number, average: number, style: number): Found => ({
+    ...runs[0],
+    x,
+    measures: { ...runs[0].measures, validation: { ...runs[0].measures.validation, average, style } },
+  });
+  assert.equal(selectedRate([at(1, 0.9, 0.5), at(2, 0.7, 0.92), at(3, 0.8, 0.95), at(4, 0.6, 1)]), 3);
+  assert.equal(selectedRate([at(1, 0.9, 0.5), at(2, 0.7, 0.8)]), 2);
+});
+
+test("lab: claims follow the runs: what is true of made-up runs replicates, and its opposite does not", () => {
+  const verdicts = (all: readonly Found[]) => new Map(claimsOf(all, ["light"]).map(({ id, verdict }) => [id, verdict]));
+  const lucky = verdicts(runs);
+  assert.equal(lucky.get("tax"), "replicates");
+  assert.equal(lucky.get("online-adamw"), "replicates");
+  assert.equal(lucky.get("ondare-best"), "undecided", "OnTIES is made up as its equal");
+  const reversed = verdicts(
+    runs.map((run) => {
+      const turned = ({ average, ...rest }: Found["measures"]["test"]) => ({ ...rest, average: 1 - average });
+      return {
+        ...run,
+        measures: { ...run.measures, test: turned(run.measures.test), validation: turned(run.measures.validation) },
+      };
+    }),
+  );
+  assert.equal(reversed.get("tax"), "does not replicate");
+  assert.equal(reversed.get("online-adamw"), "does not replicate");
+  assert.equal(verdicts(runs.filter(({ section }) => section !== "alpha")).get("collapse"), "not run");
+});
