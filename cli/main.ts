@@ -18,6 +18,7 @@ const load: { readonly [C in CommandName]: () => Promise<Run<C>> } = {
   eval: async () => (await import("./commands/eval.js")).evalCommand,
   sft: async () => (await import("./commands/sft.js")).sftCommand,
   dpo: async () => (await import("./commands/dpo.js")).dpoCommand,
+  kto: async () => (await import("./commands/kto.js")).ktoCommand,
   merge: async () => (await import("./commands/merge.js")).mergeCommand,
   demo: async () => (await import("./commands/demo.js")).demoCommand,
 };
@@ -31,7 +32,11 @@ const unknownCommand = (name: string): InputError => {
   );
 };
 
-const runCommand = async <C extends CommandName>(command: C, args: readonly string[]): Promise<void> => {
+const runCommand = async <C extends CommandName>(
+  command: C,
+  args: readonly string[],
+  version: string,
+): Promise<void> => {
   const { help, values: given } = parseArguments(command, args);
   if (help) {
     process.stdout.write(`${commandHelp(command)}\n`);
@@ -39,7 +44,7 @@ const runCommand = async <C extends CommandName>(command: C, args: readonly stri
   }
   const values = await resolveValues(command, given);
   const run: Run<C> = await load[command]();
-  await run(values, output("json" in values && values.json === true));
+  await run(values, output("json" in values && values.json === true, { version, args: [command, ...args] }));
 };
 
 const dispatch = async ([name, ...rest]: readonly string[], version: string): Promise<void> => {
@@ -51,7 +56,7 @@ const dispatch = async ([name, ...rest]: readonly string[], version: string): Pr
     if (about !== undefined && !isCommand(about)) throw unknownCommand(about);
     process.stdout.write(`${about === undefined ? programHelp(version) : commandHelp(about)}\n`);
   } else if (isCommand(name)) {
-    await runCommand(name, rest);
+    await runCommand(name, rest, version);
   } else if (name.startsWith("-")) {
     throw new InputError(`the command comes first: taugrad COMMAND ${name} …; taugrad --help lists the commands`);
   } else {

@@ -5,7 +5,7 @@ import type { ModelConfig } from "../../models/config.js";
 import { type LoraOptions, loraTargets } from "../../models/lora.js";
 import type { Output } from "../output.js";
 import { optimizerSettings, type TrainingValues } from "./check.js";
-import type { Task } from "./run.js";
+import type { Task } from "./task.js";
 
 const keys = ["lora_r", "lora_alpha", "lora_target_modules"] as const;
 

@@ -1,4 +1,4 @@
-import { DeviceError } from "../../core/index.js";
+import { DeviceError, OutOfMemoryError } from "../../core/index.js";
 
 /** Space for tensors inside one memory. Addresses are multiples of 16; every block is longer than asked by PADDING. */
 export interface Allocator {
@@ -7,6 +7,8 @@ export interface Allocator {
   /** Takes a block back, and joins it with free neighbours. */
   readonly release: (address: number) => void;
   readonly liveBytes: () => number;
+  /** Most that was ever live. */
+  readonly peakBytes: () => number;
   readonly liveBlocks: () => number;
 }
 
@@ -30,7 +32,7 @@ const classOf = (bytes: number): number => {
  */
 export const createAllocator = (start: number, limit: number, grow: (end: number) => boolean): Allocator => {
   let end = start;
-  let live = 0;
+  let [live, peak] = [0, 0];
   const used = new Map<number, number>();
   const sizeAt = new Map<number, number>(); // free blocks by start
   const startBefore = new Map<number, number>(); // free blocks by end
@@ -59,11 +61,7 @@ export const createAllocator = (start: number, limit: number, grow: (end: number
     for (let c = classOf(bytes) + 1; c < CLASSES; c++) for (const address of classes[c]) return address;
     return undefined;
   };
-  const refusal = (bytes: number): DeviceError =>
-    new DeviceError(
-      `cpu: out of memory: ${bytes} bytes asked, ${live} in use, ${limit} at most (32-bit addresses)`,
-      "use a smaller batch, checkpoint() layers, or a device with more memory",
-    );
+  const refusal = (bytes: number): DeviceError => new OutOfMemoryError({ device: "cpu", bytes, used: live, limit });
   const extend = (bytes: number): number => {
     const last = startBefore.get(end);
     const address = last ?? end;
@@ -83,6 +81,7 @@ export const createAllocator = (start: number, limit: number, grow: (end: number
       if (whole > length) addFree(address + length, whole - length);
       used.set(address, length);
       live += length;
+      peak = Math.max(peak, live);
       return address;
     },
     release: (address) => {
@@ -101,6 +100,7 @@ export const createAllocator = (start: number, limit: number, grow: (end: number
       addFree(from, to - from);
     },
     liveBytes: () => live,
+    peakBytes: () => peak,
     liveBlocks: () => used.size,
   };
 };

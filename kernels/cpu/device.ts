@@ -1,4 +1,13 @@
-import { type Buffer, BYTES, type Device, DeviceError, type Graph, type Program, sizeOf } from "../../core/index.js";
+import {
+  type Buffer,
+  BYTES,
+  type Device,
+  DeviceError,
+  type Graph,
+  naming,
+  type Program,
+  sizeOf,
+} from "../../core/index.js";
 import { donorsOf, plan } from "../plan/plan.js";
 import type { Abilities } from "../plan/steps.js";
 import { createCompiler } from "./compiler.js";
@@ -84,9 +93,12 @@ export const openCpu = async (): Promise<Device> => {
   return {
     name: "cpu",
     description: `cpu (WebAssembly SIMD, ${pool.threads} thread${pool.threads === 1 ? "" : "s"})`,
-    upload: (data, shape) => {
+    upload: (data, shape, dtype) => {
       const bytes = BYTES * sizeOf(shape);
-      const address = heap.allocate(bytes);
+      const address = naming(
+        () => `${dtype}[${shape}]`,
+        () => heap.allocate(bytes),
+      );
       writeNumbers(heap, address, data);
       return adopt(address, bytes);
     },
@@ -105,7 +117,10 @@ export const openCpu = async (): Promise<Device> => {
       drop(buffer);
     },
     build,
-    stats: () => ({ liveBuffers, liveBytes, programs, kernels: compiler.count(), launches }),
+    stats: () => ({
+      ...{ liveBuffers, liveBytes, peakBytes: heap.peakBytes(), programs, launches },
+      kernels: compiler.count(),
+    }),
     close: async () => {
       isOpen = false;
       live.clear();

@@ -101,7 +101,7 @@ export const plan = (graph: Graph, abilities: Abilities): Plan => {
   const buffers: PlanBuffer[] = [];
   const index = new Map<Tensor, number>();
   const add = (base: Tensor, role: PlanBuffer["role"]) => {
-    index.set(base, buffers.push({ role, bytes: bytesOf(base) }) - 1);
+    index.set(base, buffers.push({ role, bytes: bytesOf(base), of: `${base.op.name} ${typeOf(base)}` }) - 1);
   };
   for (const [i, t] of graph.inputs.entries()) add(t, { kind: "input", index: i });
   for (const [i, t] of results.entries()) {

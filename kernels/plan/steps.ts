@@ -98,6 +98,8 @@ export interface PlanBuffer {
     | { readonly kind: "constant"; readonly data: HostData; readonly dtype: DType }
     | { readonly kind: "temporary"; readonly slot: number };
   readonly bytes: number;
+  /** The tensor that it holds, as errors show it. */
+  readonly of: string;
 }
 
 /** What a device runs: steps in order over buffers. Pure data; a function of the graph's structure. */

@@ -1,4 +1,13 @@
-import { type Buffer, BYTES, type Device, DeviceError, type DType, type HostData, sizeOf } from "../../core/index.js";
+import {
+  type Buffer,
+  BYTES,
+  type Device,
+  DeviceError,
+  type DType,
+  type HostData,
+  OutOfMemoryError,
+  sizeOf,
+} from "../../core/index.js";
 import { findAdapter } from "./adapter.js";
 import { nameOf } from "./adapter-report.js";
 import type { Gpu, GpuBuffer } from "./gpu.js";
@@ -32,6 +41,8 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
   // Kept for good: after an error nobody knows which numbers on the device are right.
   let failure: DeviceError | undefined;
   const fail = (error: unknown) => {
+    // A buffer that could not be had makes errors of its own, in whatever order.
+    if (error instanceof OutOfMemoryError && !(failure instanceof OutOfMemoryError)) failure = error;
     failure ??= error instanceof DeviceError ? error : new DeviceError(`webgpu: ${messageOf(error)}`);
   };
   const check = () => {
@@ -47,13 +58,13 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
   });
 
   const queue = createQueue(fail);
-  const pool = createPool(device, (run) => queue.push(run));
+  const pool = createPool(device, (run) => queue.push(run), fail);
   const pipelines = createPipelines(device, fail);
   const live = new Set<GpuBuffer>();
   let [liveBytes, programs, launches] = [0, 0, 0];
 
-  const own = (bytes: number): GpuBuffer => {
-    const buffer = { bytes, block: pool.take(bytes) };
+  const own = (bytes: number, of?: string): GpuBuffer => {
+    const buffer = { bytes, block: pool.take(bytes, of) };
     live.add(buffer);
     liveBytes += bytes;
     return buffer;
@@ -69,9 +80,9 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
     live.add(renamed);
     return renamed;
   };
-  const upload = (data: HostData): GpuBuffer => {
+  const upload = (data: HostData, of?: string): GpuBuffer => {
     const words = wordsOf(data);
-    const buffer = own(words.byteLength);
+    const buffer = own(words.byteLength, of);
     if (words.length === 0) return buffer;
     const copy = queue.idle() || words !== data ? words : words.slice(); // the caller may change it before its turn
     queue.push(() => device.queue.writeBuffer(buffer.block.gpu, 0, copy as Float32Array<ArrayBuffer>));
@@ -120,7 +131,7 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
   return {
     name: "webgpu",
     description: `webgpu: ${nameOf(report)}${report.software ? ", a software adapter" : ""}`,
-    upload,
+    upload: (data, shape, dtype) => upload(data, `${dtype}[${shape}]`),
     read: async (buffer, shape, dtype) => {
       check();
       const bytes = BYTES * sizeOf(shape);
@@ -140,7 +151,10 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
       programs++;
       return buildProgram(gpu, graph);
     },
-    stats: () => ({ liveBuffers: live.size, liveBytes, programs, kernels: pipelines.count(), launches }),
+    stats: () => ({
+      ...{ liveBuffers: live.size, liveBytes, peakBytes: pool.peakBytes(), programs, launches },
+      kernels: pipelines.count(),
+    }),
     close: async () => {
       if (closing) return;
       closing = true;

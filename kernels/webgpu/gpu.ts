@@ -15,7 +15,8 @@ export interface Gpu {
   readonly pool: Pool;
   readonly pipelines: Pipelines;
   readonly queue: Queue;
-  readonly own: (bytes: number) => GpuBuffer;
+  /** A fresh buffer, for the tensor that errors name. */
+  readonly own: (bytes: number, of?: string) => GpuBuffer;
   /** Another handle on the same memory; the old one is gone. */
   readonly rename: (buffer: Buffer) => GpuBuffer;
   readonly upload: (data: HostData) => GpuBuffer;

@@ -86,6 +86,10 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
   }));
   const ready = pending(Promise.all(launches.map(({ compiled }) => compiled.ready.promise)));
   const memory = memoryOf(made);
+  // Slots are as large as their largest tensor.
+  const largestIn = made.slots.map(() => "");
+  for (const { role, bytes, of } of made.buffers)
+    if (role.kind === "temporary" && bytes === made.slots[role.slot]) largestIn[role.slot] = of;
   const working = scratchBytes.reduce((n, bytes) => n + bytes, 0);
   const constants = made.buffers.map(({ role }) => (role.kind === "constant" ? gpu.upload(role.data) : undefined));
 
@@ -149,16 +153,16 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
     run: (inputs) => {
       const outputs = new Map<number, GpuBuffer>(); // fresh ones, by place
       const taken: Block[] = [];
-      const take = (bytes: number): Block => {
-        const block = gpu.pool.take(bytes);
+      const take = (bytes: number, of = "scratch"): Block => {
+        const block = gpu.pool.take(bytes, of);
         taken.push(block);
         return block;
       };
       try {
         for (const [i, index] of made.outputs.entries())
-          if (donorAt(index) === undefined) outputs.set(i, gpu.own(made.buffers[index].bytes));
-        const slots = made.slots.map(take);
-        const scratch = scratchBytes.map(take);
+          if (donorAt(index) === undefined) outputs.set(i, gpu.own(made.buffers[index].bytes, made.buffers[index].of));
+        const slots = made.slots.map((bytes, slot) => take(bytes, largestIn[slot]));
+        const scratch = scratchBytes.map((bytes) => take(bytes));
         const given = inputs.map((buffer) => gpu.blockOf(buffer));
         const blockOf = ({ role }: PlanBuffer, index: number): Block => {
           switch (role.kind) {

@@ -16,7 +16,7 @@ import { mutate } from "./mutate.mjs";
 const REQUIRED = 0.95;
 /** Milliseconds of laws, the likeliest first, that a mutant must survive; a law not tried can only lower the score. */
 const PATIENCE = 5000;
-const LOSSES = ["losses", "objective", "log-probs", "metrics"].map((name) => `align/${name}.ts`);
+const LOSSES = ["losses", "kto", "objective", "log-probs", "metrics"].map((name) => `align/${name}.ts`);
 const subjects = [...filesUnder("optim", ".ts").filter((file) => !file.endsWith("/index.ts")), ...LOSSES];
 /** Law files that speak of the subjects; those of the command line see the built package, which has no mutants. */
 const lawFiles = filesUnder("props", ".test.ts").filter(
