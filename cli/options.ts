@@ -70,7 +70,8 @@ export const options = {
   precompute_ref_log_probs: flag("ask the reference model once, before training", false),
   shuffle_dataset: flag("new order of rows in every epoch", true),
   // The names alone fill the line.
-  use_peft: flag("train a low-rank adapter (LoRA); the saved model has it merged in", false),
+  use_peft: flag("train a low-rank adapter (LoRA), saved merged in and as OUT/adapter", false),
+  adapter_name_or_path: text("DIR", "the reference's adapter (PEFT), to go on from; τ is its factors"),
   lora_r: integer({ from: 1 }, "rank of the adapter; default 16"),
   lora_alpha: number({ above: 0 }, "the adapter counts lora_alpha / lora_r; default 32"),
   lora_target_modules: names("NAMES", "modules with an adapter: q_proj,v_proj or all-linear; default all-linear"),
@@ -130,6 +131,7 @@ const training = [
   "max_grad_norm",
   "gradient_checkpointing",
   "use_peft",
+  "adapter_name_or_path",
   "lora_r",
   "lora_alpha",
   "lora_target_modules",

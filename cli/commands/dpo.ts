@@ -9,7 +9,7 @@ import { loadModel, loadTokenizer } from "../../models/index.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
 import { withDevice } from "../session.js";
-import { checkAdapter, withAdapter } from "../training/adapter.js";
+import { checkAdapter, loadReference, withAdapter } from "../training/adapter.js";
 import { checkTogether, readConfigs } from "../training/check.js";
 import { reportRows } from "../training/data.js";
 import { runTask } from "../training/run.js";
@@ -28,7 +28,7 @@ export const dpoCommand = async (values: Values<"dpo">, out: Output): Promise<vo
   await withDevice(values.device, out, async (device) => {
     const model = loadModel(folder);
     // The policy moves, so the reference is a copy of its own even where both come from one folder.
-    const reference = loadModel(values.ref_model_name_or_path ?? folder, device);
+    const reference = loadReference(values, device);
     try {
       const options = { batchSize: values.per_device_train_batch_size, padId: paddingId(tokenizer, vocabSize) };
       const known = values.precompute_ref_log_probs

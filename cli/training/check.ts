@@ -22,7 +22,8 @@ export const checkTogether = (values: TrainingValues, out: Output): void => {
   if (max_steps === 0) throw new InputError("max_steps is 0; it must be at least 1, or -1 to go by num_train_epochs");
   if (rescale === "l1" && merge_preset !== "official")
     throw new InputError("rescale: l1 belongs to the released code; add merge_preset: official, or leave rescale out");
-  if (merges(values) && values.base_model_name_or_path === undefined)
+  // Over an adapter the base is the model itself.
+  if (merges(values) && values.base_model_name_or_path === undefined && !values.use_peft)
     throw new InputError(`optim ${optim} needs base_model_name_or_path, the model before SFT: τ = reference − base`);
   if (save_total_limit !== undefined && save_steps === undefined)
     throw new InputError("save_total_limit needs save_steps: without it no checkpoint-N is written");
@@ -75,7 +76,8 @@ const checkWritable = (folder: string): void => {
     throw new InputError(`output_dir: ${taken} is a folder, and a file of that name is to be written; choose another`);
 };
 
-const samePlace = (a: string, b: string): boolean => realpathSync(resolve(a)) === realpathSync(resolve(b));
+/** Two spellings of one folder. */
+export const samePlace = (a: string, b: string): boolean => realpathSync(resolve(a)) === realpathSync(resolve(b));
 
 /** The optimizer that the keys ask for. */
 export const optimizerSettings = (values: TrainingValues): OptimizerSettings => ({

@@ -26,6 +26,10 @@ export interface Task {
   readonly reference?: Weights;
   /** Makes plain weights of what is trained, where that is an adapter. */
   readonly merged?: AdapterTraining["merged"];
+  /** τ, where it is not the difference of two folders' weights. The caller frees it. */
+  readonly delta?: () => Params;
+  /** Writes what is trained beside the merged model, where that is an adapter. */
+  readonly saveAdapter?: (factors: Params) => Promise<void>;
 }
 
 /** Hands a task's weights, as plain ones, to `save`. */
@@ -49,7 +53,7 @@ export const runTask = async (task: Task, values: TrainingValues, device: Device
   const epochs = values.num_train_epochs;
   const steps = values.max_steps > 0 ? values.max_steps : stepsOf(source.batchesPerEpoch, { accumulation, epochs });
   const optimizer = trainingOptimizer(optimizerSettings(values));
-  const delta = optimizer.usesTau ? deltaOf(values, device) : undefined;
+  const delta = optimizer.usesTau ? (task.delta?.() ?? deltaOf(values, device)) : undefined;
   if (delta !== undefined) await warnIfAbsorbed(model.params, delta, values, device, out);
   out.note(`${label}: ${steps} steps, ${source.batchesPerEpoch} batches an epoch, ${optimizer.name}`);
   const mask = optimizer.usesMask ? await estimatedMask(task, values, device, out) : undefined;
@@ -85,6 +89,7 @@ export const runTask = async (task: Task, values: TrainingValues, device: Device
       const { value, done } = await run.next();
       if (done === true) {
         await saving(task, value, (trained) => saveModel(folder, trained, { from }));
+        await task.saveAdapter?.(value);
         dispose(value);
         break;
       }

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { root } from "../../build.mjs";
 import { bundleLaws, openLaws } from "./laws.mjs";
 
-const LAWS = ["optim-laws", "optim-edges", "optim-sparsify", "optim-step-k", "optim-tree", "losses"].map(
+const LAWS = ["optim-laws", "optim-edges", "optim-sparsify", "optim-step-k", "optim-masks", "losses"].map(
   (name) => `props/${name}.test.ts`,
 );
 
