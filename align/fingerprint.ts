@@ -15,7 +15,7 @@ const BLOCKS = 512;
 export const modelFingerprint = (folder: string): string => {
   const hash = createHash("sha256");
   const block = new Uint8Array(BLOCK);
-  const files = readdirSync(folder).filter((name) => name === "config.json" || name.endsWith(".safetensors"));
+  const files = readdirSync(folder).filter((name) => /^(adapter_)?config\.json$|\.safetensors$/.test(name));
   for (const name of files.sort()) {
     const handle = openSync(join(folder, name), "r");
     try {

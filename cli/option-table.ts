@@ -102,7 +102,8 @@ export const options = {
   shuffle_dataset: flag("new order of rows in every epoch", true),
   group_by_length: flag("rows of about equal length share a batch: less padding", false),
   // The names alone fill the line.
-  use_peft: flag("train a low-rank adapter (LoRA); the saved model has it merged in", false),
+  use_peft: flag("train a low-rank adapter (LoRA), saved merged in and as OUT/adapter", false),
+  adapter_name_or_path: text("DIR", "the reference's adapter (PEFT), to go on from; τ is its factors"),
   lora_r: integer({ from: 1 }, "rank of the adapter; default 16"),
   lora_alpha: number({ above: 0 }, "the adapter counts lora_alpha / lora_r; default 32"),
   lora_target_modules: names("NAMES", "modules with an adapter: q_proj,v_proj or all-linear; default all-linear"),

@@ -37,6 +37,7 @@ const training = [
   "max_grad_norm",
   "gradient_checkpointing",
   "use_peft",
+  "adapter_name_or_path",
   "lora_r",
   "lora_alpha",
   "lora_target_modules",

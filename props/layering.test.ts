@@ -35,7 +35,7 @@ const packagesOf: Record<string, readonly string[]> = {
 const sources = (folder: string): string[] =>
   readdirSync(join(root, folder), { recursive: true })
     .map((path) => posix.join(folder, String(path).replaceAll("\\", "/")))
-    .filter((path) => /\.(ts|mjs)$/.test(path));
+    .filter((path) => /\.(ts|mjs)$/.test(path) && !path.includes("/node_modules/"));
 
 /** Every specifier a module names: static, type-only, re-exported, dynamic, and import types. */
 const specifiers = (source: string): string[] => {

@@ -23,7 +23,8 @@ export const checkTogether = (values: TrainingValues, out: Output): void => {
   if (max_steps === 0) throw new InputError("max_steps is 0; it must be at least 1, or -1 to go by num_train_epochs");
   if (rescale === "l1" && merge_preset !== "official")
     throw new InputError("rescale: l1 belongs to the released code; add merge_preset: official, or leave rescale out");
-  if (merges(values) && values.base_model_name_or_path === undefined)
+  // Over an adapter the base is the model itself.
+  if (merges(values) && values.base_model_name_or_path === undefined && !values.use_peft)
     throw new InputError(`optim ${optim} needs base_model_name_or_path, the model before SFT: τ = reference − base`);
   const idle = idleKeys(values).filter((key) => values[key] !== undefined);
   if (idle.length > 0)
@@ -78,7 +79,8 @@ export const checkWritable = (key: string, folder: string): void => {
   }
 };
 
-const samePlace = (a: string, b: string): boolean => realpathSync(resolve(a)) === realpathSync(resolve(b));
+/** Two spellings of one folder. */
+export const samePlace = (a: string, b: string): boolean => realpathSync(resolve(a)) === realpathSync(resolve(b));
 
 /** The optimizer that the keys ask for. */
 export const optimizerSettings = (values: TrainingValues): OptimizerSettings => ({

@@ -7,6 +7,7 @@ import { dispose } from "../../core/index.js";
 import type { Model } from "../../models/index.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
+import { loadReference } from "./adapter.js";
 import { checkWritable } from "./check.js";
 import type { Built, Parts } from "./command.js";
 import { paced } from "./pace.js";
@@ -39,19 +40,20 @@ export const comparedSources = async <T>(
   out: Output,
 ): Promise<Omit<Built, "objective">> => {
   const { values, device, load, planned, rows, evalRows, training, evaluation } = parts;
-  const folder = values.ref_model_name_or_path ?? values.model_name_or_path;
+  const { ref_model_name_or_path, model_name_or_path, adapter_name_or_path: adapter } = values;
+  const folder = ref_model_name_or_path ?? model_name_or_path;
   if (!values.precompute_ref_log_probs)
     return {
       source: sourced(rows, training),
       evalSource: evalRows && sourced(evalRows, evaluation),
       // The policy moves, so the reference is a copy of its own even where both come from one folder.
-      reference: load(folder, device),
+      reference: loadReference(values, device, load),
     };
   let model: Model | undefined;
   const knowing = async (name: string, some: typeof rows, options: SourceOptions): Promise<BatchSource> => {
     const compute = () => {
       out.start();
-      model ??= load(folder, device);
+      model ??= loadReference(values, device, load);
       const inOrder = sourced(some, { ...options, shuffle: false, groupByLength: false });
       return askReference(
         model,
@@ -69,6 +71,7 @@ export const comparedSources = async <T>(
           ),
           identity: {
             model: modelFingerprint(folder),
+            ...(adapter !== undefined && { adapter: modelFingerprint(adapter) }),
             rows: some.fingerprint ?? "",
             device: device.name,
             ...settings(options),

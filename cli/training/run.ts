@@ -101,6 +101,7 @@ export const runTask = async (
       const { value, done } = await run.next();
       if (done === true) {
         await withPlain(task, value, (trained) => saveModel(folder, trained, how));
+        await task.saveAdapter?.(value);
         dispose(value);
         break;
       }

@@ -27,6 +27,10 @@ export interface Task {
   readonly reference?: Weights;
   /** Makes plain weights of what is trained, where that is an adapter. */
   readonly merged?: AdapterTraining["merged"];
+  /** τ, where it is not the difference of two folders' weights; not computed yet. */
+  readonly delta?: () => Params;
+  /** Writes what is trained beside the merged model, where that is an adapter. */
+  readonly saveAdapter?: (factors: Params) => Promise<void>;
 }
 
 /** Hands a task's weights, as plain ones, to `save`. */
@@ -62,12 +66,8 @@ export const trainOptions = async (
   const { ref_model_name_or_path: referenceFolder = values.model_name_or_path } = values;
   const optimizer = trainingOptimizer(optimizerSettings(values));
   const { steps } = spanOf(task, values);
-  const delta = optimizer.usesTau
-    ? evaluate(
-        referenceDelta(load(referenceFolder).params, load(values.base_model_name_or_path as string).params),
-        device,
-      )
-    : undefined;
+  // Not computed yet: what the optimizer prepares of it is all that has to stay.
+  const delta = optimizer.usesTau ? (task.delta?.() ?? between(referenceFolder, values, load)) : undefined;
   if (delta !== undefined) await warnIfAbsorbed(model.params, delta, values, device, out);
   out.note(`${task.label}: ${steps} steps, ${task.source.batchesPerEpoch} batches an epoch, ${optimizer.name}`);
   const mask = optimizer.usesMask ? await estimatedMask(task, values, device, out) : undefined;
@@ -91,9 +91,13 @@ export const trainOptions = async (
       anchor: other ? load(referenceFolder).params : undefined,
       gradientMask: mask,
     },
-    release: () => dispose(delta ?? {}, mask ?? {}),
+    release: () => dispose(mask ?? {}),
   };
 };
+
+/** τ between the weights of two folders. */
+const between = (reference: string, values: TrainingValues, load: (folder: string) => Model): Params =>
+  referenceDelta(load(reference).params, load(values.base_model_name_or_path as string).params);
 
 /** ChildTuning-D's mask, from the first batches of the run. */
 const estimatedMask = (task: Task, values: TrainingValues, device: Device, out: Output): Promise<Params> => {

@@ -9,7 +9,7 @@ import {
   sizeOf,
 } from "../../core/index.js";
 import { findAdapter } from "./adapter.js";
-import { nameOf } from "./adapter-report.js";
+import { type AdapterReport, nameOf } from "./adapter-report.js";
 import type { Gpu, GpuBuffer } from "./gpu.js";
 import { createPipelines } from "./pipelines.js";
 import { createPool } from "./pool.js";
@@ -25,6 +25,10 @@ export interface WebgpuOptions {
 const arrayOf = (dtype: DType, bytes: ArrayBuffer): HostData =>
   dtype === "f32" ? new Float32Array(bytes) : dtype === "i32" ? new Int32Array(bytes) : new Uint32Array(bytes);
 
+/** Invocations of a subgroup, where there is but one size. */
+const fixedSubgroup = ({ subgroupMinSize: least, subgroupMaxSize: most }: AdapterReport): number | undefined =>
+  least === most ? least : undefined;
+
 /** Numbers as they lie on the device: 32 bits each. */
 const wordsOf = (data: HostData): Float32Array | Int32Array | Uint32Array =>
   data instanceof Float64Array ? Float32Array.from(data) : data;
@@ -32,7 +36,7 @@ const wordsOf = (data: HostData): Float32Array | Int32Array | Uint32Array =>
 /** Opens the machine's WebGPU adapter. Errors: DeviceError if there is none. */
 export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> => {
   const { gpu: instance, adapter, report } = await findAdapter();
-  const wanted: GPUFeatureName[] = ["timestamp-query"];
+  const wanted: GPUFeatureName[] = ["timestamp-query", "subgroups"];
   const device = await adapter.requestDevice({
     requiredFeatures: wanted.filter((feature) => adapter.features.has(feature)),
     requiredLimits: report.limits,
@@ -91,6 +95,7 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
 
   const gpu: Gpu = {
     device,
+    subgroup: adapter.features.has("subgroups") ? fixedSubgroup(report) : undefined,
     wide: options.kernels === undefined ? !report.software : options.kernels === "gpu",
     pool,
     pipelines,

@@ -12,6 +12,8 @@ export interface GpuBuffer extends Buffer {
 export interface Gpu {
   readonly device: GPUDevice;
   readonly wide: boolean;
+  /** Invocations of a subgroup, if that is always the same number and kernels may use subgroups. */
+  readonly subgroup: number | undefined;
   readonly pool: Pool;
   readonly pipelines: Pipelines;
   readonly queue: Queue;

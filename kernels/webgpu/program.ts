@@ -61,7 +61,9 @@ const packParameters = (device: GPUDevice, kernels: readonly Kernel[]): { buffer
 export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
   const { maxStorageBuffersPerShaderStage: maxBuffers } = gpu.device.limits;
   // One name for one piece of memory: what is written in place is bound once, to be read and written.
-  const made: Plan = oneNameEach(plan(graph, { fused: FUSED, maxBuffers, inPlace: true, batches: false }));
+  const made: Plan = oneNameEach(
+    plan(graph, { fused: FUSED, maxBuffers, inPlace: true, batches: false, epilogue: gpu.wide }),
+  );
   const handedOn = donorsOf(made);
   const donorAt = (buffer: number): number | undefined => {
     const { role } = made.buffers[buffer];
@@ -70,6 +72,7 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
   const scratchBytes: number[] = [];
   const lowering = {
     wide: gpu.wide,
+    subgroup: gpu.subgroup,
     scratch: (index: number, words: number) => {
       for (let i = scratchBytes.length; i <= index; i++) scratchBytes.push(0);
       scratchBytes[index] = Math.max(scratchBytes[index], 4 * words);

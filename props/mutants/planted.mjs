@@ -12,7 +12,7 @@ const LAWS = [
   "optim-edges",
   "optim-sparsify",
   "optim-step-k",
-  "optim-tree",
+  "optim-masks",
   "losses",
   "losses-laws",
   "losses-kto",
