@@ -6,7 +6,6 @@ export {
   DeviceError,
   InputError,
   type Lacking,
-  naming,
   OutOfMemoryError,
   OwnershipError,
   ShapeError,

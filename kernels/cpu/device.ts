@@ -1,13 +1,5 @@
-import {
-  type Buffer,
-  BYTES,
-  type Device,
-  DeviceError,
-  type Graph,
-  naming,
-  type Program,
-  sizeOf,
-} from "../../core/index.js";
+import { naming } from "../../core/errors.js";
+import { type Buffer, BYTES, type Device, DeviceError, type Graph, type Program, sizeOf } from "../../core/index.js";
 import { donorsOf, plan } from "../plan/plan.js";
 import type { Abilities } from "../plan/steps.js";
 import { createCompiler } from "./compiler.js";

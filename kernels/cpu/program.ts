@@ -1,5 +1,6 @@
 import { debugs } from "../../core/debug.js";
-import { DeviceError, type HostData, naming, type Program } from "../../core/index.js";
+import { naming } from "../../core/errors.js";
+import { DeviceError, type HostData, type Program } from "../../core/index.js";
 import { memoryOf } from "../plan/plan.js";
 import type { Plan } from "../plan/steps.js";
 import { PADDING } from "./allocator.js";
