@@ -13,12 +13,14 @@ import {
   type Tensor,
 } from "../core/index.js";
 import type { Params } from "../models/parameters.js";
+import { type KtoOptions, ktoObjective } from "./kto.js";
+import { type KtoSourceOptions, ktoSource } from "./kto-source.js";
 import type { Metrics } from "./metrics.js";
 import { type BatchTensors, type Objective, type PreferenceOptions, preferenceObjective } from "./objective.js";
 import { borrowed, feeder, type Weights } from "./reference.js";
-import { oneEpoch, pairSource, type SourceOptions, type TrainingBatch } from "./source.js";
+import { oneEpoch, pairSource, type Rows, type SourceOptions, type TrainingBatch } from "./source.js";
 import { type Carry, compileGradients } from "./step.js";
-import type { TokenPair } from "./tokenize.js";
+import type { LabelledSequence, TokenPair } from "./tokenize.js";
 
 /** What a model scores on some batches. */
 export interface Evaluation {
@@ -85,20 +87,30 @@ export const evaluateOn = async (
   }
 };
 
-export interface EvaluatePairsOptions extends PreferenceOptions, Pick<SourceOptions, "padId" | "bucket"> {
+/** How rows are cut into batches for an evaluation. */
+interface InOrder extends Pick<SourceOptions, "padId" | "bucket"> {
   /** Default 8. */
   readonly batchSize?: number;
   readonly gradNorms?: boolean;
 }
 
+export interface EvaluatePairsOptions extends PreferenceOptions, InOrder {}
+export interface EvaluateKtoOptions extends KtoOptions, InOrder, Pick<KtoSourceOptions, "maxLength"> {}
+
+/** `num_tokens` is 0, as TRL logs it for evaluation: it counts what was trained on. */
+const inOrder = async (options: EvaluateOptions, device: Device): Promise<Evaluation> => {
+  const out = await evaluateOn(options, device);
+  return { ...out, metrics: { ...out.metrics, num_tokens: 0 } };
+};
+
 /**
- * A policy against a reference on pairs, in order: what `taugrad eval` prints. `num_tokens` is 0, as TRL logs it for
- * evaluation: it counts what was trained on.
+ * A policy against a reference on pairs, in order: what `taugrad eval` prints. Without a reference for losses that know none.
+ * Errors: InputError for no pairs; those of `weightedLosses`.
  */
 export const evaluatePreferences = async (
   policy: Weights,
-  reference: Weights,
-  pairs: readonly TokenPair[],
+  reference: Weights | undefined,
+  pairs: Rows<TokenPair>,
   { batchSize = 8, padId, bucket, gradNorms, ...options }: EvaluatePairsOptions,
   device: Device,
 ): Promise<Evaluation> => {
@@ -106,6 +118,22 @@ export const evaluatePreferences = async (
   const size = Math.min(batchSize, pairs.length);
   const batches = oneEpoch(pairSource(pairs, { batchSize: size, padId, bucket, shuffle: false }));
   const objective = preferenceObjective(policy.config, options);
-  const out = await evaluateOn({ objective, params: policy.params, batches, reference, gradNorms }, device);
-  return { ...out, metrics: { ...out.metrics, num_tokens: 0 } };
+  return inOrder({ objective, params: policy.params, batches, reference, gradNorms }, device);
+};
+
+/**
+ * A policy against a reference on labelled answers, in order. KL is estimated within each batch, so the batch size matters.
+ * Errors: InputError for no rows, and for a batch size of 1.
+ */
+export const evaluateKto = async (
+  policy: Weights,
+  reference: Weights,
+  rows: Rows<LabelledSequence>,
+  { batchSize = 8, padId, bucket, maxLength, gradNorms, ...options }: EvaluateKtoOptions,
+  device: Device,
+): Promise<Evaluation> => {
+  if (rows.length === 0) throw new InputError("there are no labelled answers to evaluate");
+  const batches = oneEpoch(ktoSource(rows, { batchSize, padId, bucket, maxLength, shuffle: false }));
+  const objective = ktoObjective(policy.config, options);
+  return inOrder({ objective, params: policy.params, batches, reference, gradNorms }, device);
 };

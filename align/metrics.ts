@@ -82,3 +82,47 @@ export const pairTokenMetrics = (sums: PairTokenSums): Metrics => ({
   entropy: share(sums.pairEntropy, sums.chosenTargets + sums.rejectedTargets),
   mean_token_accuracy: share(sums.chosenCorrect, sums.chosenTargets),
 });
+
+/** What is summed over labelled answers, by label (wanted: chosen), and over batches. */
+export const KTO_SUMS = [
+  ...(["rows", "chosen", "rejected", "chosenReward", "rejectedReward", "chosenLogp", "rejectedLogp"] as const),
+  ...(["batches", "kl"] as const),
+] as const;
+type KtoSums = Readonly<Record<(typeof KTO_SUMS)[number], number>>;
+
+/**
+ * TRL's metrics of labelled answers: `kl` (nats, mean over batches), and those of pairs, means over the answers of a label.
+ * What would be a mean over no answers is left out, as TRL leaves it out.
+ */
+export const ktoMetrics = (sums: KtoSums): Metrics => {
+  const { chosen, rejected, chosenReward, rejectedReward } = sums;
+  return {
+    kl: share(sums.kl, sums.batches),
+    ...(chosen > 0 && { "rewards/chosen": chosenReward / chosen, "logps/chosen": sums.chosenLogp / chosen }),
+    ...(rejected > 0 && {
+      "rewards/rejected": rejectedReward / rejected,
+      "logps/rejected": sums.rejectedLogp / rejected,
+    }),
+    ...(chosen > 0 && rejected > 0 && { "rewards/margins": chosenReward / chosen - rejectedReward / rejected }),
+  };
+};
+
+/** What is summed over the targets of labelled answers. */
+export const KTO_TOKEN_SUMS = [
+  "chosenTargets",
+  "rejectedTargets",
+  "chosenLogits",
+  "rejectedLogits",
+  "entropy",
+] as const;
+type KtoTokenSums = Readonly<Record<(typeof KTO_TOKEN_SUMS)[number], number>>;
+
+/** TRL's metrics of their tokens, as those of pairs; logits of a label without targets are left out. */
+export const ktoTokenMetrics = (sums: KtoTokenSums): Metrics => {
+  const { chosenTargets, rejectedTargets } = sums;
+  return {
+    ...(chosenTargets > 0 && { "logits/chosen": sums.chosenLogits / chosenTargets }),
+    ...(rejectedTargets > 0 && { "logits/rejected": sums.rejectedLogits / rejectedTargets }),
+    entropy: share(sums.entropy, chosenTargets + rejectedTargets),
+  };
+};

@@ -11,6 +11,7 @@ import {
   sum,
   type Tensor,
   typeOf,
+  zeros,
 } from "../core/index.js";
 import type { ModelConfig } from "../models/config.js";
 import type { Params } from "../models/parameters.js";
@@ -25,7 +26,16 @@ import {
   scoreTokens,
   targetCount,
 } from "./log-probs.js";
-import { logRatio, type PairLossType, type PairScores, pairLosses } from "./losses.js";
+import {
+  logRatio,
+  meanLogp,
+  type PairLossOptions,
+  type PairLossType,
+  type PairScores,
+  pairLoss,
+  REFERENCE_FREE,
+  weightedLosses,
+} from "./losses.js";
 import {
   type Metrics,
   PAIR_SUMS,
@@ -51,7 +61,7 @@ export interface Objective {
   readonly usesReference: boolean;
   /** How many units a batch holds; counted on the host. */
   readonly units: (batch: TrainingBatch) => number;
-  /** Σ of the units' losses, a scalar, and the totals [k] that `report` takes. */
+  /** Σ of the units' losses, a scalar, and the totals [k] that `report` takes, that Σ first. */
   readonly sums: (params: Params, batch: BatchTensors) => readonly [loss: Tensor, totals: Tensor];
   /** Size of the totals. */
   readonly width: number;
@@ -100,51 +110,71 @@ export const completionObjective = (
   };
 };
 
-export interface PreferenceOptions extends ObjectiveOptions {
-  /** Default "sigmoid". */
-  readonly lossType?: PairLossType;
-  /** Default 0.1. */
-  readonly beta?: number;
+export interface PreferenceOptions extends ObjectiveOptions, Partial<PairLossOptions> {
+  /** One or several, whose weighted sum is the loss. Default "sigmoid". */
+  readonly lossType?: PairLossType | readonly PairLossType[];
+  /** Default: 1 each. */
+  readonly lossWeights?: readonly number[];
 }
 
+/** β unless said, as TRL's. */
+export const BETA = 0.1;
+
 /** Chosen and rejected half of what stands [chosen …; rejected …]; [2B, …] → [B, …] twice. */
-const halves = (x: Tensor): readonly [Tensor, Tensor] => {
+export const halves = (x: Tensor): readonly [Tensor, Tensor] => {
   const B = x.shape[0] / 2;
   return [sliceAxis(x, 0, 0, B), sliceAxis(x, 0, B, 2 * B)];
 };
 
+/** f32 [B] 1 for the first `examples` (a scalar; all if it is not given), 0 for the padding after them. */
+export const realRows = (B: number, examples: Tensor | undefined): Tensor =>
+  cast(less(iota([B], 0, "f32"), examples ?? B), "f32");
+
 /** Pair scores of a scored block against the reference's log-probabilities f32 [2B]. */
-const pairScores = (scored: Scored, reference: Tensor): PairScores => {
+const pairScores = (scored: Scored, reference: Tensor, real: Tensor): PairScores => {
   const [policy, tokens, ref] = [completionLogps(scored), targetCount(scored), reference].map(halves);
   const side = (i: 0 | 1) => ({ policy: policy[i], reference: ref[i], tokens: tokens[i] });
-  return { chosen: side(0), rejected: side(1) };
+  return { chosen: side(0), rejected: side(1), real };
 };
 
 /**
- * A loss on preference pairs, mean over pairs. Batches are [chosen …; rejected …] with `examples`, a scalar: of the B pairs
- * the first so many count, the rest is padding. Metrics as TRL's DPOTrainer defines them.
+ * A loss on preference pairs, or a weighted sum of losses, mean over pairs. Batches are [chosen …; rejected …] with
+ * `examples`, a scalar: of the B pairs the first so many count, the rest is padding. Metrics as TRL's DPOTrainer defines
+ * them; the rewards of losses that know no reference are β l̄, as in TRL's CPOTrainer and ORPOTrainer.
+ * `sft` and `kto_pair` look at the batch as a whole: their value depends on how pairs are cut into batches.
+ * Errors: as `weightedLosses`.
  */
 export const preferenceObjective = (
   config: ModelConfig,
-  { lossType = "sigmoid", beta = 0.1, tokenMetrics: withTokens = true, ...forward }: PreferenceOptions = {},
+  {
+    lossType = "sigmoid",
+    lossWeights,
+    beta = BETA,
+    labelSmoothing,
+    simpoGamma,
+    tokenMetrics: withTokens = true,
+    ...forward
+  }: PreferenceOptions = {},
 ): Objective => {
   const of = totals("loss", ...PAIR_SUMS, ...PAIR_TOKEN_SUMS);
-  const lossOf = pairLosses[lossType];
+  const losses = weightedLosses(lossType, lossWeights, { labelSmoothing });
+  const usesReference = losses.some(([type]) => !REFERENCE_FREE.includes(type));
+  const reward = usesReference ? logRatio : meanLogp;
   return {
     name: "dpo",
-    usesReference: true,
+    usesReference,
     units: ({ rows, examples }) => examples ?? rows / 2,
     sums: (params, { ids, mask, examples, reference }) => {
-      if (ids.shape[0] % 2 !== 0)
+      const [N] = ids.shape;
+      if (N % 2 !== 0)
         throw new ShapeError(`preferences: ids ${typeOf(ids)} hold no pairs`, "stack [chosen …; rejected …]");
       const scored = scoreTokens(params, config, ids, mask, forward);
-      const pairs = pairScores(scored, reference);
-      const B = ids.shape[0] / 2;
-      const real = cast(less(iota([B], 0, "f32"), examples), "f32");
+      const real = realRows(N / 2, examples);
+      const pairs = pairScores(scored, usesReference ? reference : zeros([N]), real);
       const all = (values: Tensor) => sum(mul(values, real));
-      const loss = all(lossOf(pairs, { beta }));
-      const chosenReward = mul(beta, logRatio(pairs.chosen));
-      const rejectedReward = mul(beta, logRatio(pairs.rejected));
+      const loss = all(pairLoss(losses, pairs, { beta, labelSmoothing, simpoGamma }));
+      const chosenReward = mul(beta, reward(pairs.chosen));
+      const rejectedReward = mul(beta, reward(pairs.rejected));
       const none = mul(0, loss);
       const bySide = (values: (s: Scored) => Tensor) =>
         withTokens ? halves(overTargets(values(scored), scored)).map(all) : [none, none];

@@ -15,7 +15,14 @@ import type { Model } from "../models/load.js";
 import type { Params } from "../models/parameters.js";
 import { completionLogps, scoreTokens } from "./log-probs.js";
 import type { BatchTensors, Objective } from "./objective.js";
-import { oneEpoch, pairSource, type ReferencePair, type SourceOptions, type TrainingBatch } from "./source.js";
+import {
+  type BatchSource,
+  pairSource,
+  type ReferencePair,
+  type Rows,
+  type SourceOptions,
+  type TrainingBatch,
+} from "./source.js";
 import type { TokenPair } from "./tokenize.js";
 
 /** As much of a model as computing with it takes. */
@@ -31,15 +38,22 @@ export const borrowed = <T extends Tree>(
   return { tree: here, release: () => dispose(leaves(here).filter((t) => !given.has(t))) };
 };
 
-/** A batch as constants. Those that compare with a reference also get `examples`, and `reference` if it is known. */
+/**
+ * A batch as constants: with `examples` and `desirable` where it has them, and for those that compare with a reference
+ * always with `examples`, and with `reference` if it is known.
+ */
 export const batchTensors = (
-  { ids, mask, rows, length, examples, reference }: TrainingBatch,
+  { ids, mask, rows, length, examples, desirable, reference }: TrainingBatch,
   comparing: boolean,
 ): BatchTensors => {
-  const block = { ids: tensor(ids, [rows, length]), mask: tensor(mask, [rows, length]) };
-  if (!comparing) return block;
-  const compared = { ...block, examples: scalar(examples ?? rows / 2) };
-  return reference === undefined ? compared : { ...compared, reference: tensor(reference, [rows], "f32") };
+  const count = examples ?? (comparing ? rows / 2 : undefined);
+  return {
+    ids: tensor(ids, [rows, length]),
+    mask: tensor(mask, [rows, length]),
+    ...(count !== undefined && { examples: scalar(count) }),
+    ...(desirable !== undefined && { desirable: tensor(desirable, [rows / 2]) }),
+    ...(comparing && reference !== undefined && { reference: tensor(reference, [rows], "f32") }),
+  };
 };
 
 /**
@@ -111,19 +125,27 @@ export const feeder = ({ name, usesReference }: Objective, model: Weights | unde
   };
 };
 
-/** The batches with the reference's log-probabilities on them, so that a training loop need not ask. */
-export const withReference = async (
+/**
+ * The reference's log-probabilities of every row of a source in file order, once and for all: what pair and KTO sources take
+ * as `reference`. `onShare` hears what share of the rows is done.
+ */
+export const askReference = async (
   model: Weights,
-  batches: Iterable<TrainingBatch>,
+  { at, batchesPerEpoch }: BatchSource,
   device: Device,
-): Promise<TrainingBatch[]> => {
+  onShare: (share: number) => void = () => {},
+): Promise<ReferencePair[]> => {
   const asker = referenceAsker(model, device);
   try {
-    const out: TrainingBatch[] = [];
-    for (const batch of batches) {
+    const out: ReferencePair[] = [];
+    for (let index = 0; index < batchesPerEpoch; index++) {
+      const batch = at(index);
       checkVocabulary(batch, model);
       const answer = asker.ask(batchTensors(batch, false));
-      out.push({ ...batch, reference: await read(answer).finally(() => dispose(answer)) });
+      const logps = await read(answer).finally(() => dispose(answer));
+      const B = batch.rows / 2;
+      for (let i = 0; i < (batch.examples ?? B); i++) out.push([logps[i], logps[B + i]]);
+      onShare((index + 1) / batchesPerEpoch);
     }
     return out;
   } finally {
@@ -132,14 +154,9 @@ export const withReference = async (
 };
 
 /** The reference's log-probabilities of every pair, once and for all: `reference` of a `pairSource`. */
-export const referenceLogps = async (
+export const referenceLogps = (
   model: Weights,
-  pairs: readonly TokenPair[],
+  pairs: Rows<TokenPair>,
   options: Pick<SourceOptions, "batchSize" | "padId" | "bucket">,
   device: Device,
-): Promise<ReferencePair[]> => {
-  const batches = oneEpoch(pairSource(pairs, { ...options, shuffle: false }));
-  return (await withReference(model, batches, device)).flatMap(({ rows, examples = rows / 2, reference: logps = [] }) =>
-    Array.from({ length: examples }, (_, i): ReferencePair => [logps[i], logps[rows / 2 + i]]),
-  );
-};
+): Promise<ReferencePair[]> => askReference(model, pairSource(pairs, { ...options, shuffle: false }), device);

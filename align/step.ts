@@ -1,14 +1,25 @@
 import {
+  abs,
   add,
+  and,
+  cast,
   compile,
   concat,
   type Device,
+  equal,
+  lessEqual,
   mul,
+  not,
+  read,
   reshape,
+  scalar,
   sliceAxis,
   type Tensor,
+  type Tree,
+  tensor,
   treeZip,
   valueAndGrad,
+  where,
 } from "../core/index.js";
 import type { Params } from "../models/parameters.js";
 import { clipByGlobalNorm, globalNorm } from "../optim/clip.js";
@@ -28,8 +39,20 @@ export type Fixed = {
   readonly masks?: Masks<Params>;
 };
 
-/** What a run remembers: the optimizer's state, and [totals of the steps since the last log …, last gradient norm]. */
+/**
+ * What a run remembers: the optimizer's state, and [totals of the steps since the last log …, last gradient norm, has it
+ * failed]. A step whose loss or gradients are not finite sets the last to 1; from then on no step changes anything else.
+ */
 export type TrainState = { readonly optimizer: OptimizerState<Params>; readonly log: Tensor };
+
+/** Where the sums of a logging interval start. */
+export const noTotals = ({ width }: Objective): Tensor => tensor(new Float32Array(width + 2));
+
+/** What the log of a state says, read back. */
+export const logged = (log: ArrayLike<number>, { width }: Objective) => ({
+  norm: log[width],
+  failed: log[width + 1] !== 0,
+});
 
 /** What changes from step to step: data, so that no step compiles anything. */
 export type StepInputs = {
@@ -37,6 +60,10 @@ export type StepInputs = {
   readonly scale: Tensor;
   readonly lr: Tensor;
 };
+
+/** A log as it was before the step that failed: numbers. */
+export const unfailed = async (log: Tensor, { width }: Objective): Promise<Tensor> =>
+  tensor((await read(log)).map((x, i) => (i === width + 1 ? 0 : x)));
 
 /** The gradient of scale · Σ losses over a batch, and its totals, added to what is carried. */
 export const gradients = (
@@ -68,8 +95,23 @@ export const compileGradients = (objective: Objective, device: Device) =>
   );
 
 /**
+ * Is a scalar neither NaN nor infinite? By integers: compilers of shaders may take it for granted that floats are finite.
+ * A cast to i32 makes 0 of NaN, and of infinity the largest integer.
+ */
+const finite = (x: Tensor): Tensor => {
+  const n = cast(add(mul(abs(x), 2 ** -100), 1), "i32");
+  return and(lessEqual(scalar(1, "i32"), n), lessEqual(n, scalar(2 ** 30, "i32")));
+};
+
+const isZero = (x: Tensor): Tensor => equal(reshape(x, []), 0);
+
+/** Leaf by leaf `next` where a scalar condition holds, else `before`. */
+const chosen = <T extends Tree>(condition: Tensor, next: T, before: T): T =>
+  treeZip(([a, b]) => (a === b ? a : where(condition, a, b)), next, before);
+
+/**
  * One optimizer step as one program: gradients of the last batch added to those carried, clipped, handed to the optimizer.
- * State and carry are donated. One program for each shape of batch.
+ * A step that is not finite changes nothing but the log's last number. State and carry are donated. One program for each shape of batch.
  */
 export const compileStep = (
   objective: Objective,
@@ -84,8 +126,13 @@ export const compileStep = (
       const clipped =
         maxGradNorm === undefined ? { grads, norm: globalNorm(grads) } : clipByGlobalNorm(grads, maxGradNorm);
       const next = optimizer.update(state.optimizer, clipped.grads, { lr, ...fixed });
+      const loss = reshape(sliceAxis(totals, 0, 0, 1), []);
+      const ok = and(finite(add(clipped.norm, abs(loss))), isZero(sliceAxis(state.log, 0, k + 1, k + 2)));
       const log = concat([add(sliceAxis(state.log, 0, 0, k), totals), reshape(clipped.norm, [1])]);
-      return { optimizer: next, log };
+      return {
+        optimizer: chosen(ok, next, state.optimizer),
+        log: concat([chosen(ok, log, sliceAxis(state.log, 0, 0, k + 1)), reshape(cast(not(ok), "f32"), [1])]),
+      };
     },
     device,
     { donate: [0, 3], name: `${objective.name} step` },

@@ -1,12 +1,14 @@
-import { type Device, dispose, evaluate, InputError, read, tensor } from "../core/index.js";
+import { type Device, dispose, evaluate, type HostData, InputError, read, upload } from "../core/index.js";
 import type { Params } from "../models/parameters.js";
 import type { Optimizer } from "../optim/optimizer.js";
 import { type ScheduleName, schedule } from "../optim/schedule.js";
 import { fixedInputs, reported } from "./fixed.js";
+import { grouped, realTokens, tokensIn, total } from "./groups.js";
+import { notFinite } from "./not-finite.js";
 import type { Objective } from "./objective.js";
 import { borrowed, feeder, type Weights } from "./reference.js";
 import type { TrainingBatch } from "./source.js";
-import { type Carry, compileGradients, compileStep, type TrainState } from "./step.js";
+import { type Carry, compileGradients, compileStep, logged, noTotals, type TrainState, unfailed } from "./step.js";
 
 /** A training run. Whatever tensors it is given stay the caller's. */
 export interface TrainOptions {
@@ -42,6 +44,13 @@ export interface TrainOptions {
   readonly anchor?: Params;
   /** Which elements learn, for optimizers that ask for such a mask: `fisherMask(…)`. */
   readonly gradientMask?: Params;
+  /**
+   * Goes on from a snapshot, bit for bit, instead of from `params`; `batches` then begin where it says. It is given the state
+   * before the first step, whose structure a saved one is read into. The snapshot's tensors become the run's.
+   */
+  readonly resume?: (initial: TrainState) => TrainSnapshot;
+  /** Given the last good state and its weights, to save them, before a step that is not finite ends the run. */
+  readonly rescue?: (good: TrainSnapshot, params: Params) => Promise<void>;
 }
 
 /**
@@ -49,6 +58,21 @@ export interface TrainOptions {
  * epoch where batches tell it, num_tokens read so far, and the objective's metrics (since the last record).
  */
 export type StepRecord = { readonly step: number; readonly loss: number } & Readonly<Record<string, number>>;
+
+/** Where a run stands. */
+export interface Position {
+  /** Steps done. */
+  readonly step: number;
+  /** Batches taken: the number of the next one. */
+  readonly batches: number;
+  /** Tokens read, without padding. */
+  readonly tokens: number;
+}
+
+/** All that a run goes on from, beside its options. */
+export interface TrainSnapshot extends Position {
+  readonly state: TrainState;
+}
 
 /** A step that was taken. */
 export interface TrainStep {
@@ -61,38 +85,27 @@ export interface TrainStep {
   readonly record: StepRecord | undefined;
   /** The weights after the step, or their average if the optimizer keeps one; valid until the next step is asked for. */
   readonly params: Params;
+  /** All that it takes to go on from here; valid as long. Waits for the step. */
+  readonly snapshot: () => Promise<TrainSnapshot>;
 }
 
 /** Between logs the loop waits, every so many steps, for the step that many before: no queue grows without bound. */
 const IN_FLIGHT = 4;
 
-const grouped = async function* (
-  batches: TrainOptions["batches"],
-  size: number,
-): AsyncGenerator<readonly TrainingBatch[]> {
-  let group: TrainingBatch[] = [];
-  for await (const batch of batches) {
-    group.push(batch);
-    if (group.length < size && batch.endsEpoch !== true) continue;
-    yield group;
-    group = [];
+/** What the run begins with; its buffers are the run's own. */
+const beginning = (options: TrainOptions, device: Device): TrainSnapshot => {
+  const { optimizer, objective, params, seed = 0, resume } = options;
+  const initial = (weights: Params): TrainState => ({
+    optimizer: optimizer.init(weights, { seed }),
+    log: noTotals(objective),
+  });
+  if (resume !== undefined) {
+    const snapshot = resume(initial(params));
+    return { ...snapshot, state: upload(snapshot.state, device) };
   }
-  if (group.length > 0) yield group;
-};
-
-const tokensIn = ({ rows, length }: TrainingBatch): number => rows * length;
-const realTokens = (batch: TrainingBatch): number => batch.lengths?.reduce((n, x) => n + x, 0) ?? tokensIn(batch);
-const total = (group: readonly TrainingBatch[], of: (batch: TrainingBatch) => number): number =>
-  group.reduce((sum, batch) => sum + of(batch), 0);
-
-/** Where the sums of a logging interval start. */
-const noTotals = ({ width }: Objective) => tensor(new Float32Array(width + 1));
-
-/** The state before the first step; fresh buffers, the run's own. */
-const firstState = ({ optimizer, objective, params, seed = 0 }: TrainOptions, device: Device): TrainState => {
   const weights = borrowed(params, device);
   try {
-    return evaluate({ optimizer: optimizer.init(weights.tree, { seed }), log: noTotals(objective) }, device);
+    return { step: 0, batches: 0, tokens: 0, state: evaluate(initial(weights.tree), device) };
   } finally {
     weights.release();
   }
@@ -103,7 +116,9 @@ const firstState = ({ optimizer, objective, params, seed = 0 }: TrainOptions, de
  * end). Leaving it early frees everything. Gradients, clipping and optimizer are one program for each shape of batch; the
  * state is updated in place; nothing is read back but the logged numbers.
  * A step's loss is the mean over all units (pairs, target tokens) of its batches, however they are cut.
- * Errors: InputError for missing reference or refDelta, and for batches without anything to learn.
+ * Law: from a step's snapshot, and the batches after it, come the bits that would have come anyway.
+ * Errors: InputError for missing reference or refDelta, for batches without anything to learn, and for a step whose loss or
+ * gradients are not finite: it does not touch the weights, and is found at the latest 2 · 4 steps later.
  */
 export async function* train(options: TrainOptions, device: Device): AsyncGenerator<TrainStep, Params> {
   const { objective, optimizer, steps, learningRate, accumulation = 1, maxGradNorm = 1, loggingSteps = 1 } = options;
@@ -117,8 +132,10 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
   const takeStep = compileStep(objective, optimizer, maxGradNorm > 0 ? maxGradNorm : undefined, device);
   const { feed, close } = feeder(objective, options.reference, device);
   const owned: { state?: TrainState; fixed?: ReturnType<typeof fixedInputs>; handedOut?: Params } = {};
-  let mark: Promise<unknown> = Promise.resolve();
-  let seenTokens = 0;
+  let at: Position = { step: 0, batches: 0, tokens: 0 };
+  /** Steps that may still turn out not to be finite, and where the run stood before each. */
+  let pending: { readonly before: Position; readonly group: readonly TrainingBatch[] }[] = [];
+  let mark: { readonly step: number; readonly log: Promise<HostData> } | undefined;
 
   const advance = (group: readonly TrainingBatch[], state: TrainState, lr: number): TrainState => {
     const units = total(group, objective.units);
@@ -137,37 +154,74 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
     }
   };
 
+  /** The log after step `upTo`, once it is known that all steps until then were finite. */
+  const settled = async (log: Promise<HostData>, upTo: number): Promise<HostData> => {
+    const numbers = await log;
+    if (logged(numbers, objective).failed) await failed();
+    pending = pending.filter(({ before }) => before.step >= upTo);
+    return numbers;
+  };
+
+  /** The state is as it was before the first step that failed. */
+  const failed = async (): Promise<never> => {
+    const state = owned.state as TrainState;
+    const [done] = await read(state.optimizer.step);
+    const bad = pending.find(({ before }) => before.step === done);
+    if (bad === undefined) throw new Error(`a step after step ${done} failed, and it is forgotten which`);
+    const weights = reported(optimizer, state, device);
+    try {
+      const log = await unfailed(state.log, objective);
+      await options.rescue?.({ ...bad.before, state: { ...state, log } }, weights.params());
+    } finally {
+      weights.release();
+    }
+    throw new InputError(await notFinite({ objective, feed, gradients }, state.optimizer.params, bad.group, done + 1));
+  };
+
   try {
-    owned.state = firstState(options, device);
+    ({ state: owned.state, ...at } = beginning(options, device));
     owned.fixed = fixedInputs(options, owned.state.optimizer.key, device);
-    let step = 0;
-    if (steps > 0)
+    if (steps > at.step)
       for await (const group of grouped(options.batches, accumulation)) {
-        const lr = learningRate * factor(step);
-        step++;
+        const lr = learningRate * factor(at.step);
+        pending.push({ before: at, group });
         owned.state = advance(group, owned.state as TrainState, lr);
-        seenTokens += total(group, realTokens);
-        const logged = step % loggingSteps === 0 || step === steps;
+        at = {
+          step: at.step + 1,
+          batches: at.batches + group.length,
+          tokens: at.tokens + total(group, realTokens),
+        };
+        const { step } = at;
         let record: StepRecord | undefined;
-        if (logged) {
-          const log = await read(owned.state.log);
+        if (step % loggingSteps === 0 || step === steps) {
+          const log = await settled(read(owned.state.log), step);
           const { loss, metrics } = objective.report(log);
           const { epoch } = group[group.length - 1];
           const about = {
-            grad_norm: log[objective.width],
+            grad_norm: logged(log, objective).norm,
             learning_rate: lr,
             ...(epoch === undefined ? {} : { epoch }),
           };
-          record = { step, loss, ...about, ...metrics, num_tokens: seenTokens };
+          record = { step, loss, ...about, ...metrics, num_tokens: at.tokens };
           dispose(owned.state.log);
           owned.state = { ...owned.state, log: noTotals(objective) };
         } else if (step % IN_FLIGHT === 0) {
-          await mark;
-          mark = read(owned.state.log);
-          mark.catch(() => {}); // whoever awaits it hears of it
+          if (mark !== undefined) await settled(mark.log, mark.step);
+          mark = { step, log: read(owned.state.log) };
+          mark.log.catch(() => {}); // whoever awaits it hears of it
         }
         const weights = reported(optimizer, owned.state, device);
-        const taken = { step, learningRate: lr, tokens: total(group, tokensIn), record };
+        const { state } = owned;
+        const taken = {
+          step,
+          learningRate: lr,
+          tokens: total(group, tokensIn),
+          record,
+          snapshot: async () => {
+            if (record === undefined) await settled(read(state.log), step);
+            return { ...at, state };
+          },
+        };
         try {
           yield {
             ...taken,
@@ -180,11 +234,12 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
         }
         if (step >= steps) break;
       }
-    if (step === 0 && steps > 0) throw new InputError("there are no batches to train on");
+    if (at.step === 0 && steps > 0) throw new InputError("there are no batches to train on");
+    await settled(read(owned.state.log), at.step);
     owned.handedOut = reported(optimizer, owned.state, device).params();
     return owned.handedOut;
   } finally {
-    await mark.catch(() => {});
+    await mark?.log.catch(() => {});
     close();
     for (const program of [...gradients.programs(), ...takeStep.programs()]) program.free();
     const { state, fixed, handedOut } = owned;

@@ -12,13 +12,8 @@ export interface Given {
 
 const canonical = (name: string): string => name.replaceAll("-", "_");
 
-/** Options that belong to a trainer and are not built yet; better said so than taken for a typing error. */
-const later: Readonly<Record<string, string>> = {
-  resume: "resuming a run is not built yet; start it again, into another output_dir",
-};
-
 /**
- * Splits a command's arguments by its options: --name value, --name=value, --flag, --flag false, --no-flag; names with _ or
+ * Splits a command's arguments by its options: --name value, --name=value, --flag, --flag false, --no-flag, --flag VALUE; names with _ or
  * with -; the last of two wins. Errors: InputError for unknown names (with "did you mean") and missing or stray values.
  */
 export const parseArguments = (command: CommandName, args: readonly string[]): Given => {
@@ -41,9 +36,10 @@ export const parseArguments = (command: CommandName, args: readonly string[]): G
   let flagBefore: { name: OptionName; index: number } | undefined;
   for (const token of tokens) {
     if (token.kind === "positional") {
-      // "--shuffle_dataset false": the value of the flag before it.
-      if (flagBefore?.index === token.index - 1 && /^(true|false)$/i.test(token.value)) {
-        values.set(flagBefore.name, token.value);
+      // "--shuffle_dataset false", "--resume DIR": the value of the flag before it.
+      const before = flagBefore?.index === token.index - 1 ? flagBefore : undefined;
+      if (before !== undefined && (table.get(before.name)?.value !== "" || /^(true|false)$/i.test(token.value))) {
+        values.set(before.name, token.value);
       } else {
         const place = places.shift();
         if (place === undefined) throw stray(command, token.value);
@@ -84,11 +80,8 @@ const stray = (command: CommandName, value: string): InputError =>
     `taugrad ${command} takes no argument ${show(value)}; options begin with --, see taugrad ${command} --help`,
   );
 
-const unknown = (command: CommandName, written: string, name: string): InputError => {
-  if (Object.hasOwn(later, name) && optionsOf(command).has("config"))
-    return new InputError(`${written}: ${later[name]}`);
-  return new InputError(`taugrad ${command} has no option ${oneLine(written)}${didYouMean(command, name)}`);
-};
+const unknown = (command: CommandName, written: string, name: string): InputError =>
+  new InputError(`taugrad ${command} has no option ${oneLine(written)}${didYouMean(command, name)}`);
 
 const didYouMean = (command: CommandName, name: string): string => {
   const meant = suggestion(name, [...optionsOf(command).keys()]);

@@ -1,8 +1,9 @@
 import { DeviceError, InputError, OwnershipError, ShapeError } from "../core/errors.js";
+import { Stopped } from "./stopped.js";
 
 /** How a command ends that could not do its work. */
 export interface Failure {
-  readonly code: 1 | 2;
+  readonly code: number;
   /** What goes to stderr, without the last line break. */
   readonly message: string;
 }
@@ -41,6 +42,7 @@ const shown = (text: string): string => {
 
 /** What the user can mend is one line and code 2; anything else is a fault of the program, shown with its stack. */
 export const failure = (error: unknown): Failure => {
+  if (error instanceof Stopped) return { code: error.code, message: `taugrad: ${shown(error.message)}` };
   const mendable = [InputError, ShapeError, DeviceError, OwnershipError].some((kind) => error instanceof kind);
   if (mendable) return { code: 2, message: `taugrad: ${shown((error as Error).message)}` };
   if (error instanceof Error && "code" in error && "syscall" in error && typeof error.code === "string") {

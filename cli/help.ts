@@ -1,10 +1,28 @@
 import type { Option } from "./option-kinds.js";
 import { type CommandName, commands, optionsOf, specOf, spelled } from "./options.js";
 
+/** Longer lines are too long to read. */
+const WIDTH = 130;
+
+/** Words in lines of at most `width` characters. */
+const wrapped = (text: string, width: number): string[] => {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const line = lines[lines.length - 1];
+    if (line !== "" && line.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = line === "" ? word : `${line} ${word}`;
+  }
+  return lines;
+};
+
 /** Lines of two columns. */
 const table = (rows: readonly (readonly [left: string, right: string])[]): string => {
   const width = Math.max(...rows.map(([left]) => left.length));
-  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join("\n");
+  return rows
+    .flatMap(([left, right]) =>
+      wrapped(right, WIDTH - width - 4).map((line, i) => `  ${(i === 0 ? left : "").padEnd(width)}  ${line}`),
+    )
+    .join("\n");
 };
 
 export const programHelp = (version: string): string =>
@@ -16,6 +34,7 @@ export const programHelp = (version: string): string =>
     table((Object.keys(commands) as CommandName[]).map((name) => [name, specOf(name).summary])),
     "",
     "taugrad COMMAND --help lists the command's options. Exit code: 0, or 2 for a usage or input error.",
+    "Training that is ended by SIGINT or SIGTERM saves its state first; its exit code is 130 or 143.",
   ].join("\n");
 
 const defaultOf = (command: CommandName, name: string, { flag, fallback }: Option<unknown>): string => {

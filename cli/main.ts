@@ -17,8 +17,10 @@ const load: { readonly [C in CommandName]: () => Promise<Run<C>> } = {
   generate: async () => (await import("./commands/generate.js")).generateCommand,
   eval: async () => (await import("./commands/eval.js")).evalCommand,
   evaluate: async () => (await import("./commands/evaluate.js")).evaluateCommand,
+  probe: async () => (await import("./commands/probe.js")).probeCommand,
   sft: async () => (await import("./commands/sft.js")).sftCommand,
   dpo: async () => (await import("./commands/dpo.js")).dpoCommand,
+  kto: async () => (await import("./commands/kto.js")).ktoCommand,
   merge: async () => (await import("./commands/merge.js")).mergeCommand,
   demo: async () => (await import("./commands/demo.js")).demoCommand,
   lab: async () => (await import("./commands/lab.js")).labCommand,
@@ -33,7 +35,11 @@ const unknownCommand = (name: string): InputError => {
   );
 };
 
-const runCommand = async <C extends CommandName>(command: C, args: readonly string[]): Promise<void> => {
+const runCommand = async <C extends CommandName>(
+  command: C,
+  args: readonly string[],
+  version: string,
+): Promise<void> => {
   const { help, values: given } = parseArguments(command, args);
   if (help) {
     process.stdout.write(`${commandHelp(command)}\n`);
@@ -41,7 +47,7 @@ const runCommand = async <C extends CommandName>(command: C, args: readonly stri
   }
   const values = await resolveValues(command, given);
   const run: Run<C> = await load[command]();
-  await run(values, output("json" in values && values.json === true));
+  await run(values, output("json" in values && values.json === true, { version, args: [command, ...args] }));
 };
 
 const dispatch = async ([name, ...rest]: readonly string[], version: string): Promise<void> => {
@@ -53,7 +59,7 @@ const dispatch = async ([name, ...rest]: readonly string[], version: string): Pr
     if (about !== undefined && !isCommand(about)) throw unknownCommand(about);
     process.stdout.write(`${about === undefined ? programHelp(version) : commandHelp(about)}\n`);
   } else if (isCommand(name)) {
-    await runCommand(name, rest);
+    await runCommand(name, rest, version);
   } else if (name.startsWith("-")) {
     throw new InputError(`the command comes first: taugrad COMMAND ${name} …; taugrad --help lists the commands`);
   } else {

@@ -3,7 +3,7 @@ import { show } from "../models/json.js";
 
 /** One option: how it is read, from a command line's text or from a YAML value, and what --help says of it. */
 export interface Option<T> {
-  /** A flag needs no value on the command line. */
+  /** A flag needs no value on the command line; it may take one if `value` says what. */
   readonly flag: boolean;
   /** What stands for the value in --help. */
   readonly value: string;
@@ -45,18 +45,18 @@ export const text = ((value: string, about: string, fallback?: string) => ({
 })) as Build<[value: string, about: string], string>;
 
 /** Names: a YAML list, or text with commas. */
-export const names = (value: string, about: string): Option<readonly string[] | undefined> => ({
+export const names = ((value: string, about: string, fallback?: readonly string[]) => ({
   flag: false,
   value,
   about,
-  fallback: undefined,
-  read: (given, where) => {
-    const parts = typeof given === "string" ? given.split(",").map((part) => part.trim()) : given;
-    if (!Array.isArray(parts) || parts.length === 0 || parts.some((part) => typeof part !== "string" || part === ""))
+  fallback,
+  read: (given: unknown, where: string) => {
+    const parts = typeof given === "string" || Array.isArray(given) ? listed(given) : [];
+    if (parts.length === 0 || parts.some((part) => typeof part !== "string" || part === ""))
       throw refuse(where, given, "names, such as q_proj,v_proj");
     return parts as readonly string[];
   },
-});
+})) as Build<[value: string, about: string], readonly string[]>;
 
 /** True or false. */
 export const flag = (about: string, fallback: boolean): Option<boolean> => ({
@@ -69,6 +69,19 @@ export const flag = (about: string, fallback: boolean): Option<boolean> => ({
     const said = typeof given === "string" ? given.toLowerCase() : "";
     if (said !== "true" && said !== "false") throw refuse(where, given, "true or false");
     return said === "true";
+  },
+});
+
+/** True, false, or a text that says more. */
+export const flagOr = (value: string, about: string): Option<boolean | string | undefined> => ({
+  flag: true,
+  value,
+  about,
+  fallback: undefined,
+  read: (given, where) => {
+    if (typeof given === "boolean") return given;
+    const said = typeof given === "string" ? given.toLowerCase() : "";
+    return said === "true" || said === "false" ? said === "true" : text(value, about).read(given, where);
   },
 });
 
@@ -90,6 +103,40 @@ export const choice = <const T extends string, F extends T | undefined>(
     return found as NonNullable<T | F>;
   },
 });
+
+/** What a YAML list, or text with commas, holds. */
+const listed = (given: unknown): readonly unknown[] =>
+  typeof given === "string" ? given.split(",").map((part) => part.trim()) : Array.isArray(given) ? given : [given];
+
+/** One or several of a few names: a YAML list, or text with commas. */
+export const choices = <const T extends string>(
+  names: readonly T[],
+  about: string,
+  fallback: readonly T[],
+): Option<readonly T[]> => ({
+  flag: false,
+  value: "NAMES",
+  about: `${about}: ${names.join(", ")}`,
+  fallback,
+  read: (given, where) =>
+    listed(given).map((one) => {
+      const found = names.find((name) => name === one);
+      if (found === undefined) throw refuse(where, one, `one or several of ${names.join(", ")}`);
+      return found;
+    }),
+});
+
+/** Numbers: a YAML list, or text with commas. */
+export const numbers = (value: string, about: string): Option<readonly number[] | undefined> => {
+  const each = number({}, about);
+  return {
+    flag: false,
+    value,
+    about,
+    fallback: undefined,
+    read: (given, where) => listed(given).map((one) => each.read(one, where)),
+  };
+};
 
 /** A choice that may also be spelled true and false, as the released code's option was. */
 export const onOff = <T>(option: Option<T>, { on, off }: { readonly on: string; readonly off: string }): Option<T> => ({

@@ -1,6 +1,14 @@
+/** How the program was called. */
+export interface Invocation {
+  readonly version: string;
+  /** The words after `taugrad`. */
+  readonly args: readonly string[];
+}
+
 /** Where a command speaks. Results go to stdout, everything else to stderr. */
 export interface Output {
   readonly json: boolean;
+  readonly invocation: Invocation;
   /** A line for stderr. Held back until `start` or `result`, so that a refusal is the only line. */
   readonly note: (line: string) => void;
   /** The checks are done: what was held back is shown, later notes appear at once. */
@@ -9,7 +17,7 @@ export interface Output {
   readonly result: (document: unknown, text: () => string) => void;
 }
 
-export const output = (json: boolean): Output => {
+export const output = (json: boolean, invocation: Invocation): Output => {
   const held: string[] = [];
   let started = false;
   const start = (): void => {
@@ -18,6 +26,7 @@ export const output = (json: boolean): Output => {
   };
   return {
     json,
+    invocation,
     note: (line) => {
       held.push(line);
       if (started) start();

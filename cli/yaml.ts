@@ -1,9 +1,16 @@
 import { InputError } from "../core/errors.js";
 import { isObject, type JsonObject, oneLine, readText, show } from "../models/json.js";
 
+/** The parser takes seconds for a million characters. */
+const LONGEST = 2 ** 18;
+
 /** The "key: value" lines of a YAML file; an empty file has none. Errors: InputError with file, line and the parser's words. */
 export const readYamlObject = async (path: string): Promise<JsonObject> => {
   const source = readText(path);
+  if (source.length > LONGEST)
+    throw new InputError(
+      `${path}: has ${source.length} characters, at most ${LONGEST} are read; is this the right file?`,
+    );
   const { parseDocument } = await import("yaml");
   // "silent" would also pass over a second document. A warning is a tag that the parser does not know.
   const document = parseDocument(source, { prettyErrors: true, logLevel: "error" });

@@ -1,7 +1,7 @@
 import { debugs } from "./debug.js";
 import type { Buffer, Device, Program } from "./device.js";
 import { OwnershipError, ShapeError } from "./errors.js";
-import { expand, rewrite } from "./expand.js";
+import { rewrite } from "./expand.js";
 import { constantData, constantOp, inputOp, placeholder, scalar, storedOp } from "./ops/leaf.js";
 import { printGraph, typeOf } from "./print.js";
 import { bufferOf, isConcrete, release, storedTensor, surrender } from "./stored.js";
@@ -61,29 +61,35 @@ const traceWith = (
   const placeholders = args.map((arg) => treeMap((t) => placeholder(t.shape, t.dtype), arg));
   const result = fn(...placeholders);
   const inputs = leaves(placeholders);
-  const graph = expand(leaves(result), (op) => op.kind !== "closure"); // brings to light what closures captured
-  const order = reachable(graph);
-  const own = new Set(inputs);
-  const foreign = order.find((t) => t.op === inputOp && !own.has(t));
+  /** Stored tensors, and the placeholders that stand for them. */
+  const captured = new Map<Tensor, Tensor>();
+  const capture = (t: Tensor): Tensor => {
+    const stand = captured.get(t) ?? placeholder(t.shape, t.dtype);
+    captured.set(t, stand);
+    return stand;
+  };
+  // Closures open, which brings to light what they captured.
+  const open = (t: Tensor, given: readonly Tensor[]) =>
+    t.op === storedOp ? capture(t) : t.op.kind === "closure" ? t.op.expand?.(t, given) : undefined;
+  const outputs = rewrite(leaves(result), open, Number.POSITIVE_INFINITY);
+  const own = new Set([...inputs, ...captured.values()]);
+  const foreign = reachable(outputs).find((t) => t.op === inputOp && !own.has(t));
   if (foreign !== undefined)
     throw new OwnershipError(
       `${name}(…): uses ${typeOf(foreign)}, an argument of another function that was kept from its trace`,
       "return it there, and pass the result in",
     );
-  const captured = order.filter((t) => t.op === storedOp);
-  const stand = new Map(captured.map((t) => [t, placeholder(t.shape, t.dtype)]));
-  const outputs = rewrite(graph, (t) => stand.get(t));
   if (debugs("graph")) console.error(printGraph(outputs));
   const donated = placeholders
     .flatMap((arg, argument) => leaves(arg).map(() => argument))
     .flatMap((argument, input) => (donates(argument) ? [{ input, argument }] : []));
   return {
     program: device.build({
-      inputs: [...inputs, ...stand.values()],
+      inputs: [...inputs, ...captured.values()],
       outputs,
       donated: donated.map(({ input }) => input),
     }),
-    captured,
+    captured: [...captured.keys()],
     donated,
     given: structureOf(placeholders),
     result: structureOf(result),

@@ -20,7 +20,7 @@ export interface ProgramMemory {
   readonly inputs: number;
   readonly outputs: number;
   readonly constants: number;
-  /** Peak of the intermediate values. */
+  /** Peak of the intermediate values, and what kernels work in. */
   readonly temporaries: number;
   /** All of it together while a run lasts; outputs that lie in donated inputs count once. */
   readonly peak: number;
@@ -40,6 +40,11 @@ export interface Program {
 export interface DeviceStats {
   readonly liveBuffers: number;
   readonly liveBytes: number;
+  /**
+   * Most bytes in use at any moment so far, with the constants and temporaries of programs; as the device lays them out,
+   * so a little more than was asked for. On the reference device, which plans nothing, only what callers own.
+   */
+  readonly peakBytes: number;
   /** Programs built so far. */
   readonly programs: number;
   /** Kernels compiled so far (WebAssembly functions, GPU pipelines). */

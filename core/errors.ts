@@ -22,5 +22,44 @@ export class InputError extends TaugradError {
 /** A device cannot do what was asked: no adapter, no kernel, out of memory. */
 export class DeviceError extends TaugradError {}
 
+/** What there was no room for. */
+export interface Lacking {
+  /** As errors name it: `cpu`. */
+  readonly device: string;
+  /** Asked for. */
+  readonly bytes: number;
+  /** In use by then. */
+  readonly used: number;
+  /** Most that there is, or that one buffer may have, if that is known. */
+  readonly limit?: number;
+  readonly isOfBuffers?: boolean;
+  /** The tensor: what makes it, dtype and shape. */
+  readonly tensor?: string;
+}
+
+/** A device has no room for a tensor. */
+export class OutOfMemoryError extends DeviceError {
+  readonly lacking: Lacking;
+  constructor(lacking: Lacking) {
+    const { device, bytes, used, limit, isOfBuffers, tensor } = lacking;
+    const most = limit === undefined ? "" : `, ${limit} at most${isOfBuffers ? " in one buffer" : ""}`;
+    super(
+      `${device}: out of memory: ${bytes} bytes asked, ${used} in use${most}${tensor === undefined ? "" : `, for ${tensor}`}`,
+      "use a smaller batch, checkpoint() layers, or a device with more memory",
+    );
+    this.lacking = lacking;
+  }
+}
+
+/** Runs `allocate`; says which tensor there was no room for, if nobody has said so yet. */
+export const naming = <T>(tensor: () => string, allocate: () => T): T => {
+  try {
+    return allocate();
+  } catch (error) {
+    if (!(error instanceof OutOfMemoryError) || error.lacking.tensor !== undefined) throw error;
+    throw new OutOfMemoryError({ ...error.lacking, tensor: tensor() });
+  }
+};
+
 /** A tensor is used after it was disposed of or donated, or belongs to another device. */
 export class OwnershipError extends TaugradError {}

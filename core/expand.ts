@@ -2,30 +2,42 @@ import { node, type Op, reachable, type Tensor } from "./tensor.js";
 
 /**
  * Rewrites a graph node by node in creation order: `rule` sees each node with its rewritten inputs and gives its
- * replacement, or undefined to keep it. From the first change on every node is made anew, so that creation order stays the
- * order in which the graph was written.
+ * replacement, or undefined to keep it. What a rule makes is rewritten in turn, `depth` times over. From the first change
+ * on every node is made anew, so that creation order stays the order in which the graph was written.
  */
 export const rewrite = (
   outputs: readonly Tensor[],
   rule: (t: Tensor, inputs: readonly Tensor[]) => Tensor | undefined,
+  depth = 0,
 ): Tensor[] => {
   const replaced = new Map<Tensor, Tensor>();
-  let changed = false;
-  for (const t of reachable(outputs)) {
-    const inputs = t.inputs.map((input) => replaced.get(input) as Tensor);
-    const replacement = rule(t, inputs);
-    changed ||= replacement !== undefined && replacement !== t;
-    const copy = () => (changed && t.op.kind !== "leaf" ? node(t.op, inputs, t.attrs, t.shape, t.dtype) : t);
-    replaced.set(t, replacement ?? copy());
-  }
+  const settle = (tops: readonly Tensor[], left: number): void => {
+    let changed = false;
+    for (const t of reachable(tops, replaced)) {
+      const inputs = t.inputs.map((input) => replaced.get(input) as Tensor);
+      let result = rule(t, inputs);
+      if (result === undefined)
+        result = (changed || !same(inputs, t.inputs)) && t.op.kind !== "leaf" ? again(t, inputs) : t;
+      else if (result !== t) {
+        changed = true;
+        if (left > 0) {
+          settle([result], left - 1);
+          result = replaced.get(result) as Tensor;
+        }
+      }
+      replaced.set(t, result);
+      if (!replaced.has(result)) replaced.set(result, result);
+    }
+  };
+  settle(outputs, depth);
   return outputs.map((t) => replaced.get(t) as Tensor);
 };
 
+const same = (a: readonly Tensor[], b: readonly Tensor[]): boolean => a.every((x, i) => x === b[i]);
+
+/** The same op over other inputs. */
+const again = (t: Tensor, inputs: readonly Tensor[]): Tensor => node(t.op, inputs, t.attrs, t.shape, t.dtype);
+
 /** Replaces fused ops by their expansions, until only primitives and the ops that `keep` names are left. */
-export const expand = (outputs: readonly Tensor[], keep: (op: Op) => boolean = () => false): Tensor[] => {
-  const isOpen = (t: Tensor) => t.op.expand !== undefined && !keep(t.op);
-  let graph = [...outputs];
-  while (reachable(graph).some(isOpen))
-    graph = rewrite(graph, (t, inputs) => (isOpen(t) ? t.op.expand?.(t, inputs) : undefined));
-  return graph;
-};
+export const expand = (outputs: readonly Tensor[], keep: (op: Op) => boolean = () => false): Tensor[] =>
+  rewrite(outputs, (t, inputs) => (keep(t.op) ? undefined : t.op.expand?.(t, inputs)), Number.POSITIVE_INFINITY);

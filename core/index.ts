@@ -2,7 +2,14 @@ export { checkpoint } from "./checkpoint.js";
 export { type Compiled, type CompileOptions, compile, evaluate, type Given } from "./compile.js";
 export type { Buffer, Device, DeviceStats, Graph, Program, ProgramMemory } from "./device.js";
 export { BYTES, type DType, type HostData, hostArray } from "./dtype.js";
-export { DeviceError, InputError, OwnershipError, ShapeError } from "./errors.js";
+export {
+  DeviceError,
+  InputError,
+  type Lacking,
+  OutOfMemoryError,
+  OwnershipError,
+  ShapeError,
+} from "./errors.js";
 export { expand, rewrite } from "./expand.js";
 export { grad, valueAndGrad, vjp } from "./grad.js";
 export { erfOf, threefryBits } from "./ops/definitions.js";

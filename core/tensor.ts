@@ -56,7 +56,7 @@ export const node = (op: Op, inputs: readonly Tensor[], attrs: Attrs, shape: Sha
     op,
     inputs: Object.freeze([...inputs]),
     attrs: Object.freeze(attrs),
-    shape: Object.freeze([...shape]),
+    shape: Object.isFrozen(shape) ? shape : Object.freeze([...shape]),
     dtype,
     id: created++,
     [brand]: true,
@@ -67,13 +67,16 @@ export const node = (op: Op, inputs: readonly Tensor[], attrs: Attrs, shape: Sha
 export const isTensor = (value: unknown): value is Tensor =>
   typeof value === "object" && value !== null && brand in value;
 
-/** Every node that the outputs depend on, inputs before users. Iterative: graphs are deeper than the stack. */
-export const reachable = (outputs: readonly Tensor[]): Tensor[] => {
-  const seen = new Set<Tensor>(outputs);
+/**
+ * Every node that the outputs depend on, inputs before users; not `known` ones, nor what only these depend on. Iterative:
+ * graphs are deeper than the stack.
+ */
+export const reachable = (outputs: readonly Tensor[], known?: ReadonlyMap<Tensor, unknown>): Tensor[] => {
+  const seen = new Set<Tensor>(known === undefined ? outputs : outputs.filter((t) => !known.has(t)));
   const stack = [...seen];
   for (let next = stack.pop(); next !== undefined; next = stack.pop())
     for (const input of next.inputs)
-      if (!seen.has(input)) {
+      if (!seen.has(input) && known?.has(input) !== true) {
         seen.add(input);
         stack.push(input);
       }

@@ -13,7 +13,21 @@ export interface PendingFile {
 
 let serial = 0;
 
+const temporaryName = (path: string): string => `${path}.${process.pid}-${serial++}.tmp`;
+
 const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+const unwritten = (error: unknown, paths: readonly string[]): unknown =>
+  error instanceof Error && "syscall" in error
+    ? new InputError(`${paths.join(", ")}: cannot be written (${reason(error)})`)
+    : error;
+
+/** writeSync may write less than asked for. */
+const sinkOf =
+  (handle: number): Sink =>
+  (bytes) => {
+    for (let done = 0; done < bytes.byteLength; ) done += writeSync(handle, bytes, done, bytes.byteLength - done);
+  };
 
 /**
  * Writes files so that a reader sees each either as it was or whole: everything goes to temporary names first, and is
@@ -25,14 +39,11 @@ export const writeAtomically = (files: readonly PendingFile[]): void => {
   try {
     for (const { path, write } of files) {
       mkdirSync(dirname(path), { recursive: true });
-      const name = `${path}.${process.pid}-${serial++}.tmp`;
+      const name = temporaryName(path);
       const handle = openSync(name, "wx");
       temporary.push(name);
       try {
-        write((bytes) => {
-          // writeSync may write less than asked for.
-          for (let done = 0; done < bytes.byteLength; ) done += writeSync(handle, bytes, done, bytes.byteLength - done);
-        });
+        write(sinkOf(handle));
         fsyncSync(handle);
       } finally {
         closeSync(handle);
@@ -43,10 +54,29 @@ export const writeAtomically = (files: readonly PendingFile[]): void => {
     });
   } catch (error) {
     for (const name of temporary) rmSync(name, { force: true });
-    if (error instanceof Error && "syscall" in error) {
-      throw new InputError(`${files.map((file) => file.path).join(", ")}: cannot be written (${reason(error)})`);
+    throw unwritten(
+      error,
+      files.map((file) => file.path),
+    );
+  }
+};
+
+/** Writes one file whole or not at all, from pieces that have to be waited for. Errors: as `writeAtomically`. */
+export const streamAtomically = async (path: string, write: (sink: Sink) => Promise<void>): Promise<void> => {
+  const name = temporaryName(path);
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    const handle = openSync(name, "wx");
+    try {
+      await write(sinkOf(handle));
+      fsyncSync(handle);
+    } finally {
+      closeSync(handle);
     }
-    throw error;
+    renameSync(name, path);
+  } catch (error) {
+    rmSync(name, { force: true });
+    throw unwritten(error, [path]);
   }
 };
 

@@ -34,9 +34,10 @@ export const compileChatTemplate = (
   const { parsed } = guarded(`${path}: chat template does not parse`, () => new Template(source));
   return (messages, { addGenerationPrompt = false, now = new Date(), variables = {} } = {}) =>
     guarded(`${path}: chat template refuses the conversation`, () => {
-      const scope = new Environment();
+      const [scope, pay] = [new Environment(), budget()];
       const names: Readonly<Record<string, unknown>> = {
         ...globals,
+        range: rangeFor(pay),
         strftime_now: (format: string) => strftime(now, format),
         ...specialTokens,
         tools: null,
@@ -46,8 +47,32 @@ export const compileChatTemplate = (
         add_generation_prompt: addGenerationPrompt,
       };
       for (const [name, value] of Object.entries(names)) scope.set(name, value);
-      return String(new Interpreter(scope).run(parsed).value);
+      const text = String(paying(new Interpreter(scope), pay).run(parsed).value);
+      if (text.length > LONGEST) throw new Error(`it makes more than ${LONGEST} characters of it`);
+      return text;
     });
+};
+
+/** Steps that a conversation may take (a message takes some hundred), and characters that it may become. */
+const [STEPS, LONGEST] = [200_000, 1 << 21];
+
+/** A template that loops without end takes any number of steps. Errors: Error once they are used up. */
+const budget = () => {
+  let left = STEPS;
+  return (steps: number): void => {
+    left -= steps;
+    if (!(left >= 0)) throw new Error(`it takes more than ${STEPS} steps`);
+  };
+};
+
+/** An interpreter that pays for what it does. */
+const paying = (interpreter: Interpreter, pay: (steps: number) => void): Interpreter => {
+  const evaluate = interpreter.evaluate.bind(interpreter);
+  interpreter.evaluate = (...args: Parameters<typeof evaluate>) => {
+    pay(1);
+    return evaluate(...args);
+  };
+  return interpreter;
 };
 
 /** What Jinja itself declares. The library's `render` declares the same, but lets no caller replace its clock. */
@@ -58,14 +83,19 @@ const globals: Readonly<Record<string, unknown>> = {
   False: false,
   none: null,
   None: null,
-  range: (start: number, stop?: number, step = 1): number[] => {
-    const [from, to] = stop === undefined ? [0, start] : [start, stop];
-    return Array.from({ length: Math.max(0, Math.ceil((to - from) / step)) }, (_, i) => from + i * step);
-  },
   raise_exception: (message: string) => {
     throw new Error(message);
   },
 };
+
+const rangeFor =
+  (pay: (steps: number) => void) =>
+  (start: number, stop?: number, step = 1): number[] => {
+    const [from, to] = stop === undefined ? [0, start] : [start, stop];
+    const length = Math.max(0, Math.ceil((to - from) / step));
+    pay(length);
+    return Array.from({ length }, (_, i) => from + i * step);
+  };
 
 const guarded = <T>(label: string, run: () => T): T => {
   try {

@@ -1,7 +1,7 @@
-import { copyFileSync, mkdirSync, readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../core/errors.js";
-import { writeTextAtomically } from "./atomic.js";
+import { writeAtomically, writeTextAtomically } from "./atomic.js";
 import type { ModelConfig, ModelDtype } from "./config.js";
 import type { WeightDtype } from "./dtypes.js";
 import { fileExists, folderExists, readText } from "./json.js";
@@ -23,7 +23,10 @@ export const copyTokenizerFiles = (from: string, to: string): void => {
   if (!folderExists(from)) throw new InputError(`${from}: no such folder`);
   mkdirSync(to, { recursive: true });
   for (const name of readdirSync(from)) {
-    if (tokenizerFiles.has(name)) copyFileSync(join(from, name), join(to, name));
+    if (!tokenizerFiles.has(name)) continue;
+    // Not as a copy, which would be as read-only as what it was made from.
+    const bytes = readFileSync(join(from, name));
+    writeAtomically([{ path: join(to, name), write: (sink) => sink(bytes) }]);
   }
 };
 

@@ -1,3 +1,4 @@
+export { type Adapter, loadAdapter, saveAdapter } from "./adapter-folder.js";
 export type { Cache, KeyValues } from "./cache.js";
 export { type CharacterVocabulary, writeCharacterTokenizer } from "./character-tokenizer.js";
 export type { ChatMessage, RenderOptions } from "./chat-template.js";

@@ -11,7 +11,7 @@ export const isObject = (value: unknown): value is JsonObject =>
 /** Says in a few characters what a value is, for messages. */
 export const show = (value: unknown): string => {
   if (value === undefined) return "nothing";
-  if (typeof value === "number") return String(value); // JSON has no NaN and no Infinity
+  if (typeof value === "number" || typeof value === "bigint") return String(value); // JSON has neither NaN nor bigint
   let text: string;
   try {
     text = JSON.stringify(value) ?? String(value);
@@ -21,10 +21,15 @@ export const show = (value: unknown): string => {
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 };
 
-/** Text of a UTF-8 file. Errors: InputError if it is not there or not UTF-8. */
+/** Largest text that is read whole, in bytes: a few times the largest tokenizer. */
+const LARGEST = 128 * 2 ** 20;
+
+/** Text of a UTF-8 file. Errors: InputError if it is not there, not UTF-8 or far too large. */
 export const readText = (path: string): string => {
   let bytes: Uint8Array;
   try {
+    const { size } = statSync(path);
+    if (size > LARGEST) throw new Error(`it has ${size} bytes, at most ${LARGEST} are read`);
     bytes = readFileSync(path);
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;

@@ -33,6 +33,9 @@ const factorNames = (weight: string): { readonly a: string; readonly b: string }
   return { a: `${module}.lora_A.weight`, b: `${module}.lora_B.weight` };
 };
 
+/** Is this factor B? */
+const isUp = (factor: string): boolean => factor.endsWith(".lora_B.weight");
+
 const EMBEDDING = "model.embed_tokens.weight";
 const HEAD = "lm_head.weight";
 
@@ -62,23 +65,31 @@ export const loraTargets = (
   return all.filter(([name]) => targets.some((target) => ends(name, target)));
 };
 
-/**
- * Fresh factors, as a graph: A normal with variance 1/(3·in), as PEFT's default has it; B zero, so that the adapted model is
- * the model. A factor depends on (key, name) alone.  Source: Hu et al. 2021, section 4.1.
- */
-export const initLora = (config: ModelConfig, key: Tensor, options: LoraOptions = {}): Params => {
+/** Names and shapes of an adapter's factors. Errors: as `loraTargets`. */
+export const factorShapes = (config: ModelConfig, options: LoraOptions): ReadonlyMap<string, Shape> => {
   const { rank = 16 } = options;
-  return Object.fromEntries(
-    loraTargets(config, options).flatMap(([name, [out, inner]]) => {
+  return new Map(
+    loraTargets(config, options).flatMap(([name, [out, inner]]): [string, Shape][] => {
       const { a, b } = factorNames(name);
-      const spread = 1 / Math.sqrt(3 * inner);
       return [
-        [a, mul(normal(foldInName(key, a), [rank, inner]), spread)],
-        [b, zeros([out, rank])],
+        [a, [rank, inner]],
+        [b, [out, rank]],
       ];
     }),
   );
 };
+
+/**
+ * Fresh factors, as a graph: A normal with variance 1/(3·in), as PEFT's default has it; B zero, so that the adapted model is
+ * the model. A factor depends on (key, name) alone.  Source: Hu et al. 2021, section 4.1.
+ */
+export const initLora = (config: ModelConfig, key: Tensor, options: LoraOptions = {}): Params =>
+  Object.fromEntries(
+    [...factorShapes(config, options)].map(([name, shape]) => [
+      name,
+      isUp(name) ? zeros(shape) : mul(normal(foldInName(key, name), shape), 1 / Math.sqrt(3 * shape[1])),
+    ]),
+  );
 
 /**
  * The weights that base and factors stand for: W + α/r · B·A for targets, the base's own tensor elsewhere. A graph: gradients
@@ -105,5 +116,4 @@ export const withLora = (base: Params, factors: Params, config: ModelConfig, opt
  * reference (A, B), so that τ is (0, B). A drift of α·τ on the factors is a drift of α·(W_reference − W_base) on the weights
  * as long as A stands still. For online merging over an adapter: train these factors, with this as `refDelta`.
  */
-export const loraDelta = (factors: Params): Params =>
-  treeMap((t, name) => (name.endsWith(".lora_B.weight") ? t : zerosLike(t)), factors);
+export const loraDelta = (factors: Params): Params => treeMap((t, name) => (isUp(name) ? t : zerosLike(t)), factors);

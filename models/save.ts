@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { InputError, read } from "../core/index.js";
+import { writeTextAtomically } from "./atomic.js";
 import type { ModelConfig } from "./config.js";
 import { firstNotFinite } from "./dtypes.js";
 import { copyTokenizerFiles, saveConfig } from "./folder.js";
@@ -11,6 +12,8 @@ import { writeWeights } from "./weights.js";
 export interface SaveOptions {
   /** The folder that the tokenizer, chat template and generation settings are copied from. */
   readonly from?: string;
+  /** The chat template, if it is not that of `from`: a Jinja text. */
+  readonly chatTemplate?: string;
 }
 
 /**
@@ -20,7 +23,11 @@ export interface SaveOptions {
  * tensor of its own.
  * Errors: InputError for weights that hold a NaN or an infinity, or files that cannot be written.
  */
-export const saveModel = async (folder: string, model: Model, { from }: SaveOptions = {}): Promise<void> => {
+export const saveModel = async (
+  folder: string,
+  model: Model,
+  { from, chatTemplate }: SaveOptions = {},
+): Promise<void> => {
   const weights = new Map<string, HostTensor>();
   for (const [name, t] of Object.entries(model.params)) {
     const data = await read(t);
@@ -34,6 +41,7 @@ export const saveModel = async (folder: string, model: Model, { from }: SaveOpti
   const config = foldMultiplier(model.config, weights);
   mkdirSync(folder, { recursive: true });
   if (from !== undefined && resolve(from) !== resolve(folder)) copyTokenizerFiles(from, folder);
+  if (chatTemplate !== undefined) writeTextAtomically(join(folder, "chat_template.jinja"), chatTemplate);
   writeWeights(folder, weights, { dtype: model.dtype, layout: model.layout });
   saveConfig(folder, config, { from });
 };

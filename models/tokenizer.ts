@@ -26,12 +26,17 @@ export interface Tokenizer {
   readonly vocabSize: number;
 }
 
+export interface LoadTokenizerOptions {
+  /** A template instead of the folder's own, and the file that errors name for it. */
+  readonly chatTemplate?: { readonly text: string; readonly path: string };
+}
+
 /**
  * Loads `tokenizer.json`, `tokenizer_config.json` (optional) and the chat template: `chat_template.jinja`, else the
  * config's `chat_template` (a text, or a list of named ones of which "default" is taken).
  * Errors: InputError naming the file.
  */
-export const loadTokenizer = (folder: string): Tokenizer => {
+export const loadTokenizer = (folder: string, options: LoadTokenizerOptions = {}): Tokenizer => {
   const path = join(folder, "tokenizer.json");
   if (!fileExists(path)) throw new InputError(missingTokenizer(folder));
   const definition = readJsonObject(path);
@@ -54,7 +59,7 @@ export const loadTokenizer = (folder: string): Tokenizer => {
     const twice = addSpecialTokens && bosId !== undefined && ids[0] === bosId && ids[1] === bosId;
     return (twice && text.startsWith(special.bos_token) ? ids.slice(1) : ids) as number[];
   };
-  const source = chatTemplate(folder, config, configPath);
+  const source = options.chatTemplate ?? chatTemplate(folder, config, configPath);
   const renderChat: ChatRenderer =
     source === undefined
       ? () => {

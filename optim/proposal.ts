@@ -80,8 +80,9 @@ export const sgd = ({ momentum = 0 }: { readonly momentum?: number } = {}): Rule
     slots: momentum === 0 ? [] : ["u"],
     coarse: ["u"],
     step: (grad, slots, { lr }) => {
-      const u = momentum === 0 ? grad : add(mul(momentum, slots.u), grad);
-      return { change: mul(neg(lr), u), slots: momentum === 0 ? slots : { ...slots, u } };
+      if (momentum === 0) return { change: mul(neg(lr), grad), slots };
+      const u = add(mul(momentum, slots.u), grad);
+      return { change: mul(neg(lr), u), slots: { ...slots, u } };
     },
   };
 };

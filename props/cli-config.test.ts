@@ -109,7 +109,7 @@ test("a file that is no list of keys is refused with its line", async () => {
 
 test("what is missing is named", async () => {
   const { dataset_name: _, ...rest } = needed;
-  await refuses(yamlOf(rest), /needs dataset_name in the file, or --dataset_name FILE/);
+  await refuses(yamlOf(rest), /needs dataset_name in the file, or --dataset_name PATH/);
   await refuses("", /needs model_name_or_path/);
   await assert.rejects(resolveValues("dpo", new Map()), /needs --config FILE, or --model_name_or_path DIR/);
 });

@@ -21,7 +21,7 @@ refused("usage", () => [
     [...calls.generate, "--ids", "1", "--device", "gpu"],
     /--device is "gpu"; it must be one of auto, webgpu, cpu, reference/,
   ],
-  [[...calls.dpo, "--resume"], /--resume: resuming a run is not built yet/],
+  [[...calls.dpo, "--resume="], /--resume is empty; give DIR/],
   [[...calls.dpo, "--json=maybe"], /--json is "maybe"; it must be true or false/],
 ]);
 
@@ -68,6 +68,25 @@ refused("numbers of generate", () => {
   ];
 });
 
+refused("keys of losses", () => {
+  const kto = ["kto", ...calls.dpo.slice(1)];
+  const evaluate = ["eval", "--model", policy, "--ref-model", policy, "--data", pairs];
+  return [
+    [[...kto, "--loss_type", "sigmoid"], /loss_type is sigmoid; labelled answers have kto alone/],
+    [[...kto, "--per_device_train_batch_size", "1"], /per_device_train_batch_size is 1; .* at least 2/],
+    [[...kto, "--per_device_eval_batch_size", "1"], /per_device_eval_batch_size is 1; .* at least 2/],
+    [[...kto, "--truncation_mode", "keep_end"], /truncation_mode keep_end is not for kto/],
+    [[...kto, "--precompute_ref_log_probs"], /set shuffle_dataset: false/],
+    [[...kto, "--undesirable_weight", "-1"], /--undesirable_weight is "-1"; it must be a number ≥ 0/],
+    [[...kto, "--loss_weights", "1"], /no option --loss_weights/],
+    [[...evaluate, "--loss-type", "kto", "--batch-size", "1"], /batch_size is 1; .* at least 2/],
+    [[...evaluate, "--loss-type", "kto,ipo"], /loss_type is kto, ipo; labelled answers have kto alone/],
+    [[...evaluate, "--loss-type", "ipo,sft,ipo"], /loss_type names ipo twice/],
+    [[...evaluate, "--loss-type", "ipo", "--loss-weights", "one"], /--loss-weights is "one"; it must be a number/],
+    [[...evaluate, "--label-smoothing", "0.5"], /--label-smoothing is "0\.5"; it must be a number in \[0, 0\.5\)/],
+  ];
+});
+
 refused("training keys", () => {
   const yaml = (name: string, text: string): string[] => [...calls.dpo, "--config", file(name, text)];
   return [
@@ -91,11 +110,17 @@ refused("training keys", () => {
     [[...calls.dpo, "--learning_rate", "NaN"], /--learning_rate is "NaN"/],
     [[...calls.dpo, "--max_steps", "0"], /max_steps is 0/],
     [[...calls.dpo, "--rescale", "l1", "--optim", "ondare"], /merge_preset: official/],
-    [[...calls.dpo, "--save_total_limit", "1"], /save_total_limit needs save_steps/],
     [[...calls.dpo, "--output_dir", ids], /is a file; choose a folder/],
     [[...calls.dpo, "--output_dir", join(ids, "below")], /is a file/],
     [[...calls.dpo, "--output_dir", policy], /output_dir is model_name_or_path/],
-    [[...calls.dpo, "--loss_type", "ipo"], /--loss_type is "ipo"/],
+    [[...calls.dpo, "--loss_type", "ipoo"], /--loss_type is "ipoo"; it must be one or several of sigmoid, /],
+    [[...calls.dpo, "--loss_type", "sigmoid,kto"], /loss_type kto is a loss on labelled answers, .* taugrad kto/],
+    [[...calls.dpo, "--loss_type", "sigmoid,sft", "--loss_weights", "1"], /loss_weights holds 1 for 2 in loss_type/],
+    [[...calls.dpo, "--loss_type", "exo_pair"], /exo_pair .* label_smoothing; make it larger than 0/],
+    [
+      [...calls.dpo, "--precompute_ref_log_probs", "--ref_log_probs_cache", join(ids, "below")],
+      /ref_log_probs_cache: .* is a file/,
+    ],
   ];
 });
 

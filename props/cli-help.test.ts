@@ -28,8 +28,10 @@ test("each command's --help lists each of its options, and says nothing on stder
     const { stdout, stderr } = await succeeds([name, "--help"]);
     assert.equal(stderr, "");
     for (const [option, { about }] of optionsOf(name)) {
-      const line = stdout.split("\n").find((text) => text.startsWith(`  ${spelled(name, option)} `));
-      assert.ok(line?.includes(about), `${name}: ${option} is not described`);
+      // The option's own line, and those that its description goes on in.
+      const [, entry = ""] = stdout.split(`\n  ${spelled(name, option)} `);
+      const own = entry.split(/\n(?! {12})/)[0];
+      assert.ok(own.replace(/\s+/g, " ").includes(about), `${name}: ${option} is not described`);
     }
     assert.ok(
       stdout.split("\n").every((line) => line.length <= 132),

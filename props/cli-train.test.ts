@@ -63,14 +63,11 @@ test("dpo follows TRL's twelve AdamW steps, and leaves metrics, checkpoints and 
   });
   const left = readdirSync(out).filter((name) => name.startsWith("checkpoint") || name.includes("tmp"));
   assert.deepEqual(left, ["checkpoint-10"]);
-  for (const model of [out, join(out, "checkpoint-10")])
-    assert.deepEqual(
-      readdirSync(model)
-        .filter((name) => !name.startsWith("checkpoint-") && name !== "metrics.jsonl")
-        .sort(),
-      readdirSync(policy).sort(),
-      "the files of the folder it came from",
-    );
+  const model = readdirSync(policy);
+  const outputs = ["metrics.jsonl", "trainer_state.json", "README.md", "loss.svg", "rewards.svg", "runs"];
+  assert.deepEqual(readdirSync(out).sort(), [...model, ...outputs, "checkpoint-10"].sort());
+  const state = ["training_state.safetensors", "run.json", "manifest.json"];
+  assert.deepEqual(readdirSync(join(out, "checkpoint-10")).sort(), [...model, ...state].sort());
   const args = ["--ref-model", sft, "--data", goldenPath("preferences", "chat.jsonl"), "--device", "cpu"];
   const [before, after] = await Promise.all(
     [policy, out].map((model) => document<Evaluation>(["eval", "--model", model, ...args])),
@@ -129,18 +126,17 @@ test("sft learns the completions it is shown, and --json reports the run", async
   assert.ok(logged[7].learning_rate < logged[3].learning_rate, "cosine falls");
 });
 
-test("a run that diverges says so, and leaves its metrics but no model", async () => {
+test("a run that diverges names step, tensor and rows, and leaves metrics and a checkpoint but no model", async () => {
   const out = join(folder, "diverged");
-  const { code, stderr } = await taugrad([
-    ...asTrl,
-    "--learning_rate",
-    "1e30",
-    "--max_steps",
-    "5",
-    "--output_dir",
-    out,
-  ]);
+  const args = [...asTrl, "--learning_rate", "1e30", "--max_steps", "9", "--output_dir", out, "--logging_steps", "50"];
+  const { code, stderr } = await taugrad(args);
   assert.equal(code, 2);
-  assert.match(stderr, /\ntaugrad: the loss is NaN at step \d: the run has diverged; lower learning_rate[^\n]*\n$/);
-  assert.deepEqual(readdirSync(out), ["metrics.jsonl"]);
+  assert.match(
+    stderr,
+    /\ntaugrad: step 2: the loss is NaN, and the gradient of "\S+" holds NaN at element \d+ \(rows \S+chat\.jsonl:9, .*\); the weights are those of step 1; the run has diverged: lower learning_rate[^\n]*\n$/,
+  );
+  assert.deepEqual(
+    readdirSync(out).filter((name) => /^checkpoint|safetensors/.test(name)),
+    ["checkpoint-1"],
+  );
 });

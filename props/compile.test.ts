@@ -144,7 +144,7 @@ check(
     }, device);
     const x = t.upload(t.tensor(new Float32Array(n)), device);
     const before = device.stats();
-    assert.throws(() => f(x), /DeviceError: .*64000000\d\d bytes/);
+    assert.throws(() => f(x), /OutOfMemoryError: .*64000000\d\d bytes/);
     assert.equal(device.stats().liveBuffers, before.liveBuffers);
     assert.equal(device.stats().liveBytes, before.liveBytes);
     t.dispose(x);

@@ -4,24 +4,24 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
-import type { Row } from "../align/data.js";
 import { readRows, rowsOfKind } from "../align/data.js";
+import { parseRow, type Row } from "../align/data-row.js";
 import type { Turns } from "../align/turns.js";
 import { InputError } from "../core/errors.js";
 import { besideCheckout, goldenPath } from "./golden/files.js";
-import { refused } from "./golden/refused.js";
+import { refused, refusedLater } from "./golden/refused.js";
 
 const folder = mkdtempSync(join(tmpdir(), "taugrad-data-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 const file = join(folder, "rows.jsonl");
-const preferences = (name: string): Row[] => readRows(goldenPath("preferences", name));
+const preferences = (name: string): Promise<Row[]> => readRows(goldenPath("preferences", name));
 
-const rowsFrom = (text: string): Row[] => {
+const rowsFrom = (text: string | Uint8Array): Promise<Row[]> => {
   writeFileSync(file, text);
   return readRows(file);
 };
 const row = (value: unknown): Row => {
-  const [{ at: _, ...only }] = rowsFrom(JSON.stringify(value));
+  const { at: _, ...only } = parseRow(value, "here");
   return only as Row;
 };
 const user = (content: string) => ({ role: "user", content });
@@ -98,7 +98,7 @@ test("every row form is understood", () => {
   });
 });
 
-test("an implicit prompt is what both answers begin with", () => {
+test("an implicit prompt is what both answers begin with", async () => {
   const texts = (chosen: string, rejected: string) => {
     const { kind: _, ...parts } = row({ chosen, rejected });
     return parts;
@@ -112,8 +112,8 @@ test("an implicit prompt is what both answers begin with", () => {
   // Half a surrogate pair is shared, no character is.
   assert.deepEqual(texts("👍", "👎"), { prompt: "", chosen: "👍", rejected: "👎" });
   assert.deepEqual(texts("abc", "abcd"), { prompt: "ab", chosen: "c", rejected: "cd" });
-  const explicit = preferences("chat.jsonl");
-  const implicit = preferences("implicit_prompt.jsonl");
+  const explicit = await preferences("chat.jsonl");
+  const implicit = await preferences("implicit_prompt.jsonl");
   assert.equal(explicit.length, 64);
   const parts = (rows: Row[]) => rowsOfKind(rows, "paired").map(({ at: _, ...rest }) => rest);
   assert.deepEqual(parts(implicit), parts(explicit));
@@ -137,7 +137,7 @@ test("a law of implicit prompts: prompt + answer gives back each side", () => {
   );
 });
 
-test("files: lines, arrays, a byte order mark, Windows ends, no last newline", () => {
+test("files: lines, arrays, a byte order mark, Windows ends, no last newline", async () => {
   const two = ['{"text":"a"}', '{"text":"b"}'];
   const expected: Turns[] = ["a", "b"];
   for (const content of [
@@ -147,14 +147,14 @@ test("files: lines, arrays, a byte order mark, Windows ends, no last newline", (
     `[${two.join(",\n")}]`,
   ]) {
     assert.deepEqual(
-      rowsOfKind(rowsFrom(content), "document").map((found) => found.content),
+      rowsOfKind(await rowsFrom(content), "document").map((found) => found.content),
       expected,
     );
   }
-  assert.equal(rowsFrom(two.join("\n"))[1].at, `${file}:2`);
+  assert.equal((await rowsFrom(two.join("\n")))[1].at, `${file}:2`);
 });
 
-test("bad files and rows are refused by file and line", () => {
+test("bad files and rows are refused by file and line", async () => {
   const good = '{"text":"a"}\n';
   const cases: [string, RegExp][] = [
     ["", /rows.jsonl: holds no rows/],
@@ -167,7 +167,10 @@ test("bad files and rows are refused by file and line", () => {
     [`${good}3\n`, /rows.jsonl:2: must be a JSON object, is 3/],
     [`${good}null\n`, /rows.jsonl:2: must be a JSON object/],
     ['[{"text":"a"}, 4]', /rows.jsonl: row 2: must be a JSON object/],
-    ['[{"text":"a"}', /rows.jsonl: malformed JSON/],
+    ['[{"text":"a"}', /rows.jsonl: malformed JSON .*ends before its closing/],
+    ['[{"text":"a"},]', /rows.jsonl: row 2: malformed JSON/],
+    ['[{"text":"a"} {}]', /rows.jsonl: row 1: malformed JSON/],
+    ['[{"text":"a"}] 3', /rows.jsonl: malformed JSON .*something follows/],
     ["{}", /:1: has keys \[\]; expected/],
     ['{"text":3}', /"text" must be text, is 3/],
     ['{"prompt":"a"}', /"completion" is missing/],
@@ -186,11 +189,11 @@ test("bad files and rows are refused by file and line", () => {
     ['{"instruction":"a"}', /"output" must be text, is nothing/],
     ['{"instruction":"a","output":"b","history":[["q"]]}', /"history"/],
   ];
-  for (const [content, pattern] of cases) refused(() => rowsFrom(content), pattern);
-  refused(() => readRows(join(folder, "absent.jsonl")), /absent.jsonl: no such file/);
-  refused(() => rowsOfKind(rowsFrom(good), "paired"), /rows.jsonl:1: is a document .*expected a preference pair/);
-  writeFileSync(file, Buffer.from([0xff, 0xfe, 0x7b]));
-  refused(() => readRows(file), /not UTF-8/);
+  for (const [content, pattern] of cases) await refusedLater(() => rowsFrom(content), pattern);
+  await refusedLater(() => readRows(join(folder, "absent.jsonl")), /absent.jsonl: no such file/);
+  const documents = await rowsFrom(good);
+  refused(() => rowsOfKind(documents, "paired"), /rows.jsonl:1: is a document .*expected a preference pair/);
+  await refusedLater(() => rowsFrom(Buffer.from([0xff, 0xfe, 0x7b])), /rows.jsonl:1: is not UTF-8/);
 });
 
 test("any JSON value as a row is read or refused with one line", () => {
@@ -222,7 +225,7 @@ test("any JSON value as a row is read or refused with one line", () => {
   );
 });
 
-test("the real data sets beside the checkout load", () => {
+test("the real data sets beside the checkout load", async () => {
   const sizes: [string, Row["kind"], number][] = [
     ["dpo_en_demo.json", "paired", 300],
     ["alpaca_en_demo.json", "completion", 999],
@@ -230,6 +233,6 @@ test("the real data sets beside the checkout load", () => {
   ];
   for (const [name, kind, count] of sizes) {
     const path = besideCheckout("data", name);
-    if (path !== undefined) assert.equal(rowsOfKind(readRows(path), kind).length, count);
+    if (path !== undefined) assert.equal(rowsOfKind(await readRows(path), kind).length, count);
   }
 });

@@ -95,11 +95,17 @@ export const interpretPlan = (plan: Plan, inputs: readonly t.HostData[]): t.Host
     data.set(values);
     return { data, shape, dtype };
   };
-  const bodyValues = (body: readonly Instruction[], loads: readonly View[], shape: readonly number[]) => {
+  const bodyValues = (
+    body: readonly Instruction[],
+    loads: readonly View[],
+    shape: readonly number[],
+    product?: t.HostTensorData,
+  ) => {
     const values: t.HostTensorData[] = [];
     for (const x of body) {
       const n = t.sizeOf(shape);
-      if (x.op === "load") values.push(wrap(take(loads[x.input]), x.dtype, shape));
+      if (x.op === "load" && product !== undefined && x.input === 0) values.push(product);
+      else if (x.op === "load") values.push(wrap(take(loads[x.input - (product ? 1 : 0)]), x.dtype, shape));
       else if (x.op === "constant") values.push(wrap(new Array(n).fill(x.value), x.dtype, shape));
       else if (x.op === "iota") values.push(wrap(offsets({ shape, strides: x.strides, offset: 0 }), x.dtype, shape));
       else {
@@ -147,7 +153,14 @@ export const interpretPlan = (plan: Plan, inputs: readonly t.HostData[]): t.Host
       case "matmul": {
         const tensors = [step.a, step.b].map((view) => t.tensor(Float64Array.from(take(view)), view.shape));
         const out = t.matmul(tensors[0], tensors[1]);
-        put(step.output, out.op.evaluate?.(out.inputs.map(t.constantData), out) as Float64Array);
+        const product = out.op.evaluate?.(out.inputs.map(t.constantData), out) as Float64Array;
+        const { epilogue } = step;
+        if (epilogue === undefined) put(step.output, product);
+        else {
+          const { shape, inputs: others, body, value } = epilogue;
+          const first = { ...wrap([...product], "f32", shape) };
+          put(step.output, bodyValues(body, others, shape, first)[value].data);
+        }
         break;
       }
       case "call": {

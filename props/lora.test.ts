@@ -1,9 +1,6 @@
 /** Laws of low-rank adapters. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { adapterTraining } from "../align/adapter.js";
-import { batchesFrom, sequenceSource } from "../align/source.js";
-import { lastOf, train } from "../align/train.js";
 import {
   type Device,
   dispose,
@@ -32,11 +29,11 @@ import {
   type Params,
   withLora,
 } from "../models/index.js";
-import { adamW, onDare } from "../optim/index.js";
+import { onDare } from "../optim/index.js";
 import { assertClose, assertSame, run } from "./close.js";
 import { check, law } from "./law.js";
 import { tinyConfig, tinyConfigs, tinyModel } from "./tiny-models.js";
-import { sequences, sft, trainedConfig } from "./tiny-training.js";
+import { trainedConfig } from "./tiny-training.js";
 
 const PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
 const ids = tensor([1, 5, 2, 7, 3, 4], [2, 3], "i32");
@@ -274,61 +271,3 @@ law(
   },
   { effort: 0.1 },
 );
-
-check("lora: training moves the factors alone, and the merged model computes what the adapter did", async (device) => {
-  const { params: base } = tinyModel(trainedConfig, device);
-  const before = new Map(
-    await Promise.all(Object.entries(base).map(async ([name, t]) => [name, await read(t)] as const)),
-  );
-  const live = device.stats().liveBuffers;
-  const adapter = adapterTraining(
-    sft,
-    { config: trainedConfig, params: base },
-    { rank: 2, alpha: 8, targets: ["v_proj", "o_proj"], seed: 4 },
-    device,
-  );
-  const source = sequenceSource(sequences, { batchSize: 6, padId: 0, shuffle: false });
-  const losses: number[] = [];
-  const factors = await lastOf(
-    train(
-      {
-        objective: adapter.objective,
-        params: adapter.factors,
-        optimizer: adamW({}),
-        batches: batchesFrom(source),
-        steps: 8,
-        learningRate: 0.05,
-      },
-      device,
-    ),
-    ({ record }) => losses.push(record?.loss as number),
-  );
-  assert.ok(losses[7] < losses[0] - 0.1, losses.join());
-  assert.equal(Object.keys(factors).length, 4);
-  const { params: merged, fresh } = adapter.merged(factors);
-  for (const [name, t] of Object.entries(base)) {
-    assertSame(await read(t), before.get(name) ?? [], `${name} of the base`);
-    const moved = /self_attn\.(v|o)_proj\.weight$/.test(name);
-    assert.equal(merged[name] !== t, moved, name);
-    if (moved) assert.notDeepEqual(await read(merged[name]), before.get(name));
-  }
-  // One more step at rate 0 tells the adapter's loss; the merged weights' own loss is the same.
-  const lossOf = async (objective: typeof sft, params: Params): Promise<number> => {
-    let seen = Number.NaN;
-    const run = train(
-      { objective, params, optimizer: adamW({}), batches: batchesFrom(source), steps: 1, learningRate: 0 },
-      device,
-    );
-    dispose(
-      await lastOf(run, ({ record }) => {
-        seen = record?.loss as number;
-      }),
-    );
-    return seen;
-  };
-  const [adapted, plain] = [await lossOf(adapter.objective, factors), await lossOf(sft, merged)];
-  assert.ok(Math.abs(adapted - plain) < 1e-5 && plain < losses[0] - 0.1, `${adapted} and ${plain}`);
-  dispose(fresh, factors, adapter.factors);
-  assert.equal(device.stats().liveBuffers, live, "everything was given back");
-  dispose(base);
-});

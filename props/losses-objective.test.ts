@@ -4,92 +4,26 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { completionLogps, entropy, meanLogit, overTargets, scoreTokens, targetCount } from "../align/log-probs.js";
 import { completionObjective, type Objective, preferenceObjective } from "../align/objective.js";
-import { type Device, disposable, evaluate, ShapeError, type Tensor, type Tree, tensor } from "../core/index.js";
-import { hiddenStates, logits } from "../models/transformer.js";
-import { numbersOf } from "./close.js";
-import { hash, seeds } from "./generators.js";
+import { ShapeError, type Tensor, type Tree, tensor } from "../core/index.js";
+import { seeds } from "./generators.js";
 import { check, law } from "./law.js";
-import { tinyParams, trainedConfig } from "./tiny-training.js";
+import {
+  block,
+  N,
+  near,
+  nearAll,
+  over,
+  reportOf,
+  rowsOf,
+  T,
+  tensors,
+  total,
+  valuesOf,
+  withParams,
+} from "./objective-blocks.js";
+import { trainedConfig } from "./tiny-training.js";
 
-const V = trainedConfig.vocabSize;
-const [N, T] = [6, 5];
 const few = { effort: 0.1 };
-
-/** N sequences and their targets; token 0 is marked too, which must not count. */
-const block = (seed: number) => ({
-  ids: Array.from({ length: N * T }, (_, i) => hash(seed, i) % V),
-  mask: Array.from({ length: N * T }, (_, i) => (i % T === 0 ? 1 : hash(seed + 1, i) % 2)),
-  reference: Array.from({ length: N }, (_, i) => -(hash(seed + 2, i) % 160) / 8),
-});
-type Block = ReturnType<typeof block>;
-
-const tensors = ({ ids, mask, reference }: Block, examples: number) => ({
-  ids: tensor(Int32Array.from(ids), [N, T]),
-  mask: tensor(mask, [N, T]),
-  reference: tensor(reference, [N]),
-  examples: tensor(examples),
-});
-
-const withParams = async <R>(
-  device: Device,
-  body: (params: ReturnType<typeof tinyParams>) => Promise<R>,
-): Promise<R> => {
-  const owned = disposable(tinyParams(3, device));
-  try {
-    return await body(owned.value);
-  } finally {
-    owned[Symbol.dispose]();
-  }
-};
-
-const valuesOf = async (tree: Tree, device: Device) =>
-  (await numbersOf(evaluate(tree, device))).map((data) => Array.from(data));
-
-/** Sums over each row's targets, by their definitions. */
-const rowsOf = async ({ ids, mask }: Block, params: ReturnType<typeof tinyParams>, device: Device) => {
-  const input = tensor(Int32Array.from(ids), [N, T]);
-  const [scores] = await valuesOf(logits(params, trainedConfig, hiddenStates(params, trainedConfig, input)), device);
-  return Array.from({ length: N }, (_, row) => {
-    const sums = { logp: 0, targets: 0, entropy: 0, correct: 0, logit: 0 };
-    for (let t = 1; t < T; t++) {
-      if (mask[row * T + t] === 0) continue;
-      const at = (row * T + t - 1) * V;
-      const s = scores.slice(at, at + V);
-      const total = s.reduce((sum, x) => sum + Math.exp(x), 0);
-      const target = s[ids[row * T + t]];
-      sums.targets += 1;
-      sums.logp += target - Math.log(total);
-      sums.entropy -= s.reduce((sum, x) => sum + (Math.exp(x) / total) * Math.log(Math.exp(x) / total), 0);
-      sums.correct += Number(target === Math.max(...s));
-      sums.logit += s.reduce((sum, x) => sum + x, 0) / V;
-    }
-    return sums;
-  });
-};
-
-const total = (values: readonly number[]) => values.reduce((sum, x) => sum + x, 0);
-const over = (sum: number, count: number) => (count === 0 ? 0 : sum / count);
-
-const near = (got: number, want: number, device: Device, what: string) => {
-  const limit = device.name === "reference" ? 1e-11 : 1e-5;
-  assert.ok(Math.abs(got - want) <= limit * Math.max(1, Math.abs(want)), `${what}: ${got} for ${want}`);
-};
-const nearAll = (got: Readonly<Record<string, number>>, want: Readonly<Record<string, number>>, device: Device) => {
-  assert.deepEqual(Object.keys(got).sort(), Object.keys(want).sort());
-  for (const [name, value] of Object.entries(want)) near(got[name], value, device, name);
-};
-
-const reportOf = async (
-  objective: Objective,
-  params: ReturnType<typeof tinyParams>,
-  batch: Block,
-  examples: number,
-  device: Device,
-) => {
-  const [[loss], totals] = await valuesOf(objective.sums(params, tensors(batch, examples)) as Tree, device);
-  assert.equal(totals.length, objective.width);
-  return { sum: loss, totals, ...objective.report(totals) };
-};
 
 law(
   "the sums under the objectives: log-probabilities, counts, entropies and mean logits of the targets",
@@ -182,6 +116,49 @@ law(
       assert.deepEqual(bare.totals.slice(9), [0, 0, 0, 0]);
     }),
   few,
+);
+
+check(
+  "losses that know no reference need none, and their rewards are β l̄; several losses are one objective",
+  async (device) =>
+    withParams(device, async (params) => {
+      const batch = block(4);
+      const rows = await rowsOf(batch, params, device);
+      const { reference: _, ...alone } = tensors(batch, N / 2);
+      const report = async (objective: Objective, given: Parameters<Objective["sums"]>[1]) => {
+        const [, totals] = await valuesOf(objective.sums(params, given) as Tree, device);
+        return objective.report(totals);
+      };
+      const beta = 0.25;
+      const simpo = preferenceObjective(trainedConfig, { lossType: "simpo", beta, simpoGamma: 0.5 });
+      const sft = preferenceObjective(trainedConfig, { lossType: ["sft"], beta });
+      const both = preferenceObjective(trainedConfig, { lossType: ["simpo", "sigmoid"], lossWeights: [2, 0.5], beta });
+      assert.deepEqual(
+        [simpo, sft, both].map(({ usesReference }) => usesReference),
+        [false, false, true],
+      );
+      const mean = rows.map(({ logp, targets }) => over(logp, targets));
+      const B = N / 2;
+      const wanted = total(mean.slice(0, B).map((w, i) => Math.log1p(Math.exp(0.5 - beta * (w - mean[B + i]))))) / B;
+      const { examples, ...unsaid } = alone;
+      for (const given of [alone, unsaid]) {
+        const { loss, metrics } = await report(simpo, given);
+        near(loss, wanted, device, "simpo");
+        near(metrics["rewards/chosen"], (beta * total(mean.slice(0, B))) / B, device, "reward of chosen");
+        near(metrics["rewards/rejected"], (beta * total(mean.slice(B))) / B, device, "reward of rejected");
+        near(metrics["logps/chosen"], total(rows.slice(0, B).map(({ logp }) => logp)) / B, device, "logps");
+      }
+      const chosen = rows.slice(0, B);
+      const nll = -total(chosen.map(({ logp }) => logp)) / total(chosen.map(({ targets }) => targets));
+      near((await report(sft, alone)).loss, nll, device, "sft");
+      const plain = preferenceObjective(trainedConfig, { beta });
+      const compared = tensors(batch, B);
+      const dpo = await report(plain, compared);
+      const mixed = await report(both, compared);
+      near(mixed.loss, 2 * wanted + 0.5 * dpo.loss, device, "both");
+      assert.deepEqual(mixed.metrics, dpo.metrics);
+      assert.equal(examples.shape.length, 0);
+    }),
 );
 
 check("(31) where policy = reference no pair counts as accurate: the comparison is strict", async (device) =>

@@ -70,6 +70,19 @@ law(
   { effort: 0.5 },
 );
 
+check("bf16: what is packed is the upper half of the f32, at every exponent; below 2⁻¹²⁶ it is 0", async (device) => {
+  // Powers of two and their upper neighbours' ends, by codes: the first half of the numbers lies in the lower half-words.
+  const codes = Array.from({ length: 254 }, (_, i) => (i + 1) << 7).flatMap((code) => [code, code | 0x807f]);
+  const { stored } = await rounded(codes.map(ofCode), 5, device);
+  const words = codes.slice(0, 254).map((code, i) => code + codes[254 + i] * 2 ** 16);
+  assert.deepEqual(stored, words);
+  const small = [0, 2 ** -126 * (1 - 2 ** -8), 0.75 * 2 ** -126];
+  const many = Array.from({ length: 60 }, (_, i) => small[i % 3]);
+  assert.deepEqual((await rounded(many, 6, device)).stored, new Array(30).fill(0));
+  // Codes of subnormals, which packing never writes.
+  assert.deepEqual(await numbers(unpackBf16(tensor([64 + 127 * 2 ** 16], [1], "u32"), [2]), device), [0, 0]);
+});
+
 law(
   "bf16: what it does not hold becomes a neighbour, the same on every device",
   fc.tuple(floats(between), fc.nat(100)),
@@ -183,5 +196,9 @@ test("bf16 storage: an unknown storage and a τ of another optimizer are refused
   assert.throws(() => optimizer(adam(), { storage: "f16" as "bf16" }), InputError);
   const rule = onTies({ storage: "bf16", alpha: 0.5 });
   const w = { w: tensor([1, 2, 3]) };
-  assert.throws(() => rule.update(rule.init(w), w, { lr: 1, tau: w }), /tau is f32\[3\].*\n.*prepare it/);
+  for (const tau of [w, { w: tensor([1, 2]) }, { w: tensor([1], [1], "u32") }])
+    assert.throws(
+      () => rule.update(rule.init(w), w, { lr: 1, tau }),
+      /tau is [fu]32\[\d\] for w f32\[3\].*\n.*prepare it/,
+    );
 });

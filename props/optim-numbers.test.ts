@@ -5,15 +5,15 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { projectRoot } from "./golden/files.js";
 
-/** Laws of optimizers, step-K, sparsifiers and consensus. */
-const LAWS = Array.from({ length: 29 }, (_, i) => i + 1);
+/** Laws of optimizers, step-K, sparsifiers, consensus and offline merging. */
+const LAWS = Array.from({ length: 30 }, (_, i) => i + 1);
 /** Those among them that are, or have, an inequality. */
-const TRAPS = [1, 2, 6, 9, 13, 21, 22, 24, 29];
+const TRAPS = [1, 2, 6, 9, 13, 21, 22, 24, 29, 30];
 
-test("laws 1–29 and their traps are tests whose names carry their numbers", () => {
+test("laws 1–30 and their traps are tests whose names carry their numbers", () => {
   const folder = join(projectRoot, "props");
   const source = readdirSync(folder)
-    .filter((name) => /^optim-.*\.test\.ts$/.test(name))
+    .filter((name) => /^(?:optim|merge)-.*\.test\.ts$/.test(name))
     .map((name) => readFileSync(join(folder, name), "utf8"))
     .join("\n");
   const titles = [...source.matchAll(/\b(?:law|check|test)\(\s*["`](law \d+[^"`]*)/g)].map(([, title]) => title);

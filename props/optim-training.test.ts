@@ -73,7 +73,7 @@ check(
   "fisher is the squared gradient averaged over batches; its mask holds the largest of all weights together",
   async (device) => {
     const params = tinyParams(1, device);
-    const batches = oneEpoch(sequenceSource(sequences, { ...shared, batchSize: 2 }));
+    const batches = [...oneEpoch(sequenceSource(sequences, { ...shared, batchSize: 2 }))];
     const options = { objective: sft, params, batches };
     const squares = await fisher(options, device);
     const got = await numbersOf(squares, read);

@@ -74,7 +74,7 @@ test("the command line starts with a shebang", () => {
   assert.match(readFileSync(join(root, "dist", "cli.js"), "utf8"), /^#!\/usr\/bin\/env node\n/);
 });
 
-test("npm pack ships dist and the licence, no sources and no tests", async () => {
+test("npm pack ships dist, the licence and the example configs, no sources and no tests", async () => {
   const args = ["pack", "--dry-run", "--json", "--ignore-scripts", "--loglevel=error"];
   const npm = process.env.npm_execpath;
   // Under npm test npm says where it is; a bare run finds it on the path, on Windows through the shell.
@@ -87,7 +87,7 @@ test("npm pack ships dist and the licence, no sources and no tests", async () =>
   for (const file of ["LICENSE", "package.json", "dist/index.js", "dist/cli.js", "dist/types/core/index.d.ts"]) {
     assert.ok(paths.includes(file), `${file} is not packed`);
   }
-  const strays = paths.filter((path) => !/^(dist\/|LICENSE$|README\.md$|package\.json$)/.test(path));
+  const strays = paths.filter((path) => !/^(dist\/|configs\/|LICENSE$|README\.md$|package\.json$)/.test(path));
   assert.deepEqual([...strays, ...paths.filter((path) => path.endsWith("meta.json"))], []);
 });
 

@@ -1,14 +1,15 @@
 /** Laws of batches: equal kernels over many small tensors run as one. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import * as t from "../core/index.js";
 import { placeholder } from "../core/ops/leaf.js";
 import { memoryOf, plan } from "../kernels/plan/plan.js";
 import type { Abilities } from "../kernels/plan/steps.js";
-import { adamW, clipByGlobalNorm, type OptimizerState } from "../optim/index.js";
+import { adamW, clipByGlobalNorm, type OptimizerState, onTies } from "../optim/index.js";
 import { assertClose } from "./close.js";
 import { eighths } from "./generators.js";
-import { check } from "./law.js";
+import { check, law } from "./law.js";
 
 const able: Abilities = { fused: new Set(), maxBuffers: 48, inPlace: true, batches: true };
 const LEAVES = 200;
@@ -30,9 +31,56 @@ test("alike steps over many small tensors are one step, whatever their sizes", (
   assert.deepEqual(kindsOf(scaled), [`${LEAVES / 2} maps`, `${LEAVES / 2} maps`], "another literal is another kernel");
   const transposed = [t.exp(params[0]), t.exp(t.transpose(params[1]))];
   assert.deepEqual(kindsOf(transposed), ["map", "map"], "another way through memory is another kernel");
+  const masks = params.map((x, i) => t.topkMask(x, 1 + (i % 3)));
+  assert.deepEqual(kindsOf(masks), [`${LEAVES} calls`], "how many are kept is data");
   const large = [0, 1].map(() => t.exp(placeholder([1000, 1000], "f32")));
   assert.deepEqual(kindsOf(large), ["map", "map"], "large steps gain nothing");
 });
+
+law(
+  "a batch of masks of the largest is each mask by itself",
+  fc.record({ sizes: fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 2, maxLength: 9 }), seed: fc.nat(999) }),
+  async ({ sizes, seed }, device) => {
+    const leaves = sizes.map((n, i) => eighths([n], seed + i));
+    const run = t.compile((xs: t.Tensor[]) => xs.map((x, i) => t.topkMask(x, (i * 7) % (sizes[i] + 1))), device);
+    const before = device.stats().launches;
+    const out = run(leaves);
+    if (device.name === "cpu") assert.ok(device.stats().launches - before <= 10, "one pass for all of them");
+    for (const [i, mask] of out.entries()) {
+      const want = t.evaluate(t.topkMask(leaves[i], (i * 7) % (sizes[i] + 1)), device);
+      assert.deepEqual(await t.read(mask), await t.read(want));
+      t.dispose(want);
+    }
+    t.dispose(out);
+    for (const program of run.programs()) program.free();
+  },
+  { effort: 0.1 },
+);
+
+check(
+  "an OnTIES step over 200 tensors is a few dozen launches",
+  async (device) => {
+    const tree = (seed: number) =>
+      Object.fromEntries(Array.from({ length: LEAVES }, (_, i) => [`p${i}`, eighths([3, 2 + (i % 4)], seed + i)]));
+    type Weights = ReturnType<typeof tree>;
+    const rule = onTies({ reserveP: 0.5, alpha: 0.25 });
+    const step = t.compile(
+      (state: OptimizerState<Weights>, grads: Weights, tau: Weights) => rule.update(state, grads, { lr: 0.1, tau }),
+      device,
+      { donate: [0] },
+    );
+    const state = t.evaluate(rule.init(tree(0)), device);
+    const tau = t.evaluate(rule.prepare(tree(2000), state.key), device);
+    const grads = t.upload(tree(1000), device);
+    const before = device.stats().launches;
+    const next = step(state, grads, tau as Weights);
+    const launches = device.stats().launches - before;
+    assert.ok(launches <= 40, `${launches} launches`);
+    t.dispose(next, grads, tau);
+    for (const program of step.programs()) program.free();
+  },
+  ["cpu"],
+);
 
 test("steps that wait for one another are no batch", () => {
   let x = placeholder([4, 4], "f32");

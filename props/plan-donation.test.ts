@@ -48,6 +48,21 @@ test("donated memory is handed on only after its last reader, and only to output
   assert.deepEqual(donorsIn([t.mul(y, 2)]), [0], "never read");
 });
 
+test("a donated input that is returned stays where it is, even if others read it", () => {
+  const [x, y] = [placeholder([4, 4], "f32"), placeholder([4, 4], "f32")];
+  const planned = (outputs: t.Tensor[]) => {
+    const made = plan({ inputs: [x, y], outputs, donated: [0] }, able);
+    assertSound(made, able, [0]);
+    return [made.steps.length, [...donorsOf(made)]];
+  };
+  assert.deepEqual(planned([x]), [0, [0]]);
+  assert.deepEqual(planned([t.reshape(x, [16])]), [0, [0]], "under another shape");
+  assert.deepEqual(planned([t.add(x, y), x]), [1, [0]], "what is kept is not written over");
+  assert.deepEqual(planned([x, x]), [1, [0]], "the second is a copy");
+  assert.deepEqual(planned([t.transpose(x)]), [1, []], "in another order");
+  assert.deepEqual(planned([y]), [1, [0]], "what was not donated is copied");
+});
+
 test("a dying intermediate value is written over", () => {
   const [x, w] = [placeholder([8, 8], "f32"), placeholder([8, 8], "f32")];
   const h = t.matmul(x, w);

@@ -21,6 +21,7 @@ const abilities: fc.Arbitrary<Abilities> = fc.record({
   maxBuffers: fc.constantFrom(4, 5, 6, 8, 12),
   inPlace: fc.boolean(),
   batches: fc.boolean(),
+  epilogue: fc.boolean(),
 });
 
 /** A graph over placeholders; with `slopes` also the gradients of its f32 outputs by its f32 leaves. */
@@ -130,6 +131,25 @@ test("a pointwise run is one kernel; views cost none; a reduction computes its o
   const [a, b] = [t.add(x, 1), t.mul(x, 3)];
   assert.deepEqual(stepsOf([a, b, t.add(a, b)]), ["map"], "several outputs of one run");
   assert.deepEqual(stepsOf([t.exp(x), t.exp(x)]), ["map", "map"], "a value twice is computed once and copied");
+});
+
+test("a product passes through the map that alone reads it, where the device can", () => {
+  const [x, w, b, u] = [[4, 6], [6, 4], [4], [2, 2, 4]].map((shape) => placeholder(shape, "f32"));
+  const product = t.matmul(x, w);
+  const kindsOf = (outputs: t.Tensor[], maxBuffers = 8): string[] => {
+    const made = plan({ inputs: [x, w, b, u], outputs }, { ...able, maxBuffers, epilogue: true });
+    assertSound(made, { ...able, maxBuffers, epilogue: true });
+    return made.steps.map((step) => (step.kind === "matmul" && step.epilogue !== undefined ? "fused" : step.kind));
+  };
+  assert.deepEqual(kindsOf([t.tanh(t.add(product, b))]), ["fused"]);
+  assert.deepEqual(kindsOf([t.add(t.reshape(product, [2, 2, 4]), u)]), ["fused"], "under another shape");
+  assert.deepEqual(kindsOf([t.add(product, t.transpose(product))]), ["matmul", "map"], "read across");
+  assert.deepEqual(kindsOf([product, t.exp(product)]), ["matmul", "map"], "wanted itself");
+  assert.deepEqual(kindsOf([t.exp(product), t.sum(product)]), ["matmul", "map", "reduce"], "read twice");
+  assert.deepEqual(kindsOf([t.less(product, b)]), ["matmul", "map"], "not of floats");
+  assert.deepEqual(kindsOf([t.add(product, b)], 3), ["matmul", "map"], "too many buffers");
+  const gate = t.mul(t.sigmoid(product), t.matmul(x, t.mul(w, 2)));
+  assert.deepEqual(kindsOf([gate]), ["matmul", "map", "fused"], "one of two products");
 });
 
 test("what a checkpoint computes again is not merged with the first time", () => {

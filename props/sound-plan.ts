@@ -7,7 +7,8 @@ const viewsOf = (step: Step): { reads: readonly View[]; writes: readonly View[] 
     const parts = step.steps.map(viewsOf);
     return { reads: parts.flatMap(({ reads }) => reads), writes: parts.flatMap(({ writes }) => writes) };
   }
-  if (step.kind === "matmul") return { reads: [step.a, step.b], writes: [step.output] };
+  if (step.kind === "matmul")
+    return { reads: [step.a, step.b, ...(step.epilogue?.inputs ?? [])], writes: [step.output] };
   return { reads: step.inputs, writes: step.kind === "map" ? step.outputs.map(({ view }) => view) : [step.output] };
 };
 
@@ -25,7 +26,7 @@ const isContiguous = (view: View): boolean => {
 /** The promises of steps.ts, checked by walking the steps: who owns which element of which memory when. */
 export const assertSound = (
   { buffers, slots, steps, outputs }: Plan,
-  { maxBuffers, inPlace, batches }: Abilities,
+  { maxBuffers, inPlace, batches, epilogue }: Abilities,
   donated: readonly number[] = [],
 ): void => {
   assert.equal(new Set(outputs).size, outputs.length, "outputs are distinct");
@@ -96,6 +97,14 @@ export const assertSound = (
       checkBody(step.body, step.inputs, shape?.length ?? 0);
       assert.ok(new Set([...reads, ...writes].map(({ buffer }) => buffer)).size <= maxBuffers, "few enough buffers");
     }
+    if (step.kind === "matmul" && step.epilogue !== undefined) {
+      const { shape: of, inputs, body, value } = step.epilogue;
+      assert.ok(epilogue === true && t.sizeOf(of) === t.sizeOf(step.output.shape));
+      for (const view of inputs) assert.deepEqual(view.shape, of);
+      checkBody(body, [step.output, ...inputs], of.length);
+      assert.equal(body[value].dtype, "f32");
+      assert.ok(new Set([...reads, ...writes].map(({ buffer }) => buffer)).size <= maxBuffers, "few enough buffers");
+    }
     if (step.kind === "map") for (const { view } of step.outputs) assert.deepEqual(view.shape, shape);
     else assert.ok(writes.every(isContiguous));
     if (step.kind === "call") assert.ok(reads.every(isContiguous), "calls read contiguous views");
@@ -132,7 +141,12 @@ export const assertSound = (
   }
   for (const buffer of outputs) {
     const owners = cells(buffer) ?? [];
-    for (let at = 0; 4 * at < buffers[buffer].bytes; at++)
-      assert.equal(owners[at], buffer, "outputs are written whole");
+    const { role } = buffers[buffer];
+    const given = buffers.findIndex(
+      ({ role: of }) => of.kind === "input" && of.index === (role as { donor?: number }).donor,
+    );
+    const size = buffers[buffer].bytes / 4;
+    const whole = (by: number) => Array.from({ length: size }, (_, at) => owners[at] === by).every(Boolean);
+    assert.ok(whole(buffer) || (given >= 0 && whole(given)), "outputs are written whole, or left as they were donated");
   }
 };

@@ -38,7 +38,7 @@ law(
   fc.record({ batchSize: fc.integer({ min: 1, max: 7 }), seed: fc.nat(1000), shuffle: fc.boolean() }),
   async ({ batchSize, seed, shuffle }) => {
     const source = pairSource(pairs, { padId: 0, batchSize, seed, shuffle });
-    const epoch = oneEpoch(source);
+    const epoch = [...oneEpoch(source)];
     const targets = (b: (typeof epoch)[number]) => b.mask.reduce((n, x) => n + x, 0);
     const expected = pairs
       .flatMap(({ chosen, rejected }) => [chosen, rejected])

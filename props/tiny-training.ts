@@ -62,6 +62,8 @@ export const shared = { padId: 0, shuffle: false, bucket: 8 };
 
 /** A run of `trainTiny`: what differs from the usual. */
 export type Setting = Omit<TrainOptions, "objective" | "params" | "batches" | "optimizer"> & {
+  /** Instead of the usual. */
+  readonly batches?: TrainOptions["batches"];
   readonly optimizer?: OptimizerSettings;
   /** Instead of one from settings. */
   readonly rule?: Optimizer;

@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
-import type { Row } from "../align/data.js";
 import { readRows, rowsOfKind } from "../align/data.js";
+import type { Row } from "../align/data-row.js";
 import type { Sequence } from "../align/tokenize.js";
-import { tokenizeExamples, tokenizePairs } from "../align/tokenize.js";
+import { tokenizeAnswers, tokenizeExamples, tokenizePairs } from "../align/tokenize.js";
 import { loadTokenizer } from "../models/tokenizer.js";
 import { goldenJson, goldenPath } from "./golden/files.js";
 import { refused } from "./golden/refused.js";
@@ -15,9 +15,9 @@ import { refused } from "./golden/refused.js";
 const folder = mkdtempSync(join(tmpdir(), "taugrad-tokenize-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 const tokenizer = loadTokenizer(goldenPath("preferences", "base"));
-const preferences = (name: string): Row[] => readRows(goldenPath("preferences", name));
+const preferences = (name: string): Promise<Row[]> => readRows(goldenPath("preferences", name));
 
-const rowsFrom = (text: string): Row[] => {
+const rowsFrom = (text: string): Promise<Row[]> => {
   const file = join(folder, "rows.jsonl");
   writeFileSync(file, text);
   return readRows(file);
@@ -35,11 +35,11 @@ const padded = (sequences: readonly Sequence[]): number[][] => {
   return sequences.map(({ ids }) => [...ids, ...new Array<number>(longest - ids.length).fill(420)]);
 };
 
-test("preference pairs give TRL's token ids, text and conversations", () => {
+test("preference pairs give TRL's token ids, text and conversations", async () => {
   const checked = new Set<string>();
   for (const { data, token_ids: expected } of trl.losses) {
     if (expected === null) continue;
-    const { pairs, report } = tokenizePairs(rowsOfKind(preferences(data), "paired").slice(0, 8), tokenizer, {
+    const { pairs, report } = tokenizePairs(rowsOfKind(await preferences(data), "paired").slice(0, 8), tokenizer, {
       maxLength: 128,
     });
     assert.deepEqual(
@@ -56,25 +56,26 @@ test("preference pairs give TRL's token ids, text and conversations", () => {
   assert.deepEqual([...checked].sort(), ["chat.jsonl", "plain.jsonl"]);
 });
 
-test("labelled answers give TRL's token ids", () => {
+test("labelled answers give TRL's token ids", async () => {
   for (const { data, completion_ids: expected } of trl.kto) {
-    const rows = rowsOfKind(preferences(data), "unpaired").slice(0, expected.length);
-    const { sequences } = tokenizeExamples(rows, tokenizer);
+    const rows = rowsOfKind(await preferences(data), "unpaired").slice(0, expected.length);
+    const { sequences } = tokenizeAnswers(rows, tokenizer);
     assert.deepEqual(padded(sequences), padded(expected.map((ids) => ({ ids, completionStart: 0 }))), data);
   }
 });
 
-test("the completion is what follows the prompt: answer and end token for text, answer and closing for chat", () => {
-  const completions = (name: string) => {
-    const rows = rowsOfKind(preferences(name), "paired");
+test("the completion is what follows the prompt: answer and end token for text, answer and closing for chat", async () => {
+  const completions = async (name: string) => {
+    const rows = rowsOfKind(await preferences(name), "paired");
     const { pairs } = tokenizePairs(rows, tokenizer);
     return pairs.flatMap(({ chosen, rejected }, i) => [
       [tokenizer.decode(chosen.ids.slice(chosen.completionStart)), rows[i].chosen] as const,
       [tokenizer.decode(rejected.ids.slice(rejected.completionStart)), rows[i].rejected] as const,
     ]);
   };
-  for (const [decoded, answer] of completions("plain.jsonl")) assert.equal(decoded, `${answer as string}<|im_end|>`);
-  for (const [decoded, answer] of completions("chat.jsonl")) {
+  for (const [decoded, answer] of await completions("plain.jsonl"))
+    assert.equal(decoded, `${answer as string}<|im_end|>`);
+  for (const [decoded, answer] of await completions("chat.jsonl")) {
     assert.ok(typeof answer !== "string");
     assert.equal(decoded, `${answer[0].content}<|im_end|>\n`);
   }
@@ -91,9 +92,9 @@ test("the end token is appended once, and merges across the prompt's border are 
   assert.equal(report.promptMismatches, 1);
 });
 
-test("documents carry the loss everywhere, instructions on the answer", () => {
+test("documents carry the loss everywhere, instructions on the answer", async () => {
   const rows = rowsOfKind(
-    rowsFrom(
+    await rowsFrom(
       [
         '{"text":"Ada has 5 keys"}',
         '{"messages":[{"role":"user","content":"a"}]}',
@@ -104,8 +105,11 @@ test("documents carry the loss everywhere, instructions on the answer", () => {
     "completion",
   );
   const { sequences, report } = tokenizeExamples(rows, tokenizer);
-  assert.deepEqual(sequences[0], { ids: tokenizer.encode("Ada has 5 keys<|im_end|>"), completionStart: 0 });
-  assert.deepEqual(sequences[1], { ids: tokenizer.encodeChat([{ role: "user", content: "a" }]), completionStart: 0 });
+  const at = (line: number) => `${join(folder, "rows.jsonl")}:${line}`;
+  assert.deepEqual(sequences.slice(0, 2), [
+    { ids: tokenizer.encode("Ada has 5 keys<|im_end|>"), completionStart: 0, at: at(1) },
+    { ids: tokenizer.encodeChat([{ role: "user", content: "a" }]), completionStart: 0, at: at(2) },
+  ]);
   assert.equal(sequences[2].completionStart, tokenizer.encode("a\n").length);
   assert.equal(
     report.tokens,
@@ -114,8 +118,8 @@ test("documents carry the loss everywhere, instructions on the answer", () => {
   assert.equal(report.completionTokens, sequences[0].ids.length - 1 + sequences[1].ids.length - 1 + 2);
 });
 
-test("truncation keeps one end, moves the border with it, and is counted", () => {
-  const rows = rowsOfKind(preferences("plain.jsonl"), "paired").slice(0, 6);
+test("truncation keeps one end, moves the border with it, and is counted", async () => {
+  const rows = rowsOfKind(await preferences("plain.jsonl"), "paired").slice(0, 6);
   const whole = tokenizePairs(rows, tokenizer).pairs;
   fc.assert(
     fc.property(
@@ -148,10 +152,10 @@ test("truncation keeps one end, moves the border with it, and is counted", () =>
   );
 });
 
-test("rows whose prompt alone fills the length are left out: as many stay as in TRL 1.13, pairs and instructions", () => {
+test("rows whose prompt alone fills the length are left out: as many stay as in TRL 1.13, pairs and instructions", async () => {
   const staying = { "plain.jsonl": { 12: 25, 14: 28, 16: 37, 20: 61, 24: 62 }, "chat.jsonl": { 52: 0, 56: 0, 60: 25 } };
   for (const [data, byLength] of Object.entries(staying)) {
-    const rows = rowsOfKind(preferences(data), "paired");
+    const rows = rowsOfKind(await preferences(data), "paired");
     const instructions = rows.map(({ prompt, chosen, at }) => ({
       ...{ kind: "completion" as const, at, prompt, completion: chosen },
     }));
@@ -166,8 +170,8 @@ test("rows whose prompt alone fills the length are left out: as many stay as in 
   }
 });
 
-test("what cannot be tokenized is refused by row", () => {
-  const rows = rowsOfKind(preferences("chat.jsonl"), "paired");
+test("what cannot be tokenized is refused by row", async () => {
+  const rows = rowsOfKind(await preferences("chat.jsonl"), "paired");
   refused(
     () => tokenizePairs(rows, tokenizer, { vocabSize: 422 }),
     /chat.jsonl:1: token id 422 is outside of the model's vocabulary of 422/,
@@ -175,5 +179,6 @@ test("what cannot be tokenized is refused by row", () => {
   copyFileSync(goldenPath("preferences", "base", "tokenizer.json"), join(folder, "tokenizer.json"));
   const bare = loadTokenizer(folder);
   refused(() => tokenizePairs(rows, bare), /chat.jsonl:1: .*no chat template/);
-  refused(() => tokenizePairs(rowsOfKind(preferences("plain.jsonl"), "paired"), bare), /plain.jsonl:1: .*end token/);
+  const plain = rowsOfKind(await preferences("plain.jsonl"), "paired");
+  refused(() => tokenizePairs(plain, bare), /plain.jsonl:1: .*end token/);
 });

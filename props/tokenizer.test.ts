@@ -130,6 +130,21 @@ test("templates get what transformers gives them, and blocks leave no line behin
   );
 });
 
+test("templates that go on without end are stopped", () => {
+  const refuses = (template: string, pattern: RegExp) =>
+    refused(() => variant({}, template).renderChat([{ role: "user", content: "hi" }]), pattern);
+  const loops = ["{% for i in range(500) %}", "x", "{% endfor %}"].map((part) => part.repeat(3)).join("");
+  refuses(loops, /chat template refuses the conversation: it takes more than 200000 steps/);
+  refuses("{% for i in range(1000000000) %}x{% endfor %}", /it takes more than 200000 steps/);
+  refuses("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", /chat template refuses the conversation: /);
+  const doubled = "{% set x = 'ab' %}{% set x = x ~ x %}".replace(
+    "{% set x = x ~ x %}",
+    "{% set x = x ~ x %}".repeat(40),
+  );
+  refuses(`${doubled}{{ x }}`, /chat template refuses the conversation: /);
+  refuses("{{ 'ab' }}".repeat(300).replaceAll("ab", "ab".repeat(5000)), /it makes more than 2097152 characters/);
+});
+
 test("what cannot be used is refused with one line", () => {
   refused(() => loadTokenizer(join(folder, "absent")), /no such folder/);
   refused(() => loadTokenizer(folder), /holds no tokenizer.json/);

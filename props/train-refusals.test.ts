@@ -70,7 +70,8 @@ test("records are written line by line, and a diverged number as its name", () =
     first.write({ step: 1, loss: 0.5 });
     assert.equal(readFileSync(path, "utf8"), '{"step":1,"loss":0.5}\n');
     first.close();
-    const second = openRecords(path, { append: true });
+    const second = openRecords(path, { keepTo: 1 });
+    assert.deepEqual(second.kept, [{ step: 1, loss: 0.5 }]);
     second.write({ step: 2, loss: Number.NaN });
     second.close();
     second.close();

@@ -1,7 +1,7 @@
 /** Laws of the training loop, on a model small enough to train in a test. */
 import assert from "node:assert/strict";
 import { trainingOptimizer } from "../align/optimizer.js";
-import { referenceLogps, withReference } from "../align/reference.js";
+import { referenceLogps } from "../align/reference.js";
 import { batchesFrom, oneEpoch, pairSource, sequenceSource } from "../align/source.js";
 import { lastOf, type TrainOptions, train } from "../align/train.js";
 import { dispose, InputError, read } from "../core/index.js";
@@ -142,7 +142,6 @@ check("reference log-probabilities computed beforehand train as those asked in t
   const sources: TrainOptions[] = [
     { ...base, batches: oneEpoch(pairSource(pairs, options)), reference: model },
     { ...base, batches: oneEpoch(pairSource(pairs, { ...options, reference })) },
-    { ...base, batches: await withReference(model, oneEpoch(pairSource(pairs, options)), device) },
   ];
   const results: Numbers[] = [];
   for (const source of sources) {

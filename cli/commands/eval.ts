@@ -1,43 +1,86 @@
 import { paddingId } from "../../align/batch.js";
-import { readRows, rowsOfKind } from "../../align/data.js";
-import { type Evaluation, evaluatePreferences } from "../../align/evaluate.js";
-import { tokenizePairs } from "../../align/tokenize.js";
-import { dispose, InputError } from "../../core/index.js";
-import { readConfig } from "../../models/config.js";
-import { loadModel, loadTokenizer } from "../../models/index.js";
+import { labelledDataset, pairDataset } from "../../align/dataset.js";
+import { type Evaluation, evaluateKto, evaluatePreferences } from "../../align/evaluate.js";
+import { preferenceObjective } from "../../align/objective.js";
+import { type Device, dispose, InputError } from "../../core/index.js";
+import { type ModelConfig, readConfig } from "../../models/config.js";
+import { loadModel, loadTokenizer, type Model } from "../../models/index.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
 import { withDevice } from "../session.js";
 import { checkSameVocabulary } from "../training/check.js";
-import { reportRows } from "../training/data.js";
+import { readDataset } from "../training/data.js";
+import { checkKtoLoss, pairLossOptions } from "../training/losses.js";
+
+/** An evaluation whose rows are read. */
+interface Prepared {
+  readonly usesReference: boolean;
+  readonly score: (policy: Model, reference: Model | undefined, device: Device) => Promise<Evaluation>;
+  readonly close: () => void;
+}
+type Prepare = (values: Values<"eval">, config: ModelConfig, out: Output) => Promise<Prepared>;
 
 /** `taugrad eval`: loss and metrics of a model against a reference, over rows in file order. */
 export const evalCommand = async (values: Values<"eval">, out: Output): Promise<void> => {
-  const { model: folder, ref_model: reference, data: path, loss_type: lossType, label_smoothing } = values;
-  if (label_smoothing > 0) out.note(`note: ${lossType} ignores label smoothing, as TRL's does`);
+  const { model: folder, ref_model: referenceFolder } = values;
   const config = readConfig(folder);
-  checkSameVocabulary([folder, config], [reference, readConfig(reference)]);
-  const tokenizer = loadTokenizer(folder);
-  const { vocabSize } = config;
-  const rows = rowsOfKind(readRows(path).slice(0, values.limit), "paired");
-  const { pairs, report } = tokenizePairs(rows, tokenizer, { maxLength: values.max_length, vocabSize });
-  reportRows(path, rows.length, report, out);
+  checkSameVocabulary([folder, config], [referenceFolder, readConfig(referenceFolder)]);
+  const { usesReference, score, close } = await (values.loss_type.includes("kto") ? ofAnswers : ofPairs)(
+    values,
+    config,
+    out,
+  );
   const found = await withDevice(values.device, out, async (device) => {
-    const [policy, ref] = [loadModel(folder, device), loadModel(reference, device)];
+    const policy = loadModel(folder, device);
+    const reference = usesReference ? loadModel(referenceFolder, device) : undefined;
     out.start();
     try {
-      const options = {
-        ...{ lossType, beta: values.beta, batchSize: values.batch_size, gradNorms: values.grad_norms },
-        padId: paddingId(tokenizer, vocabSize),
-      };
-      return await evaluatePreferences(policy, ref, pairs, options, device);
+      return await score(policy, reference, device);
     } finally {
-      dispose(policy.params, ref.params);
+      dispose(policy.params, reference?.params ?? {});
     }
-  });
+  }).finally(close);
   if (!Number.isFinite(found.loss))
     throw new InputError(`${folder}: the loss is ${found.loss}; the weights are broken or have diverged`);
   out.result(found, () => describe(found));
+};
+
+/** What both kinds of rows are read and cut into batches by. */
+const common = (values: Values<"eval">, { vocabSize }: ModelConfig) => {
+  const tokenizer = loadTokenizer(values.model);
+  return {
+    tokenizer,
+    cut: { maxLength: values.max_length, vocabSize },
+    batches: {
+      ...{ padId: paddingId(tokenizer, vocabSize), batchSize: values.batch_size },
+      ...{ gradNorms: values.grad_norms, beta: values.beta },
+    },
+  };
+};
+
+const ofPairs: Prepare = async (values, config, out) => {
+  const loss = pairLossOptions(values, out);
+  const { tokenizer, cut, batches } = common(values, config);
+  const pairs = await readDataset(pairDataset, values.data, tokenizer, { ...cut, limit: values.limit }, out);
+  return {
+    usesReference: preferenceObjective(config, loss).usesReference,
+    score: (policy, reference, device) =>
+      evaluatePreferences(policy, reference, pairs, { ...batches, ...loss }, device),
+    close: pairs.close,
+  };
+};
+
+const ofAnswers: Prepare = async (values, config, out) => {
+  checkKtoLoss(values, { batch_size: values.batch_size });
+  const { tokenizer, cut, batches } = common(values, config);
+  const { limit, desirable_weight: desirableWeight, undesirable_weight: undesirableWeight } = values;
+  const rows = await readDataset(labelledDataset, values.data, tokenizer, { ...cut, limit }, out);
+  const options = { ...batches, desirableWeight, undesirableWeight, maxLength: values.max_length };
+  return {
+    usesReference: true,
+    score: (policy, reference, device) => evaluateKto(policy, reference as Model, rows, options, device),
+    close: rows.close,
+  };
 };
 
 const describe = ({ loss, metrics, grad_norms = {} }: Evaluation): string => {

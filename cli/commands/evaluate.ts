@@ -1,5 +1,4 @@
-import { readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { modelFingerprint } from "../../align/fingerprint.js";
 import { dispose } from "../../core/index.js";
 import {
   type EvaluationResult,
@@ -23,7 +22,7 @@ export const evaluateCommand = async (values: Values<"evaluate">, out: Output): 
     out.start();
     out.note(`${name}: ${percent(scores.score)} of ${rows}`);
   };
-  const options = { batchSize, folder: output_dir, fingerprint: contentOf(folder), done };
+  const options = { batchSize, folder: output_dir, fingerprint: modelFingerprint(folder), done };
   const result = await withDevice(values.device, out, async (device) => {
     const model = loadModel(folder, device);
     const asked = subject(model, tokenizer, device);
@@ -36,14 +35,6 @@ export const evaluateCommand = async (values: Values<"evaluate">, out: Output): 
   });
   out.result(result, () => describe(result));
 };
-
-/** Says whether a model folder is still the same: names, sizes and times of its files. */
-const contentOf = (folder: string): string =>
-  JSON.stringify(
-    readdirSync(folder)
-      .sort()
-      .map((name) => [name, statSync(join(folder, name)).size, statSync(join(folder, name)).mtimeMs]),
-  );
 
 const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
 

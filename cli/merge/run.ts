@@ -45,7 +45,10 @@ const readRows = (model: SourceModel, name: string, count: number, fill?: Float3
   return out;
 };
 
-/** The merged values of one tensor. Models are read one after the other, so that one host copy lives at a time. */
+/**
+ * The merged values of one tensor. Each model's copy is read, put on the device and let go before the next is read; beside
+ * them lie the base's copy and what the merge computes, all of this one tensor.
+ */
 const mergeOne = async (
   { name, shape, parts, options }: PlannedMerge,
   { donor, deltas }: MergePlan,
@@ -130,8 +133,8 @@ const writeConfig = ({ donor, vocabulary, tied }: MergePlan, { dtype }: Recipe, 
 };
 
 /**
- * Merges tensor by tensor into a folder that transformers and `loadModel` load. config.json comes last, so that a folder
- * with one is complete.
+ * Merges tensor by tensor, so that memory is bounded by the copies of the largest tensor, one a model, into a folder that
+ * transformers and `loadModel` load. config.json comes last, so that a folder with one is complete.
  */
 export const runMerge = async (
   plan: MergePlan,

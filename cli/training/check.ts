@@ -7,6 +7,7 @@ import { folderExists } from "../../models/json.js";
 import { parameterShapes } from "../../models/parameters.js";
 import { mergingKeys, type Values } from "../options.js";
 import type { Output } from "../output.js";
+import { checkUnused } from "./checkpoints.js";
 
 /** What both trainers take; dpo takes more. */
 export type TrainingValues = Omit<Values<"sft">, "config" | "json">;
@@ -18,14 +19,13 @@ const idleKeys = (values: TrainingValues) =>
 
 /** What the option table cannot say of a single key. Errors: InputError. */
 export const checkTogether = (values: TrainingValues, out: Output): void => {
-  const { optim, max_steps, rescale, merge_preset, save_steps, save_total_limit, output_dir } = values;
+  const { optim, max_steps, rescale, merge_preset, output_dir } = values;
   if (max_steps === 0) throw new InputError("max_steps is 0; it must be at least 1, or -1 to go by num_train_epochs");
   if (rescale === "l1" && merge_preset !== "official")
     throw new InputError("rescale: l1 belongs to the released code; add merge_preset: official, or leave rescale out");
-  if (merges(values) && values.base_model_name_or_path === undefined)
+  // Over an adapter the base is the model itself.
+  if (merges(values) && values.base_model_name_or_path === undefined && !values.use_peft)
     throw new InputError(`optim ${optim} needs base_model_name_or_path, the model before SFT: τ = reference − base`);
-  if (save_total_limit !== undefined && save_steps === undefined)
-    throw new InputError("save_total_limit needs save_steps: without it no checkpoint-N is written");
   const idle = idleKeys(values).filter((key) => values[key] !== undefined);
   if (idle.length > 0)
     out.note(`note: ${idle.join(", ")} ${idle.length > 1 ? "do" : "does"} nothing with optim ${optim}`);
@@ -37,26 +37,33 @@ export const checkTogether = (values: TrainingValues, out: Output): void => {
     if (folder !== undefined && existsSync(output_dir) && existsSync(folder) && samePlace(folder, output_dir))
       throw new InputError(`output_dir is ${key} (${folder}), which would be overwritten; choose another folder`);
   }
-  checkWritable(output_dir);
+  checkWritable("output_dir", output_dir);
+  const taken = written.map((name) => join(output_dir, name)).find(folderExists);
+  if (taken !== undefined)
+    throw new InputError(`output_dir: ${taken} is a folder, and a file of that name is to be written; choose another`);
+  checkUnused(values);
 };
 
 /** Files whose places must not be taken by folders. */
-const written = ["metrics.jsonl", "config.json", "generation_config.json", "model.safetensors"] as const;
+const written = [
+  ...["metrics.jsonl", "config.json", "generation_config.json", "model.safetensors"],
+  ...["trainer_state.json", "README.md", "loss.svg", "rewards.svg"],
+] as const;
 
 /**
  * Found out now rather than after hours: makes what is missing of the folder, and removes it again.
  * Errors: InputError unless `folder` is, or can become, a folder to write into.
  */
-const checkWritable = (folder: string): void => {
+export const checkWritable = (key: string, folder: string): void => {
   const missing: string[] = [];
   let at = resolve(folder);
   // Below a file nothing exists, so the walk ends at that file.
   for (; !existsSync(at); at = dirname(at)) missing.unshift(at);
-  if (!folderExists(at)) throw new InputError(`output_dir: ${at} is a file; choose a folder`);
+  if (!folderExists(at)) throw new InputError(`${key}: ${at} is a file; choose a folder`);
   try {
     accessSync(at, constants.W_OK);
   } catch {
-    throw new InputError(`output_dir: ${at} cannot be written to; choose another folder, or change its permissions`);
+    throw new InputError(`${key}: ${at} cannot be written to; choose another folder, or change its permissions`);
   }
   // One by one: where nothing can be made (/proc), Node's recursive mkdir tries for ever.
   const made: string[] = [];
@@ -66,16 +73,14 @@ const checkWritable = (folder: string): void => {
       made.unshift(path);
     }
   } catch (error) {
-    throw new InputError(`output_dir: cannot be made (${error instanceof Error ? error.message : String(error)})`);
+    throw new InputError(`${key}: cannot be made (${error instanceof Error ? error.message : String(error)})`);
   } finally {
     for (const path of made) rmdirSync(path);
   }
-  const taken = written.map((name) => join(folder, name)).find(folderExists);
-  if (taken !== undefined)
-    throw new InputError(`output_dir: ${taken} is a folder, and a file of that name is to be written; choose another`);
 };
 
-const samePlace = (a: string, b: string): boolean => realpathSync(resolve(a)) === realpathSync(resolve(b));
+/** Two spellings of one folder. */
+export const samePlace = (a: string, b: string): boolean => realpathSync(resolve(a)) === realpathSync(resolve(b));
 
 /** The optimizer that the keys ask for. */
 export const optimizerSettings = (values: TrainingValues): OptimizerSettings => ({

@@ -1,172 +1,134 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { AdapterTraining } from "../../align/adapter.js";
-import { fisherMask } from "../../align/fisher.js";
-import type { Objective } from "../../align/objective.js";
-import { referenceDelta, trainingOptimizer } from "../../align/optimizer.js";
-import type { Weights } from "../../align/reference.js";
-import { type BatchSource, batchesFrom, stepsOf } from "../../align/source.js";
-import { type StepRecord, train } from "../../align/train.js";
-import { openRecords, type RecordWriter } from "../../align/writer.js";
-import { type Device, dispose, evaluate, InputError, key, read } from "../../core/index.js";
-import { loadModel, type Model, type Params, saveModel } from "../../models/index.js";
-import { absorbed } from "../../optim/index.js";
+import { batchesFrom } from "../../align/source.js";
+import { loadTree } from "../../align/state-file.js";
+import { type StepRecord, type TrainOptions, type TrainStep, train } from "../../align/train.js";
+import { type Device, dispose } from "../../core/index.js";
+import { type Params, saveModel } from "../../models/index.js";
 import type { Output } from "../output.js";
-import { progress } from "../progress.js";
-import { optimizerSettings, type TrainingValues } from "./check.js";
-import { checkpoints } from "./checkpoints.js";
+import { Stopped } from "../stopped.js";
+import type { TrainingValues } from "./check.js";
+import { checkpoints, type Resumed, resumedFrom, STATE } from "./checkpoints.js";
+import { type Evaluator, evaluator } from "./evaluation.js";
+import { metricsFile } from "./metrics-file.js";
+import { type RunObserver, together } from "./observer.js";
+import { progressLine } from "./progress-line.js";
+import { identityOf } from "./same-run.js";
+import { stopWatch } from "./signals.js";
+import { spanOf, type Task, trainOptions, withPlain } from "./task.js";
 
-/** What differs between sft and dpo. */
-export interface Task {
-  readonly label: string;
-  readonly model: Model;
-  readonly objective: Objective;
-  readonly source: BatchSource;
-  /** The reference model, where the loop has to ask it. */
-  readonly reference?: Weights;
-  /** Makes plain weights of what is trained, where that is an adapter. */
-  readonly merged?: AdapterTraining["merged"];
-}
-
-/** Hands a task's weights, as plain ones, to `save`. */
-const saving = async (
-  { model, merged }: Task,
-  params: Params,
-  save: (model: Model) => Promise<void>,
-): Promise<void> => {
-  const whole = merged?.(params);
-  try {
-    await save({ ...model, params: whole?.params ?? params });
-  } finally {
-    if (whole !== undefined) dispose(whole.fresh);
-  }
+/** Tells observers, from the first thing that there is to tell: before it, nothing is written. */
+const teller = (observers: readonly RunObserver[], at: Parameters<NonNullable<RunObserver["start"]>>[0]) => {
+  const all = together(observers);
+  let begun = false;
+  const begin = async (): Promise<void> => {
+    if (begun) return;
+    begun = true;
+    mkdirSync(at.folder, { recursive: true });
+    await all.start(at);
+  };
+  return {
+    step: (taken: TrainStep) => begin().then(() => all.step(taken)),
+    evaluation: (record: StepRecord | { readonly step: number }) => begin().then(() => all.evaluation(record)),
+    saving: () => begin().then(all.saving),
+    saved: (checkpoint: string, step: number) => begin().then(() => all.saved(checkpoint, step)),
+    end: () => begin().then(all.end),
+    close: all.close,
+  };
 };
 
-/** Trains, and writes metrics.jsonl, checkpoints and the model. Nothing is written before the first logged step. */
-export const runTask = async (task: Task, values: TrainingValues, device: Device, out: Output): Promise<void> => {
-  const { label, model, objective, source } = task;
-  const { output_dir: folder, model_name_or_path: from, gradient_accumulation_steps: accumulation } = values;
-  const epochs = values.num_train_epochs;
-  const steps = values.max_steps > 0 ? values.max_steps : stepsOf(source.batchesPerEpoch, { accumulation, epochs });
-  const optimizer = trainingOptimizer(optimizerSettings(values));
-  const delta = optimizer.usesTau ? deltaOf(values, device) : undefined;
-  if (delta !== undefined) await warnIfAbsorbed(model.params, delta, values, device, out);
-  out.note(`${label}: ${steps} steps, ${source.batchesPerEpoch} batches an epoch, ${optimizer.name}`);
-  const mask = optimizer.usesMask ? await estimatedMask(task, values, device, out) : undefined;
+/** Where a resumed run takes its state from. */
+const resuming = ({ folder, ...position }: Resumed, device: Device): TrainOptions["resume"] => {
+  return (initial) => ({ ...position, state: loadTree(join(folder, STATE), initial, device) });
+};
+
+/** Trains, and writes metrics.jsonl, checkpoints and the model, and what the observers write. */
+export const runTask = async (
+  task: Task,
+  values: TrainingValues,
+  device: Device,
+  out: Output,
+  observers: readonly RunObserver[] = [],
+): Promise<void> => {
+  const { label, model, objective, source, reference, evalSource } = task;
+  const { output_dir: folder, save_steps } = values;
+  const span = spanOf(task, values);
+  const { steps } = span;
+  const identity = identityOf({ ...values, device: device.name }, task.fingerprint);
+  const resumed = await resumedFrom(values, identity, steps, out);
+  const { options, release } = await trainOptions(task, values, device, out);
+  const evaluation: Evaluator | undefined = evalSource && evaluator(values, evalSource, { ...span, reference }, device);
   out.start();
 
-  const shown = progress({ label, total: steps, stream: process.stderr });
-  const saved = checkpoints(folder, from, values.save_total_limit);
-  let records: RecordWriter | undefined;
+  const first = resumed?.step ?? 0;
+  const told = teller([metricsFile(), progressLine(device), ...observers], { step: first, steps, label, folder });
+  const how = { from: values.model_name_or_path, chatTemplate: task.chatTemplate };
+  const saved = checkpoints(values, identity, how);
+  const stop = stopWatch(out.note);
+  const evaluateAt = async (at: { readonly step: number; readonly params: Params }): Promise<void> => {
+    if (evaluation?.due(at.step))
+      await told.evaluation({
+        step: at.step,
+        epoch: at.step / span.stepsPerEpoch,
+        ...(await evaluation.run(at.params, objective)),
+      });
+  };
+  const save = async (params: Params, snapshot: Awaited<ReturnType<TrainStep["snapshot"]>>): Promise<string> => {
+    await told.saving();
+    const path = await withPlain(task, params, (trained) => saved.save(trained, snapshot));
+    await told.saved(path, snapshot.step);
+    return path;
+  };
+
   let last: StepRecord | undefined;
   const run = train(
     {
-      objective,
-      params: model.params,
-      optimizer,
-      batches: batchesFrom(source),
-      steps,
-      learningRate: values.learning_rate,
-      scheduler: values.lr_scheduler_type,
-      warmupSteps: values.warmup_steps,
-      accumulation,
-      maxGradNorm: values.max_grad_norm,
-      loggingSteps: values.logging_steps,
-      seed: values.seed,
-      reference: task.reference,
-      refDelta: delta,
-      anchor: optimizer.usesAnchor ? anchorOf(values) : undefined,
-      gradientMask: mask,
+      ...options,
+      batches: batchesFrom(source, resumed?.batches),
+      resume: resumed && resuming(resumed, device),
+      rescue: async (good, params) => {
+        await save(params, good).then(
+          (path) => out.note(`${path} holds the last good state`),
+          (error: Error) => out.note(`warning: ${error.message}`),
+        );
+      },
     },
     device,
   );
   try {
+    if (first === 0) await evaluateAt({ step: 0, params: model.params });
     for (;;) {
       const { value, done } = await run.next();
       if (done === true) {
-        await saving(task, value, (trained) => saveModel(folder, trained, { from }));
+        await withPlain(task, value, (trained) => saveModel(folder, trained, how));
+        await task.saveAdapter?.(value);
         dispose(value);
         break;
       }
-      const { step, record, tokens } = value;
-      if (record !== undefined) {
-        if (records === undefined) {
-          mkdirSync(folder, { recursive: true });
-          records = openRecords(join(folder, "metrics.jsonl"));
-        }
-        records.write(record);
-        refuseDiverged(record);
-        last = record;
+      const { step, record } = value;
+      if (record !== undefined) last = record;
+      await told.step(value);
+      await evaluateAt(value);
+      const signal = await stop.asked();
+      const leaves = signal !== undefined && step < steps;
+      if (step % save_steps === 0 || leaves) {
+        const path = await save(value.params, await value.snapshot());
+        if (leaves)
+          throw new Stopped(
+            signal,
+            `stopped by ${signal} after step ${step} of ${steps}; --resume goes on from ${path}`,
+          );
       }
-      if (last !== undefined) shown.step(step, { loss: last.loss, tokens, more: detail(last, device) });
-      if (values.save_steps !== undefined && step % values.save_steps === 0)
-        await saving(task, value.params, (trained) => saved.save(step, trained));
     }
+    await told.end();
   } finally {
-    shown.done();
-    records?.close();
+    stop.close();
+    told.close();
     await run.return(undefined as never);
-    if (delta !== undefined) dispose(delta);
-    if (mask !== undefined) dispose(mask);
+    release();
   }
-  out.result({ output_dir: folder, steps, ...last }, () => `the model is in ${folder}`);
-};
-
-const refuseDiverged = ({ step, loss }: StepRecord): void => {
-  if (!Number.isFinite(loss))
-    throw new InputError(
-      `the loss is ${loss} at step ${step}: the run has diverged; lower learning_rate, or raise beta`,
-    );
-};
-
-const detail = (record: StepRecord, device: Device): string => {
-  const margin = record["rewards/margins"];
-  const memory = `${(device.stats().liveBytes / 2 ** 20).toFixed(0)} MiB`;
-  return margin === undefined ? memory : `margin ${margin.toFixed(3)}  ${memory}`;
-};
-
-/** τ = reference − base, on the device. */
-const deltaOf = (values: TrainingValues, device: Device): Params => {
-  const reference = loadModel(values.ref_model_name_or_path ?? values.model_name_or_path);
-  const base = loadModel(values.base_model_name_or_path as string);
-  return evaluate(referenceDelta(reference.params, base.params), device);
-};
-
-/** The reference weights, where they are not those that training starts from. */
-const anchorOf = ({ model_name_or_path: start, ref_model_name_or_path: reference = start }: TrainingValues) =>
-  reference === start ? undefined : loadModel(reference).params;
-
-/** ChildTuning-D's mask, from the first batches of the run. */
-const estimatedMask = (task: Task, values: TrainingValues, device: Device, out: Output): Promise<Params> => {
-  const { source, objective, model, reference } = task;
-  const count = values.fisher_batches ?? source.batchesPerEpoch;
-  out.note(`${task.label}: Fisher information from ${count} batches`);
-  const batches = (function* () {
-    for (let index = 0; index < count; index++) yield source.at(index);
-  })();
-  return fisherMask({ objective, params: model.params, batches, reference, p: values.reserve_p as number }, device);
-};
-
-/** From this share on, weights that the drift cannot move are worth a line. */
-const NOTABLE = 0.01;
-
-/** Says so if float32 would swallow α·τ. */
-const warnIfAbsorbed = async (
-  params: Params,
-  delta: Params,
-  values: TrainingValues,
-  device: Device,
-  out: Output,
-): Promise<void> => {
-  const { alpha = 0, compensated, seed } = values;
-  if (alpha === 0 || compensated) return;
-  // As the run will use it, but not packed.
-  const tau = trainingOptimizer({ ...optimizerSettings(values), stateDtype: "f32" }).prepare(delta, key(seed));
-  const counts = evaluate(absorbed(params, tau, alpha), device);
-  const [lost, moved] = await Promise.all([counts.lost, counts.moved].map(async (t) => (await read(t))[0]));
-  dispose(counts);
-  if (lost > NOTABLE * moved)
-    out.note(
-      `warning: alpha ${alpha} times the reference delta is too small to change ${Math.round((100 * lost) / moved)} % of the float32 weights that it should move; compensated: true keeps it`,
-    );
+  out.result(
+    { output_dir: folder, steps, ...last, peak_memory_bytes: device.stats().peakBytes },
+    () => `the model is in ${folder}`,
+  );
 };

@@ -1,12 +1,14 @@
-import { DeviceError } from "../../core/index.js";
+import { DeviceError, OutOfMemoryError } from "../../core/index.js";
 
 /** Space for tensors inside one memory. Addresses are multiples of 16; every block is longer than asked by PADDING. */
 export interface Allocator {
   /** Address of `bytes` free bytes. Errors: DeviceError with the numbers when the memory may not grow further. */
   readonly allocate: (bytes: number) => number;
-  /** Takes a block back, and joins it with free neighbours. */
+  /** Takes a block back. */
   readonly release: (address: number) => void;
   readonly liveBytes: () => number;
+  /** Most that was ever live. */
+  readonly peakBytes: () => number;
   readonly liveBlocks: () => number;
 }
 
@@ -30,8 +32,13 @@ const classOf = (bytes: number): number => {
  */
 export const createAllocator = (start: number, limit: number, grow: (end: number) => boolean): Allocator => {
   let end = start;
-  let live = 0;
-  const used = new Map<number, number>();
+  let [live, peak, blocks] = [0, 0, 0];
+  const used = new Map<number, number>(); // lengths of blocks by start; negative for those that were given back
+  /**
+   * What was given back, by length, not yet joined with neighbours: programs repeat their traffic, and find it here. (A map
+   * that takes and loses keys all the time makes V8 keep garbage: every table that it outgrew points to the next.)
+   */
+  const returned = new Map<number, number[]>();
   const sizeAt = new Map<number, number>(); // free blocks by start
   const startBefore = new Map<number, number>(); // free blocks by end
   const classes = Array.from({ length: CLASSES }, () => new Set<number>());
@@ -59,11 +66,7 @@ export const createAllocator = (start: number, limit: number, grow: (end: number
     for (let c = classOf(bytes) + 1; c < CLASSES; c++) for (const address of classes[c]) return address;
     return undefined;
   };
-  const refusal = (bytes: number): DeviceError =>
-    new DeviceError(
-      `cpu: out of memory: ${bytes} bytes asked, ${live} in use, ${limit} at most (32-bit addresses)`,
-      "use a smaller batch, checkpoint() layers, or a device with more memory",
-    );
+  const refusal = (bytes: number): DeviceError => new OutOfMemoryError({ device: "cpu", bytes, used: live, limit });
   const extend = (bytes: number): number => {
     const last = startBefore.get(end);
     const address = last ?? end;
@@ -74,33 +77,54 @@ export const createAllocator = (start: number, limit: number, grow: (end: number
     return address;
   };
 
+  /** Makes a block free space, one with free neighbours. */
+  const join = (address: number, bytes: number): void => {
+    used.delete(address);
+    let from = address;
+    let to = address + bytes;
+    const before = startBefore.get(from);
+    if (before !== undefined) {
+      takeFree(before);
+      from = before;
+    }
+    if (sizeAt.has(to)) to += takeFree(to);
+    addFree(from, to - from);
+  };
+  const joinReturned = (): void => {
+    for (const [bytes, addresses] of returned) for (const address of addresses.splice(0)) join(address, bytes);
+  };
+  const search = (length: number): number => {
+    joinReturned();
+    const address = find(length) ?? extend(length);
+    const whole = takeFree(address);
+    if (whole > length) addFree(address + length, whole - length);
+    return address;
+  };
+
   return {
     allocate: (bytes) => {
       const length = Math.ceil((bytes + PADDING) / ALIGNMENT) * ALIGNMENT;
       if (length > limit) throw refusal(length); // size classes end there
-      const address = find(length) ?? extend(length);
-      const whole = takeFree(address);
-      if (whole > length) addFree(address + length, whole - length);
+      const address = returned.get(length)?.pop() ?? search(length);
       used.set(address, length);
       live += length;
+      peak = Math.max(peak, live);
+      blocks++;
       return address;
     },
     release: (address) => {
-      const bytes = used.get(address);
-      if (bytes === undefined) throw new DeviceError(`cpu: ${address} is not an allocated address`);
-      used.delete(address);
+      const bytes = used.get(address) ?? 0;
+      if (bytes <= 0) throw new DeviceError(`cpu: ${address} is not an allocated address`);
+      used.set(address, -bytes);
       live -= bytes;
-      let from = address;
-      let to = address + bytes;
-      const before = startBefore.get(from);
-      if (before !== undefined) {
-        takeFree(before);
-        from = before;
-      }
-      if (sizeAt.has(to)) to += takeFree(to);
-      addFree(from, to - from);
+      blocks--;
+      const alike = returned.get(bytes);
+      if (alike === undefined) returned.set(bytes, [address]);
+      else alike.push(address);
+      if (blocks === 0) joinReturned();
     },
     liveBytes: () => live,
-    liveBlocks: () => used.size,
+    peakBytes: () => peak,
+    liveBlocks: () => blocks,
   };
 };

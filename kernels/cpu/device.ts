@@ -1,3 +1,4 @@
+import { naming } from "../../core/errors.js";
 import { type Buffer, BYTES, type Device, DeviceError, type Graph, type Program, sizeOf } from "../../core/index.js";
 import { donorsOf, plan } from "../plan/plan.js";
 import type { Abilities } from "../plan/steps.js";
@@ -8,7 +9,9 @@ import { createProgram, type ProgramHost, writeNumbers } from "./program.js";
 import { createPool, wantedThreads } from "./threads/pool.js";
 
 interface CpuBuffer extends Buffer {
-  address: number;
+  readonly address: number;
+  /** Mark of the device that it lives on; undefined once it is freed. */
+  owner: symbol | undefined;
 }
 
 const abilities: Abilities = { fused: new Set(fusedKernels), maxBuffers: 48, inPlace: true, batches: true };
@@ -25,7 +28,7 @@ export const openCpu = async (): Promise<Device> => {
   let [programs, launches, liveBuffers, liveBytes] = [0, 0, 0, 0];
   let isOpen = true;
   let shared = { address: heap.allocate(0), bytes: 0 };
-  const live = new Set<CpuBuffer>();
+  const self = Symbol("cpu");
 
   const host: ProgramHost = {
     heap,
@@ -44,20 +47,19 @@ export const openCpu = async (): Promise<Device> => {
     },
   };
   const adopt = (address: number, bytes: number): CpuBuffer => {
-    const buffer = { address, bytes };
-    live.add(buffer);
     liveBuffers++;
     liveBytes += bytes;
-    return buffer;
+    return { address, bytes, owner: self };
   };
   const drop = (buffer: Buffer): void => {
-    live.delete(buffer as CpuBuffer);
+    (buffer as CpuBuffer).owner = undefined;
     liveBuffers--;
     liveBytes -= buffer.bytes;
   };
   const addressOf = (buffer: Buffer): number => {
     if (!isOpen) throw new DeviceError("cpu: the device is closed");
-    if (!live.has(buffer as CpuBuffer)) throw new DeviceError("cpu: this buffer was freed, or is another device's");
+    if ((buffer as CpuBuffer).owner !== self)
+      throw new DeviceError("cpu: this buffer was freed, or is another device's");
     return (buffer as CpuBuffer).address;
   };
 
@@ -84,9 +86,12 @@ export const openCpu = async (): Promise<Device> => {
   return {
     name: "cpu",
     description: `cpu (WebAssembly SIMD, ${pool.threads} thread${pool.threads === 1 ? "" : "s"})`,
-    upload: (data, shape) => {
+    upload: (data, shape, dtype) => {
       const bytes = BYTES * sizeOf(shape);
-      const address = heap.allocate(bytes);
+      const address = naming(
+        () => `${dtype}[${shape}]`,
+        () => heap.allocate(bytes),
+      );
       writeNumbers(heap, address, data);
       return adopt(address, bytes);
     },
@@ -100,15 +105,17 @@ export const openCpu = async (): Promise<Device> => {
       return new Uint32Array(new Uint32Array(memory, from, size));
     },
     free: (buffer) => {
-      if (!live.has(buffer as CpuBuffer)) return; // freed before, or with the device
+      if (!isOpen || (buffer as CpuBuffer).owner !== self) return; // freed before, or with the device
       heap.release((buffer as CpuBuffer).address);
       drop(buffer);
     },
     build,
-    stats: () => ({ liveBuffers, liveBytes, programs, kernels: compiler.count(), launches }),
+    stats: () => ({
+      ...{ liveBuffers, liveBytes, peakBytes: heap.peakBytes(), programs, launches },
+      kernels: compiler.count(),
+    }),
     close: async () => {
       isOpen = false;
-      live.clear();
       pool.close();
     },
   };

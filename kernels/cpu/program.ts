@@ -1,4 +1,5 @@
 import { debugs } from "../../core/debug.js";
+import { naming } from "../../core/errors.js";
 import { DeviceError, type HostData, type Program } from "../../core/index.js";
 import { memoryOf } from "../plan/plan.js";
 import type { Plan } from "../plan/steps.js";
@@ -99,6 +100,15 @@ export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLau
     blockBytes[0] += inLines(bytes);
     return { block: 0, offset };
   });
+  /** The largest tensor that lies in a block. */
+  const largestIn = (block: number): string =>
+    plan.buffers.reduce(
+      (largest, buffer) => {
+        const isThere = buffer.role.kind === "temporary" && slotPlaces[buffer.role.slot].block === block;
+        return isThere && buffer.bytes > largest.bytes ? buffer : largest;
+      },
+      { bytes: -1, of: "temporaries" },
+    ).of;
   const owned: number[] = [];
   const own = (bytes: number): number => {
     const address = heap.allocate(bytes);
@@ -113,9 +123,12 @@ export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLau
   try {
     args = own(4 * words.length);
     heap.words().set(words, args / 4);
-    addresses = plan.buffers.map(({ role, bytes }) => {
+    addresses = plan.buffers.map(({ role, bytes, of }) => {
       if (role.kind !== "constant") return 0;
-      const address = own(bytes);
+      const address = naming(
+        () => of,
+        () => own(bytes),
+      );
       writeNumbers(heap, address, role.data);
       return address;
     });
@@ -138,14 +151,17 @@ export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLau
   );
 
   const resolve = (inputs: readonly number[], taken: readonly number[], outputs: number[]): void => {
-    plan.buffers.forEach(({ role, bytes }, i) => {
+    plan.buffers.forEach(({ role, bytes, of }, i) => {
       if (role.kind === "input") addresses[i] = inputs[role.index];
       else if (role.kind === "temporary") {
         const { block, offset } = slotPlaces[role.slot];
         addresses[i] = taken[block] + offset;
       } else if (role.kind === "output" && role.donor !== undefined) addresses[i] = inputs[role.donor];
       else if (role.kind === "output") {
-        addresses[i] = heap.allocate(bytes);
+        addresses[i] = naming(
+          () => of,
+          () => heap.allocate(bytes),
+        );
         outputs.push(addresses[i]);
       }
     });
@@ -164,17 +180,31 @@ export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLau
     }
   };
 
+  const memory = memoryOf(plan);
+  const argumentBytes = 4 * words.length;
+  const scratchBytes = commonBytes + pool.threads * threadBytes;
   let isFree = false;
   return {
-    memory: memoryOf(plan),
+    memory: {
+      ...memory,
+      constants: memory.constants + argumentBytes,
+      temporaries: memory.temporaries + scratchBytes,
+      peak: memory.peak + argumentBytes + scratchBytes,
+    },
     run: (inputs) => {
       if (isFree) throw new DeviceError("cpu: a freed program was run");
       const taken: number[] = [];
       const outputs: number[] = [];
       try {
-        for (const bytes of blockBytes) taken.push(heap.allocate(bytes));
+        for (const [block, bytes] of blockBytes.entries())
+          taken.push(
+            naming(
+              () => largestIn(block),
+              () => heap.allocate(bytes),
+            ),
+          );
         resolve(inputs, taken, outputs);
-        patch(scratch(commonBytes + pool.threads * threadBytes));
+        patch(scratch(scratchBytes));
         if (debugs("timings")) printTimings(jobs, launches, pool);
         else launchAll();
         onLaunch(jobs.length);

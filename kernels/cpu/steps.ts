@@ -21,24 +21,40 @@ export const launchesOf = (step: Step): Launch[] => {
   }
 };
 
-/** Launches of independent steps, those of one kernel as blocks of one launch. */
+/** The same launches with their common memory further on. */
+const shifted = ({ blocks }: Launch, bytes: number): Launch["blocks"] =>
+  blocks.map((block) =>
+    block.map((word) => (typeof word === "object" && "common" in word ? { common: word.common + bytes } : word)),
+  );
+
+/** What must agree for launches to be one: the kernel, and scratch addresses, which are given to a launch. */
+const kindOf = ({ kernel, blocks }: Launch): string =>
+  `${kernel.key} ${blocks[0].flatMap((word, i) => (typeof word === "object" && "scratch" in word ? [i, word.scratch] : []))}`;
+
+/** Launches of independent steps; those of alike steps as blocks of one launch, or of one after the other. */
 const together = (steps: readonly (readonly Launch[])[]): Launch[] => {
-  const merged = new Map<string, Launch[]>();
-  const apart = steps.flatMap((launches) => {
-    const [only] = launches;
-    if (launches.length !== 1 || only.common !== undefined) return launches;
-    // Scratch addresses are given to a launch, so its blocks must agree in them.
-    const scratch = only.blocks[0].flatMap((word, i) =>
-      typeof word === "object" && "scratch" in word ? [i, word.scratch] : [],
-    );
-    const key = `${only.kernel.key} ${scratch}`;
-    merged.set(key, [...(merged.get(key) ?? []), only]);
-    return [];
+  const alike = new Map<string, (readonly Launch[])[]>();
+  for (const launches of steps) {
+    const key = launches.map(kindOf).join();
+    alike.set(key, [...(alike.get(key) ?? []), launches]);
+  }
+  return [...alike.values()].flatMap((members) => {
+    if (members.length === 1) return members[0];
+    let common = 0;
+    const places = members.map((launches) => {
+      const at = common;
+      common += Math.ceil(Math.max(...launches.map((launch) => launch.common ?? 0)) / 64) * 64;
+      return at;
+    });
+    return members[0].map((first, phase): Launch => {
+      const launches = members.map((launches) => launches[phase]);
+      return {
+        kernel: first.kernel,
+        blocks: launches.flatMap((launch, i) => shifted(launch, places[i])),
+        work: launches.reduce((sum, launch) => sum + (launch.work ?? Number.POSITIVE_INFINITY), 0),
+        scratch: Math.max(...launches.map((launch) => launch.scratch ?? 0)),
+        ...(common > 0 && { common }),
+      };
+    });
   });
-  const joined = [...merged.values()].map((launches): Launch => {
-    const scratch = Math.max(...launches.map((launch) => launch.scratch ?? 0));
-    const work = launches.reduce((sum, launch) => sum + (launch.work ?? Number.POSITIVE_INFINITY), 0);
-    return { kernel: launches[0].kernel, blocks: launches.flatMap(({ blocks }) => blocks), work, scratch };
-  });
-  return [...apart, ...joined];
 };

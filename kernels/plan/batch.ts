@@ -1,15 +1,18 @@
 import { BYTES, sizeOf, type Tensor } from "../../core/index.js";
 import { collapse } from "./collapse.js";
 import type { BaseStep, Lowered } from "./lower.js";
-import { spelled } from "./simplify.js";
+import { spellAll } from "./spell.js";
 
 /** Most elements that a step works through to count as small: larger ones are worth a launch each. */
 const SMALL = 65_536;
 
-type Small = Extract<BaseStep, { readonly kind: "map" | "reduce" }>;
+type Walked = Extract<BaseStep, { readonly kind: "map" | "reduce" }>;
+
+/** Calls that may be part of a batch: their shapes and attributes are data. */
+const callable = new Set(["gather", "scatterAdd", "topkMask"]);
 
 /** How a step walks its views, as far as its code depends on it: which strides are 0, 1, or any other. */
-const patternOf = (step: Small): string => {
+const patternOf = (step: Walked): string => {
   const views = step.kind === "map" ? [...step.inputs, ...step.outputs.map(({ view }) => view)] : step.inputs;
   const iotas = step.body.flatMap((x) => (x.op === "iota" ? [x.strides] : []));
   const shape = step.kind === "map" ? step.shape : [...step.kept, ...step.reduced];
@@ -18,18 +21,18 @@ const patternOf = (step: Small): string => {
   return space.strides.map((strides) => strides.map((n) => (n > 1 ? "s" : n)).join("")).join(" ");
 };
 
-/** Equal for steps that one kernel can run, undefined for what is no small map or reduction. */
+/** Equal for steps that one kernel can run, undefined for what is no small map, reduction or call. */
 const kinOf = (step: BaseStep): string | undefined => {
+  if (step.kind === "call") {
+    const sizes = [...step.inputs, step.output].map(({ view }) => sizeOf(view.shape));
+    return callable.has(step.name) && Math.max(...sizes) <= SMALL ? `${step.name} ${step.dtypes}` : undefined;
+  }
   if (step.kind !== "map" && step.kind !== "reduce") return undefined;
   const size = step.kind === "map" ? sizeOf(step.shape) : sizeOf([...step.kept, ...step.reduced]);
   if (size > SMALL) return undefined;
   const results =
     step.kind === "map" ? step.outputs.map(({ value, dtype }) => `${value}:${dtype}`) : `${step.reduce}:${step.dtype}`;
-  // Strides of iotas are in the pattern.
-  const body = step.body.map((x) => (x.op === "iota" ? x.dtype : x));
-  return JSON.stringify([step.kind, results, patternOf(step), body], (_, x) =>
-    typeof x === "number" ? spelled(x) : x,
-  );
+  return `${step.kind} ${results} | ${patternOf(step)} | ${spellAll(step.body)}`; // strides of iotas are in the pattern
 };
 
 /** What scheduling needs to know to bring alike steps together. */
@@ -54,7 +57,7 @@ export const kinship = ({ step, reads, writes }: Lowered, isTemporary: (base: Te
 /** Steps that run as one. */
 export const batched = (members: readonly Lowered[]): Lowered => {
   if (members.length === 1) return members[0];
-  const steps = members.flatMap(({ step }) => (step.kind === "map" || step.kind === "reduce" ? [step] : []));
+  const steps = members.flatMap(({ step }) => (step.kind === "matmul" || step.kind === "batch" ? [] : [step]));
   return {
     step: { kind: "batch", steps },
     reads: members.flatMap(({ reads }) => reads),

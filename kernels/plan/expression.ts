@@ -1,6 +1,7 @@
 import type { PointwiseName, Tensor } from "../../core/index.js";
 import type { Access } from "./access.js";
-import { literalOf, spelled } from "./simplify.js";
+import { literalOf } from "./simplify.js";
+import { spell } from "./spell.js";
 import type { Instruction } from "./steps.js";
 import { permuteView, type Strided } from "./strided.js";
 
@@ -31,7 +32,7 @@ export const expressionOf = (
   const written = new Map<string, number>();
   /** Each value is computed once, though a gradient's expansion may spell it out several times. */
   const emit = (instruction: Instruction): number => {
-    const text = JSON.stringify(instruction, (_, value) => (typeof value === "number" ? spelled(value) : value));
+    const text = instruction.op === "iota" ? `${spell(instruction)} ${instruction.strides}` : spell(instruction);
     const at = written.get(text) ?? body.push(instruction) - 1;
     written.set(text, at);
     return at;

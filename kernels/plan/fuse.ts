@@ -109,12 +109,11 @@ export const fuse = (outputs: readonly Tensor[], access: (t: Tensor) => Access, 
     const before = t.inputs.reduce((most, x) => Math.max(most, cost(x)), 0);
     level.set(t, member || free ? before : before + 1);
   }
-  // A node that only one later kernel reads moves into it: nothing is written in between.
+  // A node that only one later kernel reads moves into it: nothing is read back, and no more is written than outputs.
   for (let i = grouped.length - 1; i >= 0; i--) {
     const t = grouped[i];
     const readers = users.get(t) as Tensor[];
-    if (isOutput.has(t) || readers.length === 0 || !readers.every((user) => isGrouped.has(user) && isDirect(t, user)))
-      continue;
+    if (readers.length === 0 || !readers.every((user) => isGrouped.has(user) && isDirect(t, user))) continue;
     const target = levelOf(readers[0]);
     if (readers.every((user) => levelOf(user) === target)) level.set(t, target);
   }

@@ -3,7 +3,7 @@ import { type Access, accessor } from "./access.js";
 import { expressionOf } from "./expression.js";
 import { fuse } from "./fuse.js";
 import { standIn } from "./remake.js";
-import type { CallStep, MapStep, MatmulStep, ReduceStep, View } from "./steps.js";
+import type { CallStep, Epilogue, MapStep, MatmulStep, ReduceStep, View } from "./steps.js";
 import { contiguous, isContiguous, type Strided, sliceView } from "./strided.js";
 
 /** A view of a base, before bases have buffers. */
@@ -13,7 +13,7 @@ export type BaseView = Access;
 type Over<S, V> = {
   readonly [K in keyof S]: S[K] extends View ? V : S[K] extends readonly View[] ? readonly V[] : S[K];
 };
-type BaseMap = Omit<Over<MapStep, BaseView>, "outputs"> & {
+export type BaseMap = Omit<Over<MapStep, BaseView>, "outputs"> & {
   readonly outputs: readonly {
     readonly value: number;
     readonly view: BaseView;
@@ -21,11 +21,15 @@ type BaseMap = Omit<Over<MapStep, BaseView>, "outputs"> & {
   }[];
 };
 type BaseReduce = Over<ReduceStep, BaseView>;
+export type BaseMatmul = Omit<Over<MatmulStep, BaseView>, "epilogue"> & {
+  readonly epilogue?: Over<Epilogue, BaseView>;
+};
+type BaseCall = Over<CallStep, BaseView>;
 export interface BaseBatch {
   readonly kind: "batch";
-  readonly steps: readonly (BaseMap | BaseReduce)[];
+  readonly steps: readonly (BaseMap | BaseReduce | BaseCall)[];
 }
-export type BaseStep = BaseMap | BaseReduce | Over<MatmulStep, BaseView> | Over<CallStep, BaseView> | BaseBatch;
+export type BaseStep = BaseMap | BaseReduce | BaseMatmul | BaseCall | BaseBatch;
 
 /** A step with the bases it reads and writes, and its place in the program as written. */
 export interface Lowered {
@@ -43,8 +47,12 @@ export interface Lowering {
 
 const identityAxes = (rank: number): number[] => Array.from({ length: rank }, (_, i) => i);
 
-/** Turns a simplified graph into steps. */
-export const lower = (outputs: readonly Tensor[], maxBuffers: number): Lowering => {
+/** Turns a simplified graph into steps. A donated input that is a result stays where it is. */
+export const lower = (
+  outputs: readonly Tensor[],
+  maxBuffers: number,
+  donated: ReadonlySet<Tensor> = new Set(),
+): Lowering => {
   const order = reachable(outputs);
   const access = accessor();
   const { absorbed, groups } = fuse(outputs, access, maxBuffers);
@@ -149,8 +157,8 @@ export const lower = (outputs: readonly Tensor[], maxBuffers: number): Lowering 
   const results = outputs.map((t) => {
     const { base, view } = access(t);
     const whole = isContiguous(view) && view.offset === 0 && sizeOf(base.shape) === sizeOf(t.shape);
-    const free = base.op.kind !== "leaf" && base.op.name !== "iota" && !taken.has(base);
-    if (whole && free) {
+    const own = (base.op.kind !== "leaf" && base.op.name !== "iota") || donated.has(base);
+    if (whole && own && !taken.has(base)) {
       taken.add(base);
       return base;
     }

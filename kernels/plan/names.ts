@@ -1,4 +1,4 @@
-import type { MapStep, Plan, ReduceStep, Step, View } from "./steps.js";
+import type { Plan, SmallStep, Step, View } from "./steps.js";
 
 /**
  * The plan with one buffer for each piece of memory: views of buffers that share a slot, or of an output in a donated
@@ -15,7 +15,7 @@ export const oneNameEach = (plan: Plan): Plan => {
     return first;
   });
   const view = (seen: View): View => ({ ...seen, buffer: names[seen.buffer] });
-  const small = (step: MapStep | ReduceStep): MapStep | ReduceStep =>
+  const small = (step: SmallStep): SmallStep =>
     step.kind === "map"
       ? {
           ...step,
@@ -28,9 +28,13 @@ export const oneNameEach = (plan: Plan): Plan => {
       case "batch":
         return { ...step, steps: step.steps.map(small) };
       case "matmul":
-        return { ...step, a: view(step.a), b: view(step.b), output: view(step.output) };
-      case "call":
-        return { ...step, inputs: step.inputs.map(view), output: view(step.output) };
+        return {
+          ...step,
+          a: view(step.a),
+          b: view(step.b),
+          output: view(step.output),
+          epilogue: step.epilogue && { ...step.epilogue, inputs: step.epilogue.inputs.map(view) },
+        };
       default:
         return small(step);
     }

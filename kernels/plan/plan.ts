@@ -11,6 +11,7 @@ import {
   typeOf,
 } from "../../core/index.js";
 import { batched, type Kin, kinship } from "./batch.js";
+import { attachEpilogues } from "./epilogue.js";
 import { type BaseBatch, type BaseStep, type BaseView, type Lowered, lower } from "./lower.js";
 import { assignSlots } from "./memory.js";
 import { printPlan } from "./print.js";
@@ -54,9 +55,13 @@ const bind = (step: BaseStep, bufferOf: (base: Tensor) => number): Step => {
     case "batch":
       return { kind: "batch", steps: step.steps.map(small) };
     case "matmul":
-      return { ...step, a: view(step.a), b: view(step.b), output: view(step.output) };
-    case "call":
-      return { ...step, inputs: step.inputs.map(view), output: view(step.output) };
+      return {
+        ...step,
+        a: view(step.a),
+        b: view(step.b),
+        output: view(step.output),
+        epilogue: step.epilogue && { ...step.epilogue, inputs: step.epilogue.inputs.map(view) },
+      };
     default:
       return small(step);
   }
@@ -72,21 +77,25 @@ const numbersOf = (base: Tensor): HostData => {
 /** A graph as steps over buffers: pure, a function of the graph's structure and the device's abilities. */
 export const plan = (graph: Graph, abilities: Abilities): Plan => {
   const outputs = simplify(graph.outputs, (op) => abilities.fused.has(op.name), abilities.round ?? Math.fround);
-  const { steps: lowered, results } = lower(outputs, abilities.maxBuffers);
+  const donated = new Set((graph.donated ?? []).map((i) => graph.inputs[i]));
+  const { steps: separate, results } = lower(outputs, abilities.maxBuffers, donated);
   const isResult = new Set(results);
+  const lowered =
+    abilities.epilogue === true
+      ? attachEpilogues(separate, (base) => isResult.has(base), abilities.maxBuffers)
+      : separate;
   const isTemporary = (base: Tensor) => base.op.kind !== "leaf" && !isResult.has(base);
   const steps = ordered(lowered, (step) => (abilities.batches ? kinship(step, isTemporary) : undefined));
 
   const lives = livesOf(steps);
   const bytesOf = (t: Tensor) => BYTES * sizeOf(t.shape);
-  const donated = (graph.donated ?? []).map((i) => graph.inputs[i]);
-  const isDonated = new Set(donated);
+  const kept = results.filter((t) => donated.delete(t)); // given back as they came
   const temporaries = [...lives].flatMap(([base, { from }]) => (from < 0 || isResult.has(base) ? [] : [base]));
   const position = new Map(temporaries.map((base, i) => [base, i]));
   const over = abilities.inPlace
-    ? inPlace(steps, lives, (base, heir) => (isResult.has(heir) ? isDonated.has(base) : position.has(base)))
+    ? inPlace(steps, lives, (base, heir) => (isResult.has(heir) ? donated.has(base) : position.has(base)))
     : new Map<Tensor, Tensor>();
-  const donorOf = donors(donated, results, lives, over);
+  const donorOf = new Map([...donors([...donated], results, lives, over), ...kept.map((t) => [t, t] as const)]);
   const slots = assignSlots(
     temporaries.map((base) => {
       const taken = over.get(base);
@@ -100,14 +109,16 @@ export const plan = (graph: Graph, abilities: Abilities): Plan => {
 
   const buffers: PlanBuffer[] = [];
   const index = new Map<Tensor, number>();
-  const add = (base: Tensor, role: PlanBuffer["role"]) => {
-    index.set(base, buffers.push({ role, bytes: bytesOf(base) }) - 1);
+  const add = (base: Tensor, role: PlanBuffer["role"]): number => {
+    const at = buffers.push({ role, bytes: bytesOf(base), of: `${base.op.name} ${typeOf(base)}` }) - 1;
+    if (!index.has(base)) index.set(base, at);
+    return at;
   };
   for (const [i, t] of graph.inputs.entries()) add(t, { kind: "input", index: i });
-  for (const [i, t] of results.entries()) {
+  const places = results.map((t, i) => {
     const donor = donorOf.get(t);
-    add(t, { kind: "output", index: i, ...(donor === undefined ? {} : { donor: index.get(donor) as number }) });
-  }
+    return add(t, { kind: "output", index: i, ...(donor === undefined ? {} : { donor: index.get(donor) as number }) });
+  });
   for (const [i, t] of temporaries.entries()) add(t, { kind: "temporary", slot: slots.slotOf[i] });
   for (const { reads } of steps)
     for (const base of reads)
@@ -117,7 +128,7 @@ export const plan = (graph: Graph, abilities: Abilities): Plan => {
     buffers,
     slots: slots.bytes,
     steps: steps.map(({ step }) => bind(step, (base) => index.get(base) as number)),
-    outputs: results.map((t) => index.get(t) as number),
+    outputs: places,
   };
   if (debugs("plan")) console.error(printPlan(made, memoryOf(made)));
   return made;

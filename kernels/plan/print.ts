@@ -1,5 +1,5 @@
 import type { ProgramMemory } from "../../core/index.js";
-import type { Instruction, Plan, Step, View } from "./steps.js";
+import type { Epilogue, Instruction, Plan, Step, View } from "./steps.js";
 
 const showView = ({ buffer, shape, strides, offset }: View): string =>
   `#${buffer}[${shape}]${strides.length > 0 ? `/${strides}` : ""}${offset > 0 ? `+${offset}` : ""}`;
@@ -17,12 +17,17 @@ const showInstruction = (x: Instruction): string => {
   }
 };
 
+const showEpilogue = (epilogue: Epilogue | undefined): string =>
+  epilogue === undefined
+    ? ""
+    : ` then ${["product", ...epilogue.inputs.map(showView)].join(" ")} { ${epilogue.body.map(showInstruction).join("; ")} }`;
+
 const showStep = (step: Step): string => {
   switch (step.kind) {
     case "batch":
       return [`batch of ${step.steps.length}`, ...step.steps.map((one) => `       ${showStep(one)}`)].join("\n");
     case "matmul":
-      return `matmul ${showView(step.a)} × ${showView(step.b)} → ${showView(step.output)}`;
+      return `matmul ${showView(step.a)} × ${showView(step.b)}${showEpilogue(step.epilogue)} → ${showView(step.output)}`;
     case "call":
       return `${step.name} ${step.inputs.map(showView).join(" ")} → ${showView(step.output)}`;
     case "reduce":

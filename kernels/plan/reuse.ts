@@ -25,7 +25,8 @@ export const livesOf = (steps: readonly Lowered[]): Map<Tensor, Life> => {
   return lives;
 };
 
-const isWhole = ({ base, view }: BaseView): boolean =>
+/** All of a base, in its own order. */
+export const isWhole = ({ base, view }: BaseView): boolean =>
   view.offset === 0 && isContiguous(view) && sizeOf(view.shape) === sizeOf(base.shape);
 
 /** Outputs of a step, each with the bases whose memory may take it while it is written: seen whole, element for element. */

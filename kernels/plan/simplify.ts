@@ -1,8 +1,8 @@
 import {
   concat,
   constantData,
-  expand,
   full,
+  type HostData,
   matmul,
   type Op,
   permute,
@@ -13,41 +13,39 @@ import {
   sizeOf,
   type Tensor,
 } from "../../core/index.js";
-import { accessor } from "./access.js";
+import { node } from "../../core/tensor.js";
+import { type Access, accessor } from "./access.js";
 import { remake } from "./remake.js";
+import { spelled } from "./spell.js";
 import { reshapeView } from "./strided.js";
 
-const isMarker = (t: Tensor): boolean => t.op.kind === "marker";
+/** An attribute as text: numbers, lists of numbers, text; large constants by identity. */
+const attributeKey = (value: unknown, idOf: (x: object) => number): string => {
+  if (typeof value === "number") return spelled(value);
+  if (Array.isArray(value)) return `[${value}]`;
+  if (!ArrayBuffer.isView(value)) return JSON.stringify(value);
+  const data = value as HostData;
+  return data.length === 1 ? spelled(data[0]) : `#${idOf(data)}`;
+};
 
-/** Drops identity nodes. `after` stays until duplicates are merged: it keeps a recomputed graph apart. */
-const dropMarkers = (outputs: readonly Tensor[], keep?: string): Tensor[] =>
-  rewrite(outputs, (t, inputs) => (isMarker(t) && t.op.name !== keep ? inputs[0] : undefined));
-
-/** A number as text: JSON has no Infinity, NaN or -0. */
-export const spelled = (x: number): string => (Object.is(x, -0) ? "-0" : String(x));
-
-/** Merges nodes with the same op, attributes and inputs. */
-export const mergeDuplicates = (outputs: readonly Tensor[]): Tensor[] => {
+/** Merges nodes with the same op, attributes and inputs. Drops identity nodes but `after`, which keeps a recomputed graph apart. */
+const mergeDuplicates = (outputs: readonly Tensor[]): Tensor[] => {
   const ids = new Map<object, number>();
   const idOf = (x: object): number => {
     const known = ids.get(x) ?? ids.size;
     ids.set(x, known);
     return known;
   };
-  const attrKey = (value: unknown): unknown =>
-    ArrayBuffer.isView(value)
-      ? (value as Float32Array).length === 1
-        ? spelled((value as Float32Array)[0])
-        : { object: idOf(value) }
-      : value;
   const known = new Map<string, Tensor>();
   return rewrite(outputs, (t, inputs) => {
+    if (t.op.kind === "marker" && t.op.name !== "after") return inputs[0];
     if (t.op.name === "input" || t.op.name === "stored") return undefined;
-    const attrs = Object.entries(t.attrs).map(([name, value]) => [name, attrKey(value)]);
-    const key = JSON.stringify([idOf(t.op), t.dtype, t.shape, attrs, inputs.map(idOf)]);
+    let key = `${idOf(t.op)} ${t.dtype} ${t.shape}`;
+    for (const input of inputs) key += ` ${idOf(input)}`;
+    for (const name in t.attrs) key += ` ${name}=${attributeKey(t.attrs[name], idOf)}`;
     const earlier = known.get(key);
     if (earlier !== undefined) return earlier;
-    const kept = inputs.every((x, i) => x === t.inputs[i]) ? t : remake(t, inputs);
+    const kept = t.op.kind === "leaf" ? t : node(t.op, inputs, t.attrs, t.shape, t.dtype);
     known.set(key, kept);
     return kept;
   });
@@ -97,18 +95,25 @@ const folded = (t: Tensor, inputs: readonly Tensor[], round: (x: number) => numb
 
 /** Local rules: each sees a node with simplified inputs and gives something simpler, or undefined. */
 const rules: Readonly<
-  Record<string, (t: Tensor, inputs: readonly Tensor[], uses: (x: Tensor) => number) => Tensor | undefined>
+  Record<
+    string,
+    (
+      t: Tensor,
+      inputs: readonly Tensor[],
+      uses: (x: Tensor) => number,
+      access: (x: Tensor) => Access,
+    ) => Tensor | undefined
+  >
 > = {
   add: (_, [x, y]) => (literalOf(y) === 0 ? x : literalOf(x) === 0 ? y : joinPads(x, y)),
   sub: (_, [x, y]) => (literalOf(y) === 0 ? x : undefined),
   mul: (_, [x, y]) => (literalOf(y) === 1 ? x : literalOf(x) === 1 ? y : undefined),
   div: (_, [x, y]) => (literalOf(y) === 1 ? x : undefined),
-  reshape: (t, [x], uses) => {
+  reshape: (t, [x], uses, access) => {
     if (sameShape(x.shape, t.shape)) return x;
     if (x.op.name === "reshape") return reshape(x.inputs[0], t.shape);
     // A pointwise run fuses only within one shape: move the reshape up to its inputs where that costs no copy.
     if (x.op.kind !== "pointwise" || x.inputs.length === 0 || uses(t.inputs[0]) > 1) return undefined;
-    const access = accessor();
     if (x.inputs.some((input) => reshapeView(access(input).view, t.shape) === undefined)) return undefined;
     return remake(
       x,
@@ -145,17 +150,25 @@ const rules: Readonly<
   },
 };
 
+/** How far rules work on what rules made: so many pointwise ops a reshape travels up. */
+const MOST_REWRITES = 50;
+
 const applyRules = (outputs: readonly Tensor[], round: (x: number) => number): Tensor[] => {
   const counts = new Map<Tensor, number>();
   const count = (t: Tensor) => counts.set(t, (counts.get(t) ?? 0) + 1);
   outputs.forEach(count);
   for (const t of reachable(outputs)) t.inputs.forEach(count);
-  const uses = (t: Tensor) => counts.get(t) ?? 0;
-  return rewrite(outputs, (t, inputs) => rules[t.op.name]?.(t, inputs, uses) ?? folded(t, inputs, round));
+  const uses = (t: Tensor) => counts.get(t) ?? 1;
+  const access = accessor();
+  const apply = (t: Tensor, inputs: readonly Tensor[]) => {
+    // What stands for a node has its uses.
+    inputs.forEach((x, i) => {
+      if (!counts.has(x)) counts.set(x, uses(t.inputs[i]));
+    });
+    return rules[t.op.name]?.(t, inputs, uses, access) ?? folded(t, inputs, round);
+  };
+  return rewrite(outputs, apply, MOST_REWRITES);
 };
-
-/** Rewrites until nothing changes, in practice three or four passes: reshapes travel up one pointwise run a pass. */
-const MAX_PASSES = 50;
 
 /**
  * The graph a device plans: markers gone, duplicates merged, fused ops without a kernel expanded, views simplified.
@@ -167,12 +180,9 @@ export const simplify = (
   hasKernel: (op: Op) => boolean,
   round: (x: number) => number,
 ): Tensor[] => {
-  const merged = dropMarkers(mergeDuplicates(dropMarkers(outputs, "after")));
-  let graph = dropMarkers(expand(merged, hasKernel));
-  for (let pass = 0; pass < MAX_PASSES; pass++) {
-    const next = applyRules(graph, round);
-    if (next.every((t, i) => t === graph[i])) break;
-    graph = next;
-  }
-  return graph;
+  const open = (t: Tensor, inputs: readonly Tensor[]) => {
+    if (t.op.kind === "marker") return inputs[0];
+    return hasKernel(t.op) ? undefined : t.op.expand?.(t, inputs);
+  };
+  return applyRules(rewrite(mergeDuplicates(outputs), open, Number.POSITIVE_INFINITY), round);
 };

@@ -66,6 +66,21 @@ export interface MatmulStep {
   readonly a: View;
   readonly b: View;
   readonly output: View;
+  /** Only for devices that can: what becomes of each element of the product before it is written. */
+  readonly epilogue?: Epilogue;
+}
+
+/**
+ * An expression over the elements of a product, in their order. Input 0 of its body is the product, the others are
+ * `inputs`, from 1 on; its last value is f32, and is written.
+ */
+export interface Epilogue {
+  /** As many elements as the product has. */
+  readonly shape: readonly number[];
+  /** Views of exactly `shape`. */
+  readonly inputs: readonly View[];
+  readonly body: readonly Instruction[];
+  readonly value: number;
 }
 
 /** Everything else: gather, scatterAdd, topkMask, and fused ops the device has kernels for. All views contiguous. */
@@ -79,11 +94,14 @@ export interface CallStep {
   readonly output: View;
 }
 
-/** Alike maps or reductions over many small tensors, independent of one another: in any order, or all at once. */
+/** Alike steps over many small tensors, independent of one another: in any order, or all at once. */
 export interface BatchStep {
   readonly kind: "batch";
-  readonly steps: readonly (MapStep | ReduceStep)[];
+  readonly steps: readonly SmallStep[];
 }
+
+/** What may be part of a batch: maps, reductions, and calls of index ops. */
+export type SmallStep = MapStep | ReduceStep | CallStep;
 
 export type Step = MapStep | ReduceStep | MatmulStep | CallStep | BatchStep;
 
@@ -98,6 +116,8 @@ export interface PlanBuffer {
     | { readonly kind: "constant"; readonly data: HostData; readonly dtype: DType }
     | { readonly kind: "temporary"; readonly slot: number };
   readonly bytes: number;
+  /** The tensor that it holds, as errors show it. */
+  readonly of: string;
 }
 
 /** What a device runs: steps in order over buffers. Pure data; a function of the graph's structure. */
@@ -120,6 +140,8 @@ export interface Abilities {
   readonly inPlace: boolean;
   /** Does a batch of alike small steps cost it less than the steps one by one? */
   readonly batches: boolean;
+  /** May a product pass through an expression before it is written? Default: no. */
+  readonly epilogue?: boolean;
   /** Brings a number to the precision programs compute in. Default: f32. */
   readonly round?: (x: number) => number;
 }

@@ -49,11 +49,12 @@ const interpret = (graph: Graph, inputs: readonly HostTensorData[], onLaunch: ()
  * it shares nothing with what it judges.
  */
 export const openReference = async (): Promise<Device> => {
-  let [liveBuffers, liveBytes, programs, launches] = [0, 0, 0, 0];
+  let [liveBuffers, liveBytes, peakBytes, programs, launches] = [0, 0, 0, 0, 0];
 
   const keep = (data: HostTensorData["data"]): HostBuffer => {
     liveBuffers++;
     liveBytes += data.byteLength;
+    peakBytes = Math.max(peakBytes, liveBytes);
     return { data, bytes: data.byteLength };
   };
   const drop = (buffer: Buffer) => {
@@ -95,7 +96,7 @@ export const openReference = async (): Promise<Device> => {
     read: async (buffer) => dataOf(buffer).slice(),
     free: drop,
     build,
-    stats: () => ({ liveBuffers, liveBytes, programs, kernels: 0, launches }),
+    stats: () => ({ liveBuffers, liveBytes, peakBytes, programs, kernels: 0, launches }),
     close: async () => {},
   };
 };

@@ -1,6 +1,15 @@
-import { type Buffer, BYTES, type Device, DeviceError, type DType, type HostData, sizeOf } from "../../core/index.js";
+import {
+  type Buffer,
+  BYTES,
+  type Device,
+  DeviceError,
+  type DType,
+  type HostData,
+  OutOfMemoryError,
+  sizeOf,
+} from "../../core/index.js";
 import { findAdapter } from "./adapter.js";
-import { nameOf } from "./adapter-report.js";
+import { type AdapterReport, nameOf } from "./adapter-report.js";
 import type { Gpu, GpuBuffer } from "./gpu.js";
 import { createPipelines } from "./pipelines.js";
 import { createPool } from "./pool.js";
@@ -16,6 +25,10 @@ export interface WebgpuOptions {
 const arrayOf = (dtype: DType, bytes: ArrayBuffer): HostData =>
   dtype === "f32" ? new Float32Array(bytes) : dtype === "i32" ? new Int32Array(bytes) : new Uint32Array(bytes);
 
+/** Invocations of a subgroup, where there is but one size. */
+const fixedSubgroup = ({ subgroupMinSize: least, subgroupMaxSize: most }: AdapterReport): number | undefined =>
+  least === most ? least : undefined;
+
 /** Numbers as they lie on the device: 32 bits each. */
 const wordsOf = (data: HostData): Float32Array | Int32Array | Uint32Array =>
   data instanceof Float64Array ? Float32Array.from(data) : data;
@@ -23,7 +36,7 @@ const wordsOf = (data: HostData): Float32Array | Int32Array | Uint32Array =>
 /** Opens the machine's WebGPU adapter. Errors: DeviceError if there is none. */
 export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> => {
   const { gpu: instance, adapter, report } = await findAdapter();
-  const wanted: GPUFeatureName[] = ["timestamp-query"];
+  const wanted: GPUFeatureName[] = ["timestamp-query", "subgroups"];
   const device = await adapter.requestDevice({
     requiredFeatures: wanted.filter((feature) => adapter.features.has(feature)),
     requiredLimits: report.limits,
@@ -32,6 +45,8 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
   // Kept for good: after an error nobody knows which numbers on the device are right.
   let failure: DeviceError | undefined;
   const fail = (error: unknown) => {
+    // A buffer that could not be had makes errors of its own, in whatever order.
+    if (error instanceof OutOfMemoryError && !(failure instanceof OutOfMemoryError)) failure = error;
     failure ??= error instanceof DeviceError ? error : new DeviceError(`webgpu: ${messageOf(error)}`);
   };
   const check = () => {
@@ -47,13 +62,13 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
   });
 
   const queue = createQueue(fail);
-  const pool = createPool(device, (run) => queue.push(run));
+  const pool = createPool(device, (run) => queue.push(run), fail);
   const pipelines = createPipelines(device, fail);
   const live = new Set<GpuBuffer>();
   let [liveBytes, programs, launches] = [0, 0, 0];
 
-  const own = (bytes: number): GpuBuffer => {
-    const buffer = { bytes, block: pool.take(bytes) };
+  const own = (bytes: number, of?: string): GpuBuffer => {
+    const buffer = { bytes, block: pool.take(bytes, of) };
     live.add(buffer);
     liveBytes += bytes;
     return buffer;
@@ -69,9 +84,9 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
     live.add(renamed);
     return renamed;
   };
-  const upload = (data: HostData): GpuBuffer => {
+  const upload = (data: HostData, of?: string): GpuBuffer => {
     const words = wordsOf(data);
-    const buffer = own(words.byteLength);
+    const buffer = own(words.byteLength, of);
     if (words.length === 0) return buffer;
     const copy = queue.idle() || words !== data ? words : words.slice(); // the caller may change it before its turn
     queue.push(() => device.queue.writeBuffer(buffer.block.gpu, 0, copy as Float32Array<ArrayBuffer>));
@@ -80,6 +95,7 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
 
   const gpu: Gpu = {
     device,
+    subgroup: adapter.features.has("subgroups") ? fixedSubgroup(report) : undefined,
     wide: options.kernels === undefined ? !report.software : options.kernels === "gpu",
     pool,
     pipelines,
@@ -120,7 +136,7 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
   return {
     name: "webgpu",
     description: `webgpu: ${nameOf(report)}${report.software ? ", a software adapter" : ""}`,
-    upload,
+    upload: (data, shape, dtype) => upload(data, `${dtype}[${shape}]`),
     read: async (buffer, shape, dtype) => {
       check();
       const bytes = BYTES * sizeOf(shape);
@@ -140,7 +156,10 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
       programs++;
       return buildProgram(gpu, graph);
     },
-    stats: () => ({ liveBuffers: live.size, liveBytes, programs, kernels: pipelines.count(), launches }),
+    stats: () => ({
+      ...{ liveBuffers: live.size, liveBytes, peakBytes: pool.peakBytes(), programs, launches },
+      kernels: pipelines.count(),
+    }),
     close: async () => {
       if (closing) return;
       closing = true;

@@ -12,10 +12,13 @@ export interface GpuBuffer extends Buffer {
 export interface Gpu {
   readonly device: GPUDevice;
   readonly wide: boolean;
+  /** Invocations of a subgroup, if that is always the same number and kernels may use subgroups. */
+  readonly subgroup: number | undefined;
   readonly pool: Pool;
   readonly pipelines: Pipelines;
   readonly queue: Queue;
-  readonly own: (bytes: number) => GpuBuffer;
+  /** A fresh buffer, for the tensor that errors name. */
+  readonly own: (bytes: number, of?: string) => GpuBuffer;
   /** Another handle on the same memory; the old one is gone. */
   readonly rename: (buffer: Buffer) => GpuBuffer;
   readonly upload: (data: HostData) => GpuBuffer;

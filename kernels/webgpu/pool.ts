@@ -1,4 +1,4 @@
-import { DeviceError } from "../../core/index.js";
+import { OutOfMemoryError } from "../../core/index.js";
 import { USAGE } from "./usage.js";
 
 /** A GPU buffer with one owner at a time. */
@@ -10,9 +10,14 @@ export interface Block {
 }
 
 export interface Pool {
-  /** A buffer of at least `bytes`, with whatever was in it. Errors: DeviceError if no binding can be that large. */
-  readonly take: (bytes: number) => Block;
+  /**
+   * A buffer of at least `bytes`, with whatever was in it; `of` is the tensor that errors name. Errors: OutOfMemoryError if no
+   * binding can be that large; that the adapter has no more memory is told to `fail`, later.
+   */
+  readonly take: (bytes: number, of?: string) => Block;
   readonly give: (block: Block) => void;
+  /** Most that was ever taken at once. */
+  readonly peakBytes: () => number;
   readonly destroy: () => void;
 }
 
@@ -33,7 +38,11 @@ export const classOf = (bytes: number): number => {
  * collector does not see GPU memory: past a limit the longest unused ones are destroyed. `later` runs a function
  * after all work that is queued now has been submitted, since a buffer destroyed early voids its submit.
  */
-export const createPool = (device: GPUDevice, later: (run: () => void) => void): Pool => {
+export const createPool = (
+  device: GPUDevice,
+  later: (run: () => void) => void,
+  fail: (error: unknown) => void,
+): Pool => {
   const free = new Map<number, Block[]>();
   const byAge = new Set<Block>();
   const largest = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
@@ -50,17 +59,22 @@ export const createPool = (device: GPUDevice, later: (run: () => void) => void):
   };
 
   return {
-    take: (bytes) => {
+    take: (bytes, of) => {
       if (bytes > largest)
-        throw new DeviceError(
-          `webgpu: a tensor of ${bytes} bytes does not fit this adapter: a buffer may have ${largest} bytes`,
-          "make the batch smaller, or use --device cpu",
-        );
+        throw new OutOfMemoryError({
+          ...{ device: "webgpu", bytes, used: taken, limit: largest, isOfBuffers: true },
+          tensor: of,
+        });
       const size = Math.min(classOf(bytes), largest - (largest % 4));
       let block = free.get(size)?.pop();
       if (block === undefined) {
         const usage = USAGE.storage | USAGE.copySource | USAGE.copyTarget;
+        device.pushErrorScope("out-of-memory");
         block = { id: created++, size, gpu: device.createBuffer({ size, usage }) };
+        const [used, tensor] = [taken + kept, of];
+        void device.popErrorScope().then((error) => {
+          if (error !== null) fail(new OutOfMemoryError({ device: "webgpu", bytes: size, used, tensor }));
+        }, fail);
       } else {
         byAge.delete(block);
         kept -= size;
@@ -78,6 +92,7 @@ export const createPool = (device: GPUDevice, later: (run: () => void) => void):
       else list.push(block);
       trim();
     },
+    peakBytes: () => peak,
     destroy: () => {
       for (const block of byAge) block.gpu.destroy();
       byAge.clear();

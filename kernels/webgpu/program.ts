@@ -61,7 +61,9 @@ const packParameters = (device: GPUDevice, kernels: readonly Kernel[]): { buffer
 export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
   const { maxStorageBuffersPerShaderStage: maxBuffers } = gpu.device.limits;
   // One name for one piece of memory: what is written in place is bound once, to be read and written.
-  const made: Plan = oneNameEach(plan(graph, { fused: FUSED, maxBuffers, inPlace: true, batches: false }));
+  const made: Plan = oneNameEach(
+    plan(graph, { fused: FUSED, maxBuffers, inPlace: true, batches: false, epilogue: gpu.wide }),
+  );
   const handedOn = donorsOf(made);
   const donorAt = (buffer: number): number | undefined => {
     const { role } = made.buffers[buffer];
@@ -70,6 +72,7 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
   const scratchBytes: number[] = [];
   const lowering = {
     wide: gpu.wide,
+    subgroup: gpu.subgroup,
     scratch: (index: number, words: number) => {
       for (let i = scratchBytes.length; i <= index; i++) scratchBytes.push(0);
       scratchBytes[index] = Math.max(scratchBytes[index], 4 * words);
@@ -86,6 +89,10 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
   }));
   const ready = pending(Promise.all(launches.map(({ compiled }) => compiled.ready.promise)));
   const memory = memoryOf(made);
+  // Slots are as large as their largest tensor.
+  const largestIn = made.slots.map(() => "");
+  for (const { role, bytes, of } of made.buffers)
+    if (role.kind === "temporary" && bytes === made.slots[role.slot]) largestIn[role.slot] = of;
   const working = scratchBytes.reduce((n, bytes) => n + bytes, 0);
   const constants = made.buffers.map(({ role }) => (role.kind === "constant" ? gpu.upload(role.data) : undefined));
 
@@ -149,16 +156,16 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
     run: (inputs) => {
       const outputs = new Map<number, GpuBuffer>(); // fresh ones, by place
       const taken: Block[] = [];
-      const take = (bytes: number): Block => {
-        const block = gpu.pool.take(bytes);
+      const take = (bytes: number, of = "scratch"): Block => {
+        const block = gpu.pool.take(bytes, of);
         taken.push(block);
         return block;
       };
       try {
         for (const [i, index] of made.outputs.entries())
-          if (donorAt(index) === undefined) outputs.set(i, gpu.own(made.buffers[index].bytes));
-        const slots = made.slots.map(take);
-        const scratch = scratchBytes.map(take);
+          if (donorAt(index) === undefined) outputs.set(i, gpu.own(made.buffers[index].bytes, made.buffers[index].of));
+        const slots = made.slots.map((bytes, slot) => take(bytes, largestIn[slot]));
+        const scratch = scratchBytes.map((bytes) => take(bytes));
         const given = inputs.map((buffer) => gpu.blockOf(buffer));
         const blockOf = ({ role }: PlanBuffer, index: number): Block => {
           switch (role.kind) {

@@ -1,8 +1,3 @@
-export {
-  type EvaluateTasksOptions,
-  type EvaluationResult,
-  evaluateTasks,
-  type TaskResult,
-} from "./evaluate.js";
+export { type EvaluationResult, evaluateTasks, type TaskResult } from "./evaluate.js";
 export { type Subject, subject } from "./model.js";
-export { parseTasks, type Sampling, type Task } from "./tasks.js";
+export { parseTasks } from "./tasks.js";

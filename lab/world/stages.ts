@@ -1,9 +1,9 @@
 import { epochOrder } from "../../align/batch.js";
 import { completionObjective } from "../../align/objective.js";
-import { withReference } from "../../align/reference.js";
+import { batchTensors, referenceAsker } from "../../align/reference.js";
 import type { TrainingBatch } from "../../align/source.js";
 import { lastOf, type TrainOptions, type TrainStep, train } from "../../align/train.js";
-import type { Device } from "../../core/index.js";
+import { type Device, dispose, read } from "../../core/index.js";
 import type { Params } from "../../models/index.js";
 import { adamW } from "../../optim/index.js";
 import { type Batch, baseBatch, pairBatch, sftBatch } from "./batch.js";
@@ -89,5 +89,20 @@ export const heldOutPairs = (seed: number, split: Split, count: number): Trainin
 };
 
 /** The batches with the log-probabilities that the SFT model gives the answers. */
-export const referenced = (sft: Params, batches: readonly TrainingBatch[], device: Device): Promise<TrainingBatch[]> =>
-  withReference({ config, params: sft }, batches, device);
+export const referenced = async (
+  sft: Params,
+  batches: readonly TrainingBatch[],
+  device: Device,
+): Promise<TrainingBatch[]> => {
+  const asker = referenceAsker({ config, params: sft }, device);
+  try {
+    const out: TrainingBatch[] = [];
+    for (const batch of batches) {
+      const answer = asker.ask(batchTensors(batch, false));
+      out.push({ ...batch, reference: await read(answer).finally(() => dispose(answer)) });
+    }
+    return out;
+  } finally {
+    asker.close();
+  }
+};

@@ -7,9 +7,16 @@ import { join } from "node:path";
 import { root } from "../../build.mjs";
 import { bundleLaws, openLaws } from "./laws.mjs";
 
-const LAWS = ["optim-laws", "optim-edges", "optim-sparsify", "optim-step-k", "optim-tree", "losses"].map(
-  (name) => `props/${name}.test.ts`,
-);
+const LAWS = [
+  "optim-laws",
+  "optim-edges",
+  "optim-sparsify",
+  "optim-step-k",
+  "optim-masks",
+  "losses",
+  "losses-laws",
+  "losses-kto",
+].map((name) => `props/${name}.test.ts`);
 
 /** `planted` takes the place of the expression `original`, in the one place of the file that reads `within`. */
 const faults = [
@@ -142,8 +149,8 @@ const faults = [
   {
     fault: "the margin is rejected over chosen",
     file: "align/losses.ts",
-    original: "sub(logRatio(chosen), logRatio(rejected))",
-    planted: "sub(logRatio(rejected), logRatio(chosen))",
+    original: "sub(rw, rl)",
+    planted: "sub(rl, rw)",
     law: "(35)",
   },
   {
@@ -152,6 +159,20 @@ const faults = [
     original: "sub(policy, reference)",
     planted: "policy",
     law: "(31)",
+  },
+  {
+    fault: "robust's labels are flipped twice as often",
+    file: "align/losses.ts",
+    original: "1 - 2 * eps",
+    planted: "1 - 4 * eps",
+    law: "(32)",
+  },
+  {
+    fault: "KTO's KL passes a gradient",
+    file: "align/kto.ts",
+    original: "stopGradient(maximum(div(sum(mul(ratio, real)), maximum(sum(real), 1)), 0))",
+    planted: "maximum(div(sum(mul(ratio, real)), maximum(sum(real), 1)), 0)",
+    law: "(36)",
   },
 ];
 

@@ -2,12 +2,12 @@
  * The mutation score: npm run mutants [-- FILE… --every=N --all --json]
  * (every N-th mutant only; the killed ones too; survivors without a reason as entries for equivalent.json)
  * Plants one fault after the other in optim/ and in the losses, and asks whether a law on the oracle notices. Faults that
- * are none (the mutant computes the same) are listed in equivalent.json with the reason. Exits 1 below 95 %, or if a
- * survivor has no reason, or a listed one is killed or gone.
+ * are none (the mutant computes the same) are listed in equivalent.json with the reason. Exits 1 if less than 95 % of all
+ * die, or if a survivor has no reason, or a listed one is killed or gone.
  */
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { root } from "../../build.mjs";
 import { filesUnder } from "../bundle.mjs";
 import { bundleLaws, openLaws } from "./laws.mjs";
@@ -15,9 +15,10 @@ import { mutate } from "./mutate.mjs";
 
 const REQUIRED = 0.95;
 /** Milliseconds of laws, the likeliest first, that a mutant must survive; a law not tried can only lower the score. */
-const PATIENCE = 5000;
-const LOSSES = ["losses", "objective", "log-probs", "metrics"].map((name) => `align/${name}.ts`);
-const subjects = [...filesUnder("optim", ".ts").filter((file) => !file.endsWith("/index.ts")), ...LOSSES];
+const PATIENCE = 15_000;
+const subjects = ["optim", "align"]
+  .flatMap((folder) => filesUnder(folder, ".ts"))
+  .filter((file) => !file.endsWith("/index.ts") && /^optim|loss|objective|log-probs|metrics/.test(file));
 /** Law files that speak of the subjects; those of the command line see the built package, which has no mutants. */
 const lawFiles = filesUnder("props", ".test.ts").filter(
   (file) => /^props\/(optim|losses|evaluate|merge)/.test(file) && !/-(cli|refusals)\b/.test(file),
@@ -34,8 +35,8 @@ if (files.length === 0) {
 
 const start = performance.now();
 const every = Number(args.find((arg) => arg.startsWith("--every="))?.slice(8) ?? 1);
-const { mutants: planted, sources } = mutate(files, subjects);
-const mutants = planted.filter(({ id }) => id % every === 0);
+const { mutants: planted, sources } = mutate(subjects);
+const mutants = planted.filter(({ id, file }) => files.includes(file) && id % every === 0);
 const bundle = await bundleLaws(lawFiles, "laws", (file) => sources.get(file));
 const threads = Array.from({ length: Math.min(2, availableParallelism()) }, () => openLaws(bundle));
 const { results = [], loading, ended } = await threads[0].ask({ all: true });
@@ -46,7 +47,8 @@ for (const { title, error } of broken) console.error(`fails without a mutant: ${
 const laws = results.filter(({ error }) => error === undefined);
 if (laws.length === 0) process.exit(2);
 
-// What a law never evaluates cannot fail it. Of mutants that are met only while files load, the laws about their file.
+// What a law never evaluates cannot fail it. Of mutants that are met only while files load, the laws about their file, or
+// about its neighbours where all of it is met so.
 const lawsOf = new Map();
 for (const law of laws)
   for (const id of law.hits) {
@@ -54,13 +56,14 @@ for (const law of laws)
     lawsOf.get(id).push(law);
   }
 const whileLoading = new Set(loading);
+const lawsAbout = (chosen) => {
+  const around = new Set(planted.filter(({ file }) => chosen(file)).map(({ id }) => id));
+  return laws.filter(({ hits }) => hits.some((hit) => around.has(hit)));
+};
 for (const { id, file } of mutants)
   if (whileLoading.has(id) && !lawsOf.has(id)) {
-    const around = new Set(planted.filter((mutant) => mutant.file === file).map((mutant) => mutant.id));
-    lawsOf.set(
-      id,
-      laws.filter(({ hits }) => hits.some((hit) => around.has(hit))),
-    );
+    const own = lawsAbout((other) => other === file);
+    lawsOf.set(id, own.length > 0 ? own : lawsAbout((other) => dirname(other) === dirname(file)));
   }
 
 const short = (text) => {
@@ -150,4 +153,6 @@ console.log(
     `${survivors.length} survive (${survivors.length - unexplained.length} with a reason), ` +
     `${((performance.now() - start) / 1000).toFixed(0)} s`,
 );
-process.exitCode = broken.length > 0 || score < REQUIRED || unexplained.length > 0 || stale.length > 0 ? 1 : 0;
+// Of a few files the share says little: a handful of equivalent ones weighs too much.
+const low = files.length === subjects.length && score < REQUIRED;
+process.exitCode = broken.length > 0 || low || unexplained.length > 0 || stale.length > 0 ? 1 : 0;

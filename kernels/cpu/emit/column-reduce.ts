@@ -65,6 +65,7 @@ export const columnKernel = (step: ReduceStep, pattern: Pattern, outside: number
         });
       };
       emitNest(body, args, pattern, {
+        isPair: expression.isPair,
         enter: (depth, nest) => {
           if (depth === outside) eachFour(() => accumulators.start(at));
           expression.enter(depth, nest);

@@ -1,19 +1,13 @@
-import { spelled } from "../../plan/simplify.js";
 import type { Instruction } from "../../plan/steps.js";
 import type { V128 } from "../wasm/expression.js";
 import type { Body } from "../wasm/module.js";
-import { f32x4 } from "../wasm/ops.js";
+import { f32x4, i32 } from "../wasm/ops.js";
 import { depthOf, type Hooks, type Nest } from "./nest.js";
-import { emitConstant, emitOperation, fromMemory } from "./pointwise.js";
+import { emitConstant, emitOperation, fromMemory, type Operation } from "./pointwise.js";
+import { randomWords, type Words } from "./threefry.js";
 import { asValue, inMemory, type Pattern, type planWalk } from "./walk.js";
 
 type Views = Parameters<typeof planWalk>[1];
-
-/** An expression's instructions as code depends on them: strides of iotas are arguments, and stay out. */
-export const codeKey = (body: readonly Instruction[]): string =>
-  JSON.stringify(body, (_, value) =>
-    typeof value === "number" ? spelled(value) : value?.op === "iota" ? { ...value, strides: undefined } : value,
-  );
 
 /** Strides of the iotas of an expression, in order. */
 export const iotasOf = (body: readonly Instruction[]): (readonly number[])[] =>
@@ -30,6 +24,8 @@ export interface Values {
   readonly values: readonly V128[];
   /** Computes, at a depth of the nest, everything that changes there and no deeper. */
   readonly enter: Hooks["enter"];
+  /** Random words come in pairs of vectors. */
+  readonly isPair: Hooks["isPair"];
 }
 
 /**
@@ -51,6 +47,14 @@ export const emitExpression = (
     if (viewAt[i] >= 0) depths.push(depthOf(views[viewAt[i]].steps));
     else depths.push("args" in instruction ? Math.max(...instruction.args.map((arg) => depths[arg])) : 0);
   });
+  /** The iota that counts the elements of a vector one by one, if this instruction draws words at it. */
+  const countedBy = (instruction: Instruction): number => {
+    if (instruction.op !== "randomBits") return -1;
+    const v = viewAt[instruction.args[2]];
+    return v >= 0 && views[v].unit === "ones" && views[v].steps.endsWith("1") ? v : -1;
+  };
+  const counter = Math.max(...instructions.map(countedBy));
+  const drawn = new Map<number, Words>();
   const values: V128[] = [];
   const compute = (instruction: Instruction, i: number, nest: Nest): V128 => {
     switch (instruction.op) {
@@ -63,17 +67,22 @@ export const emitExpression = (
         if (instruction.dtype !== "f32") return value;
         return f32x4.convert_i32x4_s(value);
       }
-      default:
-        return emitOperation(
-          body,
-          instruction,
-          instruction.args.map((arg) => values[arg]),
-        );
+      default: {
+        const args = instruction.args.map((arg) => values[arg]);
+        if (nest.ofPair === undefined || countedBy(instruction) !== counter)
+          return emitOperation(body, instruction, args);
+        const [k0, k1, index] = args;
+        const words = drawn.get(i) ?? randomWords(body, k0, k1, index, (instruction as Operation).domain as number);
+        drawn.set(i, words);
+        return nest.ofPair === 0 ? words.a : words.b;
+      }
     }
   };
   const enter: Hooks["enter"] = (depth, nest) =>
     instructions.forEach((instruction, i) => {
       if (depths[i] === depth) values[i] = body.let(compute(instruction, i, nest));
     });
-  return { values, enter };
+  // Words of eight elements come from the same blocks.
+  const isPair = (nest: Nest) => i32.eqz(i32.and(nest.value(counter), i32.const(7)));
+  return { values, enter, isPair: counter < 0 ? undefined : isPair };
 };

@@ -1,21 +1,23 @@
 import { sizeOf } from "../../../core/index.js";
 import { collapse } from "../../plan/collapse.js";
+import { spellAll } from "../../plan/spell.js";
 import type { Instruction, MapStep, View } from "../../plan/steps.js";
 import { blocksFor, cut, type Kernel, type Launch, moved, type Word } from "../launch.js";
-import { codeKey, emitExpression, iotasOf, viewsOf } from "./expression.js";
+import { emitExpression, iotasOf, viewsOf } from "./expression.js";
 import { emitNest } from "./nest.js";
 import { toMemory } from "./pointwise.js";
-import { type Pattern, planWalk } from "./walk.js";
+import { type Pattern, patternKey, planWalk } from "./walk.js";
 
 /** Where a view starts. */
 export const startOf = ({ buffer, offset }: View): Word => ({ buffer, bytes: offset * 4 });
 
 const mapKernel = ({ body: instructions, inputs, outputs }: MapStep, pattern: Pattern): Kernel => ({
-  key: `map ${JSON.stringify(pattern)} ${codeKey(instructions)} ${outputs.map((out) => `${out.value}:${out.dtype}`)}`,
+  key: `map ${patternKey(pattern)} ${spellAll(instructions)} ${outputs.map((out) => `${out.value}:${out.dtype}`)}`,
   write: (module, name) =>
     module.func({ export: name, params: ["i32"], result: undefined }, (body, args) => {
       const expression = emitExpression(body, instructions, pattern, inputs.length + outputs.length);
       emitNest(body, args, pattern, {
+        isPair: expression.isPair,
         enter: (depth, nest) => {
           expression.enter(depth, nest);
           if (depth < pattern.rank) return;

@@ -12,12 +12,18 @@ export interface Nest {
   readonly load: (v: number) => V128;
   /** Writes four elements, or those that are left. */
   readonly store: (v: number, value: V128) => void;
+  /** The value of view v, an iota, at this vector's first element. */
+  readonly value: (v: number) => I32;
+  /** Of a pair of whole vectors, which one this is. */
+  readonly ofPair?: 0 | 1;
 }
 
 /** What a kernel does where: depth d lies inside d loops; depth `rank` is the vector loop's body. */
 export interface Hooks {
   readonly enter: (depth: number, nest: Nest) => void;
   readonly leave: (depth: number, nest: Nest) => void;
+  /** Where this holds, two vectors run as a pair; depth `rank` is entered for each of them, and once more for one alone. */
+  readonly isPair?: (nest: Nest) => I32;
 }
 
 /** The number of loops that change a view: where it is loaded. */
@@ -67,7 +73,20 @@ export const emitNest = (body: Body, args: Local<"i32">, { rank, views }: Patter
     for (const lane of LANES)
       body.if(i32.gt_s(left, i32.const(lane)), () => body.do(storeLane(i32.add(at, lanes[v][lane - 1]), x, lane)));
   };
-  const nest: Nest = { left, load, store };
+  const nest: Nest = { left, load, store, value: (v) => places[v] };
+  const storeWhole: Nest["store"] = (v, value) =>
+    views[v].steps[inner] === "1" ? body.do(v128.store(places[v], value)) : store(v, value);
+  const step = (now: Nest): void => {
+    hooks.enter(rank, now);
+    views.forEach(({ unit, steps }, v) => {
+      if (steps[inner] === "1") body.advance(places[v], unit === "bytes" ? 16 : 4);
+      else if (steps[inner] === "s") body.advance(places[v], i32.shl(moves[v][inner] as I32, i32.const(2)));
+    });
+    body.advance(left, -4);
+  };
+  const pair = (): void => {
+    for (const ofPair of [0, 1] as const) step({ ...nest, store: storeWhole, ofPair });
+  };
 
   const vectorLoop = () => {
     body.set(left, sizes[inner]);
@@ -89,12 +108,8 @@ export const emitNest = (body: Body, args: Local<"i32">, { rank, views }: Patter
               body.set(offset, select(offset, i32.const(0), i32.gt_s(left, i32.const(i + 1))));
             });
         });
-      hooks.enter(rank, nest);
-      views.forEach(({ unit, steps }, v) => {
-        if (steps[inner] === "1") body.advance(places[v], unit === "bytes" ? 16 : 4);
-        else if (steps[inner] === "s") body.advance(places[v], i32.shl(moves[v][inner] as I32, i32.const(2)));
-      });
-      body.advance(left, -4);
+      if (hooks.isPair === undefined) step(nest);
+      else body.if(i32.and(i32.ge_s(left, i32.const(8)), hooks.isPair(nest)), pair, () => step(nest));
       return i32.gt_s(left, i32.const(0));
     });
   };

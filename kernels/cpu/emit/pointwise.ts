@@ -7,7 +7,7 @@ import type { Body } from "../wasm/module.js";
 import { f32x4, i32, i32x4, v128 } from "../wasm/ops.js";
 import { randomBits } from "./threefry.js";
 
-type Operation = Extract<Instruction, { readonly args: readonly number[] }>;
+export type Operation = Extract<Instruction, { readonly args: readonly number[] }>;
 
 /** Four elements of an op from four of each operand (locals). Inside a kernel bool is a mask: all bits or none. */
 type Emit = (body: Body, args: readonly V128[], instruction: Operation) => V128;

@@ -1,12 +1,13 @@
 import { sizeOf } from "../../../core/index.js";
 import { collapse } from "../../plan/collapse.js";
+import { spellAll } from "../../plan/spell.js";
 import type { ReduceStep } from "../../plan/steps.js";
 import { blocksFor, cut, type Launch, moved, type Range, type Word } from "../launch.js";
 import { columnKernel } from "./column-reduce.js";
-import { codeKey, iotasOf, viewsOf } from "./expression.js";
+import { iotasOf, viewsOf } from "./expression.js";
 import { launchMap, startOf, workOf } from "./map.js";
 import { joinKernel, PART_BYTES, rowKernel } from "./row-reduce.js";
-import { planWalk } from "./walk.js";
+import { patternKey, planWalk } from "./walk.js";
 
 /** Columns that stay together: cache lines. */
 const COLUMNS = 64;
@@ -55,7 +56,7 @@ export const launchReduce = (step: ReduceStep): Launch[] => {
   const views = viewsOf(strides.slice(0, memory.length), strides.slice(memory.length));
   const { pattern } = planWalk(dims, views);
   const outside = byColumns ? keptAxes - 1 : keptAxes;
-  const code = `${step.reduce}:${step.dtype} ${step.value} ${outside} ${JSON.stringify(pattern)} ${codeKey(step.body)}`;
+  const code = `${step.reduce}:${step.dtype} ${step.value} ${outside} ${patternKey(pattern)} ${spellAll(step.body)}`;
   const work = sizeOf(dims) * (workOf(step.body, memory.length) + 0.2);
   const count = blocksFor(work);
   /** Arguments of the part of the walk that lies in a range of an axis, but for the output. */

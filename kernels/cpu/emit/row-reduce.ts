@@ -83,6 +83,7 @@ export const rowKernel = (
       const accumulator = accumulatorOf(body, step);
       const x = body.local("v128");
       emitNest(body, args, pattern, {
+        isPair: expression.isPair,
         enter: (depth, nest) => {
           expression.enter(depth, nest);
           if (depth === outside) accumulator.start();

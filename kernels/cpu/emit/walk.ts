@@ -14,6 +14,10 @@ export interface Pattern {
   readonly views: readonly { readonly unit: "bytes" | "ones"; readonly steps: string }[];
 }
 
+/** Equal for patterns that make equal code. */
+export const patternKey = ({ rank, views }: Pattern): string =>
+  `${rank} ${views.map(({ unit, steps }) => `${unit} ${steps}`)}`;
+
 /** The loops of a kernel with their numbers. */
 export interface Walk {
   readonly pattern: Pattern;

@@ -1,24 +1,7 @@
-import { setFlagsFromString } from "node:v8";
 import { storeSome } from "../rows.js";
-import type { V128 } from "../wasm/expression.js";
-import { isValid } from "../wasm/host.js";
-import { type FunctionRef, type ModuleBuilder, moduleBuilder } from "../wasm/module.js";
+import type { FunctionRef, ModuleBuilder } from "../wasm/module.js";
+import { multiplyAdd } from "../wasm/multiply-add.js";
 import { f32x4, i32, v128 } from "../wasm/ops.js";
-
-let hasMadd: boolean | undefined;
-/**
- * Is there one instruction for a·b + c? Asked once, when the first product is compiled. Node 20 has it behind a flag of V8,
- * which may be set at any time.
- */
-const knowsMadd = (): boolean => {
-  if (hasMadd !== undefined) return hasMadd;
-  const probe = moduleBuilder();
-  probe.func({ params: ["v128"], result: "v128" }, (body, x) => body.return(f32x4.relaxed_madd(x, x, x)));
-  const bytes = probe.bytes();
-  if (!isValid(bytes)) setFlagsFromString("--experimental-wasm-relaxed-simd");
-  hasMadd = isValid(bytes);
-  return hasMadd;
-};
 
 /** Which axis of a lies contiguous: its columns (the usual layout) or its rows (a transposed matrix). */
 export type Along = "columns" | "rows";
@@ -38,9 +21,6 @@ export const microKernel = (
     module.func(
       { params: ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], result: undefined },
       (body, a, aStride, b, bStride, c, cStride, k, adds, columns) => {
-        const fused = knowsMadd();
-        const multiplyAdd = (x: V128, y: V128, sum: V128) =>
-          fused ? f32x4.relaxed_madd(x, y, sum) : f32x4.add(sum, f32x4.mul(x, y));
         const indices = Array.from({ length: rows }, (_, r) => r);
         const lanes = Array.from({ length: vectors }, (_, v) => v);
         const sums = indices.map(() => lanes.map(() => body.let(f32x4.splatConst(0))));

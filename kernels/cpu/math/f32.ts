@@ -1,5 +1,6 @@
 import type { V128 } from "../wasm/expression.js";
 import type { Body } from "../wasm/module.js";
+import { multiplyAdd } from "../wasm/multiply-add.js";
 import { f32x4, i32, i32x4, v128 } from "../wasm/ops.js";
 
 /** Functions of four f32 lanes that hot loops call: written inline, in f32. */
@@ -13,7 +14,7 @@ const ROUNDER_BITS = 0x4b400000;
 /** Evaluates a polynomial at x, coefficients from the highest power down. */
 const horner = (body: Body, x: V128, coefficients: readonly number[]): V128 => {
   const y = body.let(c(coefficients[0]));
-  for (const k of coefficients.slice(1)) body.set(y, add(mul(y, x), c(k)));
+  for (const k of coefficients.slice(1)) body.set(y, multiplyAdd(y, x, c(k)));
   return y;
 };
 
@@ -24,16 +25,16 @@ const horner = (body: Body, x: V128, coefficients: readonly number[]): V128 => {
 export const exp = (body: Body, value: V128): V128 => {
   // pmin and pmax give their first operand for NaN.
   const x = body.let(f32x4.pmax(f32x4.pmin(value, c(89)), c(-105)));
-  const sum = body.let(add(mul(x, c(Math.LOG2E)), c(ROUNDER)));
+  const sum = body.let(multiplyAdd(x, c(Math.LOG2E), c(ROUNDER)));
   const n = body.let(sub(sum, c(ROUNDER)));
   const power = body.let(i32x4.sub(sum, i32x4.splatConst(ROUNDER_BITS)));
-  const r = body.let(sub(sub(x, mul(n, c(0.693359375))), mul(n, c(-0.00021219444005469057))));
+  const r = body.let(multiplyAdd(n, c(0.00021219444005469057), multiplyAdd(n, c(-0.693359375), x)));
   const p = horner(
     body,
     r,
     [1.98756915e-4, 0.0013981999507, 0.0083334519073, 0.041665795894, 0.16666665459, 0.50000001201],
   );
-  const y = body.let(add(add(mul(p, mul(r, r)), r), c(1)));
+  const y = body.let(add(multiplyAdd(p, mul(r, r), r), c(1)));
   const half = body.let(i32x4.shr_s(power, i32.const(1)));
   return mul(mul(y, powerOfTwo(half)), powerOfTwo(i32x4.sub(power, half)));
 };

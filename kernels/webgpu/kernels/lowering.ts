@@ -5,6 +5,8 @@ export interface Lowering {
    * long invocations without barriers are best.
    */
   readonly wide: boolean;
+  /** Invocations of a subgroup, if that is always the same number and kernels may use subgroups. */
+  readonly subgroup: number | undefined;
   /** Asks for at least `words` four-byte words in scratch buffer `index`. A step may not rely on what another left there. */
   readonly scratch: (index: number, words: number) => void;
 }

@@ -29,6 +29,10 @@ export interface Access {
   readonly add: (address: string, value: string) => string;
 }
 
+const LETTERS = "xyzw";
+/** A line that names a number of the uniform buffer. */
+const readParam = (i: number): string => `let P${i} = P[${i >> 2}].${LETTERS[i & 3]};`;
+
 const words = new DataView(new ArrayBuffer(4));
 /** The bits of an f32. */
 export const bitsOf = (value: number): number => {
@@ -36,7 +40,6 @@ export const bitsOf = (value: number): number => {
   return words.getUint32(0);
 };
 
-const LETTERS = "xyzw";
 const INFINITY_BITS = 0x7f800000;
 
 /** Collects the parts of one kernel's text. Every method returns WGSL text to put into the body. */
@@ -49,6 +52,10 @@ export interface Builder {
   readonly buffer: (buffer: number, dtype: DType, mode: "read" | "write" | "atomic" | "quads") => Access;
   /** A name for a helper function; its text is added once. */
   readonly helper: (name: HelperName) => string;
+  /** A language extension that the body needs. */
+  readonly enable: (extension: "subgroups") => void;
+  /** A function outside the entry point; its lines may use params. */
+  readonly func: (head: string, lines: readonly string[]) => void;
   /** Text outside the entry point. */
   readonly declare: (text: string) => void;
   readonly finish: (entry: Entry) => Kernel;
@@ -91,6 +98,7 @@ export const builder = (label: string): Builder => {
   const bound: Bound[] = [];
   const helpers = new Set<HelperName>();
   const declarations: string[] = [];
+  const extensions = new Set<string>();
 
   const param = (value: number): string => {
     params.push(value >>> 0);
@@ -120,6 +128,12 @@ export const builder = (label: string): Builder => {
       };
     },
     helper: need,
+    func: (head, lines) => {
+      const used = new Set(lines.join("\n").match(/\bP\d+\b/g));
+      const all = [...[...used].map((name) => readParam(Number(name.slice(1)))), ...lines];
+      declarations.push([`${head} {`, ...all.map((line) => `  ${line}`), "}"].join("\n"));
+    },
+    enable: (extension) => void extensions.add(extension),
     declare: (text) => void declarations.push(text),
     finish: ({ workgroupSize, workgroups, body }) => {
       const buffers = bound.map(({ dtypes, written, atomic, quads }, at) => {
@@ -135,6 +149,7 @@ export const builder = (label: string): Builder => {
         return head + [...dtypes].map((dtype) => accessors(`B${at}`, dtype, raw, written, atomic)).join("");
       });
       const code = [
+        ...[...extensions].map((name) => `enable ${name};`),
         `@group(0) @binding(0) var<uniform> P: array<vec4<u32>, ${Math.ceil(params.length / 4)}>;`,
         ...buffers,
         ...[...helpers].map((name) => HELPERS[name].code),
@@ -144,7 +159,7 @@ export const builder = (label: string): Builder => {
         "        @builtin(local_invocation_index) lane: u32) {",
         "  let group = at.y * grid.x + at.x;",
         // Read once, before any loop: compilers of software adapters move nothing out of loops.
-        ...params.slice(1).map((_, i) => `  let P${i + 1} = P[${(i + 1) >> 2}].${LETTERS[(i + 1) & 3]};`),
+        ...params.slice(1).map((_, i) => `  ${readParam(i + 1)}`),
         body,
         "}",
       ].join("\n");

@@ -1,5 +1,5 @@
-import { completionLogps, scoreTokens } from "../../align/log-probs.js";
-import type { BatchSource, TrainingBatch } from "../../align/source.js";
+import { completionLogps, scoreTokens } from "../align/log-probs.js";
+import type { BatchSource, TrainingBatch } from "../align/source.js";
 import {
   add,
   compile,
@@ -12,10 +12,10 @@ import {
   type Tensor,
   tensor,
   treeZip,
-} from "../../core/index.js";
-import type { ModelConfig } from "../../models/config.js";
-import type { Params } from "../../models/parameters.js";
-import { type Interval, interval } from "../analysis/interval.js";
+} from "../core/index.js";
+import type { ModelConfig } from "../models/config.js";
+import type { Params } from "../models/parameters.js";
+import { type Interval, interval } from "./analysis/interval.js";
 
 /** A model θ_r + cτ on the data, against θ_r. */
 export interface Drift {
@@ -126,7 +126,8 @@ export const probe = async (options: ProbeOptions, device: Device): Promise<Prob
   return { rows: zero.length, of: pairs ? "margin" : "logp", drifts, ...verdictOf(drifts) };
 };
 
-const verdictOf = (drifts: readonly Drift[]): Pick<Probe, "best" | "verdict"> => {
+/** What the gains say, whatever they are gains of. */
+export const verdictOf = (drifts: readonly Drift[]): Pick<Probe, "best" | "verdict"> => {
   const forward = drifts.filter(({ c }) => c > 0);
   const sure = forward.filter(({ gain }) => gain.low > 0).sort((a, b) => b.gain.mean - a.gain.mean);
   const hurts = forward.length > 0 && forward.every(({ gain }) => gain.high < 0);

@@ -1,0 +1,57 @@
+import { labelledDataset } from "../../align/dataset.js";
+import { ktoObjective } from "../../align/kto.js";
+import { ktoSource } from "../../align/kto-source.js";
+import { InputError } from "../../core/errors.js";
+import type { Values } from "../options.js";
+import type { Output } from "../output.js";
+import { trainingCommand } from "../training/command.js";
+import { checkCompared, comparedSources } from "../training/compared.js";
+import { checkKtoLoss } from "../training/losses.js";
+
+/** `taugrad kto`: training on labelled answers against a reference model. Preference pairs become two answers each. */
+export const ktoCommand = async (values: Values<"kto">, out: Output): Promise<void> => {
+  checkKto(values);
+  const {
+    beta,
+    desirable_weight: desirableWeight,
+    undesirable_weight: undesirableWeight,
+    max_length: maxLength,
+  } = values;
+  checkCompared(values, out);
+  await trainingCommand(
+    {
+      label: "kto",
+      read: labelledDataset,
+      build: async (parts) => ({
+        objective: ktoObjective(parts.config, {
+          ...{ beta, desirableWeight, undesirableWeight },
+          checkpoint: values.gradient_checkpointing,
+        }),
+        ...(await comparedSources(
+          {
+            label: "kto",
+            sourced: (rows, options) => ktoSource(rows, { ...options, maxLength }),
+            // Which rows are neighbours, and where their answers are cut.
+            settings: ({ batchSize }) => ({ batch_size: batchSize, max_length: maxLength }),
+          },
+          { ...parts, values },
+          out,
+        )),
+      }),
+    },
+    values,
+    out,
+  );
+};
+
+/** Errors: InputError for keys that KTO cannot go by. */
+const checkKto = (values: Values<"kto">): void => {
+  const { per_device_train_batch_size, per_device_eval_batch_size } = values;
+  checkKtoLoss(values, { per_device_train_batch_size, per_device_eval_batch_size });
+  if (values.truncation_mode === "keep_end")
+    throw new InputError("truncation_mode keep_end is not for kto: its prompts must stay whole; leave it out");
+  if (values.precompute_ref_log_probs && (values.shuffle_dataset || values.group_by_length))
+    throw new InputError(
+      "precompute_ref_log_probs: kto compares each row with its neighbour, who is the same in every epoch only in file order; set shuffle_dataset: false and no group_by_length, or leave precompute_ref_log_probs out",
+    );
+};

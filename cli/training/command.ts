@@ -1,0 +1,109 @@
+import { paddingId } from "../../align/batch.js";
+import type { Dataset, DatasetOptions } from "../../align/dataset.js";
+import type { Objective } from "../../align/objective.js";
+import type { BatchSource, Rows, SourceOptions } from "../../align/source.js";
+import { type Device, dispose } from "../../core/index.js";
+import { loadModel, type Model, type ModelConfig, type Tokenizer } from "../../models/index.js";
+import type { Output } from "../output.js";
+import { withDevice } from "../session.js";
+import { checkAdapter, withAdapter } from "./adapter.js";
+import { trainingTokenizer } from "./chat-template.js";
+import { checkTogether, readConfigs, type TrainingValues } from "./check.js";
+import { readDataset } from "./data.js";
+import { dryRun } from "./dry-run.js";
+import { evalStrategy } from "./evaluation.js";
+import { withRemedies } from "./out-of-memory.js";
+import { originOf } from "./outputs/model-card.js";
+import { runOutputs } from "./outputs/outputs.js";
+import { runTask } from "./run.js";
+import { checkStart, tellDrift } from "./start-checks.js";
+import { spanOf } from "./task.js";
+
+/** What a command trains with, once data and models are there. */
+export interface Built {
+  readonly objective: Objective;
+  readonly source: BatchSource;
+  readonly evalSource?: BatchSource;
+  /** The reference model, where the loop has to ask it. */
+  readonly reference?: Model;
+  /** What the loss is where policy and reference are the same. */
+  readonly startLoss?: number;
+}
+
+/** What a command builds from. */
+export interface Parts<V, T> {
+  readonly values: V;
+  readonly config: ModelConfig;
+  readonly device: Device;
+  /** Loads a model: on the host, or to the device. In a dry run its weights are zeros. */
+  readonly load: (folder: string, device?: Device) => Model;
+  readonly rows: Rows<T> & { readonly fingerprint?: string };
+  readonly evalRows: Parts<V, T>["rows"] | undefined;
+  /** How training rows become batches, and those of evaluations: all of `SourceOptions` that the keys decide. */
+  readonly training: SourceOptions;
+  readonly evaluation: SourceOptions;
+  /** A dry run: nothing may be written, and numbers mean nothing. */
+  readonly planned: boolean;
+}
+
+/** What differs between sft, dpo and kto. */
+export interface Recipe<V extends TrainingValues, T> {
+  readonly label: string;
+  readonly read: (path: string, tokenizer: Tokenizer, options: DatasetOptions) => Promise<Dataset<T>>;
+  readonly build: (parts: Parts<V, T>) => Promise<Built>;
+}
+
+/** Runs a training command from its checked keys to the saved model; with dry_run only shows what would be run. */
+export const trainingCommand = async <V extends TrainingValues, T>(
+  recipe: Recipe<V, T>,
+  values: V,
+  out: Output,
+): Promise<void> => {
+  const { label, read, build } = recipe;
+  const { model_name_or_path: folder, dataset_name: path, eval_dataset: evalPath } = values;
+  checkTogether(values, out);
+  const evaluates = evalStrategy(values) !== "no" || values.eval_on_start;
+  const config = readConfigs(values);
+  checkAdapter(values, config, out);
+  const { tokenizer, chatTemplate } = trainingTokenizer(values, out);
+  const { vocabSize } = config;
+  const cut = { maxLength: values.max_length, truncationMode: values.truncation_mode, vocabSize };
+  const rows = await readDataset(read, path, tokenizer, cut, out);
+  const evalRows = evaluates ? await readDataset(read, evalPath as string, tokenizer, cut, out) : undefined;
+  const padId = paddingId(tokenizer, vocabSize);
+  const settings = {
+    values,
+    config,
+    training: {
+      ...{ padId, seed: values.seed, shuffle: values.shuffle_dataset, groupByLength: values.group_by_length },
+      batchSize: values.per_device_train_batch_size,
+    },
+    evaluation: { padId, shuffle: false, batchSize: values.per_device_eval_batch_size },
+  };
+  await withDevice(values.device, out, async (real) => {
+    if (values.dry_run) return dryRun({ recipe, settings, rows, evalRows, tokenizer, device: real }, out);
+    const model = loadModel(folder);
+    const built = await build({ ...settings, rows, evalRows, device: real, load: loadModel, planned: false });
+    const task = { label, model, chatTemplate: chatTemplate(), fingerprint: rows.fingerprint, ...built };
+    const observers = runOutputs({
+      ...{ label, values, invocation: out.invocation, fingerprint: rows.fingerprint },
+      ...{ device: real.description, origin: originOf(config.raw) },
+    });
+    try {
+      await withAdapter(task, values, real, out, async (adapted) => {
+        tellDrift(values, spanOf(adapted, values).steps, out);
+        if (!values.resume) await checkStart(adapted, built.startLoss, values, real, out);
+        await runTask(adapted, values, real, out, observers);
+      });
+    } finally {
+      if (built.reference !== undefined) dispose(built.reference.params);
+    }
+  })
+    .catch((error: unknown) => {
+      throw withRemedies(error, values);
+    })
+    .finally(() => {
+      rows.close();
+      evalRows?.close();
+    });
+};

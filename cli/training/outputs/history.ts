@@ -1,0 +1,39 @@
+import { join } from "node:path";
+import { type LoggedRecord, openRecords } from "../../../align/writer.js";
+import type { RunObserver, RunStart } from "../observer.js";
+
+/** All records of a run so far, those from before it was resumed among them. */
+export interface RunHistory {
+  readonly observer: RunObserver;
+  /** How the run began. */
+  readonly start: () => RunStart;
+  readonly records: () => readonly LoggedRecord[];
+}
+
+/** Gathers records; a resumed run's earlier ones are those of metrics.jsonl up to its checkpoint. */
+export const runHistory = (): RunHistory => {
+  let records: LoggedRecord[] = [];
+  let begun: RunStart | undefined;
+  return {
+    observer: {
+      start: (at) => {
+        begun = at;
+        if (at.step === 0) return;
+        const file = openRecords(join(at.folder, "metrics.jsonl"), { keepTo: at.step });
+        file.close();
+        records = [...file.kept];
+      },
+      step: ({ record }) => {
+        if (record !== undefined) records.push(record);
+      },
+      evaluation: (record) => {
+        records.push(record);
+      },
+    },
+    start: () => begun as RunStart,
+    records: () => records,
+  };
+};
+
+/** Training records have a loss, those of an evaluation an eval_loss. */
+export const isEvaluation = (record: LoggedRecord): boolean => "eval_loss" in record;

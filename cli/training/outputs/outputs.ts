@@ -1,0 +1,34 @@
+import { join } from "node:path";
+import { writeTextAtomically } from "../../../models/atomic.js";
+import type { RunObserver } from "../observer.js";
+import { runCharts } from "./charts.js";
+import { runHistory } from "./history.js";
+import { type CardFacts, modelCard } from "./model-card.js";
+import { tensorboard } from "./tensorboard.js";
+import { trainerState } from "./trainer-state.js";
+
+/**
+ * What a run leaves beside weights and metrics.jsonl: TensorBoard events as it goes, trainer_state.json and charts with
+ * every checkpoint and at the end, the model card at the end.
+ */
+export const runOutputs = (facts: Omit<CardFacts, "steps" | "records">): RunObserver[] => {
+  const { label, values } = facts;
+  const history = runHistory();
+  const write = (step: number): void => {
+    const { folder, steps } = history.start();
+    const records = history.records();
+    const state = trainerState({ values, records, step, steps });
+    for (const [file, text] of [["trainer_state.json", state], ...runCharts(label, records)])
+      writeTextAtomically(join(folder, file), text);
+  };
+  const files: RunObserver = {
+    saved: (_, step) => write(step),
+    end: async () => {
+      const { folder, steps } = history.start();
+      write(steps);
+      const card = await modelCard({ ...facts, steps, records: history.records() });
+      writeTextAtomically(join(folder, "README.md"), card);
+    },
+  };
+  return [history.observer, tensorboard(), files];
+};

@@ -1,0 +1,61 @@
+import type { Tensor } from "../../core/index.js";
+import type { BaseMap, BaseMatmul, Lowered } from "./lower.js";
+import { isWhole } from "./reuse.js";
+
+/** The map as an epilogue of the product that lies in `product`, or undefined if it cannot be one. */
+const attached = (matmul: BaseMatmul, map: BaseMap, product: Tensor, maxBuffers: number): BaseMatmul | undefined => {
+  const [out] = map.outputs;
+  const own = map.inputs.flatMap((input, i) => (input.base === product ? [i] : []));
+  const others = map.inputs.filter(({ base }) => base !== product);
+  const buffers = new Set([matmul.a, matmul.b, out.view, ...others].map(({ base }) => base));
+  const fits =
+    map.outputs.length === 1 &&
+    out.dtype === "f32" &&
+    isWhole(out.view) &&
+    own.every((i) => isWhole(map.inputs[i])) &&
+    map.body.every(({ op }) => op !== "iota") &&
+    buffers.size <= maxBuffers;
+  if (!fits) return undefined;
+  let next = 1;
+  const place = map.inputs.map(({ base }) => (base === product ? 0 : next++));
+  const body = map.body.map((x) => (x.op === "load" ? { ...x, input: place[x.input] } : x));
+  // The product's shape, over the memory of what becomes of it.
+  const output = { base: out.view.base, view: matmul.output.view };
+  return { ...matmul, output, epilogue: { shape: map.shape, inputs: others, body, value: out.value } };
+};
+
+/**
+ * Lets maps run inside the product that they alone read: one launch less, and the product is never in memory. A map of two
+ * products joins the later one.
+ */
+export const attachEpilogues = (
+  steps: readonly Lowered[],
+  isResult: (base: Tensor) => boolean,
+  maxBuffers: number,
+): Lowered[] => {
+  const readers = new Map<Tensor, Lowered[]>();
+  const products = new Map<Tensor, Lowered>();
+  for (const lowered of steps) {
+    for (const base of new Set(lowered.reads)) readers.set(base, [...(readers.get(base) ?? []), lowered]);
+    if (lowered.step.kind === "matmul") products.set(lowered.step.output.base, lowered);
+  }
+  const gone = new Set<Lowered>();
+  const joined = new Map<Lowered, Lowered>();
+  for (const lowered of steps) {
+    const { step } = lowered;
+    if (step.kind !== "map") continue;
+    const candidates = [...new Set(lowered.reads)].filter(
+      (base) => products.has(base) && readers.get(base)?.length === 1 && !isResult(base),
+    );
+    for (const product of candidates.sort((x, y) => y.id - x.id)) {
+      const matmul = products.get(product) as Lowered;
+      const made = attached(matmul.step as BaseMatmul, step, product, maxBuffers);
+      if (made === undefined) continue;
+      const reads = [...matmul.reads, ...lowered.reads.filter((base) => base !== product)];
+      gone.add(matmul);
+      joined.set(lowered, { step: made, reads, writes: lowered.writes, key: lowered.key });
+      break;
+    }
+  }
+  return steps.flatMap((lowered) => (gone.has(lowered) ? [] : [joined.get(lowered) ?? lowered]));
+};
