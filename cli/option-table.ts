@@ -89,6 +89,7 @@ export const options = {
   save_steps: integer({ from: 1 }, "steps between folders checkpoint-N", 500),
   save_total_limit: integer({ from: 1 }, "keep the last N folders checkpoint-N"),
   eval_dataset: text("PATH", "rows to evaluate on during training"),
+  eval_tasks: text("FILE", "benchmarks to score at evaluations, as taugrad evaluate takes them"),
   eval_strategy: choice(
     ["no", "steps", "epoch"],
     "when to evaluate; default, with eval_dataset: epoch, or steps where eval_steps is set",

@@ -46,6 +46,7 @@ const training = [
   "save_total_limit",
   "resume",
   "eval_dataset",
+  "eval_tasks",
   "eval_strategy",
   "eval_steps",
   "eval_on_start",

@@ -7,7 +7,7 @@ import { dispose, evaluate, read, tensor } from "../core/index.js";
 import { choiceRows } from "../lab/evaluate/choice.js";
 import { evaluateTasks, parseTasks, type Subject, subject } from "../lab/evaluate/index.js";
 import { hiddenStates, loadModel, loadTokenizer, logits, tokenLogps } from "../models/index.js";
-import { document, scratch, taugrad } from "./cli.js";
+import { document, scratch, succeeds, taugrad } from "./cli.js";
 import { device } from "./devices.js";
 import { goldenPath } from "./golden/files.js";
 
@@ -141,6 +141,28 @@ test("what was answered is not asked again; a torn line and another model are", 
   assert.deepEqual(await run("one"), { asked: 1, result: first.result });
   assert.equal(readFileSync(path, "utf8"), whole, "the file is what it would have been");
   assert.equal((await run("two")).asked, 19);
+});
+
+test("a training run scores its benchmarks as taugrad evaluate scores the model that it saves", async () => {
+  const rows = file("rows.jsonl", '{"prompt": "1+1?", "completion": " 2"}\n');
+  const [yaml, out] = [file("tasks.yaml", JSON.stringify(content)), join(folder, "trained")];
+  await succeeds([
+    ...["sft", "--model_name_or_path", policy, "--dataset_name", rows, "--output_dir", out, "--device", "cpu"],
+    ...["--max_steps", "2", "--learning_rate", "1e-2", "--eval_tasks", yaml, "--eval_steps", "2"],
+  ]);
+  const records = readFileSync(join(out, "metrics.jsonl"), "utf8").trimEnd().split("\n");
+  const scored = records
+    .map((line) => JSON.parse(line) as Record<string, number>)
+    .filter((r) => "eval_tasks/average" in r);
+  assert.deepEqual(
+    scored.map(({ step }) => step),
+    [2],
+  );
+  const call = ["evaluate", "--model", out, "--device", "cpu", "--tasks", yaml];
+  const alone = await document<{ average: number; tasks: { name: string; scores: { score: number } }[] }>(call);
+  const expected = alone.tasks.map(({ name, scores }) => [`eval_tasks/${name}`, scores.score] as const);
+  for (const [name, score] of [...expected, ["eval_tasks/average", alone.average] as const])
+    assert.equal(scored[0][name], score, name);
 });
 
 test("taugrad evaluate prints scores, the same when it goes on, and refuses bad files in one line", async () => {

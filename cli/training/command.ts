@@ -11,7 +11,7 @@ import { trainingTokenizer } from "./chat-template.js";
 import { checkTogether, readConfigs, type TrainingValues } from "./check.js";
 import { readDataset } from "./data.js";
 import { dryRun } from "./dry-run.js";
-import { evalStrategy } from "./evaluation.js";
+import { benchmarksOf, evalStrategy } from "./evaluation.js";
 import { withRemedies } from "./out-of-memory.js";
 import { originOf } from "./outputs/model-card.js";
 import { runOutputs } from "./outputs/outputs.js";
@@ -63,13 +63,15 @@ export const trainingCommand = async <V extends TrainingValues, T>(
   const { model_name_or_path: folder, dataset_name: path, eval_dataset: evalPath } = values;
   checkTogether(values, out);
   const evaluates = evalStrategy(values) !== "no" || values.eval_on_start;
+  const benchmarks = evaluates ? await benchmarksOf(values) : undefined;
   const config = readConfigs(values);
   checkAdapter(values, config, out);
   const { tokenizer, chatTemplate } = trainingTokenizer(values, out);
   const { vocabSize } = config;
   const cut = { maxLength: values.max_length, truncationMode: values.truncation_mode, vocabSize };
   const rows = await readDataset(read, path, tokenizer, cut, out);
-  const evalRows = evaluates ? await readDataset(read, evalPath as string, tokenizer, cut, out) : undefined;
+  const evalRows =
+    evaluates && evalPath !== undefined ? await readDataset(read, evalPath, tokenizer, cut, out) : undefined;
   const padId = paddingId(tokenizer, vocabSize);
   const settings = {
     values,
@@ -84,7 +86,11 @@ export const trainingCommand = async <V extends TrainingValues, T>(
     if (values.dry_run) return dryRun({ recipe, settings, rows, evalRows, tokenizer, device: real }, out);
     const model = loadModel(folder);
     const built = await build({ ...settings, rows, evalRows, device: real, load: loadModel, planned: false });
-    const task = { label, model, chatTemplate: chatTemplate(), fingerprint: rows.fingerprint, ...built };
+    const task = {
+      ...{ label, model, chatTemplate: chatTemplate(), fingerprint: rows.fingerprint },
+      evalTasks: benchmarks && { tasks: benchmarks, tokenizer },
+      ...built,
+    };
     const observers = runOutputs({
       ...{ label, values, invocation: out.invocation, fingerprint: rows.fingerprint },
       ...{ device: real.description, origin: originOf(config.raw) },

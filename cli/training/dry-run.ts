@@ -53,7 +53,8 @@ const rehearsed = async (task: Task, values: TrainingValues, device: Device, out
     if (evalSource === undefined) return;
     const heaviest = largest(evalSource, evalSource.batchesPerEpoch);
     const span = { steps: 1, stepsPerEpoch: 1, reference };
-    await evaluator(values, { batchesPerEpoch: 1, at: () => heaviest }, span, device).run(weights, task.objective);
+    const once = { ...task, evalSource: { batchesPerEpoch: 1, at: () => heaviest }, evalTasks: undefined };
+    await evaluator(values, once, span, device)?.run(weights);
   });
   dispose(final);
   release();
@@ -64,7 +65,7 @@ const rehearsed = async (task: Task, values: TrainingValues, device: Device, out
     { what: "reference model", bytes: treeBytes(reference?.params) },
     {
       what: "reference delta",
-      bytes: refDelta ? treeBytes(refDelta) + treeBytes(optimizer.prepare(refDelta, state.key)) : 0,
+      bytes: refDelta ? treeBytes(optimizer.prepare(refDelta, state.key)) : 0,
     },
     { what: "reference weights", bytes: optimizer.usesAnchor ? treeBytes(params) : 0 },
     { what: "mask of the gradient", bytes: treeBytes(gradientMask) },

@@ -1,26 +1,37 @@
 import { evaluateOn } from "../../align/evaluate.js";
-import type { Objective } from "../../align/objective.js";
+import type { Metrics } from "../../align/metrics.js";
 import type { Weights } from "../../align/reference.js";
-import { type BatchSource, oneEpoch } from "../../align/source.js";
+import { oneEpoch } from "../../align/source.js";
 import { type Device, InputError } from "../../core/index.js";
+import { evaluateTasks, parseTasks, subject } from "../../lab/evaluate/index.js";
+import type { Task as BenchmarkTask } from "../../lab/evaluate/tasks.js";
 import type { Params } from "../../models/index.js";
+import { readYamlObject } from "../yaml.js";
 import type { TrainingValues } from "./check.js";
+import { type Task, withPlain } from "./task.js";
 
 /** Evaluation during training. */
 export interface Evaluator {
   /** After so many steps? 0: before the first. */
   readonly due: (step: number) => boolean;
-  /** `eval_loss`, `eval_rewards/margins`, … of weights over all rows, in file order; the weights stay as they are. */
-  readonly run: (params: Params, objective: Objective) => Promise<Readonly<Record<string, number>>>;
+  /**
+   * `eval_loss`, `eval_rewards/margins`, … of weights over all rows, in file order, and `eval_tasks/NAME` of benchmarks; the
+   * weights stay as they are.
+   */
+  readonly run: (params: Params) => Promise<Readonly<Record<string, number>>>;
 }
 
 type Strategy = NonNullable<TrainingValues["eval_strategy"]>;
 
 /** When to evaluate. Errors: InputError for keys that contradict each other. */
-export const evalStrategy = ({ eval_dataset, eval_strategy, eval_steps, eval_on_start }: TrainingValues): Strategy => {
-  const strategy = eval_strategy ?? (eval_dataset === undefined ? "no" : eval_steps === undefined ? "epoch" : "steps");
-  if (eval_dataset === undefined && (strategy !== "no" || eval_on_start))
-    throw new InputError(`${eval_on_start ? "eval_on_start" : `eval_strategy ${strategy}`} needs eval_dataset`);
+export const evalStrategy = (values: TrainingValues): Strategy => {
+  const { eval_dataset, eval_tasks, eval_strategy, eval_steps, eval_on_start } = values;
+  const nothing = eval_dataset === undefined && eval_tasks === undefined;
+  const strategy = eval_strategy ?? (nothing ? "no" : eval_steps === undefined ? "epoch" : "steps");
+  if (nothing && (strategy !== "no" || eval_on_start))
+    throw new InputError(
+      `${eval_on_start ? "eval_on_start" : `eval_strategy ${strategy}`} needs eval_dataset, or eval_tasks`,
+    );
   if (eval_steps !== undefined && strategy !== "steps")
     throw new InputError(`eval_steps does nothing with eval_strategy ${strategy}; make it steps, or leave it out`);
   return strategy;
@@ -43,16 +54,44 @@ export const isDue = (values: TrainingValues, { steps, stepsPerEpoch }: Span): E
   };
 };
 
-/** Evaluates on the batches of one epoch of `source`, as the keys ask. */
+/** The benchmarks that the keys name. Errors: InputError. */
+export const benchmarksOf = async ({
+  eval_tasks: path,
+}: TrainingValues): Promise<readonly BenchmarkTask[] | undefined> =>
+  path === undefined ? undefined : parseTasks(await readYamlObject(path), path);
+
+/** Evaluates on the rows and the benchmarks of a task, as the keys ask; undefined if it has neither. */
 export const evaluator = (
   values: TrainingValues,
-  source: BatchSource,
+  task: Task,
   { reference, ...span }: Span & { readonly reference?: Weights },
   device: Device,
-): Evaluator => ({
-  due: isDue(values, span),
-  run: async (params, objective) => {
-    const { loss, metrics } = await evaluateOn({ objective, params, batches: oneEpoch(source), reference }, device);
-    return Object.fromEntries(Object.entries({ loss, ...metrics }).map(([name, value]) => [`eval_${name}`, value]));
-  },
-});
+): Evaluator | undefined => {
+  const { objective, evalSource, evalTasks } = task;
+  if (evalSource === undefined && evalTasks === undefined) return undefined;
+  const onRows = async (params: Params): Promise<Metrics> => {
+    if (evalSource === undefined) return {};
+    const { loss, metrics } = await evaluateOn({ objective, params, batches: oneEpoch(evalSource), reference }, device);
+    return { loss, ...metrics };
+  };
+  const onTasks = async (params: Params): Promise<Metrics> => {
+    if (evalTasks === undefined) return {};
+    const { tasks, average } = await withPlain(task, params, (model) => {
+      const asked = subject(model, evalTasks.tokenizer, device);
+      return evaluateTasks(evalTasks.tasks, asked, { batchSize: values.per_device_eval_batch_size }).finally(
+        asked.free,
+      );
+    });
+    return Object.fromEntries([
+      ...tasks.map(({ name, scores }) => [`tasks/${name}`, scores.score]),
+      ["tasks/average", average],
+    ]);
+  };
+  return {
+    due: isDue(values, span),
+    run: async (params) => {
+      const found = { ...(await onRows(params)), ...(await onTasks(params)) };
+      return Object.fromEntries(Object.entries(found).map(([name, value]) => [`eval_${name}`, value]));
+    },
+  };
+};

@@ -9,7 +9,7 @@ import type { Output } from "../output.js";
 import { Stopped } from "../stopped.js";
 import type { TrainingValues } from "./check.js";
 import { checkpoints, type Resumed, resumedFrom, STATE } from "./checkpoints.js";
-import { type Evaluator, evaluator } from "./evaluation.js";
+import { evaluator } from "./evaluation.js";
 import { metricsFile } from "./metrics-file.js";
 import { type RunObserver, together } from "./observer.js";
 import { progressLine } from "./progress-line.js";
@@ -50,14 +50,14 @@ export const runTask = async (
   out: Output,
   observers: readonly RunObserver[] = [],
 ): Promise<void> => {
-  const { label, model, objective, source, reference, evalSource } = task;
+  const { label, model, source, reference } = task;
   const { output_dir: folder, save_steps } = values;
   const span = spanOf(task, values);
   const { steps } = span;
   const identity = identityOf({ ...values, device: device.name }, task.fingerprint);
   const resumed = await resumedFrom(values, identity, steps, out);
   const { options, release } = await trainOptions(task, values, device, out);
-  const evaluation: Evaluator | undefined = evalSource && evaluator(values, evalSource, { ...span, reference }, device);
+  const evaluation = evaluator(values, task, { ...span, reference }, device);
   out.start();
 
   const first = resumed?.step ?? 0;
@@ -70,7 +70,7 @@ export const runTask = async (
       await told.evaluation({
         step: at.step,
         epoch: at.step / span.stepsPerEpoch,
-        ...(await evaluation.run(at.params, objective)),
+        ...(await evaluation.run(at.params)),
       });
   };
   const save = async (params: Params, snapshot: Awaited<ReturnType<TrainStep["snapshot"]>>): Promise<string> => {

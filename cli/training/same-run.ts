@@ -12,7 +12,7 @@ export interface RunIdentity {
 /** Keys that say where to, or how much is told: a resumed run may change them. */
 const FREE: ReadonlySet<string> = new Set([
   ...["config", "json", "resume", "dry_run", "output_dir", "logging_steps", "save_steps", "save_total_limit"],
-  ...["eval_dataset", "eval_strategy", "eval_steps", "eval_on_start", "per_device_eval_batch_size"],
+  ...["eval_dataset", "eval_tasks", "eval_strategy", "eval_steps", "eval_on_start", "per_device_eval_batch_size"],
   "ref_log_probs_cache",
 ]);
 
@@ -26,7 +26,12 @@ const BENDING: Readonly<Record<string, string>> = {
 };
 
 /** Folders that are known by their content. */
-const MODELS = ["model_name_or_path", "ref_model_name_or_path", "base_model_name_or_path"] as const;
+const MODELS = [
+  "model_name_or_path",
+  "ref_model_name_or_path",
+  "base_model_name_or_path",
+  "adapter_name_or_path",
+] as const;
 /** Known by its rows. */
 const DATA = "dataset_name";
 const FOUND: ReadonlySet<string> = new Set([...MODELS, DATA]);

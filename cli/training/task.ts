@@ -6,7 +6,8 @@ import type { Weights } from "../../align/reference.js";
 import { type BatchSource, stepsOf } from "../../align/source.js";
 import type { TrainOptions } from "../../align/train.js";
 import { type Device, dispose, evaluate, key, read } from "../../core/index.js";
-import { loadModel, type Model, type Params } from "../../models/index.js";
+import type { Task as BenchmarkTask } from "../../lab/evaluate/tasks.js";
+import { loadModel, type Model, type Params, type Tokenizer } from "../../models/index.js";
 import { absorbed } from "../../optim/index.js";
 import type { Output } from "../output.js";
 import { optimizerSettings, type TrainingValues } from "./check.js";
@@ -19,6 +20,8 @@ export interface Task {
   readonly source: BatchSource;
   /** What to evaluate on during training. */
   readonly evalSource?: BatchSource;
+  /** Benchmarks to score during training, and what their prompts are tokenized with. */
+  readonly evalTasks?: { readonly tasks: readonly BenchmarkTask[]; readonly tokenizer: Tokenizer };
   /** Of the model that is saved, if it is not that of the folder it comes from. */
   readonly chatTemplate?: string;
   /** A digest of the rows that are trained on. */

@@ -129,8 +129,9 @@ export interface LossRow {
 
 /** Table 2: other losses, and DPO beside them from Table 1. Empty where no other loss was run. */
 export const lossTableOf = (all: readonly Found[], world: string, losses: readonly string[]): LossRow[] => {
+  const compared = COMPARED.filter((line) => select(all, { section: "methods", world, line }).length > 0);
   const rowsOf = (loss: string, places: (method: MethodName) => (Place | undefined)[]): LossRow[] =>
-    COMPARED.map((method) => ({
+    compared.map((method) => ({
       loss,
       method,
       places: places(method),
