@@ -120,6 +120,7 @@ export const options = {
   momentum: number({ from: 0, below: 1 }, "sgd: decay of the gathered gradient; default 0"),
   alpha: number({ from: 0, to: 1 }, "merging: weight of the reference delta; default 0"),
   reserve_p: number({ from: 0, to: 1 }, "merging, childtuning: share of elements kept; merging's default 1"),
+  lr_by_reserve: flag("onties: learning rate times p^−1/2, as much as keeping a share p shortens its step", false),
   online_step: integer({ from: 1 }, "merging: merge every K-th step; default 1"),
   rescale: onOff(choice(["none", "l1"], "merging, official: keep the update's L1 norm; default none", undefined), {
     on: "l1",

@@ -22,6 +22,7 @@ const training = [
   "group_by_length",
   "seed",
   "optim",
+  "lr_by_reserve",
   "base_optim",
   "momentum",
   "fisher_batches",

@@ -28,7 +28,8 @@ const steps = async (name: string, keys: Readonly<Record<string, unknown>>) => {
   );
   const { stderr } = await succeeds([...usual, "--config", `${out}.yaml`, "--output_dir", out]);
   const lines = readFileSync(join(out, "metrics.jsonl"), "utf8").trimEnd().split("\n");
-  return { losses: lines.map((line) => (JSON.parse(line) as { loss: number }).loss), stderr };
+  const records = lines.map((line) => JSON.parse(line) as { loss: number; learning_rate: number });
+  return { losses: records.map(({ loss }) => loss), rate: records[0].learning_rate, stderr };
 };
 
 const merging = { base_model_name_or_path: policy, alpha: 0.05, reserve_p: 0.5 };
@@ -37,7 +38,7 @@ const KEYS: Readonly<Record<(typeof OPTIMIZER_NAMES)[number], Readonly<Record<st
   sgd: { momentum: 0.5 },
   lion: { adam_beta2: 0.9 },
   ondare: { ...merging, compensated: true },
-  onties: { ...merging, merge_preset: "official", rescale: "l1", optim_state_dtype: "bf16" },
+  onties: { ...merging, merge_preset: "official", rescale: "l1", optim_state_dtype: "bf16", lr_by_reserve: true },
   ondare_ties: { ...merging, base_optim: "lion" },
   onmagnitude: { ...merging, base_optim: "sgd", momentum: 0.5, online_step: 2 },
   childtuning_f: { reserve_p: 0.5, adam_epsilon: 1e-6 },
@@ -53,6 +54,7 @@ for (const optim of OPTIMIZER_NAMES)
     assert.ok(own.losses.every(Number.isFinite));
     assert.ok(Math.abs(own.losses[0] - plain.losses[0]) < 1e-4, "the first loss is that of the starting weights");
     if (optim !== "adamw") assert.ok(Math.abs(own.losses[2] - plain.losses[2]) > 1e-6, `${own.losses} as with AdamW`);
+    assert.equal(own.rate, optim === "onties" ? 1e-3 / Math.sqrt(merging.reserve_p) : 1e-3);
     if (optim === "childtuning_d") assert.match(own.stderr, /dpo: Fisher information from 2 batches/);
   });
 
@@ -75,6 +77,7 @@ refused("optimizers with keys that mean nothing to them, or without those they n
   [[...calls.sft, "--optim", "lion", "--adam_epsilon", "1e-8"], /optim "lion": adam_epsilon has no meaning there/],
   [[...calls.dpo, "--optim", "sgd", "--base_optim", "lion"], /base_optim has no meaning there/],
   [[...calls.dpo, "--ema_coefficient", "0.1"], /optim "adamw": ema_coefficient .* it belongs to ema/],
+  [[...calls.dpo, "--lr_by_reserve"], /lr_by_reserve belongs to optim onties .*; optim is adamw, leave/],
   [[...calls.dpo, "--fisher_batches", "2"], /optim adamw: fisher_batches .* it belongs to childtuning_d/],
   [[...calls.dpo, "--optim", "childtuning_d"], /optim "childtuning_d" needs reserve_p/],
   [[...calls.dpo, "--momentum", "1"], /--momentum is "1"; it must be a number in \[0, 1\)/],

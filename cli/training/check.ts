@@ -29,6 +29,10 @@ export const checkTogether = (values: TrainingValues, out: Output): void => {
   const idle = idleKeys(values).filter((key) => values[key] !== undefined);
   if (idle.length > 0)
     out.note(`note: ${idle.join(", ")} ${idle.length > 1 ? "do" : "does"} nothing with optim ${optim}`);
+  if (values.lr_by_reserve && (optim !== "onties" || values.reserve_p === 0))
+    throw new InputError(
+      `lr_by_reserve belongs to optim onties with reserve_p above 0; optim is ${optim}, leave lr_by_reserve out`,
+    );
   if (values.fisher_batches !== undefined && optim !== "childtuning_d")
     throw new InputError(`optim ${optim}: fisher_batches has no meaning there; it belongs to childtuning_d`);
   trainingOptimizer(optimizerSettings(values));
@@ -43,6 +47,13 @@ export const checkTogether = (values: TrainingValues, out: Output): void => {
     throw new InputError(`output_dir: ${taken} is a folder, and a file of that name is to be written; choose another`);
   checkUnused(values);
 };
+
+/**
+ * The peak learning rate, on request scaled for OnTIES: of Adam's steps, whose elements are alike in size, the share p that is
+ * kept is p^1/2 as long.
+ */
+export const peakLearningRate = ({ learning_rate, lr_by_reserve, reserve_p = 1 }: TrainingValues): number =>
+  lr_by_reserve ? learning_rate / Math.sqrt(reserve_p) : learning_rate;
 
 /** Files whose places must not be taken by folders. */
 const written = [

@@ -10,7 +10,7 @@ import type { Task as BenchmarkTask } from "../../lab/evaluate/tasks.js";
 import { loadModel, type Model, type Params, type Tokenizer } from "../../models/index.js";
 import { absorbed } from "../../optim/index.js";
 import type { Output } from "../output.js";
-import { optimizerSettings, type TrainingValues } from "./check.js";
+import { optimizerSettings, peakLearningRate, type TrainingValues } from "./check.js";
 
 /** What differs between the training commands. */
 export interface Task {
@@ -82,7 +82,7 @@ export const trainOptions = async (
       params: model.params,
       optimizer,
       steps,
-      learningRate: values.learning_rate,
+      learningRate: peakLearningRate(values),
       scheduler: values.lr_scheduler_type,
       warmupSteps: values.warmup_steps,
       accumulation: values.gradient_accumulation_steps,
