@@ -26,8 +26,7 @@ export interface AlignSetting extends Omit<Schedule, "learningRate"> {
 /**
  * The two worlds. Light: instruction tuning moves little (rms τ is 2.5 % of rms θ) and leaves skill to be gained.
  * Converged: it moves much (16 %), and the skills are learned.
- * A base warm-up of 50 steps is the harsh one: some seeds learn a skill late (reversal, sums), which is what leaves the light
- * world its τ and its room. With 150 nearly all skills are perfect after SFT, and there is less of a tax to see.
+ * Which of reversal and two-digit sums a base model learns in time depends on the seed; skill after SFT varies with that.
  */
 export const WORLDS = {
   light: {
