@@ -167,12 +167,14 @@ check("a length that leaves some rows no completion: loss and metrics are TRL's"
     assert.ok(Math.abs(value - shortened[name as keyof typeof shortened]) <= 1e-4, `${name}: ${value}`);
 });
 
-/** The oracle takes seconds a step here, and has its say on loss and gradients above; the fast devices walk the path. */
+/** The oracle takes seconds a step here, and has its say on loss and gradients above; cpu walks the whole path, webgpu its start. */
+const START = 4;
 for (const run of trl.runs)
   check(
-    `the ${run.steps}-step ${run.optimizer} run of ${run.loss_type}: each loss is TRL's`,
+    `the ${run.steps}-step ${run.optimizer} run of ${run.loss_type}: each loss is TRL's, on webgpu the first ${START}`,
     async (device) => {
-      const { betas, eps, weight_decay: weightDecay, batch: batchSize, steps, loss_type: lossType } = run;
+      const { betas, eps, weight_decay: weightDecay, batch: batchSize, loss_type: lossType } = run;
+      const steps = device.name === "webgpu" ? START : run.steps;
       let [lossOff, normOff, othersOff] = [0, 0, 0];
       const options = {
         objective: preferenceObjective(policy.config, { lossType, beta: trl.beta, tokenMetrics: false }),
