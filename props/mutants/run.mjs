@@ -18,7 +18,7 @@ const REQUIRED = 0.95;
 const PATIENCE = 15_000;
 const subjects = ["optim", "align"]
   .flatMap((folder) => filesUnder(folder, ".ts"))
-  .filter((file) => !file.endsWith("/index.ts") && /^optim|loss|objective|log-probs|metrics/.test(file));
+  .filter((file) => !file.endsWith("/index.ts") && /^optim|loss|kto\.|objective|log-probs|metrics/.test(file));
 /** Law files that speak of the subjects; those of the command line see the built package, which has no mutants. */
 const lawFiles = filesUnder("props", ".test.ts").filter(
   (file) => /^props\/(optim|losses|evaluate|merge)/.test(file) && !/-(cli|refusals)\b/.test(file),
