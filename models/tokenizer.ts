@@ -31,6 +31,18 @@ export interface LoadTokenizerOptions {
   readonly chatTemplate?: { readonly text: string; readonly path: string };
 }
 
+/** Ids from here on are a mistake: the largest vocabularies are a sixtieth of it, and tables of all ids are walked. */
+const FARTHEST = 2 ** 24;
+
+/** Errors: InputError naming the first id that no vocabulary reaches. */
+const checkReach = (path: string, { model, added_tokens: added }: JsonObject): void => {
+  const vocabulary = isObject(model) && isObject(model.vocab) ? Object.values(model.vocab) : [];
+  const ids = [...vocabulary, ...(Array.isArray(added) ? added.filter(isObject).map(({ id }) => id) : [])];
+  const wrong = ids.find((id) => typeof id === "number" && id >= FARTHEST);
+  if (wrong !== undefined)
+    throw new InputError(`${path}: has a token with id ${show(wrong)}; ids end before ${FARTHEST}`);
+};
+
 /**
  * Loads `tokenizer.json`, `tokenizer_config.json` (optional) and the chat template: `chat_template.jinja`, else the
  * config's `chat_template` (a text, or a list of named ones of which "default" is taken).
@@ -42,6 +54,7 @@ export const loadTokenizer = (folder: string, options: LoadTokenizerOptions = {}
   const definition = readJsonObject(path);
   const configPath = join(folder, "tokenizer_config.json");
   const config = fileExists(configPath) ? readJsonObject(configPath) : {};
+  checkReach(path, definition);
   const inner = build(path, definition, config);
   const vocabulary = inner.get_vocab();
 

@@ -156,6 +156,22 @@ test("what cannot be used is refused with one line", () => {
   refused(() => variant({}, "{% if %}"), /chat_template.jinja: chat template does not parse/);
 });
 
+test("an id that no vocabulary reaches is refused at once", () => {
+  const far = mkdtempSync(join(tmpdir(), "taugrad-tokenizer-"));
+  const definition = JSON.parse(readFileSync(goldenPath("preferences", "policy", "tokenizer.json"), "utf8"));
+  const [first] = Object.keys(definition.model.vocab);
+  const path = join(far, "tokenizer.json");
+  const write = (id: number) => {
+    definition.model.vocab[first] = id;
+    writeFileSync(path, JSON.stringify(definition));
+  };
+  write(1e9);
+  refused(() => loadTokenizer(far), /has a token with id 1000000000; ids end before 16777216/);
+  write(definition.model.vocab[Object.keys(definition.model.vocab)[1]]);
+  loadTokenizer(far);
+  rmSync(far, { recursive: true });
+});
+
 test("a template's own refusal, and a missing one, are said in one line", () => {
   refused(
     () => variant({}, "{{ raise_exception('roles must\\nalternate') }}").renderChat([]),
