@@ -52,6 +52,17 @@ const full: Size = {
   },
 };
 
+const NO_ANALYSES: Size["analyses"] = {
+  world: "light",
+  learningRate: 1e-4,
+  reserveRates: [],
+  alphas: [],
+  gaps: [],
+  klBetas: [],
+  losses: [],
+  lossRates: [],
+};
+
 /** One small world, three rates, one variant of each method: what five minutes are enough for. */
 const quick: Size = {
   name: "quick",
@@ -70,16 +81,7 @@ const quick: Size = {
   drifts: [0.3],
   alignment: { ...ALIGNMENT, batch: 8 },
   exam: { perKind: 24, heldOut: 64 },
-  analyses: {
-    world: "light",
-    learningRate: 1e-4,
-    reserveRates: [],
-    alphas: [],
-    gaps: [],
-    klBetas: [],
-    losses: [],
-    lossRates: [],
-  },
+  analyses: NO_ANALYSES,
 };
 
 /** Everything in miniature: it shows that the lab runs here, and its numbers mean nothing. */
@@ -97,16 +99,7 @@ const smoke: Size = {
   drifts: [],
   alignment: { pairs: 16, steps: 2, batch: 4, warmup: 1 },
   exam: { perKind: 2, heldOut: 8 },
-  analyses: {
-    world: "light",
-    learningRate: 1e-4,
-    reserveRates: [],
-    alphas: [],
-    gaps: [],
-    klBetas: [],
-    losses: [],
-    lossRates: [],
-  },
+  analyses: NO_ANALYSES,
 };
 
 export const SIZES = { full, quick, smoke } as const;
