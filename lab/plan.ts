@@ -1,4 +1,3 @@
-import { PAIR_LOSS_TYPES } from "../align/losses.js";
 import type { OptimizerSettings } from "../align/optimizer.js";
 import { type BaseJob, idOf, type Job, parentOf, type SftJob, type Training } from "./jobs/job.js";
 import { alignJob, METHOD_NAMES, type MethodName, methodJob, plainTraining, trainingOf, varied } from "./methods.js";
@@ -68,17 +67,26 @@ const analysisPoints = ({ analyses, alignment, methods }: Size): Point[] => {
   const fixed = () => rate;
   // K = 1 is no setting, so that the run is Table 1's.
   const every = (K: number) => (K === 1 ? {} : { onlineStep: K });
-  const alpha = trainingOf("ondare_official").optimizer.alpha ?? 0;
+  const { alpha = 0, reserveP = 1 } = trainingOf("ondare_official").optimizer;
   const compared = COMPARED.filter((name) => methods === "all" || methods.includes(name));
   return [
-    ...sweep(ONLINE, "p", "lr fixed", reserveRates, (reserveP) => ({ reserveP }), fixed),
-    // OnDARE's 1/p rescales already.
+    // OnDARE's 1/p makes up for what is dropped: α follows p, or else the drift A = Tα/p would grow to hundreds of τ.
+    ...sweep(
+      ["ondare_official"],
+      "p",
+      "A fixed",
+      reserveRates,
+      (p) => ({ reserveP: p, alpha: (alpha / reserveP) * p }),
+      fixed,
+    ),
+    ...sweep(ONLINE, "p", "α fixed", reserveRates, (p) => ({ reserveP: p }), fixed),
+    // OnTIES has no such factor, but its learning rate may grow.
     ...sweep(
       ["onties_official"],
       "p",
       "lr · p^−½",
       reserveRates,
-      (reserveP) => ({ reserveP }),
+      (p) => ({ reserveP: p }),
       (p) => rate / Math.sqrt(p),
     ),
     ...sweep(ONLINE, "alpha", "", alphas, (x) => ({ alpha: x }), fixed),
@@ -90,7 +98,7 @@ const analysisPoints = ({ analyses, alignment, methods }: Size): Point[] => {
         return { section: "beta", line: name, x: beta, training, learningRate: rate };
       }),
     ),
-    ...PAIR_LOSS_TYPES.filter((loss) => analyses.losses.includes(loss)).flatMap((loss) =>
+    ...analyses.losses.flatMap((loss) =>
       compared.flatMap((name) =>
         analyses.lossRates.map(
           (x): Point => ({

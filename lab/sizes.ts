@@ -1,4 +1,4 @@
-import type { ExamSetting } from "./jobs/job.js";
+import type { ExamSetting, Loss } from "./jobs/job.js";
 import type { MethodName } from "./methods.js";
 import { ALIGNMENT, type AlignSetting, WORLDS, type World } from "./world/settings.js";
 
@@ -11,8 +11,8 @@ export interface Analyses {
   readonly alphas: readonly number[];
   readonly gaps: readonly number[];
   readonly klBetas: readonly number[];
-  /** Table 2: other losses, and the learning rates they are run at. A loss that this build does not have is left out. */
-  readonly losses: readonly string[];
+  /** Table 2: other losses, and the learning rates they are run at. */
+  readonly losses: readonly Loss[];
   readonly lossRates: readonly number[];
 }
 
@@ -43,11 +43,11 @@ const full: Size = {
   analyses: {
     world: "light",
     learningRate: 7e-5,
-    reserveRates: [1, 0.3, 0.01, 3e-4],
-    alphas: [1e-4, 1e-3, 3e-3, 1e-2, 3e-2],
+    reserveRates: [1, 0.3, 0.1, 0.01, 1e-3, 3e-4],
+    alphas: [1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1],
     gaps: [1, 10, 100],
     klBetas: [0.03, 0.1, 0.3, 1],
-    losses: ["ipo", "kto_pair"],
+    losses: ["ipo", "kto"],
     lossRates: [3e-5, 7e-5],
   },
 };

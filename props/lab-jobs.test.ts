@@ -47,6 +47,19 @@ test("lab: jobs are listed once, parents first", () => {
   assert.deepEqual(new Set(full.map(({ job }) => idOf(job))).size < full.length, true, "analyses share Table 1's runs");
 });
 
+test("lab: along p OnDARE's drift A = Tα/p stays Table 1's where it is said to, and grows where α stays", () => {
+  const { alpha = 0, reserveP = 1 } = trainingOf("ondare_official").optimizer;
+  const drifts = (line: string) =>
+    full
+      .filter((run) => run.section === "p" && run.line === line)
+      .map(({ job }) => ("training" in job ? job.training.optimizer : {}))
+      .map((optimizer) => (optimizer.alpha ?? 0) / (optimizer.reserveP ?? 1));
+  const [still, growing] = [drifts("ondare_official A fixed"), drifts("ondare_official α fixed")];
+  assert.ok(still.length === growing.length && still.length > 9);
+  for (const drift of still) assert.ok(Math.abs(drift - alpha / reserveP) < 1e-12, String(drift));
+  assert.ok(Math.max(...growing) > 100 * Math.min(...growing));
+});
+
 /** The same value with the keys of its objects in another order. */
 const turned = (value: unknown): unknown =>
   typeof value !== "object" || value === null
@@ -114,13 +127,13 @@ test("lab: a queue does every job once, after its parent, on all workers, and go
   await runQueue(budgetOf(some, cache), []);
 });
 
-/** A lab that takes a second. */
+/** A lab that takes a second; KTO is the one loss that brings its own batches. */
 const tiny: Size = {
   ...SIZES.smoke,
   seeds: [3],
   methods: ["adamw"],
   drifts: [],
-  analyses: { ...SIZES.smoke.analyses, reserveRates: [] },
+  analyses: { ...SIZES.smoke.analyses, losses: ["kto"], lossRates: [1e-4] },
 };
 
 const folders: string[] = [];
@@ -155,7 +168,7 @@ test("lab: cut off and resumed, it ends in the same bytes; what is done is not d
   );
   writeFileSync(join(cut, "cache", "half-written.json.1-0.tmp"), "{");
   await runLab({ size: tiny, folder: cut, processes: 1, openWorker: (cache) => failing(cache, 10) });
-  assert.deepEqual(kinds, ["base", "sft", "align", "align"]);
+  assert.deepEqual(kinds, ["base", "sft", "align", "align", "align"]);
   assert.deepEqual(bytes(cut), bytes(whole));
   const files = (folder: string) => readdirSync(join(folder, "cache")).sort();
   assert.deepEqual(files(cut), files(whole));

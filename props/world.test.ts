@@ -1,11 +1,13 @@
 /** The lab's world: its text can be read back, its splits are apart, its mix is the stated one. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import type { TrainingBatch } from "../align/source.js";
 import { type Batch, baseBatch, pairBatch, sftBatch, toBatch } from "../lab/world/batch.js";
 import { baseRows, evaluationPrompts, preferencePairs, ROW_LENGTH, type Row, sftRows } from "../lab/world/documents.js";
 import { draws } from "../lab/world/draws.js";
 import { ANSWER_TOKENS } from "../lab/world/score.js";
 import { KINDS, type Kind, listTasks, SKILLS, type Skill, type Split, taskOf } from "../lab/world/skills.js";
+import { trainingAnswers, trainingPairs } from "../lab/world/stages.js";
 import { isStyled, styled } from "../lab/world/style.js";
 import { BOS, decode, PAD } from "../lab/world/vocabulary.js";
 import { law, near, SPLITS, seeds, tasks } from "./world.js";
@@ -137,6 +139,33 @@ law(
   },
   20,
   seeds,
+);
+
+law(
+  "world: KTO learns from the same pairs in the same order, and meets each prompt once more with its neighbour's answer",
+  (seed, batch) => {
+    const setting = { pairs: 4 * batch, steps: 3, batch, warmup: 0 };
+    const textsOf = ({ ids, rows, length }: TrainingBatch): string[] =>
+      Array.from({ length: rows }, (_, b) => decode(ids.slice(b * length, (b + 1) * length)).replace(/(<pad>)+$/, ""));
+    const pairs = trainingPairs(seed, setting);
+    trainingAnswers(seed, setting).forEach((answers, step) => {
+      const texts = textsOf(answers);
+      const [own, met] = [texts.slice(0, 2 * batch), texts.slice(2 * batch)];
+      assert.deepEqual(own, textsOf(pairs[step]));
+      assert.deepEqual(
+        [...(answers.desirable ?? [])],
+        own.map((_, i) => Number(i < batch)),
+      );
+      const [prompts, said] = [0, 1].map((part) => own.map((text) => text.split("<a>")[part]));
+      assert.deepEqual(
+        met,
+        prompts.map((prompt, i) => `${prompt}<a>${said[(i + own.length - 1) % own.length]}`),
+      );
+    });
+  },
+  20,
+  seeds,
+  fc.integer({ min: 1, max: 6 }),
 );
 
 law(

@@ -135,7 +135,7 @@ const questions: readonly Question[] = [
     claim: "OnDARE keeps its reward at a reserve rate of .01.",
     measure: () => `style rate at p ${SMALL_P} − at p 1, plus ${MARGIN}`,
     interval: ({ all, world }) => {
-      const runs = select(all, { section: "p", world, line: "ondare_official lr fixed" });
+      const runs = select(all, { section: "p", world, line: "ondare_official A fixed" });
       return between(runsAt(runs, SMALL_P), runsAt(runs, 1), style, MARGIN);
     },
   },
@@ -145,7 +145,7 @@ const questions: readonly Question[] = [
     measure: () => `style rate at p ${SMALL_P}: OnDARE − OnTIES`,
     interval: ({ all, world }) => {
       const at = (line: string) => runsAt(select(all, { section: "p", world, line }), SMALL_P);
-      return between(at("ondare_official lr fixed"), at("onties_official lr fixed"), style);
+      return between(at("ondare_official A fixed"), at("onties_official α fixed"), style);
     },
   },
   {

@@ -49,6 +49,12 @@ export const rowOf = (runs: readonly Found[]): Row => {
   };
 };
 
+/** A method's mean test numbers at each learning rate, ascending. */
+export const rowsByRate = (all: readonly Found[], world: string, method: string): (readonly [number, Row])[] => {
+  const runs = select(all, { section: "methods", world, line: method });
+  return placesOf(runs).map((x) => [x, rowOf(runs.filter((run) => run.x === x))]);
+};
+
 /**
  * The learning rate that validation selects: most skill among those whose style rate reaches the main one, means over seeds;
  * where none does, the one with most style.

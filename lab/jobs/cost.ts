@@ -21,7 +21,9 @@ export const costOf = (job: Job): number => {
     }
     case "align": {
       const { steps, batch } = sftOf(job).alignment;
-      return SECONDS.program + 2 * steps * batch * SECONDS.trained + examCost(job);
+      // KTO also reads mismatched answers, and asks the tuned model about all.
+      const read = job.training.loss === "kto" ? 6 * steps * batch * SECONDS.read : 0;
+      return SECONDS.program + 2 * steps * batch * SECONDS.trained + read + examCost(job);
     }
     default:
       return SECONDS.program + examCost(job);

@@ -11,10 +11,13 @@ export interface ExamSetting {
   readonly heldOut: number;
 }
 
+/** A loss on pairs, or KTO on their answers one by one. */
+export type Loss = PairLossType | "kto";
+
 /** How an alignment learns, but for its learning rate. */
 export interface Training {
   readonly optimizer: OptimizerSettings;
-  readonly loss: PairLossType;
+  readonly loss: Loss;
   readonly beta: number;
   /** Train a low-rank adapter. */
   readonly lora?: LoraOptions;

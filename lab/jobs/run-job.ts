@@ -1,6 +1,7 @@
 import { adapterTraining } from "../../align/adapter.js";
 import { fisherMask } from "../../align/fisher.js";
-import { preferenceObjective } from "../../align/objective.js";
+import { ktoObjective } from "../../align/kto.js";
+import { type Objective, preferenceObjective } from "../../align/objective.js";
 import { referenceDelta, trainingOptimizer } from "../../align/optimizer.js";
 import type { TrainStep } from "../../align/train.js";
 import {
@@ -23,9 +24,9 @@ import {
 import type { Params } from "../../models/index.js";
 import { mergeTensors } from "../../optim/offline/index.js";
 import { config, freshParams } from "../world/model.js";
-import { type OnStep, referenced, runStage, trainBase, trainSft } from "../world/stages.js";
+import { type OnStep, referenced, runStage, trainBase, trainingAnswers, trainSft } from "../world/stages.js";
 import { batchesOf, type Desk, joined, weightsLike } from "./desk.js";
-import type { AlignJob, BaseJob, DriftJob, Job, MergeJob, SftJob } from "./job.js";
+import type { AlignJob, BaseJob, DriftJob, Job, MergeJob, SftJob, Training } from "./job.js";
 import { seedOf, sftOf } from "./job.js";
 import type { CurvePoint, Outcome } from "./outcome.js";
 
@@ -37,6 +38,11 @@ interface Done {
   /** What later jobs need; on the device, freed once it is stored. */
   readonly tensors?: Tree;
 }
+
+const objectiveOf = ({ loss, beta }: Training): Objective =>
+  loss === "kto"
+    ? ktoObjective(config, { beta, tokenMetrics: false })
+    : preferenceObjective(config, { beta, lossType: loss, tokenMetrics: false });
 
 /** Keeps the logged numbers, and lets the process hear its parent now and then. */
 const curved = (steps: number, onShare: OnShare): { curve: CurvePoint[]; onStep: OnStep } => {
@@ -87,11 +93,13 @@ const doAlign = async (job: AlignJob, desk: Desk, onShare: OnShare): Promise<Don
   const { device } = desk;
   const { training, learningRate, of } = job;
   const ground = desk.ground(of);
-  const { batches, sft, base } = ground;
+  const { sft, base } = ground;
   const seed = seedOf(job);
+  const batches =
+    training.loss === "kto" ? await referenced(sft, trainingAnswers(seed, of.alignment), device) : ground.batches;
   const { curve, onStep } = curved(of.alignment.steps, onShare);
   const optimizer = trainingOptimizer(training.optimizer);
-  const objective = preferenceObjective(config, { beta: training.beta, lossType: training.loss, tokenMetrics: false });
+  const objective = objectiveOf(training);
   const schedule = { ...of.alignment, learningRate };
   const owned: Tree[] = [];
   const own = <T extends Tree>(tree: T): T => {

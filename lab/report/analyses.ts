@@ -3,7 +3,7 @@ import { type Found, linesOf, placesOf, select } from "../analysis/results.js";
 import type { Section } from "../plan.js";
 import type { Document } from "./document.js";
 import { percent } from "./numbers.js";
-import { type Axis, chart, decades, type Series, short } from "./svg.js";
+import { type Axis, acrossSeeds, chart, decades, type Series, short } from "./svg.js";
 
 interface Analysis {
   readonly section: Section;
@@ -28,7 +28,7 @@ const ANALYSES: readonly Analysis[] = [
     section: "p",
     title: "Reserve rate p",
     about:
-      "What is kept of update and τ, with the learning rate fixed; for OnTIES, which does not rescale, also growing as p^−½.",
+      "What is kept of update and τ. OnDARE divides by p, so with α fixed its drift A = Tα/p grows beyond all bounds: with A fixed, α shrinks with p. OnTIES does not divide; its learning rate may grow as p^−½ instead.",
     axis: "p",
     place: itself,
   },
@@ -56,7 +56,7 @@ const ANALYSES: readonly Analysis[] = [
   },
 ];
 
-/** "ondare_official lr fixed" → "OnDARE lr fixed". */
+/** "ondare_official α fixed" → "OnDARE α fixed". */
 const named = (line: string): string =>
   line.replace("ondare_official", "OnDARE").replace("onties_official", "OnTIES").replace("adamw", "AdamW").trim();
 
@@ -66,17 +66,17 @@ const seriesOf = (
   of: (run: Found) => number,
   document: Document,
 ): Series[] =>
-  linesOf(runs).map((line) => {
+  linesOf(runs).map((line, i, lines) => {
     const own = runs.filter((run) => run.line === line);
-    const isSecond = /p\^|Tα/.test(line);
+    const method = line.split(" ")[0];
     return {
       label: named(line),
       color: line.startsWith("ondare") ? 1 : line.startsWith("onties") ? 2 : 0,
-      dashed: isSecond,
+      dashed: lines.findIndex((other) => other.startsWith(method)) < i, // a method's second line
       points: placesOf(own).map((x) => {
-        const y = mean(own.filter((run) => run.x === x).map(of));
+        const seeds = acrossSeeds(own.filter((run) => run.x === x).map(of));
         const at = analysis.place(x, document, line);
-        return { x: at, y, title: `${named(line)}, ${analysis.axis} ${short(at)}: ${percent(y)} %` };
+        return { x: at, ...seeds, title: `${named(line)}, ${analysis.axis} ${short(at)}: ${percent(seeds.y)} %` };
       }),
     };
   });
@@ -95,10 +95,36 @@ const drawn = (analysis: Analysis, document: Document): string => {
   const places = runs.map((run) => analysis.place(run.x, document, run.line));
   const [low, high] = [Math.min(...places) / 1.3, Math.max(...places) * 1.3];
   const x: Axis = { label: analysis.axis, from: low, to: high, ticks: decades(low, high), log: true };
+  // What the lines are to be held against, from one end of the drawing to the other.
+  const { world, learningRate } = document.size.analyses;
+  const level = (label: string, color: number, there: readonly Found[], of: (run: Found) => number): Series[] =>
+    there.length === 0
+      ? []
+      : [
+          {
+            label,
+            color,
+            dashed: true,
+            only: "line",
+            points: [low, high].map((at) => ({ x: at, y: mean(there.map(of)) })),
+          },
+        ];
+  const adamw = select(document.runs, { section: "methods", world, line: "adamw", x: learningRate });
+  const sft = select(document.runs, { section: "sft", world });
   const marks = analysis.mark !== undefined && analysis.mark.x > low && analysis.mark.x < high ? [analysis.mark] : [];
   const panel = (title: string, of: (run: Found) => number) =>
-    chart({ title, x, y: shareAxis, marks, series: seriesOf(runs, analysis, of, document) });
-  return `<h3>${analysis.title}</h3><p class="soft">${analysis.about}</p><div class="charts">
+    chart({
+      title,
+      x,
+      y: shareAxis,
+      marks,
+      series: [
+        ...(runs.some(({ line }) => line === "adamw") ? [] : level("AdamW", 0, adamw, of)),
+        ...level("SFT", 6, sft, of),
+        ...seriesOf(runs, analysis, of, document),
+      ],
+    });
+  return `<h3>${analysis.title}</h3><p class="soft">${analysis.about}</p><div class="charts wide">
 ${panel("Style", ({ measures }) => measures.test.style)}${panel("Skill", ({ measures }) => measures.test.average)}</div>`;
 };
 
@@ -107,6 +133,6 @@ export const analysisSection = (document: Document): string => {
   const parts = ANALYSES.map((analysis) => drawn(analysis, document)).join("");
   if (parts === "") return "";
   const { world, learningRate } = document.size.analyses;
-  return `<h2>Analyses</h2>
-<p class="soft">The ${world} world at learning rate ${short(learningRate)}, presets official, mean over seeds.</p>${parts}`;
+  return `<h2 id="analyses">Analyses</h2>
+<p class="soft">The ${world} world at learning rate ${short(learningRate)}, presets official, mean over seeds; bars reach from the lowest to the highest.</p>${parts}`;
 };

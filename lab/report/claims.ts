@@ -1,5 +1,6 @@
 import type { Claim } from "../analysis/claims.js";
 import type { Document } from "./document.js";
+import { gauge } from "./forest.js";
 import { points } from "./numbers.js";
 import { escaped } from "./svg.js";
 
@@ -23,7 +24,7 @@ const asked = ({
   interval,
   id,
 }: Claim): string => `<div data-claim="${id}" data-world="${world}">
-<span class="verdict ${CLASS[verdict]}">${ICON[verdict]} ${verdict}</span>${interval === undefined ? "" : ` <span class="interval">${points(interval)} points</span>`}<br>
+<span class="verdict ${CLASS[verdict]}">${ICON[verdict]} ${verdict}</span>${interval === undefined ? "<br>" : ` <span class="interval">${points(interval)} points</span>${gauge(interval, CLASS[verdict])}`}
 <small>${interval === undefined ? "" : `${escaped(world)} world; `}${escaped(measure)}</small></div>`;
 
 /** A claim with what every world says of it. */
@@ -34,7 +35,7 @@ const card = (claims: readonly Claim[]): string =>
 export const claimsSection = ({ claims }: Document): string => {
   const ids = [...new Set(claims.map(({ id }) => id))];
   return `
-<h2>What the paper says, and what the runs say</h2>
+<h2 id="claims">What the paper says, and what the runs say</h2>
 <p class="soft">A claim is put as a number that is positive if it holds. It replicates if the whole interval is above zero, it does
 not if the whole interval is below, else it is undecided: with so few seeds, small effects stay so.</p>
 <ul class="claims">${ids.map((id) => card(claims.filter((claim) => claim.id === id))).join("\n")}</ul>`;

@@ -36,7 +36,7 @@ export const curvesSection = (document: Document): string => {
   const { rates } = document.size;
   const ends = [...new Set([rates[0], rates[rates.length - 1]])];
   const charts = Object.keys(document.worlds).flatMap((world) => ends.map((x) => curvesOf(document, world, x)));
-  return `<h2>Learning curves</h2>
+  return `<h2 id="curves">Learning curves</h2>
 <p class="soft">β times the log-ratio of chosen over rejected, mean over the last ten steps and over seeds. Margins grow on long after
 the answers have turned: accuracy is 1, and they overshoot.</p><div class="charts">${charts.join("")}</div>`;
 };

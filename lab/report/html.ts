@@ -3,6 +3,7 @@ import { claimsSection } from "./claims.js";
 import { curvesSection } from "./curves.js";
 import type { Document } from "./document.js";
 import { lossSection } from "./losses.js";
+import { overview } from "./overview.js";
 import { settingsSection } from "./settings.js";
 import { STYLE } from "./style.js";
 import { escaped } from "./svg.js";
@@ -30,19 +31,30 @@ eight skills; style the share of answers in the wanted style; ± are 95 % interv
 Everything here is in <code>results.json</code>, and nothing else is.</p>
 ${NOTES[size.name] ?? ""}`;
 
+/** Links to the parts that there are. */
+const contents = (parts: readonly string[]): string => {
+  const links = parts.flatMap((part) => [...part.matchAll(/<h2 id="([^"]*)">(.*?)<\/h2>/g)]);
+  return `<nav>${links.map(([, id, title]) => `<a href="#${id}">${title}</a>`).join("")}</nav>`;
+};
+
 /** The report: one file, no network, no script. A function of what results.json holds. */
-export const reportOf = (document: Document): string => `<!doctype html>
+export const reportOf = (document: Document): string => {
+  const parts = [
+    claimsSection(document),
+    ...Object.keys(document.worlds).map((world) => worldSection(document, world)),
+    analysisSection(document),
+    lossSection(document),
+    curvesSection(document),
+    settingsSection(document),
+  ];
+  return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
 <meta name="generator" content="taugrad lab"><title>${escaped("The alignment tax, rerun")}</title><style>${STYLE}</style></head>
 <body><main>
 ${intro(document)}
-${claimsSection(document)}
-${Object.keys(document.worlds)
-  .map((world) => worldSection(document, world))
-  .join("\n")}
-${analysisSection(document)}
-${lossSection(document)}
-${curvesSection(document)}
-${settingsSection(document)}
+${contents(parts)}
+${overview(document)}
+${parts.join("\n")}
 </main></body></html>
 `;
+};

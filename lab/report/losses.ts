@@ -4,7 +4,7 @@ import type { Document } from "./document.js";
 import { percent, points } from "./numbers.js";
 import { escaped } from "./svg.js";
 
-const NAMES: Readonly<Record<string, string>> = { sigmoid: "DPO", ipo: "IPO", kto_pair: "KTO (pairs)" };
+const NAMES: Readonly<Record<string, string>> = { sigmoid: "DPO", ipo: "IPO", kto: "KTO" };
 
 /** Table 2; nothing where no other loss was run. */
 export const lossSection = ({ losses, methods, size }: Document): string => {
@@ -16,7 +16,7 @@ export const lossSection = ({ losses, methods, size }: Document): string => {
     return `<tr>${cells.map((cell) => `<td>${escaped(cell)}</td>`).join("")}</tr>`;
   };
   const style = percent(MAIN_STYLE, 0);
-  return `<h2>Table 2: other losses</h2>
+  return `<h2 id="losses">Table 2: other losses</h2>
 <p class="soft">The ${escaped(size.analyses.world)} world, β 0.1: skill where the path over the learning rates crosses a style rate of ${style} %;
 DPO from Table 1, the others at learning rates ${size.analyses.lossRates.map((x) => x.toExponential()).join(" and ")}.</p>
 <div class="scroll"><table data-table="losses"><thead><tr><th>loss</th><th>method</th><th>skill at ${style} %</th><th>− AdamW</th></tr></thead>

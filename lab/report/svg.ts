@@ -1,3 +1,5 @@
+import { mean } from "../analysis/interval.js";
+
 /** Text in markup. */
 export const escaped = (text: string): string =>
   text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
@@ -12,15 +14,24 @@ export interface Axis {
   readonly tickText?: (x: number) => string;
 }
 
+/** A point of a line; `low` and `high` are the ends of a bar through it. */
+export interface SeriesPoint {
+  readonly x: number;
+  readonly y: number;
+  readonly low?: number;
+  readonly high?: number;
+  readonly title?: string;
+}
+
 /** A line with dots. */
 export interface Series {
   readonly label: string;
-  readonly points: readonly { readonly x: number; readonly y: number; readonly title?: string }[];
+  readonly points: readonly SeriesPoint[];
   /** Which of the report's colours, 0 (grey) to 6. */
   readonly color: number;
   readonly dashed?: boolean;
-  /** Dots without the line. */
-  readonly dotsOnly?: boolean;
+  /** Dots without the line, or the line without dots. Default: both. */
+  readonly only?: "dots" | "line";
 }
 
 export interface ChartOptions {
@@ -32,10 +43,11 @@ export interface ChartOptions {
   readonly height?: number;
   /** A vertical line with a name. */
   readonly marks?: readonly { readonly x: number; readonly label: string }[];
-  readonly legend?: boolean;
+  /** What the legend lists. Default: the series. */
+  readonly keys?: readonly Key[];
 }
 
-const number = (x: number): string => String(Math.round(10 * x) / 10);
+export const number = (x: number): string => String(Math.round(10 * x) / 10);
 
 /** 0.001 → 1e-3; 0.25 → 0.25. */
 export const short = (x: number): string => {
@@ -48,7 +60,8 @@ export const short = (x: number): string => {
     .replace("e+", "e");
 };
 
-const place = ({ from, to, log = false }: Axis, x: number): number =>
+/** Where a number lies on an axis: 0 at its start, 1 at its end. */
+export const place = ({ from, to, log = false }: Axis, x: number): number =>
   log ? (Math.log(x) - Math.log(from)) / (Math.log(to) - Math.log(from)) : (x - from) / (to - from);
 
 /** Powers of ten that lie in a range. */
@@ -60,8 +73,28 @@ export const decades = (from: number, to: number): number[] => {
 
 const MARGIN = { left: 40, right: 12, top: 10, bottom: 34 };
 
+/** Seeds as one point's y: their mean, and the lowest and highest as the ends of its bar. */
+export const acrossSeeds = (values: readonly number[]): Pick<SeriesPoint, "y" | "low" | "high"> => ({
+  y: mean(values),
+  ...(values.length > 1 && { low: Math.min(...values), high: Math.max(...values) }),
+});
+
+/** An entry of a legend. */
+type Key = Pick<Series, "label" | "color" | "dashed">;
+
+/** What the colours mean; nothing where there is nothing to tell. */
+export const keysOf = (keys: readonly Key[]): string =>
+  keys.length === 0
+    ? ""
+    : `<div class="keys">${keys
+        .map(
+          ({ label, color, dashed }) =>
+            `<span class="key k${color}${dashed ? " dashed" : ""}">${escaped(label)}</span>`,
+        )
+        .join("")}</div>`;
+
 /** Lines over two axes as an SVG that scales with its column. */
-export const chart = ({ title, x, y, series, width = 420, height = 260, marks = [], legend = true }: ChartOptions) => {
+export const chart = ({ title, x, y, series, width = 420, height = 260, marks = [], keys = series }: ChartOptions) => {
   const inner = { width: width - MARGIN.left - MARGIN.right, height: height - MARGIN.top - MARGIN.bottom };
   const px = (v: number) => MARGIN.left + place(x, v) * inner.width;
   const py = (v: number) => MARGIN.top + (1 - place(y, v)) * inner.height;
@@ -87,73 +120,25 @@ export const chart = ({ title, x, y, series, width = 420, height = 260, marks = 
     const side = place(x, mark.x) > 0.7 ? 'dx="-3" text-anchor="end"' : 'dx="3"';
     parts.push(`<text class="tick" x="${at}" y="${MARGIN.top + 8}" ${side}>${escaped(mark.label)}</text>`);
   }
-  for (const { points, color, dashed, dotsOnly, label } of series) {
+  for (const { points, color, dashed, only, label } of series) {
     const drawn = points.filter((p) => Number.isFinite(p.x) && Number.isFinite(p.y));
     const path = drawn.map((p) => `${number(px(p.x))},${number(py(p.y))}`).join(" ");
-    if (dotsOnly !== true)
+    if (only !== "dots")
       parts.push(`<polyline class="c${color}" points="${path}"${dashed ? ' stroke-dasharray="5 4"' : ""}/>`);
-    for (const p of drawn) {
+    for (const p of only === "line" ? [] : drawn) {
+      const at = number(px(p.x));
+      if (p.low !== undefined && p.high !== undefined && Number.isFinite(p.low) && Number.isFinite(p.high))
+        parts.push(
+          `<line class="bar c${color}" x1="${at}" x2="${at}" y1="${number(py(p.low))}" y2="${number(py(p.high))}"/>`,
+        );
       const told = escaped(p.title ?? `${label}: ${short(p.x)}, ${short(p.y)}`);
-      parts.push(
-        `<circle class="c${color}" cx="${number(px(p.x))}" cy="${number(py(p.y))}" r="3"><title>${told}</title></circle>`,
-      );
+      parts.push(`<circle class="c${color}" cx="${at}" cy="${number(py(p.y))}" r="3"><title>${told}</title></circle>`);
     }
   }
   parts.push(
     `<text class="axis" x="${MARGIN.left + inner.width / 2}" y="${height - 4}" text-anchor="middle">${escaped(x.label)}</text>`,
   );
   const svg = `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escaped(title)}">${parts.join("")}</svg>`;
-  const keys = legend
-    ? `<div class="keys">${series
-        .map(
-          ({ label, color, dashed }) =>
-            `<span class="key k${color}${dashed ? " dashed" : ""}">${escaped(label)}</span>`,
-        )
-        .join("")}</div>`
-    : "";
   const upright = y.label === "" ? "" : ` <small>${escaped(y.label)}</small>`;
-  return `<figure><figcaption>${escaped(title)}${upright}</figcaption>${svg}${keys}</figure>`;
-};
-
-/** One row of a forest plot: a mean with its interval, or nothing to tell. */
-export interface ForestRow {
-  readonly label: string;
-  readonly color: number;
-  readonly interval: { readonly mean: number; readonly low: number; readonly high: number } | undefined;
-  readonly note: string;
-}
-
-/** Means with intervals, one below the other, around zero. */
-export const forest = (
-  title: string,
-  rows: readonly ForestRow[],
-  span: number,
-  text: (x: number) => string,
-): string => {
-  const [width, line, left, right] = [440, 20, 108, 96];
-  const height = rows.length * line + 26;
-  const axis: Axis = { label: "", from: -span, to: span, ticks: [] };
-  const px = (v: number) => left + place(axis, Math.max(-span, Math.min(span, v))) * (width - left - right);
-  const parts: string[] = [];
-  for (const tick of [-span, -span / 2, 0, span / 2, span]) {
-    const at = number(px(tick));
-    const kind = tick === 0 ? "mark" : "grid";
-    parts.push(`<line class="${kind}" x1="${at}" x2="${at}" y1="4" y2="${height - 20}"/>`);
-    parts.push(`<text class="tick" x="${at}" y="${height - 6}" text-anchor="middle">${text(tick)}</text>`);
-  }
-  rows.forEach(({ label, color, interval, note }, i) => {
-    const y = i * line + 16;
-    parts.push(`<text class="tick" x="${left - 8}" y="${y}" dy=".35em" text-anchor="end">${escaped(label)}</text>`);
-    parts.push(`<text class="tick" x="${width - right + 8}" y="${y}" dy=".35em">${escaped(note)}</text>`);
-    if (interval === undefined) return;
-    const { mean, low, high } = interval;
-    // The interval of one seed has no ends.
-    if (Number.isFinite(low) && Number.isFinite(high))
-      parts.push(
-        `<line class="whisker c${color}" x1="${number(px(low))}" x2="${number(px(high))}" y1="${y}" y2="${y}"/>`,
-      );
-    parts.push(`<circle class="c${color}" cx="${number(px(mean))}" cy="${y}" r="4"/>`);
-  });
-  const svg = `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escaped(title)}">${parts.join("")}</svg>`;
-  return `<figure class="wide"><figcaption>${escaped(title)}</figcaption>${svg}</figure>`;
+  return `<figure><figcaption>${escaped(title)}${upright}</figcaption>${svg}${keysOf(keys)}</figure>`;
 };

@@ -1,16 +1,18 @@
 import { epochOrder } from "../../align/batch.js";
+import { ktoSource } from "../../align/kto-source.js";
 import { completionObjective } from "../../align/objective.js";
 import { batchTensors, referenceAsker } from "../../align/reference.js";
-import type { TrainingBatch } from "../../align/source.js";
+import { oneEpoch, type TrainingBatch } from "../../align/source.js";
 import { lastOf, type TrainOptions, type TrainStep, train } from "../../align/train.js";
 import { type Device, dispose, read } from "../../core/index.js";
 import type { Params } from "../../models/index.js";
 import { adamW } from "../../optim/index.js";
 import { type Batch, baseBatch, pairBatch, sftBatch } from "./batch.js";
-import { preferencePairs } from "./documents.js";
+import { type Pair, preferencePairs, ROW_LENGTH, type Row } from "./documents.js";
 import { config } from "./model.js";
 import type { AlignSetting, BaseSetting, Schedule } from "./settings.js";
 import type { Split } from "./skills.js";
+import { PAD } from "./vocabulary.js";
 
 /** Hears of every step; every tenth, and the last, carries a record. */
 export type OnStep = (step: TrainStep) => unknown;
@@ -72,13 +74,31 @@ export const trainSft = (
   return runStage(stage, setting, device, onStep);
 };
 
-/** The batches of an alignment, in a drawn order; as many as it has steps. */
-export const trainingPairs = (seed: number, { pairs: count, batch, steps }: AlignSetting): TrainingBatch[] => {
+/** The pairs of each step of an alignment, in a drawn order. */
+const pairsByStep = (seed: number, { pairs: count, batch, steps }: AlignSetting): Pair[][] => {
   const pairs = preferencePairs(seed, "train", count);
   const order = epochOrder(seed, 0, count);
   return Array.from({ length: Math.min(steps, Math.floor(count / batch)) }, (_, i) =>
-    pairBatch(order.slice(i * batch, (i + 1) * batch).map((row) => pairs[row])),
+    order.slice(i * batch, (i + 1) * batch).map((row) => pairs[row]),
   );
+};
+
+/** The batches of an alignment, as many as it has steps. */
+export const trainingPairs = (seed: number, setting: AlignSetting): TrainingBatch[] =>
+  pairsByStep(seed, setting).map(pairBatch);
+
+/**
+ * The same pairs in the same order as labelled answers, as KTO learns from them: a step's wanted answers, then its unwanted
+ * ones, and each prompt once more with its neighbour's answer.
+ */
+export const trainingAnswers = (seed: number, setting: AlignSetting): TrainingBatch[] => {
+  const labelled = (label: boolean, { ids, given }: Row) => ({ ids, completionStart: given, label });
+  const answers = pairsByStep(seed, setting).flatMap((pairs) => [
+    ...pairs.map(({ chosen }) => labelled(true, chosen)),
+    ...pairs.map(({ rejected }) => labelled(false, rejected)),
+  ]);
+  const source = ktoSource(answers, { batchSize: 2 * setting.batch, padId: PAD, shuffle: false, bucket: ROW_LENGTH });
+  return [...oneEpoch(source)];
 };
 
 /** Held-out pairs, to measure margins on. */

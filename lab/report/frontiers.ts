@@ -1,0 +1,123 @@
+import { mean } from "../analysis/interval.js";
+import { type Found, placesOf, select } from "../analysis/results.js";
+import { MAIN_STYLE } from "../analysis/table.js";
+import type { Family } from "../methods.js";
+import type { Document, WorldResults } from "./document.js";
+import { forest } from "./forest.js";
+import { percent, points, rate, signed } from "./numbers.js";
+import { type Axis, acrossSeeds, chart, escaped, keysOf, type Series } from "./svg.js";
+
+const COLOR: Readonly<Record<Family, number>> = {
+  plain: 0,
+  regularizer: 1,
+  "offline merge": 4,
+  "online merge": 2,
+  control: 3,
+};
+
+const adamwKey = { label: "AdamW", color: COLOR.plain, dashed: true } as const;
+
+/** What the colours of methods mean. */
+const familyKeys = ({ methods }: Document) =>
+  [...new Set(Object.values(methods).map(({ family }) => family))]
+    .filter((family) => family !== "plain")
+    .map((label) => ({ label, color: COLOR[label] }));
+
+const shares = (label: string, from: number, to: number): Axis => {
+  const step = to - from > 0.5 ? 0.2 : 0.1;
+  const count = Math.round((to - from) / step);
+  const ticks = Array.from({ length: count + 1 }, (_, i) => from + i * step);
+  return { label, from, to, ticks, tickText: (x) => percent(x, 0) };
+};
+
+/** A method's path over the grid: style against skill, test, mean over seeds. */
+const pathOf = (runs: readonly Found[], label: string, color: number): Series => ({
+  label,
+  color,
+  points: placesOf(runs).map((x) => {
+    const here = runs.filter((run) => run.x === x).map(({ measures }) => measures.test);
+    const [style, skill] = [mean(here.map((s) => s.style)), acrossSeeds(here.map((s) => s.average))];
+    const title = `${label} at ${rate(x)}: style ${percent(style)} %, skill ${percent(skill.y)} %`;
+    return { x: style, ...skill, title };
+  }),
+});
+
+const withoutBars = (series: Series): Series => ({
+  ...series,
+  points: series.points.map(({ x, y, title }) => ({ x, y, title })),
+});
+
+/** A tenth above and below all skills. */
+const skillAxis = (paths: readonly Series[]): Axis => {
+  const all = paths.flatMap(({ points: drawn }) => drawn.flatMap(({ y, low = y, high = y }) => [low, high]));
+  const low = Math.max(0, Math.floor(10 * Math.min(...all) - 0.2) / 10);
+  return shares("", low, Math.min(1, Math.max(low + 0.2, Math.ceil(10 * Math.max(...all) + 0.2) / 10)));
+};
+
+/** The paths of a world: AdamW's, the SFT model's one dot, and those of the other methods. */
+const pathsOf = (document: Document, world: string) => {
+  const of = (line: string) => select(document.runs, { section: "methods", world, line });
+  const sft = pathOf(select(document.runs, { section: "sft", world }), "SFT", 6);
+  const methods = Object.entries(document.methods).filter(([name]) => name !== "adamw");
+  return {
+    sft: { ...withoutBars(sft), only: "dots" } satisfies Series,
+    adamw: { ...withoutBars(pathOf(of("adamw"), adamwKey.label, adamwKey.color)), ...adamwKey } satisfies Series,
+    others: methods.map(([name, { label, family }]) => pathOf(of(name), label, COLOR[family])),
+  };
+};
+
+/** All methods of a world in one drawing. */
+export const landscape = (document: Document, world: string): string => {
+  const { sft, adamw, others } = pathsOf(document, world);
+  const drawn = others.map(withoutBars);
+  return chart({
+    title: `Skill against style, ${world} world`,
+    x: shares("style rate (%)", 0, 1),
+    y: { ...skillAxis([sft, adamw, ...drawn]), label: "(skill, %)" },
+    series: [...drawn, adamw, sft],
+    width: 500,
+    height: 340,
+    keys: [adamwKey, ...familyKeys(document), { label: "SFT", color: sft.color }],
+  });
+};
+
+/** Skill at the main style rate minus AdamW's, method by method. */
+export const forestOf = (document: Document, world: string, { table }: WorldResults): string => {
+  const rows = table
+    .filter(({ method }) => method !== "adamw")
+    .map(({ method, minusAdamW, places }) => {
+      const { label, family } = document.methods[method];
+      const reached = places.filter((place) => place !== undefined).length;
+      const missing = reached === places.length ? "AdamW not there" : `in ${reached} of ${places.length} seeds`;
+      return {
+        label,
+        color: COLOR[family],
+        interval: minusAdamW,
+        note: minusAdamW === undefined ? missing : points(minusAdamW),
+      };
+    });
+  const title = `Skill at style ${percent(MAIN_STYLE, 0)} % minus AdamW's, ${world} world (points)`;
+  return forest(title, rows, (x) => signed(100 * x, 0), keysOf(familyKeys(document)));
+};
+
+/** A small drawing for each method. */
+export const panelsOf = (document: Document, world: string): string => {
+  const { sft, adamw, others } = pathsOf(document, world);
+  const y = skillAxis([sft, adamw, ...others]);
+  const panels = others.map((path) =>
+    chart({
+      title: path.label,
+      x: shares("style rate (%)", 0, 1),
+      y,
+      series: [adamw, sft, path],
+      width: 280,
+      height: 210,
+      keys: [],
+    }),
+  );
+  return `<h3>Method by method, ${escaped(world)} world</h3>
+<p class="soft">Each dot is a learning rate, mean over seeds; bars reach from the lowest to the highest seed. Up and right is better.
+Grey and dashed: AdamW. Ochre: the SFT model, where all start. A method is worth something where its line is above AdamW's, not
+where one dot is.</p>
+<div class="charts small">${panels.join("")}</div>`;
+};
