@@ -140,6 +140,10 @@ export const options = {
 
   quick: flag("a small lab: one world, few learning rates, no analyses; five minutes on two cores", false),
   smoke: flag("everything in miniature, in seconds: shows that the lab runs here; its numbers mean nothing", false),
+  seeds: integer(
+    { from: 1, to: 64 },
+    "seeds 0 … N−1; more make intervals narrower, and only theirs is done anew; default 3",
+  ),
   processes: integer({ from: 1, to: 256 }, "jobs at a time, one thread each; default: as many as cores"),
 } satisfies Record<string, Option<unknown>>;
 

@@ -77,6 +77,8 @@ interface CommandSpec {
   /** Options that may also be given by their place, without a name. */
   readonly places?: readonly OptionName[];
   readonly defaults: Readonly<Partial<Record<OptionName, unknown>>>;
+  /** What an option does here, where that is not what it does elsewhere. */
+  readonly about?: Readonly<Partial<Record<OptionName, string>>>;
 }
 
 /** Options of commands that train against a reference model. */
@@ -138,6 +140,12 @@ export const commands = {
     options: ["model", "tasks", "output_dir", "batch_size", "limit", "device", "json"],
     keys: false,
     defaults: {},
+    about: {
+      output_dir:
+        "where answers are kept, NAME.jsonl a task, so that a call that was cut off goes on; default: nowhere",
+      batch_size: "prompts (choices) a batch",
+      limit: "only the first N rows of each task",
+    },
   },
   probe: {
     summary: "whether a drift along τ = model − base can help on some rows, before any training",
@@ -146,6 +154,7 @@ export const commands = {
     options: ["model", "base_model", "data", "drifts", "max_length", "batch_size", "limit", "device", "json"],
     keys: false,
     defaults: {},
+    about: { batch_size: "rows (pairs) a batch" },
   },
   sft: {
     summary: "train on instructions with answers, or on documents",
@@ -193,14 +202,19 @@ export const commands = {
     options: ["device", "output_dir", "seed"],
     keys: false,
     defaults: { output_dir: "runs/demo", seed: 0 },
+    about: { output_dir: "where the models and metrics.jsonl go" },
   },
   lab: {
     summary: "the alignment-tax experiments and their report",
-    usage: "[--quick] [--output-dir DIR] [--processes N] [--dry-run]",
+    usage: "[--quick] [--seeds N] [--output-dir DIR] [--processes N] [--dry-run]",
     required: [],
-    options: ["quick", "smoke", "output_dir", "processes", "dry_run", "json"],
+    options: ["quick", "smoke", "seeds", "output_dir", "processes", "dry_run", "json"],
     keys: false,
     defaults: { output_dir: "runs/lab" },
+    about: {
+      output_dir: "where report.html, results.json and the cache of finished jobs go",
+      dry_run: "only tell how many jobs there are to do, and how long they take; write nothing",
+    },
   },
 } as const satisfies Record<string, CommandSpec>;
 
@@ -210,8 +224,15 @@ export type CommandName = keyof typeof commands;
 export const specOf = (name: CommandName): CommandSpec => commands[name];
 
 /** The options a command takes, without their exact types. */
-export const optionsOf = (name: CommandName): ReadonlyMap<OptionName, Option<unknown>> =>
-  new Map(specOf(name).options.map((key) => [key, options[key] as Option<unknown>]));
+export const optionsOf = (name: CommandName): ReadonlyMap<OptionName, Option<unknown>> => {
+  const { options: own, about } = specOf(name);
+  return new Map(
+    own.map((key) => {
+      const option: Option<unknown> = options[key];
+      return [key, { ...option, about: about?.[key] ?? option.about }];
+    }),
+  );
+};
 
 type ValueOf<K extends OptionName> = (typeof options)[K] extends Option<infer T> ? T : never;
 type Sure<C extends CommandName> = (typeof commands)[C]["required"][number] | keyof (typeof commands)[C]["defaults"];

@@ -35,6 +35,19 @@ test("lab --dry-run: the whole fits into 45 minutes of two cores, --quick into f
   }
 });
 
+test("lab --seeds: so many seeds, and only those that are new are done", async () => {
+  const folder = scratch();
+  const budget = (...more: string[]) =>
+    document<Budget>(["lab", "--smoke", "--dry-run", "--output-dir", folder, ...more]);
+  assert.deepEqual([(await budget()).pending, (await budget("--seeds", "3")).pending], [5, 15]);
+  await succeeds(["lab", "--smoke", "--output-dir", folder]);
+  assert.deepEqual([(await budget()).pending, (await budget("--seeds", "3")).pending], [0, 10]);
+  await succeeds(["lab", "--smoke", "--output-dir", folder, "--seeds", "2"]);
+  const { size, runs } = JSON.parse(readFileSync(join(folder, "results.json"), "utf8"));
+  assert.deepEqual(size.seeds, [0, 1]);
+  assert.deepEqual(new Set(runs.map(({ seed }: { seed: number }) => seed)), new Set([0, 1]));
+});
+
 test("lab: refuses two sizes, no processes, and a file where its folder should be", async () => {
   const file = join(scratch(), "file");
   writeFileSync(file, "");

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
 import type { Budget, Report } from "../../lab/jobs/queue.js";
 import type { Document } from "../../lab/report/document.js";
+import type { Size } from "../../lab/sizes.js";
 import { table } from "../demo/table.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
@@ -33,13 +34,14 @@ export const labCommand = async (values: Values<"lab">, out: Output): Promise<vo
     const { serveJobs } = await import("../../lab/jobs/worker.js");
     return serveJobs();
   }
-  const { quick, smoke, output_dir: folder, dry_run: dry, processes = availableParallelism() } = values;
+  const { quick, smoke, seeds, output_dir: folder, dry_run: dry, processes = availableParallelism() } = values;
   if (quick && smoke) throw new InputError("--quick and --smoke are two sizes of the lab; choose one");
   const { SIZES } = await import("../../lab/sizes.js");
   const { jobsOf, planRuns } = await import("../../lab/plan.js");
   const { labBudget, runLab } = await import("../../lab/run.js");
   const { forkWorker } = await import("../../lab/jobs/workers.js");
-  const size = SIZES[smoke ? "smoke" : quick ? "quick" : "full"];
+  const named: Size = SIZES[smoke ? "smoke" : quick ? "quick" : "full"];
+  const size = seeds === undefined ? named : { ...named, seeds: Array.from({ length: seeds }, (_, seed) => seed) };
   const all = jobsOf(planRuns(size)).length;
   const budget = labBudget(size, folder);
   const text = budgetText(budget, all, processes);
