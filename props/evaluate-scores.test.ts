@@ -126,12 +126,14 @@ test("answers earn what they should", () => {
   assert.equal(scored("last_number", { answer: "#### 7" }, "seven").score, 0);
   assert.equal(scored("keywords", { keywords: ["Red", "blue", "green"] }, "red and BLUE").score, 2 / 3);
   const two = { instruction_id_list: ["punctuation:no_comma", "startend:quotation"], kwargs: [{}, {}] };
-  assert.deepEqual(scored("instructions", two, "no comma"), {
-    score: 0,
-    instruction_strict: 0.5,
-    prompt_loose: 0,
-    instruction_loose: 0.5,
-  });
+  const half = scored("instructions", two, "no comma");
+  assert.deepEqual(half, { score: 0, prompt_loose: 0, instructions: 2, strict: 1, loose: 1 });
+  const one = { instruction_id_list: ["punctuation:no_comma"], kwargs: [{}] };
+  assert.deepEqual(
+    answerKinds.instructions.total([half, scored("instructions", one, "a, b"), scored("instructions", one, "a")]),
+    { score: 1 / 3, instruction_strict: 2 / 4, prompt_loose: 1 / 3, instruction_loose: 2 / 4 },
+    "per instruction: a prompt with two counts twice",
+  );
   assert.equal(scored("instructions", two, 'Sure, here:\n"x"').prompt_loose, 1);
   assert.deepEqual(scored("scripts", {}, "fein 好", {}, "wie geht’s"), { score: 0, foreign_letters: 0.2 });
   assert.equal(scored("scripts", { scripts: ["Latin", "Han"] }, "fein 好").score, 1);

@@ -123,6 +123,15 @@ test("averages go over the rows, then the tasks of a category, then the categori
   assert.equal(average, (categories.knowledge + 1 / 3) / 2);
 });
 
+test("answers that leave no room for a prompt are refused, not asked of its last token", async () => {
+  const model = { ...parrot("", loadTokenizer(policy)), maxPositions: 6 };
+  await assert.rejects(
+    evaluateTasks(tasks.slice(2), model),
+    /^InputError: .*task 3: sampling: max_new_tokens is 6, and the model has 6 positions, which leaves none/,
+  );
+  assert.equal((await evaluateTasks(tasks.slice(2), { ...model, maxPositions: 7 })).tasks[0].truncated, 3);
+});
+
 test("what was answered is not asked again; a torn line and another model are", async () => {
   const tokenizer = loadTokenizer(policy);
   const kept = join(folder, "kept");

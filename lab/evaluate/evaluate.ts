@@ -1,8 +1,9 @@
 import { join } from "node:path";
+import { InputError } from "../../core/errors.js";
 import { choiceRows } from "./choice.js";
 import type { Fields } from "./fields.js";
 import { winPoints } from "./judge.js";
-import { type AnswerKind, answerKinds, type Scores } from "./kinds.js";
+import { type AnswerKind, answerKinds, meanScores, type Scores } from "./kinds.js";
 import type { Subject } from "./model.js";
 import { filled, promptIds, rowsOf, type Shot, shotsOf } from "./prompts.js";
 import { fingerprintOf, remembered } from "./store.js";
@@ -19,7 +20,7 @@ export interface TaskResult {
   readonly skipped: number;
   /** Prompts that lost their beginning, since they were longer than the model allows. */
   readonly truncated: number;
-  /** Means over the rows, in [0, 1]: `score` first, then what else the type tells. */
+  /** In [0, 1]: `score` first, the mean over the rows, then what else the type tells. */
   readonly scores: Scores;
 }
 
@@ -44,11 +45,6 @@ export interface EvaluateTasksOptions {
 
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
-const meanScores = (rows: readonly Scores[]): Scores =>
-  Object.fromEntries(
-    Object.keys(rows[0] ?? { score: 0 }).map((key) => [key, rows.length === 0 ? 0 : mean(rows.map((r) => r[key]))]),
-  ) as Scores;
-
 /** Row numbers in batches of like length: the longest first, so that what does not fit memory fails at once. */
 const batchesByLength = (lengths: readonly number[], size: number): number[][] => {
   const order = lengths.map((_, i) => i).sort((a, b) => lengths[b] - lengths[a] || a - b);
@@ -70,6 +66,7 @@ interface Outcome {
   readonly scores: readonly Scores[];
   readonly skipped: number;
   readonly truncated: number;
+  readonly total?: AnswerKind["total"];
 }
 
 /** A task whose rows are read and checked. Errors are found before anything is computed. */
@@ -105,8 +102,12 @@ const prepareAnswers = (
   shots: readonly Shot[],
   model: Subject,
 ): ((keeping: Keeping) => Promise<{ readonly answers: readonly string[]; readonly truncated: number }>) => {
-  const { sampling, stop } = task;
-  const room = Math.max(1, model.maxPositions - sampling.maxNewTokens);
+  const { sampling, stop, own } = task;
+  const room = model.maxPositions - sampling.maxNewTokens;
+  if (room < 1)
+    throw new InputError(
+      `${own.where}: sampling: max_new_tokens is ${sampling.maxNewTokens}, and the model has ${model.maxPositions} positions, which leaves none for the prompt; make it less`,
+    );
   const whole = questions.map((question) => promptIds(task, shots, question, model.tokenizer));
   const prompts = whole.map((ids) => fitting(ids, room));
   const lengths = prompts.map((ids) => ids.length);
@@ -141,7 +142,8 @@ const prepareScored = (task: Task, kind: AnswerKind, model: Subject): Prepared =
   const answer = prepareAnswers(task, questions, shotsOf(task, shotBy(template, kind.example)), model);
   return async (keeping) => {
     const { answers, truncated } = await answer(keeping);
-    return { scores: rows.map(({ scorer }, i) => scorer(answers[i])), skipped: all.length - rows.length, truncated };
+    const scores = rows.map(({ scorer }, i) => scorer(answers[i]));
+    return { scores, skipped: all.length - rows.length, truncated, total: kind.total };
   };
 };
 
@@ -178,9 +180,9 @@ export const evaluateTasks = async (
   const results: TaskResult[] = [];
   for (const { task, run } of prepared) {
     const path = folder === undefined ? undefined : join(folder, `${task.name}.jsonl`);
-    const { scores, ...counts } = await run({ batchSize, path, fingerprint });
+    const { scores, total = meanScores, ...counts } = await run({ batchSize, path, fingerprint });
     const { name, category, type } = task;
-    const result = { name, category, type, rows: scores.length, ...counts, scores: meanScores(scores) };
+    const result = { name, category, type, rows: scores.length, ...counts, scores: total(scores) };
     done?.(result);
     results.push(result);
   }

@@ -4,7 +4,7 @@ import type { Fields } from "./fields.js";
 import { instruction, looseVariants } from "./instructions.js";
 import { foreignShare, scriptsIn } from "./scripts.js";
 
-/** Numbers that an answer earns, each in [0, 1]; `score` is the one that counts. */
+/** Numbers that an answer, or a task, earns; `score`, in [0, 1], is the one that counts. */
 export type Scores = { readonly score: number } & Readonly<Record<string, number>>;
 
 /** How a row's answer is scored; undefined for a row that cannot be. */
@@ -20,7 +20,17 @@ export interface AnswerKind {
   readonly scorer: (row: Fields, task: Fields, prompt: string) => Scorer | undefined;
   /** The answer that an example shows, for few-shot prompts. */
   readonly example: (row: Fields) => string;
+  /** A task's scores from its rows', where that is not their mean. */
+  readonly total?: (rows: readonly Scores[]) => Scores;
 }
+
+const sumOf = (rows: readonly Scores[], key: string): number => rows.reduce((sum, row) => sum + row[key], 0);
+
+/** The mean of each score over rows; only 0 for none. */
+export const meanScores = (rows: readonly Scores[]): Scores =>
+  Object.fromEntries(
+    Object.keys(rows[0] ?? { score: 0 }).map((key) => [key, rows.length === 0 ? 0 : sumOf(rows, key) / rows.length]),
+  ) as Scores;
 
 const won = (yes: boolean): number => (yes ? 1 : 0);
 
@@ -91,7 +101,10 @@ export const answerKinds = {
     },
     example: (row) => row.text("answer"),
   },
-  /** IFEval: the share of prompts of which all instructions are followed, to the letter; also per instruction and loose. */
+  /**
+   * IFEval: the share of prompts of which all instructions are followed, to the letter; beside it loosely, and the share of
+   * all instructions, of whatever prompt.
+   */
   instructions: {
     prompt: "{prompt}",
     keys: [],
@@ -109,13 +122,20 @@ export const answerKinds = {
         const loose = known.filter((check) => variants.some(check)).length;
         return {
           score: won(strict === known.length),
-          instruction_strict: strict / known.length,
           prompt_loose: won(loose === known.length),
-          instruction_loose: loose / known.length,
+          instructions: known.length,
+          strict,
+          loose,
         };
       };
     },
     example: (row) => row.text("answer"),
+    total: (rows) => {
+      const { score, prompt_loose = 0 } = meanScores(rows);
+      const all = Math.max(1, sumOf(rows, "instructions"));
+      const share = (key: string): number => (rows.length === 0 ? 0 : sumOf(rows, key) / all);
+      return { score, instruction_strict: share("strict"), prompt_loose, instruction_loose: share("loose") };
+    },
   },
   /** No letter of another script than the task's, the row's, or the prompt's own `scripts`: no code-switching. */
   scripts: {

@@ -1,21 +1,26 @@
 import type { Claim } from "../analysis/claims.js";
+import type { Verdict } from "../analysis/interval.js";
 import type { Document } from "./document.js";
 import { gauge } from "./forest.js";
 import { points } from "./numbers.js";
 import { escaped } from "./svg.js";
 
-const CLASS: Readonly<Record<Claim["verdict"], string>> = {
+const CLASS: Readonly<Record<Verdict, string>> = {
   replicates: "replicates",
   "does not replicate": "fails",
   undecided: "undecided",
   "not run": "idle",
 };
-const ICON: Readonly<Record<Claim["verdict"], string>> = {
+const ICON: Readonly<Record<Verdict, string>> = {
   replicates: "✓",
   "does not replicate": "✗",
   undecided: "?",
   "not run": "·",
 };
+
+/** A verdict, with its mark and colour. */
+export const badge = (verdict: Verdict): string =>
+  `<span class="verdict ${CLASS[verdict]}">${ICON[verdict]} ${verdict}</span>`;
 
 const asked = ({
   world,
@@ -24,7 +29,7 @@ const asked = ({
   interval,
   id,
 }: Claim): string => `<div data-claim="${id}" data-world="${world}">
-<span class="verdict ${CLASS[verdict]}">${ICON[verdict]} ${verdict}</span>${interval === undefined ? "<br>" : ` <span class="interval">${points(interval)} points</span>${gauge(interval, CLASS[verdict])}`}
+${badge(verdict)}${interval === undefined ? "<br>" : ` <span class="interval">${points(interval)} points</span>${gauge(interval, CLASS[verdict])}`}
 <small>${interval === undefined ? "" : `${escaped(world)} world; `}${escaped(measure)}</small></div>`;
 
 /** A claim with what every world says of it. */

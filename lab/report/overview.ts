@@ -1,5 +1,6 @@
 import type { Verdict } from "../analysis/interval.js";
 import { MAIN_STYLE, rowsByRate } from "../analysis/table.js";
+import { badge } from "./claims.js";
 import type { Document } from "./document.js";
 import { landscape } from "./frontiers.js";
 import { percent, rate, signed } from "./numbers.js";
@@ -31,17 +32,21 @@ const worldTiles = (document: Document, world: string): string => {
   ].join("\n");
 };
 
-const ICONS = { replicates: "✓", "does not replicate": "✗", undecided: "?" } as const satisfies Partial<
-  Record<Verdict, string>
->;
+const VERDICTS = ["replicates", "does not replicate", "undecided", "not run"] as const satisfies readonly Verdict[];
 
-const verdictTile = ({ claims }: Document): string => {
-  const count = (verdict: Verdict) => claims.filter((claim) => claim.verdict === verdict).length;
-  const numbers = Object.entries(ICONS).map(([verdict, icon]) => `${count(verdict as Verdict)} ${icon}`);
-  return tile(
-    numbers.join(" &nbsp; "),
-    "verdicts, a claim in a world each: replicates, does not, undecided at this number of seeds",
-  );
+/** The claims by verdict, in plain words: what does not replicate as plainly as what does. */
+const verdictList = ({ claims, worlds }: Document): string => {
+  const many = Object.keys(worlds).length > 1;
+  const lines = VERDICTS.flatMap((verdict) => {
+    const own = claims.filter((claim) => claim.verdict === verdict);
+    if (own.length === 0) return [];
+    const said = [...new Set(own.map(({ claim }) => claim))].map((claim) => {
+      const where = own.filter((other) => other.claim === claim).map(({ world }) => world);
+      return `${escaped(claim.replace(/\.$/, ""))}${many && verdict !== "not run" ? ` <small>(${escaped(where.join(", "))})</small>` : ""}`;
+    });
+    return [`<li>${badge(verdict)} ${said.join("; ")}.</li>`];
+  });
+  return `<ul class="verdicts">\n${lines.join("\n")}\n</ul>`;
 };
 
 /** What a reader should see first: what it costs, what decides it, and every method in one drawing a world. */
@@ -49,8 +54,8 @@ export const overview = (document: Document): string => {
   const worlds = Object.keys(document.worlds);
   return `<ul class="tiles">
 ${worlds.map((world) => worldTiles(document, world)).join("\n")}
-${verdictTile(document)}
 </ul>
+${verdictList(document)}
 <div class="charts wide">${worlds.map((world) => landscape(document, world)).join("")}</div>
 <p class="soft">Every dot is a method at one learning rate, test prompts, mean over seeds. All start at the ochre dot; who is
 above the dashed line pays less than AdamW for the same style.</p>`;

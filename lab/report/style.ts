@@ -11,9 +11,10 @@ h2{font-size:1.3rem;margin:2.2em 0 .4em}h3{font-size:1.05rem;margin:1.6em 0 .3em
 .claims li{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px 14px}
 .claims b{display:block}.claims div{margin-top:8px}.gauge{width:100%;max-width:240px;margin:2px 0}.claims small{line-height:1.35;display:block}.verdict{font-weight:600}.replicates{color:var(--good)}.fails{color:var(--bad)}.undecided{color:var(--open)}.idle{color:var(--soft)}
 nav{display:flex;flex-wrap:wrap;gap:4px 18px;margin:1.2em 0;font-size:.92rem}a{color:var(--link)}
-.tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,190px),1fr));gap:12px;padding:0;margin:1.2em 0;list-style:none}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,190px),1fr));gap:12px;padding:0;margin:1.2em 0;list-style:none}
 .tiles li{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px 14px;font-size:.85rem;line-height:1.4;color:var(--soft)}
 .tiles b{display:block;font-size:1.35rem;line-height:1.3;color:var(--ink);margin-bottom:4px}.tiles small{font-weight:400}
+.verdicts{padding:0;list-style:none;margin:1em 0}.verdicts li{margin:.35em 0;max-width:95ch}
 .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,330px),1fr));gap:14px}
 .charts.wide{grid-template-columns:repeat(auto-fill,minmax(min(100%,440px),1fr))}
 .small{grid-template-columns:repeat(auto-fill,minmax(min(100%,220px),1fr))}
