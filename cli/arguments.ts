@@ -1,8 +1,8 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { InputError } from "../core/errors.js";
+import { suggestion } from "../core/suggest.js";
 import { oneLine, show } from "../models/json.js";
 import { type CommandName, type OptionName, optionsOf, specOf, spelled } from "./options.js";
-import { suggestion } from "./suggest.js";
 
 /** Options as they were written: text, or true and false for flags. Not yet read by the table. */
 export interface Given {

@@ -1,7 +1,7 @@
 import { InputError } from "../core/errors.js";
+import { suggestion } from "../core/suggest.js";
 import type { Option } from "./option-kinds.js";
 import { type CommandName, commands, type OptionName, optionsOf, specOf, spelled, type Values } from "./options.js";
-import { suggestion } from "./suggest.js";
 import { readYamlObject } from "./yaml.js";
 
 /**

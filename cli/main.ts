@@ -1,4 +1,5 @@
 import { InputError } from "../core/errors.js";
+import { suggestion } from "../core/suggest.js";
 import { show } from "../models/json.js";
 import { parseArguments } from "./arguments.js";
 import { resolveValues } from "./config.js";
@@ -6,7 +7,6 @@ import { failure } from "./fail.js";
 import { commandHelp, programHelp } from "./help.js";
 import { type CommandName, commands, type Values } from "./options.js";
 import { type Output, output } from "./output.js";
-import { suggestion } from "./suggest.js";
 
 type Run<C extends CommandName> = (values: Values<C>, out: Output) => Promise<void>;
 

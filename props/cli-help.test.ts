@@ -9,7 +9,7 @@ import fc from "fast-check";
 import { parseArguments } from "../cli/arguments.js";
 import { resolveValues } from "../cli/config.js";
 import { type CommandName, commands, type OptionName, optionsOf, spelled } from "../cli/options.js";
-import { suggestion } from "../cli/suggest.js";
+import { suggestion } from "../core/suggest.js";
 import { SCHEDULES } from "../optim/index.js";
 import { cli, succeeds } from "./cli.js";
 import { projectRoot } from "./golden/files.js";

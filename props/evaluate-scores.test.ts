@@ -212,9 +212,11 @@ test("a tasks file is refused by task and key", () => {
   assert.equal(parseTasks({ tasks: [good] }, "t.yaml")[0].category, "a");
   refused(undefined, /"tasks" is nothing; it must be a list/);
   refused([3], /task 1 is 3/);
-  refused([{ ...good, type: "guess" }], /"type" is "guess"; it must be one of multiple_choice/);
+  refused([{ ...good, type: "guess" }], /unknown type "guess"; known are multiple_choice/);
   refused([{ ...good, colour: 1 }], /unknown key "colour"; known are name/);
   refused([{ ...good, choices: "texts" }], /unknown key "choices"/);
+  refused([{ ...good, type: "multiple_chioce" }], /unknown type "multiple_chioce"; did you mean "multiple_choice"\?/);
+  refused([{ ...good, samplng: {} }], /unknown key "samplng"; did you mean "sampling"\?/);
   refused([{ ...good, data: null }], /"data" is missing/);
   refused([{ ...good, name: "../x" }], /"name" is "\.\.\/x"/);
   refused([good, good], /two tasks are named "a"/);

@@ -1,5 +1,5 @@
 import { InputError } from "../../core/errors.js";
-import { suggestion } from "../suggest.js";
+import { suggestion } from "../../core/suggest.js";
 
 /** The refusal of a key that a recipe must not hold, with "did you mean". */
 export const unknownKey = (where: string, key: string, known: readonly string[]): InputError => {

@@ -1,4 +1,5 @@
 import { InputError } from "../../core/errors.js";
+import { suggestion } from "../../core/suggest.js";
 import { type JsonObject, show } from "../../models/json.js";
 
 /** Reads checked fields of an object from a file; `where` names the file and the place in it. */
@@ -19,6 +20,12 @@ export interface Fields {
   /** Errors: InputError naming the first key that is not among `known`. */
   readonly only: (known: readonly string[]) => void;
 }
+
+/** What to write instead of an unknown name: the known one that is near, else all of them. */
+export const instead = (given: string, known: readonly string[]): string => {
+  const name = suggestion(given, known);
+  return name === undefined ? `known are ${known.join(", ")}` : `did you mean "${name}"?`;
+};
 
 export const fields = (object: JsonObject, where: string): Fields => {
   const raw = (key: string): unknown => (Object.hasOwn(object, key) ? (object[key] ?? undefined) : undefined);
@@ -57,7 +64,7 @@ export const fields = (object: JsonObject, where: string): Fields => {
     optionalTexts: (key) => (raw(key) === undefined ? undefined : texts(key)),
     only: (known) => {
       const other = Object.keys(object).find((key) => !known.includes(key));
-      if (other !== undefined) throw new InputError(`${where}: unknown key "${other}"; known are ${known.join(", ")}`);
+      if (other !== undefined) throw new InputError(`${where}: unknown key "${other}"; ${instead(other, known)}`);
     },
   };
 };

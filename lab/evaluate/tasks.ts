@@ -2,7 +2,7 @@ import { dirname, resolve } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { isObject, type JsonObject, show } from "../../models/json.js";
 import { checkSampling, type SamplingOptions } from "../../models/sample.js";
-import { type Fields, fields } from "./fields.js";
+import { type Fields, fields, instead } from "./fields.js";
 import { type AnswerKindName, answerKinds } from "./kinds.js";
 
 /** How answers are generated. */
@@ -93,7 +93,7 @@ const taskOf = (given: unknown, where: string, folder: string, shared: unknown):
   const f = fields(given, where);
   const type = f.text("type");
   if (!Object.hasOwn(OWN_KEYS, type))
-    throw new InputError(`${where}: "type" is "${type}"; it must be one of ${Object.keys(OWN_KEYS).join(", ")}`);
+    throw new InputError(`${where}: unknown type "${type}"; ${instead(type, Object.keys(OWN_KEYS))}`);
   f.only([...TASK_KEYS, ...OWN_KEYS[type]]);
   const name = f.text("name");
   if (!/^[\w.-]+$/.test(name))
