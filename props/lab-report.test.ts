@@ -63,6 +63,44 @@ test("lab report: Table 1 shows the numbers of the runs", () => {
   }
 });
 
+/** Means over seeds of some runs' test scores, in percent. */
+const shown = (runs: typeof document.runs, key: "average" | "style"): string =>
+  ((100 * runs.reduce((sum, { measures }) => sum + measures.test[key], 0)) / runs.length).toFixed(1);
+
+test("lab report: every dot of a plot is a mean of runs, and every run has its dots", () => {
+  const titles = [...html.matchAll(/<title>([^<]*)<\/title><\/circle>/g)].map(([, title]) => title);
+  const expected = new Set<string>();
+  const groups = new Map<string, typeof document.runs>();
+  for (const run of document.runs) {
+    const place = [run.section, run.world, run.line, run.x].join();
+    groups.set(place, [...(groups.get(place) ?? []), run]);
+  }
+  for (const runs of groups.values()) {
+    const [{ section, line, x }] = runs;
+    const [style, skill] = [shown(runs, "style"), shown(runs, "average")];
+    if (section === "sft") expected.add(`SFT: style ${style} %, skill ${skill} %`);
+    if (section === "methods")
+      expected.add(
+        `${document.methods[line].label} at ${x.toExponential().replace("e-", "e−")}: style ${style} %, skill ${skill} %`,
+      );
+    const axis = { p: "p", gap: "K", beta: "β" }[section as string];
+    const name = line
+      .replace(/^ondare_official/, "OnDARE")
+      .replace(/^onties_official/, "OnTIES")
+      .replace(/^adamw/, "AdamW");
+    if (axis !== undefined)
+      for (const share of [style, skill])
+        expected.add(`${name}, ${axis} ${x < 0.01 ? x.toExponential() : x}: ${share} %`);
+    if (section === "alpha")
+      for (const share of [style, skill]) {
+        const drift = (100 * x) / (line.startsWith("ondare") ? 0.3 : 1);
+        expected.add(`${name}, A ${Number(drift.toPrecision(3))}: ${share} %`);
+      }
+  }
+  const drawn = titles.filter((title) => /: style |, (p|K|β|A) /.test(title));
+  assert.deepEqual(new Set(drawn), expected);
+});
+
 test("lab report: Table 2 stands there as soon as another loss was run, with DPO beside it", () => {
   assert.ok(!html.includes('data-table="losses"') || document.losses.length > 0);
   const { analyses } = SIZES.full;

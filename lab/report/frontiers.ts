@@ -37,7 +37,7 @@ const pathOf = (runs: readonly Found[], label: string, color: number): Series =>
   points: placesOf(runs).map((x) => {
     const here = runs.filter((run) => run.x === x).map(({ measures }) => measures.test);
     const [style, skill] = [mean(here.map((s) => s.style)), acrossSeeds(here.map((s) => s.average))];
-    const title = `${label} at ${rate(x)}: style ${percent(style)} %, skill ${percent(skill.y)} %`;
+    const title = `${label}${x === 0 ? "" : ` at ${rate(x)}`}: style ${percent(style)} %, skill ${percent(skill.y)} %`;
     return { x: style, ...skill, title };
   }),
 });
