@@ -1,9 +1,16 @@
 import type { Tensor } from "../../core/index.js";
-import type { BaseMap, BaseMatmul, Lowered } from "./lower.js";
+import type { Access } from "./access.js";
+import type { Lowered } from "./lower.js";
 import { isWhole } from "./reuse.js";
+import type { MapStep, MatmulStep } from "./steps.js";
 
 /** The map as an epilogue of the product that lies in `product`, or undefined if it cannot be one. */
-const attached = (matmul: BaseMatmul, map: BaseMap, product: Tensor, maxBuffers: number): BaseMatmul | undefined => {
+const attached = (
+  matmul: MatmulStep<Access>,
+  map: MapStep<Access>,
+  product: Tensor,
+  maxBuffers: number,
+): MatmulStep<Access> | undefined => {
   const [out] = map.outputs;
   const own = map.inputs.flatMap((input, i) => (input.base === product ? [i] : []));
   const others = map.inputs.filter(({ base }) => base !== product);
@@ -49,7 +56,7 @@ export const attachEpilogues = (
     );
     for (const product of candidates.sort((x, y) => y.id - x.id)) {
       const matmul = products.get(product) as Lowered;
-      const made = attached(matmul.step as BaseMatmul, step, product, maxBuffers);
+      const made = attached(matmul.step as MatmulStep<Access>, step, product, maxBuffers);
       if (made === undefined) continue;
       const reads = [...matmul.reads, ...lowered.reads.filter((base) => base !== product)];
       gone.add(matmul);

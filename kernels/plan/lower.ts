@@ -3,33 +3,11 @@ import { type Access, accessor } from "./access.js";
 import { expressionOf } from "./expression.js";
 import { fuse } from "./fuse.js";
 import { standIn } from "./remake.js";
-import type { CallStep, Epilogue, MapStep, MatmulStep, ReduceStep, View } from "./steps.js";
+import type { Step } from "./steps.js";
 import { contiguous, isContiguous, type Strided, sliceView } from "./strided.js";
 
-/** A view of a base, before bases have buffers. */
-export type BaseView = Access;
-
-/** Steps as in steps.ts, but over bases instead of buffers. */
-type Over<S, V> = {
-  readonly [K in keyof S]: S[K] extends View ? V : S[K] extends readonly View[] ? readonly V[] : S[K];
-};
-export type BaseMap = Omit<Over<MapStep, BaseView>, "outputs"> & {
-  readonly outputs: readonly {
-    readonly value: number;
-    readonly view: BaseView;
-    readonly dtype: MapStep["outputs"][number]["dtype"];
-  }[];
-};
-type BaseReduce = Over<ReduceStep, BaseView>;
-export type BaseMatmul = Omit<Over<MatmulStep, BaseView>, "epilogue"> & {
-  readonly epilogue?: Over<Epilogue, BaseView>;
-};
-type BaseCall = Over<CallStep, BaseView>;
-export interface BaseBatch {
-  readonly kind: "batch";
-  readonly steps: readonly (BaseMap | BaseReduce | BaseCall)[];
-}
-export type BaseStep = BaseMap | BaseReduce | BaseMatmul | BaseCall | BaseBatch;
+/** A step over bases, before they have buffers. */
+export type BaseStep = Step<Access>;
 
 /** A step with the bases it reads and writes, and its place in the program as written. */
 export interface Lowered {

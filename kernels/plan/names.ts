@@ -1,4 +1,5 @@
-import type { Plan, SmallStep, Step, View } from "./steps.js";
+import { mapViews } from "./map-views.js";
+import type { Plan, View } from "./steps.js";
 
 /**
  * The plan with one buffer for each piece of memory: views of buffers that share a slot, or of an output in a donated
@@ -15,29 +16,5 @@ export const oneNameEach = (plan: Plan): Plan => {
     return first;
   });
   const view = (seen: View): View => ({ ...seen, buffer: names[seen.buffer] });
-  const small = (step: SmallStep): SmallStep =>
-    step.kind === "map"
-      ? {
-          ...step,
-          inputs: step.inputs.map(view),
-          outputs: step.outputs.map((out) => ({ ...out, view: view(out.view) })),
-        }
-      : { ...step, inputs: step.inputs.map(view), output: view(step.output) };
-  const rename = (step: Step): Step => {
-    switch (step.kind) {
-      case "batch":
-        return { ...step, steps: step.steps.map(small) };
-      case "matmul":
-        return {
-          ...step,
-          a: view(step.a),
-          b: view(step.b),
-          output: view(step.output),
-          epilogue: step.epilogue && { ...step.epilogue, inputs: step.epilogue.inputs.map(view) },
-        };
-      default:
-        return small(step);
-    }
-  };
-  return { ...plan, steps: plan.steps.map(rename) };
+  return { ...plan, steps: plan.steps.map((step) => mapViews(step, view)) };
 };

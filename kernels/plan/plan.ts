@@ -10,15 +10,17 @@ import {
   type Tensor,
   typeOf,
 } from "../../core/index.js";
+import type { Access } from "./access.js";
 import { batched, type Kin, kinship } from "./batch.js";
 import { attachEpilogues } from "./epilogue.js";
-import { type BaseBatch, type BaseStep, type BaseView, type Lowered, lower } from "./lower.js";
+import { type Lowered, lower } from "./lower.js";
+import { mapViews } from "./map-views.js";
 import { assignSlots } from "./memory.js";
 import { printPlan } from "./print.js";
 import { donors, inPlace, type Life, livesOf } from "./reuse.js";
 import { schedule } from "./schedule.js";
 import { simplify } from "./simplify.js";
-import type { Abilities, BatchStep, Plan, PlanBuffer, Step, View } from "./steps.js";
+import type { Abilities, Plan, PlanBuffer, View } from "./steps.js";
 
 /** Dependencies: readers wait for every writer of a base, later writers of a base for earlier ones. */
 const ordered = (lowered: readonly Lowered[], kin: (step: Lowered) => Kin | undefined): Lowered[] => {
@@ -38,33 +40,6 @@ const ordered = (lowered: readonly Lowered[], kin: (step: Lowered) => Kin | unde
   for (const { value, needs } of tasks)
     for (const base of value.reads) for (const writer of writers.get(base) ?? []) needs.push(writer);
   return schedule(tasks).map(batched);
-};
-
-/** Replaces bases by buffer indices. */
-const bind = (step: BaseStep, bufferOf: (base: Tensor) => number): Step => {
-  const view = ({ base, view: seen }: BaseView): View => ({ buffer: bufferOf(base), ...seen });
-  const small = (one: BaseBatch["steps"][number]): BatchStep["steps"][number] =>
-    one.kind === "map"
-      ? {
-          ...one,
-          inputs: one.inputs.map(view),
-          outputs: one.outputs.map((out) => ({ ...out, view: view(out.view) })),
-        }
-      : { ...one, inputs: one.inputs.map(view), output: view(one.output) };
-  switch (step.kind) {
-    case "batch":
-      return { kind: "batch", steps: step.steps.map(small) };
-    case "matmul":
-      return {
-        ...step,
-        a: view(step.a),
-        b: view(step.b),
-        output: view(step.output),
-        epilogue: step.epilogue && { ...step.epilogue, inputs: step.epilogue.inputs.map(view) },
-      };
-    default:
-      return small(step);
-  }
 };
 
 /** Numbers of a base that no step writes: a constant, or something empty. */
@@ -124,10 +99,11 @@ export const plan = (graph: Graph, abilities: Abilities): Plan => {
     for (const base of reads)
       if (!index.has(base)) add(base, { kind: "constant", data: numbersOf(base), dtype: base.dtype });
 
+  const bound = ({ base, view }: Access): View => ({ buffer: index.get(base) as number, ...view });
   const made: Plan = {
     buffers,
     slots: slots.bytes,
-    steps: steps.map(({ step }) => bind(step, (base) => index.get(base) as number)),
+    steps: steps.map(({ step }) => mapViews(step, bound)),
     outputs: places,
   };
   if (debugs("plan")) console.error(printPlan(made, memoryOf(made)));

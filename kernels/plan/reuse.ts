@@ -1,5 +1,6 @@
 import { sizeOf, type Tensor } from "../../core/index.js";
-import type { BaseStep, BaseView, Lowered } from "./lower.js";
+import type { Access } from "./access.js";
+import type { BaseStep, Lowered } from "./lower.js";
 import { isContiguous } from "./strided.js";
 
 /** When a base is first written (at `from`; inputs: -1) and last touched, in steps. */
@@ -26,7 +27,7 @@ export const livesOf = (steps: readonly Lowered[]): Map<Tensor, Life> => {
 };
 
 /** All of a base, in its own order. */
-export const isWhole = ({ base, view }: BaseView): boolean =>
+export const isWhole = ({ base, view }: Access): boolean =>
   view.offset === 0 && isContiguous(view) && sizeOf(view.shape) === sizeOf(base.shape);
 
 /** Outputs of a step, each with the bases whose memory may take it while it is written: seen whole, element for element. */

@@ -34,76 +34,77 @@ export type Instruction =
  * the memory of inputs, if all of these are the very same view of it. So an index may write only once it has read, and
  * touches nothing but its own elements.
  */
-export interface MapStep {
+export interface MapStep<V = View> {
   readonly kind: "map";
   readonly shape: readonly number[];
   /** Views of exactly `shape`. */
-  readonly inputs: readonly View[];
+  readonly inputs: readonly V[];
   readonly body: readonly Instruction[];
   /** Where values of the body go: views of exactly `shape`; never overlapping one another. */
-  readonly outputs: readonly { readonly value: number; readonly view: View; readonly dtype: DType }[];
+  readonly outputs: readonly { readonly value: number; readonly view: V; readonly dtype: DType }[];
 }
 
 /** Evaluates an expression over [...kept, ...reduced] and reduces its last value over the last axes. */
-export interface ReduceStep {
+export interface ReduceStep<V = View> {
   readonly kind: "reduce";
   readonly reduce: ReduceName;
   readonly dtype: DType;
   readonly kept: readonly number[];
   readonly reduced: readonly number[];
   /** Views of exactly [...kept, ...reduced]. `reduced` may hold a 0 for sums (result 0). */
-  readonly inputs: readonly View[];
+  readonly inputs: readonly V[];
   readonly body: readonly Instruction[];
   /** The body's value that is reduced. */
   readonly value: number;
   /** Contiguous, shape `kept`. */
-  readonly output: View;
+  readonly output: V;
 }
 
 /** out[...batch, M, N] = a[...batch, M, K] × b[...batch, K, N], f32. Any strides; `out` is contiguous. */
-export interface MatmulStep {
+export interface MatmulStep<V = View> {
   readonly kind: "matmul";
-  readonly a: View;
-  readonly b: View;
-  readonly output: View;
+  readonly a: V;
+  readonly b: V;
+  readonly output: V;
   /** Only for devices that can: what becomes of each element of the product before it is written. */
-  readonly epilogue?: Epilogue;
+  readonly epilogue?: Epilogue<V>;
 }
 
 /**
  * An expression over the elements of a product, in their order. Input 0 of its body is the product, the others are
  * `inputs`, from 1 on; its last value is f32, and is written.
  */
-export interface Epilogue {
+export interface Epilogue<V = View> {
   /** As many elements as the product has. */
   readonly shape: readonly number[];
   /** Views of exactly `shape`. */
-  readonly inputs: readonly View[];
+  readonly inputs: readonly V[];
   readonly body: readonly Instruction[];
   readonly value: number;
 }
 
 /** Everything else: gather, scatterAdd, topkMask, and fused ops the device has kernels for. All views contiguous. */
-export interface CallStep {
+export interface CallStep<V = View> {
   readonly kind: "call";
   /** Op name, such as "gather" or "attention.vjp"; inputs, attrs and result are those of the op's record in core. */
   readonly name: string;
-  readonly inputs: readonly View[];
+  readonly inputs: readonly V[];
   readonly dtypes: readonly DType[];
   readonly attrs: Readonly<Record<string, unknown>>;
-  readonly output: View;
+  readonly output: V;
 }
 
 /** Alike steps over many small tensors, independent of one another: in any order, or all at once. */
-export interface BatchStep {
+export interface BatchStep<V = View> {
   readonly kind: "batch";
-  readonly steps: readonly SmallStep[];
+  readonly steps: readonly SmallStep<V>[];
 }
 
 /** What may be part of a batch: maps, reductions, and calls of index ops. */
-export type SmallStep = MapStep | ReduceStep | CallStep;
+export type SmallStep<V = View> = MapStep<V> | ReduceStep<V> | CallStep<V>;
 
-export type Step = MapStep | ReduceStep | MatmulStep | CallStep | BatchStep;
+/** A step over views; over `View` once tensors have buffers, before that over views of tensors. */
+export type Step<V = View> = SmallStep<V> | MatmulStep<V> | BatchStep<V>;
 
 export interface PlanBuffer {
   /**
