@@ -90,6 +90,7 @@ const analysisPoints = ({ analyses, alignment, methods }: Size): Point[] => {
       (p) => rate / Math.sqrt(p),
     ),
     ...sweep(ONLINE, "alpha", "", alphas, (x) => ({ alpha: x }), fixed),
+    ...sweep(["ondare_official"], "alpha", "p .01", alphas, (x) => ({ alpha: x, reserveP: 0.01 }), fixed),
     ...sweep(ONLINE, "gap", "α fixed", gaps, every, fixed),
     ...sweep(ONLINE, "gap", "Tα/K fixed", gaps, (K) => ({ ...every(K), alpha: Math.min(1, alpha * K) }), fixed),
     ...compared.flatMap((name) =>

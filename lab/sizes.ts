@@ -35,9 +35,9 @@ const full: Size = {
   name: "full",
   worlds: WORLDS,
   seeds: [0, 1, 2],
-  rates: [3e-5, 5e-5, 7e-5, 1.5e-4],
+  rates: [3e-5, 5e-5, 7e-5, 1.5e-4, 3e-4],
   methods: "all",
-  drifts: [-0.3, 0.1, 0.3, 1],
+  drifts: [-0.3, 0.1, 0.3, 0.6, 1],
   alignment: ALIGNMENT,
   exam: { perKind: 96, heldOut: 256 },
   analyses: {

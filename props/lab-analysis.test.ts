@@ -117,8 +117,29 @@ test("lab: validation selects the most skill among rates with enough style, else
   assert.equal(selectedRate([at(1, 0.9, 0.5), at(2, 0.7, 0.8)]), 2);
 });
 
+const verdicts = (all: readonly Found[]) => {
+  const light = claimsOf(all, SIZES.full).filter(({ world }) => world === "light");
+  return new Map(light.map(({ id, verdict }) => [id, verdict]));
+};
+
+test("lab: a collapse is one where A nears 10, for each reserve rate by itself", () => {
+  const collapsing = (falls: (run: Found) => boolean) =>
+    verdicts(
+      runs.map((run) => {
+        const average = (falls(run) ? 0.1 : 0.8) + 0.01 * run.seed;
+        return { ...run, measures: { ...run.measures, test: { ...run.measures.test, average } } };
+      }),
+    );
+  const isFar = ({ drift = 0 }: Found) => drift > 9.9;
+  const both = collapsing((run) => run.section === "alpha" && isFar(run));
+  assert.deepEqual([both.get("collapse"), both.get("drift-number")], ["replicates", "replicates"]);
+  const one = collapsing((run) => run.section === "alpha" && isFar(run) && !run.line.includes("p .01"));
+  assert.deepEqual([one.get("collapse"), one.get("drift-number")], ["replicates", "does not replicate"]);
+  const late = collapsing((run) => run.section === "alpha" && (run.drift ?? 0) > 11);
+  assert.equal(late.get("collapse"), "does not replicate");
+});
+
 test("lab: claims follow the runs: what is true of made-up runs replicates, and its opposite does not", () => {
-  const verdicts = (all: readonly Found[]) => new Map(claimsOf(all, ["light"]).map(({ id, verdict }) => [id, verdict]));
   const lucky = verdicts(runs);
   assert.equal(lucky.get("tax"), "replicates");
   assert.equal(lucky.get("online-adamw"), "replicates");

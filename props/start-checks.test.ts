@@ -1,14 +1,15 @@
 /** What is checked before the first step, and when evaluations are due. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { driftOf } from "../align/drift.js";
 import { PAIR_LOSS_TYPES, type PairLossType } from "../align/losses.js";
 import { preferenceObjective } from "../align/objective.js";
 import { pairSource } from "../align/source.js";
 import { resolveValues } from "../cli/config.js";
 import type { Output } from "../cli/output.js";
-import type { TrainingValues } from "../cli/training/check.js";
+import { optimizerSettings, type TrainingValues } from "../cli/training/check.js";
 import { evalStrategy, isDue } from "../cli/training/evaluation.js";
-import { checkStart, driftOf, startLoss, tellDrift } from "../cli/training/start-checks.js";
+import { checkStart, startLoss, tellDrift } from "../cli/training/start-checks.js";
 import { dispose } from "../core/index.js";
 import { check } from "./law.js";
 import { pairs, shared, tinyParams, trainedConfig } from "./tiny-training.js";
@@ -98,7 +99,7 @@ test("drift: A = T·α/K, over p where what is kept is scaled up; told, and warn
     [{ optim: "ondare", alpha: 1e-3, online_step: 300 }, 0.003],
   ];
   for (const [keys, expected] of cases) {
-    const found = driftOf(await valuesOf(keys), 1000);
+    const found = driftOf(optimizerSettings(await valuesOf(keys)), 1000);
     if (expected === undefined) assert.equal(found, undefined);
     else assert.ok(Math.abs((found as number) - expected) < 1e-12, `${JSON.stringify(keys)}: ${found}`);
   }

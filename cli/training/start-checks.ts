@@ -1,9 +1,10 @@
+import { driftOf } from "../../align/drift.js";
 import { evaluateOn } from "../../align/evaluate.js";
 import { pairLoss, REFERENCE_FREE, weightedLosses } from "../../align/losses.js";
 import { BETA, type PreferenceOptions } from "../../align/objective.js";
 import { type Device, dispose, evaluate, read, tensor } from "../../core/index.js";
 import type { Output } from "../output.js";
-import type { TrainingValues } from "./check.js";
+import { optimizerSettings, type TrainingValues } from "./check.js";
 import type { Task } from "./task.js";
 
 /** Further off than this is no rounding: policy and reference are not the same numbers. */
@@ -51,20 +52,9 @@ export const checkStart = async (
 /** Where skills are lost in the lab's runs, whichever the setting. */
 const STRONG_DRIFT = 3;
 
-/**
- * A, how many reference deltas a merging run drifts by: T·α/K, or T·α/(K·p) where what is kept is scaled up by 1/p.
- * Undefined where nothing drifts.
- */
-export const driftOf = (values: TrainingValues, steps: number): number | undefined => {
-  const { optim, alpha = 0, reserve_p = 1, online_step = 1, merge_preset } = values;
-  if (alpha === 0 || reserve_p === 0) return undefined;
-  const rescaled = merge_preset === "official" && (optim === "ondare" || optim === "ondare_ties");
-  return (Math.floor(steps / online_step) * alpha) / (rescaled ? reserve_p : 1);
-};
-
 /** Tells A, and warns where it is large. */
 export const tellDrift = (values: TrainingValues, steps: number, out: Output): void => {
-  const drift = driftOf(values, steps);
+  const drift = driftOf(optimizerSettings(values), steps);
   if (drift === undefined) return;
   const said = `${values.optim} drifts by A = ${drift.toPrecision(3)} reference deltas in ${steps} steps`;
   out.note(

@@ -1,4 +1,5 @@
 import { METHOD_NAMES, METHODS, type MethodName } from "../methods.js";
+import type { Size } from "../sizes.js";
 import { type Interval, interval, mean, type Verdict, verdictOf } from "./interval.js";
 import { type Found, placesOf, select } from "./results.js";
 import { MAIN_STYLE, paired, placesAt } from "./table.js";
@@ -27,6 +28,8 @@ interface Question {
 interface Asked {
   readonly all: readonly Found[];
   readonly world: string;
+  /** Of the analyses. */
+  readonly learningRate: number;
 }
 
 const percent = Math.round(100 * MAIN_STYLE);
@@ -66,18 +69,27 @@ const contest = (id: string, claim: string, a: readonly MethodName[], b: readonl
   };
 };
 
-type Measure = (run: Found) => number;
-const skill: Measure = ({ measures }) => measures.test.average;
-const style: Measure = ({ measures }) => measures.test.style;
+const skill = ({ measures }: Found): number => measures.test.average;
+const style = ({ measures }: Found): number => measures.test.style;
 
-/** Seed by seed, a measure of some runs minus that of others. */
-const between = (a: readonly Found[], b: readonly Found[], of: Measure, plus = 0): Interval | undefined => {
-  const differences = a.flatMap((run) => {
+/** Seed by seed, what becomes of a run of the one kind and one of the other. */
+const bySeed = (
+  a: readonly Found[],
+  b: readonly Found[],
+  of: (one: Found, other: Found) => number,
+): Interval | undefined => {
+  const values = a.flatMap((run) => {
     const other = b.find(({ seed }) => seed === run.seed);
-    return other === undefined ? [] : [of(run) - of(other) + plus];
+    return other === undefined ? [] : [of(run, other)];
   });
-  return differences.length > 0 ? interval(differences) : undefined;
+  return values.length > 0 ? interval(values) : undefined;
 };
+
+/** A measure of the one minus that of the other. */
+const gain =
+  (of: (run: Found) => number) =>
+  (one: Found, other: Found): number =>
+    of(one) - of(other);
 
 const runsAt = (runs: readonly Found[], x: number | undefined): Found[] => runs.filter((run) => run.x === x);
 /** The place whose validation skill is best, mean over seeds. */
@@ -87,6 +99,17 @@ const bestPlace = (runs: readonly Found[]): number | undefined => {
     score: mean(runsAt(runs, x).map(({ measures }) => measures.validation.average)),
   }));
   return scored.length === 0 ? undefined : scored.reduce((a, b) => (b.score > a.score ? b : a)).x;
+};
+
+/** Where nothing is left by the paper's table. */
+const COLLAPSE = 10;
+
+/** How much less than half of the skill at the smallest α is left where the drift is nearest to A = 10, by its logarithm. */
+const collapse = (runs: readonly Found[]): Interval | undefined => {
+  const far = ({ drift = 0 }: Found): number => Math.abs(Math.log(drift / COLLAPSE));
+  const least = Math.min(...runs.map(far));
+  const there = runs.filter((run) => far(run) === least);
+  return bySeed(runsAt(runs, placesOf(runs)[0]), there, (first, run) => skill(first) / 2 - skill(run));
 };
 
 const SMALL_P = 0.01;
@@ -100,7 +123,7 @@ const questions: readonly Question[] = [
     measure: () => "skill: SFT model − AdamW at the largest learning rate",
     interval: ({ all, world }) => {
       const runs = select(all, { section: "methods", world, line: "adamw" });
-      return between(select(all, { section: "sft", world }), runsAt(runs, placesOf(runs).at(-1)), skill);
+      return bySeed(select(all, { section: "sft", world }), runsAt(runs, placesOf(runs).at(-1)), gain(skill));
     },
   },
   contest("ondare-best", "OnDARE is the best method overall.", ondare, [
@@ -127,7 +150,7 @@ const questions: readonly Question[] = [
     measure: () => "skill: θ_r + cτ − θ_r",
     interval: ({ all, world }) => {
       const runs = select(all, { section: "drift", world }).filter(({ x }) => x > 0);
-      return between(runsAt(runs, bestPlace(runs)), select(all, { section: "sft", world }), skill);
+      return bySeed(runsAt(runs, bestPlace(runs)), select(all, { section: "sft", world }), gain(skill));
     },
   },
   {
@@ -136,7 +159,7 @@ const questions: readonly Question[] = [
     measure: () => `style rate at p ${SMALL_P} − at p 1, plus ${MARGIN}`,
     interval: ({ all, world }) => {
       const runs = select(all, { section: "p", world, line: "ondare_official A fixed" });
-      return between(runsAt(runs, SMALL_P), runsAt(runs, 1), style, MARGIN);
+      return bySeed(runsAt(runs, SMALL_P), runsAt(runs, 1), (small, whole) => style(small) - style(whole) + MARGIN);
     },
   },
   {
@@ -145,26 +168,30 @@ const questions: readonly Question[] = [
     measure: () => `style rate at p ${SMALL_P}: OnDARE − OnTIES`,
     interval: ({ all, world }) => {
       const at = (line: string) => runsAt(select(all, { section: "p", world, line }), SMALL_P);
-      return between(at("ondare_official A fixed"), at("onties_official α fixed"), style);
+      return bySeed(at("ondare_official A fixed"), at("onties_official α fixed"), gain(style));
     },
   },
   {
     id: "rise",
     claim: "Skill rises with α before it falls.",
-    measure: () => "OnDARE's skill at the α that validation prefers − at the smallest",
-    interval: ({ all, world }) => {
+    measure: () => "OnDARE's skill at the α > 0 that validation prefers − at α = 0",
+    interval: ({ all, world, learningRate }) => {
       const runs = select(all, { section: "alpha", world, line: "ondare_official" });
-      return between(runsAt(runs, bestPlace(runs)), runsAt(runs, placesOf(runs)[0]), skill);
+      const zero = select(all, { section: "methods", world, line: "ondare_zero" });
+      return bySeed(runsAt(runs, bestPlace(runs)), runsAt(zero, learningRate), gain(skill));
     },
   },
   {
     id: "collapse",
-    claim: "Large α collapses the model.",
-    measure: () => "OnDARE's skill at the smallest α − at the largest",
-    interval: ({ all, world }) => {
-      const runs = select(all, { section: "alpha", world, line: "ondare_official" });
-      return between(runsAt(runs, placesOf(runs)[0]), runsAt(runs, placesOf(runs).at(-1)), skill);
-    },
+    claim: "By a drift of A = Tα/p ≈ 10 the model has collapsed.",
+    measure: () => "OnDARE at p .3: half of its skill at the smallest α − its skill at A ≈ 10",
+    interval: ({ all, world }) => collapse(select(all, { section: "alpha", world, line: "ondare_official" })),
+  },
+  {
+    id: "drift-number",
+    claim: "A alone says when: at p .01 too the model has collapsed by A ≈ 10.",
+    measure: () => "OnDARE at p .01: half of its skill at the smallest α − its skill at A ≈ 10",
+    interval: ({ all, world }) => collapse(select(all, { section: "alpha", world, line: "ondare_official p .01" })),
   },
   {
     id: "gap",
@@ -172,7 +199,7 @@ const questions: readonly Question[] = [
     measure: () => "OnTIES' style rate at K 1 − at the largest K",
     interval: ({ all, world }) => {
       const runs = select(all, { section: "gap", world, line: "onties_official α fixed" });
-      return between(runsAt(runs, placesOf(runs)[0]), runsAt(runs, placesOf(runs).at(-1)), style);
+      return bySeed(runsAt(runs, placesOf(runs)[0]), runsAt(runs, placesOf(runs).at(-1)), gain(style));
     },
   },
   {
@@ -183,18 +210,18 @@ const questions: readonly Question[] = [
       const line = (name: string) => select(all, { section: "beta", world, line: name });
       const [ties, adamw] = [line("onties_official"), line("adamw")];
       const places = placesOf(ties);
-      const gain = (x: number) => between(runsAt(ties, x), runsAt(adamw, x), skill)?.values;
-      const [small, large] = [gain(places[0]), gain(places[places.length - 1])];
+      const at = (x: number) => bySeed(runsAt(ties, x), runsAt(adamw, x), gain(skill))?.values;
+      const [small, large] = [at(places[0]), at(places[places.length - 1])];
       return small && large && interval(small.map((value, i) => value - large[i]));
     },
   },
 ];
 
 /** Every claim in every world that has runs for it. A claim without any is "not run" once. */
-export const claimsOf = (all: readonly Found[], worlds: readonly string[]): Claim[] =>
+export const claimsOf = (all: readonly Found[], { worlds, analyses: { learningRate } }: Size): Claim[] =>
   questions.flatMap(({ id, claim, measure, interval: of }) => {
-    const asked = worlds.map((world): Claim => {
-      const ask = { all, world };
+    const asked = Object.keys(worlds).map((world): Claim => {
+      const ask = { all, world, learningRate };
       const found = of(ask);
       const verdict = found === undefined ? "not run" : verdictOf(found);
       return { id, world, claim, measure: measure(ask), verdict, interval: found };

@@ -1,3 +1,4 @@
+import { driftOf } from "../../align/drift.js";
 import { idOf, type Job } from "../jobs/job.js";
 import type { CurvePoint, Measures, Outcome } from "../jobs/outcome.js";
 import type { Run, Section } from "../plan.js";
@@ -9,6 +10,8 @@ export interface Found extends Omit<Run, "job"> {
   readonly measures: Measures;
   readonly curve?: readonly CurvePoint[];
   readonly relativeDelta?: number;
+  /** A: reference deltas that an online merge drifts by. */
+  readonly drift?: number;
 }
 
 /** Runs with their outcomes. */
@@ -16,7 +19,8 @@ export const gather = (runs: readonly Run[], outcomeOf: (job: Job) => Outcome): 
   runs.map(({ job, ...run }) => {
     const { measures, curve, relativeDelta } = outcomeOf(job);
     if (measures === undefined) throw new Error(`the ${job.kind} job ${idOf(job)} measured nothing`);
-    return { ...run, job: idOf(job), measures, curve, relativeDelta };
+    const drift = job.kind === "align" ? driftOf(job.training.optimizer, job.of.alignment.steps) : undefined;
+    return { ...run, job: idOf(job), measures, curve, relativeDelta, drift };
   });
 
 /** What to look for; what is left out is free. */

@@ -10,34 +10,29 @@ interface Analysis {
   readonly title: string;
   readonly about: string;
   readonly axis: string;
-  /** What is drawn for an x of a line: A for an α. */
-  readonly place: (x: number, document: Document, line: string) => number;
+  /** Where a run is drawn: at A for an α. */
+  readonly place: (run: Found) => number;
   readonly mark?: { readonly x: number; readonly label: string };
 }
 
-const itself = (x: number): number => x;
-/** A: Tα/p for OnDARE's rescaled fixed mask, Tα for OnTIES, which does not rescale. */
-const driftNumber = (alpha: number, { size, methods }: Document, line: string): number => {
-  const method = methods[line];
-  const p = "training" in method && line.startsWith("ondare") ? method.training.optimizer.reserveP : 1;
-  return (size.alignment.steps * alpha) / (p ?? 1);
-};
+const itself = ({ x }: Found): number => x;
 
 const ANALYSES: readonly Analysis[] = [
   {
     section: "p",
     title: "Reserve rate p",
     about:
-      "What is kept of update and τ. OnDARE divides by p, so with α fixed its drift A = Tα/p grows beyond all bounds: with A fixed, α shrinks with p. OnTIES does not divide; its learning rate may grow as p^−½ instead.",
+      "What is kept of update and τ. OnDARE divides by p, so with α fixed its drift A = Tα/p grows to hundreds of τ on the few elements that are kept; with A fixed, α shrinks with p. Where the two agree, it is sparsity that costs, not drift. OnTIES does not divide; its learning rate may grow as p^−½ instead.",
     axis: "p",
     place: itself,
   },
   {
     section: "alpha",
     title: "Merging weight α",
-    about: "Drawn against A, the total drift in units of τ on the elements that drift: Tα/p for OnDARE, Tα for OnTIES.",
+    about:
+      "Drawn against A, the total drift in units of τ on the elements that drift: Tα/p for OnDARE, Tα for OnTIES. OnDARE also at p .01, where few elements drift far: if A alone decided, its two lines would be one.",
     axis: "A",
-    place: driftNumber,
+    place: ({ x, drift = x }) => drift,
     mark: { x: 10, label: "A = 10" },
   },
   {
@@ -60,12 +55,7 @@ const ANALYSES: readonly Analysis[] = [
 const named = (line: string): string =>
   line.replace("ondare_official", "OnDARE").replace("onties_official", "OnTIES").replace("adamw", "AdamW").trim();
 
-const seriesOf = (
-  runs: readonly Found[],
-  analysis: Analysis,
-  of: (run: Found) => number,
-  document: Document,
-): Series[] =>
+const seriesOf = (runs: readonly Found[], analysis: Analysis, of: (run: Found) => number): Series[] =>
   linesOf(runs).map((line, i, lines) => {
     const own = runs.filter((run) => run.line === line);
     const method = line.split(" ")[0];
@@ -74,8 +64,8 @@ const seriesOf = (
       color: line.startsWith("ondare") ? 1 : line.startsWith("onties") ? 2 : 0,
       dashed: lines.findIndex((other) => other.startsWith(method)) < i, // a method's second line
       points: placesOf(own).map((x) => {
-        const seeds = acrossSeeds(own.filter((run) => run.x === x).map(of));
-        const at = analysis.place(x, document, line);
+        const here = own.filter((run) => run.x === x);
+        const [seeds, at] = [acrossSeeds(here.map(of)), analysis.place(here[0])];
         return { x: at, ...seeds, title: `${named(line)}, ${analysis.axis} ${short(at)}: ${percent(seeds.y)} %` };
       }),
     };
@@ -92,7 +82,7 @@ const shareAxis: Axis = {
 const drawn = (analysis: Analysis, document: Document): string => {
   const runs = select(document.runs, { section: analysis.section, world: document.size.analyses.world });
   if (runs.length === 0) return "";
-  const places = runs.map((run) => analysis.place(run.x, document, run.line));
+  const places = runs.map(analysis.place);
   const [low, high] = [Math.min(...places) / 1.3, Math.max(...places) * 1.3];
   const x: Axis = { label: analysis.axis, from: low, to: high, ticks: decades(low, high), log: true };
   // What the lines are to be held against, from one end of the drawing to the other.
@@ -121,7 +111,7 @@ const drawn = (analysis: Analysis, document: Document): string => {
       series: [
         ...(runs.some(({ line }) => line === "adamw") ? [] : level("AdamW", 0, adamw, of)),
         ...level("SFT", 6, sft, of),
-        ...seriesOf(runs, analysis, of, document),
+        ...seriesOf(runs, analysis, of),
       ],
     });
   return `<h3>${analysis.title}</h3><p class="soft">${analysis.about}</p><div class="charts wide">

@@ -75,7 +75,7 @@ export const documentOf = (size: Size, cache: Cache): Document => {
     version: VERSION,
     size,
     methods: Object.fromEntries(methodsOf(size).map((name) => [name, METHODS[name]])),
-    claims: claimsOf(runs, worlds),
+    claims: claimsOf(runs, size),
     worlds: Object.fromEntries(worlds.map((world) => [world, worldResults(runs, world)])),
     losses: lossTableOf(runs, size.analyses.world, size.analyses.losses),
     runs,
