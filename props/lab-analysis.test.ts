@@ -4,6 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { claimsOf } from "../lab/analysis/claims.js";
 import { atStyle, type Point } from "../lab/analysis/frontier.js";
+import { halfway } from "../lab/analysis/halfway.js";
 import { interval, verdictOf } from "../lab/analysis/interval.js";
 import type { Found } from "../lab/analysis/results.js";
 import { selectedRate, tableOf } from "../lab/analysis/table.js";
@@ -85,6 +86,13 @@ test("lab: halfway between two rates, skill is halfway and the rate their geomet
   near(place.rate, 1e-4, 1e-12);
 });
 
+test("lab: half is lost where the line crosses it, by the logarithm of x, and nowhere on a line that stays up", () => {
+  const at = (...points: [number, number][]) => halfway(points.map(([x, y]) => ({ x, y })));
+  near(at([1, 0.8], [10, 0.6], [1000, 0.2]) ?? 0, 100);
+  near(at([1, 0.8], [4, 0.4], [8, 0]) ?? 0, 4);
+  assert.deepEqual([at([1, 0.8], [10, 0.5]), at(), at([1, 0])], [undefined, undefined, undefined]);
+});
+
 const { runs } = madeUpDocument(SIZES.full);
 const withTest = (change: (run: Found) => number): Found[] =>
   runs.map((run) => ({
@@ -136,7 +144,7 @@ test("lab: a collapse is one where A nears 10, for each reserve rate by itself",
   const one = collapsing((run) => run.section === "alpha" && isFar(run) && !run.line.includes("p .01"));
   assert.deepEqual([one.get("collapse"), one.get("drift-number")], ["replicates", "does not replicate"]);
   const late = collapsing((run) => run.section === "alpha" && (run.drift ?? 0) > 11);
-  assert.equal(late.get("collapse"), "does not replicate");
+  assert.equal(late.get("collapse"), "undecided", "nothing is lost by A = 10");
 });
 
 test("lab: claims follow the runs: what is true of made-up runs replicates, and its opposite does not", () => {

@@ -78,7 +78,6 @@ test("lab report: every dot of a plot is a mean of runs, and every run has its d
   for (const runs of groups.values()) {
     const [{ section, line, x }] = runs;
     const [style, skill] = [shown(runs, "style"), shown(runs, "average")];
-    if (section === "sft") expected.add(`SFT: style ${style} %, skill ${skill} %`);
     if (section === "methods")
       expected.add(
         `${document.methods[line].label} at ${x.toExponential().replace("e-", "e−")}: style ${style} %, skill ${skill} %`,

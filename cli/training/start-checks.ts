@@ -58,6 +58,8 @@ export const tellDrift = (values: TrainingValues, steps: number, out: Output): v
   if (drift === undefined) return;
   const said = `${values.optim} drifts by A = ${drift.toPrecision(3)} reference deltas in ${steps} steps`;
   out.note(
-    drift > STRONG_DRIFT ? `warning: ${said}; the best is near 1, and by 10 skills collapse: lower alpha` : said,
+    drift > STRONG_DRIFT
+      ? `warning: ${said}; the best is near 1, and by 10 skills collapse (later where reserve_p is small): lower alpha`
+      : said,
   );
 };

@@ -101,15 +101,20 @@ const bestPlace = (runs: readonly Found[]): number | undefined => {
   return scored.length === 0 ? undefined : scored.reduce((a, b) => (b.score > a.score ? b : a)).x;
 };
 
-/** Where nothing is left by the paper's table. */
+/** By the paper's table, nothing is left at this A. */
 const COLLAPSE = 10;
+const ALPHA_LINES = { wide: "ondare_official", narrow: "ondare_official p .01" } as const;
 
-/** How much less than half of the skill at the smallest α is left where the drift is nearest to A = 10, by its logarithm. */
-const collapse = (runs: readonly Found[]): Interval | undefined => {
+/** Seed by seed, skill at the smallest α minus skill where the drift is nearest to A = 10, by its logarithm. */
+const lostByDrift = ({ all, world }: Asked, line: string): Interval | undefined => {
+  const runs = select(all, { section: "alpha", world, line });
   const far = ({ drift = 0 }: Found): number => Math.abs(Math.log(drift / COLLAPSE));
   const least = Math.min(...runs.map(far));
-  const there = runs.filter((run) => far(run) === least);
-  return bySeed(runsAt(runs, placesOf(runs)[0]), there, (first, run) => skill(first) / 2 - skill(run));
+  return bySeed(
+    runsAt(runs, placesOf(runs)[0]),
+    runs.filter((run) => far(run) === least),
+    gain(skill),
+  );
 };
 
 const SMALL_P = 0.01;
@@ -120,10 +125,16 @@ const questions: readonly Question[] = [
   {
     id: "tax",
     claim: "Preference training costs skills.",
-    measure: () => "skill: SFT model − AdamW at the largest learning rate",
+    measure: () => `skill: SFT model − AdamW, mean over the learning rates that reach style ${percent} %`,
     interval: ({ all, world }) => {
       const runs = select(all, { section: "methods", world, line: "adamw" });
-      return bySeed(select(all, { section: "sft", world }), runsAt(runs, placesOf(runs).at(-1)), gain(skill));
+      const reached = placesOf(runs).filter(
+        (x) => mean(runsAt(runs, x).map(({ measures }) => measures.validation.style)) >= MAIN_STYLE,
+      );
+      const after = (seed: number) =>
+        mean(runs.filter((run) => run.seed === seed && reached.includes(run.x)).map(skill));
+      const lost = select(all, { section: "sft", world }).map((sft) => skill(sft) - after(sft.seed));
+      return reached.length > 0 && lost.length > 0 ? interval(lost) : undefined;
     },
   },
   contest("ondare-best", "OnDARE is the best method overall.", ondare, [
@@ -183,15 +194,18 @@ const questions: readonly Question[] = [
   },
   {
     id: "collapse",
-    claim: "By a drift of A = Tα/p ≈ 10 the model has collapsed.",
-    measure: () => "OnDARE at p .3: half of its skill at the smallest α − its skill at A ≈ 10",
-    interval: ({ all, world }) => collapse(select(all, { section: "alpha", world, line: "ondare_official" })),
+    claim: "A drift of A = Tα/p ≈ 10 collapses the model.",
+    measure: () => "OnDARE's skill at p .3: at the smallest α − at A ≈ 10",
+    interval: (asked) => lostByDrift(asked, ALPHA_LINES.wide),
   },
   {
     id: "drift-number",
-    claim: "A alone says when: at p .01 too the model has collapsed by A ≈ 10.",
-    measure: () => "OnDARE at p .01: half of its skill at the smallest α − its skill at A ≈ 10",
-    interval: ({ all, world }) => collapse(select(all, { section: "alpha", world, line: "ondare_official p .01" })),
+    claim: "A alone says when: A ≈ 10 costs as much at a small reserve rate.",
+    measure: () => "OnDARE's skill lost by A ≈ 10, at p .01 − half of that at p .3",
+    interval: (asked) => {
+      const [narrow, wide] = [lostByDrift(asked, ALPHA_LINES.narrow), lostByDrift(asked, ALPHA_LINES.wide)];
+      return narrow && wide && interval(narrow.values.map((lost, i) => lost - wide.values[i] / 2));
+    },
   },
   {
     id: "gap",

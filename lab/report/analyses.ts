@@ -1,3 +1,4 @@
+import { halfway } from "../analysis/halfway.js";
 import { mean } from "../analysis/interval.js";
 import { type Found, linesOf, placesOf, select } from "../analysis/results.js";
 import type { Section } from "../plan.js";
@@ -13,9 +14,32 @@ interface Analysis {
   /** Where a run is drawn: at A for an α. */
   readonly place: (run: Found) => number;
   readonly mark?: { readonly x: number; readonly label: string };
+  /** What its runs come to, in a sentence. */
+  readonly sum?: (runs: readonly Found[], steps: number) => string;
 }
 
 const itself = ({ x }: Found): number => x;
+
+/** "ondare_official α fixed" → "OnDARE α fixed". */
+const named = (line: string): string =>
+  line.replace("ondare_official", "OnDARE").replace("onties_official", "OnTIES").replace("adamw", "AdamW").trim();
+
+/** Where each line has lost half of its skill, in A and in Tα. */
+const halves = (runs: readonly Found[], steps: number): string => {
+  const found = linesOf(runs).flatMap((line) => {
+    const own = runs.filter((run) => run.line === line);
+    const path = placesOf(own).map((x) => {
+      const here = own.filter((run) => run.x === x);
+      return { x, y: mean(here.map(({ measures }) => measures.test.average)) };
+    });
+    const alpha = halfway(path);
+    const { x, drift = 0 } = own[0];
+    return alpha === undefined
+      ? []
+      : [`${named(line)} at A = ${short((alpha * drift) / x)} (Tα = ${short(alpha * steps)})`];
+  });
+  return found.length === 0 ? "" : `Half of the skill is gone for ${found.join(", for ")}.`;
+};
 
 const ANALYSES: readonly Analysis[] = [
   {
@@ -34,6 +58,7 @@ const ANALYSES: readonly Analysis[] = [
     axis: "A",
     place: ({ x, drift = x }) => drift,
     mark: { x: 10, label: "A = 10" },
+    sum: halves,
   },
   {
     section: "gap",
@@ -50,10 +75,6 @@ const ANALYSES: readonly Analysis[] = [
     place: itself,
   },
 ];
-
-/** "ondare_official α fixed" → "OnDARE α fixed". */
-const named = (line: string): string =>
-  line.replace("ondare_official", "OnDARE").replace("onties_official", "OnTIES").replace("adamw", "AdamW").trim();
 
 const seriesOf = (runs: readonly Found[], analysis: Analysis, of: (run: Found) => number): Series[] =>
   linesOf(runs).map((line, i, lines) => {
@@ -102,6 +123,8 @@ const drawn = (analysis: Analysis, document: Document): string => {
   const adamw = select(document.runs, { section: "methods", world, line: "adamw", x: learningRate });
   const sft = select(document.runs, { section: "sft", world });
   const marks = analysis.mark !== undefined && analysis.mark.x > low && analysis.mark.x < high ? [analysis.mark] : [];
+  const sum = analysis.sum?.(runs, document.size.alignment.steps) ?? "";
+  const said = sum === "" ? "" : ` <b>${sum}</b>`;
   const panel = (title: string, of: (run: Found) => number) =>
     chart({
       title,
@@ -114,7 +137,7 @@ const drawn = (analysis: Analysis, document: Document): string => {
         ...seriesOf(runs, analysis, of),
       ],
     });
-  return `<h3>${analysis.title}</h3><p class="soft">${analysis.about}</p><div class="charts wide">
+  return `<h3>${analysis.title}</h3><p class="soft">${analysis.about}${said}</p><div class="charts wide">
 ${panel("Style", ({ measures }) => measures.test.style)}${panel("Skill", ({ measures }) => measures.test.average)}</div>`;
 };
 

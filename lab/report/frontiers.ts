@@ -37,7 +37,7 @@ const pathOf = (runs: readonly Found[], label: string, color: number): Series =>
   points: placesOf(runs).map((x) => {
     const here = runs.filter((run) => run.x === x).map(({ measures }) => measures.test);
     const [style, skill] = [mean(here.map((s) => s.style)), acrossSeeds(here.map((s) => s.average))];
-    const title = `${label}${x === 0 ? "" : ` at ${rate(x)}`}: style ${percent(style)} %, skill ${percent(skill.y)} %`;
+    const title = `${label} at ${rate(x)}: style ${percent(style)} %, skill ${percent(skill.y)} %`;
     return { x: style, ...skill, title };
   }),
 });
@@ -47,37 +47,45 @@ const withoutBars = (series: Series): Series => ({
   points: series.points.map(({ x, y, title }) => ({ x, y, title })),
 });
 
-/** A tenth above and below all skills. */
-const skillAxis = (paths: readonly Series[]): Axis => {
+/** Skill lost, below which models are of no use: what lies deeper is not shown. */
+const DEEPEST = 0.3;
+
+/** From a tenth above all skills down to the lowest, or `DEEPEST` below the SFT model's. */
+const skillAxis = (sft: Series, paths: readonly Series[]): Axis => {
   const all = paths.flatMap(({ points: drawn }) => drawn.flatMap(({ y, low = y, high = y }) => [low, high]));
-  const low = Math.max(0, Math.floor(10 * Math.min(...all) - 0.2) / 10);
-  return shares("", low, Math.min(1, Math.max(low + 0.2, Math.ceil(10 * Math.max(...all) + 0.2) / 10)));
+  const low = Math.max(0, Math.floor(10 * Math.max(sft.points[0].y - DEEPEST, Math.min(...all))) / 10);
+  return shares("", low, Math.min(1, Math.max(low + 0.2, Math.ceil(10 * Math.max(...all, sft.points[0].y)) / 10)));
 };
 
-/** The paths of a world: AdamW's, the SFT model's one dot, and those of the other methods. */
-const pathsOf = (document: Document, world: string) => {
+/** Below this style rate little is learned, and little paid. */
+const HALF = 0.5;
+
+/** What all drawings of a world share: axes, and as lines the SFT model's skill and AdamW's path; with the others' paths. */
+const ground = (document: Document, world: string) => {
   const of = (line: string) => select(document.runs, { section: "methods", world, line });
-  const sft = pathOf(select(document.runs, { section: "sft", world }), "SFT", 6);
   const methods = Object.entries(document.methods).filter(([name]) => name !== "adamw");
-  return {
-    sft: { ...withoutBars(sft), only: "dots" } satisfies Series,
-    adamw: { ...withoutBars(pathOf(of("adamw"), adamwKey.label, adamwKey.color)), ...adamwKey } satisfies Series,
-    others: methods.map(([name, { label, family }]) => pathOf(of(name), label, COLOR[family])),
+  const others = methods.map(([name, { label, family }]) => pathOf(of(name), label, COLOR[family]));
+  const [start] = pathOf(select(document.runs, { section: "sft", world }), "SFT", 6).points;
+  const sft: Series = {
+    ...{ label: "SFT", color: 6, dashed: true, only: "line" },
+    points: [HALF, 1].map((x) => ({ x, y: start.y })),
   };
+  const adamw: Series = { ...withoutBars(pathOf(of("adamw"), adamwKey.label, adamwKey.color)), ...adamwKey };
+  const x = shares("style rate (%)", HALF, 1);
+  return { sft, adamw, others, x, y: skillAxis(sft, [adamw, ...others]) };
 };
 
 /** All methods of a world in one drawing. */
 export const landscape = (document: Document, world: string): string => {
-  const { sft, adamw, others } = pathsOf(document, world);
-  const drawn = others.map(withoutBars);
+  const { sft, adamw, others, x, y } = ground(document, world);
   return chart({
     title: `Skill against style, ${world} world`,
-    x: shares("style rate (%)", 0, 1),
-    y: { ...skillAxis([sft, adamw, ...drawn]), label: "(skill, %)" },
-    series: [...drawn, adamw, sft],
+    x,
+    y: { ...y, label: "(skill, %)" },
+    series: [sft, ...others.map(withoutBars), adamw],
     width: 500,
     height: 340,
-    keys: [adamwKey, ...familyKeys(document), { label: "SFT", color: sft.color }],
+    keys: [adamwKey, ...familyKeys(document), sft],
   });
 };
 
@@ -102,22 +110,13 @@ export const forestOf = (document: Document, world: string, { table }: WorldResu
 
 /** A small drawing for each method. */
 export const panelsOf = (document: Document, world: string): string => {
-  const { sft, adamw, others } = pathsOf(document, world);
-  const y = skillAxis([sft, adamw, ...others]);
+  const { sft, adamw, others, x, y } = ground(document, world);
   const panels = others.map((path) =>
-    chart({
-      title: path.label,
-      x: shares("style rate (%)", 0, 1),
-      y,
-      series: [adamw, sft, path],
-      width: 280,
-      height: 210,
-      keys: [],
-    }),
+    chart({ title: path.label, x, y, series: [sft, adamw, path], width: 280, height: 210, keys: [] }),
   );
   return `<h3>Method by method, ${escaped(world)} world</h3>
 <p class="soft">Each dot is a learning rate, mean over seeds; bars reach from the lowest to the highest seed. Up and right is better.
-Grey and dashed: AdamW. Ochre: the SFT model, where all start. A method is worth something where its line is above AdamW's, not
-where one dot is.</p>
+Grey: AdamW. Ochre: the SFT model, where all start. A method is worth something where its line is above AdamW's, not where one dot
+is. What lies below half of the style, or ${percent(DEEPEST, 0)} points below the SFT model, is cut off.</p>
 <div class="charts small">${panels.join("")}</div>`;
 };

@@ -6,9 +6,12 @@ export const percent = (share: number, digits = 1): string =>
 
 const minus = (text: string): string => text.replace("-", "−");
 
-/** With its sign. */
-export const signed = (x: number, digits = 1): string =>
-  Number.isFinite(x) ? minus(`${x > 0 ? "+" : ""}${x.toFixed(digits)}`) : "–";
+/** With its sign, but for what rounds to zero. */
+export const signed = (x: number, digits = 1): string => {
+  if (!Number.isFinite(x)) return "–";
+  const size = Math.abs(x).toFixed(digits);
+  return Number(size) === 0 ? size : `${x > 0 ? "+" : "−"}${size}`;
+};
 
 /** A difference of shares in points, with half its interval. */
 export const points = (difference: Interval | undefined): string => {

@@ -1,5 +1,5 @@
-import type { Verdict } from "../analysis/interval.js";
-import { MAIN_STYLE, rowsByRate } from "../analysis/table.js";
+import { mean, type Verdict } from "../analysis/interval.js";
+import { FULL_STYLE, MAIN_STYLE, placesAt, rowsByRate } from "../analysis/table.js";
 import { badge } from "./claims.js";
 import type { Document } from "./document.js";
 import { landscape } from "./frontiers.js";
@@ -11,25 +11,30 @@ const tile = (number: string, words: string): string => `<li><b>${number}</b><sp
 /** Largest minus smallest, in points. */
 const spread = (shares: readonly number[]): string => (100 * (Math.max(...shares) - Math.min(...shares))).toFixed(1);
 
-const worldTiles = (document: Document, world: string): string => {
-  const { sft, table } = document.worlds[world];
-  const paths = rowsByRate(document.runs, world, "adamw");
-  const [x, last] = paths[paths.length - 1];
-  const skills = paths.map(([, { average }]) => average);
+/** What AdamW pays for the style, and how much of what is paid learning rate and method decide. */
+const worldTiles = ({ runs, worlds }: Document, world: string): string => {
+  const { table, sft } = worlds[world];
+  const places = placesAt(runs, world, "adamw", FULL_STYLE);
+  const reached = places.flatMap((place) => (place === undefined ? [] : [place.test]));
+  const paths = rowsByRate(runs, world, "adamw");
+  const rates = [paths[0], paths[paths.length - 1]].map(([x]) => rate(x));
   const gains = table.flatMap(({ minusAdamW }) => (minusAdamW === undefined ? [] : [minusAdamW.mean]));
   const name = `${escaped(world)} world`;
-  return [
-    tile(
-      `${signed(100 * (last.average - sft.average), 0)} points`,
-      `of skill for ${percent(last.style, 0)} % style: AdamW at its largest learning rate, ${rate(x)}; ${name}`,
-    ),
+  const tiles = [
+    reached.length < places.length
+      ? ""
+      : tile(
+          `${signed(100 * (mean(reached) - sft.average))} points`,
+          `of skill for ${percent(FULL_STYLE, 0)} % style, under AdamW at the learning rate that brings it; ${name}`,
+        ),
     gains.length < 2
       ? ""
       : tile(
-          `${spread(skills)} <small>against</small> ${spread(gains)}`,
-          `points between learning rates (AdamW), and between methods at equal style (${percent(MAIN_STYLE, 0)} %); ${name}`,
+          `${spread(paths.map(([, { average }]) => average))} <small>against</small> ${spread(gains)}`,
+          `points between AdamW's learning rates, ${rates.join(" to ")}, and between methods at equal style, ${percent(MAIN_STYLE, 0)} %; ${name}`,
         ),
-  ].join("\n");
+  ];
+  return tiles.join("");
 };
 
 const VERDICTS = ["replicates", "does not replicate", "undecided", "not run"] as const satisfies readonly Verdict[];
@@ -57,6 +62,6 @@ ${worlds.map((world) => worldTiles(document, world)).join("\n")}
 </ul>
 ${verdictList(document)}
 <div class="charts wide">${worlds.map((world) => landscape(document, world)).join("")}</div>
-<p class="soft">Every dot is a method at one learning rate, test prompts, mean over seeds. All start at the ochre dot; who is
-above the dashed line pays less than AdamW for the same style.</p>`;
+<p class="soft">Every dot is a method at one learning rate, test prompts, mean over seeds. Ochre: the SFT model, where all
+start. Who is above the grey line pays less than AdamW for the same style.</p>`;
 };

@@ -9,7 +9,7 @@ main{max-width:1080px;margin:0 auto;padding:24px 16px 64px}h1{font-size:1.8rem;l
 h2{font-size:1.3rem;margin:2.2em 0 .4em}h3{font-size:1.05rem;margin:1.6em 0 .3em}p{max-width:70ch;margin:.5em 0}small,.soft{color:var(--soft)}
 .claims{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,310px),1fr));gap:12px;padding:0;list-style:none}
 .claims li{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px 14px}
-.claims b{display:block}.claims div{margin-top:8px}.gauge{width:100%;max-width:240px;margin:2px 0}.claims small{line-height:1.35;display:block}.verdict{font-weight:600}.replicates{color:var(--good)}.fails{color:var(--bad)}.undecided{color:var(--open)}.idle{color:var(--soft)}
+.claims b{display:block}.claims div{margin-top:8px}.gauge{display:block;width:100%;max-width:240px;margin:2px 0}.claims small{line-height:1.35;display:block}.verdict{font-weight:600}.replicates{color:var(--good)}.fails{color:var(--bad)}.undecided{color:var(--open)}.idle{color:var(--soft)}
 nav{display:flex;flex-wrap:wrap;gap:4px 18px;margin:1.2em 0;font-size:.92rem}a{color:var(--link)}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,190px),1fr));gap:12px;padding:0;margin:1.2em 0;list-style:none}
 .tiles li{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px 14px;font-size:.85rem;line-height:1.4;color:var(--soft)}
@@ -19,7 +19,7 @@ nav{display:flex;flex-wrap:wrap;gap:4px 18px;margin:1.2em 0;font-size:.92rem}a{c
 .charts.wide{grid-template-columns:repeat(auto-fill,minmax(min(100%,440px),1fr))}
 .small{grid-template-columns:repeat(auto-fill,minmax(min(100%,220px),1fr))}
 figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:10px;padding:10px}figure.wide{margin:12px 0;max-width:760px}
-figcaption{font-weight:600;font-size:.92rem;margin-bottom:4px}svg{width:100%;height:auto;display:block}
+figcaption{font-weight:600;font-size:.92rem;margin-bottom:4px}figure>svg{width:100%;height:auto;display:block}.cut{overflow:hidden}
 svg text{fill:var(--ink);font:11px system-ui,sans-serif}svg .tick{fill:var(--soft);font-size:10px}.grid{stroke:var(--line)}.mark{stroke:var(--soft);stroke-dasharray:2 3}
 polyline{fill:none;stroke-width:2}.whisker{stroke-width:2}.bar{stroke-width:1.5;opacity:.45}.keys{display:flex;flex-wrap:wrap;gap:2px 14px;font-size:.8rem;margin-top:4px}
 .key::before{content:"";display:inline-block;width:16px;border-top:3px solid;margin-right:5px;vertical-align:middle}.key.dashed::before{border-top-style:dashed}

@@ -118,8 +118,16 @@ export const chart = ({ title, x, y, series, width = 420, height = 260, marks = 
     const at = number(px(mark.x));
     parts.push(`<line class="mark" x1="${at}" x2="${at}" y1="${MARGIN.top}" y2="${bottom}"/>`);
     const side = place(x, mark.x) > 0.7 ? 'dx="-3" text-anchor="end"' : 'dx="3"';
-    parts.push(`<text class="tick" x="${at}" y="${MARGIN.top + 8}" ${side}>${escaped(mark.label)}</text>`);
+    parts.push(
+      `<text class="tick" x="${at}" y="${MARGIN.top + inner.height / 2}" ${side}>${escaped(mark.label)}</text>`,
+    );
   }
+  // An SVG in an SVG cuts off what lies outside of the axes, but for half of a dot on them.
+  const edge = 4;
+  const box = [MARGIN.left - edge, MARGIN.top - edge, inner.width + 2 * edge, inner.height + 2 * edge];
+  parts.push(
+    `<svg class="cut" x="${box[0]}" y="${box[1]}" width="${box[2]}" height="${box[3]}" viewBox="${box.join(" ")}">`,
+  );
   for (const { points, color, dashed, only, label } of series) {
     const drawn = points.filter((p) => Number.isFinite(p.x) && Number.isFinite(p.y));
     const path = drawn.map((p) => `${number(px(p.x))},${number(py(p.y))}`).join(" ");
@@ -135,6 +143,7 @@ export const chart = ({ title, x, y, series, width = 420, height = 260, marks = 
       parts.push(`<circle class="c${color}" cx="${at}" cy="${number(py(p.y))}" r="3"><title>${told}</title></circle>`);
     }
   }
+  parts.push("</svg>");
   parts.push(
     `<text class="axis" x="${MARGIN.left + inner.width / 2}" y="${height - 4}" text-anchor="middle">${escaped(x.label)}</text>`,
   );
