@@ -35,7 +35,8 @@ interface Point {
   readonly learningRate: number;
 }
 
-const ONLINE = ["ondare_official", "onties_official"] as const satisfies readonly MethodName[];
+/** Whom the analyses vary. */
+export const ONLINE = ["ondare_official", "onties_official"] as const satisfies readonly MethodName[];
 
 /** Whom β and the losses of Table 2 are tried on. */
 export const COMPARED = ["adamw", ...ONLINE] as const satisfies readonly MethodName[];

@@ -48,7 +48,7 @@ const full: Size = {
     gaps: [1, 10, 100],
     klBetas: [0.03, 0.1, 0.3, 1],
     losses: ["ipo", "kto"],
-    lossRates: [3e-5, 7e-5],
+    lossRates: [3e-5, 7e-5, 1.5e-4],
   },
 };
 

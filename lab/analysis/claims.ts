@@ -1,5 +1,8 @@
+import type { Loss } from "../jobs/job.js";
 import { METHOD_NAMES, METHODS, type MethodName } from "../methods.js";
+import { lossLine, ONLINE } from "../plan.js";
 import type { Size } from "../sizes.js";
+import type { Place } from "./frontier.js";
 import { type Interval, interval, mean, type Verdict, verdictOf } from "./interval.js";
 import { type Found, placesOf, select } from "./results.js";
 import { MAIN_STYLE, paired, placesAt } from "./table.js";
@@ -33,12 +36,18 @@ interface Asked {
 }
 
 const percent = Math.round(100 * MAIN_STYLE);
-const atMain = ({ all, world }: Asked, method: MethodName) => placesAt(all, world, method, MAIN_STYLE);
+/** A method's places at the main style rate, one a seed. */
+type Places = (asked: Asked, method: MethodName) => readonly (Place | undefined)[];
+const atMain: Places = ({ all, world }, method) => placesAt(all, world, method, MAIN_STYLE);
+const under =
+  (loss: Loss): Places =>
+  ({ all, world }, method) =>
+    placesAt(all, world, lossLine(method, loss), MAIN_STYLE, "loss");
 
 /** The method of a group that validation prefers at the main style rate, among those that reach it under every seed. */
-const bestOf = (asked: Asked, group: readonly MethodName[]): MethodName | undefined => {
+const bestOf = (asked: Asked, group: readonly MethodName[], placesOf: Places): MethodName | undefined => {
   const scored = group.flatMap((method) => {
-    const places = atMain(asked, method);
+    const places = placesOf(asked, method);
     const reached = places.flatMap((place) => (place === undefined ? [] : [place.validation]));
     return places.length > 0 && reached.length === places.length ? [{ method, score: mean(reached) }] : [];
   });
@@ -51,8 +60,14 @@ const family = (...names: readonly string[]): MethodName[] =>
 const ondare = METHOD_NAMES.filter((name) => name === "ondare_official" || name === "ondare_paper");
 
 /** Group a against group b at the main style rate, each by the member that validation prefers. */
-const contest = (id: string, claim: string, a: readonly MethodName[], b: readonly MethodName[]): Question => {
-  const both = (asked: Asked) => [bestOf(asked, a), bestOf(asked, b)] as const;
+const contest = (
+  id: string,
+  claim: string,
+  a: readonly MethodName[],
+  b: readonly MethodName[],
+  placesOf: Places = atMain,
+): Question => {
+  const both = (asked: Asked) => [bestOf(asked, a, placesOf), bestOf(asked, b, placesOf)] as const;
   const label = (name: MethodName | undefined) => (name === undefined ? "none in reach" : METHODS[name].label);
   return {
     id,
@@ -64,7 +79,7 @@ const contest = (id: string, claim: string, a: readonly MethodName[], b: readonl
     interval: (asked) => {
       const [ours, theirs] = both(asked);
       if (ours === undefined || theirs === undefined) return undefined;
-      return paired(atMain(asked, ours), atMain(asked, theirs));
+      return paired(placesOf(asked, ours), placesOf(asked, theirs));
     },
   };
 };
@@ -149,6 +164,8 @@ const questions: readonly Question[] = [
     family("regularizer"),
   ),
   contest("online-offline", "Online merging beats offline merging.", family("online merge"), family("offline merge")),
+  contest("loss-ipo", "Under IPO too, online merging beats AdamW.", ONLINE, ["adamw"], under("ipo")),
+  contest("loss-kto", "Under KTO too, online merging beats AdamW.", ONLINE, ["adamw"], under("kto")),
   contest(
     "alpha-matters",
     "Control: the drift along τ adds something (OnDARE against itself at α = 0).",

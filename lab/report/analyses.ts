@@ -4,7 +4,7 @@ import { type Found, linesOf, placesOf, select } from "../analysis/results.js";
 import type { Section } from "../plan.js";
 import type { Document } from "./document.js";
 import { percent } from "./numbers.js";
-import { type Axis, acrossSeeds, chart, decades, type Series, short } from "./svg.js";
+import { type Axis, acrossSeeds, chart, decades, type Series, shares, short } from "./svg.js";
 
 interface Analysis {
   readonly section: Section;
@@ -92,12 +92,10 @@ const seriesOf = (runs: readonly Found[], analysis: Analysis, of: (run: Found) =
     };
   });
 
-const shareAxis: Axis = {
-  label: "(%)",
-  from: 0,
-  to: 1,
-  ticks: [0, 0.2, 0.4, 0.6, 0.8, 1],
-  tickText: (x) => percent(x, 0),
+/** From a tenth below what is drawn up to 100 %. */
+const shareAxis = (series: readonly Series[]): Axis => {
+  const drawn = series.flatMap(({ points }) => points.flatMap(({ y, low = y }) => [y, low])).filter(Number.isFinite);
+  return shares("(%)", Math.min(0.8, Math.floor(10 * Math.min(...drawn)) / 10), 1);
 };
 
 const drawn = (analysis: Analysis, document: Document): string => {
@@ -125,20 +123,19 @@ const drawn = (analysis: Analysis, document: Document): string => {
   const marks = analysis.mark !== undefined && analysis.mark.x > low && analysis.mark.x < high ? [analysis.mark] : [];
   const sum = analysis.sum?.(runs, document.size.alignment.steps) ?? "";
   const said = sum === "" ? "" : ` <b>${sum}</b>`;
-  const panel = (title: string, of: (run: Found) => number) =>
-    chart({
-      title,
-      x,
-      y: shareAxis,
-      marks,
-      series: [
-        ...(runs.some(({ line }) => line === "adamw") ? [] : level("AdamW", 0, adamw, of)),
-        ...level("SFT", 6, sft, of),
-        ...seriesOf(runs, analysis, of),
-      ],
-    });
+  const panel = (title: string, of: (run: Found) => number, levels: readonly Series[]) => {
+    const series = [...levels, ...seriesOf(runs, analysis, of)];
+    return chart({ title, x, y: shareAxis(series), marks, series });
+  };
+  const [style, skill] = (["style", "average"] as const).map(
+    (key) =>
+      ({ measures }: Found) =>
+        measures.test[key],
+  );
+  const plain = (of: (run: Found) => number) =>
+    runs.some(({ line }) => line === "adamw") ? [] : level("AdamW", 0, adamw, of);
   return `<h3>${analysis.title}</h3><p class="soft">${analysis.about}${said}</p><div class="charts wide">
-${panel("Style", ({ measures }) => measures.test.style)}${panel("Skill", ({ measures }) => measures.test.average)}</div>`;
+${panel("Style", style, plain(style))}${panel("Skill", skill, [...plain(skill), ...level("SFT", 6, sft, skill)])}</div>`;
 };
 
 /** The four analyses, at one learning rate in one world; nothing where they were not run. */

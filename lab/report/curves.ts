@@ -4,6 +4,9 @@ import type { Document } from "./document.js";
 import { rate } from "./numbers.js";
 import { type Axis, chart, type Series } from "./svg.js";
 
+/** All margins are told at this β, so that they compare. */
+const BETA = 0.1;
+
 const SHOWN = ["adamw", "kl", "ondare_official", "onties_official", "ema_pullback", "lora"] as const;
 
 /** Four to six round ticks from 0. */
@@ -19,9 +22,11 @@ const curvesOf = (document: Document, world: string, x: number): string => {
   const series = SHOWN.flatMap((line, color): Series[] => {
     const runs = select(document.runs, { section: "methods", world, line, x });
     const steps = runs[0]?.curve?.map(({ step }) => step) ?? [];
-    const at = (i: number) => mean(runs.map(({ curve }) => curve?.[i]?.margin ?? Number.NaN));
+    const method = document.methods[line];
+    const beta = method !== undefined && "training" in method ? method.training.beta : BETA;
+    const at = (i: number) => mean(runs.map(({ curve }) => ((curve?.[i]?.margin ?? Number.NaN) * BETA) / beta));
     const points = steps.map((step, i) => ({ x: step, y: at(i) }));
-    return points.length === 0 ? [] : [{ label: document.methods[line].label, color, points }];
+    return points.length === 0 ? [] : [{ label: method.label, color, points }];
   });
   const all = series.flatMap(({ points }) => points).filter(({ y }) => Number.isFinite(y));
   if (all.length === 0) return "";
@@ -37,6 +42,6 @@ export const curvesSection = (document: Document): string => {
   const ends = [...new Set([rates[0], rates[rates.length - 1]])];
   const charts = Object.keys(document.worlds).flatMap((world) => ends.map((x) => curvesOf(document, world, x)));
   return `<h2 id="curves">Learning curves</h2>
-<p class="soft">β times the log-ratio of chosen over rejected, mean over the last ten steps and over seeds. Margins grow on long after
-the answers have turned: accuracy is 1, and they overshoot.</p><div class="charts">${charts.join("")}</div>`;
+<p class="soft">${BETA} times the log-ratio of chosen over rejected, whatever β is trained with, mean over the last ten steps and over
+seeds. Margins grow on long after the answers have turned: accuracy is 1, and they overshoot.</p><div class="charts wide">${charts.join("")}</div>`;
 };

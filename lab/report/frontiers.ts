@@ -5,7 +5,7 @@ import type { Family } from "../methods.js";
 import type { Document, WorldResults } from "./document.js";
 import { forest } from "./forest.js";
 import { percent, points, rate, signed } from "./numbers.js";
-import { type Axis, acrossSeeds, chart, escaped, keysOf, type Series } from "./svg.js";
+import { type Axis, acrossSeeds, chart, escaped, keysOf, type Series, shares } from "./svg.js";
 
 const COLOR: Readonly<Record<Family, number>> = {
   plain: 0,
@@ -22,13 +22,6 @@ const familyKeys = ({ methods }: Document) =>
   [...new Set(Object.values(methods).map(({ family }) => family))]
     .filter((family) => family !== "plain")
     .map((label) => ({ label, color: COLOR[label] }));
-
-const shares = (label: string, from: number, to: number): Axis => {
-  const step = to - from > 0.5 ? 0.2 : 0.1;
-  const count = Math.round((to - from) / step);
-  const ticks = Array.from({ length: count + 1 }, (_, i) => from + i * step);
-  return { label, from, to, ticks, tickText: (x) => percent(x, 0) };
-};
 
 /** A method's path over the grid: style against skill, test, mean over seeds. */
 const pathOf = (runs: readonly Found[], label: string, color: number): Series => ({

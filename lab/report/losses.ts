@@ -1,7 +1,7 @@
 import { mean } from "../analysis/interval.js";
 import { type LossRow, MAIN_STYLE } from "../analysis/table.js";
 import type { Document } from "./document.js";
-import { percent, points } from "./numbers.js";
+import { percent, points, rate } from "./numbers.js";
 import { escaped } from "./svg.js";
 
 const NAMES: Readonly<Record<string, string>> = { sigmoid: "DPO", ipo: "IPO", kto: "KTO" };
@@ -18,7 +18,7 @@ export const lossSection = ({ losses, methods, size }: Document): string => {
   const style = percent(MAIN_STYLE, 0);
   return `<h2 id="losses">Table 2: other losses</h2>
 <p class="soft">The ${escaped(size.analyses.world)} world, β 0.1: skill where the path over the learning rates crosses a style rate of ${style} %;
-DPO from Table 1, the others at learning rates ${size.analyses.lossRates.map((x) => x.toExponential()).join(" and ")}.</p>
-<div class="scroll"><table data-table="losses"><thead><tr><th>loss</th><th>method</th><th>skill at ${style} %</th><th>− AdamW</th></tr></thead>
+DPO from Table 1, the others at learning rates ${size.analyses.lossRates.map(rate).join(", ")}.</p>
+<div class="scroll"><table class="named" data-table="losses"><thead><tr><th>loss</th><th>method</th><th>skill at ${style} %</th><th>− AdamW</th></tr></thead>
 <tbody>${losses.map(line).join("")}</tbody></table></div>`;
 };

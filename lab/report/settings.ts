@@ -4,7 +4,7 @@ import { escaped } from "./svg.js";
 /** Every method's setting, and the worlds', word for word as in results.json. */
 export const settingsSection = ({ methods, size }: Document): string => `
 <h2 id="settings">Settings</h2>
-<div class="scroll"><table><thead><tr><th>method</th><th>kind</th><th>setting</th></tr></thead><tbody>
+<div class="scroll"><table class="words"><thead><tr><th>method</th><th>kind</th><th>setting</th></tr></thead><tbody>
 ${Object.values(methods)
   .map(({ label, family, about }) => `<tr><td>${escaped(label)}</td><td>${family}</td><td>${escaped(about)}</td></tr>`)
   .join("\n")}

@@ -32,6 +32,7 @@ ${["replicates:good", "fails:bad", "undecided:open", "idle:soft"]
   .join("")}
 .scroll{overflow-x:auto;border:1px solid var(--line);border-radius:10px;background:var(--card)}table{border-collapse:collapse;width:100%;font-size:.88rem;font-variant-numeric:tabular-nums}
 th,td{padding:5px 9px;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:var(--card)}
+.words th,.words td,.named th:nth-child(2),.named td:nth-child(2){text-align:left}
 thead th{color:var(--soft);font-weight:600}tr:last-child td{border-bottom:0}.up{background:color-mix(in srgb,var(--good) var(--depth),transparent)}.down{background:color-mix(in srgb,var(--bad) var(--depth),transparent)}code{font-size:.9em}
 details{margin:1em 0}pre{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:10px;padding:10px;font-size:.8rem}
 `;

@@ -1,4 +1,5 @@
 import { mean } from "../analysis/interval.js";
+import { percent } from "./numbers.js";
 
 /** Text in markup. */
 export const escaped = (text: string): string =>
@@ -63,6 +64,14 @@ export const short = (x: number): string => {
 /** Where a number lies on an axis: 0 at its start, 1 at its end. */
 export const place = ({ from, to, log = false }: Axis, x: number): number =>
   log ? (Math.log(x) - Math.log(from)) / (Math.log(to) - Math.log(from)) : (x - from) / (to - from);
+
+/** An axis of shares, told in percent. */
+export const shares = (label: string, from: number, to: number): Axis => {
+  const step = to - from > 0.5 ? 0.2 : 0.1;
+  const count = Math.round((to - from) / step);
+  const ticks = Array.from({ length: count + 1 }, (_, i) => from + i * step);
+  return { label, from, to, ticks, tickText: (x) => percent(x, 0) };
+};
 
 /** Powers of ten that lie in a range. */
 export const decades = (from: number, to: number): number[] => {
