@@ -70,7 +70,8 @@ const ANALYSES: readonly Analysis[] = [
   {
     section: "beta",
     title: "KL penalty β",
-    about: "DPO's β under AdamW and the online merges.",
+    about:
+      "DPO's β under AdamW and the online merges. At one learning rate, at which OnTIES also learns less style: look at both drawings.",
     axis: "β",
     place: itself,
   },

@@ -42,6 +42,7 @@ export const claimsSection = ({ claims }: Document): string => {
   return `
 <h2 id="claims">What the paper says, and what the runs say</h2>
 <p class="soft">A claim is put as a number that is positive if it holds. It replicates if the whole interval is above zero, it does
-not if the whole interval is below, else it is undecided: with so few seeds, small effects stay so.</p>
+not if the whole interval is below, else it is undecided: with few seeds small effects stay so, and <code>--seeds</code> adds
+some. Of twenty intervals at 95 % one misses by chance.</p>
 <ul class="claims">${ids.map((id) => card(claims.filter((claim) => claim.id === id))).join("\n")}</ul>`;
 };

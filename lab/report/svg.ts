@@ -135,7 +135,7 @@ export const chart = ({ title, x, y, series, width = 420, height = 260, marks = 
   const edge = 4;
   const box = [MARGIN.left - edge, MARGIN.top - edge, inner.width + 2 * edge, inner.height + 2 * edge];
   parts.push(
-    `<svg class="cut" x="${box[0]}" y="${box[1]}" width="${box[2]}" height="${box[3]}" viewBox="${box.join(" ")}">`,
+    `<svg class="cut" aria-hidden="true" x="${box[0]}" y="${box[1]}" width="${box[2]}" height="${box[3]}" viewBox="${box.join(" ")}">`,
   );
   for (const { points, color, dashed, only, label } of series) {
     const drawn = points.filter((p) => Number.isFinite(p.x) && Number.isFinite(p.y));
