@@ -22,6 +22,28 @@ test("lab: the interval of 1, 2, 3 is 2 ± 4.3027/√3", () => {
   near(2 - low, 4.3027 / Math.sqrt(3));
 });
 
+/** The share of Student's t with ν degrees of freedom between −t and t, by the midpoint rule over its angle, t = √ν tan φ. */
+const coverage = (t: number, nu: number): number => {
+  const [steps, edge] = [20_000, Math.atan(t / Math.sqrt(nu))];
+  const sum = (to: number) => {
+    let area = 0;
+    for (let i = 0; i < steps; i++) area += Math.cos(((i + 0.5) / steps) * to) ** (nu - 1) * (to / steps);
+    return area;
+  };
+  return sum(edge) / sum(Math.PI / 2);
+};
+
+test("lab: an interval covers 95 % of Student's t at any number of seeds, and more beyond the table", () => {
+  for (let n = 2; n <= 13; n++) {
+    const values = Array.from({ length: n }, (_, i) => i);
+    const { mean, high } = interval(values);
+    const spread = Math.sqrt(values.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (n - 1) / n);
+    near(coverage((high - mean) / spread, n - 1), 0.95, 2e-5);
+  }
+  const many = interval(Array.from({ length: 30 }, (_, i) => i));
+  near(many.high - many.mean, 2.1788 * Math.sqrt(77.5 / 30));
+});
+
 test("lab: an interval moves and scales with its values, and one value says nothing", () => {
   fc.assert(
     fc.property(fc.array(eighths, { minLength: 2, maxLength: 9 }), eighths, (values, shift) => {
@@ -113,6 +135,16 @@ test("lab: selection never looks at the test split", () => {
     );
   }
   assert.notDeepEqual(after, before);
+});
+
+test("lab: no table depends on the order of runs within a seed", () => {
+  const turned = runs.toSorted((a, b) => a.seed - b.seed || b.x - a.x);
+  assert.deepEqual(tableOf(turned, "light"), tableOf(runs, "light"));
+  const told = (all: readonly Found[]) =>
+    claimsOf(all, SIZES.full).map(({ id, interval: of }) => [id, of?.values.map((value) => value.toFixed(9))]);
+  assert.deepEqual(told(turned), told(runs));
+  for (const { measure } of claimsOf(runs, SIZES.full).filter(({ id }) => id.startsWith("on")))
+    assert.match(measure, /^skill at style 90 %: /);
 });
 
 test("lab: validation selects the most skill among rates with enough style, else the most style", () => {

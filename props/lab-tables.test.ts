@@ -32,7 +32,8 @@ const drawn = (seed: number): Document => {
   };
   return documentOf(size, { ...madeUpCache, outcome });
 };
-const documents = [1, 2, 3, 4].map(drawn);
+/** Made anew in each law, so that a fault planted in the analysis is in them. */
+const documents = () => [1, 2, 3].map(drawn);
 
 const near = (a: number, b: number, what: string): void => assert.ok(Math.abs(a - b) < 1e-9, `${what}: ${a}, not ${b}`);
 const average = (values: readonly number[]): number => {
@@ -108,7 +109,7 @@ const sameValues = (found: Interval | undefined, expected: readonly number[] | u
 
 test("lab: Table 1 and the frontiers are what a plain reading of the runs gives", () => {
   let reached = 0;
-  for (const d of documents)
+  for (const d of documents())
     for (const world of worlds) {
       const { table, frontiers, sft, relativeDelta } = d.worlds[world];
       const tuned = seeds.map((seed) => runOf(d, "sft", world, "sft", 0, seed));
@@ -168,7 +169,7 @@ test("lab: Table 1 and the frontiers are what a plain reading of the runs gives"
 const COMPARED = ["adamw", "ondare_official", "onties_official"];
 
 test("lab: Table 2 is what a plain reading of the runs gives", () => {
-  for (const d of documents) {
+  for (const d of documents()) {
     assert.deepEqual(
       d.losses.map(({ loss, method }) => [loss, method]),
       ["sigmoid", "ipo", "kto"].flatMap((loss) => COMPARED.map((method) => [loss, method])),
@@ -191,7 +192,7 @@ test("lab: every claim's number is what a plain reading of the runs gives", () =
   const p = analyses.learningRate;
   const names = Object.keys(METHODS) as (keyof typeof METHODS)[];
   const of = (...families: string[]) => names.filter((name) => families.includes(METHODS[name].family));
-  for (const d of documents)
+  for (const d of documents())
     for (const { id, world, interval } of d.claims) {
       const skill = (section: string, line: string, x: number, seed: number) =>
         runOf(d, section, world, line, x, seed).measures.test.average;

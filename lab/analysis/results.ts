@@ -29,17 +29,15 @@ export interface Where {
   readonly world: string;
   readonly line?: string;
   readonly x?: number;
-  readonly seed?: number;
 }
 
-export const select = (all: readonly Found[], { section, world, line, x, seed }: Where): Found[] =>
+export const select = (all: readonly Found[], { section, world, line, x }: Where): Found[] =>
   all.filter(
     (run) =>
       run.section === section &&
       run.world === world &&
       (line === undefined || run.line === line) &&
-      (x === undefined || run.x === x) &&
-      (seed === undefined || run.seed === seed),
+      (x === undefined || run.x === x),
   );
 
 /** The different values of x, ascending. */
