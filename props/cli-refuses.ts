@@ -31,26 +31,26 @@ export const calls = {
 } as const;
 
 /** Asserts how a refused call ended. */
-export const refuses = (ended: Ended, pattern: RegExp, call: string): void => {
+export const refuses = (ended: Ended, pattern: RegExp, call: string, outputFolder = out): void => {
   assert.equal(ended.code, 2, `${call}\nexit code ${ended.code}\n${ended.stderr}`);
   assert.match(ended.stderr, /^taugrad: [^\p{Cc}]{1,1200}\n$/u, `${call}: one line on stderr, for a person to read`);
   assert.match(ended.stderr, pattern, call);
   assert.equal(ended.stdout, "", `${call}: nothing on stdout`);
-  assert.ok(!existsSync(out), `${call}: no output folder`);
+  assert.ok(!existsSync(outputFolder), `${call}: no output folder`);
 };
 
 export type Case = readonly [args: readonly string[], pattern: RegExp];
 
-/** A test of several calls, two at a time. */
+/** A test of several calls, two at a time, each with an output folder of its own: a call may try whether it can be made. */
 export const refused = (title: string, cases: () => readonly Case[]): void => {
   test(title, async () => {
     const waiting = [...cases()];
-    const worker = async (): Promise<void> => {
+    const worker = async (own: string): Promise<void> => {
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-        const [args, pattern] = next;
-        refuses(await taugrad(args), pattern, `taugrad ${args.join(" ")}`);
+        const args = next[0].map((arg) => (arg === out ? own : arg));
+        refuses(await taugrad(args), next[1], `taugrad ${args.join(" ")}`, own);
       }
     };
-    await Promise.all([worker(), worker()]);
+    await Promise.all([worker(`${out}-1`), worker(`${out}-2`)]);
   });
 };
