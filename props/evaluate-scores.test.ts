@@ -144,6 +144,8 @@ test("the last number of a text", () => {
     ["costs $1,234.50.", 1234.5],
     ["from 3 to -4", -4],
     ["1,2", 2],
+    ["3-4 apples", 4],
+    ["10 - 4 = +6", 6],
     [".5", 0.5],
   ] as const)
     assert.equal(lastNumber(text), number, text);

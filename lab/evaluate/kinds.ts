@@ -34,7 +34,8 @@ export const meanScores = (rows: readonly Scores[]): Scores =>
 
 const won = (yes: boolean): number => (yes ? 1 : 0);
 
-const NUMBER = /[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|[-+]?\.\d+/g;
+/** A hyphen after a digit is no sign: 3-4. */
+const NUMBER = /(?:(?<!\d)[-+])?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)/g;
 
 /** The last number in a text: "1,234.50." → 1234.5. GSM8K writes its answer after ####. */
 export const lastNumber = (text: string): number | undefined => {
