@@ -108,6 +108,12 @@ test("lab: halfway between two rates, skill is halfway and the rate their geomet
   near(place.rate, 1e-4, 1e-12);
 });
 
+test("lab: before the first rate a path comes from the SFT model, at learning rate 0", () => {
+  const place = atStyle([point(0, [0.9, 0]), point(1e-4, [0.5, 1])], 0.75);
+  near(place?.test ?? 0, 0.6);
+  near(place?.rate ?? 0, 7.5e-5, 1e-12);
+});
+
 test("lab: half is lost where the line crosses it, by the logarithm of x, and nowhere on a line that stays up", () => {
   const at = (...points: [number, number][]) => halfway(points.map(([x, y]) => ({ x, y })));
   near(at([1, 0.8], [10, 0.6], [1000, 0.2]) ?? 0, 100);

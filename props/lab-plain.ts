@@ -83,14 +83,17 @@ const crossing = (path: readonly Found[], style: number): Spot | undefined => {
 export const spotsOf = (d: Document, world: string, line: string, style = 0.9): (Spot | undefined)[] =>
   seeds.map((seed) =>
     crossing(
-      rates.map((x) => runOf(d, "methods", world, line, x, seed)),
+      [runOf(d, "sft", world, "sft", 0, seed), ...rates.map((x) => runOf(d, "methods", world, line, x, seed))],
       style,
     ),
   );
 export const lossSpots = (d: Document, line: string): (Spot | undefined)[] =>
   seeds.map((seed) =>
     crossing(
-      analyses.lossRates.map((x) => runOf(d, "loss", analyses.world, line, x, seed)),
+      [
+        runOf(d, "sft", analyses.world, "sft", 0, seed),
+        ...analyses.lossRates.map((x) => runOf(d, "loss", analyses.world, line, x, seed)),
+      ],
       0.9,
     ),
   );

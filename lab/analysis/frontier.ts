@@ -1,6 +1,6 @@
 /** One setting of a method under one seed: skill and style rate in both splits. */
 export interface Point {
-  /** Learning rate. */
+  /** Learning rate; 0 for the model where all start. */
   readonly x: number;
   readonly validation: { readonly average: number; readonly style: number };
   readonly test: { readonly average: number; readonly style: number };
@@ -8,7 +8,7 @@ export interface Point {
 
 /** A place on a method's path over the grid. */
 export interface Place {
-  /** Learning rate, interpolated by its logarithm. */
+  /** Learning rate, interpolated by its logarithm (from 0 on: by itself). */
   readonly rate: number;
   /** Skill. */
   readonly validation: number;
@@ -33,7 +33,7 @@ export const atStyle = (points: readonly Point[], style: number): Place | undefi
     if ((low - style) * (high - style) > 0) continue;
     const t = low === high ? 0 : (style - low) / (high - low);
     const place: Place = {
-      rate: Math.exp(lerp(Math.log(from.x), Math.log(to.x), t)),
+      rate: from.x === 0 ? t * to.x : Math.exp(lerp(Math.log(from.x), Math.log(to.x), t)),
       validation: lerp(from.validation.average, to.validation.average, t),
       test: lerp(from.test.average, to.test.average, t),
       testStyle: lerp(from.test.style, to.test.style, t),

@@ -73,7 +73,7 @@ export const selectedRate = (runs: readonly Found[]): number => {
   return reached.length > 0 ? best(reached, "average") : best(rates, "style");
 };
 
-/** A method's (or, in Table 2, a line's) place at a style rate, seed by seed. */
+/** A method's (or, in Table 2, a line's) place at a style rate, seed by seed; its path starts at the SFT model. */
 export const placesAt = (
   all: readonly Found[],
   world: string,
@@ -81,7 +81,8 @@ export const placesAt = (
   style: number,
   section: "methods" | "loss" = "methods",
 ): (Place | undefined)[] => {
-  const runs = select(all, { section, world, line: method });
+  const own = select(all, { section, world, line: method });
+  const runs = own.length === 0 ? [] : [...select(all, { section: "sft", world }), ...own];
   const seeds = [...new Set(all.map(({ seed }) => seed))];
   return seeds.map((seed) =>
     atStyle(

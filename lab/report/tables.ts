@@ -43,7 +43,7 @@ export const tableOf = (document: Document, world: string, { sft, table }: World
   const style = percent(MAIN_STYLE, 0);
   return `<h3>Table 1, ${escaped(world)} world</h3>
 <p class="soft">Left: the learning rate that validation selects (most skill with a style rate of ${style} % or more). Right: skill
-where the path over the grid crosses ${style} %. Only the right half compares at equal style; – is out of reach for a seed.</p>
+where the path over the grid, which starts at the SFT model, crosses ${style} %. Only the right half compares at equal style; – is out of reach for a seed.</p>
 <div class="scroll"><table data-table="${escaped(world)}">${head(["", "lr", "skill", "tax", "− AdamW", "style", "length", "margin", "KL/token", `skill at ${style} %`, "− AdamW"])}
 <tbody>${row(before)}${table.map(line).join("")}</tbody></table></div>`;
 };
