@@ -102,6 +102,8 @@ test("lab: killed, it leaves no process and no half-written result, and goes on 
   const { stdout, stderr } = await succeeds(args);
   assert.match(stderr, new RegExp(`^lab smoke: ${5 - before.size} of 5 jobs to do`));
   assert.match(stdout, /report\.html/);
+  assert.match(stdout, /^\d+ claims need runs that this lab does not have$/m);
+  assert.doesNotMatch(stdout, /not run/);
   for (const [name, text] of before) assert.equal(readFileSync(join(folder, "cache", name), "utf8"), text);
   assert.equal(done().length, 5);
   assert.ok(readdirSync(join(folder, "cache")).every((name) => !name.endsWith(".tmp")));

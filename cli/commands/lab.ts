@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
 import type { Budget, Report } from "../../lab/jobs/queue.js";
 import type { Document } from "../../lab/report/document.js";
+import { points } from "../../lab/report/numbers.js";
 import type { Size } from "../../lab/sizes.js";
 import { table } from "../demo/table.js";
 import type { Values } from "../options.js";
@@ -19,11 +20,16 @@ const clock = (seconds: number): string =>
 const budgetText = ({ pending, seconds }: Budget, all: number, processes: number): string =>
   `${pending.length} of ${all} jobs to do, about ${clock(seconds)} of one core: ${clock(seconds / processes)} on ${processes} process${processes === 1 ? "" : "es"}`;
 
-const summary = ({ claims }: Document): string =>
-  table(
-    ["claim", "world", "verdict"],
-    claims.map(({ claim, world, verdict }) => [claim, world, verdict]),
-  );
+/** Verdicts on what was run, with the intervals in points; claims that need a larger lab are counted. */
+const summary = ({ claims }: Document): string => {
+  const run = claims.filter(({ verdict }) => verdict !== "not run");
+  const rows = run.map(({ claim, world, interval, verdict }) => [claim, world, points(interval), verdict]);
+  const left = claims.length - run.length;
+  return [
+    ...(run.length === 0 ? [] : [table(["claim", "world", "points", "verdict"], rows)]),
+    ...(left === 0 ? [] : [`${left}${run.length === 0 ? "" : " more"} claims need runs that this lab does not have`]),
+  ].join("\n");
+};
 
 const shown = (line: Progress, { seconds, jobs, of }: Report): void =>
   line.step(Math.floor(seconds), { more: `${jobs} of ${of} jobs` });
