@@ -1,8 +1,8 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { InputError } from "../core/errors.js";
-import { suggestion } from "../core/suggest.js";
 import { oneLine, show } from "../models/json.js";
 import { type CommandName, type OptionName, optionsOf, specOf, spelled } from "./options.js";
+import { suggestedOption } from "./suggest.js";
 
 /** Options as they were written: text, or true and false for flags. Not yet read by the table. */
 export interface Given {
@@ -84,6 +84,6 @@ const unknown = (command: CommandName, written: string, name: string): InputErro
   new InputError(`taugrad ${command} has no option ${oneLine(written)}${didYouMean(command, name)}`);
 
 const didYouMean = (command: CommandName, name: string): string => {
-  const meant = suggestion(name, [...optionsOf(command).keys()]);
+  const meant = suggestedOption(name, [...optionsOf(command).keys()]);
   return meant === undefined ? `; see taugrad ${command} --help` : `; did you mean ${spelled(command, meant)}?`;
 };

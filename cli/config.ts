@@ -1,7 +1,7 @@
 import { InputError } from "../core/errors.js";
-import { suggestion } from "../core/suggest.js";
 import type { Option } from "./option-kinds.js";
 import { type CommandName, commands, type OptionName, optionsOf, specOf, spelled, type Values } from "./options.js";
+import { suggestedOption } from "./suggest.js";
 import { readYamlObject } from "./yaml.js";
 
 /**
@@ -62,7 +62,7 @@ const unknownKey = (command: CommandName, path: string, written: string): InputE
   if (other !== undefined && !own)
     return new InputError(`${path}: "${written}" is a key of taugrad ${other}, not of taugrad ${command}`);
   const names = [...optionsOf(command).keys()].filter((name) => name !== "config" && name !== "json");
-  const meant = suggestion(written.replaceAll("-", "_"), names);
+  const meant = suggestedOption(written.replaceAll("-", "_"), names);
   const help = meant === undefined ? `see taugrad ${command} --help` : `did you mean "${meant}"?`;
   return new InputError(`${path}: unknown key "${written}"; ${help}`);
 };

@@ -142,7 +142,7 @@ export const options = {
   smoke: flag("everything in miniature, in seconds: shows that the lab runs here; its numbers mean nothing", false),
   seeds: integer(
     { from: 1, to: 64 },
-    "seeds 0 … N−1; more make intervals narrower, and only theirs is done anew; default 3",
+    "seeds 0 … N−1; more make intervals narrower, and only theirs is done anew; default 3, smoke 1",
   ),
   processes: integer({ from: 1, to: 256 }, "jobs at a time, one thread each; default: as many as cores"),
 } satisfies Record<string, Option<unknown>>;

@@ -15,15 +15,16 @@ const distance = (a: string, b: string): number => {
   return row[b.length];
 };
 
-/** Short names that people know these by. */
-const nicknames: Readonly<Record<string, string>> = { lr: "learning_rate", p: "reserve_p", k: "online_step" };
-
 /** The name that was probably meant, or undefined. */
 export const suggestion = (given: string, names: readonly string[]): string | undefined => {
-  const nickname = Object.hasOwn(nicknames, given) ? nicknames[given] : undefined;
-  if (nickname !== undefined && names.includes(nickname)) return nickname;
   const ranked = names.map((name) => ({ name, edits: distance(given, name) })).sort((a, b) => a.edits - b.edits);
   const nearest = ranked[0];
   if (nearest !== undefined && nearest.edits <= Math.max(1, Math.floor(given.length / 3))) return nearest.name;
   return given.length >= 3 ? names.find((name) => name.includes(given) || given.includes(name)) : undefined;
+};
+
+/** What to write instead of an unknown name: the known one that is near, else all of them. */
+export const instead = (given: string, known: readonly string[]): string => {
+  const name = suggestion(given, known);
+  return name === undefined ? `known are ${known.join(", ")}` : `did you mean "${name}"?`;
 };

@@ -60,6 +60,10 @@ const sweep = (
     })),
   );
 
+/** A reserve rate at which few elements are kept, and OnDARE's line along α there. */
+export const SMALL_P = 0.01;
+export const smallLine = `ondare_official p ${SMALL_P}`;
+
 /** A loss's line of Table 2. */
 export const lossLine = (method: string, loss: string): string => `${method} ${loss}`;
 
@@ -91,7 +95,7 @@ const analysisPoints = ({ analyses, alignment, methods }: Size): Point[] => {
       (p) => rate / Math.sqrt(p),
     ),
     ...sweep(ONLINE, "alpha", "", alphas, (x) => ({ alpha: x }), fixed),
-    ...sweep(["ondare_official"], "alpha", "p .01", alphas, (x) => ({ alpha: x, reserveP: 0.01 }), fixed),
+    ...sweep(["ondare_official"], "alpha", `p ${SMALL_P}`, alphas, (x) => ({ alpha: x, reserveP: SMALL_P }), fixed),
     ...sweep(ONLINE, "gap", "α fixed", gaps, every, fixed),
     ...sweep(ONLINE, "gap", "Tα/K fixed", gaps, (K) => ({ ...every(K), alpha: Math.min(1, alpha * K) }), fixed),
     ...compared.flatMap((name) =>

@@ -9,7 +9,7 @@ import fc from "fast-check";
 import { parseArguments } from "../cli/arguments.js";
 import { resolveValues } from "../cli/config.js";
 import { type CommandName, commands, type OptionName, optionsOf, spelled } from "../cli/options.js";
-import { suggestion } from "../core/suggest.js";
+import { suggestedOption } from "../cli/suggest.js";
 import { SCHEDULES } from "../optim/index.js";
 import { cli, succeeds } from "./cli.js";
 import { projectRoot } from "./golden/files.js";
@@ -102,11 +102,11 @@ test("one wrong letter is found out; a word of no likeness is not guessed at", (
     fc.property(fc.constantFrom(...clear), fc.nat(), fc.boolean(), (key, at, drop) => {
       const i = at % key.length;
       const wrong = drop ? key.slice(0, i) + key.slice(i + 1) : `${key.slice(0, i)}q${key.slice(i + 1)}`;
-      if (!keys.includes(wrong as OptionName)) assert.equal(suggestion(wrong, keys), key);
+      if (!keys.includes(wrong as OptionName)) assert.equal(suggestedOption(wrong, keys), key);
     }),
   );
-  assert.equal(suggestion("lr", keys), "learning_rate");
-  assert.equal(suggestion("zzzzzzzz", keys), undefined);
+  assert.equal(suggestedOption("lr", keys), "learning_rate");
+  assert.equal(suggestedOption("zzzzzzzz", keys), undefined);
 });
 
 test("defaults lie under what is given", async () => {

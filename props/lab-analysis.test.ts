@@ -179,7 +179,7 @@ test("lab: a collapse is one where A nears 10, for each reserve rate by itself",
   const isFar = ({ drift = 0 }: Found) => drift > 9.9;
   const both = collapsing((run) => run.section === "alpha" && isFar(run));
   assert.deepEqual([both.get("collapse"), both.get("drift-number")], ["replicates", "replicates"]);
-  const one = collapsing((run) => run.section === "alpha" && isFar(run) && !run.line.includes("p .01"));
+  const one = collapsing((run) => run.section === "alpha" && isFar(run) && !run.line.includes("p 0.01"));
   assert.deepEqual([one.get("collapse"), one.get("drift-number")], ["replicates", "does not replicate"]);
   const late = collapsing((run) => run.section === "alpha" && (run.drift ?? 0) > 11);
   assert.equal(late.get("collapse"), "undecided", "nothing is lost by A = 10");
@@ -207,7 +207,7 @@ const gains: Readonly<Record<string, Gain>> = {
   fragile: [within("p", "onties_official α fixed", 0.01), "style", -0.05],
   rise: [within("alpha", "ondare_official", alphas[2]), "average", 0.05],
   collapse: [within("alpha", "ondare_official", alphas[0]), "average", 0.05],
-  "drift-number": [within("alpha", "ondare_official p .01", alphas[0]), "average", 0.05],
+  "drift-number": [within("alpha", "ondare_official p 0.01", alphas[0]), "average", 0.05],
   gap: [within("gap", "onties_official α fixed", Math.max(...gaps)), "style", -0.05],
   beta: [within("beta", "onties_official", Math.min(...klBetas)), "average", 0.05],
 };

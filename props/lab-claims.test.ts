@@ -95,7 +95,7 @@ test("lab: every claim's number is what a plain reading of the runs gives", () =
         // A = 100 steps · α / p is 10.
         collapse: () => lost("ondare_official", 0.03),
         "drift-number": () => {
-          const [narrow, wide] = [lost("ondare_official p .01", 1e-3), lost("ondare_official", 0.03)];
+          const [narrow, wide] = [lost("ondare_official p 0.01", 1e-3), lost("ondare_official", 0.03)];
           return narrow.map((points, i) => points - wide[i] / 2);
         },
         gap: () => {

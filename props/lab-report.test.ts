@@ -92,7 +92,7 @@ test("lab report: every dot of a plot is a mean of runs, and every run has its d
         expected.add(`${name}, ${axis} ${x < 0.01 ? x.toExponential() : x}: ${share} %`);
     if (section === "alpha")
       for (const share of [style, skill]) {
-        const drift = (100 * x) / (line.endsWith(".01") ? 0.01 : line.startsWith("ondare") ? 0.3 : 1);
+        const drift = (100 * x) / (line.endsWith(" 0.01") ? 0.01 : line.startsWith("ondare") ? 0.3 : 1);
         expected.add(`${name}, A ${Number(drift.toPrecision(3))}: ${share} %`);
       }
   }

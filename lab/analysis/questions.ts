@@ -1,5 +1,5 @@
-import { METHOD_NAMES, METHODS, type MethodName } from "../methods.js";
-import { ONLINE } from "../plan.js";
+import { METHOD_NAMES, METHODS, type MethodName, trainingOf } from "../methods.js";
+import { ONLINE, SMALL_P, smallLine } from "../plan.js";
 import { type Interval, interval, mean } from "./interval.js";
 import {
   type Asked,
@@ -22,8 +22,10 @@ const family = (...names: readonly string[]): MethodName[] =>
 const ondare = METHOD_NAMES.filter((name) => name === "ondare_official" || name === "ondare_paper");
 
 /** By the paper's table, nothing is left at this A. */
-const COLLAPSE = 10;
-const ALPHA_LINES = { wide: "ondare_official", narrow: "ondare_official p .01" } as const;
+export const COLLAPSE = 10;
+
+/** OnDARE's reserve rate in Table 1, and along α. */
+const TABLE_P = trainingOf("ondare_official").optimizer.reserveP;
 
 /** Seed by seed, skill at the smallest α minus skill where the drift is nearest to A = 10, by its logarithm. */
 const lostByDrift = ({ all, world }: Asked, line: string): Interval | undefined => {
@@ -37,7 +39,6 @@ const lostByDrift = ({ all, world }: Asked, line: string): Interval | undefined 
   );
 };
 
-const SMALL_P = 0.01;
 /** Style that may be lost where nothing is said to be lost. */
 const MARGIN = 0.05;
 
@@ -89,7 +90,7 @@ export const questions: readonly Question[] = [
   },
   {
     id: "sparse",
-    claim: "OnDARE keeps its reward at a reserve rate of .01.",
+    claim: `OnDARE keeps its reward at a reserve rate of ${SMALL_P}.`,
     measure: () => `style rate at p ${SMALL_P} − at p 1, plus ${MARGIN}`,
     interval: ({ all, world }) => {
       const runs = select(all, { section: "p", world, line: "ondare_official A fixed" });
@@ -117,16 +118,16 @@ export const questions: readonly Question[] = [
   },
   {
     id: "collapse",
-    claim: "A drift of A = Tα/p ≈ 10 collapses the model.",
-    measure: () => "OnDARE's skill at p .3: at the smallest α − at A ≈ 10",
-    interval: (asked) => lostByDrift(asked, ALPHA_LINES.wide),
+    claim: `A drift of A = Tα/p ≈ ${COLLAPSE} collapses the model.`,
+    measure: () => `OnDARE's skill at p ${TABLE_P}: at the smallest α − at A ≈ ${COLLAPSE}`,
+    interval: (asked) => lostByDrift(asked, "ondare_official"),
   },
   {
     id: "drift-number",
-    claim: "A alone says when: A ≈ 10 costs as much at a small reserve rate.",
-    measure: () => "OnDARE's skill lost by A ≈ 10, at p .01 − half of that at p .3",
+    claim: `A alone says when: A ≈ ${COLLAPSE} costs as much at a small reserve rate.`,
+    measure: () => `OnDARE's skill lost by A ≈ ${COLLAPSE}, at p ${SMALL_P} − half of that at p ${TABLE_P}`,
     interval: (asked) => {
-      const [narrow, wide] = [lostByDrift(asked, ALPHA_LINES.narrow), lostByDrift(asked, ALPHA_LINES.wide)];
+      const [narrow, wide] = [lostByDrift(asked, smallLine), lostByDrift(asked, "ondare_official")];
       return narrow && wide && interval(narrow.values.map((lost, i) => lost - wide.values[i] / 2));
     },
   },

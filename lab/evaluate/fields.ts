@@ -1,5 +1,5 @@
 import { InputError } from "../../core/errors.js";
-import { suggestion } from "../../core/suggest.js";
+import { instead } from "../../core/suggest.js";
 import { type JsonObject, show } from "../../models/json.js";
 
 /** Reads checked fields of an object from a file; `where` names the file and the place in it. */
@@ -20,12 +20,6 @@ export interface Fields {
   /** Errors: InputError naming the first key that is not among `known`. */
   readonly only: (known: readonly string[]) => void;
 }
-
-/** What to write instead of an unknown name: the known one that is near, else all of them. */
-export const instead = (given: string, known: readonly string[]): string => {
-  const name = suggestion(given, known);
-  return name === undefined ? `known are ${known.join(", ")}` : `did you mean "${name}"?`;
-};
 
 export const fields = (object: JsonObject, where: string): Fields => {
   const raw = (key: string): unknown => (Object.hasOwn(object, key) ? (object[key] ?? undefined) : undefined);

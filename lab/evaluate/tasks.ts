@@ -1,8 +1,9 @@
 import { dirname, resolve } from "node:path";
 import { InputError } from "../../core/errors.js";
+import { instead } from "../../core/suggest.js";
 import { isObject, type JsonObject, show } from "../../models/json.js";
 import { checkSampling, type SamplingOptions } from "../../models/sample.js";
-import { type Fields, fields, instead } from "./fields.js";
+import { type Fields, fields } from "./fields.js";
 import { type AnswerKindName, answerKinds } from "./kinds.js";
 
 /** How answers are generated. */

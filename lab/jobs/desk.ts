@@ -9,7 +9,7 @@ import { config } from "../world/model.js";
 import { heldOutPairs, trainingPairs } from "../world/stages.js";
 import type { Cache } from "./cache.js";
 import { idOf, type SftJob, seedOf } from "./job.js";
-import type { Measures } from "./outcome.js";
+import { MARGIN_BETA, type Measures } from "./outcome.js";
 
 /** A tuned model with all that an alignment of it needs. */
 export interface Ground {
@@ -32,9 +32,6 @@ export interface Desk {
 /** What the file of a base or an aligned model holds. */
 export const weightsLike = (): Params =>
   Object.fromEntries([...parameterShapes(config)].map(([name, shape]) => [name, zeros(shape)]));
-
-/** Margins are told at this β whatever the job's, so that they compare. */
-const MARGIN_BETA = 0.1;
 
 /** The log-probabilities of batches, one after the other. */
 export const joined = (batches: readonly TrainingBatch[]): Float32Array =>

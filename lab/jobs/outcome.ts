@@ -8,11 +8,14 @@ export interface CurvePoint {
   readonly margin?: number;
 }
 
+/** Margins are told at this β, whatever was trained with, so that they compare. */
+export const MARGIN_BETA = 0.1;
+
 /** What a model turned out to be. */
 export interface Measures {
   readonly validation: Score;
   readonly test: Score;
-  /** On held-out pairs, with β 0.1 whatever was trained with: mean reward margin, share of positive ones. */
+  /** On held-out pairs, at `MARGIN_BETA`: mean reward margin, share of positive ones. */
   readonly margin: number;
   readonly accuracy: number;
   /** KL(π‖π_ref) a token, mean over the answers of the first 64 held-out pairs, in nats. */

@@ -1,11 +1,13 @@
 import { adapterTraining } from "../../align/adapter.js";
 import { fisherMask } from "../../align/fisher.js";
 import { ktoObjective } from "../../align/kto.js";
-import { type Objective, preferenceObjective } from "../../align/objective.js";
+import { preferenceObjective } from "../../align/objective.js";
 import { referenceDelta, trainingOptimizer } from "../../align/optimizer.js";
+import type { TrainingBatch } from "../../align/source.js";
 import type { TrainStep } from "../../align/train.js";
 import {
   add,
+  type Device,
   dispose,
   evaluate,
   foldInName,
@@ -24,9 +26,17 @@ import {
 import type { Params } from "../../models/index.js";
 import { mergeTensors } from "../../optim/offline/index.js";
 import { config, freshParams } from "../world/model.js";
-import { type OnStep, referenced, runStage, trainBase, trainingAnswers, trainSft } from "../world/stages.js";
-import { batchesOf, type Desk, joined, weightsLike } from "./desk.js";
-import type { AlignJob, BaseJob, DriftJob, Job, MergeJob, SftJob, Training } from "./job.js";
+import {
+  type OnStep,
+  referenced,
+  runStage,
+  type Stage,
+  trainBase,
+  trainingAnswers,
+  trainSft,
+} from "../world/stages.js";
+import { batchesOf, type Desk, type Ground, joined, weightsLike } from "./desk.js";
+import type { AlignJob, BaseJob, DriftJob, Job, MergeJob, SftJob } from "./job.js";
 import { seedOf, sftOf } from "./job.js";
 import type { CurvePoint, Outcome } from "./outcome.js";
 
@@ -39,10 +49,17 @@ interface Done {
   readonly tensors?: Tree;
 }
 
-const objectiveOf = ({ loss, beta }: Training): Objective =>
-  loss === "kto"
-    ? ktoObjective(config, { beta, tokenMetrics: false })
-    : preferenceObjective(config, { beta, lossType: loss, tokenMetrics: false });
+/** What an alignment minimizes, and on what: KTO brings batches of its own. */
+const lessonOf = async (
+  { of, training: { loss, beta } }: AlignJob,
+  { sft, batches }: Ground,
+  device: Device,
+): Promise<Pick<Stage, "objective"> & { readonly batches: readonly TrainingBatch[] }> => {
+  const options = { beta, tokenMetrics: false };
+  if (loss !== "kto") return { objective: preferenceObjective(config, { ...options, lossType: loss }), batches };
+  const answers = await referenced(sft, trainingAnswers(seedOf(of), of.alignment), device);
+  return { objective: ktoObjective(config, options), batches: answers };
+};
 
 /** Keeps the logged numbers, and lets the process hear its parent now and then. */
 const curved = (steps: number, onShare: OnShare): { curve: CurvePoint[]; onStep: OnStep } => {
@@ -95,11 +112,9 @@ const doAlign = async (job: AlignJob, desk: Desk, onShare: OnShare): Promise<Don
   const ground = desk.ground(of);
   const { sft, base } = ground;
   const seed = seedOf(job);
-  const batches =
-    training.loss === "kto" ? await referenced(sft, trainingAnswers(seed, of.alignment), device) : ground.batches;
+  const { objective, batches } = await lessonOf(job, ground, device);
   const { curve, onStep } = curved(of.alignment.steps, onShare);
   const optimizer = trainingOptimizer(training.optimizer);
-  const objective = objectiveOf(training);
   const schedule = { ...of.alignment, learningRate };
   const owned: Tree[] = [];
   const own = <T extends Tree>(tree: T): T => {

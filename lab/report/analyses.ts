@@ -1,9 +1,11 @@
 import { halfway } from "../analysis/halfway.js";
 import { mean } from "../analysis/interval.js";
+import { COLLAPSE } from "../analysis/questions.js";
 import { type Found, linesOf, placesOf, select } from "../analysis/results.js";
-import type { Section } from "../plan.js";
+import { type Section, SMALL_P } from "../plan.js";
 import type { Document } from "./document.js";
 import { percent } from "./numbers.js";
+import type { Part } from "./part.js";
 import { type Axis, acrossSeeds, chart, decades, type Series, shares, short } from "./svg.js";
 
 interface Analysis {
@@ -53,11 +55,10 @@ const ANALYSES: readonly Analysis[] = [
   {
     section: "alpha",
     title: "Merging weight α",
-    about:
-      "Drawn against A, the total drift in units of τ on the elements that drift: Tα/p for OnDARE, Tα for OnTIES. OnDARE also at p .01, where few elements drift far: if A alone decided, its two lines would be one.",
+    about: `Drawn against A, the total drift in units of τ on the elements that drift: Tα/p for OnDARE, Tα for OnTIES. OnDARE also at p ${SMALL_P}, where few elements drift far: if A alone decided, its two lines would be one.`,
     axis: "A",
     place: ({ x, drift = x }) => drift,
-    mark: { x: 10, label: "A = 10" },
+    mark: { x: COLLAPSE, label: `A = ${COLLAPSE}` },
     sum: halves,
   },
   {
@@ -140,10 +141,13 @@ ${panel("Style", style, plain(style))}${panel("Skill", skill, [...plain(skill), 
 };
 
 /** The four analyses, at one learning rate in one world; nothing where they were not run. */
-export const analysisSection = (document: Document): string => {
+export const analysisSection = (document: Document): Part | undefined => {
   const parts = ANALYSES.map((analysis) => drawn(analysis, document)).join("");
-  if (parts === "") return "";
+  if (parts === "") return undefined;
   const { world, learningRate } = document.size.analyses;
-  return `<h2 id="analyses">Analyses</h2>
-<p class="soft">The ${world} world at learning rate ${short(learningRate)}, presets official, mean over seeds; bars reach from the lowest to the highest.</p>${parts}`;
+  return {
+    id: "analyses",
+    title: "Analyses",
+    body: `<p class="soft">The ${world} world at learning rate ${short(learningRate)}, presets official, mean over seeds; bars reach from the lowest to the highest.</p>${parts}`,
+  };
 };

@@ -3,6 +3,7 @@ import type { Verdict } from "../analysis/interval.js";
 import type { Document } from "./document.js";
 import { gauge } from "./forest.js";
 import { points } from "./numbers.js";
+import type { Part } from "./part.js";
 import { escaped } from "./svg.js";
 
 const CLASS: Readonly<Record<Verdict, string>> = {
@@ -37,12 +38,14 @@ const card = (claims: readonly Claim[]): string =>
   `<li><b>${escaped(claims[0].claim)}</b>${claims.map(asked).join("\n")}</li>`;
 
 /** A verdict for each claim, with the interval that it rests on. */
-export const claimsSection = ({ claims }: Document): string => {
+export const claimsSection = ({ claims }: Document): Part => {
   const ids = [...new Set(claims.map(({ id }) => id))];
-  return `
-<h2 id="claims">What the paper says, and what the runs say</h2>
-<p class="soft">A claim is put as a number that is positive if it holds. It replicates if the whole interval is above zero, it does
+  return {
+    id: "claims",
+    title: "What the paper says, and what the runs say",
+    body: `<p class="soft">A claim is put as a number that is positive if it holds. It replicates if the whole interval is above zero, it does
 not if the whole interval is below, else it is undecided: with few seeds small effects stay so, and <code>--seeds</code> adds
 some. Of twenty intervals at 95 % one misses by chance.</p>
-<ul class="claims">${ids.map((id) => card(claims.filter((claim) => claim.id === id))).join("\n")}</ul>`;
+<ul class="claims">${ids.map((id) => card(claims.filter((claim) => claim.id === id))).join("\n")}</ul>`,
+  };
 };

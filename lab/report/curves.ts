@@ -1,11 +1,10 @@
 import { mean } from "../analysis/interval.js";
 import { select } from "../analysis/results.js";
+import { MARGIN_BETA } from "../jobs/outcome.js";
 import type { Document } from "./document.js";
 import { rate } from "./numbers.js";
+import type { Part } from "./part.js";
 import { type Axis, chart, type Series } from "./svg.js";
-
-/** All margins are told at this β, so that they compare. */
-const BETA = 0.1;
 
 const SHOWN = ["adamw", "kl", "ondare_official", "onties_official", "ema_pullback", "lora"] as const;
 
@@ -23,8 +22,8 @@ const curvesOf = (document: Document, world: string, x: number): string => {
     const runs = select(document.runs, { section: "methods", world, line, x });
     const steps = runs[0]?.curve?.map(({ step }) => step) ?? [];
     const method = document.methods[line];
-    const beta = method !== undefined && "training" in method ? method.training.beta : BETA;
-    const at = (i: number) => mean(runs.map(({ curve }) => ((curve?.[i]?.margin ?? Number.NaN) * BETA) / beta));
+    const beta = method !== undefined && "training" in method ? method.training.beta : MARGIN_BETA;
+    const at = (i: number) => mean(runs.map(({ curve }) => ((curve?.[i]?.margin ?? Number.NaN) * MARGIN_BETA) / beta));
     const points = steps.map((step, i) => ({ x: step, y: at(i) }));
     return points.length === 0 ? [] : [{ label: method.label, color, points }];
   });
@@ -37,11 +36,14 @@ const curvesOf = (document: Document, world: string, x: number): string => {
 };
 
 /** How the margin grows: at the lowest and the highest rate of the grid. */
-export const curvesSection = (document: Document): string => {
+export const curvesSection = (document: Document): Part => {
   const { rates } = document.size;
   const ends = [...new Set([rates[0], rates[rates.length - 1]])];
   const charts = Object.keys(document.worlds).flatMap((world) => ends.map((x) => curvesOf(document, world, x)));
-  return `<h2 id="curves">Learning curves</h2>
-<p class="soft">${BETA} times the log-ratio of chosen over rejected, whatever β is trained with, mean over the last ten steps and over
-seeds. Margins grow on long after the answers have turned: accuracy is 1, and they overshoot.</p><div class="charts wide">${charts.join("")}</div>`;
+  return {
+    id: "curves",
+    title: "Learning curves",
+    body: `<p class="soft">${MARGIN_BETA} times the log-ratio of chosen over rejected, whatever β is trained with, mean over the last ten steps and over
+seeds. Margins grow on long after the answers have turned: accuracy is 1, and they overshoot.</p><div class="charts wide">${charts.join("")}</div>`,
+  };
 };

@@ -4,6 +4,7 @@ import { curvesSection } from "./curves.js";
 import type { Document } from "./document.js";
 import { lossSection } from "./losses.js";
 import { overview } from "./overview.js";
+import type { Part } from "./part.js";
 import { settingsSection } from "./settings.js";
 import { STYLE } from "./style.js";
 import { escaped } from "./svg.js";
@@ -28,14 +29,13 @@ ${plural(Object.keys(size.worlds).length, "world")} (${Object.keys(size.worlds).
 ${size.rates.map((rate) => rate.toExponential().replace("e-", "e−")).join(", ")} for every method. Learning rates, frontier places and
 best settings are chosen on validation prompts; every number shown is of test prompts. Skill is exact match, mean over the
 eight skills; style the share of answers in the wanted style; ± are 95 % intervals of Student's t over seeds, paired by seed.
-Everything here is in <code>results.json</code>, and nothing else is.</p>
+Everything here follows from <code>results.json</code>.</p>
 ${NOTES[size.name] ?? ""}`;
 
-/** Links to the parts that there are. */
-const contents = (parts: readonly string[]): string => {
-  const links = parts.flatMap((part) => [...part.matchAll(/<h2 id="([^"]*)">(.*?)<\/h2>/g)]);
-  return `<nav>${links.map(([, id, title]) => `<a href="#${id}">${title}</a>`).join("")}</nav>`;
-};
+const contents = (parts: readonly Part[]): string =>
+  `<nav>${parts.map(({ id, title }) => `<a href="#${id}">${title}</a>`).join("")}</nav>`;
+
+const written = ({ id, title, body }: Part): string => `<h2 id="${id}">${title}</h2>\n${body}`;
 
 /** The report: one file, no network, no script. A function of what results.json holds. */
 export const reportOf = (document: Document): string => {
@@ -46,7 +46,7 @@ export const reportOf = (document: Document): string => {
     lossSection(document),
     curvesSection(document),
     settingsSection(document),
-  ];
+  ].filter((part) => part !== undefined);
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
 <meta name="generator" content="taugrad lab"><title>${escaped("The alignment tax, rerun")}</title><style>${STYLE}</style></head>
@@ -54,7 +54,7 @@ export const reportOf = (document: Document): string => {
 ${intro(document)}
 ${contents(parts)}
 ${overview(document)}
-${parts.join("\n")}
+${parts.map(written).join("\n")}
 </main></body></html>
 `;
 };

@@ -1,17 +1,21 @@
 import type { Document } from "./document.js";
 import { forestOf, panelsOf } from "./frontiers.js";
 import { percent } from "./numbers.js";
+import type { Part } from "./part.js";
 import { escaped } from "./svg.js";
 import { frontierTable, skillTable, tableOf } from "./tables.js";
 
 /** All that a world's Table 1 runs show. */
-export const worldSection = (document: Document, world: string): string => {
+export const worldSection = (document: Document, world: string): Part => {
   const results = document.worlds[world];
-  return `<h2 id="${escaped(world)}">The ${escaped(world)} world</h2>
-<p class="soft">rms τ is ${percent(results.relativeDelta)} % of rms θ; the SFT model has ${percent(results.sft.average)} % skill and ${percent(results.sft.style)} % style.</p>
+  return {
+    id: escaped(world),
+    title: `The ${escaped(world)} world`,
+    body: `<p class="soft">rms τ is ${percent(results.relativeDelta)} % of rms θ; the SFT model has ${percent(results.sft.average)} % skill and ${percent(results.sft.style)} % style.</p>
 ${forestOf(document, world, results)}
 ${panelsOf(document, world)}
 ${frontierTable(document, world, results)}
 ${tableOf(document, world, results)}
-${skillTable(document, world, results)}`;
+${skillTable(document, world, results)}`,
+  };
 };
