@@ -1,4 +1,3 @@
-export { type AdapterTraining, adapterTraining } from "./adapter.js";
 export {
   type Batch,
   type CollateOptions,
@@ -7,38 +6,51 @@ export {
   epochOrder,
   paddingId,
   planBatches,
-} from "./batch.js";
-export {
-  type Checkpoint,
-  checkpointsIn,
-  damageOf,
-  removeUnfinished,
-  rotateCheckpoints,
-  writeCheckpoint,
-} from "./checkpoint.js";
-export { readRows, rowsOfKind, streamRows } from "./data.js";
-export type { CompletionRow, DocumentRow, PairedRow, Row, UnpairedRow } from "./data-row.js";
+} from "./data/batch.js";
+export { readRows, rowsOfKind, streamRows } from "./data/data.js";
+export type { CompletionRow, DocumentRow, PairedRow, Row, UnpairedRow } from "./data/data-row.js";
 export {
   type Dataset,
   type DatasetOptions,
   exampleDataset,
   labelledDataset,
   pairDataset,
-} from "./dataset.js";
+} from "./data/dataset.js";
+export { type KtoSourceOptions, ktoSource } from "./data/kto-source.js";
 export {
-  type EvaluateKtoOptions,
-  type EvaluateOptions,
-  type EvaluatePairsOptions,
-  type Evaluation,
-  evaluateKto,
-  evaluateOn,
-  evaluatePreferences,
-} from "./evaluate.js";
-export { modelFingerprint } from "./fingerprint.js";
-export { type FisherOptions, fisher, fisherMask } from "./fisher.js";
-export { type KtoLossOptions, type KtoOptions, type KtoScores, ktoKl, ktoLoss, ktoObjective } from "./kto.js";
-export { type KtoSourceOptions, ktoSource } from "./kto-source.js";
-export { completionLogps, entropy, meanLogit, predicted, type Scored, scoreTokens } from "./log-probs.js";
+  type BatchSource,
+  batchesFrom,
+  oneEpoch,
+  type PairSourceOptions,
+  pairSource,
+  type ReferencePair,
+  type Rows,
+  rowSource,
+  type SourceOptions,
+  sequenceSource,
+  stepsOf,
+  type TrainingBatch,
+} from "./data/source.js";
+export {
+  type LabelledSequence,
+  type Sequence,
+  type TokenizeOptions,
+  type TokenizeReport,
+  type TokenPair,
+  tokenizeAnswers,
+  tokenizeExamples,
+  tokenizePairs,
+} from "./data/tokenize.js";
+export { unpairRows } from "./data/unpair.js";
+export {
+  type KtoLossOptions,
+  type KtoOptions,
+  type KtoScores,
+  ktoKl,
+  ktoLoss,
+  ktoObjective,
+} from "./objectives/kto.js";
+export { completionLogps, entropy, meanLogit, predicted, type Scored, scoreTokens } from "./objectives/log-probs.js";
 export {
   logRatio,
   meanLogp,
@@ -53,8 +65,8 @@ export {
   SMOOTHED,
   type WeightedLosses,
   weightedLosses,
-} from "./losses.js";
-export type { Metrics } from "./metrics.js";
+} from "./objectives/losses.js";
+export type { Metrics } from "./objectives/metrics.js";
 export {
   type BatchTensors,
   completionObjective,
@@ -62,7 +74,27 @@ export {
   type ObjectiveOptions,
   type PreferenceOptions,
   preferenceObjective,
-} from "./objective.js";
+} from "./objectives/objective.js";
+export { type AdapterTraining, adapterTraining } from "./training/adapter.js";
+export {
+  type Checkpoint,
+  checkpointsIn,
+  damageOf,
+  removeUnfinished,
+  rotateCheckpoints,
+  writeCheckpoint,
+} from "./training/checkpoint.js";
+export {
+  type EvaluateKtoOptions,
+  type EvaluateOptions,
+  type EvaluatePairsOptions,
+  type Evaluation,
+  evaluateKto,
+  evaluateOn,
+  evaluatePreferences,
+} from "./training/evaluate.js";
+export { modelFingerprint } from "./training/fingerprint.js";
+export { type FisherOptions, fisher, fisherMask } from "./training/fisher.js";
 export {
   OPTIMIZER_NAMES,
   type OptimizerName,
@@ -71,34 +103,10 @@ export {
   type ProposalName,
   referenceDelta,
   trainingOptimizer,
-} from "./optimizer.js";
-export { askReference, referenceLogps, type Weights } from "./reference.js";
-export {
-  type BatchSource,
-  batchesFrom,
-  oneEpoch,
-  type PairSourceOptions,
-  pairSource,
-  type ReferencePair,
-  type Rows,
-  rowSource,
-  type SourceOptions,
-  sequenceSource,
-  stepsOf,
-  type TrainingBatch,
-} from "./source.js";
-export { loadTree, saveTree } from "./state-file.js";
-export type { TrainState } from "./step.js";
-export {
-  type LabelledSequence,
-  type Sequence,
-  type TokenizeOptions,
-  type TokenizeReport,
-  type TokenPair,
-  tokenizeAnswers,
-  tokenizeExamples,
-  tokenizePairs,
-} from "./tokenize.js";
+} from "./training/optimizer.js";
+export { askReference, referenceLogps, type Weights } from "./training/reference.js";
+export { loadTree, saveTree } from "./training/state-file.js";
+export type { TrainState } from "./training/step.js";
 export {
   lastOf,
   type Position,
@@ -107,6 +115,5 @@ export {
   type TrainSnapshot,
   type TrainStep,
   train,
-} from "./train.js";
-export { unpairRows } from "./unpair.js";
-export { openRecords, type RecordWriter } from "./writer.js";
+} from "./training/train.js";
+export { openRecords, type RecordWriter } from "./training/writer.js";

@@ -1,7 +1,7 @@
 /** The tiny transformer step: Qwen2 block, d=128, 4 layers, 4 heads, ffn 352, T=128, B=8, V=256, AdamW; milliseconds. */
 import assert from "node:assert/strict";
 import { completionObjective } from "../align/index.js";
-import { train } from "../align/train.js";
+import { train } from "../align/training/train.js";
 import { evaluate, key } from "../core/index.js";
 import { initParams, parseConfig } from "../models/index.js";
 import { adamW } from "../optim/index.js";

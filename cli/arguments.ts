@@ -1,6 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { InputError } from "../core/errors.js";
-import { oneLine, show } from "../models/json.js";
+import { oneLine, show } from "../models/files/json.js";
 import { type CommandName, type OptionName, optionsOf, specOf, spelled } from "./options.js";
 import { suggestedOption } from "./suggest.js";
 

@@ -1,6 +1,6 @@
 import { InputError } from "../core/errors.js";
 import { suggestion } from "../core/suggest.js";
-import { show } from "../models/json.js";
+import { show } from "../models/files/json.js";
 import { parseArguments } from "./arguments.js";
 import { resolveValues } from "./config.js";
 import { failure } from "./fail.js";

@@ -1,5 +1,5 @@
 import { InputError } from "../core/errors.js";
-import { show } from "../models/json.js";
+import { show } from "../models/files/json.js";
 
 /** One option: how it is read, from a command line's text or from a YAML value, and what --help says of it. */
 export interface Option<T> {

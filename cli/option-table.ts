@@ -1,5 +1,5 @@
-import { PAIR_LOSS_TYPES, SMOOTHED } from "../align/losses.js";
-import { OPTIMIZER_NAMES, PROPOSALS } from "../align/optimizer.js";
+import { PAIR_LOSS_TYPES, SMOOTHED } from "../align/objectives/losses.js";
+import { OPTIMIZER_NAMES, PROPOSALS } from "../align/training/optimizer.js";
 import type { DeviceName } from "../kernels/index.js";
 import type { ScheduleName } from "../optim/index.js";
 import {

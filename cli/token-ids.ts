@@ -1,6 +1,6 @@
 import { InputError } from "../core/errors.js";
-import { readJsonObject, show } from "../models/json.js";
-import { checkTokenIds } from "../models/tokenizer.js";
+import { readJsonObject, show } from "../models/files/json.js";
+import { checkTokenIds } from "../models/text/tokenizer.js";
 
 /** Ids of "1,2,3" (commas or blanks between). Errors: InputError. */
 export const parseIds = (text: string, vocabSize: number): number[] => {

@@ -1,5 +1,5 @@
 import { InputError } from "../core/errors.js";
-import { isObject, type JsonObject, oneLine, readText, show } from "../models/json.js";
+import { isObject, type JsonObject, oneLine, readText, show } from "../models/files/json.js";
 
 /** The parser takes seconds for a million characters. */
 const LONGEST = 2 ** 18;

@@ -1,4 +1,4 @@
-import type { OptimizerSettings } from "../align/optimizer.js";
+import type { OptimizerSettings } from "../align/training/optimizer.js";
 import type { AlignJob, Job, MergeJob, SftJob, Training } from "./jobs/job.js";
 import { betas } from "./world/stages.js";
 

@@ -1,4 +1,4 @@
-import type { OptimizerSettings } from "../align/optimizer.js";
+import type { OptimizerSettings } from "../align/training/optimizer.js";
 import { type BaseJob, idOf, type Job, parentOf, type SftJob, type Training } from "./jobs/job.js";
 import { alignJob, METHOD_NAMES, type MethodName, methodJob, plainTraining, trainingOf, varied } from "./methods.js";
 import type { Analyses, Size } from "./sizes.js";

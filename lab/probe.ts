@@ -1,5 +1,5 @@
-import { completionLogps, scoreTokens } from "../align/log-probs.js";
-import type { BatchSource, TrainingBatch } from "../align/source.js";
+import type { BatchSource, TrainingBatch } from "../align/data/source.js";
+import { completionLogps, scoreTokens } from "../align/objectives/log-probs.js";
 import {
   add,
   compile,

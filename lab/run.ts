@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { writeTextAtomically } from "../models/atomic.js";
+import { writeTextAtomically } from "../models/files/atomic.js";
 import { openCache, tidyCache } from "./jobs/cache.js";
 import { type Budget, budgetOf, type Report, runQueue } from "./jobs/queue.js";
 import type { Worker } from "./jobs/workers.js";

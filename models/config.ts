@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import { InputError } from "../core/errors.js";
-import type { JsonObject } from "./json.js";
-import { fileExists, folderExists, isObject, readJsonObject, show } from "./json.js";
+import type { JsonObject } from "./files/json.js";
+import { fileExists, folderExists, isObject, readJsonObject, show } from "./files/json.js";
 
 /** Rotary embedding: base `theta`, and Llama 3.1's frequency scaling if any. */
 export type RopeConfig =

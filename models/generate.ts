@@ -12,10 +12,10 @@ import {
 } from "../core/index.js";
 import type { Cache } from "./cache.js";
 import type { ModelConfig } from "./config.js";
-import type { Model } from "./load.js";
+import type { Model } from "./files/load.js";
 import type { Params } from "./parameters.js";
 import { checkSampling, chooseToken, type SamplingOptions } from "./sample.js";
-import { checkTokenIds } from "./tokenizer.js";
+import { checkTokenIds } from "./text/tokenizer.js";
 import { decode, logits, prefill } from "./transformer.js";
 
 export interface GenerateOptions extends SamplingOptions {

@@ -12,8 +12,7 @@ export const filesUnder = (folder, suffix) =>
     .sort();
 
 /**
- * Bundles `files` flat into `outdir`, one level below the root as props/ is: `new URL("..", import.meta.url)` is the
- * project root in a source file and in its bundle. Returns the bundles' paths, in the order of `files`.
+ * Bundles `files` flat into `outdir`, whatever room they are from. Returns the bundles' paths, in the order of `files`.
  */
 export const bundle = async (files, outdir) => {
   const names = files.map((file) =>

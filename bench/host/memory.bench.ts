@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { completionObjective } from "../../align/index.js";
-import { compileStep, type TrainState } from "../../align/step.js";
+import { compileStep, type TrainState } from "../../align/training/step.js";
 import { evaluate, key, ones, read, scalar, tensor, zeros } from "../../core/index.js";
 import { initParams, parseConfig } from "../../models/index.js";
 import { adamW } from "../../optim/index.js";

@@ -1,12 +1,12 @@
-import { pairDataset } from "../../align/dataset.js";
-import { preferenceObjective } from "../../align/objective.js";
-import { pairSource } from "../../align/source.js";
+import { pairDataset } from "../../align/data/dataset.js";
+import { pairSource } from "../../align/data/source.js";
+import { preferenceObjective } from "../../align/objectives/objective.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
+import { startLoss } from "../training/checks/start-checks.js";
 import { trainingCommand } from "../training/command.js";
-import { checkCompared, comparedSources } from "../training/compared.js";
-import { pairLossOptions } from "../training/losses.js";
-import { startLoss } from "../training/start-checks.js";
+import { checkCompared, comparedSources } from "../training/parts/compared.js";
+import { pairLossOptions } from "../training/parts/losses.js";
 
 /** `taugrad dpo`: training on preference pairs, against a reference model where the loss knows one. */
 export const dpoCommand = async (values: Values<"dpo">, out: Output): Promise<void> => {

@@ -1,16 +1,16 @@
-import { paddingId } from "../../align/batch.js";
-import { labelledDataset, pairDataset } from "../../align/dataset.js";
-import { type Evaluation, evaluateKto, evaluatePreferences } from "../../align/evaluate.js";
-import { preferenceObjective } from "../../align/objective.js";
+import { paddingId } from "../../align/data/batch.js";
+import { labelledDataset, pairDataset } from "../../align/data/dataset.js";
+import { preferenceObjective } from "../../align/objectives/objective.js";
+import { type Evaluation, evaluateKto, evaluatePreferences } from "../../align/training/evaluate.js";
 import { type Device, dispose, InputError } from "../../core/index.js";
 import { type ModelConfig, readConfig } from "../../models/config.js";
 import { loadModel, loadTokenizer, type Model } from "../../models/index.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
 import { withDevice } from "../session.js";
-import { checkSameVocabulary } from "../training/check.js";
-import { readDataset } from "../training/data.js";
-import { checkKtoLoss, pairLossOptions } from "../training/losses.js";
+import { checkSameVocabulary } from "../training/checks/check.js";
+import { readDataset } from "../training/parts/data.js";
+import { checkKtoLoss, pairLossOptions } from "../training/parts/losses.js";
 
 /** An evaluation whose rows are read. */
 interface Prepared {

@@ -1,4 +1,4 @@
-import { modelFingerprint } from "../../align/fingerprint.js";
+import { modelFingerprint } from "../../align/training/fingerprint.js";
 import { dispose } from "../../core/index.js";
 import {
   type EvaluationResult,

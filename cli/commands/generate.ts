@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { readConfig } from "../../models/config.js";
+import { fileExists } from "../../models/files/json.js";
 import { generate, loadModel, loadTokenizer, type Tokenizer } from "../../models/index.js";
-import { fileExists } from "../../models/json.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
 import { withDevice } from "../session.js";

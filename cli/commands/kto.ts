@@ -1,12 +1,12 @@
-import { labelledDataset } from "../../align/dataset.js";
-import { ktoObjective } from "../../align/kto.js";
-import { ktoSource } from "../../align/kto-source.js";
+import { labelledDataset } from "../../align/data/dataset.js";
+import { ktoSource } from "../../align/data/kto-source.js";
+import { ktoObjective } from "../../align/objectives/kto.js";
 import { InputError } from "../../core/errors.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
 import { trainingCommand } from "../training/command.js";
-import { checkCompared, comparedSources } from "../training/compared.js";
-import { checkKtoLoss } from "../training/losses.js";
+import { checkCompared, comparedSources } from "../training/parts/compared.js";
+import { checkKtoLoss } from "../training/parts/losses.js";
 
 /** `taugrad kto`: training on labelled answers against a reference model. Preference pairs become two answers each. */
 export const ktoCommand = async (values: Values<"kto">, out: Output): Promise<void> => {

@@ -1,4 +1,4 @@
-import { collate } from "../../align/batch.js";
+import { collate } from "../../align/data/batch.js";
 import { compile, dispose, InputError, read, type Tensor, tensor } from "../../core/index.js";
 import { readConfig } from "../../models/config.js";
 import {

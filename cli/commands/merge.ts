@@ -1,6 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { InputError } from "../../core/errors.js";
-import { show } from "../../models/json.js";
+import { show } from "../../models/files/json.js";
 import { type MergePlan, planMerge } from "../merge/plan.js";
 import { type Recipe, readRecipe } from "../merge/recipe.js";
 import { runMerge } from "../merge/run.js";

@@ -1,7 +1,7 @@
-import { paddingId } from "../../align/batch.js";
-import { streamRows } from "../../align/data.js";
-import { exampleDataset, pairDataset } from "../../align/dataset.js";
-import { type BatchSource, pairSource, sequenceSource } from "../../align/source.js";
+import { paddingId } from "../../align/data/batch.js";
+import { streamRows } from "../../align/data/data.js";
+import { exampleDataset, pairDataset } from "../../align/data/dataset.js";
+import { type BatchSource, pairSource, sequenceSource } from "../../align/data/source.js";
 import { dispose, InputError } from "../../core/index.js";
 import { type Probe, probe } from "../../lab/probe.js";
 import { readConfig } from "../../models/config.js";
@@ -9,10 +9,10 @@ import { loadModel } from "../../models/index.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
 import { withDevice } from "../session.js";
-import { trainingTokenizer } from "../training/chat-template.js";
-import { checkSameVocabulary } from "../training/check.js";
-import { readDataset } from "../training/data.js";
-import { paced } from "../training/pace.js";
+import { checkSameVocabulary } from "../training/checks/check.js";
+import { trainingTokenizer } from "../training/parts/chat-template.js";
+import { readDataset } from "../training/parts/data.js";
+import { paced } from "../training/parts/pace.js";
 
 /** `taugrad probe`: whether a drift along τ can help on some data, before any run is paid for. */
 export const probeCommand = async (values: Values<"probe">, out: Output): Promise<void> => {

@@ -1,6 +1,6 @@
-import { exampleDataset } from "../../align/dataset.js";
-import { completionObjective } from "../../align/objective.js";
-import { sequenceSource } from "../../align/source.js";
+import { exampleDataset } from "../../align/data/dataset.js";
+import { sequenceSource } from "../../align/data/source.js";
+import { completionObjective } from "../../align/objectives/objective.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
 import { trainingCommand } from "../training/command.js";

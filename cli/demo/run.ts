@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { openRecords } from "../../align/writer.js";
+import { openRecords } from "../../align/training/writer.js";
 import { type Device, dispose } from "../../core/index.js";
 import { type DeviceName, open } from "../../kernels/index.js";
 import { freshParams, saveWorldModel } from "../../lab/world/model.js";

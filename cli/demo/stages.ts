@@ -1,8 +1,8 @@
-import { evaluateOn } from "../../align/evaluate.js";
-import { preferenceObjective } from "../../align/objective.js";
-import { referenceDelta } from "../../align/optimizer.js";
-import type { TrainingBatch } from "../../align/source.js";
-import type { StepRecord, TrainStep } from "../../align/train.js";
+import type { TrainingBatch } from "../../align/data/source.js";
+import { preferenceObjective } from "../../align/objectives/objective.js";
+import { evaluateOn } from "../../align/training/evaluate.js";
+import { referenceDelta } from "../../align/training/optimizer.js";
+import type { StepRecord, TrainStep } from "../../align/training/train.js";
 import { type Device, evaluate } from "../../core/index.js";
 import { type Exam, examiner } from "../../lab/world/exam.js";
 import { config } from "../../lab/world/model.js";

@@ -1,7 +1,7 @@
 import { InputError } from "../../core/errors.js";
 import { suggestion } from "../../core/suggest.js";
 import type { ModelDtype } from "../../models/config.js";
-import { isObject, type JsonObject, show } from "../../models/json.js";
+import { isObject, type JsonObject, show } from "../../models/files/json.js";
 import { MERGE_METHODS, type MergeMethod } from "../../optim/offline/index.js";
 import { number } from "../option-kinds.js";
 import { readYamlObject } from "../yaml.js";

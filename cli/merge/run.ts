@@ -12,12 +12,12 @@ import {
   tensor,
   upload,
 } from "../../core/index.js";
-import { writeTextAtomically } from "../../models/atomic.js";
+import { writeTextAtomically } from "../../models/files/atomic.js";
+import { readText } from "../../models/files/json.js";
+import type { AnnouncedTensor } from "../../models/files/safetensors-write.js";
+import { singleFile } from "../../models/files/weights.js";
+import { type PlannedFile, streamWeights } from "../../models/files/weights-stream.js";
 import { copyTokenizerFiles, saveConfig } from "../../models/index.js";
-import { readText } from "../../models/json.js";
-import type { AnnouncedTensor } from "../../models/safetensors-write.js";
-import { singleFile } from "../../models/weights.js";
-import { type PlannedFile, streamWeights } from "../../models/weights-stream.js";
 import { mergeTensors } from "../../optim/offline/index.js";
 import type { MergePlan, PlannedMerge } from "./plan.js";
 import type { Recipe } from "./recipe.js";

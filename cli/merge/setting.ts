@@ -1,5 +1,5 @@
 import { InputError } from "../../core/errors.js";
-import { isObject, show } from "../../models/json.js";
+import { isObject, show } from "../../models/files/json.js";
 import { unknownKey } from "./keys.js";
 
 /**

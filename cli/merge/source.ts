@@ -2,9 +2,9 @@ import { existsSync, realpathSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { readConfig } from "../../models/config.js";
+import { fileExists, folderExists, type JsonObject, readJsonObject, show } from "../../models/files/json.js";
 import type { Weights } from "../../models/index.js";
 import { openWeights } from "../../models/index.js";
-import { fileExists, folderExists, type JsonObject, readJsonObject, show } from "../../models/json.js";
 
 export const EMBEDDING = "model.embed_tokens.weight";
 export const HEAD = "lm_head.weight";

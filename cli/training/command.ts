@@ -1,23 +1,23 @@
-import { paddingId } from "../../align/batch.js";
-import type { Dataset, DatasetOptions } from "../../align/dataset.js";
-import type { Objective } from "../../align/objective.js";
-import type { BatchSource, Rows, SourceOptions } from "../../align/source.js";
+import { paddingId } from "../../align/data/batch.js";
+import type { Dataset, DatasetOptions } from "../../align/data/dataset.js";
+import type { BatchSource, Rows, SourceOptions } from "../../align/data/source.js";
+import type { Objective } from "../../align/objectives/objective.js";
 import { type Device, dispose } from "../../core/index.js";
 import { loadModel, type Model, type ModelConfig, type Tokenizer } from "../../models/index.js";
 import type { Output } from "../output.js";
 import { withDevice } from "../session.js";
-import { checkAdapter, withAdapter } from "./adapter.js";
-import { trainingTokenizer } from "./chat-template.js";
-import { checkTogether, readConfigs, type TrainingValues } from "./check.js";
-import { readDataset } from "./data.js";
-import { dryRun } from "./dry-run.js";
-import { benchmarksOf, evalStrategy } from "./evaluation.js";
-import { withRemedies } from "./out-of-memory.js";
+import { checkTogether, readConfigs, type TrainingValues } from "./checks/check.js";
+import { checkStart, tellDrift } from "./checks/start-checks.js";
+import { dryRun } from "./dry-run/dry-run.js";
 import { originOf } from "./outputs/model-card.js";
 import { runOutputs } from "./outputs/outputs.js";
-import { runTask } from "./run.js";
-import { checkStart, tellDrift } from "./start-checks.js";
-import { spanOf } from "./task.js";
+import { checkAdapter, withAdapter } from "./parts/adapter.js";
+import { trainingTokenizer } from "./parts/chat-template.js";
+import { readDataset } from "./parts/data.js";
+import { benchmarksOf, evalStrategy } from "./parts/evaluation.js";
+import { spanOf } from "./parts/task.js";
+import { withRemedies } from "./running/out-of-memory.js";
+import { runTask } from "./running/run.js";
 
 /** What a command trains with, once data and models are there. */
 export interface Built {

@@ -1,4 +1,4 @@
-import { driftOf } from "../../align/drift.js";
+import { driftOf } from "../../align/training/drift.js";
 import { idOf, type Job } from "../jobs/job.js";
 import type { CurvePoint, Measures, Outcome } from "../jobs/outcome.js";
 import type { Run, Section } from "../plan.js";

@@ -1,5 +1,5 @@
 import { InputError } from "../../core/errors.js";
-import { show } from "../../models/json.js";
+import { show } from "../../models/files/json.js";
 import type { Fields } from "./fields.js";
 import type { Scores } from "./kinds.js";
 import type { Subject } from "./model.js";

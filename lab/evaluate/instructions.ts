@@ -5,7 +5,7 @@
  * without detecting English; `language:response_language` needs a detector and is not here.
  */
 import { InputError } from "../../core/errors.js";
-import { isObject } from "../../models/json.js";
+import { isObject } from "../../models/files/json.js";
 import { type Fields, fields } from "./fields.js";
 import { sentences } from "./sentences.js";
 

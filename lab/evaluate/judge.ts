@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { InputError } from "../../core/errors.js";
-import { isObject, show } from "../../models/json.js";
+import { isObject, show } from "../../models/files/json.js";
 
 /** Two answers to one prompt, in the order in which a judge sees them. */
 export interface Match {

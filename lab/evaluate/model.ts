@@ -1,5 +1,5 @@
-import { collate, paddingId } from "../../align/batch.js";
-import { referenceAsker } from "../../align/reference.js";
+import { collate, paddingId } from "../../align/data/batch.js";
+import { referenceAsker } from "../../align/training/reference.js";
 import { type Device, dispose, read, tensor } from "../../core/index.js";
 import { generator, type Model, type Tokenizer } from "../../models/index.js";
 import type { Sampling } from "./tasks.js";

@@ -1,6 +1,6 @@
 import { InputError } from "../../core/errors.js";
-import type { ChatMessage } from "../../models/chat-template.js";
-import type { Tokenizer } from "../../models/tokenizer.js";
+import type { ChatMessage } from "../../models/text/chat-template.js";
+import type { Tokenizer } from "../../models/text/tokenizer.js";
 import { type Fields, fields } from "./fields.js";
 import { benchmarkRows } from "./rows.js";
 import type { Task } from "./tasks.js";

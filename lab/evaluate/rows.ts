@@ -1,5 +1,5 @@
 import { InputError } from "../../core/errors.js";
-import { isObject, type JsonObject, oneLine, readText, show } from "../../models/json.js";
+import { isObject, type JsonObject, oneLine, readText, show } from "../../models/files/json.js";
 
 /** A row of a benchmark's file, and where it stands: "file:line" or "file: row n". */
 export interface BenchmarkRow {

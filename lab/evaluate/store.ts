@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { InputError } from "../../core/errors.js";
-import { writeTextAtomically } from "../../models/atomic.js";
-import { isObject } from "../../models/json.js";
+import { writeTextAtomically } from "../../models/files/atomic.js";
+import { isObject } from "../../models/files/json.js";
 
 /** A short name of what something was computed from. */
 export const fingerprintOf = (...parts: readonly unknown[]): string =>

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { loadTree, saveTree } from "../../align/state-file.js";
+import { loadTree, saveTree } from "../../align/training/state-file.js";
 import { InputError, type Tree } from "../../core/index.js";
-import { writeTextAtomically } from "../../models/atomic.js";
+import { writeTextAtomically } from "../../models/files/atomic.js";
 import { idOf, type Job, settingsOf } from "./job.js";
 import type { Outcome } from "./outcome.js";
 

@@ -1,6 +1,6 @@
-import { evaluateOn } from "../../align/evaluate.js";
-import { preferenceObjective } from "../../align/objective.js";
-import type { TrainingBatch } from "../../align/source.js";
+import type { TrainingBatch } from "../../align/data/source.js";
+import { preferenceObjective } from "../../align/objectives/objective.js";
+import { evaluateOn } from "../../align/training/evaluate.js";
 import { constantData, type Device, type Tensor, upload, zeros } from "../../core/index.js";
 import { type Params, parameterShapes } from "../../models/index.js";
 import { divergenceOf } from "../world/divergence.js";

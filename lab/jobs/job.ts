@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import type { PairLossType } from "../../align/losses.js";
-import type { OptimizerSettings } from "../../align/optimizer.js";
+import type { PairLossType } from "../../align/objectives/losses.js";
+import type { OptimizerSettings } from "../../align/training/optimizer.js";
 import type { LoraOptions } from "../../models/index.js";
 import type { MergeMethod } from "../../optim/offline/index.js";
 import type { AlignSetting, BaseSetting, Schedule } from "../world/settings.js";

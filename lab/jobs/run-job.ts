@@ -1,10 +1,10 @@
-import { adapterTraining } from "../../align/adapter.js";
-import { fisherMask } from "../../align/fisher.js";
-import { ktoObjective } from "../../align/kto.js";
-import { preferenceObjective } from "../../align/objective.js";
-import { referenceDelta, trainingOptimizer } from "../../align/optimizer.js";
-import type { TrainingBatch } from "../../align/source.js";
-import type { TrainStep } from "../../align/train.js";
+import type { TrainingBatch } from "../../align/data/source.js";
+import { ktoObjective } from "../../align/objectives/kto.js";
+import { preferenceObjective } from "../../align/objectives/objective.js";
+import { adapterTraining } from "../../align/training/adapter.js";
+import { fisherMask } from "../../align/training/fisher.js";
+import { referenceDelta, trainingOptimizer } from "../../align/training/optimizer.js";
+import type { TrainStep } from "../../align/training/train.js";
 import {
   add,
   type Device,

@@ -1,5 +1,5 @@
-import { scoreTokens } from "../../align/log-probs.js";
-import type { TrainingBatch } from "../../align/source.js";
+import type { TrainingBatch } from "../../align/data/source.js";
+import { scoreTokens } from "../../align/objectives/log-probs.js";
 import {
   compile,
   type Device,

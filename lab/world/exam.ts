@@ -1,4 +1,4 @@
-import { borrowed } from "../../align/reference.js";
+import { borrowed } from "../../align/training/reference.js";
 import { type Device, InputError } from "../../core/index.js";
 import { generator, type Params } from "../../models/index.js";
 import { evaluationPrompts } from "./documents.js";

@@ -1,9 +1,9 @@
-import { epochOrder } from "../../align/batch.js";
-import { ktoSource } from "../../align/kto-source.js";
-import { completionObjective } from "../../align/objective.js";
-import { batchTensors, referenceAsker } from "../../align/reference.js";
-import { oneEpoch, type TrainingBatch } from "../../align/source.js";
-import { lastOf, type TrainOptions, type TrainStep, train } from "../../align/train.js";
+import { epochOrder } from "../../align/data/batch.js";
+import { ktoSource } from "../../align/data/kto-source.js";
+import { oneEpoch, type TrainingBatch } from "../../align/data/source.js";
+import { completionObjective } from "../../align/objectives/objective.js";
+import { batchTensors, referenceAsker } from "../../align/training/reference.js";
+import { lastOf, type TrainOptions, type TrainStep, train } from "../../align/training/train.js";
 import { type Device, dispose, read } from "../../core/index.js";
 import type { Params } from "../../models/index.js";
 import { adamW } from "../../optim/index.js";

@@ -3,19 +3,19 @@
  * what became of the laws of that number, { title, error? } each, without the fault and with it. See mutants.test.ts.
  */
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { root } from "../../build.mjs";
 import { bundleLaws, openLaws } from "./laws.mjs";
 
 const LAWS = [
-  "optim-laws",
-  "optim-edges",
-  "optim-sparsify",
-  "optim-step-k",
-  "optim-masks",
-  "losses",
-  "losses-laws",
-  "losses-kto",
+  "optim/optim-laws",
+  "optim/optim-edges",
+  "optim/optim-sparsify",
+  "optim/optim-step-k",
+  "optim/optim-masks",
+  "align/objectives/losses",
+  "align/objectives/losses-laws",
+  "align/objectives/losses-kto",
 ].map((name) => `props/${name}.test.ts`);
 
 /** `planted` takes the place of the expression `original`, in the one place of the file that reads `within`. */
@@ -148,28 +148,28 @@ const faults = [
   },
   {
     fault: "the margin is rejected over chosen",
-    file: "align/losses.ts",
+    file: "align/objectives/losses.ts",
     original: "sub(rw, rl)",
     planted: "sub(rl, rw)",
     law: "(35)",
   },
   {
     fault: "the reference is left out of the ratio",
-    file: "align/losses.ts",
+    file: "align/objectives/losses.ts",
     original: "sub(policy, reference)",
     planted: "policy",
     law: "(31)",
   },
   {
     fault: "robust's labels are flipped twice as often",
-    file: "align/losses.ts",
+    file: "align/objectives/losses.ts",
     original: "1 - 2 * eps",
     planted: "1 - 4 * eps",
     law: "(32)",
   },
   {
     fault: "KTO's KL passes a gradient",
-    file: "align/kto.ts",
+    file: "align/objectives/kto.ts",
     original: "stopGradient(maximum(div(sum(mul(ratio, real)), maximum(sum(real), 1)), 0))",
     planted: "maximum(div(sum(mul(ratio, real)), maximum(sum(real), 1)), 0)",
     law: "(36)",
@@ -199,7 +199,7 @@ const sourceOf = (file) => {
       `${text.slice(0, at)}(${choices}${original})${text.slice(at + original.length)}`,
     source,
   );
-  return `import * as __core from "../core/index.js"; ${edited}`;
+  return `import * as __core from "${relative(dirname(file), "core/index.js").replaceAll("\\", "/")}"; ${edited}`;
 };
 const sources = new Map(faults.map(({ file }) => [file, sourceOf(file)]));
 

@@ -1,4 +1,4 @@
-import type { LoggedRecord } from "../../../align/writer.js";
+import type { LoggedRecord } from "../../../align/training/writer.js";
 import { lineChart, type Series } from "../../plot/line-chart.js";
 
 /** Which metrics a chart draws; of each also the evaluations' values, if there are any. */

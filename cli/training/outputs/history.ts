@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { type LoggedRecord, openRecords } from "../../../align/writer.js";
-import type { RunObserver, RunStart } from "../observer.js";
+import { type LoggedRecord, openRecords } from "../../../align/training/writer.js";
+import type { RunObserver, RunStart } from "../running/observer.js";
 
 /** All records of a run so far, those from before it was resumed among them. */
 export interface RunHistory {

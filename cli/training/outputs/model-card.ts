@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
-import type { LoggedRecord } from "../../../align/writer.js";
-import { readText } from "../../../models/json.js";
+import type { LoggedRecord } from "../../../align/training/writer.js";
+import { readText } from "../../../models/files/json.js";
 import type { Invocation } from "../../output.js";
-import type { TrainingValues } from "../check.js";
+import type { TrainingValues } from "../checks/check.js";
 import { isEvaluation } from "./history.js";
 import { type Settings, yamlOf } from "./settings.js";
 

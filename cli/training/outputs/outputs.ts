@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { writeTextAtomically } from "../../../models/atomic.js";
-import type { RunObserver } from "../observer.js";
+import { writeTextAtomically } from "../../../models/files/atomic.js";
+import type { RunObserver } from "../running/observer.js";
 import { runCharts } from "./charts.js";
 import { runHistory } from "./history.js";
 import { type CardFacts, modelCard } from "./model-card.js";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import type { LoggedRecord } from "../../../align/writer.js";
-import type { RunObserver } from "../observer.js";
+import type { LoggedRecord } from "../../../align/training/writer.js";
+import type { RunObserver } from "../running/observer.js";
 import { type EventFile, openEvents } from "./event-file.js";
 
 /** `train/loss`, `train/rewards/chosen`, `eval/loss`, …: the names that Hugging Face's Trainer gives its scalars. */

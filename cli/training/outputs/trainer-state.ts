@@ -1,6 +1,6 @@
-import type { LoggedRecord } from "../../../align/writer.js";
-import { recordText } from "../../../align/writer.js";
-import type { TrainingValues } from "../check.js";
+import type { LoggedRecord } from "../../../align/training/writer.js";
+import { recordText } from "../../../align/training/writer.js";
+import type { TrainingValues } from "../checks/check.js";
 
 export interface TrainerStateFacts {
   readonly values: TrainingValues;

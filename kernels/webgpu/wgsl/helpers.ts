@@ -31,8 +31,8 @@ const helper = (code: string, needs: readonly HelperName[] = []): Helper => ({ c
 
 /**
  * WGSL promises little: sin and cos 2^-11, log 2^-21 near 1, exp (3 + 2|x|) ulp, tanh may overflow. These are ours. The
- * tolerances in the comments are measured against f64 by a law (props/webgpu-math.test.ts); they assume a driver that
- * evaluates in the order written, as Dawn's SPIR-V asks.
+ * tolerances in the comments are measured against f64 by a law (props/kernels/webgpu/webgpu-math.test.ts); they assume a
+ * driver that evaluates in the order written, as Dawn's SPIR-V asks.
  */
 export const HELPERS: Record<HelperName, Helper> = {
   // Infinity has no literal, so that it comes as data: the first word of every parameter block.

@@ -1,0 +1,124 @@
+import { isUtf8 } from "node:buffer";
+import { InputError } from "../../core/errors.js";
+import { oneLine } from "../../models/files/json.js";
+
+/** A value of a data file, and where it stands. */
+export type Found = readonly [at: string, value: unknown];
+
+/** Longest row, so that a file without line breaks cannot fill the memory. Half a million tokens. */
+const LONGEST_ROW = 1 << 21;
+
+const [NEWLINE, QUOTE, BACKSLASH, COMMA] = [10, 34, 92, 44];
+const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [91, 93, 123, 125];
+
+/** Space, tab, line breaks, and the bytes of a byte order mark. */
+const isBlank = (byte: number): boolean =>
+  byte === 32 || (byte >= 9 && byte <= 13) || byte === 0xef || byte === 0xbb || byte === 0xbf;
+
+const parse = (bytes: Buffer, at: string): unknown => {
+  if (!isUtf8(bytes)) throw new InputError(`${at}: is not UTF-8 text`);
+  const text = bytes.toString("utf8").replace(/^\uFEFF/, "");
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new InputError(`${at}: malformed JSON (${oneLine(error instanceof Error ? error.message : String(error))})`);
+  }
+};
+
+/** Gathers the bytes of one row over the borders of chunks. */
+const gatherer = () => {
+  let parts: Buffer[] = [];
+  let size = 0;
+  return {
+    add: (part: Buffer, at: () => string): void => {
+      size += part.length;
+      if (size > LONGEST_ROW)
+        throw new InputError(
+          `${at()}: is longer than ${LONGEST_ROW >> 20} MiB; cut it into shorter rows (or is this no file of JSON rows?)`,
+        );
+      if (part.length > 0) parts.push(part);
+    },
+    take: (): Buffer => {
+      const whole = parts.length === 1 ? parts[0] : Buffer.concat(parts);
+      [parts, size] = [[], 0];
+      return whole;
+    },
+  };
+};
+
+type Chunks = AsyncGenerator<Buffer, void>;
+
+/**
+ * The rows of a JSON text that comes in chunks: the elements of an array if its first character is `[`, else one a line.
+ * Never holds more than a chunk and a row. Errors: InputError "path:line: …" or "path: row n: …".
+ */
+export async function* jsonRows(path: string, chunks: Chunks): AsyncGenerator<Found> {
+  const first: Buffer[] = [];
+  for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) {
+    first.push(next.value);
+    const start = next.value.find((byte) => !isBlank(byte));
+    if (start === undefined && first.length < 16) continue; // more spaces than that are no array's beginning
+    const whole = (async function* () {
+      yield* first;
+      yield* chunks;
+    })();
+    yield* start === OPEN_LIST ? elements(path, whole) : lines(path, whole);
+    return;
+  }
+}
+
+async function* lines(path: string, chunks: Chunks): AsyncGenerator<Found> {
+  const line = gatherer();
+  let [number, blank] = [1, 0];
+  const at = (): string => `${path}:${number}`;
+  for await (const chunk of chunks) {
+    let from = 0;
+    for (let end = chunk.indexOf(NEWLINE); end >= 0 && blank === 0; end = chunk.indexOf(NEWLINE, from)) {
+      line.add(chunk.subarray(from, end), at);
+      const bytes = line.take();
+      from = end + 1;
+      if (bytes.every(isBlank)) blank = number;
+      else yield [at(), parse(bytes, at())];
+      number++;
+    }
+    if (blank === 0) line.add(chunk.subarray(from), at);
+    // Empty lines at the end are none.
+    else if (!chunk.subarray(from).every(isBlank))
+      throw new InputError(`${path}:${blank}: empty line; each line must hold one JSON object`);
+  }
+  const bytes = line.take();
+  if (!bytes.every(isBlank)) yield [at(), parse(bytes, at())];
+}
+
+async function* elements(path: string, chunks: Chunks): AsyncGenerator<Found> {
+  const element = gatherer();
+  let [number, depth, quoted, escaped, opened, closed] = [1, 0, false, false, false, false];
+  const at = (): string => `${path}: row ${number}`;
+  for await (const chunk of chunks) {
+    let from = 0;
+    for (let i = 0; i < chunk.length; i++) {
+      const byte = chunk[i];
+      if (quoted) {
+        if (escaped) escaped = false;
+        else if (byte === BACKSLASH) escaped = true;
+        else if (byte === QUOTE) quoted = false;
+      } else if (!opened) {
+        if (byte === OPEN_LIST) [opened, from] = [true, i + 1];
+      } else if (closed) {
+        if (!isBlank(byte)) throw new InputError(`${path}: malformed JSON (something follows its closing "]")`);
+      } else if (byte === QUOTE) quoted = true;
+      else if (byte === OPEN_LIST || byte === OPEN_OBJECT) depth++;
+      else if (depth > 0 && (byte === CLOSE_LIST || byte === CLOSE_OBJECT)) depth--;
+      else if (depth === 0 && (byte === COMMA || byte === CLOSE_LIST)) {
+        element.add(chunk.subarray(from, i), at);
+        [from, closed] = [i + 1, byte === CLOSE_LIST];
+        const bytes = element.take();
+        if (closed && number === 1 && bytes.every(isBlank)) continue; // []
+        yield [at(), parse(bytes, at())];
+        number++;
+      }
+    }
+    if (opened && !closed) element.add(chunk.subarray(from), at);
+  }
+  if (!closed) throw new InputError(`${path}: malformed JSON (it ends before its closing "]")`);
+}

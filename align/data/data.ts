@@ -1,0 +1,48 @@
+import { InputError } from "../../core/errors.js";
+import { type OnRead, valuesOf } from "./data-file.js";
+import { parseRow, type Row } from "./data-row.js";
+
+/**
+ * Reads preference or instruction rows as they are asked for, holding no more than a piece of the file: from a JSONL file,
+ * one JSON array, either of them gzipped (.gz), a Parquet file (by row groups; needs `hyparquet`), or a folder of such
+ * files, sorted by name. Understood are
+ *   {prompt, chosen, rejected} and {chosen, rejected} (prompt = what both begin with, as TRL extracts it),
+ *   {prompt, completion, label}, {messages, label}, {prompt, completion}, {messages}, {text},
+ *   ShareGPT {conversations, [system,] [chosen, rejected]} and Alpaca {instruction, input, output | chosen, rejected}.
+ * Turns are text or lists of {role, content} (or {from, value}). Fields that are null count as absent.
+ * Errors: InputError "file:line: …" for an empty line before the last row, malformed JSON, a missing key, a wrong type.
+ */
+export async function* streamRows(path: string, onRead?: OnRead): AsyncGenerator<Row, void> {
+  let empty = true;
+  for await (const [at, value] of valuesOf(path, onRead)) {
+    empty = false;
+    yield parseRow(value, at);
+  }
+  if (empty) throw new InputError(`${path}: holds no rows`);
+}
+
+/** All rows of `streamRows`, for files that fit into memory. */
+export const readRows = async (path: string): Promise<Row[]> => {
+  const rows: Row[] = [];
+  for await (const row of streamRows(path)) rows.push(row);
+  return rows;
+};
+
+/** Checks a row's kind. Errors: InputError naming the row, what it was taken for and what was expected. */
+export const ofKind = <K extends Row["kind"]>(row: Row, kinds: readonly K[]): Extract<Row, { kind: K }> => {
+  if ((kinds as readonly string[]).includes(row.kind)) return row as Extract<Row, { kind: K }>;
+  throw new InputError(`${row.at}: is ${nameOf[row.kind]}, expected ${kinds.map((kind) => nameOf[kind]).join(" or ")}`);
+};
+
+/** Rows of which each is of one of the kinds. Errors: those of `ofKind`. */
+export const rowsOfKind = <K extends Row["kind"]>(
+  rows: readonly Row[],
+  ...kinds: readonly K[]
+): Extract<Row, { kind: K }>[] => rows.map((row) => ofKind(row, kinds));
+
+const nameOf: Readonly<Record<Row["kind"], string>> = {
+  paired: "a preference pair {prompt, chosen, rejected}",
+  unpaired: "a labelled answer {prompt, completion, label}",
+  completion: "an instruction with its answer {prompt, completion}",
+  document: "a document {messages} or {text}",
+};

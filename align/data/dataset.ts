@@ -1,0 +1,103 @@
+import type { Tokenizer } from "../../models/text/tokenizer.js";
+import { ofKind, streamRows } from "./data.js";
+import type { OnRead } from "./data-file.js";
+import type { Row } from "./data-row.js";
+import { type RowForm, type StoredRows, storeRows } from "./token-file.js";
+import {
+  emptyReport,
+  type LabelledSequence,
+  type Sequence,
+  type TokenizeOptions,
+  type TokenizeReport,
+  type TokenizeRow,
+  type TokenPair,
+  tokenizeExample,
+  tokenizeLabelled,
+  tokenizePair,
+} from "./tokenize.js";
+import { unpairRows } from "./unpair.js";
+
+/** What a training run takes its rows as. */
+interface DatasetKind<K extends Row["kind"], T> {
+  readonly kinds: readonly K[];
+  readonly tokenize: TokenizeRow<Extract<Row, { kind: K }>, T>;
+  readonly form: RowForm<T>;
+  /** Makes rows of its kind of others. */
+  readonly each?: (rows: AsyncIterable<Row>) => AsyncIterable<Row>;
+}
+
+const pairs: DatasetKind<"paired", TokenPair> = {
+  kinds: ["paired"],
+  tokenize: tokenizePair,
+  form: {
+    sequences: ({ chosen, rejected }) => [chosen, rejected],
+    row: ([chosen, rejected], _label, at) => ({ chosen, rejected, at }),
+  },
+};
+
+const examples: DatasetKind<"completion" | "document", Sequence> = {
+  kinds: ["completion", "document"],
+  tokenize: tokenizeExample,
+  form: { sequences: (row) => [row], row: ([row], _label, at) => ({ ...row, at }) },
+};
+
+const labelled: DatasetKind<"unpaired", LabelledSequence> = {
+  kinds: ["unpaired"],
+  each: unpairRows,
+  tokenize: tokenizeLabelled,
+  form: {
+    sequences: (row) => [row],
+    label: ({ label }) => Number(label),
+    row: ([row], label, at) => ({ ...row, label: label === 1, at }),
+  },
+};
+
+export interface DatasetOptions extends TokenizeOptions {
+  /** Only the first so many rows. Default: all. */
+  readonly limit?: number;
+  /** Hears how much of the data has been read. */
+  readonly onRead?: OnRead;
+}
+
+/** A data set as tokens, on disk, and what became of its rows. */
+export interface Dataset<T> extends StoredRows<T> {
+  readonly report: Readonly<TokenizeReport>;
+}
+
+async function* first<T>(items: AsyncIterable<T>, count: number): AsyncGenerator<T> {
+  let taken = 0;
+  for await (const item of items) {
+    yield item;
+    if (++taken >= count) return;
+  }
+}
+
+/**
+ * Reads and tokenizes a data set once, row by row, so that its size costs disk space and no memory.
+ * Errors: those of `streamRows`; InputError for a row of another kind, and for one that cannot be tokenized.
+ */
+const dataset =
+  <K extends Row["kind"], T extends { readonly at?: string }>({
+    kinds,
+    tokenize,
+    form,
+    each = (rows) => rows,
+  }: DatasetKind<K, T>) =>
+  async (path: string, tokenizer: Tokenizer, options: DatasetOptions = {}): Promise<Dataset<T>> => {
+    const { limit = Number.POSITIVE_INFINITY, onRead } = options;
+    const report = emptyReport();
+    const tokenized = (async function* () {
+      for await (const row of each(first(streamRows(path, onRead), limit))) {
+        const tokens = tokenize(ofKind(row, kinds), tokenizer, options, report);
+        if (tokens !== undefined) yield tokens;
+      }
+    })();
+    return { ...(await storeRows(tokenized, form)), report };
+  };
+
+/** Preference pairs, for dpo. */
+export const pairDataset = dataset(pairs);
+/** Instructions with answers, and documents, for sft. */
+export const exampleDataset = dataset(examples);
+/** Labelled answers, for kto; a preference pair becomes two of them. */
+export const labelledDataset = dataset(labelled);

@@ -1,0 +1,266 @@
+import { InputError } from "../../core/errors.js";
+import type { Tokenizer } from "../../models/text/tokenizer.js";
+import { checkTokenIds } from "../../models/text/tokenizer.js";
+import type { CompletionRow, DocumentRow, PairedRow, UnpairedRow } from "./data-row.js";
+import type { Turns } from "./turns.js";
+
+/** One token sequence; the loss is on the tokens from `completionStart` on. */
+export interface Sequence {
+  readonly ids: readonly number[];
+  readonly completionStart: number;
+  /** Where its row stands ("file:line"). */
+  readonly at?: string;
+}
+
+/** An answer that is wanted (`label` true) or not. */
+export interface LabelledSequence extends Sequence {
+  readonly label: boolean;
+}
+
+/** A preference pair as tokens; both begin with the prompt. */
+export interface TokenPair {
+  readonly chosen: Sequence;
+  readonly rejected: Sequence;
+  /** Where its row stands ("file:line"). */
+  readonly at?: string;
+}
+
+/** How rows become tokens. */
+export interface TokenizeOptions {
+  /** Longest sequence, in tokens; longer ones are cut. Default: no limit. */
+  readonly maxLength?: number;
+  /** Which end survives a cut, of the whole sequence. Default "keep_start", as in TRL. */
+  readonly truncationMode?: "keep_start" | "keep_end";
+  /** The model's vocabulary; ids outside of it are an error that names the row. */
+  readonly vocabSize?: number;
+}
+
+/** What happened to the rows, to be told before training on them. Counted in sequences, so two a pair, but for `dropped`. */
+export interface TokenizeReport {
+  /** Rows that were read; of these `dropped` were left out. */
+  rows: number;
+  /** Rows that were left out, since the cut would take their whole completion; they count nowhere else. */
+  dropped: number;
+  sequences: number;
+  tokens: number;
+  /** Tokens that carry the loss. */
+  completionTokens: number;
+  longest: number;
+  /** Sequences that were cut to the maximum length, and the tokens cut off. */
+  truncated: number;
+  tokensCut: number;
+  /** Sequences without any completion token: they teach nothing. */
+  withoutCompletion: number;
+  /** Sequences whose prompt alone tokenizes differently than at their beginning. The split is by length then, as in TRL. */
+  promptMismatches: number;
+  /** Where the first few rows stand that were left out, and that were cut. */
+  readonly droppedAt: string[];
+  readonly truncatedAt: string[];
+}
+
+/** So many rows of each kind are named. */
+const NAMED = 3;
+
+/** Before any row. */
+export const emptyReport = (): TokenizeReport => ({
+  rows: 0,
+  dropped: 0,
+  sequences: 0,
+  tokens: 0,
+  completionTokens: 0,
+  longest: 0,
+  truncated: 0,
+  tokensCut: 0,
+  withoutCompletion: 0,
+  promptMismatches: 0,
+  droppedAt: [],
+  truncatedAt: [],
+});
+
+const name = (list: string[], at: string): void => {
+  if (list.length < NAMED && list[list.length - 1] !== at) list.push(at);
+};
+
+/** Makes one row tokens and counts it; undefined if it is left out. */
+export type TokenizeRow<R, T> = (
+  row: R,
+  tokenizer: Tokenizer,
+  options: TokenizeOptions,
+  report: TokenizeReport,
+) => T | undefined;
+
+/**
+ * A preference row as TRL's DPOTrainer tokenizes it: text gets eos appended to each answer (unless it ends with it) and
+ * the whole is tokenized in one piece; a conversation is rendered whole. The prompt is tokenized alone (rendered with
+ * the opening of an answer), and its *length* splits prompt from completion, so no merge across the border is lost.
+ * A row whose prompt alone fills the maximum length is left out (`report.dropped`), so there may be fewer pairs than rows.
+ * Source: DPOTrainer._prepare_dataset and ._truncate_inputs of huggingface/trl 1.x.
+ */
+export const tokenizePair: TokenizeRow<PairedRow, TokenPair> = (row, tokenizer, options, report) => {
+  const { chosen, rejected, at } = row;
+  const kept = finish(completions(row, [chosen, rejected], tokenizer, options), at, options, report);
+  return kept && { chosen: kept[0], rejected: kept[1], at };
+};
+
+/**
+ * An instruction row or document as TRL's SFTTrainer tokenizes it: {prompt, completion} with the loss on the completion,
+ * {messages} and {text} (eos appended) with the loss on everything. Rows are left out as those of pairs.
+ * Source: SFTTrainer._prepare_dataset of huggingface/trl 1.x.
+ */
+export const tokenizeExample: TokenizeRow<CompletionRow | DocumentRow, Sequence> = (
+  row,
+  tokenizer,
+  options,
+  report,
+) => {
+  const { at } = row;
+  const whole =
+    row.kind === "document"
+      ? [{ ids: documentIds(row.content, tokenizer, at), completionStart: 0 }]
+      : completions(row, [row.completion], tokenizer, options);
+  const kept = finish(whole, at, options, report);
+  return kept && { ...kept[0], at };
+};
+
+/**
+ * A labelled answer as TRL's KTOTrainer tokenizes it: as one side of a pair, but whole. What is over the maximum length is
+ * counted, not cut, since the answer is also put after another row's prompt, and cut there.
+ */
+export const tokenizeLabelled: TokenizeRow<UnpairedRow, LabelledSequence> = (row, tokenizer, options, report) => {
+  const { completion, at, label } = row;
+  const wholes = completions(row, [completion], tokenizer, options);
+  const [{ ids, completionStart }] = wholes;
+  return finish(wholes, at, options, report) && { ids, completionStart, label, at };
+};
+
+const tokenizeAll = <R, T>(
+  tokenizeRow: TokenizeRow<R, T>,
+  rows: readonly R[],
+  tokenizer: Tokenizer,
+  options: TokenizeOptions = {},
+): { readonly kept: readonly T[]; readonly report: Readonly<TokenizeReport> } => {
+  const report = emptyReport();
+  const kept = rows.map((row) => tokenizeRow(row, tokenizer, options, report)).filter((tokens) => tokens !== undefined);
+  return { kept, report };
+};
+
+/** All of some preference rows: see `tokenizePair`. */
+export const tokenizePairs = (rows: readonly PairedRow[], tokenizer: Tokenizer, options?: TokenizeOptions) => {
+  const { kept: pairs, report } = tokenizeAll(tokenizePair, rows, tokenizer, options);
+  return { pairs, report };
+};
+
+/** All of some instruction rows and documents: see `tokenizeExample`. */
+export const tokenizeExamples = (
+  rows: readonly (CompletionRow | DocumentRow)[],
+  tokenizer: Tokenizer,
+  options?: TokenizeOptions,
+) => {
+  const { kept: sequences, report } = tokenizeAll(tokenizeExample, rows, tokenizer, options);
+  return { sequences, report };
+};
+
+/** All of some labelled answers: see `tokenizeLabelled`. */
+export const tokenizeAnswers = (rows: readonly UnpairedRow[], tokenizer: Tokenizer, options?: TokenizeOptions) => {
+  const { kept: sequences, report } = tokenizeAll(tokenizeLabelled, rows, tokenizer, options);
+  return { sequences, report };
+};
+
+/** Puts `at` before what tokenizer or template complain about. */
+const located = <T>(at: string, run: () => T): T => {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof InputError) throw new InputError(`${at}: ${error.message}`);
+    throw error;
+  }
+};
+
+const withEos = (text: string, { eosToken }: Tokenizer): string => {
+  if (eosToken === undefined) {
+    throw new InputError(
+      "plain text needs an end token, but the tokenizer has none; set eos_token in tokenizer_config.json",
+    );
+  }
+  return text.endsWith(eosToken) ? text : text + eosToken;
+};
+
+/** A sequence before it is cut. */
+interface Whole extends Sequence {
+  /** Its prompt tokenizes differently alone. */
+  readonly mismatch?: boolean;
+}
+
+/** A prompt with each of some answers; without them where the prompt alone fills the maximum length. */
+const completions = (
+  { prompt, at }: { readonly prompt: Turns; readonly at: string },
+  answers: readonly Turns[],
+  tokenizer: Tokenizer,
+  options: TokenizeOptions,
+): Whole[] =>
+  located(at, () => {
+    const promptIds =
+      typeof prompt === "string"
+        ? tokenizer.encode(prompt)
+        : tokenizer.encodeChat(prompt, { addGenerationPrompt: true });
+    const alone = { ids: promptIds, completionStart: promptIds.length };
+    if (isPromptOnly(alone, options)) return [alone];
+    return answers.map((answer) => {
+      const ids =
+        typeof prompt === "string"
+          ? tokenizer.encode(prompt + withEos(answer as string, tokenizer))
+          : tokenizer.encodeChat([...prompt, ...(answer as Exclude<Turns, string>)]);
+      const mismatch = promptIds.some((id, i) => id !== ids[i]);
+      return { ids, completionStart: Math.min(promptIds.length, ids.length), mismatch };
+    });
+  });
+
+const documentIds = (content: Turns, tokenizer: Tokenizer, at: string): readonly number[] =>
+  located(at, () =>
+    typeof content === "string" ? tokenizer.encode(withEos(content, tokenizer)) : tokenizer.encodeChat(content),
+  );
+
+/** Would the cut leave no completion token? */
+const isPromptOnly = ({ completionStart }: Sequence, { maxLength, truncationMode }: TokenizeOptions): boolean =>
+  maxLength !== undefined && truncationMode !== "keep_end" && completionStart >= maxLength;
+
+/** Cuts, checks and counts the sequences of a row; undefined if one of them would have no completion left. */
+const finish = (
+  wholes: readonly Whole[],
+  at: string,
+  options: TokenizeOptions,
+  report: TokenizeReport,
+): Sequence[] | undefined => {
+  report.rows++;
+  if (wholes.some((whole) => isPromptOnly(whole, options))) {
+    report.dropped++;
+    name(report.droppedAt, at);
+    return undefined;
+  }
+  return wholes.map((whole) => cutAndCounted(whole, at, options, report));
+};
+
+const cutAndCounted = (
+  { ids, completionStart, mismatch }: Whole,
+  at: string,
+  { maxLength = Number.POSITIVE_INFINITY, truncationMode = "keep_start", vocabSize }: TokenizeOptions,
+  report: TokenizeReport,
+): Sequence => {
+  if (vocabSize !== undefined) checkTokenIds(ids, vocabSize, at);
+  const cut = Math.max(0, ids.length - maxLength);
+  const from = truncationMode === "keep_end" ? cut : 0;
+  const kept = cut === 0 ? ids : ids.slice(from, from + maxLength);
+  const start = Math.min(Math.max(0, completionStart - from), kept.length);
+  // Position 0 has nothing before it to be predicted from.
+  const targets = kept.length - Math.max(1, start);
+  report.sequences++;
+  report.promptMismatches += mismatch === true ? 1 : 0;
+  report.tokens += kept.length;
+  report.completionTokens += Math.max(0, targets);
+  report.longest = Math.max(report.longest, kept.length);
+  report.truncated += cut > 0 ? 1 : 0;
+  if (cut > 0) name(report.truncatedAt, at);
+  report.tokensCut += cut;
+  report.withoutCompletion += targets <= 0 ? 1 : 0;
+  return { ids: kept, completionStart: start };
+};

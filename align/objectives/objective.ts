@@ -1,0 +1,207 @@
+import {
+  add,
+  cast,
+  greater,
+  iota,
+  less,
+  mul,
+  neg,
+  ShapeError,
+  sliceAxis,
+  sum,
+  type Tensor,
+  typeOf,
+  zeros,
+} from "../../core/index.js";
+import type { ModelConfig } from "../../models/config.js";
+import type { Params } from "../../models/parameters.js";
+import type { ForwardOptions } from "../../models/transformer.js";
+import type { TrainingBatch } from "../data/source.js";
+import {
+  completionLogps,
+  entropy,
+  meanLogit,
+  overTargets,
+  predicted,
+  type Scored,
+  scoreTokens,
+  targetCount,
+} from "./log-probs.js";
+import {
+  logRatio,
+  meanLogp,
+  type PairLossOptions,
+  type PairLossType,
+  type PairScores,
+  pairLoss,
+  REFERENCE_FREE,
+  weightedLosses,
+} from "./losses.js";
+import {
+  type Metrics,
+  PAIR_SUMS,
+  PAIR_TOKEN_SUMS,
+  pairMetrics,
+  pairTokenMetrics,
+  TOKEN_SUMS,
+  tokenMetrics,
+  totals,
+} from "./metrics.js";
+
+/** A batch on the device: ids i32 [N, T], mask f32 [N, T], and what else the objective asks for. */
+export type BatchTensors = Readonly<Record<string, Tensor>>;
+
+/**
+ * What is minimized, as a sum over units (target tokens, pairs): the loss of any union of batches is Σ sums / Σ units, so
+ * that accumulated gradients equal those of the big batch exactly.
+ */
+export interface Objective {
+  readonly name: string;
+  /** Does it compare with a reference model? Then batches need `reference`, f32 [N]. */
+  readonly usesReference: boolean;
+  /** How many units a batch holds; counted on the host. */
+  readonly units: (batch: TrainingBatch) => number;
+  /** Σ of the units' losses, a scalar, and the totals [k] that `report` takes, that Σ first. */
+  readonly sums: (params: Params, batch: BatchTensors) => readonly [loss: Tensor, totals: Tensor];
+  /** Size of the totals. */
+  readonly width: number;
+  /** Totals, added up over any batches, → loss and metrics. */
+  readonly report: (totals: ArrayLike<number>) => { readonly loss: number; readonly metrics: Metrics };
+}
+
+export interface ObjectiveOptions extends ForwardOptions {
+  /** Also the metrics that look at all logits (entropy, accuracy, mean logits); default true. */
+  readonly tokenMetrics?: boolean;
+}
+
+/** Cross-entropy of the targets, mean over tokens: base training and SFT. Source: TRL's SFTTrainer. */
+export const completionObjective = (
+  config: ModelConfig,
+  { tokenMetrics: withTokens = true, ...forward }: ObjectiveOptions = {},
+): Objective => {
+  const of = totals("loss", ...TOKEN_SUMS);
+  return {
+    name: "sft",
+    usesReference: false,
+    units: ({ mask, rows, length }) => {
+      let targets = 0;
+      for (let i = 0; i < rows * length; i++) if (i % length > 0) targets += mask[i];
+      return targets;
+    },
+    sums: (params, { ids, mask }) => {
+      const scored = scoreTokens(params, config, ids, mask, forward);
+      const all = (values: Tensor) => sum(overTargets(values, scored));
+      const loss = neg(all(scored.logps));
+      const targets = sum(scored.counts);
+      const none = mul(0, targets);
+      const packed = of.pack({
+        loss,
+        targets,
+        entropy: withTokens ? all(entropy(scored)) : none,
+        correct: withTokens ? all(predicted(scored)) : none,
+      });
+      return [loss, packed];
+    },
+    width: of.names.length,
+    report: (vector) => {
+      const t = of.unpack(vector);
+      return { loss: t.targets > 0 ? t.loss / t.targets : 0, metrics: withTokens ? tokenMetrics(t) : {} };
+    },
+  };
+};
+
+export interface PreferenceOptions extends ObjectiveOptions, Partial<PairLossOptions> {
+  /** One or several, whose weighted sum is the loss. Default "sigmoid". */
+  readonly lossType?: PairLossType | readonly PairLossType[];
+  /** Default: 1 each. */
+  readonly lossWeights?: readonly number[];
+}
+
+/** β unless said, as TRL's. */
+export const BETA = 0.1;
+
+/** Chosen and rejected half of what stands [chosen …; rejected …]; [2B, …] → [B, …] twice. */
+export const halves = (x: Tensor): readonly [Tensor, Tensor] => {
+  const B = x.shape[0] / 2;
+  return [sliceAxis(x, 0, 0, B), sliceAxis(x, 0, B, 2 * B)];
+};
+
+/** f32 [B] 1 for the first `examples` (a scalar; all if it is not given), 0 for the padding after them. */
+export const realRows = (B: number, examples: Tensor | undefined): Tensor =>
+  cast(less(iota([B], 0, "f32"), examples ?? B), "f32");
+
+/** Pair scores of a scored block against the reference's log-probabilities f32 [2B]. */
+const pairScores = (scored: Scored, reference: Tensor, real: Tensor): PairScores => {
+  const [policy, tokens, ref] = [completionLogps(scored), targetCount(scored), reference].map(halves);
+  const side = (i: 0 | 1) => ({ policy: policy[i], reference: ref[i], tokens: tokens[i] });
+  return { chosen: side(0), rejected: side(1), real };
+};
+
+/**
+ * A loss on preference pairs, or a weighted sum of losses, mean over pairs. Batches are [chosen …; rejected …] with
+ * `examples`, a scalar: of the B pairs the first so many count, the rest is padding. Metrics as TRL's DPOTrainer defines
+ * them; the rewards of losses that know no reference are β l̄, as in TRL's CPOTrainer and ORPOTrainer.
+ * `sft` and `kto_pair` look at the batch as a whole: their value depends on how pairs are cut into batches.
+ * Errors: as `weightedLosses`.
+ */
+export const preferenceObjective = (
+  config: ModelConfig,
+  {
+    lossType = "sigmoid",
+    lossWeights,
+    beta = BETA,
+    labelSmoothing,
+    simpoGamma,
+    tokenMetrics: withTokens = true,
+    ...forward
+  }: PreferenceOptions = {},
+): Objective => {
+  const of = totals("loss", ...PAIR_SUMS, ...PAIR_TOKEN_SUMS);
+  const losses = weightedLosses(lossType, lossWeights, { labelSmoothing });
+  const usesReference = losses.some(([type]) => !REFERENCE_FREE.includes(type));
+  const reward = usesReference ? logRatio : meanLogp;
+  return {
+    name: "dpo",
+    usesReference,
+    units: ({ rows, examples }) => examples ?? rows / 2,
+    sums: (params, { ids, mask, examples, reference }) => {
+      const [N] = ids.shape;
+      if (N % 2 !== 0)
+        throw new ShapeError(`preferences: ids ${typeOf(ids)} hold no pairs`, "stack [chosen …; rejected …]");
+      const scored = scoreTokens(params, config, ids, mask, forward);
+      const real = realRows(N / 2, examples);
+      const pairs = pairScores(scored, usesReference ? reference : zeros([N]), real);
+      const all = (values: Tensor) => sum(mul(values, real));
+      const loss = all(pairLoss(losses, pairs, { beta, labelSmoothing, simpoGamma }));
+      const chosenReward = mul(beta, reward(pairs.chosen));
+      const rejectedReward = mul(beta, reward(pairs.rejected));
+      const none = mul(0, loss);
+      const bySide = (values: (s: Scored) => Tensor) =>
+        withTokens ? halves(overTargets(values(scored), scored)).map(all) : [none, none];
+      const [chosenLogits, rejectedLogits] = bySide(meanLogit);
+      const [chosenEntropy, rejectedEntropy] = bySide(entropy);
+      const packed = of.pack({
+        loss,
+        pairs: sum(real),
+        chosenReward: all(chosenReward),
+        rejectedReward: all(rejectedReward),
+        accurate: all(cast(greater(chosenReward, rejectedReward), "f32")),
+        chosenLogp: all(pairs.chosen.policy),
+        rejectedLogp: all(pairs.rejected.policy),
+        chosenTargets: all(pairs.chosen.tokens),
+        rejectedTargets: all(pairs.rejected.tokens),
+        chosenLogits,
+        rejectedLogits,
+        pairEntropy: add(chosenEntropy, rejectedEntropy),
+        chosenCorrect: bySide(predicted)[0],
+      });
+      return [loss, packed];
+    },
+    width: of.names.length,
+    report: (vector) => {
+      const t = of.unpack(vector);
+      const tokens = withTokens ? pairTokenMetrics(t) : {};
+      return { loss: t.pairs > 0 ? t.loss / t.pairs : 0, metrics: { ...pairMetrics(t), ...tokens } };
+    },
+  };
+};

@@ -1,0 +1,136 @@
+import { createHash } from "node:crypto";
+import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { writeTextAtomically } from "../../models/files/atomic.js";
+import { folderExists, isObject, readJsonObject } from "../../models/files/json.js";
+
+/** Says of every other file of a checkpoint how long it is, and its sha256. Written last. */
+const MANIFEST = "manifest.json";
+const NAME = /^checkpoint-(\d{1,15})$/;
+/** What a run that was killed has left of a checkpoint, or of a file (models/files/atomic.ts), that it wrote or removed. */
+const UNFINISHED = /\.\d+-\d+\.tmp$/;
+const CHUNK = 1 << 22;
+
+/** The folder `checkpoint-N` of a run. */
+export interface Checkpoint {
+  readonly step: number;
+  readonly folder: string;
+}
+
+/** Sees to it that names in a folder survive a power cut. Windows cannot, and does not need to. */
+const syncFolder = (folder: string): void => {
+  if (process.platform === "win32") return;
+  const handle = openSync(folder, "r");
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+};
+
+const hashed = async (path: string, { sync }: { readonly sync: boolean }): Promise<string> => {
+  // Windows flushes only what is open for writing.
+  const file = await open(path, sync ? "r+" : "r");
+  try {
+    const hash = createHash("sha256");
+    const chunk = new Uint8Array(CHUNK);
+    for (;;) {
+      const { bytesRead } = await file.read(chunk, 0, CHUNK);
+      if (bytesRead === 0) break;
+      hash.update(chunk.subarray(0, bytesRead));
+    }
+    if (sync) await file.sync();
+    return hash.digest("hex");
+  } finally {
+    await file.close();
+  }
+};
+
+let serial = 0;
+
+/** A name that no checkpoint has, for a folder on its way in or out. */
+const aside = (folder: string): string => `${folder}.${process.pid}-${serial++}.tmp`;
+
+const discard = (folder: string): void => {
+  const doomed = aside(folder);
+  // Renamed first: a checkpoint that is removed only by half must not look like one.
+  renameSync(folder, doomed);
+  rmSync(doomed, { recursive: true, force: true });
+};
+
+/**
+ * Writes the folder `checkpoint-N` into `outputDir`, in place of one of that name: what `write` puts into the folder that it
+ * is given, and a manifest. It appears whole, and on disk, or not at all. Resolves to its path.
+ * Errors: those of `write` and of the file system; nothing is left behind then.
+ */
+export const writeCheckpoint = async (
+  outputDir: string,
+  step: number,
+  write: (folder: string) => Promise<void>,
+): Promise<string> => {
+  const folder = join(outputDir, `checkpoint-${step}`);
+  const unfinished = aside(folder);
+  try {
+    mkdirSync(unfinished, { recursive: true });
+    await write(unfinished);
+    const files: Record<string, { bytes: number; sha256: string }> = {};
+    for (const name of readdirSync(unfinished).sort()) {
+      const path = join(unfinished, name);
+      files[name] = { bytes: statSync(path).size, sha256: await hashed(path, { sync: true }) };
+    }
+    writeTextAtomically(join(unfinished, MANIFEST), `${JSON.stringify({ version: 1, step, files }, null, 1)}\n`);
+    syncFolder(unfinished);
+    if (folderExists(folder)) discard(folder);
+    renameSync(unfinished, folder);
+    syncFolder(dirname(folder));
+    return folder;
+  } catch (error) {
+    rmSync(unfinished, { recursive: true, force: true });
+    throw error;
+  }
+};
+
+/** The checkpoints in a folder by their names, the oldest first. They may be damaged. */
+export const checkpointsIn = (outputDir: string): Checkpoint[] => {
+  if (!folderExists(outputDir)) return [];
+  return readdirSync(outputDir)
+    .flatMap((name) => {
+      const match = NAME.exec(name);
+      const folder = join(outputDir, name);
+      return match !== null && folderExists(folder) ? [{ step: Number(match[1]), folder }] : [];
+    })
+    .sort((a, b) => a.step - b.step);
+};
+
+/** What is wrong with a checkpoint, in a few words; undefined if every file is as it was written. */
+export const damageOf = async (folder: string): Promise<string | undefined> => {
+  try {
+    const { version, files } = readJsonObject(join(folder, MANIFEST));
+    if (version !== 1 || !isObject(files)) return `${MANIFEST} is not one that this version writes`;
+    for (const [name, said] of Object.entries(files)) {
+      if (!isObject(said)) return `${MANIFEST} says nothing of ${name}`;
+      const size = statSync(join(folder, name), { throwIfNoEntry: false })?.size;
+      if (size === undefined) return `${name} is missing`;
+      if (size !== said.bytes) return `${name} has ${size} bytes, and was written with ${said.bytes}`;
+      if ((await hashed(join(folder, name), { sync: false })) !== said.sha256)
+        return `${name} is not as it was written`;
+    }
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+};
+
+/** Removes the oldest checkpoints above a number of them. */
+export const rotateCheckpoints = (outputDir: string, keep: number): void => {
+  const all = checkpointsIn(outputDir);
+  for (const { folder } of all.slice(0, Math.max(0, all.length - keep))) discard(folder);
+};
+
+/** Removes what a run that was killed has left of unfinished checkpoints and files. */
+export const removeUnfinished = (outputDir: string): void => {
+  if (!folderExists(outputDir)) return;
+  for (const name of readdirSync(outputDir))
+    if (UNFINISHED.test(name)) rmSync(join(outputDir, name), { recursive: true, force: true });
+};

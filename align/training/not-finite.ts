@@ -1,0 +1,104 @@
+import { dispose, read, type Tensor } from "../../core/index.js";
+import { firstNotFinite } from "../../models/files/dtypes.js";
+import type { Params } from "../../models/parameters.js";
+import type { TrainingBatch } from "../data/source.js";
+import type { Objective } from "../objectives/objective.js";
+import type { Feeder } from "./reference.js";
+import type { compileGradients } from "./step.js";
+
+/** What a step computes with. */
+interface Parts {
+  readonly objective: Objective;
+  readonly feed: Feeder["feed"];
+  readonly gradients: ReturnType<typeof compileGradients>;
+}
+
+/** More names than a line holds help nobody. */
+const MOST_ROWS = 16;
+
+const rowsIn = ({ rowIds = [] }: TrainingBatch): string =>
+  rowIds.length > MOST_ROWS
+    ? `${rowIds.slice(0, MOST_ROWS).join(", ")} and ${rowIds.length - MOST_ROWS} more`
+    : rowIds.join(", ");
+
+/** Where a tree first holds a NaN or an infinity, in words; undefined if nowhere. */
+const firstIn = async (tree: Params, what: string): Promise<string | undefined> => {
+  for (const [name, leaf] of Object.entries(tree)) {
+    const data = await read(leaf);
+    const found = firstNotFinite(data);
+    if (found !== undefined) return `${what} "${name}" holds ${data[found]} at element ${found}`;
+  }
+  return undefined;
+};
+
+/** Where the gradients are largest: finite numbers can have a norm that is not. */
+const largestIn = async (grads: Params): Promise<string> => {
+  let largest = { name: "", value: 0 };
+  for (const [name, leaf] of Object.entries(grads))
+    for (const x of await read(leaf)) if (Math.abs(x) > largest.value) largest = { name, value: Math.abs(x) };
+  return `the norm of the gradients overflows; they reach ${largest.value.toExponential(1)} in "${largest.name}"`;
+};
+
+/** What is wrong with one batch, or undefined. `gradients` frees what it is given. */
+const wrongWith = async (
+  { feed, gradients }: Parts,
+  params: Params,
+  batch: TrainingBatch,
+  scale: number,
+): Promise<string | undefined> => {
+  const made: { readonly grads: Params; readonly totals: Tensor } = feed(batch, (tensors) =>
+    gradients(params, tensors, scale, {}),
+  );
+  try {
+    const [loss] = await read(made.totals);
+    const said = Number.isFinite(loss) ? [] : [`the loss is ${loss}`];
+    const where = await firstIn(made.grads, "the gradient of");
+    if (where !== undefined) said.push(where);
+    return said.length > 0 ? said.join(", and ") : undefined;
+  } finally {
+    dispose(made.grads, made.totals);
+  }
+};
+
+/** The same of all batches together: each may be finite, and their sum not. */
+const overflowIn = async (
+  { feed, gradients }: Parts,
+  params: Params,
+  group: readonly TrainingBatch[],
+  scale: number,
+): Promise<string> => {
+  let carry: { readonly grads?: Params; readonly totals?: Tensor } = {};
+  try {
+    for (const batch of group) carry = feed(batch, (tensors) => gradients(params, tensors, scale, carry));
+    const grads = carry.grads as Params;
+    return (await firstIn(grads, "the summed gradient of")) ?? (await largestIn(grads));
+  } finally {
+    dispose(carry);
+  }
+};
+
+/**
+ * Says in one line why a step was not finite: the step, the first tensor, and the rows of the batch. `params` are the weights
+ * before the step. Runs only after such a step, since it computes the batches again and reads every gradient.
+ */
+export const notFinite = async (
+  parts: Parts,
+  params: Params,
+  group: readonly TrainingBatch[],
+  step: number,
+): Promise<string> => {
+  const scale = 1 / group.reduce((sum, batch) => sum + parts.objective.units(batch), 0);
+  const cause = async (): Promise<readonly [what: string, rows: string]> => {
+    const weight = await firstIn(params, "the weight");
+    if (weight !== undefined) return [weight, ""];
+    for (const batch of group) {
+      const wrong = await wrongWith(parts, params, batch, scale);
+      if (wrong !== undefined) return [wrong, rowsIn(batch)];
+    }
+    return [await overflowIn(parts, params, group, scale), group.map(rowsIn).join(", ")];
+  };
+  const [what, rows] = await cause().catch(() => ["loss or gradients are not finite", ""] as const);
+  const mend =
+    step === 1 ? "look at these rows, and at the models" : "the run has diverged: lower learning_rate, or raise beta";
+  return `step ${step}: ${what}${rows === "" ? "" : ` (rows ${rows})`}; the weights are those of step ${step - 1}; ${mend}`;
+};

@@ -1,0 +1,210 @@
+import { InputError, sameShape, sub, treeMap } from "../../core/index.js";
+import type { Params } from "../../models/parameters.js";
+import {
+  adam,
+  childTuningD,
+  childTuningF,
+  decayed,
+  exceptNormsAndBiases,
+  l2ToReference,
+  lion,
+  type MergeName,
+  mergingRule,
+  type Optimizer,
+  optimizer,
+  pullback,
+  type Rule,
+  sgd,
+  shadow,
+} from "../../optim/index.js";
+
+/** What each `optim` is made of. */
+const OPTIMIZERS = {
+  adamw: "proposal",
+  sgd: "proposal",
+  lion: "proposal",
+  ondare: "onDare",
+  onties: "onTies",
+  ondare_ties: "onDareTies",
+  onmagnitude: "onMagnitude",
+  childtuning_f: "childTuning",
+  childtuning_d: "childTuning",
+  ema: "ema",
+} as const satisfies Record<string, "proposal" | "childTuning" | "ema" | MergeName>;
+
+export type OptimizerName = keyof typeof OPTIMIZERS;
+export const OPTIMIZER_NAMES = Object.keys(OPTIMIZERS) as readonly OptimizerName[];
+
+/** Rules that propose an update: on their own, or under the others. */
+export const PROPOSALS = ["adamw", "sgd", "lion"] as const satisfies readonly OptimizerName[];
+export type ProposalName = (typeof PROPOSALS)[number];
+
+/** Training options that choose and shape the optimizer; names in the docs are those of the configuration. */
+export interface OptimizerSettings {
+  /** `optim`. Default "adamw". */
+  readonly optim?: OptimizerName;
+  /** `base_optim`: what proposes the update that the others merge, mask or average. Default "adamw". */
+  readonly baseOptim?: ProposalName;
+  /** `adam_beta1`, `adam_beta2`; Lion's too. Default [0.9, 0.999], Lion [0.9, 0.99]. */
+  readonly betas?: readonly [number | undefined, number | undefined];
+  /** `adam_epsilon`. Default 1e-8; 1e-6 with preset "official". */
+  readonly eps?: number;
+  /** `momentum` of sgd. Default 0. */
+  readonly momentum?: number;
+  /** `weight_decay`, on everything but biases and norm weights. Default 0, as Hugging Face's Trainer. */
+  readonly weightDecay?: number;
+  /** `alpha`: merging weight of the reference delta. */
+  readonly alpha?: number;
+  /** `reserve_p`: what share of update and reference delta, or under ChildTuning of the gradient, is kept. */
+  readonly reserveP?: number;
+  /** `online_step`: K, merge every K steps. */
+  readonly onlineStep?: number;
+  /** `rescale`: true or "l1" gives what is kept of an update the L1 norm of the whole; preset "official" only. */
+  readonly rescale?: boolean | "l1";
+  /** `merge_preset`. Default "paper". */
+  readonly mergePreset?: "paper" | "official";
+  /** `ema_variant`: train on and hand out the average, or pull the weights to the reference. Default "shadow". */
+  readonly emaVariant?: "shadow" | "pullback";
+  /** `ema_coefficient`: how far a step moves the average, or the weights. Default 1e-3. */
+  readonly emaCoefficient?: number;
+  /** `l2_reference`: λ of the penalty (λ/2)·‖w − θ_ref‖². Default 0. */
+  readonly l2Reference?: number;
+  /** `compensated`: keep what rounding takes from the weights. Default false. */
+  readonly compensated?: boolean;
+  /** `optim_state_dtype`: how moments and τ are stored. Default "f32". */
+  readonly stateDtype?: "f32" | "bf16";
+}
+
+const kindOf = ({ optim = "adamw" }: OptimizerSettings) => OPTIMIZERS[optim];
+const mergesBy = (settings: OptimizerSettings): MergeName | undefined => {
+  const kind = kindOf(settings);
+  return kind === "proposal" || kind === "childTuning" || kind === "ema" ? undefined : kind;
+};
+/** Does an optimizer of this name merge with a reference delta? */
+export const mergesDelta = (optim: OptimizerName): boolean => mergesBy({ optim }) !== undefined;
+
+const proposalOf = ({ optim = "adamw", baseOptim = "adamw" }: OptimizerSettings): ProposalName =>
+  PROPOSALS.find((name) => name === optim) ?? baseOptim;
+
+/** Who a setting speaks to: the key as the configuration spells it, whom it is for, and who that is in words. */
+type Home = readonly [key: string, fits: (settings: OptimizerSettings) => boolean, whom: string];
+const merging: Home[1] = (settings) => mergesBy(settings) !== undefined;
+const MERGING = OPTIMIZER_NAMES.filter(mergesDelta).join(", ");
+const HOMES: { readonly [K in keyof OptimizerSettings]: Home } = {
+  alpha: ["alpha", merging, MERGING],
+  onlineStep: ["online_step", merging, MERGING],
+  rescale: ["rescale", merging, MERGING],
+  mergePreset: ["merge_preset", merging, MERGING],
+  reserveP: [
+    "reserve_p",
+    (settings) => merging(settings) || kindOf(settings) === "childTuning",
+    `${MERGING}, childtuning_f, childtuning_d`,
+  ],
+  baseOptim: ["base_optim", (settings) => kindOf(settings) !== "proposal", "optimizers over another one"],
+  emaVariant: ["ema_variant", (settings) => kindOf(settings) === "ema", "ema"],
+  emaCoefficient: ["ema_coefficient", (settings) => kindOf(settings) === "ema", "ema"],
+  momentum: ["momentum", (settings) => proposalOf(settings) === "sgd", "sgd"],
+  eps: ["adam_epsilon", (settings) => proposalOf(settings) === "adamw", "adamw"],
+  betas: ["adam_beta1 or adam_beta2", (settings) => proposalOf(settings) !== "sgd", "adamw and lion"],
+};
+
+/** Errors: InputError for an unknown name, or a setting that means nothing to the chosen optimizer. */
+const checkSettings = (settings: OptimizerSettings): void => {
+  const { optim = "adamw", baseOptim = "adamw", rescale, emaVariant = "shadow" } = settings;
+  const oneOf = (key: string, value: string, names: readonly string[]) => {
+    if (!names.includes(value)) throw new InputError(`${key} is "${value}"; it must be one of ${names.join(", ")}`);
+  };
+  oneOf("optim", optim, OPTIMIZER_NAMES);
+  oneOf("base_optim", baseOptim, PROPOSALS);
+  oneOf("ema_variant", emaVariant, ["shadow", "pullback"]);
+  if (rescale !== undefined && typeof rescale !== "boolean" && rescale !== "l1")
+    throw new InputError(`rescale is "${rescale}"; it must be true, false or "l1"`);
+  const over = kindOf(settings) === "proposal" ? "" : ` over ${baseOptim}`;
+  for (const [name, [key, fits, whom]] of Object.entries(HOMES) as [keyof OptimizerSettings, Home][]) {
+    const value = settings[name];
+    const given = Array.isArray(value) ? value.some((x) => x !== undefined) : value !== undefined;
+    if (given && !fits(settings))
+      throw new InputError(`optim "${optim}"${over}: ${key} has no meaning there; it belongs to ${whom}`);
+  }
+  const { reserveP } = settings;
+  if (kindOf(settings) !== "childTuning") return;
+  if (reserveP === undefined)
+    throw new InputError(`optim "${optim}" needs reserve_p, the share of the gradient that is kept`);
+  if (!(reserveP >= 0 && reserveP <= 1))
+    throw new InputError(`optim "${optim}": reserve_p is ${reserveP}; it must lie in [0, 1]`);
+};
+
+/** Adam, descent or Lion: the proposal without decay. */
+const proposal = (settings: OptimizerSettings): Rule => {
+  const { betas: [beta1 = 0.9, beta2] = [], eps, momentum } = settings;
+  switch (proposalOf(settings)) {
+    case "adamw":
+      return { ...adam({ betas: [beta1, beta2 ?? 0.999], eps }), name: "adamW" };
+    case "lion":
+      return lion({ betas: [beta1, beta2 ?? 0.99] });
+    case "sgd":
+      return sgd({ momentum });
+  }
+};
+
+/** The rule of one parameter, but for the penalty. */
+const ruleOf = (settings: OptimizerSettings): Rule => {
+  const { optim = "adamw", weightDecay: rate = 0, emaVariant = "shadow", emaCoefficient: c = 1e-3 } = settings;
+  const merge = mergesBy(settings);
+  if (merge !== undefined) {
+    const { betas: [beta1 = 0.9, beta2 = 0.999] = [], alpha, reserveP, onlineStep, rescale, mergePreset } = settings;
+    const own = proposalOf(settings) === "adamw";
+    return mergingRule(merge, {
+      ...(own ? { betas: [beta1, beta2], eps: settings.eps } : { base: proposal(settings) }),
+      ...{ alpha, reserveP, onlineStep, preset: mergePreset, weightDecay: rate, decays: exceptNormsAndBiases },
+      rescaleL1: rescale === true || rescale === "l1" ? true : undefined,
+    });
+  }
+  const p = settings.reserveP ?? 1;
+  const proposed = proposal(settings);
+  const masked =
+    optim === "childtuning_f"
+      ? childTuningF(proposed, p)
+      : optim === "childtuning_d"
+        ? childTuningD(proposed)
+        : proposed;
+  const rule = decayed(masked, { rate, of: "weights before", decays: exceptNormsAndBiases });
+  if (optim !== "ema") return rule;
+  return emaVariant === "shadow" ? shadow(rule, c) : pullback(rule, c);
+};
+
+/**
+ * The optimizer that training options ask for. Weight decay leaves out biases and norm weights.
+ * Errors: InputError for an unknown name, a setting that means nothing to the chosen optimizer, or a value out of range.
+ */
+export const trainingOptimizer = (settings: OptimizerSettings = {}): Optimizer => {
+  checkSettings(settings);
+  const rule = l2ToReference(ruleOf(settings), settings.l2Reference ?? 0);
+  return optimizer(rule, { compensated: settings.compensated, storage: settings.stateDtype });
+};
+
+/**
+ * refDelta τ = θ_reference − θ_base, parameter by parameter, as a graph.
+ * Errors: InputError naming the first tensor that one of them lacks, or that differs in shape.
+ */
+export const referenceDelta = (reference: Params, base: Params): Params => {
+  const names = Object.keys(reference);
+  const lonely = [
+    ...names.filter((name) => !Object.hasOwn(base, name)),
+    ...Object.keys(base).filter((name) => !Object.hasOwn(reference, name)),
+  ];
+  if (lonely.length > 0) {
+    const [who, other] = Object.hasOwn(base, lonely[0]) ? ["base", "reference"] : ["reference", "base"];
+    throw new InputError(
+      `tensor "${lonely[0]}" is in the ${who} model but not in the ${other} model; they must be one architecture`,
+    );
+  }
+  return treeMap((t, name) => {
+    const b = base[name];
+    if (!sameShape(t.shape, b.shape))
+      throw new InputError(
+        `tensor "${name}" is [${t.shape}] in the reference model and [${b.shape}] in the base model; they must be one architecture`,
+      );
+    return sub(t, b);
+  }, reference);
+};

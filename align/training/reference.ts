@@ -1,0 +1,162 @@
+import {
+  compile,
+  type Device,
+  dispose,
+  InputError,
+  leaves,
+  read,
+  scalar,
+  type Tensor,
+  type Tree,
+  tensor,
+  upload,
+} from "../../core/index.js";
+import type { Model } from "../../models/files/load.js";
+import type { Params } from "../../models/parameters.js";
+import {
+  type BatchSource,
+  pairSource,
+  type ReferencePair,
+  type Rows,
+  type SourceOptions,
+  type TrainingBatch,
+} from "../data/source.js";
+import type { TokenPair } from "../data/tokenize.js";
+import { completionLogps, scoreTokens } from "../objectives/log-probs.js";
+import type { BatchTensors, Objective } from "../objectives/objective.js";
+
+/** As much of a model as computing with it takes. */
+export type Weights = Pick<Model, "config" | "params">;
+
+/** A tree on a device; `release` frees what had to be uploaded, and leaves alone what was there already. */
+export const borrowed = <T extends Tree>(
+  tree: T,
+  device: Device,
+): { readonly tree: T; readonly release: () => void } => {
+  const here = upload(tree, device);
+  const given = new Set(leaves(tree));
+  return { tree: here, release: () => dispose(leaves(here).filter((t) => !given.has(t))) };
+};
+
+/**
+ * A batch as constants: with `examples` and `desirable` where it has them, and for those that compare with a reference
+ * always with `examples`, and with `reference` if it is known.
+ */
+export const batchTensors = (
+  { ids, mask, rows, length, examples, desirable, reference }: TrainingBatch,
+  comparing: boolean,
+): BatchTensors => {
+  const count = examples ?? (comparing ? rows / 2 : undefined);
+  return {
+    ids: tensor(ids, [rows, length]),
+    mask: tensor(mask, [rows, length]),
+    ...(count !== undefined && { examples: scalar(count) }),
+    ...(desirable !== undefined && { desirable: tensor(desirable, [rows / 2]) }),
+    ...(comparing && reference !== undefined && { reference: tensor(reference, [rows], "f32") }),
+  };
+};
+
+/**
+ * A vocabulary that is too small would be read as zeros, on every device.
+ * Errors: InputError naming the first id that the reference model does not have.
+ */
+const checkVocabulary = ({ ids }: TrainingBatch, { config: { vocabSize } }: Weights): void => {
+  const foreign = ids.find((id) => id < 0 || id >= vocabSize);
+  if (foreign !== undefined)
+    throw new InputError(
+      `token id ${foreign} is outside of the reference model's vocabulary of ${vocabSize}; policy and reference must share a tokenizer`,
+    );
+};
+
+/** Asks a model for the log-probabilities of completions. */
+export interface ReferenceAsker {
+  /** Of each row of a batch, [rows]; the caller owns the answer. */
+  readonly ask: (batch: BatchTensors) => Tensor;
+  readonly close: () => void;
+}
+
+export const referenceAsker = ({ config, params }: Weights, device: Device): ReferenceAsker => {
+  const weights = borrowed(params, device);
+  const program = compile(
+    (p: Params, ids: Tensor, mask: Tensor) => completionLogps(scoreTokens(p, config, ids, mask)),
+    device,
+    { name: "reference log-probabilities" },
+  );
+  return {
+    ask: ({ ids, mask }) => program(weights.tree, ids, mask),
+    close: () => {
+      weights.release();
+      for (const built of program.programs()) built.free();
+    },
+  };
+};
+
+/** Hands batches to programs as tensors. */
+export interface Feeder {
+  /** Calls `use` with the batch; for an objective that compares, with `reference` in it. Tensors last as long as the call. */
+  readonly feed: <T>(batch: TrainingBatch, use: (tensors: BatchTensors) => T) => T;
+  readonly close: () => void;
+}
+
+/**
+ * A feeder for an objective. Where a batch does not bring the reference's log-probabilities, the reference model is asked.
+ * Errors: InputError if there is neither.
+ */
+export const feeder = ({ name, usesReference }: Objective, model: Weights | undefined, device: Device): Feeder => {
+  let asker: ReferenceAsker | undefined;
+  return {
+    feed: (batch, use) => {
+      const tensors = batchTensors(batch, usesReference);
+      if (!usesReference || tensors.reference !== undefined) return use(tensors);
+      if (model === undefined)
+        throw new InputError(
+          `${name} compares with a reference model, and neither it nor its log-probabilities are given`,
+        );
+      checkVocabulary(batch, model);
+      asker ??= referenceAsker(model, device);
+      const reference = asker.ask(tensors);
+      try {
+        return use({ ...tensors, reference });
+      } finally {
+        dispose(reference);
+      }
+    },
+    close: () => asker?.close(),
+  };
+};
+
+/**
+ * The reference's log-probabilities of every row of a source in file order, once and for all: what pair and KTO sources take
+ * as `reference`. `onShare` hears what share of the rows is done.
+ */
+export const askReference = async (
+  model: Weights,
+  { at, batchesPerEpoch }: BatchSource,
+  device: Device,
+  onShare: (share: number) => void = () => {},
+): Promise<ReferencePair[]> => {
+  const asker = referenceAsker(model, device);
+  try {
+    const out: ReferencePair[] = [];
+    for (let index = 0; index < batchesPerEpoch; index++) {
+      const batch = at(index);
+      checkVocabulary(batch, model);
+      const answer = asker.ask(batchTensors(batch, false));
+      const logps = await read(answer).finally(() => dispose(answer));
+      const B = batch.rows / 2;
+      for (let i = 0; i < (batch.examples ?? B); i++) out.push([logps[i], logps[B + i]]);
+      onShare((index + 1) / batchesPerEpoch);
+    }
+    return out;
+  } finally {
+    asker.close();
+  }
+};
+
+/** The reference's log-probabilities of every pair, once and for all: `reference` of a `pairSource`. */
+export const referenceLogps = (
+  model: Weights,
+  pairs: Rows<TokenPair>,
+  options: Pick<SourceOptions, "batchSize" | "padId" | "bucket">,
+  device: Device,
+): Promise<ReferencePair[]> => askReference(model, pairSource(pairs, { ...options, shuffle: false }), device);

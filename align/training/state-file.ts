@@ -1,0 +1,99 @@
+import {
+  constantData,
+  type Device,
+  type DType,
+  deviceOf,
+  dispose,
+  type HostData,
+  InputError,
+  namedLeaves,
+  read,
+  sameShape,
+  type Tensor,
+  type Tree,
+  tensor,
+  treeMap,
+  upload,
+} from "../../core/index.js";
+import { streamAtomically } from "../../models/files/atomic.js";
+import { openSafetensors } from "../../models/files/safetensors.js";
+import { type StoredDtype, safetensorsHeader } from "../../models/files/safetensors-write.js";
+
+/** The reference device computes in f64, and its state is stored as such. */
+const isDouble = (t: Tensor): boolean => {
+  const device = deviceOf(t);
+  return device === undefined ? constantData(t).data instanceof Float64Array : device.name === "reference";
+};
+
+/** How a leaf lies in the file. */
+const storedAs = (t: Tensor): StoredDtype =>
+  t.dtype === "i32" ? "I32" : t.dtype !== "f32" ? "U32" : isDouble(t) ? "F64" : "F32";
+
+/** Which stored dtypes a leaf of each dtype may come from. */
+const TAKES: Readonly<Record<DType, readonly string[]>> = {
+  f32: ["F32", "F64"],
+  i32: ["I32"],
+  u32: ["U32"],
+  bool: ["U32"],
+};
+
+const viewOf = (bytes: Uint8Array<ArrayBuffer>, dtype: string): HostData => {
+  switch (dtype) {
+    case "F64":
+      return new Float64Array(bytes.buffer);
+    case "F32":
+      return new Float32Array(bytes.buffer);
+    case "I32":
+      return new Int32Array(bytes.buffer);
+    default:
+      return new Uint32Array(bytes.buffer);
+  }
+};
+
+/**
+ * Writes a tree of tensors, such as an optimizer's state, to one safetensors file: each leaf under its path in the tree, bit
+ * for bit, in its own dtype (F64 on the reference device). Whole or not at all; one leaf at a time is on the host.
+ */
+export const saveTree = async (path: string, tree: Tree): Promise<void> => {
+  const named = namedLeaves(tree);
+  const entries = named.map(([name, leaf]) => ({ name, shape: leaf.shape, dtype: storedAs(leaf) }));
+  const header = safetensorsHeader(path, entries, { format: "taugrad" });
+  await streamAtomically(path, async (sink) => {
+    sink(header);
+    for (const [, leaf] of named) {
+      const data = await read(leaf);
+      sink(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    }
+  });
+};
+
+/**
+ * The tree that `saveTree` wrote, in the structure of `like` (an optimizer's `init` of the same parameters): as constants, or
+ * on a device, leaf by leaf, the caller's.
+ * Law: save, load, go on ≡ uninterrupted, bit for bit, on the device that it was saved from.
+ * Errors: InputError naming the first leaf that is missing, too many, or of another shape or dtype.
+ */
+export const loadTree = <T extends Tree>(path: string, like: T, device?: Device): T => {
+  const file = openSafetensors(path);
+  const names = new Set(namedLeaves(like).map(([name]) => name));
+  const extra = [...file.tensors.keys()].find((name) => !names.has(name));
+  if (extra !== undefined) throw new InputError(`${path}: holds "${extra}", which the run that is resumed has not`);
+  const loaded: Tensor[] = [];
+  try {
+    return treeMap((leaf, name) => {
+      const stored = file.tensors.get(name);
+      if (stored === undefined) throw new InputError(`${path}: "${name}" is missing`);
+      if (!sameShape(stored.shape, leaf.shape) || !TAKES[leaf.dtype].includes(stored.dtype))
+        throw new InputError(
+          `${path}: "${name}" is ${stored.dtype} [${stored.shape}], and should be ${leaf.dtype} [${leaf.shape}]`,
+        );
+      const constant = tensor(viewOf(file.readBytes(name), stored.dtype), leaf.shape, leaf.dtype);
+      const placed = device === undefined ? constant : upload(constant, device);
+      loaded.push(placed);
+      return placed;
+    }, like);
+  } catch (error) {
+    dispose(loaded);
+    throw error;
+  }
+};

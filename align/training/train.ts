@@ -1,0 +1,265 @@
+import { type Device, dispose, evaluate, type HostData, InputError, read, upload } from "../../core/index.js";
+import type { Params } from "../../models/parameters.js";
+import type { Optimizer } from "../../optim/optimizer.js";
+import { type ScheduleName, schedule } from "../../optim/schedule.js";
+import { grouped, realTokens, tokensIn, total } from "../data/groups.js";
+import type { TrainingBatch } from "../data/source.js";
+import type { Objective } from "../objectives/objective.js";
+import { fixedInputs, reported } from "./fixed.js";
+import { notFinite } from "./not-finite.js";
+import { borrowed, feeder, type Weights } from "./reference.js";
+import { type Carry, compileGradients, compileStep, logged, noTotals, type TrainState, unfailed } from "./step.js";
+
+/** A training run. Whatever tensors it is given stay the caller's. */
+export interface TrainOptions {
+  readonly objective: Objective;
+  /** Where the weights start. */
+  readonly params: Params;
+  readonly optimizer: Optimizer;
+  /** Taken from as needed; if they end early, so does the run. */
+  readonly batches: Iterable<TrainingBatch> | AsyncIterable<TrainingBatch>;
+  /** Optimizer steps (`max_steps`). */
+  readonly steps: number;
+  /** Peak learning rate. */
+  readonly learningRate: number;
+  /** `lr_scheduler_type`. Default "constant". */
+  readonly scheduler?: ScheduleName;
+  /** `warmup_steps`. Default 0. */
+  readonly warmupSteps?: number;
+  /** Share of the peak that `linear` and `cosine` end at. Default 0. */
+  readonly minRatio?: number;
+  /** Batches a step (`gradient_accumulation_steps`). Default 1. */
+  readonly accumulation?: number;
+  /** Global norm that gradients are clipped to (`max_grad_norm`); 0 for no clipping. Default 1. */
+  readonly maxGradNorm?: number;
+  /** A record every so many steps, and at the last (`logging_steps`). Numbers are read back only then. Default 1. */
+  readonly loggingSteps?: number;
+  /** Decides the optimizer's masks. Default 0. */
+  readonly seed?: number;
+  /** The reference model, for batches that do not bring its log-probabilities. */
+  readonly reference?: Weights;
+  /** τ = θ_reference − θ_base, for optimizers that merge: `referenceDelta(…)`. */
+  readonly refDelta?: Params;
+  /** θ_reference, for optimizers that look back at it. Default: where the weights start. */
+  readonly anchor?: Params;
+  /** Which elements learn, for optimizers that ask for such a mask: `fisherMask(…)`. */
+  readonly gradientMask?: Params;
+  /**
+   * Goes on from a snapshot, bit for bit, instead of from `params`; `batches` then begin where it says. It is given the state
+   * before the first step, whose structure a saved one is read into. The snapshot's tensors become the run's.
+   */
+  readonly resume?: (initial: TrainState) => TrainSnapshot;
+  /** Given the last good state and its weights, to save them, before a step that is not finite ends the run. */
+  readonly rescue?: (good: TrainSnapshot, params: Params) => Promise<void>;
+}
+
+/**
+ * One logged line: step, loss (mean since the last record), grad_norm (before clipping) and learning_rate of this step,
+ * epoch where batches tell it, num_tokens read so far, and the objective's metrics (since the last record).
+ */
+export type StepRecord = { readonly step: number; readonly loss: number } & Readonly<Record<string, number>>;
+
+/** Where a run stands. */
+export interface Position {
+  /** Steps done. */
+  readonly step: number;
+  /** Batches taken: the number of the next one. */
+  readonly batches: number;
+  /** Tokens read, without padding. */
+  readonly tokens: number;
+}
+
+/** All that a run goes on from, beside its options. */
+export interface TrainSnapshot extends Position {
+  readonly state: TrainState;
+}
+
+/** A step that was taken. */
+export interface TrainStep {
+  /** From 1. */
+  readonly step: number;
+  readonly learningRate: number;
+  /** Tokens that went through the model in this step, padding included. */
+  readonly tokens: number;
+  /** Only at logged steps. */
+  readonly record: StepRecord | undefined;
+  /** The weights after the step, or their average if the optimizer keeps one; valid until the next step is asked for. */
+  readonly params: Params;
+  /** All that it takes to go on from here; valid as long. Waits for the step. */
+  readonly snapshot: () => Promise<TrainSnapshot>;
+}
+
+/** Between logs the loop waits, every so many steps, for the step that many before: no queue grows without bound. */
+const IN_FLIGHT = 4;
+
+/** What the run begins with; its buffers are the run's own. */
+const beginning = (options: TrainOptions, device: Device): TrainSnapshot => {
+  const { optimizer, objective, params, seed = 0, resume } = options;
+  const initial = (weights: Params): TrainState => ({
+    optimizer: optimizer.init(weights, { seed }),
+    log: noTotals(objective),
+  });
+  if (resume !== undefined) {
+    const snapshot = resume(initial(params));
+    return { ...snapshot, state: upload(snapshot.state, device) };
+  }
+  const weights = borrowed(params, device);
+  try {
+    return { step: 0, batches: 0, tokens: 0, state: evaluate(initial(weights.tree), device) };
+  } finally {
+    weights.release();
+  }
+};
+
+/**
+ * Trains: an async generator of steps that returns the final weights, which are then the caller's (`lastOf` runs it to its
+ * end). Leaving it early frees everything. Gradients, clipping and optimizer are one program for each shape of batch; the
+ * state is updated in place; nothing is read back but the logged numbers.
+ * A step's loss is the mean over all units (pairs, target tokens) of its batches, however they are cut.
+ * Law: from a step's snapshot, and the batches after it, come the bits that would have come anyway.
+ * Errors: InputError for missing reference or refDelta, for batches without anything to learn, and for a step whose loss or
+ * gradients are not finite: it does not touch the weights, and is found at the latest 2 · 4 steps later.
+ */
+export async function* train(options: TrainOptions, device: Device): AsyncGenerator<TrainStep, Params> {
+  const { objective, optimizer, steps, learningRate, accumulation = 1, maxGradNorm = 1, loggingSteps = 1 } = options;
+  const factor = schedule({
+    name: options.scheduler ?? "constant",
+    warmupSteps: options.warmupSteps,
+    totalSteps: steps,
+    minRatio: options.minRatio,
+  });
+  const gradients = compileGradients(objective, device);
+  const takeStep = compileStep(objective, optimizer, maxGradNorm > 0 ? maxGradNorm : undefined, device);
+  const { feed, close } = feeder(objective, options.reference, device);
+  const owned: { state?: TrainState; fixed?: ReturnType<typeof fixedInputs>; handedOut?: Params } = {};
+  let at: Position = { step: 0, batches: 0, tokens: 0 };
+  /** Steps that may still turn out not to be finite, and where the run stood before each. */
+  let pending: { readonly before: Position; readonly group: readonly TrainingBatch[] }[] = [];
+  let mark: { readonly step: number; readonly log: Promise<HostData> } | undefined;
+
+  const advance = (group: readonly TrainingBatch[], state: TrainState, lr: number): TrainState => {
+    const units = total(group, objective.units);
+    if (units === 0)
+      throw new InputError("a training batch holds nothing to learn: every completion is empty or cut off");
+    const scale = 1 / units;
+    let carry: Carry = {};
+    try {
+      for (const batch of group.slice(0, -1))
+        carry = feed(batch, (tensors) => gradients(state.optimizer.params, tensors, scale, carry));
+      return feed(group[group.length - 1], (tensors) =>
+        takeStep(state, tensors, { scale, lr }, carry, owned.fixed?.fixed ?? {}),
+      );
+    } finally {
+      dispose(carry); // gone already unless something threw
+    }
+  };
+
+  /** The log after step `upTo`, once it is known that all steps until then were finite. */
+  const settled = async (log: Promise<HostData>, upTo: number): Promise<HostData> => {
+    const numbers = await log;
+    if (logged(numbers, objective).failed) await failed();
+    pending = pending.filter(({ before }) => before.step >= upTo);
+    return numbers;
+  };
+
+  /** The state is as it was before the first step that failed. */
+  const failed = async (): Promise<never> => {
+    const state = owned.state as TrainState;
+    const [done] = await read(state.optimizer.step);
+    const bad = pending.find(({ before }) => before.step === done);
+    if (bad === undefined) throw new Error(`a step after step ${done} failed, and it is forgotten which`);
+    const weights = reported(optimizer, state, device);
+    try {
+      const log = await unfailed(state.log, objective);
+      await options.rescue?.({ ...bad.before, state: { ...state, log } }, weights.params());
+    } finally {
+      weights.release();
+    }
+    throw new InputError(await notFinite({ objective, feed, gradients }, state.optimizer.params, bad.group, done + 1));
+  };
+
+  try {
+    ({ state: owned.state, ...at } = beginning(options, device));
+    owned.fixed = fixedInputs(options, owned.state.optimizer.key, device);
+    if (steps > at.step)
+      for await (const group of grouped(options.batches, accumulation)) {
+        const lr = learningRate * factor(at.step);
+        pending.push({ before: at, group });
+        owned.state = advance(group, owned.state as TrainState, lr);
+        at = {
+          step: at.step + 1,
+          batches: at.batches + group.length,
+          tokens: at.tokens + total(group, realTokens),
+        };
+        const { step } = at;
+        let record: StepRecord | undefined;
+        if (step % loggingSteps === 0 || step === steps) {
+          const log = await settled(read(owned.state.log), step);
+          const { loss, metrics } = objective.report(log);
+          const { epoch } = group[group.length - 1];
+          const about = {
+            grad_norm: logged(log, objective).norm,
+            learning_rate: lr,
+            ...(epoch === undefined ? {} : { epoch }),
+          };
+          record = { step, loss, ...about, ...metrics, num_tokens: at.tokens };
+          dispose(owned.state.log);
+          owned.state = { ...owned.state, log: noTotals(objective) };
+        } else if (step % IN_FLIGHT === 0) {
+          if (mark !== undefined) await settled(mark.log, mark.step);
+          mark = { step, log: read(owned.state.log) };
+          mark.log.catch(() => {}); // whoever awaits it hears of it
+        }
+        const weights = reported(optimizer, owned.state, device);
+        const { state } = owned;
+        const taken = {
+          step,
+          learningRate: lr,
+          tokens: total(group, tokensIn),
+          record,
+          snapshot: async () => {
+            if (record === undefined) await settled(read(state.log), step);
+            return { ...at, state };
+          },
+        };
+        try {
+          yield {
+            ...taken,
+            get params() {
+              return weights.params();
+            },
+          };
+        } finally {
+          weights.release();
+        }
+        if (step >= steps) break;
+      }
+    if (at.step === 0 && steps > 0) throw new InputError("there are no batches to train on");
+    await settled(read(owned.state.log), at.step);
+    owned.handedOut = reported(optimizer, owned.state, device).params();
+    return owned.handedOut;
+  } finally {
+    await mark?.log.catch(() => {});
+    close();
+    for (const program of [...gradients.programs(), ...takeStep.programs()]) program.free();
+    const { state, fixed, handedOut } = owned;
+    fixed?.release();
+    if (state !== undefined) {
+      const { params, ...rest } = state.optimizer;
+      dispose(rest, state.log);
+      if (params !== handedOut) dispose(params);
+    }
+  }
+}
+
+/** Runs an async generator to its end, telling each value, and gives what it returns. */
+export const lastOf = async <T, R>(
+  steps: AsyncGenerator<T, R>,
+  onStep: (step: T) => unknown = () => {},
+): Promise<R> => {
+  for (;;) {
+    const next = await steps.next();
+    if (next.done === true) return next.value;
+    await onStep(next.value);
+  }
+};

@@ -1,0 +1,80 @@
+import {
+  type Buffer,
+  BYTES,
+  type Device,
+  type Graph,
+  hostArray,
+  type Program,
+  type ProgramMemory,
+  reachable,
+  rewrite,
+  sizeOf,
+  type Tensor,
+} from "../../../core/index.js";
+import { placeholder } from "../../../core/ops/leaf.js";
+
+const bytesOf = ({ shape }: Pick<Tensor, "shape">): number => BYTES * sizeOf(shape);
+
+/** From this size on no planner looks into a constant, and `real` need not hold it. */
+const LARGE = 1 << 16;
+
+/** A graph whose large constants, such as weights from the host, are inputs. */
+const withoutConstants = ({ inputs, outputs, donated }: Graph): readonly [graph: Graph, constants: number] => {
+  const large = reachable(outputs).filter((t) => t.op.name === "constant" && bytesOf(t) >= LARGE);
+  const stand = new Map(large.map((t) => [t, placeholder(t.shape, t.dtype)]));
+  const graph = { inputs: [...inputs, ...stand.values()], outputs: rewrite(outputs, (t) => stand.get(t)), donated };
+  return [graph, large.reduce((sum, t) => sum + bytesOf(t), 0)];
+};
+
+/**
+ * A device that builds programs as `real` does and never runs them: it keeps account of the memory that they would take.
+ * Whatever trains on a device can be rehearsed on this one; every number read back is 0.
+ */
+export const planningDevice = (real: Device): Device => {
+  let [liveBuffers, live, constants, peak] = [0, 0, 0, 0];
+  const account = (working: number): void => {
+    peak = Math.max(peak, live + constants + working);
+  };
+  const own = (bytes: number): Buffer => {
+    liveBuffers++;
+    live += bytes;
+    account(0);
+    return { bytes };
+  };
+  const freed = new WeakSet<Buffer>();
+  const free = (buffer: Buffer): void => {
+    if (freed.has(buffer)) return;
+    freed.add(buffer);
+    liveBuffers--;
+    live -= buffer.bytes;
+  };
+  return {
+    name: real.name,
+    description: real.description,
+    upload: (_, shape) => own(bytesOf({ shape })),
+    read: async (_, shape, dtype) => hostArray(dtype, sizeOf(shape)),
+    free,
+    build: (graph): Program => {
+      const [planned, large] = withoutConstants(graph);
+      const program = real.build(planned);
+      const { inputs, constants: small } = program.memory;
+      const memory: ProgramMemory = { ...program.memory, inputs: inputs - large, constants: small + large };
+      constants += memory.constants;
+      account(0);
+      return {
+        memory,
+        run: (buffers) => {
+          account(memory.peak - memory.inputs - memory.constants);
+          for (const i of graph.donated ?? []) free(buffers[i]);
+          return graph.outputs.map((t) => own(bytesOf(t)));
+        },
+        free: () => {
+          constants -= memory.constants;
+          program.free();
+        },
+      };
+    },
+    stats: () => ({ ...real.stats(), liveBuffers, liveBytes: live + constants, peakBytes: peak }),
+    close: async () => {},
+  };
+};

@@ -1,0 +1,134 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { type AdapterTraining, adapterTraining, mergedWeights } from "../../../align/training/adapter.js";
+import { trainingOptimizer } from "../../../align/training/optimizer.js";
+import { type Device, dispose, InputError, upload } from "../../../core/index.js";
+import {
+  type Adapter,
+  loadAdapter,
+  loraDelta,
+  loraTargets,
+  type Model,
+  type ModelConfig,
+  saveAdapter,
+} from "../../../models/index.js";
+import type { Output } from "../../output.js";
+import { optimizerSettings, samePlace, type TrainingValues } from "../checks/check.js";
+import type { Task } from "./task.js";
+
+const keys = ["lora_r", "lora_alpha", "lora_target_modules"] as const;
+const givenKeys = (values: TrainingValues) => keys.filter((key) => values[key] !== undefined);
+
+/** Where a run leaves its adapter, beside the merged model. */
+const adapterIn = (outputDir: string): string => join(outputDir, "adapter");
+
+/** The adapter to be trained, with its factors if they are those of the reference; undefined without use_peft. */
+const adapterFor = (
+  values: TrainingValues,
+  config: ModelConfig,
+): (Pick<Adapter, "options"> & Partial<Adapter>) | undefined => {
+  const { use_peft, adapter_name_or_path: folder, lora_r: rank, lora_alpha: alpha } = values;
+  if (!use_peft) return undefined;
+  if (folder !== undefined) return loadAdapter(folder, config);
+  const targets = values.lora_target_modules;
+  const all = targets === undefined || (targets.length === 1 && targets[0] === "all-linear");
+  return { options: { rank, alpha, targets: all ? undefined : targets } };
+};
+
+/** What does not go with an adapter that is given. Errors: InputError. */
+const checkGiven = (folder: string, values: TrainingValues): void => {
+  const { use_peft, model_name_or_path: model, ref_model_name_or_path, base_model_name_or_path: base } = values;
+  if (!use_peft)
+    throw new InputError("adapter_name_or_path needs use_peft: true; the adapter's factors are what is trained");
+  const [own] = givenKeys(values);
+  if (own !== undefined)
+    throw new InputError(`${own} is given beside adapter_name_or_path, whose own settings hold; leave ${own} out`);
+  if (ref_model_name_or_path !== undefined)
+    throw new InputError(
+      "ref_model_name_or_path is given beside adapter_name_or_path; the reference is model_name_or_path with the adapter, leave it out",
+    );
+  if (base !== undefined && !(existsSync(base) && existsSync(model) && samePlace(base, model)))
+    throw new InputError(
+      `base_model_name_or_path is ${base}; with adapter_name_or_path the base is model_name_or_path, leave it out`,
+    );
+  for (const place of [values.output_dir, adapterIn(values.output_dir)])
+    if (existsSync(place) && existsSync(folder) && samePlace(folder, place))
+      throw new InputError(`adapter_name_or_path (${folder}) would be overwritten; choose another output_dir`);
+};
+
+/** Errors: InputError for modules that the model has not, and for update rules that need a reference to look back at. */
+export const checkAdapter = (values: TrainingValues, config: ModelConfig, out: Output): void => {
+  const { adapter_name_or_path: folder, optim } = values;
+  if (folder !== undefined) checkGiven(folder, values);
+  const adapter = adapterFor(values, config);
+  if (adapter === undefined) {
+    const idle = givenKeys(values);
+    if (idle.length > 0)
+      out.note(`note: ${idle.join(", ")} ${idle.length > 1 ? "do" : "does"} nothing without use_peft`);
+    return;
+  }
+  loraTargets(config, adapter.options);
+  const { usesTau, usesAnchor } = trainingOptimizer(optimizerSettings(values));
+  if (adapter.factors === undefined && (usesTau || usesAnchor))
+    throw new InputError(
+      `use_peft: optim ${optim} looks at the reference, which must then be model_name_or_path with an adapter: give its folder (sft with use_peft writes one, OUT/adapter) as adapter_name_or_path, or leave use_peft out`,
+    );
+};
+
+/** The reference model on the device: its folder's weights, or with adapter_name_or_path the model's with that merged in. */
+export const loadReference = (
+  values: TrainingValues,
+  device: Device,
+  load: (folder: string, device: Device) => Model,
+): Model => {
+  const { ref_model_name_or_path, model_name_or_path, adapter_name_or_path: folder } = values;
+  const model = load(ref_model_name_or_path ?? model_name_or_path, device);
+  if (folder === undefined) return model;
+  const { params, fresh } = mergedWeights(model, loadAdapter(folder, model.config), device);
+  dispose(Object.keys(fresh).map((name) => model.params[name]));
+  return { ...model, params };
+};
+
+/** Runs a task on the factors of an adapter instead of all weights, if the keys ask for it. */
+export const withAdapter = async (
+  task: Task,
+  values: TrainingValues,
+  device: Device,
+  out: Output,
+  run: (task: Task) => Promise<void>,
+): Promise<void> => {
+  const { model, objective } = task;
+  const adapter = adapterFor(values, model.config);
+  if (adapter === undefined) return run(task);
+  const { options, factors: from } = adapter;
+  const base = upload(model.params, device);
+  let training: AdapterTraining | undefined;
+  try {
+    training = adapterTraining(
+      objective,
+      { config: model.config, params: base },
+      { ...options, seed: values.seed, from },
+      device,
+    );
+    out.note(`adapter: ${described(training, model.params)}`);
+    const { factors, merged } = training;
+    await run({
+      ...task,
+      model: { ...model, params: factors },
+      objective: training.objective,
+      merged,
+      delta: () => loraDelta(factors),
+      saveAdapter: (params) =>
+        saveAdapter(adapterIn(values.output_dir), { options, factors: params }, values.model_name_or_path),
+    });
+  } finally {
+    dispose(base, training?.factors ?? {});
+  }
+};
+
+const described = ({ factors }: AdapterTraining, whole: Task["model"]["params"]): string => {
+  const count = (params: Task["model"]["params"]): number =>
+    Object.values(params).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  const [own, all] = [count(factors), count(whole)];
+  return `${own} trainable parameters, ${((100 * own) / all).toFixed(2)} % of the model's`;
+};

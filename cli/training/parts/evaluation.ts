@@ -1,0 +1,97 @@
+import { oneEpoch } from "../../../align/data/source.js";
+import type { Metrics } from "../../../align/objectives/metrics.js";
+import { evaluateOn } from "../../../align/training/evaluate.js";
+import type { Weights } from "../../../align/training/reference.js";
+import { type Device, InputError } from "../../../core/index.js";
+import { evaluateTasks, parseTasks, subject } from "../../../lab/evaluate/index.js";
+import type { Task as BenchmarkTask } from "../../../lab/evaluate/tasks.js";
+import type { Params } from "../../../models/index.js";
+import { readYamlObject } from "../../yaml.js";
+import type { TrainingValues } from "../checks/check.js";
+import { type Task, withPlain } from "./task.js";
+
+/** Evaluation during training. */
+export interface Evaluator {
+  /** After so many steps? 0: before the first. */
+  readonly due: (step: number) => boolean;
+  /**
+   * `eval_loss`, `eval_rewards/margins`, … of weights over all rows, in file order, and `eval_tasks/NAME` of benchmarks; the
+   * weights stay as they are.
+   */
+  readonly run: (params: Params) => Promise<Readonly<Record<string, number>>>;
+}
+
+type Strategy = NonNullable<TrainingValues["eval_strategy"]>;
+
+/** When to evaluate. Errors: InputError for keys that contradict each other. */
+export const evalStrategy = (values: TrainingValues): Strategy => {
+  const { eval_dataset, eval_tasks, eval_strategy, eval_steps, eval_on_start } = values;
+  const nothing = eval_dataset === undefined && eval_tasks === undefined;
+  const strategy = eval_strategy ?? (nothing ? "no" : eval_steps === undefined ? "epoch" : "steps");
+  if (nothing && (strategy !== "no" || eval_on_start))
+    throw new InputError(
+      `${eval_on_start ? "eval_on_start" : `eval_strategy ${strategy}`} needs eval_dataset, or eval_tasks`,
+    );
+  if (eval_steps !== undefined && strategy !== "steps")
+    throw new InputError(`eval_steps does nothing with eval_strategy ${strategy}; make it steps, or leave it out`);
+  return strategy;
+};
+
+/** Optimizer steps: of the whole run, and of one epoch. */
+interface Span {
+  readonly steps: number;
+  readonly stepsPerEpoch: number;
+}
+
+/** Hugging Face's Trainer evaluates every `eval_steps`, or where an epoch or the run ends. */
+export const isDue = (values: TrainingValues, { steps, stepsPerEpoch }: Span): Evaluator["due"] => {
+  const strategy = evalStrategy(values);
+  const every = values.eval_steps ?? values.logging_steps;
+  return (step) => {
+    if (step === 0) return values.eval_on_start;
+    if (strategy === "steps") return step % every === 0;
+    return strategy === "epoch" && (step === steps || step % stepsPerEpoch === 0);
+  };
+};
+
+/** The benchmarks that the keys name. Errors: InputError. */
+export const benchmarksOf = async ({
+  eval_tasks: path,
+}: TrainingValues): Promise<readonly BenchmarkTask[] | undefined> =>
+  path === undefined ? undefined : parseTasks(await readYamlObject(path), path);
+
+/** Evaluates on the rows and the benchmarks of a task, as the keys ask; undefined if it has neither. */
+export const evaluator = (
+  values: TrainingValues,
+  task: Task,
+  { reference, ...span }: Span & { readonly reference?: Weights },
+  device: Device,
+): Evaluator | undefined => {
+  const { objective, evalSource, evalTasks } = task;
+  if (evalSource === undefined && evalTasks === undefined) return undefined;
+  const onRows = async (params: Params): Promise<Metrics> => {
+    if (evalSource === undefined) return {};
+    const { loss, metrics } = await evaluateOn({ objective, params, batches: oneEpoch(evalSource), reference }, device);
+    return { loss, ...metrics };
+  };
+  const onTasks = async (params: Params): Promise<Metrics> => {
+    if (evalTasks === undefined) return {};
+    const { tasks, average } = await withPlain(task, params, (model) => {
+      const asked = subject(model, evalTasks.tokenizer, device);
+      return evaluateTasks(evalTasks.tasks, asked, { batchSize: values.per_device_eval_batch_size }).finally(
+        asked.free,
+      );
+    });
+    return Object.fromEntries([
+      ...tasks.map(({ name, scores }) => [`tasks/${name}`, scores.score]),
+      ["tasks/average", average],
+    ]);
+  };
+  return {
+    due: isDue(values, span),
+    run: async (params) => {
+      const found = { ...(await onRows(params)), ...(await onTasks(params)) };
+      return Object.fromEntries(Object.entries(found).map(([name, value]) => [`eval_${name}`, value]));
+    },
+  };
+};

@@ -1,0 +1,124 @@
+import { readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import {
+  type Checkpoint,
+  checkpointsIn,
+  damageOf,
+  removeUnfinished,
+  rotateCheckpoints,
+  writeCheckpoint,
+} from "../../../align/training/checkpoint.js";
+import { saveTree } from "../../../align/training/state-file.js";
+import type { Position, TrainSnapshot } from "../../../align/training/train.js";
+import { InputError } from "../../../core/errors.js";
+import { writeTextAtomically } from "../../../models/files/atomic.js";
+import { folderExists, isObject, type JsonObject } from "../../../models/files/json.js";
+import { type Model, type SaveOptions, saveModel } from "../../../models/index.js";
+import type { Output } from "../../output.js";
+import type { TrainingValues } from "../checks/check.js";
+import { checkSameRun, type RunIdentity } from "./same-run.js";
+
+/** Everything that the run remembers, bit for bit: optimizer, weights, sums of the logging interval. */
+export const STATE = "training_state.safetensors";
+/** Where the run stands, and which run it is. */
+const RUN = "run.json";
+
+/** Where a run goes on. */
+export interface Resumed extends Position {
+  readonly folder: string;
+}
+
+/** Writes a run's checkpoints: the model in Hugging Face layout, and what it takes to go on. */
+export interface Checkpoints {
+  /** Writes `checkpoint-N`, and drops the oldest above the limit. Resolves to its path. */
+  readonly save: (model: Model, snapshot: TrainSnapshot) => Promise<string>;
+}
+
+export const checkpoints = (
+  { output_dir, save_total_limit }: TrainingValues,
+  identity: RunIdentity,
+  options: SaveOptions,
+): Checkpoints => ({
+  save: async (model, { state, ...position }) => {
+    const { step } = position;
+    try {
+      const folder = await writeCheckpoint(output_dir, step, async (unfinished) => {
+        await saveModel(unfinished, model, options);
+        await saveTree(join(unfinished, STATE), state);
+        writeTextAtomically(join(unfinished, RUN), `${JSON.stringify({ ...position, ...identity }, null, 1)}\n`);
+      });
+      if (save_total_limit !== undefined) rotateCheckpoints(output_dir, save_total_limit);
+      return folder;
+    } catch (error) {
+      if (!(error instanceof Error) || !("syscall" in error || error instanceof InputError)) throw error;
+      const whole = checkpointsIn(output_dir).at(-1);
+      const rest = whole === undefined ? "there is none before it" : `${basename(whole.folder)} is as it was`;
+      throw new InputError(`${output_dir}: checkpoint-${step} could not be written (${error.message}); ${rest}`);
+    }
+  },
+});
+
+const isPosition = (x: JsonObject): boolean =>
+  [x.step, x.batches, x.tokens].every((n) => Number.isSafeInteger(n) && (n as number) >= 0) &&
+  isObject(x.settings) &&
+  isObject(x.digests);
+
+/** Position and identity of a checkpoint that is whole. Errors: InputError for what another program wrote. */
+const readRun = (folder: string): Position & RunIdentity => {
+  const content: unknown = JSON.parse(readFileSync(join(folder, RUN), "utf8"));
+  if (!isObject(content) || !isPosition(content))
+    throw new InputError(`${join(folder, RUN)}: says not where the run stood`);
+  return content as unknown as Position & RunIdentity;
+};
+
+/** The newest checkpoint that is whole. Damaged ones are named. Errors: InputError if there are some, and all damaged. */
+const newestWhole = async (found: readonly Checkpoint[], out: Output): Promise<Checkpoint | undefined> => {
+  const damaged: string[] = [];
+  for (const checkpoint of [...found].reverse()) {
+    const damage = await damageOf(checkpoint.folder);
+    if (damage === undefined) {
+      for (const line of damaged) out.note(`warning: ${line}; going on from ${basename(checkpoint.folder)} instead`);
+      return checkpoint;
+    }
+    damaged.push(`${checkpoint.folder} is damaged (${damage})`);
+  }
+  if (damaged.length === 0) return undefined;
+  throw new InputError(`${damaged.join(", ")}; no checkpoint is whole: remove them to start from the beginning`);
+};
+
+/**
+ * Refuses to begin a run where another one has left checkpoints. Errors: InputError.
+ */
+export const checkUnused = ({ output_dir, resume, dry_run }: TrainingValues): void => {
+  if (dry_run || (resume !== undefined && resume !== false)) return;
+  const last = checkpointsIn(output_dir).at(-1);
+  if (last !== undefined)
+    throw new InputError(
+      `output_dir: ${output_dir} holds ${basename(last.folder)} of an earlier run; add --resume to go on from there, or choose another folder`,
+    );
+};
+
+/** The checkpoint that `resume` asks for; undefined to begin at the beginning. Errors: InputError, as `checkSameRun`. */
+export const resumedFrom = async (
+  { resume, output_dir }: TrainingValues,
+  identity: RunIdentity,
+  steps: number,
+  out: Output,
+): Promise<Resumed | undefined> => {
+  removeUnfinished(output_dir);
+  if (resume === undefined || resume === false) return undefined;
+  if (typeof resume === "string" && !folderExists(resume)) throw new InputError(`resume: ${resume} is no folder`);
+  const found = typeof resume === "string" ? [{ step: 0, folder: resume }] : checkpointsIn(output_dir);
+  const chosen = await newestWhole(found, out);
+  if (chosen === undefined) {
+    out.note(`${output_dir} holds no checkpoint: beginning at the beginning`);
+    return undefined;
+  }
+  const { folder } = chosen;
+  const { step, batches, tokens, ...then } = readRun(folder);
+  for (const line of checkSameRun(folder, then, identity)) out.note(line);
+  if (step > steps)
+    throw new InputError(`${folder} stands at step ${step}, and the run ends at ${steps}; raise max_steps`);
+  out.note(`going on from ${folder}, after step ${step} of ${steps}`);
+  return { step, batches, tokens, folder };
+};

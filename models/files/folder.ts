@@ -1,0 +1,65 @@
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { InputError } from "../../core/errors.js";
+import type { ModelConfig, ModelDtype } from "../config.js";
+import { writeAtomically, writeTextAtomically } from "./atomic.js";
+import type { WeightDtype } from "./dtypes.js";
+import { fileExists, folderExists, readText } from "./json.js";
+
+const tokenizerFiles = new Set([
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "tokenizer.model",
+  "special_tokens_map.json",
+  "added_tokens.json",
+  "vocab.json",
+  "merges.txt",
+  "chat_template.jinja",
+  "chat_template.json",
+]);
+
+/** Copies the tokenizer and its chat template, byte for byte, so that a trained folder is complete. Nothing else. */
+export const copyTokenizerFiles = (from: string, to: string): void => {
+  if (!folderExists(from)) throw new InputError(`${from}: no such folder`);
+  mkdirSync(to, { recursive: true });
+  for (const name of readdirSync(from)) {
+    if (!tokenizerFiles.has(name)) continue;
+    // Not as a copy, which would be as read-only as what it was made from.
+    const bytes = readFileSync(join(from, name));
+    writeAtomically([{ path: join(to, name), write: (sink) => sink(bytes) }]);
+  }
+};
+
+/** What `saveConfig` changes or takes along. */
+export interface SaveConfigOptions {
+  /** The dtype the weights are saved in, if it is not the config's own. */
+  readonly dtype?: ModelDtype;
+  /** The folder the model came from; its generation_config.json is taken along, if it has one. */
+  readonly from?: string;
+}
+
+/** Writes config.json as it was read, with the dtype corrected where it differs (in the spelling that was used). */
+export const saveConfig = (
+  folder: string,
+  config: Pick<ModelConfig, "raw" | "dtype">,
+  { dtype = config.dtype, from }: SaveConfigOptions = {},
+): void => {
+  const key = "torch_dtype" in config.raw && !("dtype" in config.raw) ? "torch_dtype" : "dtype";
+  const raw = dtype === config.dtype ? config.raw : { ...config.raw, [key]: dtype };
+  writeTextAtomically(join(folder, "config.json"), `${pythonFloats(JSON.stringify(raw, null, 2))}\n`);
+  const generation = from === undefined ? undefined : join(from, "generation_config.json");
+  if (generation !== undefined && fileExists(generation)) {
+    writeTextAtomically(join(folder, "generation_config.json"), readText(generation));
+  }
+};
+
+/** Spells whole numbers of float fields as 1.0: JavaScript has one number type, transformers' typed configs have two. */
+const pythonFloats = (text: string): string =>
+  text.replace(
+    /("(?:attention_dropout|rope_theta|factor|low_freq_factor|high_freq_factor|rms_norm_eps|initializer_range|embedding_multiplier)": -?\d+)(?=,?\n)/g,
+    "$1.0",
+  );
+
+/** How a config's dtype is spelled in safetensors. */
+export const weightDtypeOf = (dtype: ModelDtype): WeightDtype =>
+  dtype === "float32" ? "F32" : dtype === "float16" ? "F16" : "BF16";

@@ -1,0 +1,92 @@
+import { readFileSync, statSync } from "node:fs";
+import { InputError } from "../../core/errors.js";
+
+/** A parsed JSON object whose fields are still to be checked. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** A JSON object: neither null nor an array. */
+export const isObject = (value: unknown): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Says in a few characters what a value is, for messages. */
+export const show = (value: unknown): string => {
+  if (value === undefined) return "nothing";
+  if (typeof value === "number" || typeof value === "bigint") return String(value); // JSON has neither NaN nor bigint
+  let text: string;
+  try {
+    text = JSON.stringify(value) ?? String(value);
+  } catch {
+    text = "a value nested too deeply to print"; // JSON.parse is iterative, JSON.stringify is not
+  }
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+};
+
+/** Largest text that is read whole, in bytes: a few times the largest tokenizer. */
+const LARGEST = 128 * 2 ** 20;
+
+/** Text of a UTF-8 file. Errors: InputError if it is not there, not UTF-8 or far too large. */
+export const readText = (path: string): string => {
+  let bytes: Uint8Array;
+  try {
+    const { size } = statSync(path);
+    if (size > LARGEST) throw new Error(`it has ${size} bytes, at most ${LARGEST} are read`);
+    bytes = readFileSync(path);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "ENOENT") throw new InputError(`${path}: no such file`);
+    throw new InputError(`${path}: cannot be read (${error instanceof Error ? error.message : String(error)})`);
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new InputError(`${path}: is not UTF-8 text`);
+  }
+};
+
+/** One JSON object from a file. Errors: InputError with the parser's words. */
+export const readJsonObject = (path: string): JsonObject => {
+  const text = readText(path);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new InputError(`${path}: is not JSON (${error instanceof Error ? oneLine(error.message) : String(error)})`);
+  }
+  if (!isObject(value)) throw new InputError(`${path}: must hold a JSON object, holds ${show(value)}`);
+  return value;
+};
+
+/** A message on one line: V8 quotes the offending text, line breaks and all. */
+export const oneLine = (message: string): string => message.replace(/\s+/g, " ");
+
+/** Whether a path is a file. */
+export const fileExists = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+
+/** Whether a path is a folder. */
+export const folderExists = (path: string): boolean =>
+  statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+
+/**
+ * First key that an object in a *valid* JSON text holds twice, or `__proto__`, else undefined. JSON.parse keeps the
+ * last of two equal keys in silence, and a file whose readers disagree on it is not to be trusted.
+ */
+export const suspectKey = (text: string): string | undefined => {
+  const scopes: (Set<string> | null)[] = [];
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at];
+    if (char === "{") scopes.push(new Set());
+    else if (char === "[") scopes.push(null);
+    else if (char === "}" || char === "]") scopes.pop();
+    if (char !== '"') continue;
+    const start = at++;
+    while (text[at] !== '"') at += text[at] === "\\" ? 2 : 1;
+    let next = at + 1;
+    while (" \n\r\t".includes(text[next])) next++;
+    if (text[next] !== ":") continue;
+    const key = String(JSON.parse(text.slice(start, at + 1)));
+    const seen = scopes[scopes.length - 1];
+    if (key === "__proto__" || seen?.has(key)) return key;
+    seen?.add(key);
+  }
+  return undefined;
+};

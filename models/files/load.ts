@@ -1,0 +1,84 @@
+import { type Device, InputError, sameShape, type Tensor, tensor, upload } from "../../core/index.js";
+import { type ModelConfig, readConfig } from "../config.js";
+import { type Params, parameterShapes } from "../parameters.js";
+import { firstNotFinite } from "./dtypes.js";
+import { weightDtypeOf } from "./folder.js";
+import { openWeights, type Weights, type WeightsLayout, type WriteWeightsOptions } from "./weights.js";
+
+/** A model: what it is, its numbers, and how they are stored, so that it can be saved as it was found. */
+export interface Model {
+  readonly config: ModelConfig;
+  readonly params: Params;
+  readonly layout: WeightsLayout;
+  /** The stored format of each weight, or of all of them. */
+  readonly dtype: NonNullable<WriteWeightsOptions["dtype"]>;
+}
+
+const shown = (shape: readonly number[]): string => `[${shape.join(", ")}]`;
+
+/** Buffers that old checkpoints carry along and that follow from the configuration. */
+const isDerived = (name: string): boolean => name.endsWith(".rotary_emb.inv_freq");
+
+/**
+ * Loads a Hugging Face model folder (Llama or Qwen2; safetensors, single or sharded; F32, F16 or BF16). With a device the
+ * weights are uploaded one by one, else they are constants on the host.
+ * Errors: InputError, one line, for a folder, file or header that is wrong, and for a tensor that is missing, unknown to
+ * the configuration, of another shape, or holds a NaN or an infinity.
+ */
+export const loadModel = (folder: string, device?: Device): Model => {
+  const config = readConfig(folder);
+  const weights = openWeights(folder);
+  const shapes = parameterShapes(config);
+  checkNames(weights, shapes, config);
+  const place = (t: Tensor) => (device === undefined ? t : upload(t, device));
+  const load = (name: string) => {
+    const { data, shape } = weights.read(name);
+    const found = firstNotFinite(data);
+    if (found !== undefined)
+      throw new InputError(
+        `${folder}: tensor "${name}" holds ${data[found]} at element ${found}; the weights are broken or have diverged`,
+      );
+    return place(tensor(data, shape));
+  };
+  if (config.tied && weights.has("lm_head.weight")) checkTiedHead(weights);
+  const params = Object.fromEntries([...shapes.keys()].map((name) => [name, load(name)]));
+  const stored = new Map([...shapes.keys()].map((name) => [name, weights.info(name).dtype]));
+  const dtype = (name: string) => {
+    const found = stored.get(name);
+    return found === "F16" || found === "BF16" || found === "F32" ? found : weightDtypeOf(config.dtype);
+  };
+  return { config, params, layout: weights.layout, dtype };
+};
+
+/** Headers only: every expected tensor is there, in its shape, and nothing else is. */
+const checkNames = (weights: Weights, shapes: ReadonlyMap<string, readonly number[]>, config: ModelConfig): void => {
+  for (const [name, expected] of shapes) {
+    if (!weights.has(name))
+      throw new InputError(
+        `${weights.folder}: tensor "${name}" is missing; config.json calls for it as ${shown(expected)}`,
+      );
+    const { shape } = weights.info(name);
+    if (!sameShape(shape, expected))
+      throw new InputError(
+        `${weights.folder}: tensor "${name}" is ${shown(shape)}; config.json calls for ${shown(expected)}`,
+      );
+  }
+  const expected = (name: string) => shapes.has(name) || isDerived(name) || (config.tied && name === "lm_head.weight");
+  const unknown = weights.names.filter((name) => !expected(name));
+  if (unknown.length > 0) {
+    const more = unknown.length > 1 ? ` and ${unknown.length - 1} more` : "";
+    throw new InputError(
+      `${weights.folder}: tensor "${unknown[0]}" ${shown(weights.info(unknown[0]).shape)}${more}: not part of a ${config.modelType} model with this config.json`,
+    );
+  }
+};
+
+/** A stored copy of the embedding is fine; a head of its own contradicts the configuration. */
+const checkTiedHead = (weights: Weights): void => {
+  const head = weights.read("lm_head.weight");
+  const embedding = weights.read("model.embed_tokens.weight");
+  if (!sameShape(head.shape, embedding.shape) || head.data.some((x, i) => !Object.is(x, embedding.data[i])))
+    throw new InputError(
+      `${weights.folder}: tensor "lm_head.weight" differs from the embedding, though config.json ties them; set tie_word_embeddings to false`,
+    );
+};

@@ -1,0 +1,155 @@
+import { join } from "node:path";
+import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
+import { InputError } from "../../core/errors.js";
+import type { JsonObject } from "../files/json.js";
+import { fileExists, folderExists, isObject, oneLine, readJsonObject, readText, show } from "../files/json.js";
+import type { ChatMessage, ChatRenderer, RenderOptions } from "./chat-template.js";
+import { compileChatTemplate } from "./chat-template.js";
+
+/** Text ↔ token ids, and conversations → text, as the model's folder defines them. */
+export interface Tokenizer {
+  /** Ids of a text. Special tokens written in it count as such; bos/eos are added by the folder's rule, once. */
+  readonly encode: (text: string, options?: { readonly addSpecialTokens?: boolean }) => number[];
+  /** Text of ids; ids that name no token (a padded vocabulary has such) stand for nothing. */
+  readonly decode: (ids: readonly number[], options?: { readonly skipSpecialTokens?: boolean }) => string;
+  /** A conversation as text. Errors: InputError without a template, or if the template refuses the conversation. */
+  readonly renderChat: ChatRenderer;
+  /** Ids of a rendered conversation; the template writes its own special tokens, none are added. */
+  readonly encodeChat: (messages: readonly ChatMessage[], options?: RenderOptions) => number[];
+  readonly hasChatTemplate: boolean;
+  readonly bosToken: string | undefined;
+  readonly bosId: number | undefined;
+  readonly eosToken: string | undefined;
+  readonly eosId: number | undefined;
+  readonly padId: number | undefined;
+  /** Highest token id + 1. The model's own vocabulary may be larger (padded), never smaller. */
+  readonly vocabSize: number;
+}
+
+export interface LoadTokenizerOptions {
+  /** A template instead of the folder's own, and the file that errors name for it. */
+  readonly chatTemplate?: { readonly text: string; readonly path: string };
+}
+
+/** Ids from here on are a mistake: the largest vocabularies are a sixtieth of it, and tables of all ids are walked. */
+const FARTHEST = 2 ** 24;
+
+/** Errors: InputError naming the first id that no vocabulary reaches. */
+const checkReach = (path: string, { model, added_tokens: added }: JsonObject): void => {
+  const vocabulary = isObject(model) && isObject(model.vocab) ? Object.values(model.vocab) : [];
+  const ids = [...vocabulary, ...(Array.isArray(added) ? added.filter(isObject).map(({ id }) => id) : [])];
+  const wrong = ids.find((id) => typeof id === "number" && id >= FARTHEST);
+  if (wrong !== undefined)
+    throw new InputError(`${path}: has a token with id ${show(wrong)}; ids end before ${FARTHEST}`);
+};
+
+/**
+ * Loads `tokenizer.json`, `tokenizer_config.json` (optional) and the chat template: `chat_template.jinja`, else the
+ * config's `chat_template` (a text, or a list of named ones of which "default" is taken).
+ * Errors: InputError naming the file.
+ */
+export const loadTokenizer = (folder: string, options: LoadTokenizerOptions = {}): Tokenizer => {
+  const path = join(folder, "tokenizer.json");
+  if (!fileExists(path)) throw new InputError(missingTokenizer(folder));
+  const definition = readJsonObject(path);
+  const configPath = join(folder, "tokenizer_config.json");
+  const config = fileExists(configPath) ? readJsonObject(configPath) : {};
+  checkReach(path, definition);
+  const inner = build(path, definition, config);
+  const vocabulary = inner.get_vocab();
+
+  const mapPath = join(folder, "special_tokens_map.json");
+  const special = specialTokens(config, fileExists(mapPath) ? readJsonObject(mapPath) : {});
+  const idOf = (token: string | undefined): number | undefined =>
+    token === undefined ? undefined : vocabulary.get(token);
+  const bosId = idOf(special.bos_token);
+
+  const encode: Tokenizer["encode"] = (text, { addSpecialTokens = true } = {}) => {
+    const ids = inner.encode(text, { add_special_tokens: addSpecialTokens }).ids as (number | undefined)[];
+    const unknown = ids.indexOf(undefined);
+    if (unknown >= 0) throw new InputError(`${path}: has no token, and no unknown token, for a part of ${show(text)}`);
+    // A text that brings its own bos (a rendered template) must not get a second one.
+    const twice = addSpecialTokens && bosId !== undefined && ids[0] === bosId && ids[1] === bosId;
+    return (twice && text.startsWith(special.bos_token) ? ids.slice(1) : ids) as number[];
+  };
+  const source = options.chatTemplate ?? chatTemplate(folder, config, configPath);
+  const renderChat: ChatRenderer =
+    source === undefined
+      ? () => {
+          throw new InputError(
+            `${folder}: has no chat template (chat_template.jinja); use plain text rows, or add one`,
+          );
+        }
+      : compileChatTemplate(source.text, source.path, special);
+  return {
+    encode,
+    decode: (ids, { skipSpecialTokens = false } = {}) => {
+      const known = ids.filter((id) => inner.id_to_token(id) !== undefined);
+      if (known.length === 0) return "";
+      return inner.decode(known, { skip_special_tokens: skipSpecialTokens, clean_up_tokenization_spaces: false });
+    },
+    renderChat,
+    encodeChat: (messages, options) => encode(renderChat(messages, options), { addSpecialTokens: false }),
+    hasChatTemplate: source !== undefined,
+    bosToken: special.bos_token,
+    bosId,
+    eosToken: special.eos_token,
+    eosId: idOf(special.eos_token),
+    padId: idOf(special.pad_token),
+    vocabSize: [...vocabulary.values()].reduce((most, id) => Math.max(most, id + 1), 0),
+  };
+};
+
+/**
+ * Checks token ids against a model's vocabulary before a kernel would read beside its table; `where` names their source.
+ * Errors: InputError with the first id that is outside.
+ */
+export const checkTokenIds = (ids: readonly number[], vocabSize: number, where: string): void => {
+  const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize);
+  if (wrong !== undefined) {
+    throw new InputError(
+      `${where}: token id ${show(wrong)} is outside of the model's vocabulary of ${vocabSize}; do tokenizer and model belong together?`,
+    );
+  }
+};
+
+const missingTokenizer = (folder: string): string => {
+  if (!folderExists(folder)) return `${folder}: no such folder`;
+  const old = fileExists(join(folder, "tokenizer.model"));
+  return `${folder}: holds no tokenizer.json${old ? "; save tokenizer.model once with transformers to convert it" : ""}`;
+};
+
+const build = (path: string, definition: JsonObject, config: JsonObject): HuggingFaceTokenizer => {
+  try {
+    return new HuggingFaceTokenizer(definition, { ...config, clean_up_tokenization_spaces: false });
+  } catch (error) {
+    throw new InputError(`${path}: cannot be used: ${oneLine(error instanceof Error ? error.message : String(error))}`);
+  }
+};
+
+/** bos_token, eos_token, … by name; each may be a text or {content}. */
+const specialTokens = (config: JsonObject, map: JsonObject): Readonly<Record<string, string>> => {
+  const tokens: Record<string, string> = {};
+  for (const key of ["bos_token", "eos_token", "pad_token", "unk_token", "sep_token", "cls_token", "mask_token"]) {
+    const value = config[key] ?? map[key];
+    const text = isObject(value) ? value.content : value;
+    if (typeof text === "string") tokens[key] = text;
+  }
+  return tokens;
+};
+
+const chatTemplate = (
+  folder: string,
+  config: JsonObject,
+  configPath: string,
+): { text: string; path: string } | undefined => {
+  const path = join(folder, "chat_template.jinja");
+  if (fileExists(path)) return { text: readText(path), path };
+  const inline = config.chat_template;
+  if (inline == null) return undefined;
+  const named = Array.isArray(inline) ? inline.find((entry) => isObject(entry) && entry.name === "default") : undefined;
+  const text = isObject(named) ? named.template : inline;
+  if (typeof text !== "string")
+    throw new InputError(`${configPath}: chat_template must be a text, or a list with one named "default"`);
+  return { text, path: configPath };
+};

@@ -1,0 +1,56 @@
+/** Bad input: exit code 2, one line on stderr, nothing on stdout, nothing written. */
+import assert from "node:assert/strict";
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { goldenPath } from "../golden/files.js";
+import { type Ended, scratch, taugrad } from "./cli.js";
+
+/** Files of this test process. */
+export const folder = scratch();
+const out = join(folder, "out");
+export const policy = goldenPath("preferences", "policy");
+const sft = goldenPath("preferences", "sft");
+export const pairs = goldenPath("preferences", "chat.jsonl");
+export const tiny = goldenPath("qwen1.5-tiny");
+
+export const file = (name: string, content: string | Uint8Array): string => {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+};
+export const ids = file("ids.json", JSON.stringify({ ids: [[1, 2, 3]] }));
+
+/** What each command needs at least; the case adds what is wrong with it (the last of two options wins). */
+export const calls = {
+  logprobs: ["logprobs", "--device", "reference", "--json"],
+  generate: ["generate", "--model", policy, "--device", "reference", "--json"],
+  eval: ["eval", "--model", policy, "--ref-model", sft, "--data", pairs, "--device", "reference", "--json"],
+  sft: ["sft", "--model_name_or_path", policy, "--dataset_name", pairs, "--output_dir", out, "--device", "reference"],
+  dpo: ["dpo", "--model_name_or_path", policy, "--dataset_name", pairs, "--output_dir", out, "--device", "reference"],
+} as const;
+
+/** Asserts how a refused call ended. */
+export const refuses = (ended: Ended, pattern: RegExp, call: string, outputFolder = out): void => {
+  assert.equal(ended.code, 2, `${call}\nexit code ${ended.code}\n${ended.stderr}`);
+  assert.match(ended.stderr, /^taugrad: [^\p{Cc}]{1,1200}\n$/u, `${call}: one line on stderr, for a person to read`);
+  assert.match(ended.stderr, pattern, call);
+  assert.equal(ended.stdout, "", `${call}: nothing on stdout`);
+  assert.ok(!existsSync(outputFolder), `${call}: no output folder`);
+};
+
+export type Case = readonly [args: readonly string[], pattern: RegExp];
+
+/** A test of several calls, two at a time, each with an output folder of its own: a call may try whether it can be made. */
+export const refused = (title: string, cases: () => readonly Case[]): void => {
+  test(title, async () => {
+    const waiting = [...cases()];
+    const worker = async (own: string): Promise<void> => {
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+        const args = next[0].map((arg) => (arg === out ? own : arg));
+        refuses(await taugrad(args), next[1], `taugrad ${args.join(" ")}`, own);
+      }
+    };
+    await Promise.all([worker(`${out}-1`), worker(`${out}-2`)]);
+  });
+};

@@ -1,0 +1,54 @@
+/** The built command line as a user runs it: `npm test` builds dist/ first. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after } from "node:test";
+import { projectRoot } from "../golden/files.js";
+
+/** The built binary. */
+export const cli = join(projectRoot, "dist", "cli.js");
+
+/** How a call ended. */
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs `taugrad …args` to its end, without the test runner's marks on the environment. */
+export const taugrad = (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> =>
+  new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [cli, ...args], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, NODE_OPTIONS: "", NODE_TEST_CONTEXT: undefined, ...env },
+    });
+    const said = { stdout: "", stderr: "" };
+    for (const stream of ["stdout", "stderr"] as const)
+      child[stream].setEncoding("utf8").on("data", (text: string) => {
+        said[stream] += text;
+      });
+    child.on("error", reject).on("close", (code) => resolve({ code, ...said }));
+  });
+
+/** Runs a command that must succeed. */
+export const succeeds = async (args: readonly string[]): Promise<Ended> => {
+  const ended = await taugrad(args);
+  assert.equal(ended.code, 0, `taugrad ${args.join(" ")}\n${ended.stderr}`);
+  return ended;
+};
+
+/** The JSON document that a command prints: all of stdout, one line. */
+export const document = async <T>(args: readonly string[]): Promise<T> => {
+  const { stdout } = await succeeds([...args, "--json"]);
+  assert.match(stdout, /^[^\n]+\n$/, "one line of JSON");
+  return JSON.parse(stdout) as T;
+};
+
+/** A temporary folder that is removed after the tests. */
+export const scratch = (): string => {
+  const folder = mkdtempSync(join(tmpdir(), "taugrad-cli-"));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+};

@@ -1,0 +1,131 @@
+/** What `taugrad merge` refuses: one line, exit code 2, nothing written. */
+import assert from "node:assert/strict";
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { goldenPath } from "../../golden/files.js";
+import { taugrad } from "../cli.js";
+import { at, folder, model, recipe } from "./merge-models.js";
+
+const [base, a, b] = [await model("base", { seed: 1 }), await model("a", { seed: 2 }), await model("b", { seed: 3 })];
+const parts = (x: object, y: object) => [
+  { model: a, parameters: x },
+  { model: b, parameters: y },
+];
+
+test("merge refuses: one line, exit code 2, nothing written", async () => {
+  const sft = goldenPath("preferences", "sft");
+  const half = { weight: 0.5 };
+  const good = { merge_method: "ties", base_model: base, models: parts(half, half) };
+  const other = await model("other", { seed: 8, change: { intermediate_size: 14 } });
+  const shallow = await model("shallow", { seed: 8, change: { num_hidden_layers: 2 } });
+  const deep = await model("deep", { seed: 8, change: { num_hidden_layers: 4 } });
+  const withModel = (from: string) => ({ ...good, models: [{ model: from, parameters: half }] });
+  const bad: readonly (readonly [content: unknown, pattern: RegExp])[] = [
+    ["merge_method: ties\n  models: [", /refused-0.yaml:\d+: is not YAML/],
+    ["- ties", /must hold "key: value" lines/],
+    ["", /merge_method is missing/],
+    [{ ...good, merge_method: "tise" }, /"tise"; did you mean "ties"\?/],
+    [{ ...good, merge_method: "slerp" }, /merge_method is "slerp".*(linear|ties)/],
+    [{ ...good, base_model: undefined }, /ties needs base_model/],
+    [{ ...good, modles: [] }, /unknown key "modles"; did you mean "models"\?/],
+    [{ ...good, slices: [{}] }, /slices: layers are not rearranged/],
+    [{ ...good, models: [] }, /models is \[\]/],
+    [{ ...good, models: [{ model: base, parameters: half }] }, /nothing beside the base model/],
+    [{ ...good, models: [{ model: a, weight: 1 }] }, /models\[0\]: unknown key "weight"/],
+    [{ ...good, models: [{ model: a, parameters: { wieght: 1 } }] }, /did you mean "weight"\?/],
+    [
+      { ...good, models: [{ model: a, parameters: { ...half, normalize: true } }] },
+      /normalize holds for the whole merge/,
+    ],
+    [{ ...good, models: [{ model: a }] }, /has no weight for tensor "/],
+    [{ ...good, models: parts({ weight: [{ filter: "mlp", value: 1 }] }, half) }, /has no weight for tensor "/],
+    [{ ...good, models: parts({ weight: "much" }, half) }, /weight is "much"; it must be a number/],
+    [{ ...good, models: parts({ weight: [] }, half) }, /empty list/],
+    [{ ...good, models: parts({ weight: [{ filtre: "x", value: 1 }] }, half) }, /did you mean "filter"\?/],
+    [{ ...good, models: parts({ ...half, density: 1.5 }, half) }, /density is 1.5; it must be a number in \[0, 1\]/],
+    [{ ...good, parameters: { normalise: true } }, /did you mean "normalize"\?/],
+    [{ ...good, parameters: { normalize: "yes" } }, /normalize is "yes"; it must be true or false/],
+    [{ ...good, parameters: { lambda: [{ value: "x" }] } }, /lambda is "x"/],
+    [{ ...good, dtype: "float23" }, /dtype is "float23"; did you mean "float32"\?/],
+    [{ ...good, out_dtype: "int8" }, /out_dtype is "int8"/],
+    [{ ...good, tokenizer_source: "union" }, /union is not supported/],
+    [withModel(at("nowhere")), /nowhere: no such folder/],
+    [withModel(`${a}+adapter`), /MODEL\+ADAPTER is not supported/],
+    [withModel(folder), /holds no config.json/],
+    [withModel(other), /tensor "model\.layers\.0\.mlp\..*other has \[12, 14\], .*base \[12, 10\]/],
+    [withModel(shallow), /shallow: tensor "model\.layers\.2\..*is missing/],
+    [withModel(deep), /deep: tensor "model\.layers\.3\..* is not in/],
+    [withModel(sft), /is a qwen2 model, .* a llama model/],
+    [
+      { merge_method: "linear", models: parts({ weight: [{ filter: "norm", value: -0.5 }, { value: 1 }] }, half) },
+      /norm.*the weights sum to 0/,
+    ],
+  ];
+  const out = at("refused");
+  const refuses = async (args: readonly string[], pattern: RegExp): Promise<void> => {
+    const { code, stdout, stderr } = await taugrad(["merge", ...args]);
+    assert.equal(code, 2, `${args.join(" ")}\n${stderr}`);
+    assert.match(stderr, /^taugrad: [^\n]+\n$/);
+    assert.match(stderr, pattern);
+    assert.equal(stdout, "");
+    assert.ok(!existsSync(out));
+  };
+  const waiting = [...bad.entries()];
+  const worker = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
+      await refuses([recipe(`refused-${next[0]}`, next[1][0]), out], next[1][1]);
+  };
+  await Promise.all([worker(), worker()]);
+  const path = recipe("fine", good);
+  await refuses([], /needs --recipe CONFIG.yaml/);
+  await refuses([path], /needs --out OUT/);
+  await refuses([path, out, "more"], /takes no argument "more"/);
+  await refuses([at("none.yaml"), out], /none.yaml: no such file/);
+  await refuses([path, a], /is one of the models to be merged/);
+  await refuses([path, path], /is a file/);
+  await refuses([path, out, "--out-shard-size", "5X"], /number of parameters/);
+  assert.deepEqual(
+    readdirSync(a).filter((name) => name.includes("tmp")),
+    [],
+  );
+});
+
+test("merge: a truncated model is found out before anything is written", async () => {
+  const broken = await model("broken", { seed: 9 });
+  const weights = join(broken, "model.safetensors");
+  writeFileSync(weights, readFileSync(weights).subarray(0, -100));
+  const content = { merge_method: "linear", models: [{ model: broken, parameters: { weight: 1 } }] };
+  const { code, stderr } = await taugrad(["merge", recipe("broken", content), at("out-broken")]);
+  assert.deepEqual([code, existsSync(at("out-broken"))], [2, false]);
+  assert.match(stderr, /^taugrad: .*broken.*safetensors[^\n]+\n$/);
+});
+
+test("merge: another model's tokenizer is taken where its ids are the same, else refused by the token", async () => {
+  const [sft, policy] = ["sft", "policy"].map((name) => goldenPath("preferences", name));
+  const strange = at("strange");
+  cpSync(sft, strange, { recursive: true });
+  const path = join(strange, "tokenizer.json");
+  const tokenizer = JSON.parse(readFileSync(path, "utf8")) as { model: { vocab: Record<string, number> } };
+  const [[first, id], [second, next]] = Object.entries(tokenizer.model.vocab);
+  rmSync(path);
+  Object.assign(tokenizer.model.vocab, { [first]: next, [second]: id });
+  writeFileSync(path, JSON.stringify(tokenizer));
+  const from = (source: string, other: string) =>
+    recipe("tokens", {
+      merge_method: "linear",
+      models: [policy, other].map((model) => ({ model, parameters: { weight: 1 } })),
+      tokenizer_source: source,
+    });
+  const out = at("out-tokens");
+  const refused = await taugrad(["merge", from(strange, strange), out]);
+  assert.deepEqual([refused.code, existsSync(out)], [2, false]);
+  assert.match(refused.stderr, /^taugrad: .*strange and .*policy differ in token [^\n]+\n$/);
+  const told = await taugrad(["merge", from("base", strange), out]);
+  assert.equal(told.code, 0, told.stderr);
+  assert.match(told.stderr, /note: .*strange and .*policy differ in token/);
+  const same = await taugrad(["merge", from(sft, sft), out]);
+  assert.equal(same.code, 0, same.stderr);
+  assert.doesNotMatch(same.stderr, /differ/);
+  assert.equal(readFileSync(join(out, "tokenizer.json"), "utf8"), readFileSync(join(sft, "tokenizer.json"), "utf8"));
+});

@@ -1,0 +1,53 @@
+/** The model card's front matter: where the model comes from, and under which license. */
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { parse } from "yaml";
+import { resolveValues } from "../../../cli/config.js";
+import { modelCard } from "../../../cli/training/outputs/model-card.js";
+import { scratch } from "../cli.js";
+
+const folder = scratch();
+
+const cardOf = async (
+  origin: string | undefined,
+  before?: string,
+): Promise<readonly [Record<string, unknown>, string]> => {
+  if (before !== undefined) writeFileSync(join(folder, "README.md"), before);
+  const keys = { model_name_or_path: folder, dataset_name: "d", output_dir: "runs/my model", optim: "ondare" };
+  const card = await modelCard({
+    label: "dpo",
+    values: await resolveValues("dpo", new Map(Object.entries(keys)) as never),
+    invocation: { version: "1.2.3", args: ["dpo", "--output_dir", "runs/my model", "--optim", "it's"] },
+    device: "cpu",
+    origin,
+    fingerprint: undefined,
+    steps: 7,
+    records: [{ step: 7, loss: "NaN" }],
+  });
+  return [parse(/^---\n([\s\S]*?)\n---\n/.exec(card)?.[1] ?? "") as Record<string, unknown>, card];
+};
+
+test("the license of the model before is passed on, and a base model only if the Hub has such a name", async () => {
+  const [plain] = await cardOf(undefined);
+  assert.deepEqual(plain, {
+    library_name: "transformers",
+    pipeline_tag: "text-generation",
+    model_name: "my model",
+    tags: ["taugrad", "dpo", "ondare"],
+  });
+  const [known] = await cardOf("Qwen/Qwen1.5-1.8B", "---\nlicense: other\nlicense_name: q\ntags: [x]\n---\n# Q\n");
+  const { base_model, license, license_name, tags } = known;
+  assert.deepEqual([base_model, license, license_name, tags], ["Qwen/Qwen1.5-1.8B", "other", "q", plain.tags]);
+  for (const path of ["/models/q", "../q", "q"]) assert.ok(!("base_model" in (await cardOf(path))[0]), path);
+});
+
+test("another's broken card costs nothing, and the command is one that a shell takes", async () => {
+  for (const broken of ["", "---\nlicense: [\n---\n", "no front matter", "---\n- a list\n---\n"]) {
+    const [front, card] = await cardOf(undefined, broken);
+    assert.ok(!("license" in front));
+    assert.ok(card.includes("taugrad dpo --output_dir 'runs/my model' --optim 'it'\\''s'\n"));
+    assert.ok(card.includes("| loss | NaN |"));
+  }
+});

@@ -1,0 +1,85 @@
+/** `taugrad dpo` and `sft` with every optimizer: keys from YAML, warnings, refusals. */
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { OPTIMIZER_NAMES } from "../../../align/training/optimizer.js";
+import { goldenPath } from "../../golden/files.js";
+import { succeeds } from "../cli.js";
+import { calls, folder, policy, refused } from "../cli-refuses.js";
+
+const sft = goldenPath("preferences", "sft");
+
+const usual = [
+  ...["dpo", "--model_name_or_path", policy, "--ref_model_name_or_path", sft, "--device", "cpu", "--max_steps", "3"],
+  ...["--dataset_name", goldenPath("preferences", "chat.jsonl"), "--logging_steps", "1"],
+  ...["--learning_rate", "1e-3", "--lr_scheduler_type", "constant", "--no-shuffle_dataset"],
+  ...["--per_device_train_batch_size", "4"],
+];
+
+/** Three steps; the losses and what was said. */
+const steps = async (name: string, keys: Readonly<Record<string, unknown>>) => {
+  const out = join(folder, name);
+  writeFileSync(
+    `${out}.yaml`,
+    Object.entries(keys)
+      .map(([key, value]) => `${key}: ${value}\n`)
+      .join(""),
+  );
+  const { stderr } = await succeeds([...usual, "--config", `${out}.yaml`, "--output_dir", out]);
+  const lines = readFileSync(join(out, "metrics.jsonl"), "utf8").trimEnd().split("\n");
+  const records = lines.map((line) => JSON.parse(line) as { loss: number; learning_rate: number });
+  return { losses: records.map(({ loss }) => loss), rate: records[0].learning_rate, stderr };
+};
+
+const merging = { base_model_name_or_path: policy, alpha: 0.05, reserve_p: 0.5 };
+const KEYS: Readonly<Record<(typeof OPTIMIZER_NAMES)[number], Readonly<Record<string, unknown>>>> = {
+  adamw: { weight_decay: 0.1, l2_reference: 0.5 },
+  sgd: { momentum: 0.5 },
+  lion: { adam_beta2: 0.9 },
+  ondare: { ...merging, compensated: true },
+  onties: { ...merging, merge_preset: "official", rescale: "l1", optim_state_dtype: "bf16", lr_by_reserve: true },
+  ondare_ties: { ...merging, base_optim: "lion" },
+  onmagnitude: { ...merging, base_optim: "sgd", momentum: 0.5, online_step: 2 },
+  childtuning_f: { reserve_p: 0.5, adam_epsilon: 1e-6 },
+  childtuning_d: { reserve_p: 0.25, fisher_batches: 2 },
+  ema: { ema_variant: "pullback", ema_coefficient: 0.5, precompute_ref_log_probs: true },
+};
+
+const plainSteps = steps("plain", {});
+
+for (const optim of OPTIMIZER_NAMES)
+  test(`dpo takes optim ${optim} with its keys, and its third loss is its own`, async () => {
+    const [plain, own] = [await plainSteps, await steps(optim, { optim, ...KEYS[optim] })];
+    assert.ok(own.losses.every(Number.isFinite));
+    assert.ok(Math.abs(own.losses[0] - plain.losses[0]) < 1e-4, "the first loss is that of the starting weights");
+    if (optim !== "adamw") assert.ok(Math.abs(own.losses[2] - plain.losses[2]) > 1e-6, `${own.losses} as with AdamW`);
+    assert.equal(own.rate, optim === "onties" ? 1e-3 / Math.sqrt(merging.reserve_p) : 1e-3);
+    if (optim === "childtuning_d") assert.match(own.stderr, /dpo: Fisher information from 2 batches/);
+  });
+
+test("law 13: dpo warns when float32 would absorb α·τ, and not if weights are compensated", async () => {
+  const tiny = { optim: "onties", ...merging, alpha: 1e-9 };
+  assert.match(
+    (await steps("absorbed", tiny)).stderr,
+    /warning: alpha 1e-9 .*\d+ % of the float32 .*compensated: true/,
+  );
+  assert.doesNotMatch((await steps("kept", { ...tiny, compensated: true })).stderr, /warning/);
+  assert.doesNotMatch((await steps("large", { ...tiny, alpha: 0.1 })).stderr, /warning/);
+});
+
+refused("optimizers with keys that mean nothing to them, or without those they need", () => [
+  [[...calls.dpo, "--optim", "adam"], /--optim is "adam"; it must be one of adamw, sgd, lion, ondare/],
+  [
+    [...calls.dpo, "--optim", "sgd", "--adam_beta2", "0.9"],
+    /optim "sgd": adam_beta1 or adam_beta2 has no meaning there/,
+  ],
+  [[...calls.sft, "--optim", "lion", "--adam_epsilon", "1e-8"], /optim "lion": adam_epsilon has no meaning there/],
+  [[...calls.dpo, "--optim", "sgd", "--base_optim", "lion"], /base_optim has no meaning there/],
+  [[...calls.dpo, "--ema_coefficient", "0.1"], /optim "adamw": ema_coefficient .* it belongs to ema/],
+  [[...calls.dpo, "--lr_by_reserve"], /lr_by_reserve belongs to optim onties .*; optim is adamw, leave/],
+  [[...calls.dpo, "--fisher_batches", "2"], /optim adamw: fisher_batches .* it belongs to childtuning_d/],
+  [[...calls.dpo, "--optim", "childtuning_d"], /optim "childtuning_d" needs reserve_p/],
+  [[...calls.dpo, "--momentum", "1"], /--momentum is "1"; it must be a number in \[0, 1\)/],
+  [[...calls.dpo, "--optim", "onmagnitude"], /optim onmagnitude needs base_model_name_or_path/],
+]);

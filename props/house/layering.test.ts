@@ -1,0 +1,135 @@
+/** Laws of the house: imports point one way, and a file holds one thing. */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, posix } from "node:path";
+import test from "node:test";
+import { projectRoot as root } from "../golden/files.js";
+
+/** What a folder may import from, beside itself. */
+const knows: Record<string, readonly string[]> = {
+  core: [],
+  kernels: ["core"],
+  optim: ["core"],
+  models: ["core"],
+  align: ["core", "optim", "models"],
+  lab: ["core", "kernels", "optim", "models", "align"],
+  cli: ["core", "kernels", "optim", "models", "align", "lab"],
+  props: ["core", "kernels", "optim", "models", "align", "lab", "cli", "bench", "build.mjs"],
+  bench: ["core", "kernels", "optim", "models", "align", "lab", "cli", "props", "build.mjs"],
+};
+const shipped = Object.keys(knows).filter((folder) => folder !== "props" && folder !== "bench");
+const runtimePackages = ["webgpu", "@huggingface/tokenizers", "@huggingface/jinja", "yaml"];
+/** Loaded where a user asks for what they do, and installed by that user. */
+const optionalPackages = ["hyparquet", "hyparquet-compressors"];
+/** The devices alone touch a GPU package, and core has no I/O at all. */
+const packagesOf: Record<string, readonly string[]> = {
+  core: [],
+  kernels: ["webgpu"],
+  optim: [],
+  models: ["@huggingface/tokenizers", "@huggingface/jinja"],
+  align: optionalPackages,
+  lab: [],
+  cli: ["yaml"],
+};
+
+const sources = (folder: string): string[] =>
+  readdirSync(join(root, folder), { recursive: true })
+    .map((path) => posix.join(folder, String(path).replaceAll("\\", "/")))
+    .filter((path) => /\.(ts|mjs)$/.test(path) && !path.includes("/node_modules/"));
+
+/** Every specifier a module names: static, type-only, re-exported, dynamic, and import types. */
+const specifiers = (source: string): string[] => {
+  const code = source.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
+  const patterns = [
+    /^\s*(?:import|export)\b[^"';]*?\bfrom\s*["']([^"']+)["']/gm,
+    /^\s*import\s*["']([^"']+)["']/gm,
+    /\bimport\(\s*["']([^"']+)["']\s*\)/g,
+  ];
+  return patterns.flatMap((pattern) => [...code.matchAll(pattern)].map((match) => match[1] as string));
+};
+
+/** The faults of one module, each a line that names the import. */
+const faults = (path: string, source: string): string[] => {
+  const folder = path.split("/")[0] as string;
+  return specifiers(source).flatMap((specifier) => {
+    if (!specifier.startsWith(".")) {
+      if (specifier.startsWith("node:")) return folder === "core" ? [`${path}: core has no I/O: ${specifier}`] : [];
+      const allowed = packagesOf[folder];
+      const name = specifier
+        .split("/")
+        .slice(0, specifier.startsWith("@") ? 2 : 1)
+        .join("/");
+      return allowed === undefined || allowed.includes(name) ? [] : [`${path}: ${folder} may not use package ${name}`];
+    }
+    const target = posix.normalize(posix.join(dirname(path), specifier)).split("/")[0] as string;
+    if (target === folder) return [];
+    return knows[folder]?.includes(target) ? [] : [`${path}: ${folder} may not import ${target}: ${specifier}`];
+  });
+};
+
+test("every import form is seen", () => {
+  const source = `
+    import { a } from "./a.js";
+    import type { B } from "../core/b.js";
+    import {
+      c,
+      type D,
+    } from "./c.js";
+    import "./effect.js";
+    export * from "./e.js";
+    export type { F } from './f.js';
+    const g = await import("webgpu");
+    type H = import("./h.js").H;
+    // import { no } from "./comment.js";
+    const text = "from here";
+  `;
+  assert.deepEqual(
+    specifiers(source).sort(),
+    ["../core/b.js", "./a.js", "./c.js", "./e.js", "./effect.js", "./f.js", "./h.js", "webgpu"].sort(),
+  );
+  assert.deepEqual(faults("core/x.ts", source), ["core/x.ts: core may not use package webgpu"]);
+  assert.equal(faults("models/ops/x.ts", `import { y } from "../../kernels/index.js";`).length, 1);
+  assert.equal(faults("cli/x.ts", `import type { y } from "../props/y.js";`).length, 1);
+});
+
+for (const folder of Object.keys(knows)) {
+  test(`${folder} imports ${knows[folder]?.join(", ") || "nothing else"}`, () => {
+    const found = sources(folder).flatMap((path) => faults(path, readFileSync(join(root, path), "utf8")));
+    assert.deepEqual(found, [], found.join("\n"));
+  });
+}
+
+type Metafile = {
+  readonly inputs: Record<
+    string,
+    { readonly imports: readonly { readonly path: string; readonly external?: boolean }[] }
+  >;
+  readonly outputs: Record<
+    string,
+    { readonly imports: readonly { readonly path: string; readonly kind: string; readonly external?: boolean }[] }
+  >;
+};
+const metafile = (): Metafile => JSON.parse(readFileSync(join(root, "dist", "meta.json"), "utf8"));
+
+test("the bundle's own graph obeys the same arrows", () => {
+  const { inputs } = metafile();
+  for (const [path, { imports }] of Object.entries(inputs)) {
+    const folder = path.split("/")[0] as string;
+    assert.ok(shipped.includes(folder), `${path} is bundled, and lies in no folder that ships`);
+    for (const { path: target, external } of imports) {
+      if (external === true) continue;
+      const other = target.split("/")[0] as string;
+      assert.ok(other === folder || knows[folder]?.includes(other), `${path}: ${folder} may not import ${other}`);
+    }
+  }
+});
+
+test("the bundle needs node and the four runtime packages, and webgpu only when asked", () => {
+  for (const [path, { imports }] of Object.entries(metafile().outputs)) {
+    for (const { path: name, kind, external } of imports) {
+      if (external !== true || name.startsWith("node:")) continue;
+      assert.ok([...runtimePackages, ...optionalPackages].includes(name), `${path} imports ${name}`);
+      if (name === "webgpu") assert.equal(kind, "dynamic-import", `${path} loads webgpu when it is imported`);
+    }
+  }
+});

@@ -1,0 +1,262 @@
+/** Threads change nothing but the time: same bits whatever their number, no process kept alive, no harm from a trap. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
+import fc from "fast-check";
+import {
+  add,
+  attention,
+  bits,
+  broadcastTo,
+  cast,
+  compile,
+  concat,
+  crossEntropy,
+  type Device,
+  DeviceError,
+  dispose,
+  evaluate,
+  exp,
+  full,
+  gather,
+  InputError,
+  key,
+  matmul,
+  max,
+  mul,
+  permute,
+  read,
+  reshape,
+  rmsnorm,
+  scatterAdd,
+  softmax,
+  sum,
+  type Tensor,
+  type Tree,
+  topkMask,
+  transpose,
+  unitInterval,
+  upload,
+  vjp,
+  where,
+} from "../../../core/index.js";
+import { createCompiler } from "../../../kernels/cpu/compiler.js";
+import { openCpu } from "../../../kernels/cpu/device.js";
+import { createHeap } from "../../../kernels/cpu/heap.js";
+import type { Kernel } from "../../../kernels/cpu/launch.js";
+import { createPool, type Job, wantedThreads } from "../../../kernels/cpu/threads/pool.js";
+import { i32 } from "../../../kernels/cpu/wasm/ops.js";
+import { eighths, integers, seeds } from "../../generators/generators.js";
+import { projectRoot } from "../../golden/files.js";
+
+const COUNTS = [1, 2, 3, 4];
+const seed = process.env.FC_SEED === undefined ? undefined : Number(process.env.FC_SEED);
+
+/** The device as TAUGRAD_THREADS=n opens it. */
+const openWith = async (threads: number | string): Promise<Device> => {
+  const before = process.env.TAUGRAD_THREADS;
+  process.env.TAUGRAD_THREADS = String(threads);
+  try {
+    return await openCpu();
+  } finally {
+    if (before === undefined) delete process.env.TAUGRAD_THREADS;
+    else process.env.TAUGRAD_THREADS = before;
+  }
+};
+
+const devices = await Promise.all(COUNTS.map(openWith));
+after(() => Promise.all(devices.map((device) => device.close())));
+
+/** Everything that the device has a kernel for, on sizes that are worth several blocks. */
+const programs: Record<
+  string,
+  (n: number, d: number, s: number) => { inputs: Tensor[]; f: (...xs: Tensor[]) => Tensor[] }
+> = {
+  maps: (n, d, s) => ({
+    inputs: [eighths([n, d], s), eighths([d, n], s + 1), eighths([d], s + 2)],
+    f: (x, y, b) => [
+      exp(add(x, transpose(y))),
+      mul(x, broadcastTo(b, [n, d])),
+      concat([x, transpose(y)], 0),
+      unitInterval(bits(key(s), [n, d])),
+    ],
+  }),
+  reductions: (n, d, s) => ({
+    inputs: [eighths([n, d], s), eighths([d, n], s + 1)],
+    f: (x, y) => [sum(x), max(x), sum(x, 0), sum(x, 1), sum(mul(x, transpose(y)), 1), sum(cast(x, "i32")), sum(y, 1)],
+  }),
+  products: (n, d, s) => ({
+    inputs: [eighths([n, d], s), eighths([n, d], s + 1), eighths([3, 40, 40], s + 2), eighths([5, n], s + 3)],
+    f: (x, y, b, z) => [
+      matmul(x, transpose(y)),
+      matmul(transpose(x), y),
+      matmul(b, permute(b, [0, 2, 1])),
+      matmul(z, x),
+      matmul(transpose(x), reshape(sum(y, 1), [n, 1])),
+    ],
+  }),
+  rows: (n, d, s) => ({
+    inputs: [eighths([n, d], s), eighths([d], s + 1)],
+    f: (x, w) => {
+      const target = integers([n], s, 0, d - 1);
+      const all = (a: Tensor, b: Tensor) => [
+        softmax(a),
+        rmsnorm(a, b, 1e-5),
+        broadcastTo(reshape(crossEntropy(a, target), [n, 1]), [n, d]),
+      ];
+      const [y, back] = vjp((a: Tensor, b: Tensor) => concat(all(a, b), 0), x, w);
+      return [y, ...(back(eighths(y.shape, 5)) as Tensor[])];
+    },
+  }),
+  attention: (n, d, s) => ({
+    inputs: [eighths([2, 40 + (n % 50), 4, 16], s), eighths([2, 70, 2, 16], s + 1), eighths([2, 70, 2, 16], s + 2)],
+    f: (q, k, v) => {
+      const position = integers([2, 40 + (n % 50)], s, 0, 69);
+      const [y, back] = vjp((a: Tensor, b: Tensor, c: Tensor) => attention(a, b, c, position, 0.25), q, k, v);
+      return [y, ...(back(eighths(y.shape, d)) as Tensor[])];
+    },
+  }),
+  indices: (n, d, s) => ({
+    inputs: [eighths([n, d], s), integers([n], s, -1, n)],
+    f: (x, ids) => [gather(x, ids), scatterAdd(ids, x, n), topkMask(x, (n * d) >> 3), where(topkMask(x, 7), x, 0)],
+  }),
+};
+
+const bytesOf = async (device: Device, inputs: Tensor[], f: (...xs: Tensor[]) => Tensor[]): Promise<string[]> => {
+  const given = inputs.map((x) => upload(x, device));
+  const program = compile(f as (...xs: Tensor[]) => Tree, device);
+  const out = program(...given) as Tensor[];
+  const numbers = await Promise.all(out.map(read));
+  dispose([...given, ...out]);
+  for (const built of program.programs()) built.free();
+  return numbers.map((x) => Buffer.from(x.buffer, x.byteOffset, x.byteLength).toString("base64"));
+};
+
+for (const [name, make] of Object.entries(programs))
+  test(`${name}: 1, 2, 3 and 4 threads give the same bits, time after time [cpu]`, () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.record({ n: fc.integer({ min: 150, max: 700 }), d: fc.integer({ min: 30, max: 330 }), s: seeds() }),
+        async ({ n, d, s }) => {
+          const { inputs, f } = make(n, d, s);
+          const want = await bytesOf(devices[0], inputs, f);
+          for (const device of devices.slice(1)) {
+            const got = await bytesOf(device, inputs, f);
+            got.forEach((text, i) => {
+              assert.ok(text === want[i], `output ${i} differs on ${device.description}`);
+            });
+          }
+        },
+      ),
+      { numRuns: 4, seed },
+    ));
+
+/** Writes its number where it is told; traps for one of them. */
+const writer: Kernel = {
+  key: "writer",
+  write: (module, name) =>
+    module.func({ export: name, params: ["i32"], result: undefined }, (body, args) => {
+      const value = body.let(i32.load(args, 4));
+      body.do(i32.store(i32.load(args), value));
+      // Division by zero traps.
+      body.do(i32.store(i32.load(args), i32.add(value, i32.div_u(i32.const(0), i32.load(args, 8)))));
+    }),
+};
+
+test("a kernel that traps, on whichever thread, throws once; the threads go on [cpu]", async () => {
+  const heap = createHeap(true);
+  assert.ok(heap.isShared);
+  const pool = createPool(heap.memory, 3);
+  const [{ id, run }] = createCompiler(heap, pool).compile([writer]);
+  const blocks = 900;
+  const args = heap.allocate(12 * blocks);
+  const out = heap.allocate(4 * blocks);
+  const job: Job = { fn: id, run, blocks, args, stride: 12, scratch: 0, scratchStride: 0, patches: [] };
+  const prepare = (bad: (b: number) => boolean) => {
+    const words = heap.words();
+    for (let b = 0; b < blocks; b++) words.set([out + 4 * b, b + 1, bad(b) ? 0 : 1], args / 4 + 3 * b);
+    words.fill(0, out / 4, out / 4 + blocks);
+  };
+  const written = () => [...heap.words().subarray(out / 4, out / 4 + blocks)];
+  const all = Array.from({ length: blocks }, (_, b) => b + 1);
+  try {
+    for (let round = 0; round < 200; round++) {
+      prepare((b) => round % 2 === 0 && b % 7 === round % 7);
+      if (round % 2 === 0) assert.throws(() => pool.run(job));
+      else pool.run(job);
+      assert.deepEqual(written(), all);
+      // Workers may sleep between launches, or not be there yet.
+      if (round % 20 === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  } finally {
+    pool.close();
+  }
+});
+
+test("more than 32-bit addresses reach is refused with the numbers, and the device goes on [cpu]", async () => {
+  for (const device of devices.slice(0, 2)) {
+    for (const elements of [2 ** 30, 2 ** 31 - 1])
+      assert.throws(
+        () => evaluate(full([elements], 1), device),
+        (error) => error instanceof DeviceError && /bytes asked, \d+ in use, 429\d+ at most/.test(error.message),
+      );
+    const x = evaluate(full([5], 1), device);
+    assert.deepEqual([...(await read(x))], [1, 1, 1, 1, 1]);
+    dispose(x);
+  }
+});
+
+test("the number of threads is checked [cpu]", async () => {
+  for (const text of ["0", "-1", "2.5", "many"]) await assert.rejects(openWith(text), InputError);
+  const device = await openWith(3);
+  assert.match(device.description, /3 threads/);
+  await device.close();
+  assert.ok(wantedThreads() >= 1);
+});
+
+test("a closed device runs nothing, and closing twice is harmless [cpu]", async () => {
+  const device = await openWith(2);
+  const x = upload(eighths([300, 300], 1), device);
+  const f = compile((a: Tensor) => matmul(a, a), device);
+  dispose(f(x));
+  await device.close();
+  await device.close();
+  assert.throws(() => f(x), DeviceError);
+});
+
+/** A module of the built package, as an import names it. */
+const built = (name: string): string => JSON.stringify(pathToFileURL(join(projectRoot, "dist", `${name}.js`)).href);
+
+test("idle workers keep no process alive: it ends by itself, device closed or not [cpu]", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "taugrad-threads-"));
+  try {
+    for (const closing of ["", "await device.close();"]) {
+      const file = join(folder, `end${closing.length}.mjs`);
+      writeFileSync(
+        file,
+        `import { compile, matmul, full, read, evaluate } from ${built("index")};
+import { open } from ${built("devices")};
+const device = await open("cpu");
+const x = evaluate(full([400, 400], 0.5), device);
+const f = compile((a) => matmul(a, a), device);
+for (let i = 0; i < 20; i++) await new Promise((done) => setTimeout(done, 5)).then(() => f(x));
+console.log((await read(f(x)))[7]);
+${closing}`,
+      );
+      const started = performance.now();
+      const { stdout } = await promisify(execFile)(process.execPath, [file], {
+        env: { ...process.env, TAUGRAD_THREADS: "3", NODE_OPTIONS: "" },
+        timeout: 30_000,
+      });
+      assert.equal(stdout.trim(), "100");
+      assert.ok(performance.now() - started < 30_000);
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});

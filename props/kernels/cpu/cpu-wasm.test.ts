@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { f32x4Const } from "../../../kernels/cpu/wasm/expression.js";
+import { compileModule, createMemory, link } from "../../../kernels/cpu/wasm/host.js";
+import { signedLeb, unsignedLeb } from "../../../kernels/cpu/wasm/leb.js";
+import { call, type ModuleBuilder, moduleBuilder } from "../../../kernels/cpu/wasm/module.js";
+import { f32, f32x4, i32, v128 } from "../../../kernels/cpu/wasm/ops.js";
+
+import { seed } from "../../seed.js";
+
+const always = <T>(arbitrary: fc.Arbitrary<T>, holds: (value: T) => void) =>
+  fc.assert(fc.property(arbitrary, holds), { seed, numRuns: 400 });
+
+const u32 = () =>
+  fc.oneof(
+    fc.nat({ max: 2 ** 32 - 1 }),
+    fc.nat({ max: 300 }),
+    fc.constantFrom(2 ** 32 - 1, 2 ** 31, 127, 128, 16383, 16384),
+  );
+const s32 = () =>
+  fc.oneof(
+    fc.integer(),
+    fc.integer({ min: -300, max: 300 }),
+    fc.constantFrom(-(2 ** 31), 2 ** 31 - 1, 63, 64, -64, -65, 8191, 8192, -8192, -8193),
+  );
+
+const decode = (bytes: readonly number[], isSigned: boolean): number => {
+  let value = 0n;
+  bytes.forEach((byte, i) => {
+    value |= BigInt(byte & 0x7f) << BigInt(7 * i);
+  });
+  const isNegative = isSigned && ((bytes.at(-1) as number) & 0x40) !== 0;
+  return Number(isNegative ? value - (1n << BigInt(7 * bytes.length)) : value);
+};
+
+for (const [name, write, numbers, isSigned] of [
+  ["unsigned", unsignedLeb, u32(), false],
+  ["signed", signedLeb, s32(), true],
+] as const)
+  test(`${name} LEB128 decodes to its number, marks its end, and is as short as can be`, () =>
+    always(numbers, (n) => {
+      const bytes: number[] = [];
+      write(n, bytes);
+      assert.equal(decode(bytes, isSigned), n);
+      bytes.forEach((byte, i) => {
+        assert.equal(byte >= 0x80, i < bytes.length - 1);
+      });
+      if (bytes.length > 1)
+        assert.notEqual(decode([...bytes.slice(0, -2), bytes.at(-2) as number & 0x7f], isSigned), n);
+    }));
+
+const exportsOf = (define: (module: ModuleBuilder) => void) => {
+  const memory = createMemory(1, 2);
+  const module = moduleBuilder();
+  define(module);
+  return { memory, exports: link(compileModule(module.bytes()), memory) };
+};
+
+test("an i32 constant is itself, whatever its size", () =>
+  always(s32(), (n) => {
+    const { exports } = exportsOf((module) =>
+      module.func({ export: "get", params: [], result: "i32" }, (body) => body.return(i32.const(n))),
+    );
+    assert.equal(exports.get(), n);
+  }));
+
+test("loops run as often as they say", () => {
+  const { exports } = exportsOf((module) => {
+    module.func({ export: "times", params: ["i32"], result: "i32" }, (body, n) => {
+      const count = body.let(i32.const(0));
+      body.times(n, () => body.advance(count, 1));
+      body.return(count);
+    });
+    module.func({ export: "range", params: ["i32", "i32"], result: "i32" }, (body, from, to) => {
+      const sum = body.let(i32.const(0));
+      body.range(from, to, 3, (i) => body.advance(sum, i));
+      body.return(sum);
+    });
+  });
+  always(fc.tuple(fc.integer({ min: -9, max: 60 }), fc.integer({ min: -9, max: 60 })), ([from, to]) => {
+    let sum = 0;
+    for (let i = from; i < to; i += 3) sum += i;
+    assert.equal(exports.range(from, to), sum);
+    assert.equal(exports.times(to), Math.max(to, 0));
+  });
+});
+
+test("a helper is written once, and called from where it is needed", () => {
+  let written = 0;
+  const { exports } = exportsOf((module) => {
+    const twice = () =>
+      module.once("twice", () =>
+        module.func({ params: ["i32"], result: "i32" }, (body, x) => {
+          written++;
+          body.return(i32.add(x, x));
+        }),
+      );
+    for (const name of ["a", "b"])
+      module.func({ export: name, params: ["i32"], result: "i32" }, (body, x) =>
+        body.return(call(twice(), call(twice(), x))),
+      );
+  });
+  assert.equal(written, 1);
+  assert.equal(exports.a(5), 20);
+  assert.equal(exports.b(-3), -12);
+});
+
+test("both branches of an if, and vectors through memory", () => {
+  const { memory, exports } = exportsOf((module) => {
+    module.func({ export: "pick", params: ["i32"], result: undefined }, (body, which) => {
+      const x = body.let(f32x4Const(1, 2, 3, 4));
+      body.if(
+        which,
+        () => body.set(x, f32x4.add(x, x)),
+        () => body.set(x, f32x4.neg(x)),
+      );
+      body.do(v128.store(i32.const(16), x));
+      body.do(f32.store(i32.const(32), f32x4.extract_lane(x, 2)));
+    });
+  });
+  const floats = new Float32Array(memory.buffer);
+  exports.pick(1);
+  assert.deepEqual([...floats.slice(4, 9)], [2, 4, 6, 8, 6]);
+  exports.pick(0);
+  assert.deepEqual([...floats.slice(4, 9)], [-1, -2, -3, -4, -3]);
+});

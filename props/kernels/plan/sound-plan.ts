@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import * as t from "../../../core/index.js";
+import type { Abilities, Instruction, Plan, Step, View } from "../../../kernels/plan/steps.js";
+
+const viewsOf = (step: Step): { reads: readonly View[]; writes: readonly View[] } => {
+  if (step.kind === "batch") {
+    const parts = step.steps.map(viewsOf);
+    return { reads: parts.flatMap(({ reads }) => reads), writes: parts.flatMap(({ writes }) => writes) };
+  }
+  if (step.kind === "matmul")
+    return { reads: [step.a, step.b, ...(step.epilogue?.inputs ?? [])], writes: [step.output] };
+  return { reads: step.inputs, writes: step.kind === "map" ? step.outputs.map(({ view }) => view) : [step.output] };
+};
+
+const offsetsOf = ({ shape, strides, offset }: View): number[] =>
+  shape.reduce(
+    (at, n, axis) => at.flatMap((o) => Array.from({ length: n }, (_, i) => o + i * strides[axis])),
+    [offset],
+  );
+
+const isContiguous = (view: View): boolean => {
+  const dense = t.stridesOf(view.shape);
+  return t.sizeOf(view.shape) === 0 || view.shape.every((n, i) => n === 1 || view.strides[i] === dense[i]);
+};
+
+/** The promises of steps.ts, checked by walking the steps: who owns which element of which memory when. */
+export const assertSound = (
+  { buffers, slots, steps, outputs }: Plan,
+  { maxBuffers, inPlace, batches, epilogue }: Abilities,
+  donated: readonly number[] = [],
+): void => {
+  assert.equal(new Set(outputs).size, outputs.length, "outputs are distinct");
+  outputs.forEach((buffer, i) => {
+    const { role } = buffers[buffer];
+    assert.ok(role.kind === "output" && role.index === i);
+  });
+  const donors = buffers.flatMap(({ role }) =>
+    role.kind === "output" && role.donor !== undefined ? [role.donor] : [],
+  );
+  assert.equal(new Set(donors).size, donors.length, "a donated input becomes one output");
+  assert.ok(donors.every((donor) => donated.includes(donor)));
+  // Per slot, output or donated input: which buffer wrote each element last.
+  const memory = new Map<string, (number | undefined)[]>();
+  const cells = (buffer: number): (number | undefined)[] | undefined => {
+    const { role } = buffers[buffer];
+    if (role.kind === "constant" || (role.kind === "input" && !donors.includes(role.index))) return undefined;
+    if (role.kind === "temporary") assert.ok(slots[role.slot] >= buffers[buffer].bytes, "the slot is large enough");
+    const donor = role.kind === "input" ? role.index : role.kind === "output" ? role.donor : undefined;
+    const given = buffers.findIndex(({ role: of }) => of.kind === "input" && of.index === donor);
+    if (given >= 0) assert.equal(buffers[given].bytes, buffers[buffer].bytes, "an output is as large as its donor");
+    const name =
+      given >= 0
+        ? `input ${donor}`
+        : role.kind === "temporary"
+          ? `slot ${role.slot}`
+          : `output ${outputs.indexOf(buffer)}`;
+    if (!memory.has(name)) memory.set(name, given >= 0 ? new Array<number>(buffers[given].bytes / 4).fill(given) : []);
+    return memory.get(name);
+  };
+  const checkInside = (view: View) => {
+    const places = offsetsOf(view);
+    assert.ok(view.strides.every((stride) => stride >= 0));
+    assert.ok(
+      places.every((at) => at >= 0 && 4 * at < buffers[view.buffer].bytes),
+      "views stay inside their buffer",
+    );
+  };
+  const checkBody = (body: readonly Instruction[], inputs: readonly View[], rank: number) =>
+    body.forEach((x, i) => {
+      if (x.op === "load") assert.ok(x.input < inputs.length);
+      else if (x.op === "iota") assert.equal(x.strides.length, rank);
+      else if (x.op !== "constant")
+        assert.ok(
+          x.args.every((arg) => arg < i),
+          "arguments come first",
+        );
+    });
+
+  /** One step, or one of a batch; `others` are what the rest of the batch reads. */
+  const checkStep = (step: Exclude<Step, { kind: "batch" }>, others: readonly View[]) => {
+    const { reads, writes } = viewsOf(step);
+    for (const view of writes) {
+      for (const read of reads)
+        if (cells(read.buffer) === cells(view.buffer)) {
+          assert.ok(inPlace && step.kind === "map", "only a map, if the device can, writes what it reads");
+          assert.deepEqual(offsetsOf(read), offsetsOf(view), "in place, an index touches its own elements only");
+        }
+      assert.ok(
+        !others.some((read) => cells(read.buffer) === cells(view.buffer)),
+        "no step of a batch writes what another reads",
+      );
+    }
+    const shape =
+      step.kind === "reduce" ? [...step.kept, ...step.reduced] : step.kind === "map" ? step.shape : undefined;
+    if (step.kind === "map" || step.kind === "reduce") {
+      for (const view of step.inputs) assert.deepEqual(view.shape, shape);
+      checkBody(step.body, step.inputs, shape?.length ?? 0);
+      assert.ok(new Set([...reads, ...writes].map(({ buffer }) => buffer)).size <= maxBuffers, "few enough buffers");
+    }
+    if (step.kind === "matmul" && step.epilogue !== undefined) {
+      const { shape: of, inputs, body, value } = step.epilogue;
+      assert.ok(epilogue === true && t.sizeOf(of) === t.sizeOf(step.output.shape));
+      for (const view of inputs) assert.deepEqual(view.shape, of);
+      checkBody(body, [step.output, ...inputs], of.length);
+      assert.equal(body[value].dtype, "f32");
+      assert.ok(new Set([...reads, ...writes].map(({ buffer }) => buffer)).size <= maxBuffers, "few enough buffers");
+    }
+    if (step.kind === "map") for (const { view } of step.outputs) assert.deepEqual(view.shape, shape);
+    else assert.ok(writes.every(isContiguous));
+    if (step.kind === "call") assert.ok(reads.every(isContiguous), "calls read contiguous views");
+  };
+
+  for (const step of steps) {
+    const { reads, writes } = viewsOf(step);
+    for (const view of reads) {
+      const owners = cells(view.buffer);
+      checkInside(view);
+      for (const at of offsetsOf(view)) assert.ok(!owners || owners[at] === view.buffer, "reads what its buffer wrote");
+    }
+    if (step.kind !== "batch") checkStep(step, []);
+    else {
+      assert.ok(batches && step.steps.length > 1, "batches only where they pay");
+      for (const one of step.steps)
+        checkStep(
+          one,
+          step.steps.flatMap((other) => (other === one ? [] : viewsOf(other).reads)),
+        );
+    }
+    const touched = new Map<unknown, Set<number>>();
+    for (const view of writes) {
+      const owners = cells(view.buffer);
+      assert.ok(owners !== undefined, "inputs and constants are never written");
+      assert.notEqual(buffers[view.buffer].role.kind, "input", "what is donated is written as an output");
+      checkInside(view);
+      for (const at of offsetsOf(view)) {
+        assert.ok(!touched.get(owners)?.has(at), "outputs of a step do not overlap");
+        touched.set(owners, (touched.get(owners) ?? new Set()).add(at));
+        owners[at] = view.buffer;
+      }
+    }
+  }
+  for (const buffer of outputs) {
+    const owners = cells(buffer) ?? [];
+    const { role } = buffers[buffer];
+    const given = buffers.findIndex(
+      ({ role: of }) => of.kind === "input" && of.index === (role as { donor?: number }).donor,
+    );
+    const size = buffers[buffer].bytes / 4;
+    const whole = (by: number) => Array.from({ length: size }, (_, at) => owners[at] === by).every(Boolean);
+    assert.ok(whole(buffer) || (given >= 0 && whole(given)), "outputs are written whole, or left as they were donated");
+  }
+};

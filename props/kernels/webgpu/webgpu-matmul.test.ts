@@ -1,0 +1,80 @@
+/** Products whose rows are read four at a time, and those that just cannot be: every layout of the register kernel's lanes. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import {
+  add,
+  compile,
+  dispose,
+  matmul,
+  maximum,
+  mul,
+  permute,
+  reshape,
+  sliceAxis,
+  type Tensor,
+} from "../../../core/index.js";
+import { agrees } from "../../close.js";
+import { eighths, seeds } from "../../generators/generators.js";
+import { webgpuCheck, webgpuLaw } from "./webgpu-variants.js";
+
+const rows = fc.constantFrom(1, 2, 5, 8, 9, 17, 257);
+const columns = fc.constantFrom(4, 8, 12, 20, 36, 60, 64, 68, 132, 6, 67);
+
+webgpuLaw(
+  "products of all widths, from an offset, in batches, and of a tensor with itself are the reference's, bit for bit",
+  fc.record({ m: rows, n: columns, inner: fc.constantFrom(1, 3, 16), lead: fc.nat(3), seed: seeds() }),
+  async ({ m, n, inner, lead, seed }, device) => {
+    const a = eighths([2, m, inner], seed);
+    // b begins some rows and columns into a longer tensor: at a multiple of four numbers, or not.
+    const b = eighths([2, inner + lead, n + lead], seed + 1);
+    const square = eighths([n, n], seed + 2);
+    // Sums of 132 products of eighths up to 2 are exact in f32.
+    await agrees(
+      (x: Tensor, y: Tensor, z: Tensor) => [
+        matmul(x, sliceAxis(sliceAxis(y, 1, lead, lead + inner), 2, lead, lead + n)),
+        matmul(z, z),
+      ],
+      [a, b, square],
+      device,
+      {},
+    );
+  },
+  8,
+);
+
+webgpuLaw(
+  "a product that passes through an expression on its way to memory is the reference's, bit for bit",
+  fc.record({
+    m: fc.constantFrom(1, 6, 65),
+    n: fc.constantFrom(4, 67),
+    inner: fc.constantFrom(0, 3, 300),
+    seed: seeds(),
+  }),
+  async ({ m, n, inner, seed }, device) => {
+    const shapes = [[2, m, inner], [inner, n], [n], [m, n, 2]];
+    const [a, b, bias, rest] = shapes.map((shape, i) => eighths(shape, seed + i));
+    await agrees(
+      (x: Tensor, y: Tensor, z: Tensor, u: Tensor) => [
+        maximum(add(matmul(x, y), z), 0),
+        add(mul(reshape(matmul(x, mul(y, 2)), [2 * m, n]), 0.5), reshape(permute(u, [2, 0, 1]), [2 * m, n])),
+      ],
+      [a, b, bias, rest],
+      device,
+      {},
+    );
+  },
+  8,
+);
+
+webgpuCheck(
+  "a bias and an activation cost a product no launch",
+  async (device) => {
+    const layer = compile((x: Tensor, w: Tensor, b: Tensor) => maximum(add(matmul(x, w), b), 0), device);
+    const [x, w, b] = [[5, 3], [3, 7], [7]].map((shape, i) => eighths(shape, i));
+    const before = device.stats().launches;
+    dispose(layer(x, w, b));
+    assert.equal(device.stats().launches - before, 1);
+    for (const program of layer.programs()) program.free();
+  },
+  ["gpu"],
+);

@@ -1,0 +1,47 @@
+import { after, test } from "node:test";
+import fc from "fast-check";
+import type { Device } from "../../../core/index.js";
+import { openWebgpu } from "../../../kernels/index.js";
+import { presentDevices } from "../../devices.js";
+import { seed } from "../../seed.js";
+
+/** The two sets of kernels that the webgpu device has: for GPUs, and for adapters that run on the CPU. */
+const VARIANTS = ["gpu", "cpu"] as const;
+type Variant = (typeof VARIANTS)[number];
+
+const opened = new Map<Variant, Promise<Device>>();
+const open = (kernels: Variant): Promise<Device> => {
+  const device = opened.get(kernels) ?? openWebgpu({ kernels });
+  opened.set(kernels, device);
+  return device;
+};
+after(async () => {
+  for (const device of opened.values()) await device.then((d) => d.close()).catch(() => {});
+});
+
+const isHere = (await presentDevices()).includes("webgpu");
+
+/** One case with each set of kernels (or those named), whatever the adapter is. */
+export const webgpuCheck = (
+  name: string,
+  body: (device: Device) => Promise<void>,
+  variants: readonly Variant[] = VARIANTS,
+): void => {
+  if (!isHere) return;
+  for (const variant of variants)
+    test(`${name}: kernels for ${variant} [webgpu]`, async () => body(await open(variant)));
+};
+
+/** A law on random cases with each set of kernels. Few cases: a software adapter compiles slowly. */
+export const webgpuLaw = <T>(
+  name: string,
+  arbitrary: fc.Arbitrary<T>,
+  body: (value: T, device: Device) => Promise<void>,
+  numRuns = 12,
+): void =>
+  webgpuCheck(name, async (device) => {
+    await fc.assert(
+      fc.asyncProperty(arbitrary, (value) => body(value, device)),
+      { numRuns, seed },
+    );
+  });

@@ -1,0 +1,127 @@
+/** Headless Chromium from the development dependency, driven by its own protocol over a pipe. */
+import { type ChildProcess, spawn } from "node:child_process";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import type { Readable, Writable } from "node:stream";
+import { brotliDecompressSync } from "node:zlib";
+import { projectRoot } from "../golden/files.js";
+
+/** Unpacks the browser into node_modules/.cache, once a version. */
+const unpacked = (): string => {
+  const entry = createRequire(import.meta.url).resolve("@sparticuz/chromium");
+  const name = join("@sparticuz", "chromium");
+  const home = entry.slice(0, entry.lastIndexOf(name) + name.length);
+  const { version } = JSON.parse(readFileSync(join(home, "package.json"), "utf8")) as { version: string };
+  const file = join(projectRoot, "node_modules", ".cache", "taugrad", `chromium-${version}`);
+  if (existsSync(file)) return file;
+  mkdirSync(dirname(file), { recursive: true });
+  const part = `${file}.${process.pid}`;
+  writeFileSync(part, brotliDecompressSync(readFileSync(join(home, "bin", "chromium.br"))));
+  chmodSync(part, 0o755);
+  renameSync(part, file);
+  return file;
+};
+
+const ARGS = [
+  ...["--headless=shell", "--no-sandbox", "--no-zygote", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio"],
+  ...["--hide-scrollbars", "--no-first-run", "--disable-extensions", "--disable-background-networking"],
+  ...["--disable-features=Translate,IsolateOrigins,site-per-process", "--remote-debugging-pipe", "about:blank"],
+];
+
+/** A page of the browser. */
+export interface Page {
+  /** Sends a command of the DevTools protocol. */
+  readonly send: (method: string, params?: Readonly<Record<string, unknown>>) => Promise<Record<string, unknown>>;
+  /** Resolves at the next event of this name. */
+  readonly event: (method: string) => Promise<Record<string, unknown>>;
+  readonly close: () => Promise<void>;
+}
+
+type Message = {
+  id?: number;
+  method?: string;
+  params?: Record<string, unknown>;
+  result?: Record<string, unknown>;
+  error?: { message: string };
+};
+
+/** The browser's pipe: commands out, answers and events in; messages end with a zero byte. */
+const connected = (child: ChildProcess) => {
+  const [out, into] = [child.stdio[3] as Writable, child.stdio[4] as Readable];
+  const answers = new Map<number, (message: Message) => void>();
+  const listeners = new Map<string, ((params: Record<string, unknown>) => void)[]>();
+  let serial = 0;
+  let text = "";
+  out.on("error", () => {}); // told by the exit
+  into.setEncoding("utf8").on("data", (chunk: string) => {
+    const parts = (text + chunk).split("\0");
+    text = parts.pop() ?? "";
+    for (const part of parts) {
+      const message = JSON.parse(part) as Message;
+      if (message.id !== undefined) answers.get(message.id)?.(message);
+      else for (const hear of listeners.get(message.method ?? "")?.splice(0) ?? []) hear(message.params ?? {});
+    }
+  });
+  return {
+    send: (method: string, params: object = {}, sessionId?: string): Promise<Record<string, unknown>> =>
+      new Promise((resolve, reject) => {
+        const id = ++serial;
+        answers.set(id, ({ result = {}, error }) =>
+          error ? reject(new Error(`${method}: ${error.message}`)) : resolve(result),
+        );
+        out.write(`${JSON.stringify({ id, method, params, sessionId })}\0`);
+      }),
+    event: (method: string): Promise<Record<string, unknown>> =>
+      new Promise((resolve) => listeners.set(method, [...(listeners.get(method) ?? []), resolve])),
+  };
+};
+
+/** Opens a page, or says why there is no browser to be had here. */
+export const openPage = async (patience = 60_000): Promise<Page | string> => {
+  if (process.platform !== "linux" || process.arch !== "x64") return `no browser is packaged for ${process.platform}`;
+  const profile = mkdtempSync(join(tmpdir(), "taugrad-browser-"));
+  const child = spawn(unpacked(), [...ARGS, `--user-data-dir=${profile}`], {
+    stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
+  });
+  const gone = new Promise<never>((_, reject) => {
+    child.on("error", reject).on("exit", (code, signal) => reject(new Error(`chromium ended (${signal ?? code})`)));
+  });
+  gone.catch(() => {});
+  const close = async (): Promise<void> => {
+    const ended = gone.catch(() => {});
+    child.kill("SIGKILL");
+    await ended;
+    rmSync(profile, { recursive: true, force: true });
+  };
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`chromium does not answer within ${patience / 1000} s`)), patience);
+  });
+  try {
+    const { send, event } = connected(child);
+    const start = async (): Promise<string> => {
+      const { targetId } = await send("Target.createTarget", { url: "about:blank" });
+      const { sessionId } = await send("Target.attachToTarget", { targetId, flatten: true });
+      await send("Page.enable", {}, sessionId as string);
+      return sessionId as string;
+    };
+    const session = await Promise.race([start(), gone, late]);
+    return { send: (method, params) => Promise.race([send(method, params, session), gone]), event, close };
+  } catch (error) {
+    await close();
+    return error instanceof Error ? error.message : String(error);
+  } finally {
+    clearTimeout(timer);
+  }
+};

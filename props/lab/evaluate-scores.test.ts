@@ -1,0 +1,229 @@
+/** Scores of answers against values worked out by hand, and IFEval's checks, each by an answer that passes and one that does not. */
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { InputError } from "../../core/errors.js";
+import { fields } from "../../lab/evaluate/fields.js";
+import { instruction, looseVariants } from "../../lab/evaluate/instructions.js";
+import { judged, winPoints } from "../../lab/evaluate/judge.js";
+import { type AnswerKindName, answerKinds, lastNumber, type Scores } from "../../lab/evaluate/kinds.js";
+import { benchmarkRows } from "../../lab/evaluate/rows.js";
+import { foreignShare, scriptsIn } from "../../lab/evaluate/scripts.js";
+import { sentences } from "../../lab/evaluate/sentences.js";
+import { parseTasks } from "../../lab/evaluate/tasks.js";
+import { scratch } from "../cli/cli.js";
+
+const folder = scratch();
+const file = (name: string, content: string): string => {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+};
+
+/** IFEval's ids with arguments, an answer that follows and answers that do not. */
+const cases: readonly (readonly [id: string, kwargs: object, yes: string, ...no: string[]])[] = [
+  ["keywords:existence", { keywords: ["Sun", "moon"] }, "sunny moons", "sun only"],
+  ["keywords:frequency", { keyword: "a.b", frequency: 2, relation: "at least" }, "a.b A.B", "a.b aXb"],
+  ["keywords:frequency", { keyword: "x", frequency: 2, relation: "less than" }, "x", "x x"],
+  ["keywords:forbidden_words", { forbidden_words: ["cat"] }, "concatenate", "a Cat!"],
+  ["keywords:letter_frequency", { letter: "e", let_frequency: 3, let_relation: "at least" }, "eEe", "ee"],
+  [
+    "keywords:key_sentences",
+    { key_sentences: ["For now, this is fine.", "No."], num_sentences: 1 },
+    "Dr. Who left. For now, this is fine.",
+    "For now, this is fine. No.",
+  ],
+  ["length_constraints:number_sentences", { num_sentences: 2, relation: "at least" }, "One. Two.", "One, two."],
+  ["length_constraints:number_paragraphs", { num_paragraphs: 2 }, "a\n***\nb", "a", "a *** *** b", "*** a"],
+  ["length_constraints:number_words", { num_words: 3, relation: "less than" }, "two words", "these are three"],
+  [
+    "length_constraints:nth_paragraph_first_word",
+    { num_paragraphs: 2, nth_paragraph: 2, first_word: "Then" },
+    "a b\n\n'then, c",
+    "a\n\nnow then",
+    "a\n\nthen\n\nc",
+  ],
+  ["detectable_content:number_placeholders", { num_placeholders: 2 }, "[a] [b]", "[a]"],
+  ["detectable_content:postscript", { postscript_marker: "P.S." }, "x\nP.S. y", "x PS y"],
+  ["detectable_content:postscript", { postscript_marker: "P.P.S" }, "P. P. S", "P.S."],
+  ["detectable_format:number_bullet_lists", { num_bullets: 2 }, "* a\n - b", "* a", "* a\n* b\n* c", "**a**\n* b"],
+  ["detectable_format:constrained_response", {}, " My answer is no. ", "No."],
+  ["detectable_format:number_highlighted_sections", { num_highlights: 2 }, "*a* and *b*", "*a* and **", "*a*"],
+  [
+    "detectable_format:multiple_sections",
+    { section_spliter: "Section", num_sections: 2 },
+    "Section 1 a Section 2",
+    "Section 1",
+  ],
+  ["detectable_format:json_format", {}, '```json\n{"a": 1}\n```', "{a: 1}"],
+  ["detectable_format:title", {}, "<<a poem>>\nx", "<poem>", "<<  >>"],
+  ["combination:two_responses", {}, "a ****** b", "a ****** a", "a", "a ****** ****** b"],
+  ["combination:repeat_prompt", { prompt_to_repeat: "Say hi" }, "say HI then hi", "hi. Say hi"],
+  ["startend:end_checker", { end_phrase: "The end." }, 'So. "the END."', "The end. No."],
+  ["startend:quotation", {}, ' "a" ', '"a', '"'],
+  ["change_case:capital_word_frequency", { capital_frequency: 2, capital_relation: "at least" }, "A B c", "A b"],
+  ["change_case:english_capital", {}, "HI, 2", "Hi", "12"],
+  ["change_case:english_lowercase", {}, "hi, 2", "Hi"],
+  ["punctuation:no_comma", {}, "a b", "a, b"],
+];
+
+test("each instruction of IFEval tells who follows it", () => {
+  for (const [id, kwargs, yes, ...no] of cases) {
+    const check = instruction(id, kwargs, "row 1");
+    assert.ok(check, id);
+    assert.equal(check(yes), true, `${id}: ${yes}`);
+    for (const wrong of no) assert.equal(check(wrong), false, `${id}: ${wrong}`);
+    assert.equal(check("  "), false, `${id}: silence follows nothing`);
+  }
+  assert.equal(instruction("language:response_language", { language: "de" }, "row 1"), undefined);
+  assert.throws(
+    () => instruction("keywords:nothing", {}, "row 1"),
+    /row 1: there is no instruction "keywords:nothing"/,
+  );
+  assert.throws(() => instruction("keywords:frequency", { keyword: "a" }, "row 1"), /"relation" is missing/);
+});
+
+test("a loose score forgives first line, last line and asterisks", () => {
+  assert.deepEqual(looseVariants("a\n*b*\nc"), [
+    "a\n*b*\nc",
+    "a\nb\nc",
+    "*b*\nc",
+    "b\nc",
+    "a\n*b*",
+    "a\nb",
+    "*b*",
+    "b",
+  ]);
+});
+
+test("dots inside of sentences end none", () => {
+  assert.deepEqual(sentences('Mr. A. Smith paid 3.50. "Why?" he asked... See x.com! Ok'), [
+    "Mr. A. Smith paid 3.50.",
+    '"Why"?',
+    "he asked...",
+    "See x.com!",
+    "Ok",
+  ]);
+});
+
+/** What a kind gives an answer to a row. */
+const scored = (kind: AnswerKindName, row: object, answer: string, task: object = {}, prompt = ""): Scores => {
+  const scorer = answerKinds[kind].scorer(fields({ ...row }, "row 1"), fields({ ...task }, "task 1"), prompt);
+  assert.ok(scorer);
+  return scorer(answer);
+};
+
+test("answers earn what they should", () => {
+  assert.equal(scored("exact_match", { answer: ["Paris", "Rome"] }, "  Rome\n").score, 1);
+  assert.equal(scored("exact_match", { answer: "Paris" }, "paris.").score, 0);
+  assert.equal(
+    scored("exact_match", { answer: "Paris" }, "paris.", { ignore_case: true, ignore_punctuation: true }).score,
+    1,
+  );
+  assert.equal(scored("last_number", { answer: "3 + 4 = 7\n#### 1,007" }, "2 and 2 make 1007.").score, 1);
+  assert.equal(scored("last_number", { answer: 7 }, "7 or 8").score, 0);
+  assert.equal(scored("last_number", { answer: "#### 7" }, "seven").score, 0);
+  assert.equal(scored("keywords", { keywords: ["Red", "blue", "green"] }, "red and BLUE").score, 2 / 3);
+  const two = { instruction_id_list: ["punctuation:no_comma", "startend:quotation"], kwargs: [{}, {}] };
+  const half = scored("instructions", two, "no comma");
+  assert.deepEqual(half, { score: 0, prompt_loose: 0, instructions: 2, strict: 1, loose: 1 });
+  const one = { instruction_id_list: ["punctuation:no_comma"], kwargs: [{}] };
+  assert.deepEqual(
+    answerKinds.instructions.total([half, scored("instructions", one, "a, b"), scored("instructions", one, "a")]),
+    { score: 1 / 3, instruction_strict: 2 / 4, prompt_loose: 1 / 3, instruction_loose: 2 / 4 },
+    "per instruction: a prompt with two counts twice",
+  );
+  assert.equal(scored("instructions", two, 'Sure, here:\n"x"').prompt_loose, 1);
+  assert.deepEqual(scored("scripts", {}, "fein 好", {}, "wie geht’s"), { score: 0, foreign_letters: 0.2 });
+  assert.equal(scored("scripts", { scripts: ["Latin", "Han"] }, "fein 好").score, 1);
+});
+
+test("the last number of a text", () => {
+  for (const [text, number] of [
+    ["costs $1,234.50.", 1234.5],
+    ["from 3 to -4", -4],
+    ["1,2", 2],
+    ["3-4 apples", 4],
+    ["10 - 4 = +6", 6],
+    [".5", 0.5],
+  ] as const)
+    assert.equal(lastNumber(text), number, text);
+  assert.equal(lastNumber("none"), undefined);
+});
+
+test("scripts by Unicode", () => {
+  assert.deepEqual(scriptsIn("aж 3!"), ["Latin", "Cyrillic"]);
+  assert.equal(foreignShare(["Latin"], "t")("123 …"), 0);
+  assert.equal(foreignShare(["Han", "Hiragana"], "t")("日本のa"), 0.25);
+  assert.throws(() => foreignShare(["Klingon"], "task 1"), /task 1: there is no script "Klingon"/);
+});
+
+test("CSV as MMLU has it, with a header, and what is malformed", () => {
+  assert.deepEqual(
+    benchmarkRows(file("mmlu.csv", '"a, ""b""\nc",1,2,3,4,B\r\nd,5,6,7,8,A')).map(({ row, at }) => [row, at.slice(-5)]),
+    [
+      [{ question: 'a, "b"\nc', choices: ["1", "2", "3", "4"], answer: "B" }, "csv:1"],
+      [{ question: "d", choices: ["5", "6", "7", "8"], answer: "A" }, "csv:3"],
+    ],
+  );
+  assert.deepEqual(benchmarkRows(file("head.csv", "question,answer\nx,\n"))[0].row, { question: "x", answer: "" });
+  const wrong = (name: string, content: string, pattern: RegExp) =>
+    assert.throws(
+      () => benchmarkRows(file(name, content)),
+      (e) => e instanceof InputError && pattern.test(e.message),
+    );
+  wrong("a.csv", "a,b,c,d\na,b,c", /a\.csv:2: has 3 columns, the first line has 4/);
+  wrong("b.csv", 'a,"b"x,c,d', /b\.csv:1: has a quotation mark out of place/);
+  wrong("c.csv", 'a,"b', /c\.csv:1: has a quotation mark out of place/);
+  wrong("d.csv", "a,b,c", /d\.csv:1: has 3 columns; without a header/);
+  wrong("e.csv", "", /holds no rows/);
+  wrong("f.jsonl", '{"a":1}\n[1]', /f\.jsonl:2: must be a JSON object/);
+  wrong("g.json", "[1", /malformed JSON/);
+});
+
+test("a judge sees each match in both orders", async () => {
+  const judge = (rule: string): string =>
+    `"${process.execPath}" -e "require('readline').createInterface({input:process.stdin}).on('line',l=>{const m=JSON.parse(l);console.log(JSON.stringify({winner:${rule}}))})"`;
+  const rows = [
+    { prompt: "p", ours: "long answer", theirs: "short" },
+    { prompt: "p", ours: "a", theirs: "bb" },
+    { prompt: "p", ours: "cc", theirs: "dd" },
+  ];
+  const longer = judge("m.answer_a.length>m.answer_b.length?'a':m.answer_a.length<m.answer_b.length?'b':'tie'");
+  assert.deepEqual(await winPoints(longer, rows, 60), [1, 0, 0.5]);
+  assert.deepEqual(
+    await winPoints(judge("'a'"), rows, 60),
+    [0.5, 0.5, 0.5],
+    "one that prefers a place decides nothing",
+  );
+  const match = [{ prompt: "p", answer_a: "a", answer_b: "b" }];
+  await assert.rejects(judged(judge("'both'"), match, 60), /printed .* for match 1; it must be/);
+  await assert.rejects(judged("exit 3", match, 60), /ended with exit code 3/);
+  await assert.rejects(judged(`"${process.execPath}" -e ""`, match, 60), /printed 0 lines for 1 matches/);
+  await assert.rejects(judged(`"${process.execPath}" -e "setTimeout(()=>{},9e3)"`, match, 0.1), /not answered within/);
+});
+
+test("a tasks file is refused by task and key", () => {
+  const good = { name: "a", type: "last_number", data: "a.jsonl" };
+  const refused = (tasks: unknown, pattern: RegExp, more: object = {}) =>
+    assert.throws(
+      () => parseTasks({ tasks, ...more }, "t.yaml"),
+      (e) => e instanceof InputError && pattern.test(e.message) && !e.message.includes("\n"),
+    );
+  assert.equal(parseTasks({ tasks: [good] }, "t.yaml")[0].category, "a");
+  refused(undefined, /"tasks" is nothing; it must be a list/);
+  refused([3], /task 1 is 3/);
+  refused([{ ...good, type: "guess" }], /unknown type "guess"; known are multiple_choice/);
+  refused([{ ...good, colour: 1 }], /unknown key "colour"; known are name/);
+  refused([{ ...good, choices: "texts" }], /unknown key "choices"/);
+  refused([{ ...good, type: "multiple_chioce" }], /unknown type "multiple_chioce"; did you mean "multiple_choice"\?/);
+  refused([{ ...good, samplng: {} }], /unknown key "samplng"; did you mean "sampling"\?/);
+  refused([{ ...good, data: null }], /"data" is missing/);
+  refused([{ ...good, name: "../x" }], /"name" is "\.\.\/x"/);
+  refused([good, good], /two tasks are named "a"/);
+  refused([{ ...good, shots: 2 }], /"examples", the file they come from, is missing/);
+  refused([{ ...good, sampling: { top_p: 2 } }], /task 1: sampling: topP is 2/);
+  refused([{ ...good, sampling: { top: 2 } }], /unknown key "top"/);
+  refused([good], /unknown key "sample"/, { sample: {} });
+});

@@ -1,0 +1,193 @@
+/** `taugrad evaluate` on a small model: log-likelihoods against the model's own, answers kept, calls that were cut off. */
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { dispose, evaluate, read, tensor } from "../../core/index.js";
+import { choiceRows } from "../../lab/evaluate/choice.js";
+import { evaluateTasks, parseTasks, type Subject, subject } from "../../lab/evaluate/index.js";
+import { hiddenStates, loadModel, loadTokenizer, logits, tokenLogps } from "../../models/index.js";
+import { document, scratch, succeeds, taugrad } from "../cli/cli.js";
+import { device } from "../devices.js";
+import { goldenPath } from "../golden/files.js";
+
+const folder = scratch();
+const policy = goldenPath("preferences", "policy");
+const file = (name: string, content: string): string => {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+};
+file("mmlu.csv", "What is red?,sky,blood,grass,coal,B\nWhat is up?,sky,blood,grass,coal,A\n");
+file(
+  "sums.jsonl",
+  '{"question": "1+1?", "answer": "#### 2"}\n{"question": "2+3?", "answer": "#### 5"}\n{"question": "9?", "answer": 9}\n',
+);
+const content = {
+  sampling: { max_new_tokens: 6, seed: 3 },
+  tasks: [
+    {
+      name: "letters",
+      category: "knowledge",
+      type: "multiple_choice",
+      data: "mmlu.csv",
+      shots: 1,
+      examples: "mmlu.csv",
+    },
+    {
+      name: "texts",
+      category: "knowledge",
+      type: "multiple_choice",
+      data: "mmlu.csv",
+      choices: "texts",
+      normalize: true,
+    },
+    { name: "sums", category: "math", type: "last_number", data: "sums.jsonl" },
+  ],
+};
+const tasks = parseTasks(content, join(folder, "tasks.yaml"));
+
+/** A model that always has the same to say, so that scores are known. */
+const parrot = (answer: string, tokenizer: Subject["tokenizer"]): Subject & { asked: number } => {
+  const it = {
+    tokenizer,
+    maxPositions: 512,
+    padId: 0,
+    asked: 0,
+    answers: async (prompts: readonly unknown[]) => {
+      it.asked += prompts.length;
+      return prompts.map(() => answer);
+    },
+    logps: async (sequences: readonly { ids: readonly number[] }[]) => {
+      it.asked += sequences.length;
+      return sequences.map(({ ids }) => -ids.length);
+    },
+    free: () => {},
+  };
+  return it;
+};
+
+test("a choice's score is the model's log-probability of it, in one piece with the question", async () => {
+  const here = await device("cpu");
+  const model = loadModel(policy, here);
+  const asked = subject(model, loadTokenizer(policy), here);
+  for (const task of tasks.slice(0, 2)) {
+    const [row] = choiceRows(task, asked);
+    assert.equal(row.candidates.length, 4);
+    const together = await asked.logps(row.candidates);
+    for (const [i, { ids, start }] of row.candidates.entries()) {
+      const x = tensor(Int32Array.from(ids), [1, ids.length]);
+      const scores = logits(model.params, model.config, hiddenStates(model.params, model.config, x));
+      const logps = evaluate(tokenLogps(scores, x), here);
+      const all = await read(logps);
+      dispose(logps);
+      const sum = Array.from(all.slice(start - 1)).reduce((a, b) => a + b, 0);
+      assert.ok(Math.abs(together[i] - sum) < 1e-4, `${task.name} ${i}: ${together[i]} for ${sum}`);
+    }
+  }
+  asked.free();
+  dispose(model.params);
+});
+
+test("choices: letters or whole texts, by length in bytes on request", () => {
+  const tokenizer = loadTokenizer(policy);
+  const [letters] = choiceRows(tasks[0], parrot("", tokenizer));
+  assert.deepEqual(
+    letters.candidates.map(({ ids, start }) => tokenizer.decode(ids.slice(start)).trim()),
+    ["A", "B", "C", "D"],
+  );
+  assert.match(
+    tokenizer.decode(letters.candidates[0].ids),
+    /What is red\?\nA\. sky\n.*Answer: B\n\nWhat is red\?\n.*Answer: A$/s,
+  );
+  const [texts] = choiceRows(tasks[1], parrot("", tokenizer));
+  assert.deepEqual(
+    texts.candidates.map(({ ids, start }) => tokenizer.decode(ids.slice(start)).trim()),
+    ["sky", "blood", "grass", "coal"],
+  );
+  assert.equal(texts.scores([-3, -4.9, -5, -4]).score, 1, "−4.9/5 is the best a byte");
+  assert.equal(texts.scores([-3, -5.1, -5, -4]).score, 0);
+});
+
+test("averages go over the rows, then the tasks of a category, then the categories", async () => {
+  const model = parrot("it is 5", loadTokenizer(policy));
+  const { tasks: results, categories, average } = await evaluateTasks(tasks, model);
+  assert.deepEqual(
+    results.map(({ name, rows, scores }) => [name, rows, scores.score]),
+    [
+      ["letters", 2, 0.5],
+      ["texts", 2, categories.knowledge * 2 - 0.5],
+      ["sums", 3, 1 / 3],
+    ],
+  );
+  assert.equal(average, (categories.knowledge + 1 / 3) / 2);
+});
+
+test("answers that leave no room for a prompt are refused, not asked of its last token", async () => {
+  const model = { ...parrot("", loadTokenizer(policy)), maxPositions: 6 };
+  await assert.rejects(
+    evaluateTasks(tasks.slice(2), model),
+    /^InputError: .*task 3: sampling: max_new_tokens is 6, and the model has 6 positions, which leaves none/,
+  );
+  assert.equal((await evaluateTasks(tasks.slice(2), { ...model, maxPositions: 7 })).tasks[0].truncated, 3);
+});
+
+test("what was answered is not asked again; a torn line and another model are", async () => {
+  const tokenizer = loadTokenizer(policy);
+  const kept = join(folder, "kept");
+  const run = async (fingerprint: string) => {
+    const model = parrot("2", tokenizer);
+    const result = await evaluateTasks(tasks, model, { folder: kept, fingerprint, batchSize: 2 });
+    return { asked: model.asked, result };
+  };
+  const first = await run("one");
+  assert.equal(first.asked, 8 + 8 + 3);
+  const again = await run("one");
+  assert.deepEqual(again, { asked: 0, result: first.result });
+  const path = join(kept, "sums.jsonl");
+  const whole = readFileSync(path, "utf8");
+  writeFileSync(path, whole.slice(0, -5));
+  assert.deepEqual(await run("one"), { asked: 1, result: first.result });
+  assert.equal(readFileSync(path, "utf8"), whole, "the file is what it would have been");
+  assert.equal((await run("two")).asked, 19);
+});
+
+test("a training run scores its benchmarks as taugrad evaluate scores the model that it saves", async () => {
+  const rows = file("rows.jsonl", '{"prompt": "1+1?", "completion": " 2"}\n');
+  const [yaml, out] = [file("tasks.yaml", JSON.stringify(content)), join(folder, "trained")];
+  await succeeds([
+    ...["sft", "--model_name_or_path", policy, "--dataset_name", rows, "--output_dir", out, "--device", "cpu"],
+    ...["--max_steps", "2", "--learning_rate", "1e-2", "--eval_tasks", yaml, "--eval_steps", "2"],
+  ]);
+  const records = readFileSync(join(out, "metrics.jsonl"), "utf8").trimEnd().split("\n");
+  const scored = records
+    .map((line) => JSON.parse(line) as Record<string, number>)
+    .filter((r) => "eval_tasks/average" in r);
+  assert.deepEqual(
+    scored.map(({ step }) => step),
+    [2],
+  );
+  const call = ["evaluate", "--model", out, "--device", "cpu", "--tasks", yaml];
+  const alone = await document<{ average: number; tasks: { name: string; scores: { score: number } }[] }>(call);
+  const expected = alone.tasks.map(({ name, scores }) => [`eval_tasks/${name}`, scores.score] as const);
+  for (const [name, score] of [...expected, ["eval_tasks/average", alone.average] as const])
+    assert.equal(scored[0][name], score, name);
+});
+
+test("taugrad evaluate prints scores, the same when it goes on, and refuses bad files in one line", async () => {
+  const yaml = file("tasks.yaml", JSON.stringify(content));
+  const call = ["evaluate", "--model", policy, "--device", "cpu", "--output-dir", join(folder, "answers"), "--tasks"];
+  const first = await document<{ average: number; tasks: { rows: number }[] }>([...call, yaml]);
+  assert.deepEqual(
+    first.tasks.map(({ rows }) => rows),
+    [2, 2, 3],
+  );
+  assert.deepEqual(await document([...call, yaml]), first);
+  const broken = file("broken.yaml", "tasks: [{name: a, type: keywords, data: sums.jsonl}]");
+  const ended = await taugrad([...call, broken]);
+  assert.equal(ended.code, 2);
+  assert.match(
+    ended.stderr,
+    /^taugrad: [^\n]*sums\.jsonl:1: "keywords" is missing; it must be text or a list of texts\n$/,
+  );
+});

@@ -1,0 +1,188 @@
+/** Jobs of the lab: named by their content, done once, each after its parent, and cut off without harm. */
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import fc from "fast-check";
+import { trainingOptimizer } from "../../align/training/optimizer.js";
+import { idOf, type Job, parentOf, settingsOf } from "../../lab/jobs/job.js";
+import { budgetOf, runQueue } from "../../lab/jobs/queue.js";
+import { ownWorker, type Worker } from "../../lab/jobs/workers.js";
+import { METHOD_NAMES, trainingOf } from "../../lab/methods.js";
+import { jobsOf, planRuns } from "../../lab/plan.js";
+import { runLab } from "../../lab/run.js";
+import { SIZES, type Size } from "../../lab/sizes.js";
+import { madeUpCache } from "./lab-values.js";
+
+const full = planRuns(SIZES.full);
+const jobs = jobsOf(full);
+
+test("lab: every method has one setting at every rate of one grid, in every world and under every seed", () => {
+  const { rates, seeds } = SIZES.full;
+  for (const world of Object.keys(SIZES.full.worlds))
+    for (const seed of seeds)
+      for (const line of METHOD_NAMES) {
+        const own = full.filter(
+          (run) => run.section === "methods" && run.world === world && run.seed === seed && run.line === line,
+        );
+        assert.deepEqual(
+          own.map(({ x }) => x),
+          rates,
+          line,
+        );
+      }
+  assert.ok(seeds.length >= 3);
+  for (const name of METHOD_NAMES) assert.doesNotThrow(() => trainingOptimizer(trainingOf(name).optimizer), name);
+});
+
+test("lab: jobs are listed once, parents first", () => {
+  const seen = new Set<string>();
+  for (const job of jobs) {
+    const parent = parentOf(job);
+    assert.ok(parent === undefined || seen.has(idOf(parent)));
+    assert.ok(!seen.has(idOf(job)));
+    seen.add(idOf(job));
+  }
+  assert.deepEqual(new Set(full.map(({ job }) => idOf(job))).size < full.length, true, "analyses share Table 1's runs");
+});
+
+test("lab: along p OnDARE's drift A = Tα/p stays Table 1's where it is said to, and grows where α stays", () => {
+  const { alpha = 0, reserveP = 1 } = trainingOf("ondare_official").optimizer;
+  const drifts = (line: string) =>
+    full
+      .filter((run) => run.section === "p" && run.line === line)
+      .map(({ job }) => ("training" in job ? job.training.optimizer : {}))
+      .map((optimizer) => (optimizer.alpha ?? 0) / (optimizer.reserveP ?? 1));
+  const [still, growing] = [drifts("ondare_official A fixed"), drifts("ondare_official α fixed")];
+  assert.ok(still.length === growing.length && still.length > 9);
+  for (const drift of still) assert.ok(Math.abs(drift - alpha / reserveP) < 1e-12, String(drift));
+  assert.ok(Math.max(...growing) > 100 * Math.min(...growing));
+});
+
+/** The same value with the keys of its objects in another order. */
+const turned = (value: unknown): unknown =>
+  typeof value !== "object" || value === null
+    ? value
+    : Array.isArray(value)
+      ? value.map(turned)
+      : Object.fromEntries(
+          Object.entries(value)
+            .reverse()
+            .map(([key, part]) => [key, turned(part)]),
+        );
+
+/** Every place of a number in a value, as a copy in which that number is another. */
+const changes = (value: unknown): unknown[] => {
+  if (typeof value === "number") return [value + 1];
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, part]) =>
+    changes(part).map((changed) =>
+      Array.isArray(value) ? value.map((old, i) => (String(i) === key ? changed : old)) : { ...value, [key]: changed },
+    ),
+  );
+};
+
+test("lab: a job's id is a function of its settings, all of them, and of its parents'", () => {
+  fc.assert(
+    fc.property(fc.constantFrom(...jobs), (job) => {
+      assert.equal(idOf(turned(job) as Job), idOf(job));
+      assert.equal(idOf(JSON.parse(JSON.stringify(job)) as Job), idOf(job));
+      const others = changes(job).map((changed) => idOf(changed as Job));
+      assert.ok(others.length > 5);
+      assert.equal(new Set([...others, idOf(job)]).size, others.length + 1);
+      const parent = parentOf(job);
+      if (parent !== undefined) assert.equal(settingsOf(job).of, idOf(parent));
+    }),
+    { numRuns: 20 },
+  );
+});
+
+test("lab: a queue does every job once, after its parent, on all workers, and goes on where it was cut off", async () => {
+  const done = new Set<string>();
+  const cache = { ...madeUpCache, has: (job: Job) => done.has(idOf(job)) };
+  const some = jobs.slice(0, 60);
+  const startOf = (limit: number): Worker => ({
+    run: async (job, onShare) => {
+      const parent = parentOf(job);
+      assert.ok(parent === undefined || done.has(idOf(parent)), "its parent is done");
+      assert.ok(!done.has(idOf(job)), "not done before");
+      if (done.size >= limit) throw new Error("cut off");
+      onShare(0.5);
+      await new Promise((resolve) => setImmediate(resolve));
+      done.add(idOf(job));
+    },
+    close: async () => {},
+  });
+  await assert.rejects(runQueue(budgetOf(some, cache), [startOf(25), startOf(25)]), /cut off/);
+  const left = budgetOf(some, cache);
+  assert.ok(left.pending.length < 40 && left.pending.length > 30);
+  let last = 0;
+  await runQueue(left, [startOf(1000), startOf(1000), startOf(1000)], ({ seconds, total }) => {
+    assert.ok(seconds <= total + 1e-9);
+    last = seconds / total;
+  });
+  assert.equal(done.size, 60);
+  assert.ok(Math.abs(last - 1) < 1e-9);
+  await runQueue(budgetOf(some, cache), []);
+});
+
+/** A lab that takes a second; KTO is the one loss that brings its own batches. */
+const tiny: Size = {
+  ...SIZES.smoke,
+  seeds: [3],
+  methods: ["adamw"],
+  drifts: [],
+  analyses: { ...SIZES.smoke.analyses, losses: ["kto"], lossRates: [1e-4] },
+};
+
+const folders: string[] = [];
+after(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+const scratch = (): string => {
+  const folder = mkdtempSync(join(tmpdir(), "taugrad-lab-"));
+  folders.push(folder);
+  return folder;
+};
+const bytes = (folder: string): string[] =>
+  ["results.json", "report.html"].map((name) => readFileSync(join(folder, name), "utf8"));
+
+test("lab: cut off and resumed, it ends in the same bytes; what is done is not done again [cpu]", async () => {
+  const [whole, cut] = [scratch(), scratch()];
+  await runLab({ size: tiny, folder: whole, processes: 1, openWorker: ownWorker });
+  const kinds: string[] = [];
+  const failing = async (cache: string, from: number): Promise<Worker> => {
+    const own = await ownWorker(cache);
+    return {
+      ...own,
+      run: async (job, onShare) => {
+        if (kinds.push(job.kind) > from) throw new Error("killed");
+        return own.run(job, onShare);
+      },
+    };
+  };
+  await assert.rejects(
+    runLab({ size: tiny, folder: cut, processes: 1, openWorker: (cache) => failing(cache, 2) }),
+    /killed/,
+  );
+  writeFileSync(join(cut, "cache", "half-written.json.1-0.tmp"), "{");
+  await runLab({ size: tiny, folder: cut, processes: 1, openWorker: (cache) => failing(cache, 10) });
+  assert.deepEqual(kinds, ["base", "sft", "align", "align", "align"]);
+  assert.deepEqual(bytes(cut), bytes(whole));
+  const files = (folder: string) => readdirSync(join(folder, "cache")).sort();
+  assert.deepEqual(files(cut), files(whole));
+  for (const name of files(whole))
+    assert.deepEqual(readFileSync(join(cut, "cache", name)), readFileSync(join(whole, "cache", name)), name);
+  const again: string[] = [];
+  await runLab({
+    size: tiny,
+    folder: cut,
+    processes: 1,
+    openWorker: (cache) => {
+      again.push(cache);
+      return ownWorker(cache);
+    },
+  });
+  assert.deepEqual(again, []);
+});
