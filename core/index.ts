@@ -12,6 +12,7 @@ export {
 } from "./errors.js";
 export { expand, rewrite } from "./expand.js";
 export { grad, valueAndGrad, vjp } from "./grad.js";
+export { broadcastTo, type ReduceName, sum } from "./ops/broadcast.js";
 export { erfOf, threefryBits } from "./ops/definitions.js";
 export { fused } from "./ops/fused.js";
 export * from "./ops/index-ops.js";
@@ -21,7 +22,7 @@ export { matmul } from "./ops/matmul.js";
 export * from "./ops/nn.js";
 export * from "./ops/pointwise.js";
 export * from "./ops/random-bits.js";
-export { max, mean, type ReduceName, sum } from "./ops/reduce.js";
+export { max, mean } from "./ops/reduce.js";
 export * from "./ops/view.js";
 export { callOf, printGraph, typeOf } from "./print.js";
 export { bernoulli, bits, foldIn, foldInName, key, normal, split, uniform } from "./random.js";

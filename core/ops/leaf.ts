@@ -2,7 +2,7 @@ import type { DType, HostData } from "../dtype.js";
 import { ShapeError } from "../errors.js";
 import { checkShape, normalAxis, type Shape, sizeOf } from "../shape.js";
 import { type HostTensorData, node, type Op, type Tensor } from "../tensor.js";
-import { broadcastTo } from "./view.js";
+import { broadcastTo } from "./broadcast.js";
 
 /** Numbers known while building: their value is part of the program. */
 export const constantOp: Op = { name: "constant", kind: "leaf" };

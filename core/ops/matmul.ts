@@ -3,7 +3,8 @@ import { ShapeError } from "../errors.js";
 import { callOf } from "../print.js";
 import { broadcastShapes, sizeOf } from "../shape.js";
 import { node, type Op, type Tensor } from "../tensor.js";
-import { broadcastTo, reshape, transpose } from "./view.js";
+import { broadcastTo } from "./broadcast.js";
+import { reshape, transpose } from "./view.js";
 
 const matmulOp: Op = {
   name: "matmul",

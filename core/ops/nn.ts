@@ -2,14 +2,15 @@ import { ShapeError } from "../errors.js";
 import { callOf } from "../print.js";
 import { sameShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
+import { broadcastTo, sum } from "./broadcast.js";
 import { fused } from "./fused.js";
 import { gather } from "./index-ops.js";
 import { iota } from "./leaf.js";
 import { stopGradient } from "./marker.js";
 import { matmul } from "./matmul.js";
 import { add, div, exp, lessEqual, log, mul, rsqrt, silu, square, sub, where } from "./pointwise.js";
-import { max, mean, sum } from "./reduce.js";
-import { broadcastTo, concat, permute, reshape, sliceAxis, transpose } from "./view.js";
+import { max, mean } from "./reduce.js";
+import { concat, permute, reshape, sliceAxis, transpose } from "./view.js";
 
 /** Score of a position that may not be seen: finite, since WGSL may assume that infinities do not occur. */
 const MASKED = -1e30;

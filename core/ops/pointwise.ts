@@ -3,10 +3,10 @@ import { ShapeError } from "../errors.js";
 import { callOf } from "../print.js";
 import { broadcastShapes, type Shape } from "../shape.js";
 import { isTensor, node, type Op, type Tensor } from "../tensor.js";
+import { broadcastTo } from "./broadcast.js";
 import { erfOf } from "./definitions.js";
 import { type ElementRule, elementwise } from "./elementwise.js";
 import { scalar } from "./leaf.js";
-import { broadcastTo } from "./view.js";
 
 /** A tensor, or a number that becomes a scalar of the other operands' dtype. */
 export type TensorLike = Tensor | number;

@@ -1,10 +1,10 @@
 import { ShapeError } from "../errors.js";
 import { callOf } from "../print.js";
 import { node, type Op, type Tensor } from "../tensor.js";
+import { broadcastTo } from "./broadcast.js";
 import { threefryBits } from "./definitions.js";
 import { elementwise } from "./elementwise.js";
 import type { PointwiseName } from "./pointwise.js";
-import { broadcastTo } from "./view.js";
 
 /** Uniform numbers k/2²⁴ in [0, 1) from the upper 24 bits of u32. */
 export const unitInterval = (bits: Tensor): Tensor => {

@@ -3,25 +3,7 @@ import { ShapeError } from "../errors.js";
 import { typeOf } from "../print.js";
 import { checkShape, normalAxis, type Shape, sameShape, sizeOf, stridesOf } from "../shape.js";
 import { type HostTensorData, node, type Op, type Tensor } from "../tensor.js";
-import { sum } from "./reduce.js";
-
-/** Walks an output shape and reads input[offset + Σ index·stride]: the definition of every strided view. */
-const readStrided = (x: HostTensorData, shape: Shape, strides: readonly number[], offset: number) => {
-  const size = sizeOf(shape);
-  const out = hostArray(x.dtype, size);
-  const index = new Array<number>(shape.length).fill(0);
-  let at = offset;
-  for (let i = 0; i < size; i++) {
-    out[i] = x.data[at];
-    for (let axis = shape.length - 1; axis >= 0; axis--) {
-      at += strides[axis];
-      if (++index[axis] < shape[axis]) break;
-      at -= strides[axis] * shape[axis];
-      index[axis] = 0;
-    }
-  }
-  return out;
-};
+import { readStrided } from "./strided.js";
 
 const reshapeOp: Op = {
   name: "reshape",
@@ -83,34 +65,6 @@ export const transpose = (x: Tensor): Tensor => {
   const rank = x.shape.length;
   if (rank < 2) throw new ShapeError(`transpose(${typeOf(x)}): needs two axes`);
   return permute(x, [...Array.from({ length: rank - 2 }, (_, i) => i), rank - 1, rank - 2]);
-};
-
-const broadcastOp: Op = {
-  name: "broadcastTo",
-  kind: "view",
-  evaluate: ([x], out) => {
-    const lead = out.shape.length - x.shape.length;
-    const own = stridesOf(x.shape);
-    const strides = out.shape.map((_, i) => (i < lead || x.shape[i - lead] === 1 ? 0 : own[i - lead]));
-    return readStrided(x, out.shape, strides, 0);
-  },
-  vjp: (ct, [x], out) => {
-    const lead = out.shape.length - x.shape.length;
-    const stretched = out.shape.flatMap((n, i) => (i < lead || (x.shape[i - lead] === 1 && n !== 1) ? [i] : []));
-    return [reshape(sum(ct, stretched), x.shape)];
-  },
-};
-
-/** Stretches axes of size 1 and adds leading axes (aligned right). Errors: ShapeError if another axis would change. */
-export const broadcastTo = (x: Tensor, shape: Shape): Tensor => {
-  checkShape(shape, `broadcastTo(${typeOf(x)}, [${shape}])`);
-  const lead = shape.length - x.shape.length;
-  if (lead < 0 || x.shape.some((n, i) => n !== shape[lead + i] && n !== 1))
-    throw new ShapeError(
-      `broadcastTo(${typeOf(x)}, [${shape}]): shapes do not align`,
-      "axes align from the right; only axes of size 1 stretch",
-    );
-  return sameShape(x.shape, shape) ? x : node(broadcastOp, [x], {}, shape, x.dtype);
 };
 
 const sliceOp: Op = {
