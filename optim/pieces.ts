@@ -1,7 +1,16 @@
 import { type Consensus, deltaOnly, unweightedVote, votedDelta, weightedSum, weightedVote } from "./consensus.js";
 import type { Merge } from "./merge.js";
-import type { Resolved } from "./preset.js";
 import { clamped, denseIfFew, keepLargest, keepRandom, matchL1 } from "./sparsify.js";
+
+/** What a merge is made from: its options, with the preset's defaults. */
+export interface Resolved {
+  readonly official: boolean;
+  readonly p: number;
+  readonly alpha: number;
+  readonly eps: number;
+  readonly rescaleL1: boolean;
+  readonly useMerge: boolean;
+}
 
 /** The two sparsifiers of a merge, and whether τ meets its own once or at every merge. */
 type Sparsifiers = Pick<Merge, "delta" | "tau" | "tauOnce">;

@@ -2,7 +2,7 @@ import { InputError } from "../core/index.js";
 import { within } from "./check.js";
 import { type Decay, decayed } from "./decay.js";
 import { type LiftOptions, type Optimizer, optimizer } from "./optimizer.js";
-import { MERGES, type MergeName } from "./pieces.js";
+import { MERGES, type MergeName, type Resolved } from "./pieces.js";
 import { type AdamForm, adam } from "./proposal.js";
 import type { Rule } from "./rule.js";
 import { stepK } from "./step-k.js";
@@ -33,16 +33,6 @@ export interface MergingOptions extends LiftOptions {
   readonly correctBias?: boolean;
   /** Official only: false leaves the reference delta out of the sum. Default true. */
   readonly useMerge?: boolean;
-}
-
-/** The options with the preset's defaults. */
-export interface Resolved {
-  readonly official: boolean;
-  readonly p: number;
-  readonly alpha: number;
-  readonly eps: number;
-  readonly rescaleL1: boolean;
-  readonly useMerge: boolean;
 }
 
 const OFFICIAL_ONLY = ["rescaleL1", "correctBias", "useMerge"] as const;
