@@ -104,16 +104,9 @@ export {
   referenceDelta,
   trainingOptimizer,
 } from "./training/optimizer.js";
+export type { Position, TrainOptions, TrainSnapshot } from "./training/options.js";
 export { askReference, referenceLogps, type Weights } from "./training/reference.js";
 export { loadTree, saveTree } from "./training/state-file.js";
 export type { TrainState } from "./training/step.js";
-export {
-  lastOf,
-  type Position,
-  type StepRecord,
-  type TrainOptions,
-  type TrainSnapshot,
-  type TrainStep,
-  train,
-} from "./training/train.js";
+export { lastOf, type StepRecord, type TrainStep, train } from "./training/train.js";
 export { openRecords, type RecordWriter } from "./training/writer.js";

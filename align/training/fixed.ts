@@ -1,9 +1,9 @@
 import { type Device, dispose, evaluate, InputError, type Tensor } from "../../core/index.js";
 import type { Params } from "../../models/parameters.js";
 import type { Optimizer } from "../../optim/optimizer.js";
+import type { TrainOptions } from "./options.js";
 import { borrowed } from "./reference.js";
 import type { Fixed, TrainState } from "./step.js";
-import type { TrainOptions } from "./train.js";
 
 /** What the optimizer looks at in every step; `release` frees what is the run's own. */
 export const fixedInputs = (

@@ -2,7 +2,8 @@ import { batchesFrom, pairSource, sequenceSource } from "../../align/data/source
 import type { Sequence, TokenPair } from "../../align/data/tokenize.js";
 import { completionObjective, preferenceObjective } from "../../align/objectives/objective.js";
 import { type OptimizerSettings, trainingOptimizer } from "../../align/training/optimizer.js";
-import { lastOf, type StepRecord, type TrainOptions, type TrainStep, train } from "../../align/training/train.js";
+import type { TrainOptions } from "../../align/training/options.js";
+import { lastOf, type StepRecord, type TrainStep, train } from "../../align/training/train.js";
 import { type Device, dispose, read, type Tensor } from "../../core/index.js";
 import type { ModelConfig } from "../../models/config.js";
 import type { Params } from "../../models/parameters.js";

@@ -1,5 +1,6 @@
 import { accessSync, constants, existsSync, mkdirSync, realpathSync, rmdirSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
+import { checkpointsIn } from "../../../align/training/checkpoint.js";
 import { mergesDelta, type OptimizerSettings, trainingOptimizer } from "../../../align/training/optimizer.js";
 import { InputError, sameShape } from "../../../core/index.js";
 import { type ModelConfig, readConfig } from "../../../models/config.js";
@@ -7,7 +8,6 @@ import { folderExists } from "../../../models/files/json.js";
 import { parameterShapes } from "../../../models/parameters.js";
 import { mergingKeys, type Values } from "../../options.js";
 import type { Output } from "../../output.js";
-import { checkUnused } from "../running/checkpoints.js";
 
 /** What both trainers take; dpo takes more. */
 export type TrainingValues = Omit<Values<"sft">, "config" | "json">;
@@ -16,6 +16,16 @@ const merges = ({ optim }: TrainingValues): boolean => mergesDelta(optim);
 /** Keys that speak to merging rules, but for one that the chosen rule reads too. */
 const idleKeys = (values: TrainingValues) =>
   merges(values) ? [] : mergingKeys.filter((key) => key !== "reserve_p" || !values.optim.startsWith("childtuning"));
+
+/** Refuses to begin a run where another one has left checkpoints. Errors: InputError. */
+const checkUnused = ({ output_dir, resume, dry_run }: TrainingValues): void => {
+  if (dry_run || (resume !== undefined && resume !== false)) return;
+  const last = checkpointsIn(output_dir).at(-1);
+  if (last !== undefined)
+    throw new InputError(
+      `output_dir: ${output_dir} holds ${basename(last.folder)} of an earlier run; add --resume to go on from there, or choose another folder`,
+    );
+};
 
 /** What the option table cannot say of a single key. Errors: InputError. */
 export const checkTogether = (values: TrainingValues, out: Output): void => {

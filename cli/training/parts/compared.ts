@@ -8,7 +8,7 @@ import type { Model } from "../../../models/index.js";
 import type { Values } from "../../options.js";
 import type { Output } from "../../output.js";
 import { checkWritable } from "../checks/check.js";
-import type { Built, Parts } from "../command.js";
+import type { Built, Parts } from "../recipe.js";
 import { loadReference } from "./adapter.js";
 import { paced } from "./pace.js";
 

@@ -8,8 +8,8 @@ import {
   rotateCheckpoints,
   writeCheckpoint,
 } from "../../../align/training/checkpoint.js";
+import type { Position, TrainSnapshot } from "../../../align/training/options.js";
 import { saveTree } from "../../../align/training/state-file.js";
-import type { Position, TrainSnapshot } from "../../../align/training/train.js";
 import { InputError } from "../../../core/errors.js";
 import { writeTextAtomically } from "../../../models/files/atomic.js";
 import { folderExists, isObject, type JsonObject } from "../../../models/files/json.js";
@@ -84,18 +84,6 @@ const newestWhole = async (found: readonly Checkpoint[], out: Output): Promise<C
   }
   if (damaged.length === 0) return undefined;
   throw new InputError(`${damaged.join(", ")}; no checkpoint is whole: remove them to start from the beginning`);
-};
-
-/**
- * Refuses to begin a run where another one has left checkpoints. Errors: InputError.
- */
-export const checkUnused = ({ output_dir, resume, dry_run }: TrainingValues): void => {
-  if (dry_run || (resume !== undefined && resume !== false)) return;
-  const last = checkpointsIn(output_dir).at(-1);
-  if (last !== undefined)
-    throw new InputError(
-      `output_dir: ${output_dir} holds ${basename(last.folder)} of an earlier run; add --resume to go on from there, or choose another folder`,
-    );
 };
 
 /** The checkpoint that `resume` asks for; undefined to begin at the beginning. Errors: InputError, as `checkSameRun`. */

@@ -1,8 +1,9 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { batchesFrom } from "../../../align/data/source.js";
+import type { TrainOptions } from "../../../align/training/options.js";
 import { loadTree } from "../../../align/training/state-file.js";
-import { type StepRecord, type TrainOptions, type TrainStep, train } from "../../../align/training/train.js";
+import { type StepRecord, type TrainStep, train } from "../../../align/training/train.js";
 import { type Device, dispose } from "../../../core/index.js";
 import { type Params, saveModel } from "../../../models/index.js";
 import type { Output } from "../../output.js";

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { batchesFrom, oneEpoch, pairSource, sequenceSource } from "../../../align/data/source.js";
 import { trainingOptimizer } from "../../../align/training/optimizer.js";
+import type { TrainOptions } from "../../../align/training/options.js";
 import { referenceLogps } from "../../../align/training/reference.js";
-import { lastOf, type TrainOptions, train } from "../../../align/training/train.js";
+import { lastOf, train } from "../../../align/training/train.js";
 import { dispose, InputError, read } from "../../../core/index.js";
 import {
   dpo,

@@ -1,0 +1,65 @@
+import type { Params } from "../../models/parameters.js";
+import type { Optimizer } from "../../optim/optimizer.js";
+import type { ScheduleName } from "../../optim/schedule.js";
+import type { TrainingBatch } from "../data/source.js";
+import type { Objective } from "../objectives/objective.js";
+import type { Weights } from "./reference.js";
+import type { TrainState } from "./step.js";
+
+/** A training run. Whatever tensors it is given stay the caller's. */
+export interface TrainOptions {
+  readonly objective: Objective;
+  /** Where the weights start. */
+  readonly params: Params;
+  readonly optimizer: Optimizer;
+  /** Taken from as needed; if they end early, so does the run. */
+  readonly batches: Iterable<TrainingBatch> | AsyncIterable<TrainingBatch>;
+  /** Optimizer steps (`max_steps`). */
+  readonly steps: number;
+  /** Peak learning rate. */
+  readonly learningRate: number;
+  /** `lr_scheduler_type`. Default "constant". */
+  readonly scheduler?: ScheduleName;
+  /** `warmup_steps`. Default 0. */
+  readonly warmupSteps?: number;
+  /** Share of the peak that `linear` and `cosine` end at. Default 0. */
+  readonly minRatio?: number;
+  /** Batches a step (`gradient_accumulation_steps`). Default 1. */
+  readonly accumulation?: number;
+  /** Global norm that gradients are clipped to (`max_grad_norm`); 0 for no clipping. Default 1. */
+  readonly maxGradNorm?: number;
+  /** A record every so many steps, and at the last (`logging_steps`). Numbers are read back only then. Default 1. */
+  readonly loggingSteps?: number;
+  /** Decides the optimizer's masks. Default 0. */
+  readonly seed?: number;
+  /** The reference model, for batches that do not bring its log-probabilities. */
+  readonly reference?: Weights;
+  /** τ = θ_reference − θ_base, for optimizers that merge: `referenceDelta(…)`. */
+  readonly refDelta?: Params;
+  /** θ_reference, for optimizers that look back at it. Default: where the weights start. */
+  readonly anchor?: Params;
+  /** Which elements learn, for optimizers that ask for such a mask: `fisherMask(…)`. */
+  readonly gradientMask?: Params;
+  /**
+   * Goes on from a snapshot, bit for bit, instead of from `params`; `batches` then begin where it says. It is given the state
+   * before the first step, whose structure a saved one is read into. The snapshot's tensors become the run's.
+   */
+  readonly resume?: (initial: TrainState) => TrainSnapshot;
+  /** Given the last good state and its weights, to save them, before a step that is not finite ends the run. */
+  readonly rescue?: (good: TrainSnapshot, params: Params) => Promise<void>;
+}
+
+/** Where a run stands. */
+export interface Position {
+  /** Steps done. */
+  readonly step: number;
+  /** Batches taken: the number of the next one. */
+  readonly batches: number;
+  /** Tokens read, without padding. */
+  readonly tokens: number;
+}
+
+/** All that a run goes on from, beside its options. */
+export interface TrainSnapshot extends Position {
+  readonly state: TrainState;
+}
