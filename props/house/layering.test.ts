@@ -1,4 +1,4 @@
-/** Laws of the house: imports point one way, and a file holds one thing. */
+/** Laws of the house: imports point one way, and never in a circle. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
@@ -98,6 +98,46 @@ for (const folder of Object.keys(knows)) {
     assert.deepEqual(found, [], found.join("\n"));
   });
 }
+
+/** The source file that `specifier` names in the module at `path`; undefined if it is none of `files`. */
+const imported = (path: string, specifier: string, files: ReadonlySet<string>): string | undefined => {
+  const target = posix.normalize(posix.join(dirname(path), specifier));
+  return [target.replace(/\.js$/, ".ts"), target].find((file) => files.has(file));
+};
+
+/** Ways round: each a line of files of which each imports the next, and that ends where it began. */
+const circles = (imports: ReadonlyMap<string, readonly string[]>): string[] => {
+  const [found, done]: [string[], Set<string>] = [[], new Set()];
+  const follow = (file: string, way: readonly string[]): void => {
+    if (way.includes(file)) found.push([...way.slice(way.indexOf(file)), file].join(" → "));
+    else if (!done.has(file)) for (const next of imports.get(file) ?? []) follow(next, [...way, file]);
+    done.add(file);
+  };
+  for (const file of imports.keys()) follow(file, []);
+  return found;
+};
+
+test("a circle is seen, and a fork that meets again is none", () => {
+  const fork: [string, string[]][] = [
+    ["a", ["b", "c"]],
+    ["b", ["d"]],
+    ["c", ["d"]],
+    ["d", []],
+  ];
+  assert.deepEqual(circles(new Map(fork)), []);
+  assert.deepEqual(circles(new Map([...fork, ["d", ["b"]]])), ["b → d → b"]);
+  assert.deepEqual(circles(new Map([["e", ["e"]]])), ["e → e"]);
+});
+
+test("no file imports itself by way of others, types included", () => {
+  const files = new Set(Object.keys(knows).flatMap(sources));
+  const imports = [...files].map((path): [string, string[]] => {
+    const named = specifiers(readFileSync(join(root, path), "utf8")).filter((specifier) => specifier.startsWith("."));
+    return [path, named.flatMap((specifier) => imported(path, specifier, files) ?? [])];
+  });
+  const found = circles(new Map(imports));
+  assert.deepEqual(found, [], found.join("\n"));
+});
 
 type Metafile = {
   readonly inputs: Record<
