@@ -126,7 +126,7 @@ console.log("");
 for (const file of files) {
   const its = mutants.filter((mutant) => mutant.file === file);
   const killed = its.filter(({ id }) => fates.get(id).survives === undefined).length;
-  if (its.length > 0) console.log(`${file.padEnd(28)} ${killed} of ${its.length}`);
+  if (its.length > 0) console.log(`${file.padEnd(32)} ${killed} of ${its.length}`);
 }
 for (const { file, original, mutant } of stale)
   console.log(`listed as equivalent, but killed or gone: ${file}: ${short(original)} → ${short(mutant)}`);
