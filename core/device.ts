@@ -58,9 +58,9 @@ export interface Device {
   readonly name: "reference" | "cpu" | "webgpu";
   /** One line for people: adapter, threads. */
   readonly description: string;
-  /** A copy; `data` is of the dtype's own kind (floats for f32, Int32Array for i32, else Uint32Array). */
+  /** A copy; `data` is of the dtype's own kind: floats for f32, Int32Array for i32, bits in a Uint16Array for bf16 and f16, else Uint32Array. */
   readonly upload: (data: HostData, shape: Shape, dtype: DType) => Buffer;
-  /** Float32Array (Float64Array on the reference device) for f32, else integers. */
+  /** Float32Array (Float64Array on the reference device) for f32, bits in a Uint16Array for bf16 and f16, else integers. */
   readonly read: (buffer: Buffer, shape: Shape, dtype: DType) => Promise<HostData>;
   /** Takes a buffer back; harmless after `close`. */
   readonly free: (buffer: Buffer) => void;

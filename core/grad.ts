@@ -1,5 +1,6 @@
+import { isFloating } from "./dtype.js";
 import { ShapeError } from "./errors.js";
-import { ones, zerosLike } from "./ops/leaf.js";
+import { ones, zeros } from "./ops/leaf.js";
 import { variable } from "./ops/marker.js";
 import { add } from "./ops/pointwise.js";
 import { typeOf } from "./print.js";
@@ -9,7 +10,8 @@ import { leaves, type Tree, treeMap, treeZip, unflatten } from "./tree.js";
 
 /**
  * Vector-Jacobian product, graph to graph: the cotangents of `wrt` given those of `outputs`. Reverse accumulation in
- * creation order; only nodes between wrt and outputs are visited. Zeros where nothing depends.
+ * creation order; only nodes between wrt and outputs are visited. Zeros where nothing depends. Cotangents are f32, those
+ * of bf16 and f16 tensors too.
  */
 export const vjpOf = (outputs: readonly Tensor[], cts: readonly Tensor[], wrt: readonly Tensor[]): Tensor[] => {
   const order = reachable(outputs);
@@ -24,7 +26,7 @@ export const vjpOf = (outputs: readonly Tensor[], cts: readonly Tensor[], wrt: r
   outputs.forEach((out, i) => {
     if (!sameShape(out.shape, cts[i].shape))
       throw new ShapeError(`vjp: cotangent ${typeOf(cts[i])} for an output ${typeOf(out)}`, "they must have one shape");
-    if (out.dtype === "f32") accumulate(out, cts[i]);
+    if (isFloating(out.dtype)) accumulate(out, cts[i]);
   });
   const targets = new Set(wrt);
   for (let i = order.length - 1; i >= 0; i--) {
@@ -34,10 +36,10 @@ export const vjpOf = (outputs: readonly Tensor[], cts: readonly Tensor[], wrt: r
     if (!targets.has(t)) cotangents.delete(t);
     t.op.vjp(ct, t.inputs, t).forEach((inputCt, j) => {
       const input = t.inputs[j];
-      if (inputCt !== null && input.dtype === "f32" && depends.has(input)) accumulate(input, inputCt);
+      if (inputCt !== null && isFloating(input.dtype) && depends.has(input)) accumulate(input, inputCt);
     });
   }
-  return wrt.map((t) => cotangents.get(t) ?? zerosLike(t));
+  return wrt.map((t) => cotangents.get(t) ?? zeros(t.shape, isFloating(t.dtype) ? "f32" : t.dtype));
 };
 
 /** Tensors of a tree as fresh variables, so that the same tensor captured elsewhere stays constant. */

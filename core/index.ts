@@ -1,7 +1,16 @@
 export { checkpoint } from "./checkpoint.js";
 export { type Compiled, type CompileOptions, compile, evaluate, type Given } from "./compile.js";
 export type { Buffer, Device, DeviceStats, Graph, Program, ProgramMemory } from "./device.js";
-export { BYTES, type DType, type HostData, hostArray } from "./dtype.js";
+export {
+  byteLength,
+  bytesOf,
+  type DType,
+  type HostData,
+  hostArray,
+  isFloating,
+  isHalf,
+  numbersOf,
+} from "./dtype.js";
 export {
   DeviceError,
   InputError,
@@ -12,11 +21,24 @@ export {
 } from "./errors.js";
 export { expand, rewrite } from "./expand.js";
 export { grad, valueAndGrad, vjp } from "./grad.js";
+export { decodeHalves, encodeHalves, floatToHalf, type HalfType, halfToFloat } from "./half.js";
 export { broadcastTo, type ReduceName, sum } from "./ops/broadcast.js";
+export { cast, roundRandom } from "./ops/cast.js";
 export { erfOf, threefryBits } from "./ops/definitions.js";
 export { fused } from "./ops/fused.js";
 export * from "./ops/index-ops.js";
-export { constantData, full, iota, type Nested, ones, scalar, tensor, zeros, zerosLike } from "./ops/leaf.js";
+export {
+  constantData,
+  constantNumbers,
+  full,
+  iota,
+  type Nested,
+  ones,
+  scalar,
+  tensor,
+  zeros,
+  zerosLike,
+} from "./ops/leaf.js";
 export { stopGradient } from "./ops/marker.js";
 export { matmul } from "./ops/matmul.js";
 export * from "./ops/nn.js";

@@ -1,6 +1,7 @@
 import { ShapeError } from "./errors.js";
+import { cast } from "./ops/cast.js";
 import { full, iota, scalar, tensor } from "./ops/leaf.js";
-import { add, cast, cos, less, log, mul, sqrt, sub, type TensorLike } from "./ops/pointwise.js";
+import { add, cos, less, log, mul, sqrt, sub, type TensorLike } from "./ops/pointwise.js";
 import { randomBits, unitInterval } from "./ops/random-bits.js";
 import { concat, reshape, sliceAxis } from "./ops/view.js";
 import { typeOf } from "./print.js";

@@ -1,8 +1,8 @@
 import { debugs } from "./debug.js";
 import type { Buffer, Device } from "./device.js";
-import type { DType, HostData } from "./dtype.js";
+import { type DType, type HostData, numbersOf } from "./dtype.js";
 import { OwnershipError } from "./errors.js";
-import { constantData, constantOp, storedOp } from "./ops/leaf.js";
+import { constantData, constantNumbers, constantOp, storedOp } from "./ops/leaf.js";
 import { typeOf } from "./print.js";
 import type { Shape } from "./shape.js";
 import { node, type Tensor } from "./tensor.js";
@@ -87,11 +87,11 @@ export const upload = <T extends Tree>(tree: T, device: Device): T =>
     return storedTensor(device, device.upload(data, shape, dtype), shape, dtype);
   }, tree);
 
-/** The numbers of a stored or constant tensor, row-major. */
+/** The numbers of a stored or constant tensor, row-major; those of bf16 and f16 as Float32Array. */
 export const read = async (t: Tensor): Promise<HostData> => {
-  if (t.op === constantOp) return constantData(t).data;
+  if (t.op === constantOp) return constantNumbers(t).data;
   const device = deviceOf(t);
   if (device === undefined)
     throw new OwnershipError(`read(${typeOf(t)}): it has no numbers yet`, "evaluate(tensor, device) computes it");
-  return device.read(bufferOf(t, device, "read"), t.shape, t.dtype);
+  return numbersOf(await device.read(bufferOf(t, device, "read"), t.shape, t.dtype), t.dtype);
 };

@@ -4,8 +4,10 @@ import {
   type DType,
   deviceOf,
   dispose,
+  encodeHalves,
   type HostData,
   InputError,
+  isHalf,
   namedLeaves,
   read,
   sameShape,
@@ -25,9 +27,10 @@ const isDouble = (t: Tensor): boolean => {
   return device === undefined ? constantData(t).data instanceof Float64Array : device.name === "reference";
 };
 
+const STORED = { i32: "I32", u32: "U32", bool: "U32", bf16: "BF16", f16: "F16" } as const;
+
 /** How a leaf lies in the file. */
-const storedAs = (t: Tensor): StoredDtype =>
-  t.dtype === "i32" ? "I32" : t.dtype !== "f32" ? "U32" : isDouble(t) ? "F64" : "F32";
+const storedAs = (t: Tensor): StoredDtype => (t.dtype === "f32" ? (isDouble(t) ? "F64" : "F32") : STORED[t.dtype]);
 
 /** Which stored dtypes a leaf of each dtype may come from. */
 const TAKES: Readonly<Record<DType, readonly string[]>> = {
@@ -35,6 +38,8 @@ const TAKES: Readonly<Record<DType, readonly string[]>> = {
   i32: ["I32"],
   u32: ["U32"],
   bool: ["U32"],
+  bf16: ["BF16"],
+  f16: ["F16"],
 };
 
 const viewOf = (bytes: Uint8Array<ArrayBuffer>, dtype: string): HostData => {
@@ -45,9 +50,20 @@ const viewOf = (bytes: Uint8Array<ArrayBuffer>, dtype: string): HostData => {
       return new Float32Array(bytes.buffer);
     case "I32":
       return new Int32Array(bytes.buffer);
+    case "BF16":
+    case "F16":
+      return new Uint16Array(bytes.buffer);
     default:
       return new Uint32Array(bytes.buffer);
   }
+};
+
+/** A leaf's numbers as they lie in the file. */
+const asStored = (numbers: HostData, dtype: DType): HostData => {
+  if (!isHalf(dtype)) return numbers;
+  const bits = new Uint16Array(numbers.length);
+  encodeHalves(numbers as Float32Array, dtype, bits);
+  return bits;
 };
 
 /**
@@ -61,7 +77,7 @@ export const saveTree = async (path: string, tree: Tree): Promise<void> => {
   await streamAtomically(path, async (sink) => {
     sink(header);
     for (const [, leaf] of named) {
-      const data = await read(leaf);
+      const data = asStored(await read(leaf), leaf.dtype);
       sink(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     }
   });

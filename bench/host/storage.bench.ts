@@ -1,6 +1,6 @@
 /** Weights on their way in and out of files: f32 ↔ bf16 and f16. */
 import assert from "node:assert/strict";
-import { decodeHalves, encodeHalves } from "../../models/files/dtypes.js";
+import { decodeHalves, encodeHalves } from "../../core/half.js";
 import { bench, type Case } from "../suite.js";
 
 const length = 1 << 20;
@@ -9,7 +9,7 @@ const halves = new Uint16Array(length);
 const back = new Float32Array(length);
 const work = { amount: 4 * length, unit: "B" };
 
-const cases = (["BF16", "F16"] as const).flatMap((dtype): Case[] => {
+const cases = (["bf16", "f16"] as const).flatMap((dtype): Case[] => {
   const packed = new Uint16Array(length);
   encodeHalves(values, dtype, packed);
   return [
@@ -17,7 +17,7 @@ const cases = (["BF16", "F16"] as const).flatMap((dtype): Case[] => {
       name: `f32 → ${dtype.toLowerCase()}`,
       check: () => {
         decodeHalves(packed, dtype, back);
-        const tolerance = dtype === "BF16" ? 2 ** -8 : 2 ** -11;
+        const tolerance = dtype === "bf16" ? 2 ** -8 : 2 ** -11;
         for (const [index, value] of values.entries()) {
           assert.ok(
             Math.abs((back[index] as number) - value) <= tolerance * Math.abs(value),

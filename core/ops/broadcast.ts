@@ -3,6 +3,7 @@ import { ShapeError } from "../errors.js";
 import { typeOf } from "../print.js";
 import { checkShape, normalAxes, type Shape, sameShape, sizeOf, stridesOf } from "../shape.js";
 import { node, type Op, type Tensor } from "../tensor.js";
+import { widened } from "./cast.js";
 import { readStrided } from "./strided.js";
 import { reshape } from "./view.js";
 
@@ -76,8 +77,14 @@ const sumOp = reduceOp("sum", {
   vjp: (ct, [x], out) => [spread(ct, x, out.attrs.axes as number[])],
 });
 
-/** The node of a reduction. Errors: ShapeError for an axis that x lacks, or a dtype that cannot be reduced. */
-export const reduce = (op: Op, x: Tensor, axes: number | readonly number[] | undefined, keepAxes: boolean): Tensor => {
+/** The node of a reduction; 16-bit floats are reduced as f32. Errors: ShapeError for an axis that x lacks, or a dtype that cannot be reduced. */
+export const reduce = (
+  op: Op,
+  given: Tensor,
+  axes: number | readonly number[] | undefined,
+  keepAxes: boolean,
+): Tensor => {
+  const x = widened(given);
   const call = `${op.name}(${typeOf(x)}, [${axes ?? "all"}])`;
   const normal = normalAxes(axes, x.shape.length, call);
   if (x.dtype === "bool") throw new ShapeError(`${call}: bool cannot be reduced`, 'cast it first: cast(x, "f32")');

@@ -1,6 +1,7 @@
 import { vjpOf } from "../grad.js";
 import { sizeOf } from "../shape.js";
 import { type Attrs, node, type Op, type Tensor } from "../tensor.js";
+import { widened } from "./cast.js";
 import { variable } from "./marker.js";
 import { concat, reshape, sliceAxis } from "./view.js";
 
@@ -23,7 +24,7 @@ const unpack = (vector: Tensor, like: readonly Tensor[]): Tensor[] => {
 };
 
 /**
- * Declares a fused op by its expansion: shape, definition and gradient follow from it. The gradient is an op of its own,
+ * Declares a fused op by its expansion: shape, definition and gradient follow from it. It reads bf16 and f16 as f32. The gradient is an op of its own,
  * `<name>.vjp`, whose expansion is the vjp of the expansion: it returns the cotangents of the f32 inputs, flattened and
  * joined in input order. A device may have a kernel for either; a kernel adds speed and no mathematics.
  */
@@ -52,7 +53,8 @@ export const fused = <A extends Attrs>(name: string, expansion: Expansion<A>) =>
       return inputs.map((x) => (isFloat(x) ? (parts.shift() as Tensor) : null));
     },
   };
-  return (inputs: readonly Tensor[], attrs: A): Tensor => {
+  return (given: readonly Tensor[], attrs: A): Tensor => {
+    const inputs = given.map(widened);
     const { shape, dtype } = expansion(inputs, attrs);
     return node(op, inputs, attrs, shape, dtype);
   };

@@ -3,6 +3,7 @@ import { ShapeError } from "../errors.js";
 import { callOf, typeOf } from "../print.js";
 import { checkShape, sizeOf } from "../shape.js";
 import { node, type Op, type Tensor } from "../tensor.js";
+import { widened } from "./cast.js";
 
 const gatherOp: Op = {
   name: "gather",
@@ -21,13 +22,14 @@ const gatherOp: Op = {
 };
 
 /**
- * Rows of a table: table [N, ...D], ids i32 [...S] → [...S, ...D]. An id outside 0 … N-1 gives zeros on every device
+ * Rows of a table: table [N, ...D], ids i32 [...S] → [...S, ...D], f32 from a table of bf16 or f16. An id outside 0 … N-1 gives zeros on every device
  * (host code that takes ids from users checks them first).
  */
 export const gather = (table: Tensor, ids: Tensor): Tensor => {
   if (ids.dtype !== "i32" || table.shape.length < 1)
     throw new ShapeError(`${callOf("gather", [table, ids])}: needs a table with rows and i32 ids`);
-  return node(gatherOp, [table, ids], {}, [...ids.shape, ...table.shape.slice(1)], table.dtype);
+  const rows = widened(table);
+  return node(gatherOp, [rows, ids], {}, [...ids.shape, ...table.shape.slice(1)], rows.dtype);
 };
 
 const scatterAddOp: Op = {
@@ -47,7 +49,8 @@ const scatterAddOp: Op = {
 };
 
 /** Zeros [N, ...D] with updates [...S, ...D] added at rows ids i32 [...S]; ids outside are dropped. Gather's transpose. */
-export const scatterAdd = (ids: Tensor, updates: Tensor, rows: number): Tensor => {
+export const scatterAdd = (ids: Tensor, given: Tensor, rows: number): Tensor => {
+  const updates = widened(given);
   const rank = ids.shape.length;
   if (ids.dtype !== "i32" || updates.dtype !== "f32" || ids.shape.some((n, i) => n !== updates.shape[i]))
     throw new ShapeError(
@@ -76,7 +79,8 @@ const topkMaskOp: Op = {
  * and NaN counts as larger than every number.
  * x f32 [...S] → bool [...S]. No gradient flows.
  */
-export const topkMask = (x: Tensor, k: number): Tensor => {
+export const topkMask = (given: Tensor, k: number): Tensor => {
+  const x = widened(given);
   if (x.dtype !== "f32" || !Number.isInteger(k) || k < 0)
     throw new ShapeError(`topkMask(${typeOf(x)}, ${k}): needs f32 and an integer k ≥ 0`);
   return node(topkMaskOp, [x], { k: Math.min(k, sizeOf(x.shape)) }, x.shape, "bool");

@@ -1,5 +1,6 @@
-import type { DType, HostData } from "../dtype.js";
+import { type DType, type HostData, isHalf, numbersOf } from "../dtype.js";
 import { ShapeError } from "../errors.js";
+import { floatToHalf } from "../half.js";
 import { checkShape, normalAxis, type Shape, sizeOf } from "../shape.js";
 import { type HostTensorData, node, type Op, type Tensor } from "../tensor.js";
 import { broadcastTo } from "./broadcast.js";
@@ -35,8 +36,18 @@ const flatten = (value: Nested, shape: Shape, depth: number, out: number[]): voi
   for (const part of value) flatten(part, shape, depth + 1, out);
 };
 
-const dtypeOfData = (data: HostData): DType =>
-  data instanceof Int32Array ? "i32" : data instanceof Uint32Array ? "u32" : "f32";
+const dtypeOfData = (data: HostData): DType | undefined =>
+  data instanceof Uint16Array
+    ? undefined
+    : data instanceof Int32Array
+      ? "i32"
+      : data instanceof Uint32Array
+        ? "u32"
+        : "f32";
+
+/** Is the array one of the dtype's own kind, so that its elements are not converted? */
+const holds = (data: HostData, dtype: DType): boolean =>
+  isHalf(dtype) ? data instanceof Uint16Array : dtypeOfData(data) === dtype;
 
 const toData = (values: ArrayLike<number>, dtype: DType): HostData => {
   switch (dtype) {
@@ -48,23 +59,28 @@ const toData = (values: ArrayLike<number>, dtype: DType): HostData => {
       return Uint32Array.from(values);
     case "bool":
       return Uint32Array.from(values, (x) => (x !== 0 ? 1 : 0));
+    case "bf16":
+    case "f16":
+      return Uint16Array.from(values, (x) => floatToHalf(x, dtype));
   }
 };
 
 /**
  * A tensor from numbers.  `tensor([[1, 2], [3, 4]])`, `tensor(data, [2, 2])`, `tensor([1, 2], undefined, "i32")`.
- * As bool, every number but 0 is true.
+ * As bool, every number but 0 is true. As bf16 or f16, numbers are rounded to nearest even, and a Uint16Array holds their bits.
  * Typed arrays of the dtype's own kind are not copied: do not change them afterwards. Errors: ShapeError if the count does not fit the shape.
  */
 export const tensor = (value: Nested | HostData, shape?: Shape, dtype?: DType): Tensor => {
   if (ArrayBuffer.isView(value)) {
     const data = value as HostData;
     const type = dtype ?? dtypeOfData(data);
+    if (type === undefined)
+      throw new ShapeError("tensor(Uint16Array, shape): bits of which dtype?", 'name it: tensor(bits, shape, "bf16")');
     const target = shape ?? [data.length];
     checkShape(target, "tensor(data, shape)");
     if (sizeOf(target) !== data.length)
       throw new ShapeError(`tensor(data, [${target}]): ${data.length} numbers for ${sizeOf(target)} elements`);
-    return node(constantOp, [], { data: dtypeOfData(data) === type ? data : toData(data, type) }, target, type);
+    return node(constantOp, [], { data: holds(data, type) ? data : toData(data, type) }, target, type);
   }
   const ownShape = nestedShape(value as Nested);
   const numbers: number[] = [];
@@ -114,9 +130,15 @@ export const iota = (shape: Shape, axis = 0, dtype: "i32" | "u32" | "f32" = "i32
 /** A placeholder for a trace. */
 export const placeholder = (shape: Shape, dtype: DType): Tensor => node(inputOp, [], {}, shape, dtype);
 
-/** The numbers of a constant. */
+/** What a constant holds; bits, if it is bf16 or f16. */
 export const constantData = (t: Tensor): HostTensorData => ({
   data: t.attrs.data as HostData,
   shape: t.shape,
   dtype: t.dtype,
+});
+
+/** The numbers of a constant. */
+export const constantNumbers = (t: Tensor): HostTensorData => ({
+  ...constantData(t),
+  data: numbersOf(t.attrs.data as HostData, t.dtype),
 });

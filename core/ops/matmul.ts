@@ -4,6 +4,7 @@ import { callOf } from "../print.js";
 import { broadcastShapes, sizeOf } from "../shape.js";
 import { node, type Op, type Tensor } from "../tensor.js";
 import { broadcastTo } from "./broadcast.js";
+import { widened } from "./cast.js";
 import { reshape, transpose } from "./view.js";
 
 const matmulOp: Op = {
@@ -27,9 +28,10 @@ const matmulOp: Op = {
 
 /**
  * Matrix product over the last two axes: [...B, M, K] × [...B, K, N] → [...B, M, N]; leading axes broadcast, and a matrix
- * on the right of a batch is one large product. f32. Errors: ShapeError if the inner sizes differ.
+ * on the right of a batch is one large product. Sums are f32. Errors: ShapeError if the inner sizes differ.
  */
-export const matmul = (a: Tensor, b: Tensor): Tensor => {
+export const matmul = (left: Tensor, right: Tensor): Tensor => {
+  const [a, b] = [widened(left), widened(right)];
   const call = callOf("matmul", [a, b]);
   if (a.shape.length < 2 || b.shape.length < 2)
     throw new ShapeError(`${call}: needs at least two axes each`, "reshape a vector to [1, n] or [n, 1]");

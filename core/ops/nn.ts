@@ -3,6 +3,7 @@ import { callOf } from "../print.js";
 import { sameShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 import { broadcastTo, sum } from "./broadcast.js";
+import { widened } from "./cast.js";
 import { fused } from "./fused.js";
 import { gather } from "./index-ops.js";
 import { iota } from "./leaf.js";
@@ -22,10 +23,12 @@ const shiftedExp = (x: Tensor): { shift: Tensor; e: Tensor; total: Tensor } => {
   return { shift, e, total: sum(e, -1, true) };
 };
 
-/** Throws unless x has rows to work on: a last axis, not empty. */
-const checkRows = (name: string, x: Tensor): void => {
+/** x as f32. Throws unless it has rows to work on: a last axis, not empty. */
+const rowsOf = (name: string, given: Tensor): Tensor => {
+  const x = widened(given);
   if (!((x.shape.at(-1) ?? 0) > 0) || x.dtype !== "f32")
     throw new ShapeError(`${callOf(name, [x])}: needs f32 with at least one element on a last axis`);
+  return x;
 };
 
 const softmaxOp = fused("softmax", ([x]) => {
@@ -33,15 +36,11 @@ const softmaxOp = fused("softmax", ([x]) => {
   return div(e, total);
 });
 /** eˣ / Σ eˣ over the last axis; x: [..., D]. */
-export const softmax = (x: Tensor): Tensor => {
-  checkRows("softmax", x);
-  return softmaxOp([x], {});
-};
+export const softmax = (x: Tensor): Tensor => softmaxOp([rowsOf("softmax", x)], {});
 
 /** log Σ eˣ over the last axis; [..., D] → [...]. */
 export const logSumExp = (x: Tensor): Tensor => {
-  checkRows("logSumExp", x);
-  const { shift, total } = shiftedExp(x);
+  const { shift, total } = shiftedExp(rowsOf("logSumExp", x));
   return reshape(add(shift, log(total)), x.shape.slice(0, -1));
 };
 

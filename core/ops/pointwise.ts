@@ -4,6 +4,7 @@ import { callOf } from "../print.js";
 import { broadcastShapes, type Shape } from "../shape.js";
 import { isTensor, node, type Op, type Tensor } from "../tensor.js";
 import { broadcastTo } from "./broadcast.js";
+import { cast, widened } from "./cast.js";
 import { erfOf } from "./definitions.js";
 import { type ElementRule, elementwise } from "./elementwise.js";
 import { scalar } from "./leaf.js";
@@ -41,6 +42,7 @@ export type PointwiseName =
   | "not"
   | "where"
   | "cast"
+  | "roundRandom"
   | "randomBits"
   | "unitInterval"
   | "iota";
@@ -82,7 +84,8 @@ const dtypeFor = (signature: Signature, inputs: readonly Tensor[]): DType | unde
 /** Declares a pointwise op: its record, and the function that broadcasts its operands and makes the node. */
 const pointwise = (name: PointwiseName, rule: PointwiseRule) => {
   const op: Op = { name, kind: "pointwise", evaluate: elementwise(rule.define), vjp: rule.vjp };
-  return (...operands: TensorLike[]): Tensor => {
+  return (...given: TensorLike[]): Tensor => {
+    const operands = given.map((x) => (typeof x === "number" ? x : widened(x)));
     const typed = operands.filter(isTensor);
     // A number takes the dtype of the last tensor: `where(mask, 1, x)` means x's.
     const like = typed.findLast((x) => x.dtype !== "bool")?.dtype ?? (typed.length === 0 ? "f32" : typed[0].dtype);
@@ -109,7 +112,7 @@ const pointwise = (name: PointwiseName, rule: PointwiseRule) => {
   };
 };
 
-/** Functions of one and of two operands broadcast them, [...S]. Errors: ShapeError if shapes or dtypes do not fit. */
+/** Functions of one and of two operands broadcast them, [...S], and read bf16 and f16 as f32. Errors: ShapeError if shapes or dtypes do not fit. */
 type Unary = (x: TensorLike) => Tensor;
 type Binary = (x: TensorLike, y: TensorLike) => Tensor;
 
@@ -260,27 +263,17 @@ export const or: Binary = pointwise("or", { signature: "logic", define: (x, y) =
 export const not: Unary = pointwise("not", { signature: "logic", define: (x) => 1 - x });
 
 /** x where the condition holds, else y. The branch not taken gets a zero cotangent, whatever its value. */
-export const where: (condition: Tensor, x: TensorLike, y: TensorLike) => Tensor = pointwise("where", {
+export const where = (condition: Tensor, x: TensorLike, y: TensorLike): Tensor => {
+  const stored = [x, y].map((branch) => (typeof branch === "number" ? undefined : branch.dtype));
+  const chosen = select(condition, x, y);
+  // A choice between numbers of one 16-bit dtype is one of that dtype.
+  return stored[0] !== undefined && stored[0] === stored[1] ? cast(chosen, stored[0]) : chosen;
+};
+const select = pointwise("where", {
   signature: "select",
   define: (c, x, y) => (c ? x : y),
   vjp: (ct, [c]) => [null, where(c, ct, 0), where(c, 0, ct)],
 });
-
-const castOp: Op = {
-  name: "cast" satisfies PointwiseName,
-  kind: "pointwise",
-  evaluate: elementwise((x, _y, _z, out) => {
-    if (out.dtype === "bool") return x !== 0 ? 1 : 0;
-    if (out.dtype === "f32" || out.attrs.from !== "f32") return x;
-    const [low, high] = out.dtype === "i32" ? [-(2 ** 31), 2 ** 31 - 1] : [0, 2 ** 32 - 1];
-    return Number.isNaN(x) ? 0 : Math.trunc(Math.min(Math.max(x, low), high));
-  }),
-  vjp: (ct, [x]) => [x.dtype === "f32" && ct.dtype === "f32" ? ct : null],
-};
-
-/** Converts: f32 → integer truncates and saturates (NaN gives 0), i32 ↔ u32 keep the bits, → bool is x ≠ 0. */
-export const cast = (x: Tensor, dtype: DType): Tensor =>
-  x.dtype === dtype ? x : node(castOp, [x], { from: x.dtype }, x.shape, dtype);
 
 /** x² */
 export const square = (x: Tensor): Tensor => mul(x, x);

@@ -2,7 +2,8 @@ import { typeOf } from "../print.js";
 import { normalAxes, sizeOf } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 import { reduce, reduceOp, spread, sum } from "./broadcast.js";
-import { cast, div, equal, mul } from "./pointwise.js";
+import { cast } from "./cast.js";
+import { div, equal, mul } from "./pointwise.js";
 
 const maxOp = reduceOp("max", {
   start: Number.NEGATIVE_INFINITY,

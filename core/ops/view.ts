@@ -1,8 +1,9 @@
-import { hostArray } from "../dtype.js";
+import { hostArray, isHalf } from "../dtype.js";
 import { ShapeError } from "../errors.js";
 import { typeOf } from "../print.js";
 import { checkShape, normalAxis, type Shape, sameShape, sizeOf, stridesOf } from "../shape.js";
 import { type HostTensorData, node, type Op, type Tensor } from "../tensor.js";
+import { cast, widened } from "./cast.js";
 import { readStrided } from "./strided.js";
 
 const reshapeOp: Op = {
@@ -150,6 +151,7 @@ export const pad = (x: Tensor, widths: readonly (readonly [number, number])[]): 
     throw new ShapeError(`pad(${typeOf(x)}): needs integers [before, after] ≥ 0 for each of ${x.shape.length} axes`);
   const shape = x.shape.map((n, i) => widths[i][0] + n + widths[i][1]);
   if (sameShape(shape, x.shape)) return x;
+  if (isHalf(x.dtype)) return cast(pad(widened(x), widths), x.dtype);
   return node(padOp, [x], { low: widths.map(([before]) => before) }, shape, x.dtype);
 };
 
@@ -195,6 +197,7 @@ export const concat = (inputs: readonly Tensor[], axis = 0): Tensor => {
     )
       throw new ShapeError(`${call}: ${typeOf(x)} does not fit ${typeOf(first)}`);
   if (inputs.length === 1) return first;
+  if (isHalf(first.dtype)) return cast(concat(inputs.map(widened), at), first.dtype);
   const shape = first.shape.map((n, i) => (i === at ? inputs.reduce((total, x) => total + x.shape[at], 0) : n));
   checkShape(shape, call);
   return node(concatOp, inputs, { axis: at }, shape, first.dtype);

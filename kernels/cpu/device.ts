@@ -1,5 +1,14 @@
 import { naming } from "../../core/errors.js";
-import { type Buffer, BYTES, type Device, DeviceError, type Graph, type Program, sizeOf } from "../../core/index.js";
+import {
+  type Buffer,
+  byteLength,
+  type Device,
+  DeviceError,
+  type Graph,
+  isHalf,
+  type Program,
+  sizeOf,
+} from "../../core/index.js";
 import { donorsOf, plan } from "../plan/plan.js";
 import type { Abilities } from "../plan/steps.js";
 import { createCompiler } from "./compiler.js";
@@ -68,7 +77,7 @@ export const openCpu = async (): Promise<Device> => {
     const handedOn = donorsOf(made);
     const program = createProgram(made, host);
     programs++;
-    const sizes = graph.outputs.map((t) => BYTES * sizeOf(t.shape));
+    const sizes = graph.outputs.map((t) => byteLength(t.dtype, sizeOf(t.shape)));
     return {
       memory: program.memory,
       run: (inputs) => {
@@ -87,7 +96,7 @@ export const openCpu = async (): Promise<Device> => {
     name: "cpu",
     description: `cpu (WebAssembly SIMD, ${pool.threads} thread${pool.threads === 1 ? "" : "s"})`,
     upload: (data, shape, dtype) => {
-      const bytes = BYTES * sizeOf(shape);
+      const bytes = byteLength(dtype, sizeOf(shape));
       const address = naming(
         () => `${dtype}[${shape}]`,
         () => heap.allocate(bytes),
@@ -101,6 +110,7 @@ export const openCpu = async (): Promise<Device> => {
       const size = sizeOf(shape);
       // Copied into an array of its own, which is not shared either.
       if (dtype === "f32") return new Float32Array(new Float32Array(memory, from, size));
+      if (isHalf(dtype)) return new Uint16Array(new Uint16Array(memory, from, size));
       if (dtype === "i32") return new Int32Array(new Int32Array(memory, from, size));
       return new Uint32Array(new Uint32Array(memory, from, size));
     },

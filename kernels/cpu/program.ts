@@ -13,6 +13,10 @@ import type { Job, Pool } from "./threads/pool.js";
 
 /** Writes host numbers of any kind into device memory. */
 export const writeNumbers = (heap: Heap, address: number, data: HostData): void => {
+  if (data instanceof Uint16Array) {
+    new Uint16Array(heap.memory.buffer).set(data, address / 2);
+    return;
+  }
   const isFloat = data instanceof Float32Array || data instanceof Float64Array;
   (isFloat ? heap.floats() : heap.words()).set(data, address / 4);
 };

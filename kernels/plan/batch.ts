@@ -1,4 +1,4 @@
-import { BYTES, sizeOf, type Tensor } from "../../core/index.js";
+import { byteLength, sizeOf, type Tensor } from "../../core/index.js";
 import { collapse } from "./collapse.js";
 import type { BaseStep, Lowered } from "./lower.js";
 import { spellAll } from "./spell.js";
@@ -50,7 +50,7 @@ export const kinship = ({ step, reads, writes }: Lowered, isTemporary: (base: Te
   const name = kinOf(step);
   if (name === undefined) return undefined;
   const bytes = (bases: readonly Tensor[]) =>
-    bases.reduce((n, base) => (isTemporary(base) ? n + BYTES * sizeOf(base.shape) : n), 0);
+    bases.reduce((n, base) => (isTemporary(base) ? n + byteLength(base.dtype, sizeOf(base.shape)) : n), 0);
   return { name, writes: bytes(writes), reads: bytes(reads) };
 };
 

@@ -51,7 +51,7 @@ export const expressionOf = (
     }
     const same = loads.findIndex((load) => load.base === base && sameView(load.view, view));
     const input = same >= 0 ? same : loads.push({ base, view }) - 1;
-    return emit({ op: "load", input, dtype: t.dtype });
+    return emit({ op: "load", input, dtype: base.dtype });
   };
 
   // Iterative post-order: expressions can be thousands of nodes deep.

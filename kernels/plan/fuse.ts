@@ -1,5 +1,5 @@
 import { reachable, sameShape, type Tensor } from "../../core/index.js";
-import type { Access } from "./access.js";
+import { type Access, isSeenThrough } from "./access.js";
 import { literalOf } from "./simplify.js";
 
 /** Which pointwise nodes run inside which kernel. */
@@ -16,7 +16,7 @@ export interface Group {
   readonly written: readonly Tensor[];
 }
 
-const isPointwise = (t: Tensor): boolean => t.op.kind === "pointwise" && t.op.name !== "iota";
+const isPointwise = (t: Tensor): boolean => t.op.kind === "pointwise" && t.op.name !== "iota" && !isSeenThrough(t);
 
 /** Is the edge direct: same index space, no view between? */
 const isDirect = (input: Tensor, user: Tensor): boolean => isPointwise(input) && sameShape(input.shape, user.shape);
@@ -102,7 +102,7 @@ export const fuse = (outputs: readonly Tensor[], access: (t: Tensor) => Access, 
   const level = new Map<Tensor, number>();
   const levelOf = (t: Tensor) => level.get(t) ?? 0;
   for (const t of order) {
-    const free = t.op.kind === "view" || t.op.kind === "leaf" || absorbed.has(t);
+    const free = isSeenThrough(t) || t.op.kind === "leaf" || absorbed.has(t);
     const member = isGrouped.has(t);
     // What a value costs its reader: values inside a kernel are free, memory comes one level later.
     const cost = (x: Tensor) => levelOf(x) + (member && joins(x, t) ? 0 : isGrouped.has(x) ? 1 : 0);

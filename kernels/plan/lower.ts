@@ -1,5 +1,5 @@
-import { DeviceError, type ReduceName, reachable, sizeOf, type Tensor } from "../../core/index.js";
-import { type Access, accessor } from "./access.js";
+import { DeviceError, isHalf, type ReduceName, reachable, sizeOf, type Tensor } from "../../core/index.js";
+import { type Access, accessor, isSeenThrough } from "./access.js";
 import { expressionOf } from "./expression.js";
 import { fuse } from "./fuse.js";
 import { standIn } from "./remake.js";
@@ -30,6 +30,7 @@ export const lower = (
   outputs: readonly Tensor[],
   maxBuffers: number,
   donated: ReadonlySet<Tensor> = new Set(),
+  reads16: (call: string) => boolean = () => false,
 ): Lowering => {
   const order = reachable(outputs);
   const access = accessor();
@@ -66,9 +67,11 @@ export const lower = (
   /** The tensor as a memory view; an iota, which is no memory, is written out. */
   const inMemory = (t: Tensor, key: number): Access =>
     access(t).base.op.name === "iota" ? { base: copied(t, key), view: contiguous(t.shape) } : access(t);
-  const dense = (t: Tensor, key: number): Access => {
+  const dense = (t: Tensor, key: number, canBe16: boolean): Access => {
     const seen = inMemory(t, key);
-    return isContiguous(seen.view) ? seen : { base: copied(t, key), view: contiguous(t.shape) };
+    return isContiguous(seen.view) && (canBe16 || !isHalf(seen.base.dtype))
+      ? seen
+      : { base: copied(t, key), view: contiguous(t.shape) };
   };
 
   for (const { nodes, written } of groups) {
@@ -103,10 +106,11 @@ export const lower = (
       push(step, loads, [t], key);
     } else if (t.op.kind === "matmul") {
       const [a, b] = t.inputs.map((x) => inMemory(x, key));
-      push({ kind: "matmul", a, b, output: { base: t, view: contiguous(t.shape) } }, [a, b], [t], key);
+      const dtypes = [a.base.dtype, b.base.dtype] as const;
+      push({ kind: "matmul", a, b, dtypes, output: { base: t, view: contiguous(t.shape) } }, [a, b], [t], key);
     } else if (t.op.kind === "index" || t.op.kind === "fused") {
-      const inputs = t.inputs.map((x) => dense(x, key));
-      const dtypes = t.inputs.map((x) => x.dtype);
+      const inputs = t.inputs.map((x) => dense(x, key, reads16(t.op.name)));
+      const dtypes = inputs.map(({ base }) => base.dtype);
       const output = { base: t, view: contiguous(t.shape) };
       push({ kind: "call", name: t.op.name, inputs, dtypes, attrs: t.attrs, output }, inputs, [t], key);
     } else if (t.op.name === "concat") {
@@ -123,7 +127,7 @@ export const lower = (
       const everywhere = { value: 0, view: { base: t, view: contiguous(t.shape) }, dtype: t.dtype };
       push({ kind: "map", shape: t.shape, inputs: [], body: [zero], outputs: [everywhere] }, [], [t], key);
       writeRegion(x, t, sliceView(contiguous(t.shape), t.attrs.low as number[], x.shape), key);
-    } else if (t.op.kind === "view" && access(t).base === t) {
+    } else if (isSeenThrough(t) && access(t).base === t) {
       // A reshape that strides cannot express: copy its input in row-major order.
       const [x] = t.inputs;
       writeRegion(x, t, contiguous(x.shape), key);
@@ -135,8 +139,9 @@ export const lower = (
   const results = outputs.map((t) => {
     const { base, view } = access(t);
     const whole = isContiguous(view) && view.offset === 0 && sizeOf(base.shape) === sizeOf(t.shape);
+    const isSame = whole && base.dtype === t.dtype;
     const own = (base.op.kind !== "leaf" && base.op.name !== "iota") || donated.has(base);
-    if (whole && own && !taken.has(base)) {
+    if (isSame && own && !taken.has(base)) {
       taken.add(base);
       return base;
     }

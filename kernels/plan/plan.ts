@@ -1,6 +1,6 @@
 import { debugs } from "../../core/debug.js";
 import {
-  BYTES,
+  byteLength,
   constantData,
   DeviceError,
   type Graph,
@@ -53,7 +53,7 @@ const numbersOf = (base: Tensor): HostData => {
 export const plan = (graph: Graph, abilities: Abilities): Plan => {
   const outputs = simplify(graph.outputs, (op) => abilities.fused.has(op.name), abilities.round ?? Math.fround);
   const donated = new Set((graph.donated ?? []).map((i) => graph.inputs[i]));
-  const { steps: separate, results } = lower(outputs, abilities.maxBuffers, donated);
+  const { steps: separate, results } = lower(outputs, abilities.maxBuffers, donated, abilities.reads16);
   const isResult = new Set(results);
   const lowered =
     abilities.epilogue === true
@@ -63,7 +63,7 @@ export const plan = (graph: Graph, abilities: Abilities): Plan => {
   const steps = ordered(lowered, (step) => (abilities.batches ? kinship(step, isTemporary) : undefined));
 
   const lives = livesOf(steps);
-  const bytesOf = (t: Tensor) => BYTES * sizeOf(t.shape);
+  const bytesOf = (t: Tensor) => byteLength(t.dtype, sizeOf(t.shape));
   const kept = results.filter((t) => donated.delete(t)); // given back as they came
   const temporaries = [...lives].flatMap(([base, { from }]) => (from < 0 || isResult.has(base) ? [] : [base]));
   const position = new Map(temporaries.map((base, i) => [base, i]));
@@ -85,7 +85,8 @@ export const plan = (graph: Graph, abilities: Abilities): Plan => {
   const buffers: PlanBuffer[] = [];
   const index = new Map<Tensor, number>();
   const add = (base: Tensor, role: PlanBuffer["role"]): number => {
-    const at = buffers.push({ role, bytes: bytesOf(base), of: `${base.op.name} ${typeOf(base)}` }) - 1;
+    const at =
+      buffers.push({ role, bytes: bytesOf(base), dtype: base.dtype, of: `${base.op.name} ${typeOf(base)}` }) - 1;
     if (!index.has(base)) index.set(base, at);
     return at;
   };
@@ -96,8 +97,7 @@ export const plan = (graph: Graph, abilities: Abilities): Plan => {
   });
   for (const [i, t] of temporaries.entries()) add(t, { kind: "temporary", slot: slots.slotOf[i] });
   for (const { reads } of steps)
-    for (const base of reads)
-      if (!index.has(base)) add(base, { kind: "constant", data: numbersOf(base), dtype: base.dtype });
+    for (const base of reads) if (!index.has(base)) add(base, { kind: "constant", data: numbersOf(base) });
 
   const bound = ({ base, view }: Access): View => ({ buffer: index.get(base) as number, ...view });
   const made: Plan = {

@@ -1,4 +1,4 @@
-import { sizeOf, type Tensor } from "../../core/index.js";
+import { byteLength, bytesOf, sizeOf, type Tensor } from "../../core/index.js";
 import type { Access } from "./access.js";
 import type { BaseStep, Lowered } from "./lower.js";
 import { isContiguous } from "./strided.js";
@@ -59,7 +59,8 @@ export const inPlace = (
   steps.forEach(({ step }, at) => {
     for (const [heir, bases] of replaceable(step)) {
       if (lives.get(heir)?.from !== at) continue;
-      const free = bases.find((base) => !taken.has(base) && lives.get(base)?.to === at && mayDie(base, heir));
+      const fits = (base: Tensor) => bytesOf(base.dtype) === bytesOf(heir.dtype) && mayDie(base, heir);
+      const free = bases.find((base) => !taken.has(base) && lives.get(base)?.to === at && fits(base));
       if (free === undefined) continue;
       taken.add(free);
       over.set(heir, free);
@@ -69,7 +70,7 @@ export const inPlace = (
 };
 
 /**
- * Donated inputs and the outputs that take their memory: of the same size, and first written no earlier than the input is
+ * Donated inputs and the outputs that take their memory: of the same bytes, and first written no earlier than the input is
  * last read (in that very step only where `over` says so). Outputs of one step keep their inputs from run to run.
  */
 export const donors = (
@@ -87,12 +88,12 @@ export const donors = (
     donorOf.set(base, donor);
   }
   for (const base of given) {
-    const size = sizeOf(base.shape);
+    const size = byteLength(base.dtype, sizeOf(base.shape));
     bySize.set(size, (bySize.get(size) ?? new Set()).add(base));
   }
   for (const base of results) {
     if (donorOf.has(base)) continue;
-    const alike = bySize.get(sizeOf(base.shape)) ?? new Set();
+    const alike = bySize.get(byteLength(base.dtype, sizeOf(base.shape))) ?? new Set();
     const written = lives.get(base)?.from ?? -1;
     for (const donor of alike)
       if ((lives.get(donor)?.to ?? -1) < written) {

@@ -1,8 +1,9 @@
 import {
   concat,
-  constantData,
+  constantNumbers,
   full,
   type HostData,
+  isHalf,
   matmul,
   type Op,
   permute,
@@ -55,7 +56,7 @@ const mergeDuplicates = (outputs: readonly Tensor[]): Tensor[] => {
 export const literalOf = (t: Tensor): number | undefined => {
   let at = t;
   while (at.op.name === "broadcastTo" || at.op.name === "reshape") at = at.inputs[0];
-  return at.op.name === "constant" && sizeOf(at.shape) === 1 ? constantData(at).data[0] : undefined;
+  return at.op.name === "constant" && sizeOf(at.shape) === 1 ? constantNumbers(at).data[0] : undefined;
 };
 
 /** Two paddings that tile one axis, added, are a concat: what the gradient of slicing a tensor in two leaves. */
@@ -109,6 +110,9 @@ const rules: Readonly<
   sub: (_, [x, y]) => (literalOf(y) === 0 ? x : undefined),
   mul: (_, [x, y]) => (literalOf(y) === 1 ? x : literalOf(x) === 1 ? y : undefined),
   div: (_, [x, y]) => (literalOf(y) === 1 ? x : undefined),
+  // What was of a 16-bit dtype fits it still.
+  cast: (t, [x]) =>
+    x.op.name === "cast" && isHalf(t.dtype) && x.inputs[0].dtype === t.dtype ? x.inputs[0] : undefined,
   reshape: (t, [x], uses, access) => {
     if (sameShape(x.shape, t.shape)) return x;
     if (x.op.name === "reshape") return reshape(x.inputs[0], t.shape);

@@ -1,6 +1,6 @@
 import type { DType, HostData, PointwiseName, ReduceName } from "../../core/index.js";
 
-/** A tensor inside a buffer: element at index i lies at offset + Σ i·strides, in elements of four bytes. */
+/** A tensor inside a buffer: element at index i lies at offset + Σ i·strides, in elements of its dtype. */
 export interface View {
   /** Index into Plan.buffers. */
   readonly buffer: number;
@@ -12,7 +12,8 @@ export interface View {
 
 /**
  * One operation of a pointwise expression. An expression is a list; `args` are positions of earlier entries.
- * `load` reads input `input` of the step at the current index; `constant` is a literal; `iota` is Σ i·strides over the
+ * `load` reads input `input` of the step at the current index, as it is stored: values of bf16 and f16 are f32 that these
+ * can hold; `constant` is a literal; `iota` is Σ i·strides over the
  * step's index, like the offset of a view; every other name is a pointwise op.
  */
 export type Instruction =
@@ -40,7 +41,7 @@ export interface MapStep<V = View> {
   /** Views of exactly `shape`. */
   readonly inputs: readonly V[];
   readonly body: readonly Instruction[];
-  /** Where values of the body go: views of exactly `shape`; never overlapping one another. */
+  /** Where values of the body go: views of exactly `shape`, never overlapping; those of 16-bit dtypes are whole buffers. */
   readonly outputs: readonly { readonly value: number; readonly view: V; readonly dtype: DType }[];
 }
 
@@ -60,11 +61,13 @@ export interface ReduceStep<V = View> {
   readonly output: V;
 }
 
-/** out[...batch, M, N] = a[...batch, M, K] × b[...batch, K, N], f32. Any strides; `out` is contiguous. */
+/** out[...batch, M, N] = a[...batch, M, K] × b[...batch, K, N], f32 sums. Any strides; `out` is contiguous. */
 export interface MatmulStep<V = View> {
   readonly kind: "matmul";
   readonly a: V;
   readonly b: V;
+  /** How a and b are stored: f32, or a 16-bit dtype that is widened as it is read. */
+  readonly dtypes: readonly [DType, DType];
   readonly output: V;
   /** Only for devices that can: what becomes of each element of the product before it is written. */
   readonly epilogue?: Epilogue<V>;
@@ -89,6 +92,7 @@ export interface CallStep<V = View> {
   /** Op name, such as "gather" or "attention.vjp"; inputs, attrs and result are those of the op's record in core. */
   readonly name: string;
   readonly inputs: readonly V[];
+  /** How the inputs are stored; 16-bit ones are read as f32. */
   readonly dtypes: readonly DType[];
   readonly attrs: Readonly<Record<string, unknown>>;
   readonly output: V;
@@ -114,9 +118,10 @@ export interface PlanBuffer {
   readonly role:
     | { readonly kind: "input"; readonly index: number }
     | { readonly kind: "output"; readonly index: number; readonly donor?: number }
-    | { readonly kind: "constant"; readonly data: HostData; readonly dtype: DType }
+    | { readonly kind: "constant"; readonly data: HostData }
     | { readonly kind: "temporary"; readonly slot: number };
   readonly bytes: number;
+  readonly dtype: DType;
   /** The tensor that it holds, as errors show it. */
   readonly of: string;
 }
@@ -135,6 +140,8 @@ export interface Plan {
 export interface Abilities {
   /** Names of fused ops ("softmax", "attention.vjp", …) that the device has kernels for; others are expanded. */
   readonly fused: ReadonlySet<string>;
+  /** Can it read inputs of such a call that are stored in 16 bits? Else they are widened before. Default: no. */
+  readonly reads16?: (call: string) => boolean;
   /** Most distinct buffers (inputs and outputs together) that one map or reduce step may touch. */
   readonly maxBuffers: number;
   /** May a map write an output over an input that it reads for the last time? */

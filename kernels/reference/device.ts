@@ -1,12 +1,15 @@
 import {
   type Buffer,
-  constantData,
+  constantNumbers,
   type Device,
   DeviceError,
   expand,
+  floatToHalf,
   type Graph,
   type HostTensorData,
   hostArray,
+  isHalf,
+  numbersOf,
   type Program,
   reachable,
   sizeOf,
@@ -25,7 +28,7 @@ const interpret = (graph: Graph, inputs: readonly HostTensorData[], onLaunch: ()
   const values = new Map<unknown, HostTensorData>(graph.inputs.map((t, i) => [t, inputs[i]]));
   for (const t of order) {
     if (values.has(t)) continue;
-    if (t.op.name === "constant") values.set(t, constantData(t));
+    if (t.op.name === "constant") values.set(t, constantNumbers(t));
     else {
       if (t.op.evaluate === undefined) throw new DeviceError(`reference: op ${t.op.name} has no definition`);
       const data = t.op.evaluate(
@@ -90,10 +93,13 @@ export const openReference = async (): Promise<Device> => {
     description: "reference (f64, interprets definitions)",
     upload: (data, shape, dtype) => {
       const copy = hostArray(dtype, sizeOf(shape));
-      copy.set(data);
+      copy.set(numbersOf(data, dtype));
       return keep(copy);
     },
-    read: async (buffer) => dataOf(buffer).slice(),
+    read: async (buffer, _, dtype) => {
+      const data = dataOf(buffer);
+      return isHalf(dtype) ? Uint16Array.from(data, (x) => floatToHalf(x, dtype)) : data.slice();
+    },
     free: drop,
     build,
     stats: () => ({ liveBuffers, liveBytes, peakBytes, programs, kernels: 0, launches }),

@@ -1,10 +1,11 @@
 import {
   type Buffer,
-  BYTES,
+  byteLength,
   type Device,
   DeviceError,
   type DType,
   type HostData,
+  isHalf,
   OutOfMemoryError,
   sizeOf,
 } from "../../core/index.js";
@@ -22,16 +23,29 @@ export interface WebgpuOptions {
   readonly kernels?: "gpu" | "cpu";
 }
 
-const arrayOf = (dtype: DType, bytes: ArrayBuffer): HostData =>
-  dtype === "f32" ? new Float32Array(bytes) : dtype === "i32" ? new Int32Array(bytes) : new Uint32Array(bytes);
+const arrayOf = (dtype: DType, bytes: ArrayBuffer, elements: number): HostData =>
+  isHalf(dtype)
+    ? new Uint16Array(bytes, 0, elements)
+    : dtype === "f32"
+      ? new Float32Array(bytes)
+      : dtype === "i32"
+        ? new Int32Array(bytes)
+        : new Uint32Array(bytes);
 
 /** Invocations of a subgroup, where there is but one size. */
 const fixedSubgroup = ({ subgroupMinSize: least, subgroupMaxSize: most }: AdapterReport): number | undefined =>
   least === most ? least : undefined;
 
-/** Numbers as they lie on the device: 32 bits each. */
-const wordsOf = (data: HostData): Float32Array | Int32Array | Uint32Array =>
-  data instanceof Float64Array ? Float32Array.from(data) : data;
+/** Numbers as they lie on the device, in whole words. */
+const wordsOf = (data: HostData): Float32Array | Int32Array | Uint32Array => {
+  if (data instanceof Float64Array) return Float32Array.from(data);
+  if (!(data instanceof Uint16Array)) return data;
+  const isWhole = data.length % 2 === 0 && data.byteOffset % 4 === 0;
+  if (isWhole) return new Uint32Array(data.buffer, data.byteOffset, data.length / 2);
+  const words = new Uint32Array(Math.ceil(data.length / 2));
+  new Uint16Array(words.buffer).set(data);
+  return words;
+};
 
 /** Opens the machine's WebGPU adapter. Errors: DeviceError if there is none. */
 export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> => {
@@ -88,7 +102,7 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
     const words = wordsOf(data);
     const buffer = own(words.byteLength, of);
     if (words.length === 0) return buffer;
-    const copy = queue.idle() || words !== data ? words : words.slice(); // the caller may change it before its turn
+    const copy = queue.idle() || words.buffer !== data.buffer ? words : words.slice(); // the caller may change it before its turn
     queue.push(() => device.queue.writeBuffer(buffer.block.gpu, 0, copy as Float32Array<ArrayBuffer>));
     return buffer;
   };
@@ -139,12 +153,12 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
     upload: (data, shape, dtype) => upload(data, `${dtype}[${shape}]`),
     read: async (buffer, shape, dtype) => {
       check();
-      const bytes = BYTES * sizeOf(shape);
-      if (bytes === 0) return arrayOf(dtype, new ArrayBuffer(0));
+      const bytes = byteLength(dtype, sizeOf(shape));
+      if (bytes === 0) return arrayOf(dtype, new ArrayBuffer(0), 0);
       try {
         const numbers = await download(buffer as GpuBuffer, bytes);
         check();
-        return arrayOf(dtype, numbers);
+        return arrayOf(dtype, numbers, sizeOf(shape));
       } catch (error) {
         fail(error);
         throw failure;

@@ -1,8 +1,9 @@
 import { InputError } from "../../core/errors.js";
+import { encodeHalves } from "../../core/half.js";
 import type { PendingFile, Sink } from "./atomic.js";
 import { writeAtomically } from "./atomic.js";
 import type { WeightDtype } from "./dtypes.js";
-import { bytesOf, encodeHalves } from "./dtypes.js";
+import { bytesOf, dtypeOf } from "./dtypes.js";
 import type { HostTensor } from "./safetensors.js";
 
 /** 16-bit floats are encoded in pieces of this many elements. */
@@ -57,7 +58,7 @@ export const writeValues = (data: Float32Array, dtype: WeightDtype, sink: Sink):
   const chunk = new Uint16Array(Math.min(data.length, chunkElements));
   for (let at = 0; at < data.length; at += chunk.length) {
     const piece = data.subarray(at, at + chunk.length);
-    encodeHalves(piece, dtype, chunk);
+    encodeHalves(piece, dtypeOf[dtype], chunk);
     sink(bytesIn(chunk.subarray(0, piece.length)));
   }
 };

@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { InputError } from "../../core/errors.js";
-import { decodeHalves } from "./dtypes.js";
+import { decodeHalves } from "../../core/half.js";
+import { dtypeOf } from "./dtypes.js";
 import { isObject, oneLine, show, suspectKey } from "./json.js";
 
 /** A tensor on the host: row-major values, one per element of `shape`. */
@@ -223,7 +224,7 @@ const readFloats = (path: string, { name, dtype, shape, begin, end }: StoredTens
       fill(path, handle, new Uint8Array(buffer, 0, bytes), dataStart + at);
       const first = (at - begin) / dtypeBytes[dtype];
       if (dtype === "F64") data.set(new Float64Array(buffer, 0, bytes / 8), first);
-      else decodeHalves(new Uint16Array(buffer, 0, bytes / 2), dtype, data.subarray(first, first + bytes / 2));
+      else decodeHalves(new Uint16Array(buffer, 0, bytes / 2), dtypeOf[dtype], data.subarray(first, first + bytes / 2));
     }
     return { shape, data };
   });

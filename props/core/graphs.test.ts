@@ -71,7 +71,7 @@ test("random graphs reach every op and every dtype, with empty, size-1 and permu
   const wanted =
     "neg abs sign floor exp log sqrt rsqrt sin cos tanh erf sigmoid softplus add sub mul div maximum minimum less \
 lessEqual equal and or not where cast iota randomBits unitInterval sum max reshape permute broadcastTo slice pad concat matmul gather scatterAdd \
-topkMask stopGradient checkpoint softmax rmsnorm rope attention crossEntropy swiglu f32 i32 u32 bool empty";
+topkMask stopGradient checkpoint softmax rmsnorm rope attention crossEntropy swiglu roundRandom f32 bf16 f16 i32 u32 bool empty";
   assert.deepEqual(
     wanted.split(" ").filter((name) => !seen.has(name)),
     [],

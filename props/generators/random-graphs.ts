@@ -6,7 +6,18 @@ import fc from "fast-check";
 import * as t from "../../core/index.js";
 import { axisOrder, booleans, eighths, hash, integers, reshaped, seeds, shapes, someAxes } from "./generators.js";
 import { floats } from "./random-floats.js";
-import { compared, either, fit, indexAlong, integer, type Make, partner, type Value, value } from "./random-values.js";
+import {
+  compared,
+  either,
+  fit,
+  indexAlong,
+  integer,
+  type Make,
+  partner,
+  stored,
+  type Value,
+  value,
+} from "./random-values.js";
 
 /** Instructions on i32 and u32: wrapping arithmetic, exact on every device. */
 const wrapping =
@@ -96,8 +107,25 @@ const views: Readonly<Record<string, Make>> = {
   },
 };
 
+/** To a 16-bit dtype and back: what is known exactly is rounded alike everywhere. */
+const narrow =
+  (round: (x: t.Tensor, seed: number) => t.Tensor): Make =>
+  ({ x, bound, error, grain }, _b, _c, seed) =>
+    error === 0 ? stored(round(x, seed), bound, grain) : undefined;
+const narrowing: Readonly<Record<string, Make>> = {
+  toBf16: narrow((x) => t.cast(x, "bf16")),
+  toF16: narrow((x) => t.cast(x, "f16")),
+  roundRandom: narrow((x, seed) =>
+    t.roundRandom(t.cast(x, "f32"), t.bits(t.key(seed), x.shape), seed % 2 === 0 ? "bf16" : "f16"),
+  ),
+  widen: (a) => value(t.cast(a.x, "f32"), a.bound, 0, a.grain),
+};
+
+const halves = [...Object.values(floats), ...Object.values(views), ...Object.values(narrowing)];
 const makers: Readonly<Record<t.DType, readonly Make[]>> = {
-  f32: [...Object.values(floats), ...Object.values(views)],
+  f32: halves,
+  bf16: halves,
+  f16: halves,
   i32: [...Object.values(whole), ...Object.values(views)],
   u32: [...Object.values(whole), ...Object.values(views)],
   bool: [...Object.values(logic), ...Object.values(views)],
@@ -109,8 +137,12 @@ export interface RandomGraph {
   readonly build: (leaves: readonly t.Tensor[]) => Value[];
 }
 
+const halfLeaf = (shape: number[], dtype: t.HalfType, seed: number): t.Tensor =>
+  t.tensor(t.constantData(eighths(shape, seed)).data, shape, dtype);
+
 const leafOf = ([shape, dtype, seed]: readonly [number[], t.DType, number]): Value => {
   if (dtype === "f32") return value(eighths(shape, seed), 2, 0, 3);
+  if (t.isHalf(dtype)) return { ...value(eighths(shape, seed), 2, 0, 3), x: halfLeaf(shape, dtype, seed) };
   if (dtype === "bool") return integer(booleans(shape, seed), 1);
   return integer(integers(shape, seed, dtype === "i32" ? -3 : 0, 5, dtype), 5);
 };
@@ -132,10 +164,13 @@ const grow = (pool: Value[], [kind, i, j, k, seed]: readonly number[]): void => 
 export const randomGraphs = (most = 12): fc.Arbitrary<RandomGraph> =>
   fc
     .tuple(
-      fc.array(fc.tuple(shapes(), fc.constantFrom<t.DType>("f32", "f32", "f32", "i32", "u32", "bool"), seeds()), {
-        minLength: 1,
-        maxLength: 4,
-      }),
+      fc.array(
+        fc.tuple(shapes(), fc.constantFrom<t.DType>("f32", "f32", "f32", "i32", "u32", "bool", "bf16", "f16"), seeds()),
+        {
+          minLength: 1,
+          maxLength: 4,
+        },
+      ),
       fc.array(fc.tuple(fc.nat(99), fc.nat(20), fc.nat(20), fc.nat(20), fc.nat(999)), {
         minLength: 1,
         maxLength: most,
@@ -152,7 +187,7 @@ export const randomGraphs = (most = 12): fc.Arbitrary<RandomGraph> =>
       };
       const show = () => {
         const leaves = given.map(({ x }) => x);
-        const numbers = leaves.map((x) => `${t.typeOf(x)} = ${Array.from(t.constantData(x).data)}`);
+        const numbers = leaves.map((x) => `${t.typeOf(x)} = ${Array.from(t.constantNumbers(x).data)}`);
         return `\n${[...numbers, t.printGraph(build(leaves).map(({ x }) => x))].join("\n")}\n`;
       };
       return { leaves: given, build, [fc.toStringMethod]: show };

@@ -31,6 +31,10 @@ export const value = (x: t.Tensor, bound: number, error: number, grain: number):
   return value(t.mul(x, 2 ** -halvings), bound * 2 ** -halvings, kept.error * 2 ** -halvings, grain + halvings);
 };
 
+/** Exact numbers rounded to 16 bits: exact still, and as coarse at least. */
+export const stored = (x: t.Tensor, bound: number, grain: number): Value | undefined =>
+  isExact(bound * 1.01, grain) ? { x, bound: bound * 1.01, error: 0, grain } : undefined;
+
 /** A value of a function that rounds: `error` from its operands, `steps` roundings of its own. */
 export const rounded = (x: t.Tensor, bound: number, error: number, roundings = 1): Value =>
   value(x, bound, error + roundings * EPS * bound, 0);

@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { compile, type Device, dispose, div, mul, neg, read, sum, tensor, valueAndGrad } from "../../core/index.js";
-import { type ModelConfig, ropeInverseFrequencies } from "../../models/config.js";
-import { bf16ToFloat, floatToBf16 } from "../../models/files/dtypes.js";
 import { loadModel, type Model } from "../../models/files/load.js";
 import { openSafetensors } from "../../models/files/safetensors.js";
 import { generator } from "../../models/generate.js";
@@ -42,18 +40,6 @@ const goldenBatch = (name: string) => {
     kept: tensor(kept, [B, T - 1]),
     mask: golden.readIntegers("attention_mask").data,
   };
-};
-
-/**
- * A reference model, run as its reference values were made: the bfloat16 one was cast as a whole, rotary frequencies
- * included (transformers' own loading keeps those in float32, and so does `loadModel`; see the last test).
- */
-const goldenModel = (name: string, device: Device): Model => {
-  const model = loadModel(goldenPath(name), device);
-  if (model.config.dtype !== "bfloat16") return model;
-  const ropeFrequencies = ropeInverseFrequencies(model.config).map((f) => bf16ToFloat(floatToBf16(f)));
-  const config: ModelConfig & { ropeFrequencies: Float64Array } = { ...model.config, ropeFrequencies };
-  return { ...model, config };
 };
 
 const checkForwardAndBackward = async (name: string, model: Model, device: Device, checkpoint: boolean) => {
@@ -101,7 +87,7 @@ for (const deviceName of await presentDevices()) {
   for (const name of ["qwen1.5-tiny", "qwen2-gqa-tied-tiny", "llama3-tiny"]) {
     test(`${name}: logits, loss, every gradient, checkpointed or not [${deviceName}]`, async (t) => {
       const device = await deviceNamed(deviceName);
-      const model = goldenModel(name, device);
+      const model = loadModel(goldenPath(name), device);
       for (const checkpoint of [false, true])
         t.diagnostic(await checkForwardAndBackward(name, model, device, checkpoint));
       dispose(model.params);
@@ -109,7 +95,7 @@ for (const deviceName of await presentDevices()) {
 
     test(`${name}: token log-probabilities and greedy continuation [${deviceName}]`, async () => {
       const device = await deviceNamed(deviceName);
-      const model = goldenModel(name, device);
+      const model = loadModel(goldenPath(name), device);
       const { ids, token_logps: expected } = goldenJson<{ ids: number[][]; token_logps: number[][] }>(
         name,
         "logprobs.json",
@@ -145,22 +131,3 @@ for (const deviceName of await presentDevices()) {
     });
   }
 }
-
-test("llama3-tiny with its frequencies unrounded: the rounding is all that sets the reference values apart", async () => {
-  const device = await deviceNamed("reference");
-  const { ids, golden, mask } = goldenBatch("llama3-tiny");
-  const { config, params } = loadModel(goldenPath("llama3-tiny"), device);
-  const scores = await read(compile((p: Params) => logits(p, config, hiddenStates(p, config, ids)), device)(params));
-  const expected = golden.read("logits").data;
-  const V = config.vocabSize;
-  // Position 0 is not turned at all; later ones drift apart with the angle.
-  const errorAt = (t: number) => {
-    let error = 0;
-    for (let b = 0; b < 3; b++)
-      for (let v = 0; v < V && mask[b * 40 + t] === 1; v++)
-        error = Math.max(error, Math.abs(scores[(b * 40 + t) * V + v] - expected[(b * 40 + t) * V + v]));
-    return error;
-  };
-  assert.ok(errorAt(0) < 1e-6);
-  for (let t = 1; t < 40; t++) assert.ok(errorAt(t) < 1e-4 * (t + 1), `position ${t}: ${errorAt(t)}`);
-});

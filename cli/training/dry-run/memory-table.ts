@@ -1,4 +1,4 @@
-import { BYTES, leaves, sizeOf, type Tree } from "../../../core/index.js";
+import { byteLength, leaves, sizeOf, type Tree } from "../../../core/index.js";
 
 /** Bytes of a line of the memory table. */
 export interface MemoryLine {
@@ -8,7 +8,7 @@ export interface MemoryLine {
 
 /** Bytes of a tree of tensors, computed or not. */
 export const treeBytes = (tree: Tree | undefined): number =>
-  tree === undefined ? 0 : leaves(tree).reduce((sum, { shape }) => sum + BYTES * sizeOf(shape), 0);
+  tree === undefined ? 0 : leaves(tree).reduce((sum, { shape, dtype }) => sum + byteLength(dtype, sizeOf(shape)), 0);
 
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
 

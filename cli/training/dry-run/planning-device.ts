@@ -1,6 +1,6 @@
 import {
   type Buffer,
-  BYTES,
+  byteLength,
   type Device,
   type Graph,
   hostArray,
@@ -13,7 +13,7 @@ import {
 } from "../../../core/index.js";
 import { placeholder } from "../../../core/ops/leaf.js";
 
-const bytesOf = ({ shape }: Pick<Tensor, "shape">): number => BYTES * sizeOf(shape);
+const bytesOf = ({ shape, dtype }: Pick<Tensor, "shape" | "dtype">): number => byteLength(dtype, sizeOf(shape));
 
 /** From this size on no planner looks into a constant, and `real` need not hold it. */
 const LARGE = 1 << 16;
@@ -51,7 +51,7 @@ export const planningDevice = (real: Device): Device => {
   return {
     name: real.name,
     description: real.description,
-    upload: (_, shape) => own(bytesOf({ shape })),
+    upload: (_, shape, dtype) => own(bytesOf({ shape, dtype })),
     read: async (_, shape, dtype) => hostArray(dtype, sizeOf(shape)),
     free,
     build: (graph): Program => {

@@ -16,6 +16,7 @@ const records = (() => {
     t.not(b),
     t.where(b, f, f),
     t.cast(f, "i32"),
+    t.roundRandom(f, u, "bf16"),
     t.randomBits(u, u, u, 0),
     t.unitInterval(u),
     t.gather(t.ones([1]), t.scalar(0, "i32")),
@@ -68,6 +69,9 @@ const numbersOf = (out: t.Tensor): t.HostData => {
   return (values.get(top) as t.HostTensorData).data;
 };
 
+/** What an op's record sees of a stored input. */
+const seenAs = (dtype: t.DType): t.DType => (t.isHalf(dtype) ? "f32" : dtype);
+
 /** Offsets of a view's elements in row-major order. */
 const offsets = ({ shape, strides, offset }: Pick<View, "shape" | "strides" | "offset">): number[] => {
   let out = [offset];
@@ -77,13 +81,17 @@ const offsets = ({ shape, strides, offset }: Pick<View, "shape" | "strides" | "o
   return out;
 };
 
-/** Runs a plan step by step in f64: the planner's own test, without any device. Temporaries start as garbage. */
+/** Runs a plan step by step in f64, memory element by element whatever their bytes: the planner's own test, without any device. Temporaries start as garbage. */
 export const interpretPlan = (plan: Plan, inputs: readonly t.HostData[]): t.HostData[] => {
-  const slots = plan.slots.map((bytes) => new Float64Array(bytes / 4).fill(12345.678));
-  const memory = plan.buffers.map(({ role, bytes }): Float64Array => {
-    if (role.kind === "input") return Float64Array.from(inputs[role.index]);
-    if (role.kind === "constant") return Float64Array.from(role.data);
-    if (role.kind === "output") return new Float64Array(bytes / 4).fill(Number.NaN);
+  const slots = plan.slots.map((bytes) => new Float64Array(bytes / 2).fill(12345.678));
+  const memory = plan.buffers.map(({ role, bytes, dtype }): Float64Array => {
+    if (role.kind === "input") {
+      const given = new Float64Array(bytes / 2); // room for twice as many 16-bit numbers, once it is donated
+      given.set(inputs[role.index]);
+      return given;
+    }
+    if (role.kind === "constant") return Float64Array.from(t.numbersOf(role.data, dtype));
+    if (role.kind === "output") return new Float64Array(bytes / 2).fill(Number.NaN);
     return slots[role.slot];
   });
   for (const [i, { role }] of plan.buffers.entries())
@@ -167,9 +175,9 @@ export const interpretPlan = (plan: Plan, inputs: readonly t.HostData[]): t.Host
         const op = records.get(step.name) ?? fusedRecords.get(step.name);
         if (op === undefined) throw new Error(`no record of ${step.name}`);
         const args = step.inputs.map((view, i) =>
-          t.tensor(wrap(take(view), step.dtypes[i], view.shape).data, view.shape, step.dtypes[i]),
+          t.tensor(wrap(take(view), seenAs(step.dtypes[i]), view.shape).data, view.shape, seenAs(step.dtypes[i])),
         );
-        const dtype = step.name === "topkMask" ? "bool" : step.name === "gather" ? step.dtypes[0] : "f32";
+        const dtype = step.name === "topkMask" ? "bool" : step.name === "gather" ? seenAs(step.dtypes[0]) : "f32";
         put(step.output, numbersOf(node(op, args, step.attrs, step.output.shape, dtype)));
       }
     }

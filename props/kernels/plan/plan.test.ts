@@ -47,7 +47,7 @@ const planned = (name: string, slopes: boolean, numRuns: number) =>
         const given = drawn.leaves.map(({ x }) => x);
         const got = interpretPlan(
           made,
-          given.map((x) => t.constantData(x).data),
+          given.map((x) => t.constantNumbers(x).data),
         );
         const stands = graph.inputs;
         const f = (stand: t.Tensor[]) => {
@@ -57,7 +57,7 @@ const planned = (name: string, slopes: boolean, numRuns: number) =>
         const want = await run(f, [given], reference);
         // Both compute in f64: sums in another order differ by 1e-16 a term, gradients magnify that.
         want.forEach((data, i) => {
-          assertClose(got[i], data, { abs: 1e-11, rel: 1e-9 }, `output ${i}`);
+          assertClose(got[i].subarray(0, data.length), data, { abs: 1e-11, rel: 1e-9 }, `output ${i}`); // 16 bits: whole words
         });
       }),
       { numRuns, seed },

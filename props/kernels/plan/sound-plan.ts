@@ -18,6 +18,9 @@ const offsetsOf = ({ shape, strides, offset }: View): number[] =>
     [offset],
   );
 
+/** Bytes of memory by twos: what one 16-bit number takes. */
+const CELL = 2;
+
 const isContiguous = (view: View): boolean => {
   const dense = t.stridesOf(view.shape);
   return t.sizeOf(view.shape) === 0 || view.shape.every((n, i) => n === 1 || view.strides[i] === dense[i]);
@@ -39,7 +42,13 @@ export const assertSound = (
   );
   assert.equal(new Set(donors).size, donors.length, "a donated input becomes one output");
   assert.ok(donors.every((donor) => donated.includes(donor)));
-  // Per slot, output or donated input: which buffer wrote each element last.
+  const widthOf = (buffer: number) => t.bytesOf(buffers[buffer].dtype) / CELL;
+  /** The cells that a view touches. */
+  const cellsOf = (view: View): number[] => {
+    const width = widthOf(view.buffer);
+    return offsetsOf(view).flatMap((at) => Array.from({ length: width }, (_, i) => at * width + i));
+  };
+  // Per slot, output or donated input: which buffer wrote each cell last.
   const memory = new Map<string, (number | undefined)[]>();
   const cells = (buffer: number): (number | undefined)[] | undefined => {
     const { role } = buffers[buffer];
@@ -54,14 +63,15 @@ export const assertSound = (
         : role.kind === "temporary"
           ? `slot ${role.slot}`
           : `output ${outputs.indexOf(buffer)}`;
-    if (!memory.has(name)) memory.set(name, given >= 0 ? new Array<number>(buffers[given].bytes / 4).fill(given) : []);
+    if (!memory.has(name))
+      memory.set(name, given >= 0 ? new Array<number>(buffers[given].bytes / CELL).fill(given) : []);
     return memory.get(name);
   };
   const checkInside = (view: View) => {
-    const places = offsetsOf(view);
+    const places = cellsOf(view);
     assert.ok(view.strides.every((stride) => stride >= 0));
     assert.ok(
-      places.every((at) => at >= 0 && 4 * at < buffers[view.buffer].bytes),
+      places.every((at) => at >= 0 && CELL * at < buffers[view.buffer].bytes),
       "views stay inside their buffer",
     );
   };
@@ -83,7 +93,7 @@ export const assertSound = (
       for (const read of reads)
         if (cells(read.buffer) === cells(view.buffer)) {
           assert.ok(inPlace && step.kind === "map", "only a map, if the device can, writes what it reads");
-          assert.deepEqual(offsetsOf(read), offsetsOf(view), "in place, an index touches its own elements only");
+          assert.deepEqual(cellsOf(read), cellsOf(view), "in place, an index touches its own elements only");
         }
       assert.ok(
         !others.some((read) => cells(read.buffer) === cells(view.buffer)),
@@ -107,6 +117,9 @@ export const assertSound = (
     }
     if (step.kind === "map") for (const { view } of step.outputs) assert.deepEqual(view.shape, shape);
     else assert.ok(writes.every(isContiguous));
+    for (const view of writes)
+      if (t.isHalf(buffers[view.buffer].dtype))
+        assert.ok(step.kind === "map" && isContiguous(view) && view.offset === 0, "16 bits are written whole, by maps");
     if (step.kind === "call") assert.ok(reads.every(isContiguous), "calls read contiguous views");
   };
 
@@ -115,7 +128,7 @@ export const assertSound = (
     for (const view of reads) {
       const owners = cells(view.buffer);
       checkInside(view);
-      for (const at of offsetsOf(view)) assert.ok(!owners || owners[at] === view.buffer, "reads what its buffer wrote");
+      for (const at of cellsOf(view)) assert.ok(!owners || owners[at] === view.buffer, "reads what its buffer wrote");
     }
     if (step.kind !== "batch") checkStep(step, []);
     else {
@@ -132,7 +145,7 @@ export const assertSound = (
       assert.ok(owners !== undefined, "inputs and constants are never written");
       assert.notEqual(buffers[view.buffer].role.kind, "input", "what is donated is written as an output");
       checkInside(view);
-      for (const at of offsetsOf(view)) {
+      for (const at of cellsOf(view)) {
         assert.ok(!touched.get(owners)?.has(at), "outputs of a step do not overlap");
         touched.set(owners, (touched.get(owners) ?? new Set()).add(at));
         owners[at] = view.buffer;
@@ -145,7 +158,7 @@ export const assertSound = (
     const given = buffers.findIndex(
       ({ role: of }) => of.kind === "input" && of.index === (role as { donor?: number }).donor,
     );
-    const size = buffers[buffer].bytes / 4;
+    const size = buffers[buffer].bytes / CELL - (widthOf(buffer) === 1 ? 1 : 0); // the last word may be half
     const whole = (by: number) => Array.from({ length: size }, (_, at) => owners[at] === by).every(Boolean);
     assert.ok(whole(buffer) || (given >= 0 && whole(given)), "outputs are written whole, or left as they were donated");
   }

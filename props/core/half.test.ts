@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { bf16ToFloat, f16ToFloat, floatToBf16, floatToF16 } from "../../models/files/dtypes.js";
+import { floatToHalf, type HalfType, halfToFloat, roundRandomly } from "../../core/half.js";
 
 /** Oracle: the value that a 16-bit float stands for, by the formula of the format. */
 const meaning = (bits: number, exponentBits: number, fractionBits: number): number => {
@@ -35,11 +35,13 @@ const nearest = (x: number, exponentBits: number, fractionBits: number): number 
 };
 
 const formats = [
-  { name: "f16", exponent: 5, fraction: 10, decode: f16ToFloat, encode: floatToF16 },
-  { name: "bf16", exponent: 8, fraction: 7, decode: bf16ToFloat, encode: floatToBf16 },
-];
+  { name: "f16", exponent: 5, fraction: 10 },
+  { name: "bf16", exponent: 8, fraction: 7 },
+] as const satisfies readonly { name: HalfType; exponent: number; fraction: number }[];
 
-for (const { name, exponent, fraction, decode, encode } of formats) {
+for (const { name, exponent, fraction } of formats) {
+  const decode = (bits: number) => halfToFloat(bits, name);
+  const encode = (x: number) => floatToHalf(x, name);
   test(`${name}: all 65536 patterns decode by the formula, and encode back`, () => {
     for (let bits = 0; bits < 65536; bits++) {
       const value = decode(bits);
@@ -89,5 +91,47 @@ for (const { name, exponent, fraction, decode, encode } of formats) {
       }),
       { numRuns: 5000 },
     );
+  });
+
+  test(`${name}: random rounding goes to a neighbour, as often as makes the mean exact; what fits stays`, () => {
+    const largest = meaning(((2 ** exponent - 1) << fraction) - 1, exponent, fraction);
+    // Of the random bits the lowest count: so many decide between neighbours of normal numbers.
+    const counted = 2 ** (23 - fraction);
+    fc.assert(
+      fc.property(fc.float({ noNaN: true }), fc.nat(2 ** 32 - 1), (x, high) => {
+        const y = roundRandomly(x, high, name);
+        if (Math.abs(x) >= largest) assert.equal(y, Number.isFinite(x) ? Math.sign(x) * largest : x);
+        else {
+          const near = nearest(x, exponent, fraction);
+          const bits = encode(near);
+          const around = [bits - 1, bits, bits + 1].map((b) => decode(b & 0xffff));
+          assert.ok(Object.is(y, near) || around.includes(y), `${x} → ${y}, nearest ${near}`);
+          if (decode(encode(x)) === x) assert.ok(Object.is(y, x));
+        }
+      }),
+      { numRuns: 2000 },
+    );
+    fc.assert(
+      fc.property(fc.float({ noNaN: true, noDefaultInfinity: true }), (x) => {
+        const magnitude = Math.abs(x);
+        if (magnitude >= largest || magnitude < meaning(1 << fraction, exponent, fraction)) return;
+        let sum = 0; // of what exceeds x, in units of its last bit: integers
+        const unit = 2 ** (Math.floor(Math.log2(magnitude)) - 23);
+        for (let random = 0; random < counted; random++) sum += (roundRandomly(x, random, name) - x) / unit;
+        assert.equal(sum, 0, `${x}`);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test(`${name}: random rounding of what lies between subnormals is unbiased too`, () => {
+    const least = meaning(1, exponent, fraction);
+    const counted = name === "bf16" ? 16 : 22; // random bits that decide between 2 and 3 of the least
+    for (const quarters of [1, 2, 3]) {
+      const x = least * (2 + quarters / 4);
+      const drawn = Array.from({ length: 64 }, (_, i) => roundRandomly(x, i << (counted - 6), name) / least);
+      assert.equal(drawn.filter((y) => y === 3).length, 16 * quarters);
+      assert.equal(drawn.filter((y) => y === 2).length, 64 - 16 * quarters);
+    }
   });
 }
