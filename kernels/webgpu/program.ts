@@ -4,7 +4,7 @@ import { oneNameEach } from "../plan/names.js";
 import { donorsOf, memoryOf, plan } from "../plan/plan.js";
 import type { Plan, PlanBuffer } from "../plan/steps.js";
 import type { Gpu, GpuBuffer } from "./gpu.js";
-import { FUSED, lower } from "./kernels/lower.js";
+import { FUSED, lower, reads16 } from "./kernels/lower.js";
 import type { Compiled } from "./pipelines.js";
 import type { Block } from "./pool.js";
 import { pending } from "./queue.js";
@@ -62,7 +62,7 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
   const { maxStorageBuffersPerShaderStage: maxBuffers } = gpu.device.limits;
   // One name for one piece of memory: what is written in place is bound once, to be read and written.
   const made: Plan = oneNameEach(
-    plan(graph, { fused: FUSED, maxBuffers, inPlace: true, batches: false, epilogue: gpu.wide }),
+    plan(graph, { fused: FUSED, reads16, maxBuffers, inPlace: true, batches: false, epilogue: gpu.wide }),
   );
   const handedOn = donorsOf(made);
   const donorAt = (buffer: number): number | undefined => {

@@ -12,11 +12,13 @@ const LABEL = "attention.vjp";
  * One invocation a query, two walks over its keys: the first finds log Σ e^score and δ (both go to scratch 0 for the other
  * kernel), the second dq.
  */
-const queryKernel = ({ inputs, attrs, output }: CallStep): Kernel => {
+const queryKernel = ({ inputs, dtypes, attrs, output }: CallStep): Kernel => {
   const [ct, q, keys, values, position] = inputs;
   const sizes = attentionSizes(q, keys);
   const k = builder(`${LABEL}-queries`);
-  const [readCt, readQ, readK, readV] = [ct, q, keys, values].map((view) => k.buffer(view.buffer, "f32", "read"));
+  const [readCt, readQ, readK, readV] = [ct, q, keys, values].map((view, i) =>
+    k.buffer(view.buffer, dtypes[i], "read"),
+  );
   const out = k.buffer(output.buffer, "f32", "write");
   const notes = k.buffer(scratch(0), "f32", "write");
   const head = headVector(sizes.depth);
@@ -66,12 +68,14 @@ const queryKernel = ({ inputs, attrs, output }: CallStep): Kernel => {
 };
 
 /** dk = scale Σ ds q, dv = Σ p ct over all queries, of every head that shares it, that see the key. One invocation a key. */
-const keyKernel = ({ inputs, attrs, output }: CallStep): Kernel => {
+const keyKernel = ({ inputs, dtypes, attrs, output }: CallStep): Kernel => {
   const [ct, q, keys, values, position] = inputs;
   const sizes = attentionSizes(q, keys);
   const { batch, time, heads, depth, slots, groups } = sizes;
   const k = builder(`${LABEL}-keys`);
-  const [readCt, readQ, readK, readV] = [ct, q, keys, values].map((view) => k.buffer(view.buffer, "f32", "read"));
+  const [readCt, readQ, readK, readV] = [ct, q, keys, values].map((view, i) =>
+    k.buffer(view.buffer, dtypes[i], "read"),
+  );
   const out = k.buffer(output.buffer, "f32", "write");
   const notes = k.buffer(scratch(0), "f32", "read");
   const head = headVector(depth);

@@ -59,11 +59,12 @@ export const queryLines = (k: Builder, sizes: ReturnType<typeof attentionSizes>,
  * registers (online softmax: Milakov & Gimelshein 2018), so that no score is ever stored.
  * Tolerance: one rounding a visible key, of weighted values that are all at most the largest |v|.
  */
-export const attentionKernels = ({ inputs: [q, keys, values, position], attrs, output }: CallStep): Kernel[] => {
+export const attentionKernels = ({ inputs, dtypes, attrs, output }: CallStep): Kernel[] => {
+  const [q, keys, values, position] = inputs;
   const sizes = attentionSizes(q, keys);
   if (sizeOf(output.shape) === 0) return [];
   const k = builder("attention");
-  const [readQ, readK, readV] = [q, keys, values].map((view) => k.buffer(view.buffer, "f32", "read"));
+  const [readQ, readK, readV] = [q, keys, values].map((view, i) => k.buffer(view.buffer, dtypes[i], "read"));
   const out = k.buffer(output.buffer, "f32", "write");
   const head = headVector(sizes.depth);
   const exp = k.helper("exp_f");

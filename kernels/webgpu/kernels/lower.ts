@@ -42,6 +42,9 @@ const calls: Record<string, Kernels> = {
 /** Fused ops that have kernels here; the planner expands the others. */
 export const FUSED: ReadonlySet<string> = new Set(Object.keys(fused));
 
+/** Every call reads 16-bit inputs as they lie. */
+export const reads16 = (): boolean => true;
+
 /** The kernels of one step, in order. */
 export const lower = (step: Step, lowering: Lowering): Kernel[] => {
   switch (step.kind) {

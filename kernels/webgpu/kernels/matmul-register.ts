@@ -42,7 +42,7 @@ export const registerKernel = (step: MatmulStep, { subgroup }: Lowering): Kernel
   const quads = upTo(QUADS);
   const inQuads = readsQuads(step);
   const quadOfB = (q: number) => {
-    if (inQuads) return k.buffer(step.b.buffer, "f32", "quads").load(`down_b + n${4 * q}`);
+    if (inQuads) return k.buffer(step.b.buffer, step.dtypes[1], "quads").load(`down_b + n${4 * q}`);
     return `vec4<f32>(${upTo(4)
       .map((c) => b.load(`down_b + n${4 * q + c}`))
       .join(", ")})`;

@@ -1,4 +1,4 @@
-import { sizeOf } from "../../../core/index.js";
+import { type DType, sizeOf } from "../../../core/index.js";
 import { collapse } from "../../plan/collapse.js";
 import type { MatmulStep, View } from "../../plan/steps.js";
 import { type Builder, builder } from "../wgsl/module.js";
@@ -35,8 +35,8 @@ export const matmulText = (step: MatmulStep): MatmulText => {
   const lead = a.shape.slice(0, -2);
   const space = collapse({ shape: lead, strides: [a.strides.slice(0, -2), b.strides.slice(0, -2)] });
   const { lines, offsets } = walk(k, space.shape, space.strides, "batch", "axis");
-  const addressed = (view: View, base: string) => {
-    const access = k.buffer(view.buffer, "f32", "read");
+  const addressed = (view: View, dtype: DType, base: string) => {
+    const access = k.buffer(view.buffer, dtype, "read");
     const [outer, unit] = view.strides
       .slice(-2)
       .map((stride) => (index: string) => (stride === 1 ? index : `${index} * ${k.param(stride)}`));
@@ -52,8 +52,8 @@ export const matmulText = (step: MatmulStep): MatmulText => {
       `let baseA = ${plus(k.param(a.offset), offsets[0])};`,
       `let baseB = ${plus(k.param(b.offset), offsets[1])};`,
     ],
-    a: addressed(a, "baseA"),
-    b: addressed(b, "baseB"),
+    a: addressed(a, step.dtypes[0], "baseA"),
+    b: addressed(b, step.dtypes[1], "baseB"),
     rowsOfA: a.strides[rank - 1] === 1,
     rowsOfB: b.strides[rank - 1] === 1,
   };

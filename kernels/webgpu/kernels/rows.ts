@@ -1,4 +1,4 @@
-import { sizeOf } from "../../../core/index.js";
+import { type DType, sizeOf } from "../../../core/index.js";
 import type { CallStep, Instruction, ReduceStep, View } from "../../plan/steps.js";
 import { type Builder, builder, type Kernel, scratch } from "../wgsl/module.js";
 import { indent } from "../wgsl/walk.js";
@@ -85,8 +85,8 @@ const rowsOf = ({ shape }: View): [number, number] => {
 };
 
 /** Reads element (row, j) of a view. */
-const reader = ({ k, width }: Rows, view: View): string =>
-  k.buffer(view.buffer, "f32", "read").load(`${k.param(view.offset)} + row * ${width} + j`);
+const reader = ({ k, width }: Rows, view: View, dtype: DType): string =>
+  k.buffer(view.buffer, dtype, "read").load(`${k.param(view.offset)} + row * ${width} + j`);
 
 /** eˣ / Σ eˣ, shifted by the largest. Tolerance of all kernels here: that of their sums (reduce.ts) and of exp_f, log_f. */
 export const softmaxKernels = (step: CallStep, lowering: Lowering): Kernel[] => {
@@ -95,7 +95,7 @@ export const softmaxKernels = (step: CallStep, lowering: Lowering): Kernel[] => 
   if (rows === 0) return [];
   const r = rowsKernel("softmax", rows, width, lowering);
   const exp = r.k.helper("exp_f");
-  const read = reader(r, x);
+  const read = reader(r, x, step.dtypes[0]);
   const out = r.k.buffer(step.output.buffer, "f32", "write");
   return [
     r.finish([
@@ -113,7 +113,7 @@ export const softmaxGradientKernels = (step: CallStep, lowering: Lowering): Kern
   if (rows === 0) return [];
   const r = rowsKernel("softmax.vjp", rows, width, lowering);
   const exp = r.k.helper("exp_f");
-  const [readCt, read] = [reader(r, ct), reader(r, x)];
+  const [readCt, read] = [reader(r, ct, step.dtypes[0]), reader(r, x, step.dtypes[1])];
   const out = r.k.buffer(step.output.buffer, "f32", "write");
   const value = `${exp}(${read} - top) / sum * (${readCt} - dot / sum)`;
   return [
@@ -132,8 +132,8 @@ export const rmsnormKernels = (step: CallStep, lowering: Lowering): Kernel[] => 
   const [rows, width] = rowsOf(x);
   if (rows === 0) return [];
   const r = rowsKernel("rmsnorm", rows, width, lowering);
-  const read = reader(r, x);
-  const weight = r.k.buffer(w.buffer, "f32", "read").load(`${r.k.param(w.offset)} + j`);
+  const read = reader(r, x, step.dtypes[0]);
+  const weight = r.k.buffer(w.buffer, step.dtypes[1], "read").load(`${r.k.param(w.offset)} + j`);
   const out = r.k.buffer(step.output.buffer, "f32", "write");
   return [
     r.finish([
@@ -150,9 +150,10 @@ export const rmsnormKernels = (step: CallStep, lowering: Lowering): Kernel[] => 
  */
 export const rmsnormGradientKernels = (step: CallStep, lowering: Lowering): Kernel[] => {
   const [ct, x, w] = step.inputs;
+  const [ctType, xType, wType] = step.dtypes;
   const [rows, width] = rowsOf(x);
   const dw: View = { ...step.output, shape: [width], strides: [1], offset: step.output.offset + rows * width };
-  const load = (input: number): Instruction => ({ op: "load", input, dtype: "f32" });
+  const load = (input: number, dtype: DType): Instruction => ({ op: "load", input, dtype });
   const times = (a: number, b: number): Instruction => ({ op: "mul", args: [a, b], dtype: "f32", from: "f32" });
   const weightGradient: ReduceStep = {
     kind: "reduce",
@@ -165,15 +166,15 @@ export const rmsnormGradientKernels = (step: CallStep, lowering: Lowering): Kern
       { ...x, shape: [width, rows], strides: [1, width] },
       { buffer: scratch(0), shape: [width, rows], strides: [0, 1], offset: 0 },
     ],
-    body: [load(0), load(1), load(2), times(0, 1), times(3, 2)],
+    body: [load(0, ctType), load(1, xType), load(2, "f32"), times(0, 1), times(3, 2)],
     value: 4,
     output: dw,
   };
   if (rows === 0) return reduceKernels({ ...weightGradient, inputs: [] }, lowering, 1);
   lowering.scratch(0, rows);
   const r = rowsKernel("rmsnorm.vjp", rows, width, lowering);
-  const [readCt, read] = [reader(r, ct), reader(r, x)];
-  const weight = r.k.buffer(w.buffer, "f32", "read").load(`${r.k.param(w.offset)} + j`);
+  const [readCt, read] = [reader(r, ct, ctType), reader(r, x, xType)];
+  const weight = r.k.buffer(w.buffer, wType, "read").load(`${r.k.param(w.offset)} + j`);
   const out = r.k.buffer(step.output.buffer, "f32", "write");
   const scales = r.k.buffer(scratch(0), "f32", "write");
   const value = `scale * (${readCt} * ${weight} - ${read} * slope)`;
@@ -195,9 +196,11 @@ export const crossEntropyKernels = (step: CallStep, lowering: Lowering): Kernel[
   if (rows === 0) return [];
   const r = rowsKernel("crossEntropy", rows, width, lowering);
   const { k } = r;
-  const read = reader(r, logits);
+  const read = reader(r, logits, step.dtypes[0]);
   const id = k.buffer(target.buffer, "i32", "read").load(`${k.param(target.offset)} + row`);
-  const picked = k.buffer(logits.buffer, "f32", "read").load(`${k.param(logits.offset)} + row * ${r.width} + u32(id)`);
+  const picked = k
+    .buffer(logits.buffer, step.dtypes[0], "read")
+    .load(`${k.param(logits.offset)} + row * ${r.width} + u32(id)`);
   const out = k.buffer(step.output.buffer, "f32", "write");
   return [
     r.finish([
@@ -219,9 +222,9 @@ export const crossEntropyGradientKernels = (step: CallStep, lowering: Lowering):
   const r = rowsKernel("crossEntropy.vjp", rows, width, lowering);
   const { k } = r;
   const exp = k.helper("exp_f");
-  const read = reader(r, logits);
+  const read = reader(r, logits, step.dtypes[1]);
   const id = k.buffer(target.buffer, "i32", "read").load(`${k.param(target.offset)} + row`);
-  const upstream = k.buffer(ct.buffer, "f32", "read").load(`${k.param(ct.offset)} + row`);
+  const upstream = k.buffer(ct.buffer, step.dtypes[0], "read").load(`${k.param(ct.offset)} + row`);
   const out = k.buffer(step.output.buffer, "f32", "write");
   const value = `ct * (${exp}(${read} - top) / sum - select(0.0, 1.0, i32(j) == id))`;
   return [

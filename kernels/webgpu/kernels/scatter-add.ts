@@ -74,7 +74,7 @@ const sortKernel = ({ inputs: [ids], output }: CallStep, n: number): Kernel => {
  * For adapters that run on the CPU: a list of positions for each row, made by one invocation from the last position to the
  * first; then one invocation a (row, column) goes along its list. Scratch 0: first position of each row, then the next one.
  */
-const listKernels = ({ inputs: [ids, updates], output }: CallStep, n: number, size: number): Kernel[] => {
+const listKernels = ({ inputs: [ids, updates], dtypes, output }: CallStep, n: number, size: number): Kernel[] => {
   const rows = output.shape[0];
   const k = builder("scatterAdd-list");
   const index = k.buffer(ids.buffer, "i32", "read");
@@ -93,7 +93,7 @@ const listKernels = ({ inputs: [ids, updates], output }: CallStep, n: number, si
   ];
   const s = builder("scatterAdd-walk");
   const lists = s.buffer(scratch(0), "u32", "read");
-  const source = s.buffer(updates.buffer, "f32", "read");
+  const source = s.buffer(updates.buffer, dtypes[1], "read");
   const out = s.buffer(output.buffer, "f32", "write");
   const width = s.param(size / rows);
   const end = s.param(n);
@@ -119,6 +119,7 @@ const listKernels = ({ inputs: [ids, updates], output }: CallStep, n: number, si
 export const scatterAddKernels = (step: CallStep, lowering: Lowering): Kernel[] => {
   const {
     inputs: [ids, updates],
+    dtypes,
     output,
   } = step;
   const size = sizeOf(output.shape);
@@ -142,7 +143,7 @@ export const scatterAddKernels = (step: CallStep, lowering: Lowering): Kernel[] 
 
   const k = builder("scatterAdd-sum");
   const sorted = k.buffer(scratch(0), "u32", "read");
-  const source = k.buffer(updates.buffer, "f32", "read");
+  const source = k.buffer(updates.buffer, dtypes[1], "read");
   const out = k.buffer(output.buffer, "f32", "write");
   const [count, widthText, rows] = [k.param(n), k.param(width), k.param(output.shape[0])];
   const body = [

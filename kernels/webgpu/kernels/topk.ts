@@ -1,6 +1,6 @@
 import { sizeOf } from "../../../core/index.js";
 import type { CallStep } from "../../plan/steps.js";
-import { type Access, type Builder, builder, type Kernel, scratch } from "../wgsl/module.js";
+import { type Builder, builder, type Kernel, scratch } from "../wgsl/module.js";
 import { indent } from "../wgsl/walk.js";
 import type { Lowering } from "./lowering.js";
 
@@ -18,8 +18,11 @@ const PASSES = [
   [0, 9],
 ] as const;
 
-/** x as magnitude bits: they order like |x|. */
-const magnitude = (x: Access, address: string): string => `${x.load(address)} & 0x7fffffffu`;
+/** The numbers as magnitude bits of f32, by address: they order like |x|. */
+const magnitudes = (k: Builder, { inputs: [x], dtypes: [dtype] }: CallStep): ((address: string) => string) => {
+  const { load } = k.buffer(x.buffer, dtype, "read");
+  return (address) => `(bitcast<u32>(${load(address)}) & 0x7fffffffu)`;
+};
 
 const clearKernel = (count: number): Kernel => {
   const k = builder("topk-clear");
@@ -32,15 +35,10 @@ const clearKernel = (count: number): Kernel => {
 };
 
 /** Counts the next digit of the elements that agree with the threshold so far. Integer atomics: any order, one result. */
-const histogramKernel = (
-  { inputs: [x] }: CallStep,
-  size: number,
-  shift: number,
-  bits: number,
-  wide: boolean,
-): Kernel => {
+const histogramKernel = (step: CallStep, size: number, shift: number, bits: number, wide: boolean): Kernel => {
+  const [x] = step.inputs;
   const k = builder("topk-histogram");
-  const source = k.buffer(x.buffer, "u32", "read");
+  const magnitude = magnitudes(k, step);
   const state = k.buffer(scratch(0), "u32", "atomic");
   const lanes = wide ? 256 : 1;
   const workgroups = Math.min(Math.ceil(size / (lanes * 16)), wide ? 512 : 64);
@@ -53,7 +51,7 @@ const histogramKernel = (
       ? [`for (var b = lane; b < ${BINS}u; b += ${lanes}u) { atomicStore(&bins[b], 0u); }`, "workgroupBarrier();"]
       : []),
     `for (var i = group * ${lanes}u + lane; i < ${k.param(size)}; i += ${k.param(workgroups * lanes)}) {`,
-    `  let bits = ${magnitude(source, `${k.param(x.offset)} + i`)};`,
+    `  let bits = ${magnitude(`${k.param(x.offset)} + i`)};`,
     above > 30
       ? `  ${count(`(bits >> ${shift}u)`)}`
       : `  if ((bits >> ${above}u) == (threshold >> ${above}u)) { ${count(`((bits >> ${shift}u) & ${2 ** bits - 1}u)`)} }`,
@@ -113,9 +111,10 @@ const selectKernel = (shift: number, wide: boolean): Kernel => {
 };
 
 /** Elements exactly at the threshold, by chunk. */
-const tieKernel = ({ inputs: [x] }: CallStep, size: number, chunks: number): Kernel => {
+const tieKernel = (step: CallStep, size: number, chunks: number): Kernel => {
+  const [x] = step.inputs;
   const k = builder("topk-ties");
-  const source = k.buffer(x.buffer, "u32", "read");
+  const magnitude = magnitudes(k, step);
   const state = k.buffer(scratch(0), "u32", "write");
   const body = [
     "let chunk = group * 64u + lane;",
@@ -123,7 +122,7 @@ const tieKernel = ({ inputs: [x] }: CallStep, size: number, chunks: number): Ker
     `let threshold = ${state.load(THRESHOLD)};`,
     "var ties = 0u;",
     `for (var i = chunk * ${CHUNK}u; i < min(chunk * ${CHUNK}u + ${CHUNK}u, ${k.param(size)}); i++) {`,
-    `  if ((${magnitude(source, `${k.param(x.offset)} + i`)}) == threshold) { ties++; }`,
+    `  if (${magnitude(`${k.param(x.offset)} + i`)} == threshold) { ties++; }`,
     "}",
     state.store(`${TIES_AT}u + chunk`, "ties"),
   ];
@@ -151,9 +150,11 @@ const scanKernel = (chunks: number, wide: boolean): Kernel => {
   return k.finish({ workgroupSize: lanes, workgroups: 1, body: indent(body) });
 };
 
-const markKernel = ({ inputs: [x], output }: CallStep, size: number): Kernel => {
+const markKernel = (step: CallStep, size: number): Kernel => {
+  const { inputs, output } = step;
+  const [x] = inputs;
   const k = builder("topk-mark");
-  const source = k.buffer(x.buffer, "u32", "read");
+  const magnitude = magnitudes(k, step);
   const state = k.buffer(scratch(0), "u32", "read");
   const out = k.buffer(output.buffer, "bool", "write");
   const offset = k.param(x.offset);
@@ -161,12 +162,12 @@ const markKernel = ({ inputs: [x], output }: CallStep, size: number): Kernel => 
     "let i = group * 64u + lane;",
     `if (i >= ${k.param(size)}) { return; }`,
     `let threshold = ${state.load(THRESHOLD)};`,
-    `let bits = ${magnitude(source, `${offset} + i`)};`,
+    `let bits = ${magnitude(`${offset} + i`)};`,
     "var marked = bits > threshold;",
     "if (bits == threshold && bits != 0u) {",
     `  var rank = ${state.load(`${TIES_AT}u + i / ${CHUNK}u`)};`,
     `  for (var j = i / ${CHUNK}u * ${CHUNK}u; j < i; j++) {`,
-    `    if ((${magnitude(source, `${offset} + j`)}) == threshold) { rank++; }`,
+    `    if (${magnitude(`${offset} + j`)} == threshold) { rank++; }`,
     "  }",
     `  marked = rank < ${state.load(WANTED)};`,
     "}",

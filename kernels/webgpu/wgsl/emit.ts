@@ -1,4 +1,4 @@
-import type { DType, PointwiseName } from "../../../core/index.js";
+import { type DType, type HalfType, isFloating, isHalf, type PointwiseName } from "../../../core/index.js";
 import type { Instruction } from "../../plan/steps.js";
 import type { Builder } from "./module.js";
 
@@ -23,12 +23,19 @@ const extreme =
   (k, x, y, _, { from }) =>
     from === "f32" ? `${k.helper(`${name}_nan`)}(${x}, ${y})` : `${name}(${x}, ${y})`;
 
+/** From and to 16 bits by way of f32 only; in registers all these are f32. */
 const cast: Emit = (k, x, _y, _z, { from, dtype }) => {
-  if (from === dtype) return x;
+  if (from === dtype || isHalf(from)) return x;
+  if (isHalf(dtype)) return `${k.helper(`${dtype}_value`)}(${k.helper(`${dtype}_code`)}(${x}))`;
   if (dtype === "bool") return from === "f32" ? `!(${x} == 0.0)` : `${x} != ${from}(0)`;
   if (from === "bool") return `select(${dtype}(0), ${dtype}(1), ${x})`;
   if (from !== "f32") return dtype === "f32" ? `f32(${x})` : `bitcast<${dtype}>(${x})`;
   return `${k.helper(dtype === "i32" ? "f32_to_i32" : "f32_to_u32")}(${x})`;
+};
+
+const roundRandom: Emit = (k, x, random, _z, { dtype }) => {
+  const to = dtype as HalfType;
+  return `${k.helper(`${to}_value`)}(${k.helper(`${to}_randomly`)}(${x}, ${random}))`;
 };
 
 /**
@@ -64,6 +71,7 @@ const POINTWISE = {
   not: (_, x) => `!${x}`,
   where: (_, x, y, z) => `select(${z}, ${y}, ${x})`,
   cast,
+  roundRandom,
   randomBits: (k, x, y, z, { domain }) => `${k.helper("threefry_bits")}(${x}, ${y}, ${z}, ${domain ?? 0}u)`,
   unitInterval: (_, x) => `f32(${x} >> 8u) * 5.9604644775390625e-8`,
 } satisfies Record<Exclude<PointwiseName, "iota">, Emit>;
@@ -74,7 +82,7 @@ const LITERALS = new Set([0, 1, -1, 2, 0.5, -0.5]);
 const constant = (k: Builder, value: number, dtype: DType): string => {
   if (dtype === "bool") return value === 0 ? "false" : "true";
   const plain = LITERALS.has(value) && !Object.is(value, -0);
-  if (dtype === "f32") return plain ? `f32(${value})` : k.floatParam(value);
+  if (isFloating(dtype)) return plain ? `f32(${value})` : k.floatParam(value);
   if (plain && Number.isInteger(value) && value >= 0) return `${dtype}(${value})`;
   return dtype === "u32" ? k.param(value) : `bitcast<i32>(${k.param(value)})`;
 };

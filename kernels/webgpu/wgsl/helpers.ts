@@ -1,3 +1,4 @@
+import { HALF_HELPERS, type HalfHelper } from "./halves.js";
 import { COS, COS_POLY, QUARTER_TURNS, SIN, SIN_POLY } from "./trigonometry.js";
 
 /** Functions in WGSL that kernels ask for by name. */
@@ -7,6 +8,7 @@ interface Helper {
 }
 
 export type HelperName =
+  | HalfHelper
   | "infinity"
   | "is_nan"
   | "max_nan"
@@ -35,6 +37,8 @@ const helper = (code: string, needs: readonly HelperName[] = []): Helper => ({ c
  * driver that evaluates in the order written, as Dawn's SPIR-V asks.
  */
 export const HELPERS: Record<HelperName, Helper> = {
+  ...HALF_HELPERS,
+
   // Infinity has no literal, so that it comes as data: the first word of every parameter block.
   infinity: helper("fn infinity() -> f32 { return bitcast<f32>(P[0].x); }"),
 

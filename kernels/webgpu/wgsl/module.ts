@@ -1,4 +1,4 @@
-import type { DType } from "../../../core/index.js";
+import { type DType, type HalfType, isHalf } from "../../../core/index.js";
 import type { View } from "../../plan/steps.js";
 import { HELPERS, type HelperName } from "./helpers.js";
 
@@ -48,7 +48,10 @@ export interface Builder {
   readonly param: (value: number) => string;
   /** A number that is data: f32. Infinity and NaN may be passed so, though WGSL has no literal for them. */
   readonly floatParam: (value: number) => string;
-  /** "quads": read only, four at once, each at an address that is a multiple of four; no other access to that buffer. */
+  /**
+   * 16-bit dtypes are read only, as f32, from an address in 16-bit elements; whoever makes them writes words, as u32.
+   * "quads": read only, four at once, each at an address that is a multiple of four; no other access to that buffer.
+   */
   readonly buffer: (buffer: number, dtype: DType, mode: "read" | "write" | "atomic" | "quads") => Access;
   /** A name for a helper function; its text is added once. */
   readonly helper: (name: HelperName) => string;
@@ -76,6 +79,10 @@ interface Bound {
   quads: boolean;
 }
 
+/** How a 16-bit dtype is read from raw words, two elements to a word. */
+const halfAccessor = (name: string, dtype: HalfType): string =>
+  `fn load_${name}_${dtype}(i: u32) -> f32 { return ${dtype}_value((${name}[i >> 1u] >> ((i & 1u) * 16u)) & 0xffffu); }\n`;
+
 /** How elements of `dtype` pass through a buffer that holds f32 (only f32 in it) or raw words. */
 const accessors = (name: string, dtype: DType, raw: boolean, written: boolean, atomic: boolean): string => {
   if (atomic)
@@ -83,6 +90,7 @@ const accessors = (name: string, dtype: DType, raw: boolean, written: boolean, a
       `fn load_${name}_u32(i: u32) -> u32 { return atomicLoad(&${name}[i]); }`,
       `fn add_${name}_u32(i: u32, v: u32) { atomicAdd(&${name}[i], v); }\n`,
     ].join("\n");
+  if (isHalf(dtype)) return halfAccessor(name, dtype);
   const [decode, encode] = {
     f32: raw ? ["bitcast<f32>(B[i])", "bitcast<u32>(v)"] : ["B[i]", "v"],
     i32: ["bitcast<i32>(B[i])", "bitcast<u32>(v)"],
@@ -91,6 +99,14 @@ const accessors = (name: string, dtype: DType, raw: boolean, written: boolean, a
   }[dtype].map((text) => text.replace("B", name));
   const load = `fn load_${name}_${dtype}(i: u32) -> ${dtype} { return ${decode}; }\n`;
   return written ? `${load}fn store_${name}_${dtype}(i: u32, v: ${dtype}) { ${name}[i] = ${encode}; }\n` : load;
+};
+
+/** Four neighbours at once, of a buffer that nobody reads otherwise. */
+const quadAccessor = (name: string, dtype: DType): [type: string, load: string] => {
+  const head = `fn load_${name}_${dtype}(i: u32) -> vec4<f32>`;
+  if (!isHalf(dtype)) return ["vec4<f32>", `${head} { return ${name}[i / 4u]; }\n`];
+  const halves = "vec4<u32>(w.x & 0xffffu, w.x >> 16u, w.y & 0xffffu, w.y >> 16u)";
+  return ["vec2<u32>", `${head} { let w = ${name}[i / 4u]; return ${dtype}_values(${halves}); }\n`];
 };
 
 export const builder = (label: string): Builder => {
@@ -115,6 +131,7 @@ export const builder = (label: string): Builder => {
     param,
     floatParam: (value) => `bitcast<f32>(${param(bitsOf(value))})`,
     buffer: (buffer, dtype, mode) => {
+      if (isHalf(dtype)) need(`${dtype}_${mode === "quads" ? "values" : "value"}`);
       let at = bound.findIndex((b) => b.buffer === buffer);
       if (at < 0) at = bound.push({ buffer, dtypes: new Set(), written: false, atomic: false, quads: false }) - 1;
       bound[at].dtypes.add(dtype);
@@ -137,11 +154,10 @@ export const builder = (label: string): Builder => {
     declare: (text) => void declarations.push(text),
     finish: ({ workgroupSize, workgroups, body }) => {
       const buffers = bound.map(({ dtypes, written, atomic, quads }, at) => {
-        if (quads)
-          return [
-            `@group(0) @binding(${at + 1}) var<storage, read> B${at}: array<vec4<f32>>;`,
-            `fn load_B${at}_f32(i: u32) -> vec4<f32> { return B${at}[i / 4u]; }\n`,
-          ].join("\n");
+        if (quads) {
+          const [type, load] = quadAccessor(`B${at}`, [...dtypes][0]);
+          return `@group(0) @binding(${at + 1}) var<storage, read> B${at}: array<${type}>;\n${load}`;
+        }
         const raw = [...dtypes].some((dtype) => dtype !== "f32");
         const mode = written ? "read_write" : "read";
         const type = atomic ? "atomic<u32>" : raw ? "u32" : "f32";
