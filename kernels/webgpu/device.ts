@@ -12,6 +12,7 @@ import {
 import { findAdapter } from "./adapter.js";
 import { type AdapterReport, nameOf } from "./adapter-report.js";
 import type { Gpu, GpuBuffer } from "./gpu.js";
+import { type Limits, limitsWithin } from "./limits.js";
 import { createPipelines } from "./pipelines.js";
 import { createPool } from "./pool.js";
 import { buildProgram } from "./program.js";
@@ -21,7 +22,12 @@ import { MAP_READ, USAGE } from "./usage.js";
 export interface WebgpuOptions {
   /** Kernels for GPUs, or for adapters that run on the CPU. Default: what the adapter is. Tests run both. */
   readonly kernels?: "gpu" | "cpu";
+  /** Limits to keep to where they are tighter than the adapter's: laws draw them down. */
+  readonly limits?: Partial<Limits>;
 }
+
+/** Bytes that are copied at once: more is no faster, and staging takes as much again. */
+const COPY = 256 * 2 ** 20;
 
 const arrayOf = (dtype: DType, bytes: ArrayBuffer, elements: number): HostData =>
   isHalf(dtype)
@@ -50,6 +56,7 @@ const wordsOf = (data: HostData): Float32Array | Int32Array | Uint32Array => {
 /** Opens the machine's WebGPU adapter. Errors: DeviceError if there is none. */
 export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> => {
   const { gpu: instance, adapter, report } = await findAdapter();
+  const limits = limitsWithin(report.limits, options.limits);
   const wanted: GPUFeatureName[] = ["timestamp-query", "subgroups"];
   const device = await adapter.requestDevice({
     requiredFeatures: wanted.filter((feature) => adapter.features.has(feature)),
@@ -76,8 +83,10 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
   });
 
   const queue = createQueue(fail);
-  const pool = createPool(device, (run) => queue.push(run), fail);
+  const pool = createPool(device, limits, (run) => queue.push(run), fail);
   const pipelines = createPipelines(device, fail);
+  /** Bytes that are copied to or from the host at once. */
+  const piece = Math.min(COPY, limits.maxStorageBufferBindingSize - (limits.maxStorageBufferBindingSize % 4));
   const live = new Set<GpuBuffer>();
   let [liveBytes, programs, launches] = [0, 0, 0];
 
@@ -103,12 +112,22 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
     const buffer = own(words.byteLength, of);
     if (words.length === 0) return buffer;
     const copy = queue.idle() || words.buffer !== data.buffer ? words : words.slice(); // the caller may change it before its turn
-    queue.push(() => device.queue.writeBuffer(buffer.block.gpu, 0, copy as Float32Array<ArrayBuffer>));
+    queue.push(() => {
+      for (let at = 0; at < copy.byteLength; at += piece) {
+        const some = new Uint8Array(
+          copy.buffer as ArrayBuffer,
+          copy.byteOffset + at,
+          Math.min(piece, copy.byteLength - at),
+        );
+        device.queue.writeBuffer(buffer.block.gpu, at, some);
+      }
+    });
     return buffer;
   };
 
   const gpu: Gpu = {
     device,
+    limits,
     subgroup: adapter.features.has("subgroups") ? fixedSubgroup(report) : undefined,
     wide: options.kernels === undefined ? !report.software : options.kernels === "gpu",
     pool,
@@ -124,15 +143,19 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
     },
   };
 
-  /** Copies a buffer's first bytes to the host, after all that is queued. */
+  /** Copies a buffer's first bytes to the host, as they are once all that is queued has run; through buffers of one piece each. */
   const download = async (buffer: GpuBuffer, bytes: number): Promise<ArrayBuffer> => {
-    const staging = device.createBuffer({ size: bytes, usage: USAGE.copyTarget | USAGE.mapRead });
+    const numbers = new Uint8Array(bytes);
+    const staged = Array.from({ length: Math.ceil(bytes / piece) }, (_, i) => {
+      const size = Math.min(piece, bytes - i * piece);
+      return { at: i * piece, size, gpu: device.createBuffer({ size, usage: USAGE.copyTarget | USAGE.mapRead }) };
+    });
     try {
       await new Promise<void>((resolve, reject) => {
         queue.push(() => {
           try {
             const encoder = device.createCommandEncoder();
-            encoder.copyBufferToBuffer(buffer.block.gpu, 0, staging, 0, bytes);
+            for (const { at, size, gpu: to } of staged) encoder.copyBufferToBuffer(buffer.block.gpu, at, to, 0, size);
             device.queue.submit([encoder.finish()]);
             resolve();
           } catch (error) {
@@ -140,10 +163,14 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
           }
         });
       });
-      await patiently(staging.mapAsync(MAP_READ, 0, bytes));
-      return staging.getMappedRange(0, bytes).slice(0);
+      for (const { at, size, gpu: from } of staged) {
+        await patiently(from.mapAsync(MAP_READ, 0, size));
+        numbers.set(new Uint8Array(from.getMappedRange(0, size)), at);
+        from.destroy();
+      }
+      return numbers.buffer;
     } finally {
-      staging.destroy();
+      for (const { gpu: from } of staged) from.destroy();
     }
   };
 

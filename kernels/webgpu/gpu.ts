@@ -1,4 +1,5 @@
 import type { Buffer, HostData } from "../../core/index.js";
+import type { Limits } from "./limits.js";
 import type { Pipelines } from "./pipelines.js";
 import type { Block, Pool } from "./pool.js";
 import type { Queue } from "./queue.js";
@@ -11,6 +12,8 @@ export interface GpuBuffer extends Buffer {
 /** What programs need of the device. */
 export interface Gpu {
   readonly device: GPUDevice;
+  /** What to keep to: never the device's own limits, which may be wider. */
+  readonly limits: Limits;
   readonly wide: boolean;
   /** Invocations of a subgroup, if that is always the same number and kernels may use subgroups. */
   readonly subgroup: number | undefined;

@@ -1,4 +1,5 @@
 import { OutOfMemoryError } from "../../core/index.js";
+import type { Limits } from "./limits.js";
 import { USAGE } from "./usage.js";
 
 /** A GPU buffer with one owner at a time. */
@@ -12,7 +13,7 @@ export interface Block {
 export interface Pool {
   /**
    * A buffer of at least `bytes`, with whatever was in it; `of` is the tensor that errors name. Errors: OutOfMemoryError if no
-   * binding can be that large; that the adapter has no more memory is told to `fail`, later.
+   * buffer can be that large; that the adapter has no more memory is told to `fail`, later.
    */
   readonly take: (bytes: number, of?: string) => Block;
   readonly give: (block: Block) => void;
@@ -40,12 +41,13 @@ export const classOf = (bytes: number): number => {
  */
 export const createPool = (
   device: GPUDevice,
+  { maxBufferSize }: Limits,
   later: (run: () => void) => void,
   fail: (error: unknown) => void,
 ): Pool => {
   const free = new Map<number, Block[]>();
   const byAge = new Set<Block>();
-  const largest = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
+  const largest = maxBufferSize - (maxBufferSize % 256);
   let [taken, kept, peak] = [0, 0, 0];
 
   const trim = () => {
@@ -65,7 +67,7 @@ export const createPool = (
           ...{ device: "webgpu", bytes, used: taken, limit: largest, isOfBuffers: true },
           tensor: of,
         });
-      const size = Math.min(classOf(bytes), largest - (largest % 4));
+      const size = Math.min(classOf(bytes), largest);
       let block = free.get(size)?.pop();
       if (block === undefined) {
         const usage = USAGE.storage | USAGE.copySource | USAGE.copyTarget;

@@ -1,16 +1,18 @@
 import { debugs } from "../../core/debug.js";
-import type { Graph, Program } from "../../core/index.js";
+import { DeviceError, type Graph, type Program } from "../../core/index.js";
 import { oneNameEach } from "../plan/names.js";
 import { donorsOf, memoryOf, plan } from "../plan/plan.js";
 import type { Plan, PlanBuffer } from "../plan/steps.js";
 import type { Gpu, GpuBuffer } from "./gpu.js";
 import { FUSED, lower, reads16 } from "./kernels/lower.js";
+import type { Lowering } from "./kernels/lowering.js";
 import type { Compiled } from "./pipelines.js";
 import type { Block } from "./pool.js";
 import { pending } from "./queue.js";
 import { canTime, printElapsed, timedPasses } from "./timings.js";
 import { USAGE } from "./usage.js";
 import { type Kernel, scratchIndex } from "./wgsl/module.js";
+import { createWindows, type Window } from "./windows/windows.js";
 
 /** Bind groups kept for one kernel, and replays for a program: buffers repeat with a short period when outputs are donated back. */
 const GROUPS = 8;
@@ -31,17 +33,20 @@ interface Launch {
   readonly groups: Map<string, GPUBindGroup>;
 }
 
-/** Workgroups as a grid: an axis takes 65 535. Kernels read their number as y · width + x, and guard the rest. */
-const gridOf = (workgroups: number): [number, number] => {
-  const most = 65535;
+/** Workgroups as a grid: an axis takes `most`. Kernels read their number as y · width + x, and guard the rest. */
+const gridOf = (workgroups: number, most: number): [number, number] => {
   if (workgroups <= most) return [workgroups, 1];
   const rows = Math.ceil(workgroups / most);
+  if (rows > most) throw new DeviceError(`webgpu: ${workgroups} workgroups asked, ${most} × ${most} at most`);
   return [Math.ceil(workgroups / rows), rows];
 };
 
 /** All parameter blocks in one buffer, each at an offset that a binding may start at. */
-const packParameters = (device: GPUDevice, kernels: readonly Kernel[]): { buffer: GPUBuffer; offsets: number[] } => {
-  const align = device.limits.minUniformBufferOffsetAlignment;
+const packParameters = (
+  { device, limits }: Gpu,
+  kernels: readonly Kernel[],
+): { buffer: GPUBuffer; offsets: number[] } => {
+  const align = limits.minUniformBufferOffsetAlignment;
   let size = 0;
   const offsets = kernels.map(({ params }) => {
     const at = size;
@@ -59,7 +64,7 @@ const packParameters = (device: GPUDevice, kernels: readonly Kernel[]): { buffer
 
 /** Plans a graph, asks for its pipelines, uploads its constants. */
 export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
-  const { maxStorageBuffersPerShaderStage: maxBuffers } = gpu.device.limits;
+  const { maxStorageBuffersPerShaderStage: maxBuffers, maxStorageBufferBindingSize: most } = gpu.limits;
   // One name for one piece of memory: what is written in place is bound once, to be read and written.
   const made: Plan = oneNameEach(
     plan(graph, { fused: FUSED, reads16, maxBuffers, inPlace: true, batches: false, epilogue: gpu.wide }),
@@ -70,21 +75,23 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
     return role.kind === "output" ? role.donor : undefined;
   };
   const scratchBytes: number[] = [];
-  const lowering = {
-    wide: gpu.wide,
-    subgroup: gpu.subgroup,
+  const windows = createWindows(made.buffers, {
+    ...{ binding: most, bindings: maxBuffers, alignment: gpu.limits.minStorageBufferOffsetAlignment },
+  });
+  const lowering: Lowering = {
+    ...{ wide: gpu.wide, subgroup: gpu.subgroup, windows },
     scratch: (index: number, words: number) => {
       for (let i = scratchBytes.length; i <= index; i++) scratchBytes.push(0);
       scratchBytes[index] = Math.max(scratchBytes[index], 4 * words);
     },
   };
   const kernels = made.steps.flatMap((step) => lower(step, lowering));
-  const { buffer: parameters, offsets } = packParameters(gpu.device, kernels);
+  const { buffer: parameters, offsets } = packParameters(gpu, kernels);
   const launches: Launch[] = kernels.map((kernel, i) => ({
     kernel,
     compiled: gpu.pipelines.compile(kernel),
     offset: offsets[i],
-    grid: gridOf(kernel.workgroups),
+    grid: gridOf(kernel.workgroups, gpu.limits.maxComputeWorkgroupsPerDimension),
     groups: new Map(),
   }));
   const ready = pending(Promise.all(launches.map(({ compiled }) => compiled.ready.promise)));
@@ -96,6 +103,12 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
   const working = scratchBytes.reduce((n, bytes) => n + bytes, 0);
   const constants = made.buffers.map(({ role }) => (role.kind === "constant" ? gpu.upload(role.data) : undefined));
 
+  /** A window, or a buffer as far as a binding goes: whoever binds it so touches no more of it. */
+  const rangeOf = ({ gpu: buffer, size }: Block, window: Window | undefined): GPUBufferBinding =>
+    window === undefined
+      ? { buffer, size: Math.min(size, most - (most % 16)) }
+      : { buffer, offset: window.offset, size: window.bytes };
+
   const bindGroup = ({ kernel, compiled, offset, groups }: Launch, blocks: readonly Block[]): GPUBindGroup => {
     const key = blocks.map((block) => block.id).join();
     const known = groups.get(key);
@@ -106,7 +119,7 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
       layout: compiled.layout,
       entries: [
         { binding: 0, resource: { buffer: parameters, offset, size } },
-        ...blocks.map(({ gpu: buffer }, i) => ({ binding: i + 1, resource: { buffer } })),
+        ...blocks.map((block, i) => ({ binding: i + 1, resource: rangeOf(block, windows.at(kernel.bindings[i])) })),
       ],
     });
     groups.set(key, group);
@@ -119,7 +132,10 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
     const key = [...blocks, ...scratch].map(({ id }) => id).join();
     const known = replays.get(key);
     if (known !== undefined) return known;
-    const blockOf = (at: number) => (at >= 0 ? blocks[at] : scratch[scratchIndex(at)]);
+    const blockOf = (binding: number) => {
+      const at = windows.at(binding)?.buffer ?? binding;
+      return at >= 0 ? blocks[at] : scratch[scratchIndex(at)];
+    };
     const replay = launches.flatMap((launch) => {
       const pipeline = launch.compiled.get();
       if (pipeline === undefined) return []; // failed: reported already

@@ -1,7 +1,9 @@
-import { sizeOf } from "../../../core/index.js";
+import { type DType, sizeOf } from "../../../core/index.js";
 import type { CallStep, View } from "../../plan/steps.js";
 import { type Access, type Builder, builder, type Kernel } from "../wgsl/module.js";
 import { indent } from "../wgsl/walk.js";
+import { type Rowed, rowParts } from "../windows/rows.js";
+import type { Lowering } from "./lowering.js";
 
 /** A head's vector of D numbers in registers: vec4s named `<name>0`, `<name>1`, … the last one filled up with zeros. */
 export const headVector = (depth: number) => {
@@ -33,6 +35,16 @@ export const attentionSizes = (q: View, k: View) => {
   return { batch, time, heads, depth, slots, groups };
 };
 
+/** A view cut by its first axis, sequences that do not see one another; and the shape that some of them have. */
+export const ofSequence = (view: View, dtype: DType, isWritten = false): Rowed => ({
+  ...{ view, along: sizeOf(view.shape.slice(1)) },
+  ...{ dtype, isWritten },
+});
+export const ofSequences = (part: View, shape: readonly number[]): View => ({
+  ...part,
+  shape: [part.shape[0], ...shape.slice(1)],
+});
+
 /**
  * Lines for one invocation a query: defines b, h, t, queryBase (of q, and of whatever is shaped like it), keyBase and
  * keyStep (of k and v, from slot to slot), and `visible`, the number of slots that may be seen.
@@ -59,10 +71,19 @@ export const queryLines = (k: Builder, sizes: ReturnType<typeof attentionSizes>,
  * registers (online softmax: Milakov & Gimelshein 2018), so that no score is ever stored.
  * Tolerance: one rounding a visible key, of weighted values that are all at most the largest |v|.
  */
-export const attentionKernels = ({ inputs, dtypes, attrs, output }: CallStep): Kernel[] => {
+export const attentionKernels = (step: CallStep, { windows }: Lowering): Kernel[] => {
+  const { inputs, output } = step;
+  if (sizeOf(output.shape) === 0) return [];
+  const over = [...inputs.map((view, i) => ofSequence(view, step.dtypes[i])), ofSequence(output, "f32", true)];
+  return rowParts("attention", output.shape[0], over, windows).map(({ views }) => {
+    const parts = [...inputs, output].map((view, i) => ofSequences(views[i], view.shape));
+    return attentionKernel({ ...step, inputs: parts.slice(0, -1), output: parts[parts.length - 1] });
+  });
+};
+
+const attentionKernel = ({ inputs, dtypes, attrs, output }: CallStep): Kernel => {
   const [q, keys, values, position] = inputs;
   const sizes = attentionSizes(q, keys);
-  if (sizeOf(output.shape) === 0) return [];
   const k = builder("attention");
   const [readQ, readK, readV] = [q, keys, values].map((view, i) => k.buffer(view.buffer, dtypes[i], "read"));
   const out = k.buffer(output.buffer, "f32", "write");
@@ -94,5 +115,5 @@ export const attentionKernels = ({ inputs, dtypes, attrs, output }: CallStep): K
     `let outAt = ${k.param(output.offset)} + queryBase;`,
     ...head.store(out, "outAt", "o", " / sum"),
   ];
-  return [k.finish({ workgroupSize: 64, workgroups: Math.ceil(items / 64), body: indent(body) })];
+  return k.finish({ workgroupSize: 64, workgroups: Math.ceil(items / 64), body: indent(body) });
 };

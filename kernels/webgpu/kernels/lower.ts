@@ -49,7 +49,7 @@ export const reads16 = (): boolean => true;
 export const lower = (step: Step, lowering: Lowering): Kernel[] => {
   switch (step.kind) {
     case "map":
-      return mapKernels(step);
+      return mapKernels(step, lowering);
     case "reduce":
       return reduceKernels(step, lowering);
     case "matmul":

@@ -1,3 +1,5 @@
+import type { Windows } from "../windows/windows.js";
+
 /** What kernels know while they are chosen and written. */
 export interface Lowering {
   /**
@@ -9,4 +11,6 @@ export interface Lowering {
   readonly subgroup: number | undefined;
   /** Asks for at least `words` four-byte words in scratch buffer `index`. A step may not rely on what another left there. */
   readonly scratch: (index: number, words: number) => void;
+  /** What kernels bind: views pass through here before they are written into one. */
+  readonly windows: Windows;
 }

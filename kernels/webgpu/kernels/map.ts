@@ -4,23 +4,37 @@ import type { MapStep, View } from "../../plan/steps.js";
 import { emitBody } from "../wgsl/emit.js";
 import { type Builder, builder, type Kernel } from "../wgsl/module.js";
 import { indent, plus, walk } from "../wgsl/walk.js";
+import { mapParts } from "../windows/map.js";
+import type { Lowering } from "./lowering.js";
 
 const WORKGROUP = 64;
 
-/** An output of 16-bit elements, a whole buffer in the order of the map: how a half joins its word, and the word's store. */
-const wordOf = (k: Builder, { buffer }: View, dtype: HalfType, value: string, name: string) => ({
-  name,
-  half: `${name} |= ${k.helper(`${dtype}_code`)}(${value}) << ((i & 1u) * 16u);`,
-  store: k.buffer(buffer, "u32", "write").store("pair", name),
-});
+/** An output of 16-bit elements, a run of neighbours in the order of the map: how a half joins its word, and the word's ends. */
+const wordOf = (
+  k: Builder,
+  { buffer, offset }: View,
+  dtype: HalfType,
+  value: string,
+  name: string,
+  isPart: boolean,
+) => {
+  const words = k.buffer(buffer, "u32", "write");
+  const code = `${k.helper(`${dtype}_code`)}(${value}) << half`;
+  const at = isPart ? `pair + ${k.param(Math.floor(offset / 2))}` : "pair";
+  return {
+    begin: `var ${name} = ${isPart ? words.load(at) : "0u"};`,
+    half: isPart ? `${name} = (${name} & ~(0xffffu << half)) | (${code});` : `${name} |= ${code};`,
+    store: words.store(at, name),
+  };
+};
 
 /**
  * One invocation an element; where an output has 16 bits an element, one every two neighbours, whose halves it writes as
- * one word (of an odd last one, the upper half is 0). In place this stays right: the word is written once both are read.
+ * one word (of an odd last one, the upper half is 0). In place this stays right: the word is written once both are read. Parts
+ * of a map may share a word at their ends, so that each leaves the other's half as it is.
  */
-export const mapKernels = (step: MapStep): Kernel[] => {
+const mapKernel = (step: MapStep, isPart: boolean): Kernel => {
   const size = sizeOf(step.shape);
-  if (size === 0) return [];
   const k = builder("map");
   const iotas = step.body.flatMap((it) => (it.op === "iota" ? [it.strides] : []));
   const views = [...step.inputs, ...step.outputs.map(({ view }) => view)];
@@ -38,23 +52,35 @@ export const mapKernels = (step: MapStep): Kernel[] => {
   });
   const stores: string[] = [];
   const words: ReturnType<typeof wordOf>[] = [];
+  let before = 0; // elements of the first word that are not this part's
   step.outputs.forEach(({ value, view, dtype }, i) => {
-    if (isHalf(dtype)) words.push(wordOf(k, view, dtype, `v${value}`, `word${i}`));
-    else stores.push(k.buffer(view.buffer, dtype, "write").store(address(step.inputs.length + i), `v${value}`));
+    if (isHalf(dtype)) {
+      before = view.offset % 2;
+      words.push(wordOf(k, view, dtype, `v${value}`, `word${i}`, isPart));
+    } else stores.push(k.buffer(view.buffer, dtype, "write").store(address(step.inputs.length + i), `v${value}`));
   });
   const each = [...lines, ...values, ...stores];
+  const skipped = isPart && words.length > 0 ? k.param(before) : "0u";
   const body =
     words.length === 0
       ? [`let i = group * ${WORKGROUP}u + lane;`, `if (i >= ${count}) { return; }`, ...each]
       : [
           `let pair = group * ${WORKGROUP}u + lane;`,
-          `if (2u * pair >= ${count}) { return; }`,
-          ...words.map(({ name }) => `var ${name} = 0u;`),
-          `for (var i = 2u * pair; i < min(2u * pair + 2u, ${count}); i++) {`,
+          `if (2u * pair >= ${count} + ${skipped}) { return; }`,
+          ...words.map(({ begin }) => begin),
+          `for (var i = max(2u * pair, ${skipped}) - ${skipped}; i < min(2u * pair + 2u - ${skipped}, ${count}); i++) {`,
+          `  let half = ((i + ${skipped}) & 1u) * 16u;`,
           ...[...each, ...words.map(({ half }) => half)].map((line) => `  ${line}`),
           "}",
           ...words.map(({ store }) => store),
         ];
-  const items = words.length === 0 ? size : Math.ceil(size / 2);
-  return [k.finish({ workgroupSize: WORKGROUP, workgroups: Math.ceil(items / WORKGROUP), body: indent(body) })];
+  const items = words.length === 0 ? size : Math.ceil((size + before) / 2);
+  return k.finish({ workgroupSize: WORKGROUP, workgroups: Math.ceil(items / WORKGROUP), body: indent(body) });
+};
+
+/** An expression over its index space, part by part where bindings ask for it. */
+export const mapKernels = (step: MapStep, { windows }: Lowering): Kernel[] => {
+  if (sizeOf(step.shape) === 0) return [];
+  const parts = mapParts(step, windows);
+  return parts.map((part) => mapKernel(part, parts.length > 1));
 };

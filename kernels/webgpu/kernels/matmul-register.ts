@@ -1,6 +1,7 @@
 import type { MatmulStep } from "../../plan/steps.js";
 import type { Kernel } from "../wgsl/module.js";
 import { indent } from "../wgsl/walk.js";
+import type { MatmulPart } from "../windows/matmul.js";
 import type { Lowering } from "./lowering.js";
 import { matmulText } from "./matmul-text.js";
 
@@ -26,8 +27,8 @@ const readsQuads = ({ a, b }: MatmulStep): boolean =>
  * one of eight such elements and hands it round: a load costs lavapipe more than that. The inner axis is not unrolled: that
  * doubled the time there. Rows and columns past the edge repeat the last one and are not stored.
  */
-export const registerKernel = (step: MatmulStep, { subgroup }: Lowering): Kernel => {
-  const { k, sizes, m, n, bases, a, b } = matmulText(step);
+export const registerKernel = ({ step, continues }: MatmulPart, { subgroup }: Lowering): Kernel => {
+  const { k, sizes, m, n, bases, a, b, outRow } = matmulText(step);
   const columns = 4 * QUADS;
   const lanesAcross = Math.min(LANES, powerAbove(Math.ceil(sizes.n / columns)));
   const shares = subgroup === LANES && lanesAcross === LANES;
@@ -37,7 +38,6 @@ export const registerKernel = (step: MatmulStep, { subgroup }: Lowering): Kernel
   const groups = down * across * sizes.batch;
   const [downText, acrossText] = [k.param(down), k.param(across)];
   const out = k.buffer(step.output.buffer, "f32", "write");
-  const offset = k.param(step.output.offset);
   const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
   const quads = upTo(QUADS);
   const inQuads = readsQuads(step);
@@ -78,6 +78,17 @@ export const registerKernel = (step: MatmulStep, { subgroup }: Lowering): Kernel
     "}",
   ];
   if (shares) k.enable("subgroups");
+  /** For every element inside: a line about its address and its sum. */
+  const atEach = (line: (at: string, value: string) => string) =>
+    upTo(rows).flatMap((i) => [
+      `if (row + ${i}u < ${m}) {`,
+      `  let at = ${outRow(`row + ${i}u`)} + column;`,
+      ...upTo(columns).map((j) => {
+        const value = `c${i}_${j >> 2}.${"xyzw"[j & 3]}`;
+        return `  if (column + ${j}u < ${n}) { ${line(`at + ${j}u`, value)} }`;
+      }),
+      "}",
+    ]);
   const lines = [
     `let tile = min(group, ${k.param(groups)} - 1u);`, // no early return: it would mask all that follows
     // Down first: neighbours read the same columns of b.
@@ -91,16 +102,9 @@ export const registerKernel = (step: MatmulStep, { subgroup }: Lowering): Kernel
       .filter((i) => !inQuads || i % 4 === 0)
       .map((i) => `let n${i} = ${b.unit(`min(column + ${i}u, ${n} - ${inQuads ? 4 : 1}u)`)};`),
     ...upTo(rows).flatMap((i) => quads.map((q) => `var c${i}_${q} = vec4<f32>();`)),
+    ...(continues ? atEach((at, value) => `${value} = ${out.load(at)};`) : []),
     ...(shares ? inEights : oneByOne),
-    ...upTo(rows).flatMap((i) => [
-      `if (row + ${i}u < ${m}) {`,
-      `  let at = ${offset} + (batch * ${m} + row + ${i}u) * ${n} + column;`,
-      ...upTo(columns).map((j) => {
-        const value = `c${i}_${j >> 2}.${"xyzw"[j & 3]}`;
-        return `  if (column + ${j}u < ${n}) { ${out.store(`at + ${j}u`, value)} }`;
-      }),
-      "}",
-    ]),
+    ...atEach((at, value) => out.store(at, value)),
   ];
   return k.finish({ workgroupSize: LANES, workgroups: groups, body: indent(lines) });
 };

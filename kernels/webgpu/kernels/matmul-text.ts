@@ -17,10 +17,12 @@ export interface MatmulText {
   readonly sizes: { readonly m: number; readonly n: number; readonly inner: number; readonly batch: number };
   readonly m: string;
   readonly n: string;
-  /** Lines that define baseA and baseB from `batch`. */
+  /** Lines that define baseA, baseB and baseOut from `batch`. */
   readonly bases: readonly string[];
   readonly a: Addressed;
   readonly b: Addressed;
+  /** Where a row of the output begins. */
+  readonly outRow: (row: string) => string;
   /** Whether neighbouring k (of a), or neighbouring columns (of b), are neighbours in memory. */
   readonly rowsOfA: boolean;
   readonly rowsOfB: boolean;
@@ -28,12 +30,12 @@ export interface MatmulText {
 
 export const matmulText = (step: MatmulStep): MatmulText => {
   const k = builder("matmul");
-  const { a, b } = step;
+  const { a, b, output } = step;
   const rank = a.shape.length;
   const [m, inner] = a.shape.slice(-2);
   const n = b.shape[rank - 1];
   const lead = a.shape.slice(0, -2);
-  const space = collapse({ shape: lead, strides: [a.strides.slice(0, -2), b.strides.slice(0, -2)] });
+  const space = collapse({ shape: lead, strides: [a, b, output].map((view) => view.strides.slice(0, -2)) });
   const { lines, offsets } = walk(k, space.shape, space.strides, "batch", "axis");
   const addressed = (view: View, dtype: DType, base: string) => {
     const access = k.buffer(view.buffer, dtype, "read");
@@ -51,9 +53,11 @@ export const matmulText = (step: MatmulStep): MatmulText => {
       ...lines,
       `let baseA = ${plus(k.param(a.offset), offsets[0])};`,
       `let baseB = ${plus(k.param(b.offset), offsets[1])};`,
+      `let baseOut = ${plus(k.param(output.offset), offsets[2])};`,
     ],
     a: addressed(a, step.dtypes[0], "baseA"),
     b: addressed(b, step.dtypes[1], "baseB"),
+    outRow: (row) => `baseOut + (${row}) * ${k.param(output.strides[rank - 2])}`,
     rowsOfA: a.strides[rank - 1] === 1,
     rowsOfB: b.strides[rank - 1] === 1,
   };

@@ -1,6 +1,9 @@
 import { sizeOf } from "../../../core/index.js";
-import type { MatmulStep, ReduceStep } from "../../plan/steps.js";
-import { type Kernel, scratch, vector } from "../wgsl/module.js";
+import type { MatmulStep, ReduceStep, View } from "../../plan/steps.js";
+import { type Kernel, scratch } from "../wgsl/module.js";
+import { viewIn } from "../windows/box.js";
+import { type MatmulPart, matmulParts, placedMatmul, touchedByMatmul } from "../windows/matmul.js";
+import { reads, type Touched, writes } from "../windows/windows.js";
 import { declareFinish, epilogueMap } from "./epilogue.js";
 import type { Lowering } from "./lowering.js";
 import { mapKernels } from "./map.js";
@@ -11,33 +14,54 @@ import { reduceKernels } from "./reduce.js";
 const TILE = 64;
 const DEPTH = 16;
 
+/** How many parts the inner axis is cut into where tiles are few, and their length. */
+const innerCut = ({ a, output }: MatmulStep): { readonly parts: number; readonly length: number } => {
+  const [m, n] = output.shape.slice(-2);
+  const inner = a.shape[a.shape.length - 1];
+  const tiles = Math.ceil(m / TILE) * Math.ceil(n / TILE) * sizeOf(output.shape.slice(0, -2));
+  const cuts = Math.max(1, Math.min(Math.floor(256 / tiles), Math.floor(inner / 128)));
+  const length = Math.ceil(inner / cuts / DEPTH) * DEPTH;
+  return { parts: Math.ceil(inner / length), length };
+};
+
 /**
  * For GPUs: a workgroup of 256 computes a 64 × 64 tile from 64 × 16 and 16 × 64 blocks in workgroup memory, 4 × 4 elements an
- * invocation. Few tiles and a long inner axis (weight gradients): the inner axis is cut, the parts are added afterwards.
+ * invocation. With several parts of the inner axis: [parts, ...] products, into `target`.
  */
-const tiledKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
-  const { k, sizes, m, n, bases, a, b, rowsOfA, rowsOfB } = matmulText(step);
+const tiledKernel = (
+  { step, continues }: MatmulPart,
+  parts = 1,
+  length = step.a.shape[step.a.shape.length - 1],
+): Kernel => {
+  const { k, sizes, m, n, bases, a, b, outRow, rowsOfA, rowsOfB } = matmulText(step);
   const [down, across] = [Math.ceil(sizes.m / TILE), Math.ceil(sizes.n / TILE)];
   const tiles = down * across * sizes.batch;
-  const cuts = Math.max(1, Math.min(Math.floor(256 / tiles), Math.floor(sizes.inner / 128)));
-  const length = Math.ceil(sizes.inner / cuts / DEPTH) * DEPTH;
-  const parts = Math.ceil(sizes.inner / length);
-  const size = sizes.batch * sizes.m * sizes.n;
   const [downText, acrossText, batchText] = [k.param(down), k.param(across), k.param(sizes.batch)];
   const [innerText, lengthText] = [k.param(sizes.inner), k.param(length)];
-  const target = parts === 1 ? step.output : vector(scratch(0), parts * size);
-  const out = k.buffer(target.buffer, "f32", "write");
-  const offset = k.param(target.offset);
+  const out = k.buffer(step.output.buffer, "f32", "write");
   k.declare(`var<workgroup> tileA: array<f32, ${DEPTH * (TILE + 1)}>;`); // [inner][row], padded against bank conflicts
   k.declare(`var<workgroup> tileB: array<f32, ${DEPTH * (TILE + 1)}>;`); // [inner][column]
-  const finishes = step.epilogue !== undefined && parts === 1;
+  const finishes = step.epilogue !== undefined;
   if (finishes) declareFinish(k, step.epilogue);
+  const partSize = k.param(sizeOf(step.output.shape));
   const stride = TILE + 1;
   // Neighbouring invocations load neighbours in memory.
   const fill = (rowMajor: boolean) => (rowMajor ? ["e / 16u", "e % 16u"] : ["e % 64u", "e / 64u"]);
   const [aOuter, aInner] = fill(rowsOfA);
   const [bInner, bOuter] = rowsOfB ? ["e / 64u", "e % 64u"] : ["e % 16u", "e / 16u"];
   const four = [0, 1, 2, 3];
+  /** For every element inside: a line about its address, its sum, and its place in the product. */
+  const atEach = (line: (at: string, sum: string, e: string) => string) =>
+    four.flatMap((i) => [
+      `if (row + y + ${16 * i}u < ${m}) {`,
+      `  let at = partAt + ${outRow(`row + y + ${16 * i}u`)} + column + x;`,
+      `  let e = (batch * ${m} + row + y + ${16 * i}u) * ${n} + column + x;`,
+      ...four.map((j) => {
+        const [at, sum, e] = [`at + ${16 * j}u`, `c${i}.${"xyzw"[j]}`, `e + ${16 * j}u`];
+        return `  if (column + x + ${16 * j}u < ${n}) { ${line(at, sum, e)} }`;
+      }),
+      "}",
+    ]);
   const lines = [
     `if (group >= ${k.param(tiles * parts)}) { return; }`,
     `let column = group % ${acrossText} * ${TILE}u;`,
@@ -45,12 +69,14 @@ const tiledKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
     `let row = rest % ${downText} * ${TILE}u;`,
     `let slab = rest / ${downText};`,
     `let batch = slab % ${batchText};`,
+    `let partAt = slab / ${batchText} * ${partSize};`,
     `let begin = slab / ${batchText} * ${lengthText};`,
     `let end = min(begin + ${lengthText}, ${innerText});`,
     ...bases,
     "let x = lane % 16u;",
     "let y = lane / 16u;",
     ...four.map((i) => `var c${i} = vec4<f32>();`),
+    ...(continues ? atEach((at, sum) => `${sum} = ${out.load(at)};`) : []),
     `for (var block = begin; block < end; block += ${DEPTH}u) {`,
     "  for (var e = lane; e < 1024u; e += 256u) {",
     `    let am = row + ${aOuter};`,
@@ -71,22 +97,29 @@ const tiledKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
     "  }",
     "  workgroupBarrier();",
     "}",
-    ...four.flatMap((i) => [
-      `let r${i} = row + y + ${16 * i}u;`,
-      `if (r${i} < ${m}) {`,
-      `  let e = (slab * ${m} + r${i}) * ${n} + column + x;`,
-      ...four.map((j) => {
-        const sum = `c${i}.${"xyzw"[j]}`;
-        const value = finishes ? `finish(${sum}, e + ${16 * j}u)` : sum;
-        return `  if (column + x + ${16 * j}u < ${n}) { ${out.store(`${offset} + e + ${16 * j}u`, value)} }`;
-      }),
-      "}",
-    ]),
+    ...atEach((at, sum, e) => out.store(at, finishes ? `finish(${sum}, ${e})` : sum)),
   ];
   const body = lines.map((line) => `  ${line}`).join("\n");
-  const kernel = k.finish({ workgroupSize: 256, workgroups: tiles * parts, body });
-  if (parts === 1) return [kernel];
+  return k.finish({ workgroupSize: 256, workgroups: tiles * parts, body });
+};
+
+/** Few tiles and a long inner axis (weight gradients): the inner axis is cut, the parts are added afterwards. */
+const tiledKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
+  const { parts, length } = innerCut(step);
+  const { windows } = lowering;
+  const bare: MatmulStep = { ...step, epilogue: undefined };
+  if (parts === 1) {
+    if (windows.fits(touchedByMatmul(step)))
+      return [tiledKernel({ step: placedMatmul(step, windows), continues: false })];
+    return [...matmulParts(bare, windows).map((part) => tiledKernel(part)), ...afterwards(step, lowering)];
+  }
+  const size = sizeOf(step.output.shape);
   lowering.scratch(0, parts * size);
+  const sums: MatmulStep = { ...bare, output: { ...step.output, buffer: scratch(0), offset: 0 } };
+  const whole: Touched = { ...writes(sums.output), count: parts * size };
+  const products = windows.fits([reads(step.a, step.dtypes[0]), reads(step.b, step.dtypes[1]), whole])
+    ? [tiledKernel({ step: placedMatmul(sums, windows), continues: false }, parts, length)]
+    : innerParts(sums, parts, length).flatMap((part) => matmulParts(part, windows).map((one) => tiledKernel(one)));
   const total: ReduceStep = {
     kind: "reduce",
     reduce: "sum",
@@ -98,12 +131,28 @@ const tiledKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
     value: 0,
     output: { ...step.output, shape: [size], strides: [1] },
   };
-  return [kernel, ...reduceKernels(total, lowering, 1), ...afterwards(step)];
+  return [...products, ...reduceKernels(total, lowering, 1), ...afterwards(step, lowering)];
+};
+
+/** A product cut along its inner axis: [parts, ...] products one after the other in the output's buffer. */
+const innerParts = (step: MatmulStep, parts: number, length: number): MatmulStep[] => {
+  const { a, b, output } = step;
+  const rank = a.shape.length;
+  return Array.from({ length: parts }, (_, part) => {
+    const start = part * length;
+    const among = (view: View, axis: number): View => {
+      const starts = view.shape.map((_, i) => (i === axis ? start : 0));
+      const sizes = view.shape.map((n, i) => (i === axis ? Math.min(length, n - start) : n));
+      return viewIn(view, { starts, sizes });
+    };
+    const offset = output.offset + part * sizeOf(output.shape);
+    return { ...step, a: among(a, rank - 1), b: among(b, rank - 2), output: { ...output, offset } };
+  });
 };
 
 /** What is left to do with a product that lies in its output. */
-const afterwards = (step: MatmulStep): Kernel[] =>
-  step.epilogue === undefined ? [] : mapKernels(epilogueMap(step.epilogue, step));
+const afterwards = (step: MatmulStep, lowering: Lowering): Kernel[] =>
+  step.epilogue === undefined ? [] : mapKernels(epilogueMap(step.epilogue, step), lowering);
 
 /** out[…batch, M, N] = a × b, any strides. Tolerance: K roundings of Σ|a||b|, as for any sum in order. */
 export const matmulKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
@@ -112,8 +161,9 @@ export const matmulKernels = (step: MatmulStep, lowering: Lowering): Kernel[] =>
   if (step.a.shape[step.a.shape.length - 1] === 0) {
     const zero = { op: "constant", value: 0, dtype: "f32" } as const;
     const outputs = [{ value: 0, view: step.output, dtype: "f32" as const }];
-    const zeros = mapKernels({ kind: "map", shape: step.output.shape, inputs: [], body: [zero], outputs });
-    return [...zeros, ...afterwards(step)];
+    const zeros = mapKernels({ kind: "map", shape: step.output.shape, inputs: [], body: [zero], outputs }, lowering);
+    return [...zeros, ...afterwards(step, lowering)];
   }
-  return lowering.wide ? tiledKernels(step, lowering) : [registerKernel(step, lowering)];
+  if (lowering.wide) return tiledKernels(step, lowering);
+  return matmulParts(step, lowering.windows).map((part) => registerKernel(part, lowering));
 };

@@ -2,6 +2,7 @@ import { type DType, sizeOf } from "../../../core/index.js";
 import type { CallStep, Instruction, ReduceStep, View } from "../../plan/steps.js";
 import { type Builder, builder, type Kernel, scratch } from "../wgsl/module.js";
 import { indent } from "../wgsl/walk.js";
+import { type Rowed, rowParts } from "../windows/rows.js";
 import type { Lowering } from "./lowering.js";
 import { reduceKernels } from "./reduce.js";
 
@@ -88,22 +89,38 @@ const rowsOf = ({ shape }: View): [number, number] => {
 const reader = ({ k, width }: Rows, view: View, dtype: DType): string =>
   k.buffer(view.buffer, dtype, "read").load(`${k.param(view.offset)} + row * ${width} + j`);
 
+/** Writes element (row, j) of a view. */
+const writer = ({ k, width }: Rows, view: View) => {
+  const out = k.buffer(view.buffer, "f32", "write");
+  return (value: string): string => out.store(`${k.param(view.offset)} + row * ${width} + j`, value);
+};
+
+/** So many numbers of a view belong to a row; undefined: all of them to every row. */
+const along = (view: View, numbers: number | undefined, dtype: DType = "f32"): Rowed => ({
+  view,
+  along: numbers,
+  dtype,
+});
+/** So many of them are written. */
+const written = (view: View, numbers: number): Rowed => ({ view, along: numbers, isWritten: true });
+
 /** eˣ / Σ eˣ, shifted by the largest. Tolerance of all kernels here: that of their sums (reduce.ts) and of exp_f, log_f. */
 export const softmaxKernels = (step: CallStep, lowering: Lowering): Kernel[] => {
   const [x] = step.inputs;
   const [rows, width] = rowsOf(x);
   if (rows === 0) return [];
-  const r = rowsKernel("softmax", rows, width, lowering);
-  const exp = r.k.helper("exp_f");
-  const read = reader(r, x, step.dtypes[0]);
-  const out = r.k.buffer(step.output.buffer, "f32", "write");
-  return [
-    r.finish([
+  const [xType] = step.dtypes;
+  const over = [along(x, width, xType), written(step.output, width)];
+  return rowParts("softmax", rows, over, lowering.windows).map(({ rows: some, views: [from, to] }) => {
+    const r = rowsKernel("softmax", some, width, lowering);
+    const exp = r.k.helper("exp_f");
+    const read = reader(r, from, xType);
+    return r.finish([
       ...r.total("top", "max", read),
       ...r.total("sum", "sum", `${exp}(${read} - top)`),
-      ...r.each([out.store(`${r.k.param(step.output.offset)} + row * ${r.width} + j`, `${exp}(${read} - top) / sum`)]),
-    ]),
-  ];
+      ...r.each([writer(r, to)(`${exp}(${read} - top) / sum`)]),
+    ]);
+  });
 };
 
 /** dx = y ∘ (ct - Σ ct ∘ y), y recomputed. */
@@ -111,19 +128,19 @@ export const softmaxGradientKernels = (step: CallStep, lowering: Lowering): Kern
   const [ct, x] = step.inputs;
   const [rows, width] = rowsOf(x);
   if (rows === 0) return [];
-  const r = rowsKernel("softmax.vjp", rows, width, lowering);
-  const exp = r.k.helper("exp_f");
-  const [readCt, read] = [reader(r, ct, step.dtypes[0]), reader(r, x, step.dtypes[1])];
-  const out = r.k.buffer(step.output.buffer, "f32", "write");
-  const value = `${exp}(${read} - top) / sum * (${readCt} - dot / sum)`;
-  return [
-    r.finish([
+  const [ctType, xType] = step.dtypes;
+  const over = [along(ct, width, ctType), along(x, width, xType), written(step.output, width)];
+  return rowParts("softmax.vjp", rows, over, lowering.windows).map(({ rows: some, views: [upstream, from, to] }) => {
+    const r = rowsKernel("softmax.vjp", some, width, lowering);
+    const exp = r.k.helper("exp_f");
+    const [readCt, read] = [reader(r, upstream, ctType), reader(r, from, xType)];
+    return r.finish([
       ...r.total("top", "max", read),
       ...r.total("sum", "sum", `${exp}(${read} - top)`),
       ...r.total("dot", "sum", `${exp}(${read} - top) * ${readCt}`),
-      ...r.each([out.store(`${r.k.param(step.output.offset)} + row * ${r.width} + j`, value)]),
-    ]),
-  ];
+      ...r.each([writer(r, to)(`${exp}(${read} - top) / sum * (${readCt} - dot / sum)`)]),
+    ]);
+  });
 };
 
 /** y = x / rms(x) · w. */
@@ -131,17 +148,18 @@ export const rmsnormKernels = (step: CallStep, lowering: Lowering): Kernel[] => 
   const [x, w] = step.inputs;
   const [rows, width] = rowsOf(x);
   if (rows === 0) return [];
-  const r = rowsKernel("rmsnorm", rows, width, lowering);
-  const read = reader(r, x, step.dtypes[0]);
-  const weight = r.k.buffer(w.buffer, step.dtypes[1], "read").load(`${r.k.param(w.offset)} + j`);
-  const out = r.k.buffer(step.output.buffer, "f32", "write");
-  return [
-    r.finish([
+  const [xType, wType] = step.dtypes;
+  const over = [along(x, width, xType), along(w, undefined, wType), written(step.output, width)];
+  return rowParts("rmsnorm", rows, over, lowering.windows).map(({ rows: some, views: [from, weights, to] }) => {
+    const r = rowsKernel("rmsnorm", some, width, lowering);
+    const read = reader(r, from, xType);
+    const weight = r.k.buffer(weights.buffer, wType, "read").load(`${r.k.param(weights.offset)} + j`);
+    return r.finish([
       ...r.total("squares", "sum", "x * x", [`let x = ${read};`]),
       `let scale = inverseSqrt(squares / f32(${r.width}) + ${r.k.floatParam(step.attrs.eps as number)});`,
-      ...r.each([out.store(`${r.k.param(step.output.offset)} + row * ${r.width} + j`, `${read} * scale * ${weight}`)]),
-    ]),
-  ];
+      ...r.each([writer(r, to)(`${read} * scale * ${weight}`)]),
+    ]);
+  });
 };
 
 /**
@@ -150,9 +168,9 @@ export const rmsnormKernels = (step: CallStep, lowering: Lowering): Kernel[] => 
  */
 export const rmsnormGradientKernels = (step: CallStep, lowering: Lowering): Kernel[] => {
   const [ct, x, w] = step.inputs;
-  const [ctType, xType, wType] = step.dtypes;
   const [rows, width] = rowsOf(x);
   const dw: View = { ...step.output, shape: [width], strides: [1], offset: step.output.offset + rows * width };
+  const [ctType, xType, wType] = step.dtypes;
   const load = (input: number, dtype: DType): Instruction => ({ op: "load", input, dtype });
   const times = (a: number, b: number): Instruction => ({ op: "mul", args: [a, b], dtype: "f32", from: "f32" });
   const weightGradient: ReduceStep = {
@@ -172,21 +190,27 @@ export const rmsnormGradientKernels = (step: CallStep, lowering: Lowering): Kern
   };
   if (rows === 0) return reduceKernels({ ...weightGradient, inputs: [] }, lowering, 1);
   lowering.scratch(0, rows);
-  const r = rowsKernel("rmsnorm.vjp", rows, width, lowering);
-  const [readCt, read] = [reader(r, ct, ctType), reader(r, x, xType)];
-  const weight = r.k.buffer(w.buffer, wType, "read").load(`${r.k.param(w.offset)} + j`);
-  const out = r.k.buffer(step.output.buffer, "f32", "write");
-  const scales = r.k.buffer(scratch(0), "f32", "write");
-  const value = `scale * (${readCt} * ${weight} - ${read} * slope)`;
-  const kernel = r.finish([
-    ...r.total("squares", "sum", "x * x", [`let x = ${read};`]),
-    ...r.total("dot", "sum", `${readCt} * ${weight} * ${read}`),
-    `let scale = inverseSqrt(squares / f32(${r.width}) + ${r.k.floatParam(step.attrs.eps as number)});`,
-    `let slope = scale * scale * dot / f32(${r.width});`,
-    ...r.each([out.store(`${r.k.param(step.output.offset)} + row * ${r.width} + j`, value)]),
-    r.once(scales.store("row", "scale")),
-  ]);
-  return [kernel, ...reduceKernels(weightGradient, lowering, 1)];
+  const scales: View = { buffer: scratch(0), shape: [rows], strides: [1], offset: 0 };
+  const over = [
+    ...[along(ct, width, ctType), along(x, width, xType), along(w, undefined, wType)],
+    ...[written(step.output, width), written(scales, 1)],
+  ];
+  const kernels = rowParts("rmsnorm.vjp", rows, over, lowering.windows).map(({ rows: some, views }) => {
+    const [upstream, from, weights, to, notes] = views;
+    const r = rowsKernel("rmsnorm.vjp", some, width, lowering);
+    const [readCt, read] = [reader(r, upstream, ctType), reader(r, from, xType)];
+    const weight = r.k.buffer(weights.buffer, wType, "read").load(`${r.k.param(weights.offset)} + j`);
+    const kept = r.k.buffer(notes.buffer, "f32", "write").store(`${r.k.param(notes.offset)} + row`, "scale");
+    return r.finish([
+      ...r.total("squares", "sum", "x * x", [`let x = ${read};`]),
+      ...r.total("dot", "sum", `${readCt} * ${weight} * ${read}`),
+      `let scale = inverseSqrt(squares / f32(${r.width}) + ${r.k.floatParam(step.attrs.eps as number)});`,
+      `let slope = scale * scale * dot / f32(${r.width});`,
+      ...r.each([writer(r, to)(`scale * (${readCt} * ${weight} - ${read} * slope)`)]),
+      r.once(kept),
+    ]);
+  });
+  return [...kernels, ...reduceKernels(weightGradient, lowering, 1)];
 };
 
 /** loss = log Σ e^logits - logits[target], row by row. */
@@ -194,24 +218,26 @@ export const crossEntropyKernels = (step: CallStep, lowering: Lowering): Kernel[
   const [logits, target] = step.inputs;
   const [rows, width] = rowsOf(logits);
   if (rows === 0) return [];
-  const r = rowsKernel("crossEntropy", rows, width, lowering);
-  const { k } = r;
-  const read = reader(r, logits, step.dtypes[0]);
-  const id = k.buffer(target.buffer, "i32", "read").load(`${k.param(target.offset)} + row`);
-  const picked = k
-    .buffer(logits.buffer, step.dtypes[0], "read")
-    .load(`${k.param(logits.offset)} + row * ${r.width} + u32(id)`);
-  const out = k.buffer(step.output.buffer, "f32", "write");
-  return [
-    r.finish([
+  const [logitsType] = step.dtypes;
+  const over = [along(logits, width, logitsType), along(target, 1), written(step.output, 1)];
+  return rowParts("crossEntropy", rows, over, lowering.windows).map(({ rows: some, views: [from, ids, to] }) => {
+    const r = rowsKernel("crossEntropy", some, width, lowering);
+    const { k } = r;
+    const read = reader(r, from, logitsType);
+    const id = k.buffer(ids.buffer, "i32", "read").load(`${k.param(ids.offset)} + row`);
+    const picked = k
+      .buffer(from.buffer, logitsType, "read")
+      .load(`${k.param(from.offset)} + row * ${r.width} + u32(id)`);
+    const out = k.buffer(to.buffer, "f32", "write");
+    return r.finish([
       ...r.total("top", "max", read),
       ...r.total("sum", "sum", `${k.helper("exp_f")}(${read} - top)`),
       `let id = ${id};`,
       "var chosen = 0.0;",
       `if (id >= 0 && u32(id) < ${r.width}) { chosen = ${picked}; }`,
-      r.once(out.store(`${k.param(step.output.offset)} + row`, `(top - chosen) + ${k.helper("log_f")}(sum)`)),
-    ]),
-  ];
+      r.once(out.store(`${k.param(to.offset)} + row`, `(top - chosen) + ${k.helper("log_f")}(sum)`)),
+    ]);
+  });
 };
 
 /** dlogits = ct · (softmax(logits) - onehot(target)). */
@@ -219,21 +245,25 @@ export const crossEntropyGradientKernels = (step: CallStep, lowering: Lowering):
   const [ct, logits, target] = step.inputs;
   const [rows, width] = rowsOf(logits);
   if (rows === 0) return [];
-  const r = rowsKernel("crossEntropy.vjp", rows, width, lowering);
-  const { k } = r;
-  const exp = k.helper("exp_f");
-  const read = reader(r, logits, step.dtypes[1]);
-  const id = k.buffer(target.buffer, "i32", "read").load(`${k.param(target.offset)} + row`);
-  const upstream = k.buffer(ct.buffer, step.dtypes[0], "read").load(`${k.param(ct.offset)} + row`);
-  const out = k.buffer(step.output.buffer, "f32", "write");
-  const value = `ct * (${exp}(${read} - top) / sum - select(0.0, 1.0, i32(j) == id))`;
-  return [
-    r.finish([
+  const [ctType, logitsType] = step.dtypes;
+  const over = [
+    ...[along(ct, 1, ctType), along(logits, width, logitsType), along(target, 1)],
+    written(step.output, width),
+  ];
+  return rowParts("crossEntropy.vjp", rows, over, lowering.windows).map(({ rows: some, views }) => {
+    const [cts, from, ids, to] = views;
+    const r = rowsKernel("crossEntropy.vjp", some, width, lowering);
+    const { k } = r;
+    const exp = k.helper("exp_f");
+    const read = reader(r, from, logitsType);
+    const id = k.buffer(ids.buffer, "i32", "read").load(`${k.param(ids.offset)} + row`);
+    const upstream = k.buffer(cts.buffer, ctType, "read").load(`${k.param(cts.offset)} + row`);
+    return r.finish([
       ...r.total("top", "max", read),
       ...r.total("sum", "sum", `${exp}(${read} - top)`),
       `let id = ${id};`,
       `let ct = ${upstream};`,
-      ...r.each([out.store(`${k.param(step.output.offset)} + row * ${r.width} + j`, value)]),
-    ]),
-  ];
+      ...r.each([writer(r, to)(`ct * (${exp}(${read} - top) / sum - select(0.0, 1.0, i32(j) == id))`)]),
+    ]);
+  });
 };

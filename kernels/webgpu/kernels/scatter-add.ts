@@ -1,23 +1,60 @@
-import { sizeOf } from "../../../core/index.js";
-import type { CallStep } from "../../plan/steps.js";
-import { builder, type Kernel, scratch } from "../wgsl/module.js";
+import { type DType, sizeOf } from "../../../core/index.js";
+import type { CallStep, MapStep, View } from "../../plan/steps.js";
+import { type Access, type Builder, builder, type Kernel, scratch } from "../wgsl/module.js";
 import { indent } from "../wgsl/walk.js";
+import { rowParts, stretchOf } from "../windows/rows.js";
 import type { Lowering } from "./lowering.js";
+import { mapKernels } from "./map.js";
 
 const SORTERS = 128;
 const DIGITS = 16;
 
+/** Rows `first` … `first + rows` of the result, and some positions: what one set of kernels adds up. */
+interface Part {
+  readonly first: number;
+  readonly rows: number;
+  readonly ids: View;
+  readonly updates: View;
+  /** How the updates are stored. */
+  readonly dtype: DType;
+  readonly output: View;
+  /** Of each position, what its kernels keep in scratch: four words on GPUs, else one. */
+  readonly work: View;
+  /** Are there positions before these? */
+  readonly continues: boolean;
+}
+
+/** Words of a view, counted from where it begins. */
+const based = (k: Builder, { buffer, offset }: View, mode: "read" | "write"): Pick<Access, "load" | "store"> => {
+  const [access, start] = [k.buffer(buffer, "u32", mode), k.param(offset)];
+  return {
+    load: (address) => access.load(`${start} + ${address}`),
+    store: (address, value) => access.store(`${start} + ${address}`, value),
+  };
+};
+
+/** The row of position i, counted from the part's first; `rows` if it is not one of them. */
+const rowAt = (k: Builder, { ids, first, rows }: Part, i: string): string => {
+  const id = k.buffer(ids.buffer, "i32", "read").load(`${k.param(ids.offset)} + ${i}`);
+  const [from, count] = [k.param(first), k.param(rows)];
+  k.func("fn row_of(id: i32) -> u32", [
+    `let row = u32(id) - ${from};`,
+    `return select(${count}, row, id >= i32(${from}) && row < ${count});`,
+  ]);
+  return `row_of(${id})`;
+};
+
 /**
  * Sorts (row, position) pairs by row, stably, in one workgroup: a radix sort by four bits a pass. Every invocation owns
  * one run of consecutive elements, so that equal rows keep the order of their positions. Rows outside become `rows`.
- * Scratch 0: rows, positions, and both again: [4, n].
+ * `work` is then rows, positions, and room for both again: [4, n].
  */
-const sortKernel = ({ inputs: [ids], output }: CallStep, n: number): Kernel => {
-  const rows = output.shape[0];
+const sortKernel = (part: Part): Kernel => {
+  const { ids, rows, work: words } = part;
   const k = builder("scatterAdd-sort");
-  const index = k.buffer(ids.buffer, "i32", "read");
-  const work = k.buffer(scratch(0), "u32", "write");
-  const [count, limit] = [k.param(n), k.param(rows)];
+  const row = rowAt(k, part, "i");
+  const work = based(k, words, "write");
+  const count = k.param(sizeOf(ids.shape));
   k.declare(`var<workgroup> counts: array<u32, ${DIGITS * SORTERS}>;`); // [digit][sorter]
   k.declare(`var<workgroup> digit_totals: array<u32, ${DIGITS}>;`);
   const bits = Math.ceil(Math.log2(rows + 1));
@@ -27,8 +64,7 @@ const sortKernel = ({ inputs: [ids], output }: CallStep, n: number): Kernel => {
     `let begin = min(lane * run, ${count});`,
     `let end = min(begin + run, ${count});`,
     "for (var i = begin; i < end; i++) {",
-    `  let id = ${index.load(`${k.param(ids.offset)} + i`)};`,
-    `  ${work.store("i", `select(${limit}, u32(id), id >= 0 && u32(id) < ${limit})`)}`,
+    `  ${work.store("i", row)}`,
     `  ${work.store(`${count} + i`, "i")}`,
     "}",
     `for (var turn = 0u; turn < ${k.param(passes)}; turn++) {`,
@@ -72,39 +108,43 @@ const sortKernel = ({ inputs: [ids], output }: CallStep, n: number): Kernel => {
 
 /**
  * For adapters that run on the CPU: a list of positions for each row, made by one invocation from the last position to the
- * first; then one invocation a (row, column) goes along its list. Scratch 0: first position of each row, then the next one.
+ * first; then one invocation a (row, column) goes along its list. Scratch 0: the first position of each row; `work`: the next one.
  */
-const listKernels = ({ inputs: [ids, updates], dtypes, output }: CallStep, n: number, size: number): Kernel[] => {
-  const rows = output.shape[0];
+const listKernels = (part: Part): Kernel[] => {
+  const { ids, updates, dtype, output, rows, work, continues } = part;
+  const [n, size] = [ids, output].map(({ shape }) => sizeOf(shape));
   const k = builder("scatterAdd-list");
-  const index = k.buffer(ids.buffer, "i32", "read");
-  const work = k.buffer(scratch(0), "u32", "write");
+  const row = rowAt(k, part, "i");
+  const heads = k.buffer(scratch(0), "u32", "write");
+  const next = based(k, work, "write");
   const [count, limit] = [k.param(n), k.param(rows)];
   const listing = [
-    `for (var r = 0u; r < ${limit}; r++) { ${work.store("r", count)} }`,
+    `for (var r = 0u; r < ${limit}; r++) { ${heads.store("r", count)} }`,
     `for (var left = ${count}; left > 0u; left--) {`,
     "  let i = left - 1u;",
-    `  let id = ${index.load(`${k.param(ids.offset)} + i`)};`,
-    `  if (id >= 0 && u32(id) < ${limit}) {`,
-    `    ${work.store(`${limit} + i`, work.load("u32(id)"))}`,
-    `    ${work.store("u32(id)", "i")}`,
+    `  let row = ${row};`,
+    `  if (row < ${limit}) {`,
+    `    ${next.store("i", heads.load("row"))}`,
+    `    ${heads.store("row", "i")}`,
     "  }",
     "}",
   ];
   const s = builder("scatterAdd-walk");
-  const lists = s.buffer(scratch(0), "u32", "read");
-  const source = s.buffer(updates.buffer, dtypes[1], "read");
+  const [firsts, others] = [s.buffer(scratch(0), "u32", "read"), based(s, work, "read")];
+  const source = s.buffer(updates.buffer, dtype, "read");
   const out = s.buffer(output.buffer, "f32", "write");
   const width = s.param(size / rows);
   const end = s.param(n);
+  const at = `${s.param(output.offset)} + item`;
   const adding = [
     "let item = group * 64u + lane;",
     `if (item >= ${s.param(size)}) { return; }`,
     "var total = 0.0;",
-    `for (var i = ${lists.load(`item / ${width}`)}; i < ${end}; i = ${lists.load(`${s.param(rows)} + i`)}) {`,
+    ...(continues ? [`total = ${out.load(at)};`] : []),
+    `for (var i = ${firsts.load(`item / ${width}`)}; i < ${end}; i = ${others.load("i")}) {`,
     `  total += ${source.load(`${s.param(updates.offset)} + i * ${width} + item % ${width}`)};`,
     "}",
-    out.store(`${s.param(output.offset)} + item`, "total"),
+    out.store(at, "total"),
   ];
   return [
     k.finish({ workgroupSize: 1, workgroups: 1, body: indent(listing) }),
@@ -112,63 +152,139 @@ const listKernels = ({ inputs: [ids, updates], dtypes, output }: CallStep, n: nu
   ];
 };
 
+/** Terms that are added up before they join a total: long sums keep their digits. */
+const BLOCK = 32;
+
 /**
- * Zeros, then sums by row: positions are sorted by row first, so that one invocation adds the updates of one (row, column)
- * in the order of their positions. Deterministic without atomics; O(n) for n ids, whatever the number of rows.
+ * Adds up sorted positions: the invocation of (row, column) at the row's first position goes along. Where positions are
+ * cut, `pending` holds the sums of unfinished blocks, then how many terms each has had: twice the result's size.
  */
-export const scatterAddKernels = (step: CallStep, lowering: Lowering): Kernel[] => {
-  const {
-    inputs: [ids, updates],
-    dtypes,
-    output,
-  } = step;
-  const size = sizeOf(output.shape);
-  if (size === 0) return [];
+const sumKernel = (
+  { ids, updates, dtype, output, rows, work }: Part,
+  pending?: readonly [sums: View, terms: View],
+): Kernel => {
   const n = sizeOf(ids.shape);
-  const width = sizeOf(output.shape.slice(1));
-
-  const zero = builder("scatterAdd-zero");
-  const cleared = zero.buffer(output.buffer, "f32", "write");
-  const zeroBody = [
-    "let i = group * 64u + lane;",
-    `if (i < ${zero.param(size)}) { ${cleared.store(`${zero.param(output.offset)} + i`, "0.0")} }`,
-  ];
-  const clear = zero.finish({ workgroupSize: 64, workgroups: Math.ceil(size / 64), body: indent(zeroBody) });
-  if (n === 0) return [clear];
-  if (!lowering.wide) {
-    lowering.scratch(0, output.shape[0] + n);
-    return listKernels(step, n, size);
-  }
-  lowering.scratch(0, 4 * n);
-
+  const width = sizeOf(output.shape) / rows;
   const k = builder("scatterAdd-sum");
-  const sorted = k.buffer(scratch(0), "u32", "read");
-  const source = k.buffer(updates.buffer, dtypes[1], "read");
+  const sorted = based(k, work, "read");
+  const source = k.buffer(updates.buffer, dtype, "read");
   const out = k.buffer(output.buffer, "f32", "write");
-  const [count, widthText, rows] = [k.param(n), k.param(width), k.param(output.shape[0])];
-  const body = [
+  const [count, widthText] = [k.param(n), k.param(width)];
+  const at = `${k.param(output.offset)} + row * ${widthText} + column`;
+  const term = source.load(`${k.param(updates.offset)} + ${sorted.load(`${count} + i`)} * ${widthText} + column`);
+  const head = [
     "let item = group * 64u + lane;",
     `let column = item % ${widthText};`,
     `let first = item / ${widthText};`,
     `if (first >= ${count}) { return; }`,
     `let row = ${sorted.load("first")};`,
-    `if (row >= ${rows}) { return; }`,
+    `if (row >= ${k.param(rows)}) { return; }`,
     `if (first > 0u) { if (${sorted.load("first - 1u")} == row) { return; } }`,
-    "var total = 0.0;",
-    "var i = first;",
-    "loop {",
-    `  let stop = min(i + 32u, ${count});`,
-    "  var part = 0.0;",
-    "  for (; i < stop; i++) {",
-    `    if (${sorted.load("i")} != row) { break; }`,
-    `    part += ${source.load(`${k.param(updates.offset)} + ${sorted.load(`${count} + i`)} * ${widthText} + column`)};`,
-    "  }",
-    "  total += part;",
-    `  if (i >= ${count}) { break; }`,
-    `  if (${sorted.load("i")} != row) { break; }`,
-    "}",
-    out.store(`${k.param(output.offset)} + row * ${widthText} + column`, "total"),
   ];
-  const sum = k.finish({ workgroupSize: 64, workgroups: Math.ceil((n * width) / 64), body: indent(body) });
-  return [sortKernel(step, n), clear, sum];
+  const finish = (lines: readonly string[]) =>
+    k.finish({ workgroupSize: 64, workgroups: Math.ceil((n * width) / 64), body: indent([...head, ...lines]) });
+  if (pending === undefined)
+    return finish([
+      "var total = 0.0;",
+      "var i = first;",
+      "loop {",
+      `  let stop = min(i + ${BLOCK}u, ${count});`,
+      "  var part = 0.0;",
+      "  for (; i < stop; i++) {",
+      `    if (${sorted.load("i")} != row) { break; }`,
+      `    part += ${term};`,
+      "  }",
+      "  total += part;",
+      `  if (i >= ${count}) { break; }`,
+      `  if (${sorted.load("i")} != row) { break; }`,
+      "}",
+      out.store(at, "total"),
+    ]);
+  const [parts, terms] = [k.buffer(pending[0].buffer, "f32", "write"), k.buffer(pending[1].buffer, "u32", "write")];
+  const place = `row * ${widthText} + column`;
+  return finish([
+    `var total = ${out.load(at)};`,
+    `var part = ${parts.load(place)};`,
+    `var had = ${terms.load(place)};`,
+    `for (var i = first; i < ${count}; i++) {`,
+    `  if (${sorted.load("i")} != row) { break; }`,
+    `  if (had == ${BLOCK}u) {`,
+    "    total += part;",
+    "    part = 0.0;",
+    "    had = 0u;",
+    "  }",
+    `  part += ${term};`,
+    "  had++;",
+    "}",
+    out.store(at, "total"),
+    parts.store(place, "part"),
+    terms.store(place, "had"),
+  ]);
+};
+
+const filled = (view: View, dtype: DType): MapStep => {
+  const zero = { op: "constant", value: 0, dtype } as const;
+  return { kind: "map", shape: view.shape, inputs: [], body: [zero], outputs: [{ value: 0, view, dtype }] };
+};
+
+/**
+ * Zeros, then sums by row: positions are sorted by row first, so that one invocation adds the updates of one (row, column)
+ * in the order of their positions. Deterministic without atomics; O(n) for n ids, whatever the number of rows. Result and
+ * updates may be larger than a window: each run of rows takes all positions, run by run.
+ */
+export const scatterAddKernels = (step: CallStep, lowering: Lowering): Kernel[] => {
+  const { output } = step;
+  const [ids, updates] = step.inputs;
+  const { wide, windows } = lowering;
+  const [size, n] = [sizeOf(output.shape), sizeOf(ids.shape)];
+  if (size === 0) return [];
+  const width = sizeOf(output.shape.slice(1));
+  const clear = wide || n === 0 ? mapKernels(filled(stretchOf(output, 0, size), "f32"), lowering) : [];
+  if (n === 0) return clear;
+  const each = wide ? 4 : 1;
+  const work: View = { buffer: scratch(wide ? 0 : 1), shape: [each * n], strides: [1], offset: 0 };
+  lowering.scratch(wide ? 0 : 1, each * n);
+  const positions = rowParts(
+    "scatterAdd",
+    n,
+    [
+      { view: ids, along: 1 },
+      { view: updates, along: width, dtype: step.dtypes[1] },
+      { view: work, along: each, isWritten: true },
+    ],
+    windows,
+  );
+  const runs = rowParts("scatterAdd", output.shape[0], [{ view: output, along: width, isWritten: true }], windows);
+  const kernels = runs.flatMap(({ from, rows, views: [to] }) => {
+    if (!wide) lowering.scratch(0, rows);
+    const parts = positions.map(
+      ({ from: at, views }): Part => ({
+        ...{ first: from, rows, ids: views[0], updates: views[1], dtype: step.dtypes[1] },
+        ...{ output: to, work: views[2], continues: at > 0 },
+      }),
+    );
+    if (!wide) return parts.flatMap(listKernels);
+    if (parts.length === 1) return [sortKernel(parts[0]), sumKernel(parts[0])];
+    lowering.scratch(1, rows * width);
+    lowering.scratch(2, rows * width);
+    const pending = [1, 2].map((i) => stretchOf({ ...to, buffer: scratch(i), offset: 0 }, 0, rows * width));
+    const [sums, terms] = pending;
+    const whole = stretchOf(output, from * width, rows * width);
+    const total: MapStep = {
+      ...{ kind: "map", shape: [rows * width], inputs: [whole, sums] },
+      body: [
+        { op: "load", input: 0, dtype: "f32" },
+        { op: "load", input: 1, dtype: "f32" },
+        { op: "add", args: [0, 1], dtype: "f32", from: "f32" },
+      ],
+      outputs: [{ value: 2, view: whole, dtype: "f32" }],
+    };
+    return [
+      ...mapKernels(filled(sums, "f32"), lowering),
+      ...mapKernels(filled(terms, "u32"), lowering),
+      ...parts.flatMap((part) => [sortKernel(part), sumKernel(part, [sums, terms])]),
+      ...mapKernels(total, lowering),
+    ];
+  });
+  return [...clear, ...kernels];
 };

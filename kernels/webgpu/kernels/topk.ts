@@ -1,15 +1,18 @@
-import { sizeOf } from "../../../core/index.js";
-import type { CallStep } from "../../plan/steps.js";
+import { type DType, sizeOf } from "../../../core/index.js";
+import type { CallStep, View } from "../../plan/steps.js";
 import { type Builder, builder, type Kernel, scratch } from "../wgsl/module.js";
 import { indent } from "../wgsl/walk.js";
+import { rowParts } from "../windows/rows.js";
+import { writes } from "../windows/windows.js";
 import type { Lowering } from "./lowering.js";
 
-/** Scratch 0: the threshold so far, how many are still wanted at it, then 2048 bins, then ties by chunk. */
+/** Scratch 0: the threshold so far, how many are still wanted at it, ties counted so far, then 2048 bins. Scratch 1: ties by chunk. */
 const THRESHOLD = "0u";
 const WANTED = "1u";
+const COUNTED = "2u";
 const BINS = 2048;
 const BINS_AT = 16;
-const TIES_AT = BINS_AT + BINS;
+const STATE = BINS_AT + BINS;
 const CHUNK = 64;
 /** The 31 bits of a magnitude, from the top: [bits below, bits]. */
 const PASSES = [
@@ -19,8 +22,8 @@ const PASSES = [
 ] as const;
 
 /** The numbers as magnitude bits of f32, by address: they order like |x|. */
-const magnitudes = (k: Builder, { inputs: [x], dtypes: [dtype] }: CallStep): ((address: string) => string) => {
-  const { load } = k.buffer(x.buffer, dtype, "read");
+const magnitudes = (k: Builder, { buffer }: View, dtype: DType): ((address: string) => string) => {
+  const { load } = k.buffer(buffer, dtype, "read");
   return (address) => `(bitcast<u32>(${load(address)}) & 0x7fffffffu)`;
 };
 
@@ -29,16 +32,16 @@ const clearKernel = (count: number): Kernel => {
   const state = k.buffer(scratch(0), "u32", "write");
   const body = [
     `let i = group * 64u + lane;`,
-    `if (i < ${TIES_AT}u) { ${state.store("i", `select(0u, ${k.param(count)}, i == ${WANTED})`)} }`,
+    `if (i < ${STATE}u) { ${state.store("i", `select(0u, ${k.param(count)}, i == ${WANTED})`)} }`,
   ];
-  return k.finish({ workgroupSize: 64, workgroups: Math.ceil(TIES_AT / 64), body: indent(body) });
+  return k.finish({ workgroupSize: 64, workgroups: Math.ceil(STATE / 64), body: indent(body) });
 };
 
 /** Counts the next digit of the elements that agree with the threshold so far. Integer atomics: any order, one result. */
-const histogramKernel = (step: CallStep, size: number, shift: number, bits: number, wide: boolean): Kernel => {
-  const [x] = step.inputs;
+const histogramKernel = (x: View, dtype: DType, shift: number, bits: number, wide: boolean): Kernel => {
+  const size = sizeOf(x.shape);
   const k = builder("topk-histogram");
-  const magnitude = magnitudes(k, step);
+  const magnitude = magnitudes(k, x, dtype);
   const state = k.buffer(scratch(0), "u32", "atomic");
   const lanes = wide ? 256 : 1;
   const workgroups = Math.min(Math.ceil(size / (lanes * 16)), wide ? 512 : 64);
@@ -111,11 +114,12 @@ const selectKernel = (shift: number, wide: boolean): Kernel => {
 };
 
 /** Elements exactly at the threshold, by chunk. */
-const tieKernel = (step: CallStep, size: number, chunks: number): Kernel => {
-  const [x] = step.inputs;
+const tieKernel = (x: View, dtype: DType, ties: View): Kernel => {
+  const [size, chunks] = [x, ties].map(({ shape }) => sizeOf(shape));
   const k = builder("topk-ties");
-  const magnitude = magnitudes(k, step);
-  const state = k.buffer(scratch(0), "u32", "write");
+  const magnitude = magnitudes(k, x, dtype);
+  const state = k.buffer(scratch(0), "u32", "read");
+  const out = k.buffer(ties.buffer, "u32", "write");
   const body = [
     "let chunk = group * 64u + lane;",
     `if (chunk >= ${k.param(chunks)}) { return; }`,
@@ -124,38 +128,42 @@ const tieKernel = (step: CallStep, size: number, chunks: number): Kernel => {
     `for (var i = chunk * ${CHUNK}u; i < min(chunk * ${CHUNK}u + ${CHUNK}u, ${k.param(size)}); i++) {`,
     `  if (${magnitude(`${k.param(x.offset)} + i`)} == threshold) { ties++; }`,
     "}",
-    state.store(`${TIES_AT}u + chunk`, "ties"),
+    out.store(`${k.param(ties.offset)} + chunk`, "ties"),
   ];
   return k.finish({ workgroupSize: 64, workgroups: Math.ceil(chunks / 64), body: indent(body) });
 };
 
-/** Ties before each chunk: a running sum in place. */
-const scanKernel = (chunks: number, wide: boolean): Kernel => {
+/** Ties before each chunk: a running sum in place, window by window. */
+const scanKernel = (ties: View, wide: boolean): Kernel => {
+  const chunks = sizeOf(ties.shape);
   const k = builder("topk-scan");
   const state = k.buffer(scratch(0), "u32", "write");
+  const counts = k.buffer(ties.buffer, "u32", "write");
   const lanes = wide ? 256 : 1;
   const each = k.param(Math.ceil(chunks / lanes));
-  const total = k.param(chunks);
-  const value = (i: string) => `select(0u, ${state.load(`${TIES_AT}u + ${i}`)}, ${i} < ${total})`;
+  const [total, offset] = [k.param(chunks), k.param(ties.offset)];
+  const value = (i: string) => `select(0u, ${counts.load(`${offset} + ${i}`)}, ${i} < ${total})`;
   const body = [
+    `var before = ${state.load(COUNTED)};`,
+    "storageBarrier();",
     ...summed(k, lanes, each, value),
-    "var before = 0u;",
     "for (var j = 0u; j < lane; j++) { before += sums[j]; }",
+    `if (lane == ${lanes - 1}u) { ${state.store(COUNTED, "before + sums[lane]")} }`,
     `for (var i = lane * ${each}; i < min((lane + 1u) * ${each}, ${total}); i++) {`,
-    `  let ties = ${state.load(`${TIES_AT}u + i`)};`,
-    `  ${state.store(`${TIES_AT}u + i`, "before")}`,
+    `  let ties = ${counts.load(`${offset} + i`)};`,
+    `  ${counts.store(`${offset} + i`, "before")}`,
     "  before += ties;",
     "}",
   ];
   return k.finish({ workgroupSize: lanes, workgroups: 1, body: indent(body) });
 };
 
-const markKernel = (step: CallStep, size: number): Kernel => {
-  const { inputs, output } = step;
-  const [x] = inputs;
+const markKernel = (x: View, dtype: DType, ties: View, output: View): Kernel => {
+  const size = sizeOf(x.shape);
   const k = builder("topk-mark");
-  const magnitude = magnitudes(k, step);
+  const magnitude = magnitudes(k, x, dtype);
   const state = k.buffer(scratch(0), "u32", "read");
+  const counts = k.buffer(ties.buffer, "u32", "read");
   const out = k.buffer(output.buffer, "bool", "write");
   const offset = k.param(x.offset);
   const body = [
@@ -165,7 +173,7 @@ const markKernel = (step: CallStep, size: number): Kernel => {
     `let bits = ${magnitude(`${offset} + i`)};`,
     "var marked = bits > threshold;",
     "if (bits == threshold && bits != 0u) {",
-    `  var rank = ${state.load(`${TIES_AT}u + i / ${CHUNK}u`)};`,
+    `  var rank = ${counts.load(`${k.param(ties.offset)} + i / ${CHUNK}u`)};`,
     `  for (var j = i / ${CHUNK}u * ${CHUNK}u; j < i; j++) {`,
     `    if (${magnitude(`${offset} + j`)} == threshold) { rank++; }`,
     "  }",
@@ -178,19 +186,33 @@ const markKernel = (step: CallStep, size: number): Kernel => {
 
 /**
  * Marks the k largest magnitudes: the k-th one is found exactly, digit by digit, with three histograms of its bits; ties go
- * to the lower index. Linear in the size; no sort.
+ * to the lower index. Linear in the size; no sort. Each pass goes over the tensor window by window.
  */
-export const topkMaskKernels = (step: CallStep, lowering: Lowering): Kernel[] => {
+export const topkMaskKernels = (step: CallStep, { wide, windows, scratch: ask }: Lowering): Kernel[] => {
+  const [[x], [dtype]] = [step.inputs, step.dtypes];
   const size = sizeOf(step.output.shape);
   if (size === 0) return [];
   const chunks = Math.ceil(size / CHUNK);
-  lowering.scratch(0, TIES_AT + chunks);
-  const { wide } = lowering;
+  ask(0, STATE);
+  ask(1, chunks);
+  const state = { buffer: scratch(0), shape: [STATE], strides: [1], offset: 0 };
+  const ties = { buffer: scratch(1), shape: [chunks], strides: [1], offset: 0 };
+  if (!windows.fits([writes(state)])) windows.refuse("topkMask", [writes(state)]);
+  const scanned = rowParts("topkMask", chunks, [{ view: ties, along: 1, isWritten: true }], windows);
+  const over = [
+    { view: x, along: CHUNK, dtype },
+    { view: ties, along: 1, isWritten: true },
+    { view: step.output, along: CHUNK, isWritten: true },
+  ];
+  const parts = rowParts("topkMask", chunks, over, windows).map(({ views }) => views);
   return [
     clearKernel(step.attrs.k as number),
-    ...PASSES.flatMap(([shift, bits]) => [histogramKernel(step, size, shift, bits, wide), selectKernel(shift, wide)]),
-    tieKernel(step, size, chunks),
-    scanKernel(chunks, wide),
-    markKernel(step, size),
+    ...PASSES.flatMap(([shift, bits]) => [
+      ...parts.map(([from]) => histogramKernel(from, dtype, shift, bits, wide)),
+      selectKernel(shift, wide),
+    ]),
+    ...parts.map(([from, counts]) => tieKernel(from, dtype, counts)),
+    ...scanned.map(({ views: [counts] }) => scanKernel(counts, wide)),
+    ...parts.map(([from, counts, to]) => markKernel(from, dtype, counts, to)),
   ];
 };

@@ -1,5 +1,4 @@
-import { type DType, type HalfType, isHalf } from "../../../core/index.js";
-import type { View } from "../../plan/steps.js";
+import { DeviceError, type DType, type HalfType, isHalf } from "../../../core/index.js";
 import { HELPERS, type HelperName } from "./helpers.js";
 
 /** One dispatch: WGSL text, what to bind, the numbers it reads, how many workgroups. */
@@ -8,7 +7,7 @@ export interface Kernel {
   readonly label: string;
   /** The pipeline's cache key: structure only. Sizes, strides, offsets and constants are in `params`. */
   readonly code: string;
-  /** Buffers at bindings 1, 2, …: an index into Plan.buffers, or `scratch(i)`. */
+  /** Buffers at bindings 1, 2, …: an index into Plan.buffers, `scratch(i)`, or a window of one (windows/). */
   readonly bindings: readonly number[];
   /** One letter a binding: r read, w written (perhaps read too). */
   readonly access: string;
@@ -117,6 +116,8 @@ export const builder = (label: string): Builder => {
   const extensions = new Set<string>();
 
   const param = (value: number): string => {
+    // Offsets may lie before a window's start: addresses are sums mod 2³².
+    if (Math.abs(value) >= 2 ** 32) throw new DeviceError(`webgpu: ${label}: ${value} does not fit in 32 bits`);
     params.push(value >>> 0);
     return `P${params.length - 1}`;
   };
@@ -190,11 +191,3 @@ export const builder = (label: string): Builder => {
     },
   };
 };
-
-/** A view of a contiguous vector in a buffer. */
-export const vector = (buffer: number, length: number, offset = 0): View => ({
-  buffer,
-  shape: [length],
-  strides: [1],
-  offset,
-});

@@ -1,0 +1,46 @@
+import { DeviceError } from "../../core/index.js";
+
+/** Limits of a device that programs look at. */
+export interface Limits {
+  /** Bytes. */
+  readonly maxBufferSize: number;
+  /** Bytes. */
+  readonly maxStorageBufferBindingSize: number;
+  readonly maxStorageBuffersPerShaderStage: number;
+  readonly maxComputeWorkgroupsPerDimension: number;
+  /** Bytes. */
+  readonly minStorageBufferOffsetAlignment: number;
+  /** Bytes. */
+  readonly minUniformBufferOffsetAlignment: number;
+}
+
+/** Shaders and drivers count bytes in 32 bits, some of them with a sign. */
+const MOST_BINDING = 2 ** 31;
+
+/**
+ * The limits to keep to: an adapter's own, drawn tighter by `wanted`. WebGPU itself draws none tighter than its defaults, so
+ * programs look here, never at the device's. Errors: DeviceError if more is wanted than the adapter has.
+ */
+export const limitsWithin = (adapter: Readonly<Record<string, number>>, wanted: Partial<Limits> = {}): Limits => {
+  const own = adapter as unknown as Limits;
+  const most = (name: keyof Limits): number => drawn(name, Math.min);
+  const least = (name: keyof Limits): number => drawn(name, Math.max);
+  const drawn = (name: keyof Limits, tighter: (a: number, b: number) => number): number => {
+    const limit = wanted[name] ?? own[name];
+    if (tighter(limit, own[name]) !== limit)
+      throw new DeviceError(`webgpu: limits: ${name} ${limit} is more than this adapter has (${own[name]})`);
+    return limit;
+  };
+  return {
+    maxBufferSize: most("maxBufferSize"),
+    maxStorageBufferBindingSize: Math.min(
+      most("maxStorageBufferBindingSize"),
+      wanted.maxBufferSize ?? own.maxBufferSize,
+      MOST_BINDING,
+    ),
+    maxStorageBuffersPerShaderStage: most("maxStorageBuffersPerShaderStage"),
+    maxComputeWorkgroupsPerDimension: most("maxComputeWorkgroupsPerDimension"),
+    minStorageBufferOffsetAlignment: least("minStorageBufferOffsetAlignment"),
+    minUniformBufferOffsetAlignment: least("minUniformBufferOffsetAlignment"),
+  };
+};
