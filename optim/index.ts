@@ -16,6 +16,7 @@ export {
   type Optimizer,
   type OptimizerState,
   optimizer,
+  type StateType,
   type UpdateInputs,
 } from "./optimizer.js";
 export { MERGES, type MergeName } from "./pieces.js";
