@@ -135,7 +135,8 @@ export const options = {
   ema_variant: choice(["shadow", "pullback"], "ema: hand out the average, or pull to the reference", undefined),
   ema_coefficient: number({ from: 0, to: 1 }, "ema: how far a step moves average or weights; default 1e-3"),
   l2_reference: number({ from: 0 }, "λ of a penalty (λ/2)·‖w − reference‖²; default 0"),
-  optim_state_dtype: choice(["f32", "bf16"], "how moments and reference delta are stored", "f32"),
+  optim_state_dtype: choice(["f32", "bf16"], "how moments, reference delta and carried gradients are stored", "f32"),
+  dtype: choice(["float32", "bfloat16"], "how the trained weights are kept; bfloat16: rounded at random", "float32"),
   compensated: flag("keep what rounding takes from the weights: one more tensor like them", false),
 
   quick: flag("a small lab: one world, few learning rates, no analyses; five minutes on two cores", false),

@@ -31,6 +31,7 @@ const training = [
   "l2_reference",
   "compensated",
   "optim_state_dtype",
+  "dtype",
   "weight_decay",
   "adam_beta1",
   "adam_beta2",

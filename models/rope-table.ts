@@ -8,14 +8,11 @@ export interface RopeTable {
 }
 
 /** What the table follows from. */
-export interface RopeSource extends Pick<ModelConfig, "rope" | "headDim"> {
-  /** Frequencies [headDim/2] in place of those that `rope` gives: for a model that was run with rounded ones. */
-  readonly ropeFrequencies?: Float64Array;
-}
+export type RopeSource = Pick<ModelConfig, "rope" | "headDim">;
 
 /** The table of positions 0 … length − 1: angle = position · frequency.  Su et al. 2021; frequencies as config says. */
 export const ropeTable = (config: RopeSource, length: number): RopeTable => {
-  const frequencies = config.ropeFrequencies ?? ropeInverseFrequencies(config);
+  const frequencies = ropeInverseFrequencies(config);
   const half = frequencies.length;
   const table = (f: (angle: number) => number) =>
     tensor(

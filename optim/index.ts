@@ -1,7 +1,6 @@
 export { absorbed } from "./absorbed.js";
 export { type AdamWOptions, adamW } from "./adamw.js";
 export { l2ToReference, pullback, shadow } from "./average.js";
-export { packBf16, unpackBf16 } from "./bf16.js";
 export { childTuningD, childTuningF, jointMask } from "./child-tuning.js";
 export { clipByGlobalNorm, globalNorm } from "./clip.js";
 export * from "./consensus.js";
@@ -17,6 +16,7 @@ export {
   type Optimizer,
   type OptimizerState,
   optimizer,
+  type StateType,
   type UpdateInputs,
 } from "./optimizer.js";
 export { MERGES, type MergeName } from "./pieces.js";

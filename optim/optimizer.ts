@@ -1,8 +1,13 @@
 import {
   add,
+  bits,
+  cast,
+  type DType,
   InputError,
+  isFloating,
   key as keyOf,
   namedLeaves,
+  roundRandom,
   ShapeError,
   sameShape,
   scalar,
@@ -13,9 +18,7 @@ import {
   treeMap,
   typeOf,
   zeros,
-  zerosLike,
 } from "../core/index.js";
-import { packBf16, packedShape, unpackBf16 } from "./bf16.js";
 import { type Masks, masksOf, roundingOf } from "./masks.js";
 import type { Now, Rule, Scalars, Slots } from "./rule.js";
 
@@ -61,7 +64,7 @@ export interface Optimizer {
   readonly prepare: <P extends Tree>(refDelta: P, key: Tensor, masks?: Masks<P>) => P;
   /**
    * One step. Names of gradients are those of the parameters; a parameter that has none stays untouched: no decay, no
-   * drift. Errors: ShapeError unless w, gradient and tau of a parameter have one shape.
+   * drift. Any of them may be bf16 or f16. Errors: ShapeError unless w, gradient and tau of a parameter have one shape.
    */
   readonly update: <P extends Tree, G extends Tree = P>(
     state: OptimizerState<P>,
@@ -84,7 +87,19 @@ const byName = (tree: Tree, params: ReadonlyMap<string, Tensor>, what: string, c
   return named;
 };
 
-const packedZeros = (t: Tensor): Tensor => zeros(packedShape(t.shape), "u32");
+const wide = (t: Tensor): Tensor => cast(t, "f32");
+
+/** How numbers are kept from step to step. */
+export type StateType = Extract<DType, "f32" | "bf16">;
+
+const checkType = (call: string, option: string, type: StateType): void => {
+  if (type !== "f32" && type !== "bf16")
+    throw new InputError(`${call}: ${option} is "${type}"; it must be "f32" or "bf16"`);
+};
+
+/** Numbers as they are kept: in 16 bits rounded up or down at random, with the mean kept, by bits of a key. */
+const kept = (t: Tensor, type: StateType, key: Tensor): Tensor =>
+  type === "f32" ? t : roundRandom(wide(t), bits(key, t.shape), type);
 
 const mapSlots = (slots: Slots, f: (slot: string, t: Tensor) => Tensor): Slots =>
   Object.fromEntries(Object.entries(slots).map(([slot, t]) => [slot, f(slot, t)]));
@@ -108,28 +123,36 @@ export interface LiftOptions {
    * How moments and τ lie in memory: "bf16" halves them. They are rounded up or down at random, with the mean kept, by bits
    * of the seed; all arithmetic stays f32. Default "f32".
    */
-  readonly storage?: "f32" | "bf16";
+  readonly storage?: StateType;
+  /** How the weights that are trained lie in memory, rounded likewise. Default "f32", whatever they came in. */
+  readonly weights?: StateType;
 }
 
 /**
- * Lifts the rule of one parameter over trees: w' = w + change, leaf by leaf. Laws: a leaf's result does not depend on the
+ * Lifts the rule of one parameter over trees: w' = w + change, leaf by leaf, all arithmetic f32. Laws: a leaf's result does not depend on the
  * other leaves, nor on where it stands in the tree; the second step compiles nothing.
  */
-export const optimizer = (rule: Rule, { compensated = false, storage = "f32" }: LiftOptions = {}): Optimizer => {
-  if (storage !== "f32" && storage !== "bf16")
-    throw new InputError(`${rule.name}: storage is "${storage}"; it must be "f32" or "bf16"`);
-  const coarse = new Set(storage === "bf16" ? rule.coarse : []);
+export const optimizer = (
+  rule: Rule,
+  { compensated = false, storage = "f32", weights = "f32" }: LiftOptions = {},
+): Optimizer => {
+  checkType(rule.name, "storage", storage);
+  checkType(rule.name, "weights", weights);
+  const coarse = new Set(rule.coarse);
+  const typeOfSlot = (slot: string): StateType => (coarse.has(slot) ? storage : "f32");
   const slotNames = compensated ? [...rule.slots, "lost"] : rule.slots;
 
-  const stepLeaf = (w: Tensor, grad: Tensor, { lost, ...slots }: Slots, now: Now): Slots => {
-    const out = rule.step(grad, slots, now);
-    if (!compensated) return { ...out.slots, w: add(w, out.change) };
-    const change = add(out.change, lost);
-    const next = add(w, change);
-    return { ...out.slots, w: next, lost: sub(change, sub(next, w)) };
+  /** One parameter after a step, as it is kept: `w` and the slots. */
+  const stepLeaf = (w: Tensor, grad: Tensor, slots: Slots, now: Now, keyOf: (what: string) => Tensor): Slots => {
+    const { lost, ...own } = slots;
+    const out = rule.step(grad, own, now);
+    const change = compensated ? add(out.change, lost) : out.change;
+    const next = kept(add(w, change), weights, keyOf("w"));
+    const after = compensated ? { ...out.slots, lost: sub(change, sub(next, w)) } : out.slots;
+    return { ...mapSlots(after, (slot, t) => kept(t, typeOfSlot(slot), keyOf(slot))), w: next };
   };
 
-  const checkLeaf = (w: Tensor, grad: Tensor, { name, tau, anchor }: Now): void => {
+  const checkLeaf = (name: string, w: Tensor, grad: Tensor, tau?: Tensor, anchor?: Tensor): void => {
     const parts: readonly (readonly [string, Tensor | undefined])[] = [
       ["w", w],
       ["gradient", grad],
@@ -145,15 +168,8 @@ export const optimizer = (rule: Rule, { compensated = false, storage = "f32" }: 
         `${call}: anchor has no tensor of this name`,
         "give the reference weights of every parameter",
       );
-    if (given.some(([, t]) => t.dtype !== "f32" || !sameShape(t.shape, w.shape)))
+    if (given.some(([, t]) => !isFloating(t.dtype) || !sameShape(t.shape, w.shape)))
       throw new ShapeError(`${call}: they differ`, "base, reference and policy must have one architecture");
-  };
-
-  const unpackedTau = (tau: Tensor | undefined, w: Tensor, call: string): Tensor | undefined => {
-    if (tau === undefined || storage === "f32") return tau;
-    if (tau.dtype !== "u32" || !sameShape(tau.shape, packedShape(w.shape)))
-      throw new ShapeError(`${call}: tau is ${typeOf(tau)} for w ${typeOf(w)}`, "prepare it with this optimizer");
-    return unpackBf16(tau, w.shape);
   };
 
   return {
@@ -165,21 +181,23 @@ export const optimizer = (rule: Rule, { compensated = false, storage = "f32" }: 
       step: scalar(0, "i32"),
       key: keyOf(seed),
       scalars: Object.fromEntries(rule.scalars.map((name) => [name, scalar(0)])),
-      params,
+      params: treeMap((w) => cast(w, weights), params),
       slots: Object.fromEntries(
-        slotNames.map((name) => [name, treeMap(coarse.has(name) ? packedZeros : zerosLike, params)]),
+        slotNames.map((name) => [name, treeMap((w) => zeros(w.shape, typeOfSlot(name)), params)]),
       ),
     }),
     prepare: (refDelta, key, masks) => {
       const drawFor = masksOf(key, 0, masks, `${rule.name}.prepare`);
       const round = roundingOf(key, 0);
-      const prepared = treeMap((tau, name) => rule.prepare(tau, drawFor(name, tau)), refDelta);
-      return storage === "f32" ? prepared : treeMap((tau, name) => packBf16(tau, round("tau", name)), prepared);
+      return treeMap(
+        (tau, name) => kept(rule.prepare(wide(tau), drawFor(name, tau)), storage, round("tau", name)),
+        refDelta,
+      );
     },
-    update: (state, grads, { lr, tau, anchor, masks }) => {
-      if (rule.usesTau && tau === undefined)
+    update: (state, grads, { lr, tau: taus, anchor: anchors, masks }) => {
+      if (rule.usesTau && taus === undefined)
         throw new InputError(`${rule.name}: update needs tau: prepare(refDelta, state.key) makes it`);
-      if (rule.usesAnchor && anchor === undefined)
+      if (rule.usesAnchor && anchors === undefined)
         throw new InputError(`${rule.name}: update needs anchor: the reference weights`);
       if (rule.usesMask && masks?.gradient === undefined)
         throw new InputError(`${rule.name}: update needs masks.gradient: jointMask(squared gradients, p) makes it`);
@@ -190,30 +208,31 @@ export const optimizer = (rule: Rule, { compensated = false, storage = "f32" }: 
       const round = roundingOf(state.key, step);
       const params = new Map(namedLeaves(state.params));
       const gradOf = byName(grads, params, "the gradient", rule.name);
-      const tauOf = tau === undefined || !rule.usesTau ? undefined : byName(tau, params, "tau", rule.name);
+      const tauOf = taus === undefined || !rule.usesTau ? undefined : byName(taus, params, "tau", rule.name);
       const anchorOf =
-        anchor === undefined || !rule.usesAnchor ? undefined : byName(anchor, params, "anchor", rule.name);
+        anchors === undefined || !rule.usesAnchor ? undefined : byName(anchors, params, "anchor", rule.name);
       const maskOf = rule.usesMask ? byName(masks?.gradient as Tree, params, "masks.gradient", rule.name) : undefined;
       const slotsOf = slotNames.map((slot) => [slot, new Map(namedLeaves(state.slots[slot]))] as const);
 
       const next = new Map<string, Slots>();
-      for (const [name, w] of params) {
+      for (const [name, before] of params) {
         const stored = Object.fromEntries(slotsOf.map(([slot, tensors]) => [slot, tensors.get(name) as Tensor]));
         const grad = gradOf.get(name);
         if (grad === undefined) {
-          next.set(name, { ...stored, w });
+          next.set(name, { ...stored, w: before });
           continue;
         }
-        const leafTau = unpackedTau(tauOf?.get(name), w, `${rule.name}: "${name}"`);
-        const now = { name, w, lr: rate, tau: leafTau, anchor: anchorOf?.get(name), scalars, draw: drawFor(name, w) };
-        checkLeaf(w, grad, now);
+        const [tau, anchor] = [tauOf?.get(name), anchorOf?.get(name)];
+        checkLeaf(name, before, grad, tau, anchor);
         if (maskOf?.has(name) === false)
           throw new ShapeError(`${rule.name}: "${name}": masks.gradient has no tensor of this name`);
-        const slots = mapSlots(stored, (slot, t) => (coarse.has(slot) ? unpackBf16(t, w.shape) : t));
-        const after = stepLeaf(w, grad, slots, now);
+        const w = wide(before);
+        const context = { name, w, lr: rate, tau: tau && wide(tau), anchor: anchor && wide(anchor), scalars };
+        const now: Now = { ...context, draw: drawFor(name, w) };
+        const slots = mapSlots(stored, (_, t) => wide(t));
         next.set(
           name,
-          mapSlots(after, (slot, t) => (coarse.has(slot) ? packBf16(t, round(slot, name)) : t)),
+          stepLeaf(w, wide(grad), slots, now, (what) => round(what, name)),
         );
       }
       const pick = (slot: string) => treeMap((_, name) => (next.get(name) as Slots)[slot], state.params);

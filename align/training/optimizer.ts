@@ -14,6 +14,7 @@ import {
   optimizer,
   pullback,
   type Rule,
+  type StateType,
   sgd,
   shadow,
 } from "../../optim/index.js";
@@ -72,7 +73,9 @@ export interface OptimizerSettings {
   /** `compensated`: keep what rounding takes from the weights. Default false. */
   readonly compensated?: boolean;
   /** `optim_state_dtype`: how moments and τ are stored. Default "f32". */
-  readonly stateDtype?: "f32" | "bf16";
+  readonly stateDtype?: StateType;
+  /** `dtype`: how the weights that are trained are kept, whatever the checkpoint's dtype. Default "f32". */
+  readonly weightsDtype?: StateType;
 }
 
 const kindOf = ({ optim = "adamw" }: OptimizerSettings) => OPTIMIZERS[optim];
@@ -180,7 +183,11 @@ const ruleOf = (settings: OptimizerSettings): Rule => {
 export const trainingOptimizer = (settings: OptimizerSettings = {}): Optimizer => {
   checkSettings(settings);
   const rule = l2ToReference(ruleOf(settings), settings.l2Reference ?? 0);
-  return optimizer(rule, { compensated: settings.compensated, storage: settings.stateDtype });
+  return optimizer(rule, {
+    compensated: settings.compensated,
+    storage: settings.stateDtype,
+    weights: settings.weightsDtype,
+  });
 };
 
 /**

@@ -15,8 +15,8 @@ import {
 import { writeTextAtomically } from "../../models/files/atomic.js";
 import { readText } from "../../models/files/json.js";
 import type { AnnouncedTensor } from "../../models/files/safetensors-write.js";
-import { singleFile } from "../../models/files/weights.js";
-import { type PlannedFile, streamWeights } from "../../models/files/weights-stream.js";
+import { type PlannedFile, singleFile } from "../../models/files/weights.js";
+import { streamWeights } from "../../models/files/weights-stream.js";
 import { copyTokenizerFiles, saveConfig } from "../../models/index.js";
 import { mergeTensors } from "../../optim/offline/index.js";
 import type { MergePlan, PlannedMerge } from "./plan.js";

@@ -17,7 +17,8 @@ const temporaryName = (path: string): string => `${path}.${process.pid}-${serial
 
 const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-const unwritten = (error: unknown, paths: readonly string[]): unknown =>
+/** What went wrong with a file, as an InputError where the system refused; everything else as it is. */
+export const unwritten = (error: unknown, paths: readonly string[]): unknown =>
   error instanceof Error && "syscall" in error
     ? new InputError(`${paths.join(", ")}: cannot be written (${reason(error)})`)
     : error;

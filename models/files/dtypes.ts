@@ -1,4 +1,4 @@
-import type { DType } from "../../core/index.js";
+import type { DType, HalfType } from "../../core/index.js";
 
 /** The float formats that weights are stored in; arithmetic is always f32. Names as safetensors spells them. */
 export type WeightDtype = "F32" | "F16" | "BF16";
@@ -12,5 +12,15 @@ export const bytesOf: Readonly<Record<WeightDtype, number>> = { F32: 4, F16: 2, 
 /** Place of the first NaN or infinity, or undefined. */
 export const firstNotFinite = (data: ArrayLike<number>): number | undefined => {
   for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return i;
+  return undefined;
+};
+
+/** The exponent that a 16-bit float shares with its infinities and NaN alone. */
+const SPECIAL = { bf16: 0x7f80, f16: 0x7c00 } as const;
+
+/** The same of 16-bit floats by their bits. */
+export const firstNotFiniteHalf = (bits: Uint16Array, dtype: HalfType): number | undefined => {
+  const special = SPECIAL[dtype];
+  for (let i = 0; i < bits.length; i++) if ((bits[i] & special) === special) return i;
   return undefined;
 };

@@ -1,8 +1,9 @@
-import { type Device, InputError, sameShape, type Tensor, tensor, upload } from "../../core/index.js";
+import { type Device, halfToFloat, InputError, sameShape, type Tensor, tensor, upload } from "../../core/index.js";
 import { type ModelConfig, readConfig } from "../config.js";
 import { type Params, parameterShapes } from "../parameters.js";
-import { firstNotFinite } from "./dtypes.js";
+import { firstNotFinite, firstNotFiniteHalf } from "./dtypes.js";
 import { weightDtypeOf } from "./folder.js";
+import type { StoredNumbers } from "./safetensors.js";
 import { openWeights, type Weights, type WeightsLayout, type WriteWeightsOptions } from "./weights.js";
 
 /** A model: what it is, its numbers, and how they are stored, so that it can be saved as it was found. */
@@ -20,8 +21,8 @@ const shown = (shape: readonly number[]): string => `[${shape.join(", ")}]`;
 const isDerived = (name: string): boolean => name.endsWith(".rotary_emb.inv_freq");
 
 /**
- * Loads a Hugging Face model folder (Llama or Qwen2; safetensors, single or sharded; F32, F16 or BF16). With a device the
- * weights are uploaded one by one, else they are constants on the host.
+ * Loads a Hugging Face model folder (Llama or Qwen2; safetensors, single or sharded; F32, F16 or BF16). Weights keep the
+ * dtype of their file. With a device they are uploaded one by one, else they are constants on the host.
  * Errors: InputError, one line, for a folder, file or header that is wrong, and for a tensor that is missing, unknown to
  * the configuration, of another shape, or holds a NaN or an infinity.
  */
@@ -32,13 +33,13 @@ export const loadModel = (folder: string, device?: Device): Model => {
   checkNames(weights, shapes, config);
   const place = (t: Tensor) => (device === undefined ? t : upload(t, device));
   const load = (name: string) => {
-    const { data, shape } = weights.read(name);
-    const found = firstNotFinite(data);
-    if (found !== undefined)
+    const stored = weights.readStored(name);
+    const broken = brokenIn(stored);
+    if (broken !== undefined)
       throw new InputError(
-        `${folder}: tensor "${name}" holds ${data[found]} at element ${found}; the weights are broken or have diverged`,
+        `${folder}: tensor "${name}" holds ${broken.value} at element ${broken.at}; the weights are broken or have diverged`,
       );
-    return place(tensor(data, shape));
+    return place(tensor(stored.data, stored.shape, stored.dtype));
   };
   if (config.tied && weights.has("lm_head.weight")) checkTiedHead(weights);
   const params = Object.fromEntries([...shapes.keys()].map((name) => [name, load(name)]));
@@ -48,6 +49,16 @@ export const loadModel = (folder: string, device?: Device): Model => {
     return found === "F16" || found === "BF16" || found === "F32" ? found : weightDtypeOf(config.dtype);
   };
   return { config, params, layout: weights.layout, dtype };
+};
+
+/** The first NaN or infinity, and where it is. */
+const brokenIn = (stored: StoredNumbers): { readonly value: number; readonly at: number } | undefined => {
+  if (stored.dtype === "f32") {
+    const at = firstNotFinite(stored.data);
+    return at === undefined ? undefined : { value: stored.data[at], at };
+  }
+  const at = firstNotFiniteHalf(stored.data, stored.dtype);
+  return at === undefined ? undefined : { value: halfToFloat(stored.data[at], stored.dtype), at };
 };
 
 /** Headers only: every expected tensor is there, in its shape, and nothing else is. */

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { InputError } from "../../core/errors.js";
-import { decodeHalves } from "../../core/half.js";
+import { decodeHalves, type HalfType } from "../../core/half.js";
 import { dtypeOf } from "./dtypes.js";
 import { isObject, oneLine, show, suspectKey } from "./json.js";
 
@@ -9,6 +9,11 @@ export interface HostTensor {
   readonly shape: readonly number[];
   readonly data: Float32Array;
 }
+
+/** A tensor on the host as its file holds it: f32, or the bits of bf16 or f16. */
+export type StoredNumbers = {
+  readonly shape: readonly number[];
+} & ({ readonly dtype: "f32"; readonly data: Float32Array } | { readonly dtype: HalfType; readonly data: Uint16Array });
 
 /** Where a tensor lies in its file: `begin` and `end` count bytes from the end of the header. */
 export interface StoredTensor {
@@ -26,6 +31,8 @@ export interface Safetensors {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   /** Values as f32 (F32, F16, BF16, F64). Errors: InputError for an unknown name, a dtype that is not a float, a file that changed. */
   readonly read: (name: string) => HostTensor;
+  /** F16 and BF16 as they are stored, without a copy in f32; else, and with the same errors, as `read`. */
+  readonly readStored: (name: string) => StoredNumbers;
   /** Values of an I32 tensor, as token ids and labels are stored. */
   readonly readIntegers: (name: string) => { readonly shape: readonly number[]; readonly data: Int32Array };
   /** The bytes of a tensor as they are stored, little-endian. */
@@ -61,6 +68,14 @@ export const openSafetensors = (path: string): Safetensors => {
     metadata,
     tensors,
     read: (name) => readFloats(path, stored(name), dataStart),
+    readStored: (name) => {
+      const found = stored(name);
+      const { dtype, shape, begin, end } = found;
+      if (dtype !== "F16" && dtype !== "BF16") return { ...readFloats(path, found, dataStart), dtype: "f32" };
+      const data = new Uint16Array((end - begin) / 2);
+      withFile(path, (handle) => fill(path, handle, asBytes(data), dataStart + begin));
+      return { shape, data, dtype: dtypeOf[dtype] };
+    },
     readIntegers: (name) => {
       const { dtype, shape, begin, end } = stored(name);
       if (dtype !== "I32") throw new InputError(`${path}: tensor "${name}" is ${dtype}; expected I32`);

@@ -11,16 +11,10 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
-import { writeAtomically } from "./atomic.js";
+import { unwritten, writeAtomically } from "./atomic.js";
 import { folderExists } from "./json.js";
 import { type AnnouncedTensor, elementsOf, safetensorsHeader, writeValues } from "./safetensors-write.js";
-import { indexFile, indexOf, removeStale, singleFile } from "./weights.js";
-
-/** One weight file to be written: its name in the folder, and its tensors in order. */
-export interface PlannedFile {
-  readonly file: string;
-  readonly entries: readonly AnnouncedTensor[];
-}
+import { indexOf, isSingle, type PlannedFile, removeStale } from "./weights.js";
 
 /** Writes one planned file under a temporary name, asking for each tensor's values when their turn has come. */
 const writeOne = async (
@@ -59,20 +53,22 @@ export const streamWeights = async (
   valuesOf: (name: string) => Promise<Float32Array>,
 ): Promise<void> => {
   const fresh = !folderExists(folder);
-  mkdirSync(folder, { recursive: true });
-  const single = files.length === 1 && files[0].file === singleFile;
   const staged = files.map(({ file, entries }) => {
     const target = join(folder, file);
     return { target, entries, path: `${target}.${process.pid}.tmp` };
   });
   try {
+    mkdirSync(folder, { recursive: true });
     for (const { path, target, entries } of staged) await writeOne(path, target, entries, valuesOf);
     for (const { path, target } of staged) renameSync(path, target);
   } catch (error) {
     for (const { path } of staged) rmSync(path, { force: true });
-    if (fresh && readdirSync(folder).length === 0) rmdirSync(folder);
-    throw error;
+    if (fresh && folderExists(folder) && readdirSync(folder).length === 0) rmdirSync(folder);
+    throw unwritten(
+      error,
+      staged.map(({ target }) => target),
+    );
   }
-  if (!single) writeAtomically([indexOf(folder, files)]);
-  removeStale(folder, new Set([...files.map(({ file }) => file), ...(single ? [] : [indexFile])]));
+  if (!isSingle(files)) writeAtomically([indexOf(folder, files)]);
+  removeStale(folder, files);
 };

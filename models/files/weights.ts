@@ -6,7 +6,7 @@ import { writeAtomically } from "./atomic.js";
 import type { WeightDtype } from "./dtypes.js";
 import { bytesOf } from "./dtypes.js";
 import { fileExists, folderExists, isObject, readJsonObject, show } from "./json.js";
-import type { HostTensor, StoredTensor } from "./safetensors.js";
+import type { HostTensor, StoredNumbers, StoredTensor } from "./safetensors.js";
 import { openSafetensors } from "./safetensors.js";
 import type { AnnouncedTensor, WeightEntry } from "./safetensors-write.js";
 import { elementsOf, safetensorsFile } from "./safetensors-write.js";
@@ -28,6 +28,8 @@ export interface Weights {
   /** Stored dtype and shape, without reading values. */
   readonly info: (name: string) => Pick<StoredTensor, "dtype" | "shape">;
   readonly read: (name: string) => HostTensor;
+  /** As the file holds it: 16-bit floats by their bits. */
+  readonly readStored: (name: string) => StoredNumbers;
 }
 
 /**
@@ -64,6 +66,7 @@ export const openWeights = (folder: string): Weights => {
     has: (name) => home.has(name),
     info: (name) => fileOf(name).tensors.get(name) as StoredTensor,
     read: (name) => fileOf(name).read(name),
+    readStored: (name) => fileOf(name).readStored(name),
   };
 };
 
@@ -105,20 +108,26 @@ export interface WriteWeightsOptions {
   readonly layout?: WeightsLayout;
 }
 
+/** One weight file to be written: its name in the folder, and its tensors in order. */
+export interface PlannedFile {
+  readonly file: string;
+  readonly entries: readonly AnnouncedTensor[];
+}
+
 /**
- * Saves weights into a model folder, in the layout they were loaded in: same files, same order, index rewritten. Tensors
+ * Which files weights are saved in, by name and shape: those of the layout they were loaded in, in the same order. Tensors
  * that the layout does not know go into the last file; names of the layout that are not among the tensors are left out
- * (a tied head). Weight files of another layout are removed, since readers would prefer them. All files or none.
+ * (a tied head).
  */
-export const writeWeights = (
-  folder: string,
-  tensors: ReadonlyMap<string, HostTensor>,
+export const planFiles = (
+  tensors: ReadonlyMap<string, readonly number[]>,
   { dtype = "F32", layout = { kind: "single", names: [] } }: WriteWeightsOptions = {},
-): void => {
-  const entry = (name: string): WeightEntry => {
-    const { shape, data } = tensors.get(name) as HostTensor;
-    return { name, shape, data, dtype: typeof dtype === "string" ? dtype : dtype(name) };
-  };
+): PlannedFile[] => {
+  const entry = (name: string): AnnouncedTensor => ({
+    name,
+    shape: tensors.get(name) as readonly number[],
+    dtype: typeof dtype === "string" ? dtype : dtype(name),
+  });
   const planned: [string, readonly string[]][] =
     layout.kind === "single" ? [[singleFile, layout.names]] : [...layout.files].map(([file, names]) => [file, names]);
   const known = new Set(planned.flatMap(([, names]) => names));
@@ -127,17 +136,33 @@ export const writeWeights = (
     const present = names.filter((name) => tensors.has(name));
     return { file, entries: (i === planned.length - 1 ? [...present, ...extra] : present).map(entry) };
   });
-  const kept = files.filter(({ entries }) => entries.length > 0 || layout.kind === "single");
-  const pending = kept.map(({ file, entries }) => safetensorsFile(join(folder, file), entries));
-  writeAtomically(layout.kind === "single" ? pending : [...pending, indexOf(folder, kept)]);
-  removeStale(folder, new Set([...kept.map(({ file }) => file), ...(layout.kind === "single" ? [] : [indexFile])]));
+  return files.filter(({ entries }) => entries.length > 0 || layout.kind === "single");
+};
+
+/** Does a plan take one file alone, without an index? */
+export const isSingle = (files: readonly PlannedFile[]): boolean => files.length === 1 && files[0].file === singleFile;
+
+/**
+ * Saves weights that are all at hand into a model folder, in the files that `planFiles` says. Weight files of another layout
+ * are removed, since readers would prefer them. All files or none.
+ */
+export const writeWeights = (
+  folder: string,
+  tensors: ReadonlyMap<string, HostTensor>,
+  options: WriteWeightsOptions = {},
+): void => {
+  const files = planFiles(new Map([...tensors].map(([name, { shape }]) => [name, shape])), options);
+  const filled = (entry: AnnouncedTensor): WeightEntry => ({
+    ...entry,
+    data: (tensors.get(entry.name) as HostTensor).data,
+  });
+  const pending = files.map(({ file, entries }) => safetensorsFile(join(folder, file), entries.map(filled)));
+  writeAtomically(isSingle(files) ? pending : [...pending, indexOf(folder, files)]);
+  removeStale(folder, files);
 };
 
 /** The index of sharded weights, as a pending file. */
-export const indexOf = (
-  folder: string,
-  files: readonly { readonly file: string; readonly entries: readonly AnnouncedTensor[] }[],
-): PendingFile => {
+export const indexOf = (folder: string, files: readonly PlannedFile[]): PendingFile => {
   const all = files.flatMap(({ file, entries }) => entries.map((entry) => ({ file, ...entry })));
   const sorted = [...all].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   const text = JSON.stringify(
@@ -155,7 +180,8 @@ export const indexOf = (
 };
 
 /** Weight files that readers would take for the model's, or prefer to those just written, are removed. */
-export const removeStale = (folder: string, keep: ReadonlySet<string>): void => {
+export const removeStale = (folder: string, files: readonly PlannedFile[]): void => {
+  const keep = new Set([...files.map(({ file }) => file), ...(isSingle(files) ? [] : [indexFile])]);
   for (const name of readdirSync(folder)) {
     const ours = name === singleFile || name === indexFile || /^model-\d{5}-of-\d{5}\.safetensors$/.test(name);
     if (ours && !keep.has(name)) rmSync(join(folder, name), { force: true });

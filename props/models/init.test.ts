@@ -8,7 +8,7 @@ import { ropeTable } from "../../models/rope-table.js";
 import { device as deviceNamed } from "../devices.js";
 import { tinyConfig } from "../generators/tiny-models.js";
 
-test("rotary tables hold cos and sin of position · frequency, and frequencies given stand in", () => {
+test("rotary tables hold cos and sin of position · frequency", () => {
   const config = tinyConfig({ head_dim: 6 });
   const { cosine, sine } = ropeTable(config, 7);
   assert.deepEqual(cosine.shape, [7, 3]);
@@ -18,8 +18,6 @@ test("rotary tables hold cos and sin of position · frequency, and frequencies g
       const angle = p * 100 ** ((-2 * i) / 6);
       assert.ok(Math.abs(c[p * 3 + i] - Math.cos(angle)) < 1e-14 && Math.abs(s[p * 3 + i] - Math.sin(angle)) < 1e-14);
     }
-  const still = ropeTable({ ...config, ropeFrequencies: new Float64Array(3) }, 2);
-  assert.deepEqual([...(still.sine.attrs.data as Float64Array)], new Array(6).fill(0));
 });
 
 test("fresh weights: every expected name and shape, spread as the rule says, each by its own name", async () => {

@@ -1,11 +1,14 @@
-/** bf16 storage of moments and τ: exact where it can be, unbiased where it cannot, the same bits on every device. */
+/** bf16 storage of weights, moments and τ: unbiased, and the same bits on every device. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import {
   add,
+  bits,
+  cast,
   compile,
   type Device,
+  type DType,
   dispose,
   evaluate,
   foldIn,
@@ -14,97 +17,18 @@ import {
   key,
   mul,
   read,
+  roundRandom,
   type Tensor,
   tensor,
 } from "../../core/index.js";
-import { adam, adamW, onDare, onTies, optimizer, packBf16, sgd, unpackBf16 } from "../../optim/index.js";
-import { reference } from "../close.js";
+import { adam, adamW, decayed, onDare, onTies, optimizer, pullback, sgd } from "../../optim/index.js";
 import { check, law } from "../law.js";
 import { assertNear, numbers, path, runs } from "./optim-paths.js";
 
-const words = new Uint32Array(1);
-const float = new Float32Array(words.buffer);
-/** The f32 of 16 upper bits. */
-const ofCode = (code: number): number => {
-  words[0] = code << 16;
-  return float[0] + 0;
-};
-/** bf16 numbers but for subnormals, infinities and NaN. */
-const exact = fc
-  .record({ negative: fc.boolean(), exponent: fc.integer({ min: 1, max: 254 }), fraction: fc.nat(127) })
-  .map(({ negative, exponent, fraction }) => ofCode((negative ? 0x8000 : 0) | (exponent << 7) | fraction));
-/** f32 numbers within them. */
-const between = fc
-  .record({ negative: fc.boolean(), exponent: fc.integer({ min: 1, max: 253 }), fraction: fc.nat(2 ** 23 - 1) })
-  .map(({ negative, exponent, fraction }) => {
-    words[0] = ((negative ? 0x80000000 : 0) | (exponent << 23) | fraction) >>> 0;
-    return float[0];
-  });
-
-const rounded = async (x: readonly number[], seed: number, device: Device) => {
-  const packed = evaluate(packBf16(tensor(Float32Array.from(x)), key(seed)), device);
-  const back = await numbers(unpackBf16(packed, [x.length]), device);
-  const stored = Array.from(await read(packed));
-  dispose(packed);
-  return { stored, back };
-};
-const floats = (x: fc.Arbitrary<number>) => fc.array(x, { maxLength: 9 });
-/** x without its lower 16 bits, and the next number of its sign. */
-const neighbours = (x: number): [number, number] => {
-  float[0] = x;
-  const code = words[0] >>> 16;
-  return [ofCode(code), ofCode(code + 1)];
-};
-
-law(
-  "bf16: what bf16 holds comes back as it was, two to a word",
-  fc.tuple(floats(fc.oneof(exact, fc.constant(0))), fc.nat(100)),
-  async ([x, seed], device) => {
-    const { stored, back } = await rounded(x, seed, device);
-    assert.deepEqual(
-      back.map((y) => y + 0),
-      x.map((y) => y + 0),
-    );
-    assert.equal(stored.length, Math.ceil(x.length / 2));
-  },
-  { effort: 0.5 },
-);
-
-check("bf16: what is packed is the upper half of the f32, at every exponent; below 2⁻¹²⁶ it is 0", async (device) => {
-  // Powers of two and their upper neighbours' ends, by codes: the first half of the numbers lies in the lower half-words.
-  const codes = Array.from({ length: 254 }, (_, i) => (i + 1) << 7).flatMap((code) => [code, code | 0x807f]);
-  const { stored } = await rounded(codes.map(ofCode), 5, device);
-  const words = codes.slice(0, 254).map((code, i) => code + codes[254 + i] * 2 ** 16);
-  assert.deepEqual(stored, words);
-  const small = [0, 2 ** -126 * (1 - 2 ** -8), 0.75 * 2 ** -126];
-  const many = Array.from({ length: 60 }, (_, i) => small[i % 3]);
-  assert.deepEqual((await rounded(many, 6, device)).stored, new Array(30).fill(0));
-  // Codes of subnormals, which packing never writes.
-  assert.deepEqual(await numbers(unpackBf16(tensor([64 + 127 * 2 ** 16], [1], "u32"), [2]), device), [0, 0]);
-});
-
-law(
-  "bf16: what it does not hold becomes a neighbour, the same on every device",
-  fc.tuple(floats(between), fc.nat(100)),
-  async ([x, seed], device) => {
-    const { stored, back } = await rounded(x, seed, device);
-    for (const [i, y] of back.entries()) assert.ok(neighbours(x[i]).includes(y), `${x[i]} became ${y}`);
-    assert.deepEqual(stored, (await rounded(x, seed, reference)).stored);
-  },
-  { effort: 0.5 },
-);
-
-check("bf16: numbers too small are 0, numbers too large the largest; shapes come back", async (device) => {
-  const largest = ofCode(0x7f7f);
-  const { back } = await rounded([2 ** -130, -(2 ** -140), 3.4e38, -3.4e38, largest], 1, device);
-  assert.deepEqual(back.map((y) => y + 0), [0, 0, largest, -largest, largest]); // biome-ignore format: one line
-  for (const shape of [[], [0], [2, 0], [3], [2, 3]]) {
-    const n = shape.reduce((product, size) => product * size, 1);
-    const x = tensor(Float32Array.from({ length: n }, (_, i) => i - 1), shape); // biome-ignore format: one line
-    const y = unpackBf16(packBf16(x, key(3)), shape);
-    assert.deepEqual([y.shape, await numbers(y, device)], [shape, Array.from({ length: n }, (_, i) => i - 1)]);
-  }
-});
+/** Numbers rounded at random by a key, as f32. */
+const rounded = (x: readonly number[], seed: number, device: Device): Promise<number[]> =>
+  numbers(kept(tensor(Float32Array.from(x)), key(seed)), device);
+const kept = (x: Tensor, k: Tensor): Tensor => roundRandom(x, bits(k, x.shape), "bf16");
 
 check("bf16: rounding up has the probability of the share that is cut off, so the mean stays", async (device) => {
   const n = 4096;
@@ -116,7 +40,7 @@ check("bf16: rounding up has the probability of the share that is cut off, so th
   ] as const) {
     // biome-ignore format: one line
     for (const [low, step] of [[1, 2 ** -7], [-3 * 2 ** 20, -(2 ** 14)], [2 ** -100, 2 ** -107]] as const) { // biome-ignore format: one line
-      const { back } = await rounded(new Array(n).fill(low + share * step), seed, device);
+      const back = await rounded(new Array(n).fill(low + share * step), seed, device);
       const up = back.filter((y) => y === low + step).length;
       assert.equal(back.filter((y) => y === low).length, n - up);
       // Binomial(n, share) within five deviations.
@@ -130,14 +54,15 @@ check(
   "bf16: other keys round otherwise, and a slow sum is kept that rounding to nearest would lose",
   async (device) => {
     const x = new Array(64).fill(1 + 2 ** -8);
-    assert.notDeepEqual((await rounded(x, 1, device)).stored, (await rounded(x, 2, device)).stored);
+    assert.notDeepEqual(await rounded(x, 1, device), await rounded(x, 2, device));
     // v ← v + 2⁻¹¹: a sixteenth of what bf16 can tell from 1.
     const n = 256;
     const T = 64;
-    const grow = compile((v: Tensor, k: Tensor) => packBf16(add(unpackBf16(v, [n]), 2 ** -11), k), device);
-    let v = evaluate(packBf16(tensor(new Float32Array(n).fill(1)), key(0)), device);
+    const grow = compile((v: Tensor, k: Tensor) => kept(add(v, 2 ** -11), k), device, { donate: [0] });
+    let v = evaluate(tensor(new Float32Array(n).fill(1), [n], "bf16"), device);
     for (let t = 1; t <= T; t++) v = grow(v, key(t));
-    const back = await numbers(unpackBf16(v, [n]), device);
+    const back = Array.from(await read(v));
+    dispose(v);
     const mean = back.reduce((total, y) => total + y, 0) / n;
     // Each of the T·n roundings has a variance of at most 2⁻¹⁴/16.
     assert.ok(Math.abs(mean - (1 + T * 2 ** -11)) < 5 * Math.sqrt((T * 2 ** -18) / n), `the mean became ${mean}`);
@@ -146,16 +71,17 @@ check(
 );
 
 law(
-  "bf16 storage: slots and τ take half the words, and the first step is that of f32",
+  "bf16 storage: slots and τ are bf16, and the first step is that of f32",
   runs(1),
   async (run, device) => {
     const given = { ...run, lr: 0.125 };
     const plain = await path(adamW(), given, device);
     const packed = await path(adamW({ storage: "bf16" }), given, device);
     assertNear(packed.end, plain.end, device);
-    assert.deepEqual([packed.slots.m.length, packed.slots.v.length], [3, 3]);
-    const { tau } = await path(onTies({ storage: "bf16", alpha: 0.5 }), given, device);
-    assert.equal(tau.length, 3);
+    const { slots } = adamW({ storage: "bf16" }).init({ w: tensor([1]) });
+    assert.deepEqual([slots.m.w.dtype, slots.v.w.dtype], ["bf16", "bf16"]);
+    const merging = onTies({ storage: "bf16", alpha: 0.5 });
+    assert.equal(merging.prepare({ w: tensor([1]) }, key(0)).w.dtype, "bf16");
   },
   { effort: 0.25 },
 );
@@ -165,9 +91,10 @@ law(
   runs(2),
   async (run, device) => {
     const one = { alpha: 1, storage: "bf16", onlineStep: 2, compensated: true } as const;
-    const { end, slots } = await path(onDare(one), { ...run, lr: 0.125 }, device);
+    const { end } = await path(onDare(one), { ...run, lr: 0.125 }, device);
     assertNear(end, run.start.map((w, i) => w + run.refDelta[i]), device); // biome-ignore format: one line
-    assert.deepEqual([slots.m.length, slots.sinceMerge.length, slots.lost.length], [3, 6, 6]);
+    const { slots } = onDare(one).init({ w: tensor([1]) });
+    assert.deepEqual([slots.m.w.dtype, slots.sinceMerge.w.dtype, slots.lost.w.dtype], ["bf16", "f32", "f32"]);
   },
   { effort: 0.25 },
 );
@@ -183,22 +110,70 @@ law(
     const got = await path(rule, run, device);
     const keyOf = (step: number, what: string) =>
       foldInName(foldInName(foldIn(foldIn(key(seed), step), 3), what), name);
-    const pack = (x: Tensor, step: number, what: string) => packBf16(x, keyOf(step, what));
-    assert.deepEqual(got.tau, await numbers(pack(tensor(tau), 0, "tau"), device));
-    const first = unpackBf16(pack(tensor(g[0]), 1, "u"), [start.length]);
-    const second = pack(add(mul(0.5, first), tensor(g[1])), 2, "u");
+    assert.deepEqual(got.tau, await numbers(kept(tensor(tau), keyOf(0, "tau")), device));
+    const first = kept(tensor(g[0]), keyOf(1, "u"));
+    const second = kept(add(mul(0.5, first), tensor(g[1])), keyOf(2, "u"));
     assert.deepEqual(got.slots.u, await numbers(second, device));
   },
   { effort: 0.1 },
 );
 
-test("bf16 storage: an unknown storage and a τ of another optimizer are refused", () => {
-  assert.throws(() => optimizer(adam(), { storage: "f16" as "bf16" }), InputError);
-  const rule = onTies({ storage: "bf16", alpha: 0.5 });
-  const w = { w: tensor([1, 2, 3]) };
-  for (const tau of [w, { w: tensor([1, 2]) }, { w: tensor([1], [1], "u32") }])
-    assert.throws(
-      () => rule.update(rule.init(w), w, { lr: 1, tau }),
-      /tau is [fu]32\[\d\] for w f32\[3\].*\n.*prepare it/,
-    );
+law(
+  "bf16 weights: drift far below what bf16 can tell is kept in the mean, and stays what f32 weights would do",
+  fc.record({ seed: fc.nat(2 ** 40), down: fc.boolean() }),
+  async ({ seed, down }, device) => {
+    // w = 1, and each of 32 steps moves it by a 32nd of bf16's step there.
+    const n = 512;
+    const [T, change] = [32, (down ? -1 : 1) * 2 ** -12];
+    const start = new Array(n).fill(1);
+    const grads = Array.from({ length: T }, () => new Array(n).fill(-change));
+    const { end } = await path(optimizer(sgd(), { weights: "bf16" }), { start, grads, lr: 1, seed }, device);
+    const mean = end.reduce((total, w) => total + w, 0) / n;
+    // A rounding between neighbours 2⁻⁷ apart has a variance of at most 2⁻¹⁶ · 4: five deviations of the mean.
+    const room = 5 * Math.sqrt((T * 2 ** -7 * Math.abs(change)) / n);
+    assert.ok(Math.abs(mean - (1 + T * change)) < room, `the mean became ${mean}`);
+  },
+  { effort: 0.1 },
+);
+
+law(
+  "16-bit parameters, gradients, τ and reference weights are read as the f32 that they are",
+  runs(3),
+  async ({ start, grads, refDelta }, device) => {
+    const rule = optimizer(pullback(decayed(adam(), { rate: 0.125, of: "weights before" }), 0.25));
+    const merging = onTies({ alpha: 0.5, reserveP: 0.5 });
+    for (const [of, dtype] of [
+      [rule, "bf16"],
+      [merging, "f16"],
+      [merging, "bf16"],
+    ] as const) {
+      // biome-ignore format: one line
+      const walk = async (as: DType) => {
+        const leaf = (x: readonly number[]) => ({ w: cast(tensor([...x]), as) });
+        let state = evaluate(of.init(leaf(start), { seed: 1 }), device);
+        assert.equal(state.params.w.dtype, "f32");
+        const step = compile(of.update<{ w: Tensor }>, device, { donate: [0] });
+        const fixed = evaluate(
+          { ...(of.usesTau ? { tau: leaf(refDelta) } : {}), ...(of.usesAnchor ? { anchor: leaf(start) } : {}) },
+          device,
+        );
+        for (const g of grads) {
+          const grad = evaluate(leaf(g), device);
+          state = step(state, grad, { lr: 0.125, ...fixed });
+          dispose(grad);
+        }
+        const end = Array.from(await read(state.params.w));
+        dispose(state, fixed);
+        for (const program of step.programs()) program.free();
+        return end;
+      };
+      assert.deepEqual(await walk(dtype), await walk("f32"));
+    }
+  },
+  { effort: 0.1 },
+);
+
+test("bf16 storage: an unknown storage is refused", () => {
+  for (const lift of [{ storage: "f16" as "bf16" }, { weights: "i32" as "bf16" }])
+    assert.throws(() => optimizer(adam(), lift), InputError);
 });

@@ -116,6 +116,7 @@ export const optimizerSettings = (values: TrainingValues): OptimizerSettings => 
   l2Reference: values.l2_reference,
   compensated: values.compensated,
   stateDtype: values.optim_state_dtype,
+  weightsDtype: values.dtype === "bfloat16" ? "bf16" : "f32",
   reserveP: idleKeys(values).includes("reserve_p") ? undefined : values.reserve_p,
   ...(merges(values) && {
     alpha: values.alpha,
