@@ -8,7 +8,10 @@ import { f32, f32x4, i32 } from "../wasm/ops.js";
  * c[n] = Σ a[k] · b[n, k], rows of b contiguous and `bStride` bytes apart: (a, b, bStride, c, k, n). Four rows at a time. a and b are
  * stored as `dtypes`.
  */
-export const dotKernel = (module: ModuleBuilder, [aType, bType]: readonly [DType, DType]): FunctionRef<undefined> =>
+export const dotKernel = (
+  module: ModuleBuilder,
+  [aType, bType]: readonly [DType, DType] = ["f32", "f32"],
+): FunctionRef<undefined> =>
   module.once(`dot ${aType} ${bType}`, () =>
     module.func(
       { params: ["i32", "i32", "i32", "i32", "i32", "i32"], result: undefined },
