@@ -13,7 +13,7 @@ import { donorsOf, plan } from "../plan/plan.js";
 import type { Abilities } from "../plan/steps.js";
 import { createCompiler } from "./compiler.js";
 import { createHeap } from "./heap.js";
-import { fusedKernels } from "./kernels/calls.js";
+import { fusedKernels, reads16 } from "./kernels/calls.js";
 import { createProgram, type ProgramHost, writeNumbers } from "./program.js";
 import { createPool, wantedThreads } from "./threads/pool.js";
 
@@ -23,7 +23,7 @@ interface CpuBuffer extends Buffer {
   owner: symbol | undefined;
 }
 
-const abilities: Abilities = { fused: new Set(fusedKernels), maxBuffers: 48, inPlace: true, batches: true };
+const abilities: Abilities = { fused: new Set(fusedKernels), reads16, maxBuffers: 48, inPlace: true, batches: true };
 
 /**
  * The processor, by WebAssembly SIMD that is written while a program is built. As many threads as cores, or as

@@ -55,10 +55,10 @@ export const cut = (length: number, count: number, unit = 1): Range[] => {
   }));
 };
 
-/** The same place, so many elements further on. */
-export const moved = (word: Word, elements: number): Word => {
+/** The same place, so many elements of so many bytes further on. */
+export const moved = (word: Word, elements: number, size = 4): Word => {
   if (typeof word === "number" || !("buffer" in word)) throw new TypeError("only addresses of buffers move");
-  return { buffer: word.buffer, bytes: word.bytes + 4 * elements };
+  return { buffer: word.buffer, bytes: word.bytes + size * elements };
 };
 
 const bits = new DataView(new ArrayBuffer(4));

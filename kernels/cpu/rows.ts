@@ -1,6 +1,18 @@
-import { type F32, type I32, shuffle32, storeLane, type V128 } from "./wasm/expression.js";
+import { type DType, isHalf } from "../../core/index.js";
+import { decodeHalves } from "./math/half.js";
+import {
+  type F32,
+  type I32,
+  loadLane16,
+  type Statement,
+  shuffle32,
+  storeLane,
+  storeLane16,
+  storeLane64,
+  type V128,
+} from "./wasm/expression.js";
 import type { Body, Local } from "./wasm/module.js";
-import { f32, f32x4, f64x2, i32, i32x4, v128 } from "./wasm/ops.js";
+import { f32, f32x4, f64x2, i16x8, i32, i32x4, v128 } from "./wasm/ops.js";
 
 /** Pieces of kernels that walk contiguous rows, four elements at a time. */
 
@@ -20,19 +32,51 @@ export const storeSome = (body: Body, address: I32, value: V128, count: I32, off
   );
 };
 
-/** Runs the block for each four of `count` elements, with fresh pointers that move along, and what is left. */
+/** Four numbers below 2¹⁶ as 16 bits each, one after the other. */
+export const storeFourHalves = (address: I32, value: V128): Statement =>
+  storeLane64(address, i16x8.narrow_i32x4_u(value, value), 0);
+
+/** The first `count` of four numbers below 2¹⁶, 1 … 4, as 16 bits each; no other byte is touched. */
+export const storeSomeHalves = (body: Body, address: I32, value: V128, count: I32): void => {
+  const x = body.let(value);
+  body.if(
+    i32.ge_s(count, i32.const(4)),
+    () => body.do(storeFourHalves(address, x)),
+    () => {
+      body.do(storeLane16(address, x, 0));
+      for (const lane of [1, 2])
+        body.if(i32.gt_s(count, i32.const(lane)), () => body.do(storeLane16(address, x, 2 * lane, 2 * lane)));
+    },
+  );
+};
+
+/** Four floats as they are stored, one after the other, as f32. */
+export const loadFloats = (body: Body, address: I32, dtype: DType, offset = 0): V128 =>
+  isHalf(dtype) ? decodeHalves(body, v128.load16x4_u(address, offset), dtype) : v128.load(address, offset);
+
+/** One float as it is stored, as f32; 0 in the other lanes. */
+export const loadFloat = (body: Body, address: I32, dtype: DType): V128 =>
+  isHalf(dtype) ? decodeHalves(body, loadLane16(address, i32x4.splatConst(0), 0), dtype) : v128.load32_zero(address);
+
+/**
+ * Runs the block for each four of `count` elements, with fresh pointers that move along, and what is left. Elements have
+ * four bytes, or as many as `sizes` says.
+ */
 export const eachVector = (
   body: Body,
   count: I32,
   starts: readonly I32[],
   block: (left: Address, ...at: Address[]) => void,
+  sizes = starts.map(() => 4),
 ): void => {
   const left = body.let(count);
   const at = starts.map((start) => body.let(start));
   body.if(i32.gt_s(left, i32.const(0)), () =>
     body.repeat(() => {
       block(left, ...at);
-      for (const pointer of at) body.advance(pointer, 16);
+      at.forEach((pointer, i) => {
+        body.advance(pointer, 4 * sizes[i]);
+      });
       body.advance(left, -4);
       return i32.gt_s(left, i32.const(0));
     }),

@@ -1,3 +1,4 @@
+import type { DType } from "../../../core/index.js";
 import type { Instruction } from "../../plan/steps.js";
 import type { V128 } from "../wasm/expression.js";
 import type { Body } from "../wasm/module.js";
@@ -13,11 +14,16 @@ type Views = Parameters<typeof planWalk>[1];
 export const iotasOf = (body: readonly Instruction[]): (readonly number[])[] =>
   body.flatMap((instruction) => (instruction.op === "iota" ? [instruction.strides] : []));
 
-/** The views of a walk: inputs and outputs in memory, then iotas. */
-export const viewsOf = (memory: readonly (readonly number[])[], iotas: readonly (readonly number[])[]): Views => [
-  ...memory.map(inMemory),
-  ...iotas.map(asValue),
-];
+/** How the inputs of an expression are stored. */
+export const inputDtypes = (body: readonly Instruction[]): DType[] => {
+  const dtypes: DType[] = [];
+  for (const instruction of body) if (instruction.op === "load") dtypes[instruction.input] = instruction.dtype;
+  return dtypes;
+};
+
+/** The views of a walk, by their strides: inputs and outputs in memory, of these dtypes, then iotas. */
+export const viewsOf = (strides: readonly (readonly number[])[], dtypes: readonly DType[]): Views =>
+  strides.map((s, v) => (v < dtypes.length ? inMemory(s, dtypes[v]) : asValue(s)));
 
 export interface Values {
   /** Local of each instruction, once its depth has been entered. */
@@ -61,7 +67,7 @@ export const emitExpression = (
       case "constant":
         return emitConstant(instruction.value, instruction.dtype);
       case "load":
-        return fromMemory(nest.load(viewAt[i]), instruction.dtype);
+        return fromMemory(body, nest.load(viewAt[i]), instruction.dtype);
       case "iota": {
         const value = nest.load(viewAt[i]);
         if (instruction.dtype !== "f32") return value;

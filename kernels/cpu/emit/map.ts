@@ -1,15 +1,15 @@
-import { sizeOf } from "../../../core/index.js";
+import { bytesOf, sizeOf } from "../../../core/index.js";
 import { collapse } from "../../plan/collapse.js";
 import { spellAll } from "../../plan/spell.js";
 import type { Instruction, MapStep, View } from "../../plan/steps.js";
 import { blocksFor, cut, type Kernel, type Launch, moved, type Word } from "../launch.js";
-import { emitExpression, iotasOf, viewsOf } from "./expression.js";
+import { emitExpression, inputDtypes, iotasOf, viewsOf } from "./expression.js";
 import { emitNest } from "./nest.js";
 import { toMemory } from "./pointwise.js";
 import { type Pattern, patternKey, planWalk } from "./walk.js";
 
-/** Where a view starts. */
-export const startOf = ({ buffer, offset }: View): Word => ({ buffer, bytes: offset * 4 });
+/** Where a view starts, of elements of so many bytes. */
+export const startOf = ({ buffer, offset }: View, size = 4): Word => ({ buffer, bytes: offset * size });
 
 const mapKernel = ({ body: instructions, inputs, outputs }: MapStep, pattern: Pattern): Kernel => ({
   key: `map ${patternKey(pattern)} ${spellAll(instructions)} ${outputs.map((out) => `${out.value}:${out.dtype}`)}`,
@@ -22,7 +22,7 @@ const mapKernel = ({ body: instructions, inputs, outputs }: MapStep, pattern: Pa
           expression.enter(depth, nest);
           if (depth < pattern.rank) return;
           outputs.forEach(({ value, dtype }, i) => {
-            nest.store(inputs.length + i, toMemory(expression.values[value], dtype));
+            nest.store(inputs.length + i, toMemory(body, expression.values[value], dtype));
           });
         },
         leave: () => {},
@@ -56,12 +56,13 @@ export const launchMap = (step: MapStep): Launch[] => {
   const size = sizeOf(step.shape);
   if (size === 0) return [];
   const memory = [...step.inputs, ...step.outputs.map(({ view }) => view)];
+  const dtypes = [...inputDtypes(step.body), ...step.outputs.map(({ dtype }) => dtype)];
   const iotas = iotasOf(step.body);
   const space = collapse({ shape: step.shape, strides: [...memory.map(({ strides }) => strides), ...iotas] });
   const isScalar = space.shape.length === 0;
   const dims = isScalar ? [1] : space.shape;
   const strides = isScalar ? space.strides.map(() => [1]) : space.strides;
-  const views = viewsOf(strides.slice(0, memory.length), strides.slice(memory.length));
+  const views = viewsOf(strides, dtypes);
 
   const work = size * workOf(step.body, memory.length);
   const count = blocksFor(work);
@@ -74,7 +75,10 @@ export const launchMap = (step: MapStep): Launch[] => {
       dims.map((d, i) => (i === axis ? n : d)),
       views,
     );
-    const starts = memory.map((view, v) => moved(startOf(view), from * strides[v][axis]));
+    const starts = memory.map((view, v) => {
+      const size = bytesOf(dtypes[v]);
+      return moved(startOf(view, size), from * strides[v][axis], size);
+    });
     const counters = iotas.map((_, v) => from * strides[memory.length + v][axis]);
     return [...starts, ...counters, ...words];
   });

@@ -1,16 +1,16 @@
-import { storeSome } from "../rows.js";
-import { type I32, loadLane, storeLane, type V128 } from "../wasm/expression.js";
+import { storeFourHalves, storeSome, storeSomeHalves } from "../rows.js";
+import { type I32, loadLane, loadLane16, storeLane, storeLane16, type V128 } from "../wasm/expression.js";
 import type { Body, Local } from "../wasm/module.js";
 import { i32, i32x4, select, v128 } from "../wasm/ops.js";
-import type { Pattern } from "./walk.js";
+import { type Pattern, STEP } from "./walk.js";
 
 /** A place of a loop nest, as kernels see it. */
 export interface Nest {
   /** Elements of the innermost axis that are left, this vector's first one included; > 0. */
   readonly left: Local<"i32">;
-  /** Four elements of view v, at a depth that is at least the view's own. */
+  /** Four elements of view v, at a depth that is at least the view's own; those of 16 bits extended by zeros. */
   readonly load: (v: number) => V128;
-  /** Writes four elements, or those that are left. */
+  /** Writes four elements, or those that are left; of 16-bit ones, numbers below 2¹⁶. */
   readonly store: (v: number, value: V128) => void;
   /** The value of view v, an iota, at this vector's first element. */
   readonly value: (v: number) => I32;
@@ -43,7 +43,7 @@ export const emitNest = (body: Body, args: Local<"i32">, { rank, views }: Patter
   );
   // The vector loop runs on copies, so that the outer loops need not take its way back.
   const places = starts.map((start, v) => (views[v].steps[inner] === "0" ? start : body.local("i32")));
-  const isLaned = ({ unit, steps }: Pattern["views"][number]) => unit === "bytes" && steps[inner] === "s";
+  const isLaned = ({ unit, steps }: Pattern["views"][number]) => unit !== "ones" && steps[inner] === "s";
   const lanes = views.map((view) => (isLaned(view) ? LANES.map(() => body.local("i32")) : []));
   const left = body.local("i32");
 
@@ -58,28 +58,42 @@ export const emitNest = (body: Body, args: Local<"i32">, { rank, views }: Patter
           : i32x4.mul(i32x4.const(0, 1, 2, 3), i32x4.splat(moves[v][inner] as I32));
       return i32x4.add(i32x4.splat(at), step);
     }
+    if (unit === "halves") {
+      if (steps[inner] === "0") return i32x4.splat(i32.load16_u(at));
+      if (steps[inner] === "1") return v128.load16x4_u(at);
+      return [0, ...LANES].reduce<V128>(
+        (x, lane) => loadLane16(lane === 0 ? at : i32.add(at, lanes[v][lane - 1]), x, 2 * lane),
+        i32x4.splatConst(0),
+      );
+    }
     if (steps[inner] === "0") return v128.load32_splat(at);
     if (steps[inner] === "1") return v128.load(at);
     return LANES.reduce<V128>((x, lane) => loadLane(i32.add(at, lanes[v][lane - 1]), x, lane), v128.load32_zero(at));
   };
   const store = (v: number, value: V128): void => {
     const at = places[v];
+    const isHalves = views[v].unit === "halves";
     if (views[v].steps[inner] === "1") {
-      storeSome(body, at, value, left);
+      (isHalves ? storeSomeHalves : storeSome)(body, at, value, left);
       return;
     }
     const x = body.let(value);
-    body.do(storeLane(at, x, 0));
+    const write = (address: I32, lane: number) =>
+      body.do(isHalves ? storeLane16(address, x, 2 * lane) : storeLane(address, x, lane));
+    write(at, 0);
     for (const lane of LANES)
-      body.if(i32.gt_s(left, i32.const(lane)), () => body.do(storeLane(i32.add(at, lanes[v][lane - 1]), x, lane)));
+      body.if(i32.gt_s(left, i32.const(lane)), () => write(i32.add(at, lanes[v][lane - 1]), lane));
   };
   const nest: Nest = { left, load, store, value: (v) => places[v] };
-  const storeWhole: Nest["store"] = (v, value) =>
-    views[v].steps[inner] === "1" ? body.do(v128.store(places[v], value)) : store(v, value);
+  const storeWhole: Nest["store"] = (v, value) => {
+    const { unit, steps } = views[v];
+    if (steps[inner] !== "1") store(v, value);
+    else body.do(unit === "halves" ? storeFourHalves(places[v], value) : v128.store(places[v], value));
+  };
   const step = (now: Nest): void => {
     hooks.enter(rank, now);
     views.forEach(({ unit, steps }, v) => {
-      if (steps[inner] === "1") body.advance(places[v], unit === "bytes" ? 16 : 4);
+      if (steps[inner] === "1") body.advance(places[v], 4 * STEP[unit]);
       else if (steps[inner] === "s") body.advance(places[v], i32.shl(moves[v][inner] as I32, i32.const(2)));
     });
     body.advance(left, -4);

@@ -1,7 +1,8 @@
-import type { DType, PointwiseName } from "../../../core/index.js";
+import { type DType, type HalfType, isFloating, isHalf, type PointwiseName } from "../../../core/index.js";
 import type { Instruction } from "../../plan/steps.js";
 import { exp, sigmoid } from "../math/f32.js";
 import { type MathName, mathCall } from "../math/functions.js";
+import { decodeHalves, encodeHalves, roundToHalves, roundToHalvesRandomly } from "../math/half.js";
 import type { V128 } from "../wasm/expression.js";
 import type { Body } from "../wasm/module.js";
 import { f32x4, i32, i32x4, v128 } from "../wasm/ops.js";
@@ -29,11 +30,13 @@ const math =
     mathCall(body, name, x);
 /** Picks the instruction by the operands' dtype. */
 const typed =
-  (ops: { f32: Vector2; i32: Vector2; u32: Vector2; bool?: Vector2 }): Emit =>
+  (ops: { readonly [D in DType]?: Vector2 } & { readonly i32: Vector2 }): Emit =>
   (_, [x, y], { from }) =>
     (ops[from] ?? ops.i32)(x, y);
 
-const castTo = (x: V128, from: DType, to: DType): V128 => {
+const castTo = (body: Body, x: V128, from: DType, to: DType): V128 => {
+  if (isHalf(to)) return roundToHalves(body, x, to);
+  if (isHalf(from)) return x;
   if (to === "bool") return from === "f32" ? f32x4.ne(x, f32x4.splatConst(0)) : i32x4.ne(x, i32x4.splatConst(0));
   if (from === "bool") return v128.and(x, i32x4.splatConst(to === "f32" ? ONE : 1));
   if (to === "f32") return from === "i32" ? f32x4.convert_i32x4_s(x) : f32x4.convert_i32x4_u(x);
@@ -74,7 +77,8 @@ export const emitters = {
   or: binary(v128.or),
   not: unary(v128.not),
   where: (_, [condition, x, y]) => v128.bitselect(x, y, condition),
-  cast: (_, [x], { from, dtype }) => castTo(x, from, dtype),
+  cast: (body, [x], { from, dtype }) => castTo(body, x, from, dtype),
+  roundRandom: (body, [x, random], { dtype }) => roundToHalvesRandomly(body, x, random, dtype as HalfType),
   randomBits: (body, [k0, k1, index], { domain }) => randomBits(body, k0, k1, index, domain as number),
   unitInterval: unary((x) =>
     f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_u(x, i32.const(8))), f32x4.splatConst(2 ** -24)),
@@ -86,10 +90,16 @@ export const emitOperation = (body: Body, instruction: Operation, args: readonly
 
 /** A literal in every lane. */
 export const emitConstant = (value: number, dtype: DType): V128 => {
-  if (dtype === "f32") return f32x4.splatConst(value);
+  if (isFloating(dtype)) return f32x4.splatConst(value);
   return i32x4.splatConst(dtype === "bool" ? -value : value | 0);
 };
 
-/** Between memory, where bool is 0 or 1, and a mask. */
-export const fromMemory = (x: V128, dtype: DType): V128 => (dtype === "bool" ? i32x4.ne(x, i32x4.splatConst(0)) : x);
-export const toMemory = (x: V128, dtype: DType): V128 => (dtype === "bool" ? v128.and(x, i32x4.splatConst(1)) : x);
+/** Between memory, where bool is 0 or 1 and floats may be of 16 bits, and what is a mask or an f32. */
+export const fromMemory = (body: Body, x: V128, dtype: DType): V128 => {
+  if (isHalf(dtype)) return decodeHalves(body, x, dtype);
+  return dtype === "bool" ? i32x4.ne(x, i32x4.splatConst(0)) : x;
+};
+export const toMemory = (body: Body, x: V128, dtype: DType): V128 => {
+  if (isHalf(dtype)) return encodeHalves(body, x, dtype);
+  return dtype === "bool" ? v128.and(x, i32x4.splatConst(1)) : x;
+};

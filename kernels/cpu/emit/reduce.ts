@@ -1,10 +1,10 @@
-import { sizeOf } from "../../../core/index.js";
+import { bytesOf, sizeOf } from "../../../core/index.js";
 import { collapse } from "../../plan/collapse.js";
 import { spellAll } from "../../plan/spell.js";
 import type { ReduceStep } from "../../plan/steps.js";
 import { blocksFor, cut, type Launch, moved, type Range, type Word } from "../launch.js";
 import { columnKernel } from "./column-reduce.js";
-import { iotasOf, viewsOf } from "./expression.js";
+import { inputDtypes, iotasOf, viewsOf } from "./expression.js";
 import { launchMap, startOf, workOf } from "./map.js";
 import { joinKernel, PART_BYTES, rowKernel } from "./row-reduce.js";
 import { patternKey, planWalk } from "./walk.js";
@@ -41,6 +41,7 @@ export const launchReduce = (step: ReduceStep): Launch[] => {
   if (sizeOf(reduced) <= 1) return asMap(step);
   const iotas = iotasOf(step.body);
   const memory = step.inputs.map(({ strides }) => strides);
+  const dtypes = inputDtypes(step.body);
   const space = collapse({ shape: [...kept, ...reduced], strides: [...memory, ...iotas] }, [kept.length]);
   let keptAxes = 0;
   for (let size = 1; size < sizeOf(kept); keptAxes++) size *= space.shape[keptAxes];
@@ -53,7 +54,7 @@ export const launchReduce = (step: ReduceStep): Launch[] => {
   if (byColumns) order.push(...order.splice(column, 1));
   const dims = order.map((axis) => space.shape[axis]);
   const strides = space.strides.map((s) => order.map((axis) => s[axis]));
-  const views = viewsOf(strides.slice(0, memory.length), strides.slice(memory.length));
+  const views = viewsOf(strides, dtypes);
   const { pattern } = planWalk(dims, views);
   const outside = byColumns ? keptAxes - 1 : keptAxes;
   const code = `${step.reduce}:${step.dtype} ${step.value} ${outside} ${patternKey(pattern)} ${spellAll(step.body)}`;
@@ -61,7 +62,10 @@ export const launchReduce = (step: ReduceStep): Launch[] => {
   const count = blocksFor(work);
   /** Arguments of the part of the walk that lies in a range of an axis, but for the output. */
   const walkOf = (axis: number, { from, size }: Range): Word[] => [
-    ...step.inputs.map((view, v) => moved(startOf(view), from * strides[v][axis])),
+    ...step.inputs.map((view, v) => {
+      const size = bytesOf(dtypes[v]);
+      return moved(startOf(view, size), from * strides[v][axis], size);
+    }),
     ...iotas.map((_, v) => from * strides[memory.length + v][axis]),
     ...planWalk(
       dims.map((n, i) => (i === axis ? size : n)),

@@ -1,7 +1,13 @@
-/** What is walked beside the index: a tensor in memory (addresses, in bytes) or the value of an iota (in ones). */
+import { bytesOf, type DType, isHalf } from "../../../core/index.js";
+
+/** What an address (of elements of four bytes, or of two) or the value of an iota grows by from one element to the next. */
+export const STEP = { words: 4, halves: 2, ones: 1 } as const;
+type Unit = keyof typeof STEP;
+
+/** What is walked beside the index: a tensor in memory or the value of an iota. */
 interface Walked {
-  readonly unit: "bytes" | "ones";
-  /** By axis, in units. */
+  readonly unit: Unit;
+  /** By axis, in bytes or ones. */
   readonly strides: readonly number[];
 }
 
@@ -11,7 +17,7 @@ interface Walked {
  */
 export interface Pattern {
   readonly rank: number;
-  readonly views: readonly { readonly unit: "bytes" | "ones"; readonly steps: string }[];
+  readonly views: readonly { readonly unit: Unit; readonly steps: string }[];
 }
 
 /** Equal for patterns that make equal code. */
@@ -26,7 +32,10 @@ export interface Walk {
 }
 
 /** Strides of a view in memory, in elements. */
-export const inMemory = (strides: readonly number[]): Walked => ({ unit: "bytes", strides: strides.map((s) => s * 4) });
+export const inMemory = (strides: readonly number[], dtype: DType): Walked => ({
+  unit: isHalf(dtype) ? "halves" : "words",
+  strides: strides.map((s) => s * bytesOf(dtype)),
+});
 /** Strides of an iota's value. */
 export const asValue = (strides: readonly number[]): Walked => ({ unit: "ones", strides });
 
@@ -42,9 +51,7 @@ export const planWalk = (dims: readonly number[], views: readonly Walked[]): Wal
     rank,
     views: views.map(({ unit, strides }) => ({
       unit,
-      steps: strides
-        .map((s, axis) => (s === 0 ? "0" : axis === inner && s === (unit === "bytes" ? 4 : 1) ? "1" : "s"))
-        .join(""),
+      steps: strides.map((s, axis) => (s === 0 ? "0" : axis === inner && s === STEP[unit] ? "1" : "s")).join(""),
     })),
   };
   const moves = views.flatMap(({ strides }) =>

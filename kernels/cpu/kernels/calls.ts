@@ -29,6 +29,9 @@ const launchers: Record<string, Launcher> = {
   topkMask: launchTopkMask,
 };
 
+/** Calls that read 16-bit floats as they are stored; for the others these are widened before. */
+export const reads16 = (call: string): boolean => call === "gather";
+
 /** Fused ops that have a kernel here; the planner expands the others. */
 export const fusedKernels: readonly string[] = Object.keys(fused);
 

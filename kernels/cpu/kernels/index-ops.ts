@@ -1,42 +1,49 @@
-import { sizeOf } from "../../../core/index.js";
+import { bytesOf, type DType, sizeOf } from "../../../core/index.js";
 import type { CallStep } from "../../plan/steps.js";
 import { startOf } from "../emit/map.js";
 import { blocksFor, cut, fixedKernel, type Launch, moved, type Word } from "../launch.js";
-import { eachVector, storeSome, zeroRow } from "../rows.js";
+import { eachVector, loadFloats, storeSome, zeroRow } from "../rows.js";
 import { f32x4, i32, v128 } from "../wasm/ops.js";
 
-const gatherKernel = fixedKernel("gather", ["table", "ids", "out", "rows", "width", "count"], (body, arg) => {
-  const { table, ids, out, rows, width, count } = arg;
-  const bytes = body.let(i32.shl(width, i32.const(2)));
-  const id = body.local("i32");
-  body.times(count, () => {
-    body.set(id, i32.load(ids));
-    body.if(
-      i32.lt_u(id, rows), // a negative id is a large unsigned one
-      () =>
-        eachVector(body, width, [i32.add(table, i32.mul(id, bytes)), out], (left, from, to) =>
-          storeSome(body, to, v128.load(from), left),
-        ),
-      () => zeroRow(body, out, width),
-    );
-    body.advance(ids, 4);
-    body.advance(out, bytes);
+const gatherWords = ["table", "ids", "out", "rows", "width", "count"] as const;
+const gatherKernel = (dtype: DType) =>
+  fixedKernel(`gather ${dtype}`, gatherWords, (body, { table, ids, out, rows, width, count }) => {
+    const bytes = body.let(i32.shl(width, i32.const(2)));
+    const rowBytes = body.let(i32.mul(width, i32.const(bytesOf(dtype))));
+    const id = body.local("i32");
+    body.times(count, () => {
+      body.set(id, i32.load(ids));
+      body.if(
+        i32.lt_u(id, rows), // a negative id is a large unsigned one
+        () =>
+          eachVector(
+            body,
+            width,
+            [i32.add(table, i32.mul(id, rowBytes)), out],
+            (left, from, to) => storeSome(body, to, loadFloats(body, from, dtype), left),
+            [bytesOf(dtype), 4],
+          ),
+        () => zeroRow(body, out, width),
+      );
+      body.advance(ids, 4);
+      body.advance(out, bytes);
+    });
   });
-});
 
-export const launchGather = ({ inputs: [table, ids], output }: CallStep): Launch[] => {
+/** Reads tables of 16-bit floats as they are stored. */
+export const launchGather = ({ inputs: [table, ids], dtypes: [dtype], output }: CallStep): Launch[] => {
   const width = sizeOf(table.shape.slice(1));
   if (sizeOf(output.shape) === 0) return [];
   const count = sizeOf(ids.shape);
   const blocks = cut(count, blocksFor(count * (width / 2 + 2))).map(({ from, size }): Word[] => [
-    startOf(table),
+    startOf(table, bytesOf(dtype)),
     moved(startOf(ids), from),
     moved(startOf(output), from * width),
     table.shape[0],
     width,
     size,
   ]);
-  return [{ kernel: gatherKernel, blocks }];
+  return [{ kernel: gatherKernel(dtype), blocks }];
 };
 
 /** One update after the other, in order, those of `rows` rows from `first` on: the same sums at each run. */

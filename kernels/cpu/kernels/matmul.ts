@@ -1,4 +1,4 @@
-import { sizeOf } from "../../../core/index.js";
+import { bytesOf, type DType, sizeOf } from "../../../core/index.js";
 import type { MatmulStep, View } from "../../plan/steps.js";
 import { launchMap, startOf } from "../emit/map.js";
 import { blocksFor, cut, fixedKernel, type Launch, moved, type Word } from "../launch.js";
@@ -32,17 +32,30 @@ const words = [
   "scratchB",
 ] as const;
 type Args = Record<(typeof words)[number], Local<"i32">>;
+/** How a and b are stored. */
+type Dtypes = readonly [DType, DType];
 
-/** One product of two matrices: blocks of depth, of columns, of rows; b and a packed where that pays; then tiles. */
-const product = (body: Body, arg: Args, a: Local<"i32">, b: Local<"i32">, c: Local<"i32">): void => {
+/**
+ * One product of two matrices: blocks of depth, of columns, of rows; b and a packed, as f32, where that pays; then tiles. What
+ * is stored in 16 bits is widened on the way: a while it is packed, b there or in the tiles.
+ */
+const product = (
+  body: Body,
+  [aType, bType]: Dtypes,
+  arg: Args,
+  a: Local<"i32">,
+  b: Local<"i32">,
+  c: Local<"i32">,
+): void => {
   const { m, n, k, aRow, aColumn, bRow, bColumn, cRow, packsA, packsB, scratchA, scratchB } = arg;
-  const pack = packMatrix(body.module);
+  const pack = packMatrix(body.module, bType);
   const tiles = tileProduct(body.module, "columns");
+  const unpackedNext = i32.const(TILE.columns * bytesOf(bType));
   const bStride = body.let(select(i32.const(PANEL_BYTES), bRow, packsB));
   const adds = body.local("i32");
   body.range(0, k, DEPTH, (k0) => {
     const depth = min(body, i32.sub(k, k0), DEPTH);
-    const bNext = body.let(select(i32.mul(depth, i32.const(PANEL_BYTES)), i32.const(PANEL_BYTES), packsB));
+    const bNext = body.let(select(i32.mul(depth, i32.const(PANEL_BYTES)), unpackedNext, packsB));
     body.set(adds, i32.gt_s(k0, i32.const(0)));
     body.range(0, n, COLUMNS, (n0) => {
       const count = min(body, i32.sub(n, n0), COLUMNS);
@@ -65,11 +78,19 @@ const product = (body: Body, arg: Args, a: Local<"i32">, b: Local<"i32">, c: Loc
         const aStride = body.let(aRow);
         body.if(packsA, () => {
           body.set(aStride, i32.const(DEPTH * 4));
-          packRows(body, pack, arg, aNow, aStride, height, depth);
+          packRows(body, packMatrix(body.module, aType), arg, aNow, aStride, height, depth);
           body.set(aNow, scratchA);
         });
         const cNow = body.let(i32.add(c, i32.add(i32.mul(m0, cRow), times4(n0))));
-        body.run(tiles, aNow, aStride, bBlock, bStride, bNext, cNow, cRow, height, count, depth, adds);
+        const multiply = (by: typeof tiles) =>
+          body.run(by, aNow, aStride, bBlock, bStride, bNext, cNow, cRow, height, count, depth, adds);
+        if (bType === "f32") multiply(tiles);
+        else
+          body.if(
+            packsB,
+            () => multiply(tiles),
+            () => multiply(tileProduct(body.module, "columns", bType)),
+          );
       });
     });
   });
@@ -93,37 +114,39 @@ const eachBatch = (
   });
 };
 
-const blocked = fixedKernel("matmul", words, (body, arg, args) =>
-  eachBatch(body, arg, args, (a, b, c) => product(body, arg, a, b, c)),
-);
+const blocked = (dtypes: Dtypes) =>
+  fixedKernel(`matmul ${dtypes}`, words, (body, arg, args) =>
+    eachBatch(body, arg, args, (a, b, c) => product(body, dtypes, arg, a, b, c)),
+  );
 
 /** A few rows against columns that lie contiguous: one dot product after another. */
-const dots = fixedKernel("matmul by dots", words, (body, arg, args) =>
-  eachBatch(body, arg, args, (a, b, c) =>
-    body.times(arg.m, () => {
-      body.run(dotKernel(body.module), a, b, arg.bColumn, c, arg.k, arg.n);
-      body.advance(a, arg.aRow);
-      body.advance(c, arg.cRow);
-    }),
-  ),
-);
+const dots = (dtypes: Dtypes) =>
+  fixedKernel(`matmul by dots ${dtypes}`, words, (body, arg, args) =>
+    eachBatch(body, arg, args, (a, b, c) =>
+      body.times(arg.m, () => {
+        body.run(dotKernel(body.module, dtypes), a, b, arg.bColumn, c, arg.k, arg.n);
+        body.advance(a, arg.aRow);
+        body.advance(c, arg.cRow);
+      }),
+    ),
+  );
 
-/** Offsets of all matrices of a batch, in bytes. */
+/** Offsets of all matrices of a batch, in elements. */
 const offsets = (shape: readonly number[], strides: readonly number[]): number[] => {
   let all = [0];
   shape.forEach((size, axis) => {
-    all = all.flatMap((at) => Array.from({ length: size }, (_, i) => at + 4 * i * strides[axis]));
+    all = all.flatMap((at) => Array.from({ length: size }, (_, i) => at + i * strides[axis]));
   });
   return all;
 };
 
-const matrix = (view: View): Matrix => {
+const matrix = (view: View, dtype: DType): Matrix => {
   const [row, column] = view.strides.slice(-2);
-  return { view, row, column };
+  return { view, dtype, row, column };
 };
 
-/** out[...batch, M, N] = a · b; any strides. f32 sums over blocks of 256. */
-export const launchMatmul = ({ a: left, b: right, output }: MatmulStep): Launch[] => {
+/** out[...batch, M, N] = a · b; any strides. f32 sums over blocks of 256, the same however a and b are stored. */
+export const launchMatmul = ({ a: left, b: right, dtypes, output }: MatmulStep): Launch[] => {
   const batch = output.shape.slice(0, -2);
   const [rows, columns] = output.shape.slice(-2);
   const k = left.shape[left.shape.length - 1];
@@ -138,13 +161,15 @@ export const launchMatmul = ({ a: left, b: right, output }: MatmulStep): Launch[
     });
   // One column is one row of the transposed product.
   const isColumn = columns === 1 && rows > 1;
-  const flip = (x: Matrix): Matrix => ({ view: x.view, row: x.column, column: x.row });
-  const [a, b] = isColumn ? [flip(matrix(right)), flip(matrix(left))] : [matrix(left), matrix(right)];
+  const flip = (x: Matrix): Matrix => ({ ...x, row: x.column, column: x.row });
+  const [l, r] = [matrix(left, dtypes[0]), matrix(right, dtypes[1])];
+  const [a, b] = isColumn ? [flip(r), flip(l)] : [l, r];
+  const [aSize, bSize] = [bytesOf(a.dtype), bytesOf(b.dtype)];
   const [m, n] = isColumn ? [1, rows] : [rows, columns];
 
   const isContiguous = (stride: number, size: number) => stride === 1 || size === 1;
-  const packsA = !isContiguous(a.column, k);
-  const byDots = m < TILE.rows && !packsA && isContiguous(b.row, k) && !isContiguous(b.column, n);
+  const byDots = m < TILE.rows && isContiguous(a.column, k) && isContiguous(b.row, k) && !isContiguous(b.column, n);
+  const packsA = !byDots && (!isContiguous(a.column, k) || a.dtype !== "f32");
   const packsB = !byDots && (m >= PACKS_FROM || !isContiguous(b.column, n));
   const bytesA = packsA ? 4 * (ROWS + 16) * DEPTH : 0;
   const aOffsets = offsets(batch, a.view.strides);
@@ -156,8 +181,8 @@ export const launchMatmul = ({ a: left, b: right, output }: MatmulStep): Launch[
     return aOffsets.flatMap((aOffset, i) => {
       const to = moved(startOf(output), i * m * n);
       return inRectangles(
-        { ...a, start: moved(startOf(a.view), aOffset / 4) },
-        { ...b, start: moved(startOf(b.view), bOffsets[i] / 4) },
+        { ...a, start: moved(startOf(a.view, aSize), aOffset, aSize) },
+        { ...b, start: moved(startOf(b.view, bSize), bOffsets[i], bSize) },
         to,
         {
           m,
@@ -170,20 +195,24 @@ export const launchMatmul = ({ a: left, b: right, output }: MatmulStep): Launch[
 
   const deep = Math.min(k, DEPTH);
   const bytesB = packsB ? 4 * deep * (Math.min(n, COLUMNS) + TILE.columns) : 0;
-  const strides = [a.row, a.column, b.row, b.column, n].map((stride) => 4 * stride);
+  const strides = [aSize * a.row, aSize * a.column, bSize * b.row, bSize * b.column, 4 * n];
   // Whole products for each block where there are many, else ranges of columns.
   const inBatches = aOffsets.length > 1;
   const batches = cut(aOffsets.length, inBatches ? count : 1);
   const columnRanges = cut(n, inBatches ? 1 : count, 32);
   const blocks = batches.flatMap((part) =>
     columnRanges.map(({ from, size }): Word[] => {
-      const table = Array.from({ length: part.size }, (_, i) => [aOffsets[part.from + i], bOffsets[part.from + i]]);
+      const table = Array.from({ length: part.size }, (_, i) => [
+        aSize * aOffsets[part.from + i],
+        bSize * bOffsets[part.from + i],
+      ]);
       const to = moved(startOf(output), part.from * m * n + from);
-      const words: Word[] = [startOf(a.view), moved(startOf(b.view), from * b.column), to, m, size, k, ...strides];
+      const words: Word[] = [startOf(a.view, aSize), moved(startOf(b.view, bSize), from * b.column, bSize)];
+      words.push(to, m, size, k, ...strides);
       words.push(4 * m * n, part.size, Number(packsA), Number(packsB), { scratch: 0 }, { scratch: bytesA });
       // Batches can be many: an array literal takes what a call's arguments cannot.
       return [...words, ...table.flat()];
     }),
   );
-  return [{ kernel: byDots ? dots : blocked, blocks, scratch: bytesA + bytesB }];
+  return [{ kernel: (byDots ? dots : blocked)([a.dtype, b.dtype]), blocks, scratch: bytesA + bytesB }];
 };

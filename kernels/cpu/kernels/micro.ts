@@ -1,4 +1,5 @@
-import { storeSome } from "../rows.js";
+import { bytesOf, type DType } from "../../../core/index.js";
+import { loadFloats, storeSome } from "../rows.js";
 import type { FunctionRef, ModuleBuilder } from "../wasm/module.js";
 import { multiplyAdd } from "../wasm/multiply-add.js";
 import { f32x4, i32, v128 } from "../wasm/ops.js";
@@ -9,15 +10,16 @@ export type Along = "columns" | "rows";
 /**
  * The inner tile of a product: c[rows, 4·vectors] (+)= a[rows, k] · b[k, 4·vectors], held in registers while k runs.
  * (a, a's stride along its other axis, b, row stride of b, c, row stride of c, k, add to c?, columns to write); strides in
- * bytes, rows of b contiguous.
+ * bytes, rows of b contiguous, of floats stored as `dtype`; a is f32.
  */
 export const microKernel = (
   module: ModuleBuilder,
   along: Along,
   rows: number,
   vectors: number,
+  dtype: DType = "f32",
 ): FunctionRef<undefined> =>
-  module.once(`micro ${rows}×${vectors} along ${along}`, () =>
+  module.once(`micro ${rows}×${vectors} along ${along} ${dtype}`, () =>
     module.func(
       { params: ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], result: undefined },
       (body, a, aStride, b, bStride, c, cStride, k, adds, columns) => {
@@ -32,7 +34,7 @@ export const microKernel = (
         const aNow = body.local("v128");
         // Not unrolled: V8 moves the loads of unrolled steps to the front, and runs out of registers.
         body.times(k, () => {
-          for (const v of lanes) body.set(bNow[v], v128.load(b, 16 * v));
+          for (const v of lanes) body.set(bNow[v], loadFloats(body, b, dtype, 4 * bytesOf(dtype) * v));
           for (const r of indices) {
             body.set(aNow, isTransposed ? v128.load32_splat(a, 4 * r) : v128.load32_splat(aRows[r]));
             for (const v of lanes) body.set(sums[r][v], multiplyAdd(aNow, bNow[v], sums[r][v]));

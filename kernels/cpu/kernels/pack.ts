@@ -1,14 +1,23 @@
+import { bytesOf, type DType, isHalf } from "../../../core/index.js";
+import { loadFloat, loadFloats } from "../rows.js";
 import { shuffle32 } from "../wasm/expression.js";
 import type { Body, FunctionRef, Local, ModuleBuilder } from "../wasm/module.js";
-import { f32, i32, select, v128 } from "../wasm/ops.js";
+import { f32, f32x4, i32, select, v128 } from "../wasm/ops.js";
 
 type Address = Local<"i32">;
 
 /** Four rows of four become four columns of four: reads `from`, `from + stride`, …; writes `to`, `to + toStride`, … */
-const transposeFour = (body: Body, from: Address, stride: Address, to: Address, toStride: Address): void => {
+const transposeFour = (
+  body: Body,
+  dtype: DType,
+  from: Address,
+  stride: Address,
+  to: Address,
+  toStride: Address,
+): void => {
   const at = body.let(from);
   const rows = [0, 1, 2, 3].map((r) => {
-    const row = body.let(v128.load(at));
+    const row = body.let(loadFloats(body, at, dtype));
     if (r < 3) body.advance(at, stride);
     return row;
   });
@@ -32,12 +41,13 @@ const transposeFour = (body: Body, from: Address, stride: Address, to: Address, 
 };
 
 /**
- * Copies a strided matrix [rows, columns] into rows of `width` ≥ columns numbers; the rest of each row becomes 0.
+ * Copies a strided matrix [rows, columns] of floats, stored as `dtype`, as f32 into rows of `width` ≥ columns numbers; the rest of each row becomes 0.
  * (from, row stride, column stride, to, to's row stride, rows, columns, width), strides in bytes; width a multiple of 4,
  * as are the rows that `to` has room for. Contiguous rows are copied, contiguous columns transposed four by four.
  */
-export const packMatrix = (module: ModuleBuilder): FunctionRef<undefined> =>
-  module.once("pack", () =>
+export const packMatrix = (module: ModuleBuilder, dtype: DType = "f32"): FunctionRef<undefined> => {
+  const size = bytesOf(dtype);
+  return module.once(`pack ${dtype}`, () =>
     module.func(
       { params: ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], result: undefined },
       (body, from, rowStride, columnStride, to, toStride, rows, columns, width) => {
@@ -54,28 +64,28 @@ export const packMatrix = (module: ModuleBuilder): FunctionRef<undefined> =>
             body.advance(to, toStride);
           });
         // Panels of eight columns are the common case: a row is two vectors.
-        body.if(i32.and(i32.and(isWhole, i32.eq(width, i32.const(8))), i32.eq(columnStride, i32.const(4))), () => {
+        body.if(i32.and(i32.and(isWhole, i32.eq(width, i32.const(8))), i32.eq(columnStride, i32.const(size))), () => {
           body.set(source, from);
           body.set(target, to);
           body.times(rows, () => {
-            body.do(v128.store(target, v128.load(source)));
-            body.do(v128.store(target, v128.load(source, 16), 16));
+            body.do(v128.store(target, loadFloats(body, source, dtype)));
+            body.do(v128.store(target, loadFloats(body, source, dtype, 4 * size), 16));
             body.advance(source, rowStride);
             body.advance(target, toStride);
           });
           body.set(done, rows);
         });
-        body.if(i32.and(i32.and(isWhole, i32.lt_s(done, rows)), i32.eq(columnStride, i32.const(4))), () => {
+        body.if(i32.and(i32.and(isWhole, i32.lt_s(done, rows)), i32.eq(columnStride, i32.const(size))), () => {
           eachRow(() =>
             body.times(i32.shr_u(width, i32.const(2)), () => {
-              body.do(v128.store(target, v128.load(source)));
-              body.advance(source, 16);
+              body.do(v128.store(target, loadFloats(body, source, dtype)));
+              body.advance(source, 4 * size);
               body.advance(target, 16);
             }),
           );
           body.set(done, rows);
         });
-        body.if(i32.and(isWhole, i32.eq(rowStride, i32.const(4))), () =>
+        body.if(i32.and(isWhole, i32.eq(rowStride, i32.const(size))), () =>
           body.if(i32.lt_s(done, rows), () => {
             const block = body.let(i32.shl(columnStride, i32.const(2)));
             const targetBlock = body.let(i32.shl(toStride, i32.const(2)));
@@ -83,11 +93,11 @@ export const packMatrix = (module: ModuleBuilder): FunctionRef<undefined> =>
               body.set(source, from);
               body.set(target, to);
               body.times(i32.shr_u(width, i32.const(2)), () => {
-                transposeFour(body, source, columnStride, target, toStride);
+                transposeFour(body, dtype, source, columnStride, target, toStride);
                 body.advance(source, block);
                 body.advance(target, 16);
               });
-              body.advance(from, 16);
+              body.advance(from, 4 * size);
               body.advance(to, targetBlock);
             });
             body.set(done, i32.and(rows, i32.const(-4)));
@@ -98,7 +108,8 @@ export const packMatrix = (module: ModuleBuilder): FunctionRef<undefined> =>
           body.times(width, () => {
             const isInside = body.let(i32.gt_s(left, i32.const(0)));
             // Past the end the last number is read again, so that no address leaves the matrix.
-            body.do(f32.store(target, select(f32.load(source), f32.const(0), isInside)));
+            const x = isHalf(dtype) ? f32x4.extract_lane(loadFloat(body, source, dtype), 0) : f32.load(source);
+            body.do(f32.store(target, select(x, f32.const(0), isInside)));
             body.advance(left, -1);
             body.advance(source, select(columnStride, i32.const(0), i32.gt_s(left, i32.const(0))));
             body.advance(target, 4);
@@ -107,3 +118,4 @@ export const packMatrix = (module: ModuleBuilder): FunctionRef<undefined> =>
       },
     ),
   );
+};

@@ -1,3 +1,4 @@
+import { bytesOf, type DType } from "../../../core/index.js";
 import type { View } from "../../plan/steps.js";
 import { blocksFor, cut, fixedKernel, type Launch, moved, type Range, type Word } from "../launch.js";
 import type { I32 } from "../wasm/expression.js";
@@ -13,9 +14,10 @@ export const ROWS = 64;
 /** Floating-point operations a nanosecond. */
 export const FLOPS = 40;
 
-/** A matrix of a batch: strides in elements. */
+/** A matrix of a batch: strides in elements of its dtype. */
 export interface Matrix {
   readonly view: View;
+  readonly dtype: DType;
   readonly row: number;
   readonly column: number;
 }
@@ -51,26 +53,26 @@ export const packRows = (
     i32.and(i32.add(depth, i32.const(3)), i32.const(-4)),
   );
 
-/** Packs all of b [k, n] as panels [k, 8], one after the other. */
-const panels = fixedKernel("matmul panels", ["b", "to", "n", "k", "bRow", "bColumn"], (body, arg) => {
-  const { b, to, n, k, bRow, bColumn } = arg;
-  const pack = packMatrix(body.module);
-  body.range(0, n, TILE.columns, (j) => {
-    const width = min(body, i32.sub(n, j), TILE.columns);
-    body.run(pack, b, bRow, bColumn, to, i32.const(PANEL_BYTES), k, width, i32.const(TILE.columns));
-    body.advance(b, i32.mul(bColumn, i32.const(TILE.columns)));
-    body.advance(to, i32.mul(k, i32.const(PANEL_BYTES)));
+/** Packs all of b [k, n] as panels [k, 8] of f32, one after the other. */
+const panels = (dtype: DType) =>
+  fixedKernel(`matmul panels ${dtype}`, ["b", "to", "n", "k", "bRow", "bColumn"], (body, arg) => {
+    const { b, to, n, k, bRow, bColumn } = arg;
+    const pack = packMatrix(body.module, dtype);
+    body.range(0, n, TILE.columns, (j) => {
+      const width = min(body, i32.sub(n, j), TILE.columns);
+      body.run(pack, b, bRow, bColumn, to, i32.const(PANEL_BYTES), k, width, i32.const(TILE.columns));
+      body.advance(b, i32.mul(bColumn, i32.const(TILE.columns)));
+      body.advance(to, i32.mul(k, i32.const(PANEL_BYTES)));
+    });
   });
-});
 
-/** A rectangle of c from b's panels. */
-const rectangle = fixedKernel(
-  "matmul rectangle",
-  ["a", "panels", "c", "m", "n", "k", "aRow", "aColumn", "cRow", "scratchA"],
-  (body, arg) => {
+const rectangleWords = ["a", "panels", "c", "m", "n", "k", "aRow", "aColumn", "cRow", "scratchA"] as const;
+/** A rectangle of c from b's panels; rows of a are read where they lie if they are contiguous and f32. */
+const rectangle = (dtype: DType) =>
+  fixedKernel(`matmul rectangle ${dtype}`, rectangleWords, (body, arg) => {
     const { a, c, m, n, k, aRow, aColumn, cRow, scratchA } = arg;
     const tiles = tileProduct(body.module, "columns");
-    const pack = packMatrix(body.module);
+    const pack = packMatrix(body.module, dtype);
     const next = body.let(i32.mul(k, i32.const(PANEL_BYTES)));
     body.range(0, k, DEPTH, (k0) => {
       const depth = min(body, i32.sub(k, k0), DEPTH);
@@ -82,30 +84,27 @@ const rectangle = fixedKernel(
         const cNow = i32.add(c, i32.mul(m0, cRow));
         const stride = i32.const(PANEL_BYTES);
         const rest = [bNow, stride, next, cNow, cRow, height, n, depth, adds];
-        body.if(
-          i32.eq(aColumn, i32.const(4)),
-          () => body.run(tiles, aNow, aRow, ...rest),
-          () =>
-            body.if(
-              i32.eq(aRow, i32.const(4)),
-              () => {
-                // Copied close together: large strides would meet in a few sets of the cache.
-                const stride = body.let(i32.const(4 * (ROWS + 16)));
-                const width = i32.and(i32.add(height, i32.const(3)), i32.const(-4));
-                body.run(pack, aNow, aColumn, aRow, scratchA, stride, depth, height, width);
-                body.run(tileProduct(body.module, "rows"), scratchA, stride, ...rest);
-              },
-              () => {
-                const aStride = body.let(i32.const(DEPTH * 4));
-                packRows(body, pack, arg, aNow, aStride, height, depth);
-                body.run(tiles, scratchA, aStride, ...rest);
-              },
-            ),
-        );
+        const packed = () =>
+          body.if(
+            i32.eq(aRow, i32.const(bytesOf(dtype))),
+            () => {
+              // Copied close together: large strides would meet in a few sets of the cache.
+              const stride = body.let(i32.const(4 * (ROWS + 16)));
+              const width = i32.and(i32.add(height, i32.const(3)), i32.const(-4));
+              body.run(pack, aNow, aColumn, aRow, scratchA, stride, depth, height, width);
+              body.run(tileProduct(body.module, "rows"), scratchA, stride, ...rest);
+            },
+            () => {
+              const aStride = body.let(i32.const(DEPTH * 4));
+              packRows(body, pack, arg, aNow, aStride, height, depth);
+              body.run(tiles, scratchA, aStride, ...rest);
+            },
+          );
+        if (dtype === "f32") body.if(i32.eq(aColumn, i32.const(4)), () => body.run(tiles, aNow, aRow, ...rest), packed);
+        else packed();
       });
     });
-  },
-);
+  });
 
 /** Rows and columns of a rectangle of the product, where there is enough of it. */
 const RECTANGLE = { rows: 128, columns: 512 } as const;
@@ -130,31 +129,31 @@ export const inRectangles = (a: Placed, b: Placed, to: Word, { m, n, k, bytesA }
     const count = blocksFor((2 * m * columns.size * k) / FLOPS);
     const [height, width] = rectangleOf(m, columns.size, count);
     const packed = cut(columns.size, blocksFor(columns.size * k), TILE.columns).map(({ from, size }): Word[] => [
-      moved(b.start, (columns.from + from) * b.column),
+      moved(b.start, (columns.from + from) * b.column, bytesOf(b.dtype)),
       { common: 4 * k * from },
       size,
       k,
-      4 * b.row,
-      4 * b.column,
+      bytesOf(b.dtype) * b.row,
+      bytesOf(b.dtype) * b.column,
     ]);
     const rows = cut(m, Math.ceil(m / height), TILE.rows);
     const rectangles = rows.flatMap((row) =>
       cut(columns.size, Math.ceil(columns.size / width), TILE.columns).map((column: Range): Word[] => [
-        moved(a.start, row.from * a.row),
+        moved(a.start, row.from * a.row, bytesOf(a.dtype)),
         { common: 4 * k * column.from },
         moved(to, row.from * n + columns.from + column.from),
         row.size,
         column.size,
         k,
-        4 * a.row,
-        4 * a.column,
+        bytesOf(a.dtype) * a.row,
+        bytesOf(a.dtype) * a.column,
         4 * n,
         { scratch: 0 },
       ]),
     );
     return [
-      { kernel: panels, blocks: packed, common },
-      { kernel: rectangle, blocks: rectangles, common, scratch: bytesA },
+      { kernel: panels(b.dtype), blocks: packed, common },
+      { kernel: rectangle(a.dtype), blocks: rectangles, common, scratch: bytesA },
     ];
   });
 };

@@ -1,3 +1,4 @@
+import { bytesOf, type DType } from "../../../core/index.js";
 import type { I32 } from "../wasm/expression.js";
 import type { FunctionRef, ModuleBuilder } from "../wasm/module.js";
 import { i32 } from "../wasm/ops.js";
@@ -13,10 +14,11 @@ const WIDE = 32;
 /**
  * c[m, n] (+)= a[m, k] · b[k, n], tile by tile, nothing packed or blocked:
  * (a, a's stride, b, b's row stride, bytes to b's next eight columns, c, c's row stride, m, n, k, add to c?).
- * b is either a matrix with contiguous rows or a sequence of panels [k, 8].
+ * b is either a matrix with contiguous rows, of floats stored as `dtype`, or a sequence of panels [k, 8]; a is f32.
  */
-export const tileProduct = (module: ModuleBuilder, along: Along): FunctionRef<undefined> =>
-  module.once(`tiles along ${along}`, () =>
+export const tileProduct = (module: ModuleBuilder, along: Along, dtype: DType = "f32"): FunctionRef<undefined> => {
+  const size = bytesOf(dtype);
+  return module.once(`tiles along ${along} ${dtype}`, () =>
     module.func(
       {
         params: ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"],
@@ -27,7 +29,7 @@ export const tileProduct = (module: ModuleBuilder, along: Along): FunctionRef<un
         const out = body.local("i32");
         const left = body.local("i32");
         const tile = (rows: number, columns: number, advance: I32 | number) => {
-          const micro = microKernel(module, along, rows, columns / 4);
+          const micro = microKernel(module, along, rows, columns / 4, dtype);
           body.run(micro, a, aStride, panel, bStride, out, cStride, k, adds, left);
           body.advance(panel, advance);
           body.advance(out, columns * 4);
@@ -38,8 +40,8 @@ export const tileProduct = (module: ModuleBuilder, along: Along): FunctionRef<un
           body.set(out, c);
           body.set(left, n);
           if (rows === 1)
-            body.if(i32.eq(bNext, i32.const(PANEL_BYTES)), () =>
-              body.times(i32.div_u(left, i32.const(WIDE)), () => tile(rows, WIDE, WIDE * 4)),
+            body.if(i32.eq(bNext, i32.const(TILE.columns * size)), () =>
+              body.times(i32.div_u(left, i32.const(WIDE)), () => tile(rows, WIDE, WIDE * size)),
             );
           body.if(i32.gt_s(left, i32.const(0)), () =>
             body.repeat(() => {
@@ -57,3 +59,4 @@ export const tileProduct = (module: ModuleBuilder, along: Along): FunctionRef<un
       },
     ),
   );
+};

@@ -82,6 +82,38 @@ export const storeLane = (address: I32, vector: V128, lane: number, offset = 0):
   },
 });
 
+/** v128.load16_lane: the vector with one of its eight lanes of 16 bits read from memory. */
+export const loadLane16 = (address: I32, vector: V128, lane: number, offset = 0): V128 =>
+  expr("v128", (out) => {
+    address.write(out);
+    vector.write(out);
+    out.push(0xfd, 0x55);
+    memoryArgument(1, offset, out);
+    out.push(lane);
+  });
+
+/** v128.store16_lane */
+export const storeLane16 = (address: I32, vector: V128, lane: number, offset = 0): Statement => ({
+  write: (out) => {
+    address.write(out);
+    vector.write(out);
+    out.push(0xfd, 0x59);
+    memoryArgument(1, offset, out);
+    out.push(lane);
+  },
+});
+
+/** v128.store64_lane */
+export const storeLane64 = (address: I32, vector: V128, lane: number, offset = 0): Statement => ({
+  write: (out) => {
+    address.write(out);
+    vector.write(out);
+    out.push(0xfd, 0x5b);
+    memoryArgument(3, offset, out);
+    out.push(lane);
+  },
+});
+
 const bytesOf = (values: Float32Array | Float64Array | Int32Array) => new Uint8Array(values.buffer);
 
 export const i32Const = (n: number): I32 =>

@@ -35,6 +35,7 @@ const shift = (opcode: number) => vectorOp<"v128", [V128, I32]>("v128", opcode);
 export const i32 = {
   const: i32Const,
   load: loadOp("i32", 2, 0x28),
+  load16_u: loadOp("i32", 1, 0x2f),
   store: storeOp<"i32">(2, 0x36),
   eqz: scalarOp<"i32", [I32]>("i32", 0x45),
   eq: compare<"i32">(0x46),
@@ -86,6 +87,8 @@ export const f64 = {
 
 export const v128 = {
   load: loadOp("v128", 4, 0xfd, 0x00),
+  /** Four numbers of 16 bits in memory, each extended by zeros. */
+  load16x4_u: loadOp("v128", 3, 0xfd, 0x04),
   load32_splat: loadOp("v128", 2, 0xfd, 0x09),
   load32_zero: loadOp("v128", 2, 0xfd, 0x5c),
   store: storeOp<"v128">(4, 0xfd, 0x0b),
@@ -97,6 +100,11 @@ export const v128 = {
   /** Bits of a where the mask is 1, of b where it is 0. */
   bitselect: vectorOp<"v128", [V128, V128, V128]>("v128", 0x52),
   any_true: vectorOp<"i32", [V128]>("i32", 0x53),
+};
+
+export const i16x8 = {
+  /** Lanes of 32 bits in 16, saturated: four of a, then four of b. */
+  narrow_i32x4_u: vector2(0x86),
 };
 
 export const i32x4 = {

@@ -1,0 +1,286 @@
+/** 16-bit floats in a device's memory: read, written and rounded as core/half.ts says, and read by every op as their f32 copies. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { floatToHalf, type HalfType, halfToFloat, roundRandomly } from "../../core/half.js";
+import * as t from "../../core/index.js";
+import { assertSame, run } from "../close.js";
+import { axisOrder, hash, integers, seeds, shapes, someAxes, viewOf } from "../generators/generators.js";
+import { check, law } from "../law.js";
+
+const formats = ["bf16", "f16"] as const satisfies readonly HalfType[];
+const format = () => fc.constantFrom(...formats);
+const codes = Uint16Array.from({ length: 65536 }, (_, i) => i);
+
+/** Any f32 as bits: all over, and near the values of a format: exact, halfway, and one step of f32 to either side. */
+const bitsNear = (dtype: HalfType): fc.Arbitrary<number> =>
+  fc.oneof(
+    { weight: 2, arbitrary: fc.nat({ max: 2 ** 32 - 1 }) },
+    {
+      weight: 3,
+      arbitrary: fc
+        .tuple(fc.nat({ max: 65535 }), fc.integer({ min: -1, max: 1 }), fc.boolean())
+        .map(([code, nudge, isHalfway]) => {
+          const [a, b] = [halfToFloat(code, dtype), halfToFloat((code + 1) & 0xffff, dtype)];
+          const float = Float32Array.of(isHalfway && Number.isFinite(a) && Number.isFinite(b) ? a + (b - a) / 2 : a);
+          return (new Uint32Array(float.buffer)[0] + nudge) >>> 0;
+        }),
+    },
+    // Subnormals of both formats and of f32, and where f16 ends.
+    { weight: 1, arbitrary: fc.nat({ max: 0x38800000 }) },
+    { weight: 1, arbitrary: fc.integer({ min: 0x477fd000, max: 0x47800010 }) },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom(0, 0x80000000, 0x7f800000, 0xff800000, 0x7fc00000, 0x7f800001, 0xffffffff, 0x7f7fffff),
+    },
+  );
+const floatsNear = (dtype: HalfType) =>
+  fc
+    .array(bitsNear(dtype), { minLength: 1, maxLength: 150 })
+    .map((bits) => new Float32Array(Uint32Array.from(bits).buffer));
+
+/** Same numbers, the sign of 0 included. */
+const assertIs = (got: ArrayLike<number>, want: ArrayLike<number>, of: (i: number) => string): void => {
+  assert.equal(got.length, want.length);
+  for (let i = 0; i < want.length; i++)
+    if (!Object.is(got[i], want[i])) assert.fail(`${of(i)}: ${got[i]} for ${want[i]}`);
+};
+
+check(
+  "all 65 536 codes of bf16 and f16 decode, wherever they lie, and are written back as they were",
+  async (device) => {
+    for (const dtype of formats) {
+      const f = (x: t.Tensor) => {
+        const square = t.reshape(x, [256, 256]);
+        return [t.cast(x, "f32"), t.cast(t.transpose(square), "f32"), t.transpose(square), t.max(square, [0, 1])];
+      };
+      const [straight, across, written] = await run(f, [t.tensor(codes, [65536], dtype)], device);
+      const decoded = Array.from(codes, (code) => halfToFloat(code, dtype));
+      const turned = Array.from(codes, (_, i) => decoded[(i % 256) * 256 + (i >> 8)]);
+      assertIs(straight, decoded, (i) => `${dtype} code ${i}`);
+      assertIs(across, turned, (i) => `${dtype}, transposed, at ${i}`);
+      assertIs(written, turned, (i) => `${dtype}, written, at ${i}`);
+    }
+  },
+);
+
+law(
+  "cast to bf16 and f16 rounds to nearest even, in memory and in registers",
+  format().chain((dtype) => fc.tuple(fc.constant(dtype), floatsNear(dtype))),
+  async ([dtype, numbers], device) => {
+    const f = (x: t.Tensor) => {
+      const narrow = t.cast(x, dtype);
+      return [narrow, t.cast(narrow, "f32"), t.slice(narrow, [numbers.length >> 1], [numbers.length])];
+    };
+    const [stored, kept, second] = await run(f, [t.tensor(numbers)], device);
+    const want = Array.from(numbers, (x) => halfToFloat(floatToHalf(x, dtype), dtype));
+    assertIs(stored, want, (i) => `${dtype} of ${numbers[i]}`);
+    assertIs(kept, want, (i) => `${dtype} of ${numbers[i]}, not stored`);
+    assertIs(second, want.slice(numbers.length >> 1), (i) => `${dtype}, from the middle on, at ${i}`);
+  },
+);
+
+law(
+  "roundRandom rounds by its bits as the reference does",
+  format().chain((dtype) => fc.tuple(fc.constant(dtype), floatsNear(dtype), seeds())),
+  async ([dtype, numbers, seed], device) => {
+    // All bits, few bits, and those next to a carry.
+    const masks = [0xffffffff, 0x1fff, 0xffff, 0x7fffffff];
+    const random = Uint32Array.from(numbers, (_, i) => {
+      const mask = masks[hash(seed + 1, i) % 4];
+      return hash(seed + 2, i) % 3 === 0 ? mask - (hash(seed, i) % 2) : hash(seed, i) & mask;
+    });
+    const f = (x: t.Tensor, bits: t.Tensor) => {
+      const rounded = t.roundRandom(x, bits, dtype);
+      return [rounded, t.cast(rounded, "f32")];
+    };
+    const [stored, kept] = await run(f, [t.tensor(numbers), t.tensor(random, [random.length], "u32")], device);
+    const want = Array.from(numbers, (x, i) => roundRandomly(x, random[i], dtype));
+    assertIs(stored, want, (i) => `${dtype} of ${numbers[i]} by ${random[i]}`);
+    assertIs(kept, want, (i) => `${dtype} of ${numbers[i]} by ${random[i]}, not stored`);
+  },
+);
+
+check(
+  "an optimizer's step over 16-bit floats: several outputs of odd sizes, in many blocks, drawn bits and all",
+  async (device) => {
+    const size = device.name === "cpu" ? 300_007 : 5_007;
+    const numbers = Float32Array.from({ length: size }, (_, i) => hash(3, i) / 2 ** 31 - 1);
+    const f = (m: t.Tensor, g: t.Tensor) => {
+      const next = t.add(t.mul(m, 0.5), g);
+      return [t.roundRandom(next, t.bits(t.key(5), next.shape), "bf16"), t.cast(next, "f16"), t.cast(g, "bf16"), next];
+    };
+    const m = t.tensor(numbers, [size], "bf16");
+    const [rounded, f16, bf16, next] = await run(f, [m, t.tensor(numbers)], device);
+    const [drawn] = await run(() => t.bits(t.key(5), [size]), [], device);
+    assertIs(
+      rounded,
+      Array.from(next, (x, i) => roundRandomly(x, drawn[i], "bf16")),
+      (i) => `roundRandom at ${i}`,
+    );
+    assertIs(
+      f16,
+      Array.from(next, (x) => halfToFloat(floatToHalf(x, "f16"), "f16")),
+      (i) => `f16 at ${i}`,
+    );
+    assertIs(
+      bf16,
+      Array.from(numbers, (x) => halfToFloat(floatToHalf(x, "bf16"), "bf16")),
+      (i) => `bf16 at ${i}`,
+    );
+  },
+);
+
+/** Numbers as they are stored, and a f32 copy of them. */
+const twins = (shape: t.Shape, seed: number, dtype: t.DType): [t.Tensor, t.Tensor] => {
+  const numbers = Float32Array.from({ length: t.sizeOf(shape) }, (_, i) => hash(seed, i) / 2 ** 31 - 1);
+  const stored = t.tensor(numbers, shape, dtype);
+  return [stored, t.tensor(t.constantNumbers(stored).data, shape)];
+};
+
+/** f gives the same bits for 16-bit tensors as for their f32 copies. */
+const readsAsCopies = async (
+  f: (...x: t.Tensor[]) => t.Tensor[],
+  given: readonly (readonly [t.Tensor, t.Tensor])[],
+  device: t.Device,
+): Promise<void> => {
+  const [narrow, wide] = [0, 1].map((which) => given.map((twin) => twin[which]));
+  const got = await run(f, narrow, device);
+  const want = await run(f, wide, device);
+  want.forEach((numbers, i) => {
+    assertSame(got[i], numbers, `output ${i}`);
+  });
+};
+
+const sizes = () => fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 0, max: 70 }));
+const stored = () => fc.constantFrom<t.DType>("f32", "bf16", "f16");
+
+law(
+  "a product of 16-bit operands is the product of their f32 copies, bit for bit, whatever the sizes, transposes and batches",
+  fc.record({
+    m: sizes(),
+    k: sizes(),
+    n: sizes(),
+    batch: shapes({ rank: 2, size: 3 }),
+    a: stored(),
+    b: stored(),
+    seed: seeds(),
+  }),
+  async ({ m, k, n, batch, a, b, seed }, device) => {
+    const [x, y] = [viewOf([...batch, m, k], seed), viewOf([...batch, k, n], seed + 1)];
+    const given = [twins(x.base.shape, seed, a), twins(y.base.shape, seed + 1, b)];
+    await readsAsCopies((p, q) => [t.matmul(x.look(p), y.look(q))], given, device);
+  },
+);
+
+check(
+  "a product of 16-bit operands over several blocks of depth, rows and columns is that of their f32 copies",
+  async (device) => {
+    for (const [a, b] of [
+      ["f32", "bf16"],
+      ["bf16", "f16"],
+      ["f16", "f32"],
+    ] as const) {
+      const f = (x: t.Tensor, y: t.Tensor) => [
+        t.matmul(x, y),
+        t.matmul(t.transpose(y), t.transpose(x)),
+        t.matmul(t.slice(x, [0, 0], [1, 301]), y),
+        t.matmul(t.slice(x, [0, 1], [9, 301]), t.slice(y, [1, 0], [301, 530])),
+        t.matmul(x, t.slice(y, [0, 3], [301, 4])),
+        t.matmul(t.slice(t.transpose(y), [0, 0], [3, 301]), t.transpose(x)),
+      ];
+      await readsAsCopies(f, [twins([130, 301], 1, a), twins([301, 530], 2, b)], device);
+    }
+  },
+);
+
+law(
+  "maps and reductions over views of 16-bit floats are those of their f32 copies",
+  fc.record({
+    shape: shapes({ rank: 3, size: 5 }),
+    long: fc.constantFrom(1, 6, 37),
+    at: fc.nat({ max: 3 }),
+    seed: seeds(),
+    a: format(),
+    b: stored(),
+  }),
+  async ({ shape, long, at, seed, a, b }, device) => {
+    const full = [...shape.slice(0, at), long, ...shape.slice(at)];
+    const axes = someAxes(full.length, seed).filter((axis) => full[axis] > 0);
+    const [x, y] = [viewOf(full, seed), viewOf(full, seed + 1)];
+    const f = (p: t.Tensor, q: t.Tensor) => {
+      const [u, v] = [x.look(p), y.look(q)];
+      const product = t.mul(u, v);
+      const turned = t.permute(u, axisOrder(full.length, seed));
+      return [
+        product,
+        t.less(u, v),
+        t.cast(turned, "f32"),
+        t.cast(t.concat([u, u], 0), "f32"),
+        t.sum(product, axes),
+        t.max(u, axes),
+      ];
+    };
+    await readsAsCopies(f, [twins(x.base.shape, seed, a), twins(y.base.shape, seed + 1, b)], device);
+  },
+);
+
+law(
+  "gather from a 16-bit table is that from its f32 copy",
+  fc.record({
+    rows: fc.integer({ min: 1, max: 40 }),
+    ids: fc.nat({ max: 99 }),
+    width: fc.nat({ max: 9 }),
+    from: fc.nat({ max: 3 }),
+    seed: seeds(),
+    dtype: format(),
+  }),
+  async ({ rows, ids, width, from, seed, dtype }, device) => {
+    const index = integers([ids], seed, -2, rows + 1);
+    const f = (table: t.Tensor) => [
+      t.gather(t.slice(table, [from, 0], [rows + from, width]), index),
+      t.gather(t.transpose(table), index),
+    ];
+    await readsAsCopies(f, [twins([rows + from, width], seed, dtype)], device);
+  },
+);
+
+const fusedOps: Readonly<Record<string, { shapes: readonly t.Shape[]; f: (...x: t.Tensor[]) => t.Tensor }>> = {
+  softmax: { shapes: [[5, 9]], f: (x) => t.softmax(x) },
+  rmsnorm: { shapes: [[5, 9], [9]], f: (x, w) => t.rmsnorm(x, w, 1e-5) },
+  swiglu: {
+    shapes: [
+      [5, 9],
+      [5, 9],
+    ],
+    f: (gate, up) => t.swiglu(gate, up),
+  },
+  rope: {
+    shapes: [
+      [2, 3, 2, 6],
+      [2, 3, 3],
+      [2, 3, 3],
+    ],
+    f: (x, cosine, sine) => t.rope(x, cosine, sine),
+  },
+  crossEntropy: { shapes: [[5, 9]], f: (x) => t.crossEntropy(x, integers([5], 1, 0, 8)) },
+  attention: {
+    shapes: [
+      [2, 3, 4, 5],
+      [2, 7, 2, 5],
+      [2, 7, 2, 5],
+    ],
+    f: (q, k, v) => t.attention(q, k, v, integers([2, 3], 2, 0, 6), 0.4),
+  },
+};
+for (const [name, { shapes: given, f }] of Object.entries(fusedOps))
+  check(`${name} and its gradient read 16-bit floats as their f32 copies`, async (device) => {
+    for (const dtype of formats) {
+      const slopes = (...x: t.Tensor[]) => t.grad((list: t.Tensor[]) => t.sum(t.square(f(...list))))(x);
+      const both = (...x: t.Tensor[]) => [f(...x), ...slopes(...x)];
+      await readsAsCopies(
+        both,
+        given.map((shape, i) => twins(shape, i, dtype)),
+        device,
+      );
+    }
+  });
