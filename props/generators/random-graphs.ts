@@ -118,7 +118,7 @@ const narrowing: Readonly<Record<string, Make>> = {
   roundRandom: narrow((x, seed) =>
     t.roundRandom(t.cast(x, "f32"), t.bits(t.key(seed), x.shape), seed % 2 === 0 ? "bf16" : "f16"),
   ),
-  widen: (a) => value(t.cast(a.x, "f32"), a.bound, 0, a.grain),
+  widen: (a) => ({ ...a, x: t.cast(a.x, "f32") }),
 };
 
 const halves = [...Object.values(floats), ...Object.values(views), ...Object.values(narrowing)];
@@ -148,6 +148,8 @@ const leafOf = ([shape, dtype, seed]: readonly [number[], t.DType, number]): Val
 };
 
 const MOST_ELEMENTS = 600;
+/** What a device may differ by and still be held to something: exponentials of exponentials are left out. */
+const MOST_ERROR = 1;
 
 const grow = (pool: Value[], [kind, i, j, k, seed]: readonly number[]): void => {
   const a = pool[pool.length - 1 - (i % pool.length)];
@@ -157,7 +159,7 @@ const grow = (pool: Value[], [kind, i, j, k, seed]: readonly number[]): void => 
   const [b, c, any] = [alike[j % alike.length], alike[k % alike.length], pool[k % pool.length]];
   const make = (which: number) => table[which % table.length](a, b, c, seed, any);
   const made = make(kind) ?? make(kind + 1);
-  if (made !== undefined && t.sizeOf(made.x.shape) <= MOST_ELEMENTS) pool.push(made);
+  if (made !== undefined && t.sizeOf(made.x.shape) <= MOST_ELEMENTS && made.error < MOST_ERROR) pool.push(made);
 };
 
 /** Graphs of up to `most` instructions, with several outputs. */
