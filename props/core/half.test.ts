@@ -2,6 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { floatToHalf, type HalfType, halfToFloat, roundRandomly } from "../../core/half.js";
+import * as t from "../../core/index.js";
+import { run } from "../close.js";
+import { eighths } from "../generators/generators.js";
+import { law } from "../law.js";
 
 /** Oracle: the value that a 16-bit float stands for, by the formula of the format. */
 const meaning = (bits: number, exponentBits: number, fractionBits: number): number => {
@@ -135,3 +139,22 @@ for (const { name, exponent, fraction } of formats) {
     }
   });
 }
+
+law(
+  "gradients pass casts and random rounding by, and are f32 for tensors of 16 bits",
+  fc.tuple(fc.constantFrom<HalfType>("bf16", "f16"), fc.nat(99)),
+  async ([dtype, seed], device) => {
+    const x = t.mul(eighths([5], seed), 1 / 3);
+    const f = (y: t.Tensor) => {
+      const rounded = t.add(t.cast(y, dtype), t.roundRandom(t.cast(y, "f32"), t.bits(t.key(seed), y.shape), dtype));
+      return t.sum(t.mul(rounded, t.iota(y.shape, 0, "f32")));
+    };
+    for (const y of [x, t.cast(x, dtype)]) {
+      const slope = t.grad(f)(y);
+      assert.equal(slope.dtype, "f32");
+      const [got] = await run(() => slope, [], device);
+      assert.deepEqual(Array.from(got), [0, 2, 4, 6, 8]);
+    }
+  },
+  { effort: 0.1 },
+);
