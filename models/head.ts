@@ -1,0 +1,104 @@
+import {
+  callOf,
+  cast,
+  concat,
+  crossEntropy,
+  equal,
+  exp,
+  inBlocks,
+  iota,
+  matmul,
+  max,
+  mean,
+  mul,
+  neg,
+  pad,
+  reshape,
+  ShapeError,
+  sliceAxis,
+  stopGradient,
+  sub,
+  sum,
+  type Tensor,
+  transpose,
+  where,
+} from "../core/index.js";
+import type { ModelConfig } from "./config.js";
+import { type Params, weightOf } from "./parameters.js";
+
+/** The output matrix [V, D]: that of the embedding itself if they are tied. */
+export const outputMatrix = (params: Params, { tied }: ModelConfig): Tensor =>
+  weightOf(params, tied ? "model.embed_tokens.weight" : "lm_head.weight");
+
+/** Scores of the next token: hidden [..., D] → [..., V], by the output matrix or, if tied, the embedding itself. */
+export const logits = (params: Params, config: ModelConfig, hidden: Tensor): Tensor =>
+  matmul(hidden, transpose(outputMatrix(params, config)));
+
+/** Logits that are there at a time: 64 MiB. */
+const MOST_LOGITS = 2 ** 24;
+const MOST_ROWS = 512;
+/** Blocks are multiples of so many rows: kernels for fewer may add in another order. */
+const FEWEST_ROWS = 8;
+
+/**
+ * Rows whose logits are computed together: 512 for V = 256, 104 for V = 151 936. A function of the vocabulary alone, not of the
+ * device nor of how many rows there are: a row's numbers must not depend on those beside it.
+ */
+export const rowsTogether = (vocabSize: number): number => {
+  const fit = Math.floor(MOST_LOGITS / vocabSize / FEWEST_ROWS) * FEWEST_ROWS;
+  return Math.min(MOST_ROWS, Math.max(FEWEST_ROWS, fit));
+};
+
+const column = (x: Tensor): Tensor => reshape(x, [x.shape[0], 1]);
+
+/**
+ * Of n rows of logits x: [n, 1] log-probabilities of the targets; with metrics [n, 3], entropy and correctness beside them.
+ *   entropy = −Σ eˡ·l with l = (x − top) − log Σ eˣ⁻ᵗᵒᵖ, whose last term the log-probability already holds
+ * Each is one walk over the logits, and no other value of their size is made.
+ */
+const scoresOf = (scores: Tensor, target: Tensor, metrics: boolean): Tensor => {
+  const nll = crossEntropy(scores, target);
+  if (!metrics) return column(neg(nll));
+  const [x, surprise] = [scores, nll].map(stopGradient);
+  const isOwn = equal(iota(x.shape, 1), column(target));
+  const [top, own] = [max(x, -1), sum(where(isOwn, x, 0), -1)];
+  const l = sub(sub(x, column(top)), column(sub(surprise, sub(top, own))));
+  const entropy = neg(sum(mul(exp(l), l), -1));
+  return concat([neg(nll), entropy, cast(equal(own, top), "f32")].map(column), 1);
+};
+
+/** What `targetScores` says of a row, in order; all but the first only if asked for, and without a gradient. */
+export const SCORES = ["logp", "entropy", "correct", "meanLogit"] as const;
+
+/**
+ * What the distribution softmax(W h) says of one token a row.  hidden h: [M, D], W: [V, D], target: i32 [M] → f32 [M, 1], or
+ * with `metrics` [M, 4]:
+ *   logp       log-probability of the target, in nats
+ *   entropy    of the distribution, in nats
+ *   correct    1 where no token has a higher logit than the target (a tie counts as right), else 0
+ *   meanLogit  the mean of the logits over the vocabulary, which is h · mean(W)
+ * There is never more than a block of logits (`rowsTogether`), neither here nor in the gradient, which computes them again.
+ * Law: a row's numbers are the same bits whatever the other rows are, and however many.
+ * Errors: ShapeError unless the shapes fit.
+ */
+export const targetScores = (hidden: Tensor, W: Tensor, target: Tensor, metrics = false): Tensor => {
+  const [M, D] = hidden.shape;
+  const [V] = W.shape;
+  const fits = hidden.shape.length === 2 && W.shape.length === 2 && W.shape[1] === D && V > 0;
+  if (!fits || target.dtype !== "i32" || target.shape.length !== 1 || target.shape[0] !== M)
+    throw new ShapeError(
+      `${callOf("targetScores", [hidden, W, target])}: needs hidden [M,D], W [V,D] and i32 targets [M]`,
+    );
+  const missing = (FEWEST_ROWS - (M % FEWEST_ROWS)) % FEWEST_ROWS;
+  if (missing > 0) {
+    const rows = pad(hidden, [
+      [0, missing],
+      [0, 0],
+    ]);
+    return sliceAxis(targetScores(rows, W, pad(target, [[0, missing]]), metrics), 0, 0, M);
+  }
+  const score = inBlocks(([h, id], [w]) => scoresOf(matmul(h, transpose(w)), id, metrics), rowsTogether(V));
+  const scores = score([hidden, target], [W]);
+  if (!metrics) return scores;
+  return concat([scores, matmul(stopGradient(hidden), column(mean(stopGradient(W), 0)))], 1);
+};
