@@ -42,7 +42,7 @@ export const fisher = async (
   const { feed, close } = feeder(objective, reference, device);
   const gather = compile(
     (p: Params, batch: BatchTensors, scale: Tensor, squares: Params) => {
-      const { grads, totals } = gradients(objective, p, batch, scale, {});
+      const { grads, totals } = gradients(objective, p, batch, { scale }, {});
       return { squares: treeZip(([total, g]) => add(total, square(g)), squares, grads), totals };
     },
     device,
