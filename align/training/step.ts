@@ -159,7 +159,7 @@ export const update = (
   { factor, ok }: Verdict,
   inputs: { readonly lr: Tensor } & Fixed,
 ): OptimizerState<Params> => {
-  const clipped = treeMap((g) => (factor === undefined ? cast(g, "f32") : mul(g, factor)), grads);
+  const clipped = factor === undefined ? grads : treeMap((g) => mul(g, factor), grads);
   return chosen(ok, step(state, clipped, inputs), state);
 };
 

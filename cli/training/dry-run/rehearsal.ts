@@ -1,7 +1,7 @@
 import type { BatchSource, TrainingBatch } from "../../../align/data/source.js";
 import type { Weights } from "../../../align/training/reference.js";
 import { lastOf, train } from "../../../align/training/train.js";
-import { type Device, deviceOf, dispose, leaves } from "../../../core/index.js";
+import { type Device, deviceOf, dispose, leaves, treeMap, zeros } from "../../../core/index.js";
 import type { Output } from "../../output.js";
 import type { TrainingValues } from "../checks/check.js";
 import { withTask } from "../parts/assemble.js";
@@ -77,7 +77,7 @@ export const rehearseTask = async (
     { what: "reference weights", bytes: here(optimizer.usesAnchor ? treeBytes(params) : 0) },
     { what: "mask of the gradient", bytes: treeBytes(gradientMask) },
     { what: "optimizer state", bytes: here(treeBytes(state.slots)) },
-    { what: "gradients", bytes: treeBytes(state.params) / (optimizer.storage === "bf16" ? 2 : 1) },
+    { what: "gradients", bytes: treeBytes(treeMap((w) => zeros(w.shape, optimizer.storage), params)) },
   ];
   const rest = device.stats().peakBytes - known.reduce((sum, { bytes }) => sum + bytes, 0);
   const { rows, length } = batch;

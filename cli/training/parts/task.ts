@@ -2,7 +2,6 @@ import { type BatchSource, stepsOf } from "../../../align/data/source.js";
 import type { Objective } from "../../../align/objectives/objective.js";
 import type { AdapterTraining } from "../../../align/training/adapter.js";
 import { fisherMask } from "../../../align/training/fisher.js";
-import { evaluateToHost } from "../../../align/training/offload.js";
 import { referenceDelta, trainingOptimizer } from "../../../align/training/optimizer.js";
 import type { TrainOptions } from "../../../align/training/options.js";
 import type { Weights } from "../../../align/training/reference.js";
@@ -51,13 +50,11 @@ export const withPlain = async <T>(
   }
 };
 
-/** A task's weights, as plain ones, to be saved: an adapter is merged in tensor by tensor, on the host. */
-export const plainModel = async ({ model, adapted }: Task, params: Params, device: Device): Promise<Model> => {
-  if (adapted === undefined) return { ...model, params };
-  const { base, plain } = adapted;
-  const changed = Object.entries(plain(params)).filter(([name, t]) => t !== base[name]);
-  return { ...model, params: { ...base, ...(await evaluateToHost(Object.fromEntries(changed), device)) } };
-};
+/** A task's weights, as plain ones to be saved; graphs, where an adapter changes them. */
+export const plainModel = ({ model, adapted }: Task, params: Params): Model => ({
+  ...model,
+  params: adapted?.plain(params) ?? params,
+});
 
 /** Steps of a run: in all, and in an epoch. */
 export const spanOf = ({ source }: Task, values: TrainingValues): { steps: number; stepsPerEpoch: number } => {

@@ -69,7 +69,7 @@ export const runTask = async (
 
   const first = resumed?.step ?? 0;
   const told = teller([metricsFile(), progressLine(device), ...observers], { step: first, steps, label, folder });
-  const how = { from: values.model_name_or_path, chatTemplate: task.chatTemplate };
+  const how = { from: values.model_name_or_path, chatTemplate: task.chatTemplate, device };
   const saved = checkpoints(values, identity, how);
   const stop = stopWatch(out.note);
   const evaluateAt = async (at: { readonly step: number; readonly params: Params }): Promise<void> => {
@@ -82,7 +82,7 @@ export const runTask = async (
   };
   const save = async (params: Params, snapshot: Awaited<ReturnType<TrainStep["snapshot"]>>): Promise<string> => {
     await told.saving();
-    const path = await saved.save(await plainModel(task, params, device), snapshot);
+    const path = await saved.save(plainModel(task, params), snapshot);
     await told.saved(path, snapshot.step);
     return path;
   };
@@ -107,7 +107,7 @@ export const runTask = async (
     for (;;) {
       const { value, done } = await run.next();
       if (done === true) {
-        await saveModel(folder, await plainModel(task, value, device), how);
+        await saveModel(folder, plainModel(task, value), how);
         await task.saveAdapter?.(value);
         dispose(value);
         break;
