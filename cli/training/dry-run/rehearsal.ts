@@ -2,6 +2,7 @@ import type { BatchSource, TrainingBatch } from "../../../align/data/source.js";
 import type { Weights } from "../../../align/training/reference.js";
 import { lastOf, train } from "../../../align/training/train.js";
 import { type Device, deviceOf, dispose, leaves, treeMap, zeros } from "../../../core/index.js";
+import type { Model } from "../../../models/index.js";
 import type { Output } from "../../output.js";
 import type { TrainingValues } from "../checks/check.js";
 import { withTask } from "../parts/assemble.js";
@@ -43,14 +44,18 @@ const ownBytes = (reference: Weights | undefined, { adapted }: Task): number => 
   return treeBytes(own);
 };
 
-/** Takes a step and an evaluation of a task on a device that only keeps account, and says who takes how much. */
+/**
+ * Takes a step and an evaluation of a task on a device that only keeps account, and says who takes how much. Of weights only
+ * the shapes matter (`shapeParams`); `load` gives those of other folders.
+ */
 export const rehearseTask = async (
   task: Task,
   values: TrainingValues,
   device: Device,
   out: Output,
+  load: (folder: string) => Model = shapeModel,
 ): Promise<readonly MemoryLine[]> => {
-  const { options, release } = await trainOptions(task, values, device, out, shapeModel);
+  const { options, release } = await trainOptions(task, values, device, out, load);
   const { optimizer, params, refDelta, gradientMask, reference, steps, accumulation: perStep = 1 } = options;
   const { source, evalSource } = task;
   const batch = largest(source, steps * perStep);

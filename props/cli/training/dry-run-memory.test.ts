@@ -75,6 +75,7 @@ const cases: Readonly<Record<string, Case>> = {
   "sft, AdamW": {},
   "sft, accumulated, checkpointed layers": { accumulation: 2, checkpoint: true },
   "sft, first layer checkpointed, offloaded": { checkpoint: 1, offload: "optimizer" },
+  "sft, accumulated, bf16": { accumulation: 2, optimizer: { stateDtype: "bf16" } },
   "sft, adapter": { lora: true },
   "dpo, adapter whose base is the reference": { kind: "dpo", lora: true },
   "dpo, OnTIES": { kind: "dpo", optimizer: { optim: "onties", alpha: 1e-4, reserveP: 0.5 } },
