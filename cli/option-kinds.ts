@@ -72,6 +72,26 @@ export const flag = (about: string, fallback: boolean): Option<boolean> => ({
   },
 });
 
+const UNITS: Readonly<Record<string, number>> = {
+  ...{ "": 1, b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 },
+  ...{ kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30, tib: 2 ** 40 },
+  ...{ kb: 1e3, mb: 1e6, gb: 1e9, tb: 1e12 },
+};
+
+/** Bytes, written with a unit or without: 24GiB, 80 GB, 8589934592. */
+export const bytes = (about: string): Option<number | undefined> => ({
+  flag: false,
+  value: "BYTES",
+  about,
+  fallback: undefined,
+  read: (given, where) => {
+    const [, number = "", unit = ""] = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/i.exec(String(given)) ?? [];
+    const size = Number(number) * (UNITS[unit.toLowerCase()] ?? Number.NaN);
+    if (number === "" || !(size >= 1)) throw refuse(where, given, "bytes, such as 24GiB, 80GB or 8589934592");
+    return Math.floor(size);
+  },
+});
+
 /** True, false, or what the program finds best. */
 export type Automatic = boolean | "auto";
 

@@ -1,9 +1,11 @@
 import { PAIR_LOSS_TYPES, SMOOTHED } from "../align/objectives/losses.js";
 import { OPTIMIZER_NAMES, PROPOSALS } from "../align/training/optimizer.js";
 import type { DeviceName } from "../kernels/index.js";
+import { PROFILE_NAMES } from "../kernels/webgpu/profile-names.js";
 import type { ScheduleName } from "../optim/index.js";
 import {
   automatic,
+  bytes,
   choice,
   choices,
   flag,
@@ -16,6 +18,7 @@ import {
   onOff,
   text,
 } from "./option-kinds.js";
+import { TRAINING_KINDS } from "./training/fit/kinds.js";
 
 /** Names that a device can be asked for by. */
 const devices = ["auto", "webgpu", "cpu", "reference"] as const satisfies readonly DeviceName[];
@@ -49,6 +52,14 @@ export const options = {
   tasks: text("FILE", "YAML with the tasks: name, type, data; see lab/evaluate/README.md"),
   base_model: text("DIR", "base model folder θ_b; τ = model − base"),
   drifts: names("NUMBERS", "values of c in model + cτ", ["-0.5", "0.25", "0.5", "1", "2"]),
+
+  for: choice(TRAINING_KINDS, "what would be trained", "dpo"),
+  adapter: text(
+    "NAME|FILE",
+    `where it would run: ${PROFILE_NAMES.join(", ")}, cpu, this machine (this), or what doctor --json wrote elsewhere`,
+    "this",
+  ),
+  memory: bytes("what the device has, such as 24GiB; default: what it tells, if it does"),
 
   recipe: text("CONFIG.yaml", "what to merge and how, in mergekit's YAML"),
   out: text("OUT", "folder for the merged model"),

@@ -189,6 +189,23 @@ export const commands = {
     keys: true,
     defaults: { learning_rate: 1e-6, loss_type: ["kto"] },
   },
+  fit: {
+    summary: "will a training run fit: what it takes, by length and batch size, from config.json alone",
+    usage: "--model DIR [--for dpo|kto|sft] [--adapter NAME|FILE] [--memory 24GiB] [--key value …] [--json]",
+    required: ["model"],
+    options: [
+      ...(["model", "for", "adapter", "memory", "config", ...training, "loss_type", "loss_weights", "beta"] as const),
+      ...(["label_smoothing", "simpo_gamma", "desirable_weight", "undesirable_weight", ...comparing] as const),
+    ],
+    keys: true,
+    defaults: { max_length: undefined, per_device_train_batch_size: undefined },
+    about: {
+      config: "YAML of a training run; of it, and of the keys below, those count that change memory",
+      max_length: "longer sequences are cut; default: several are shown",
+      per_device_train_batch_size: "rows (pairs) a batch; default: several are shown",
+      model: "folder with config.json, or that file",
+    },
+  },
   merge: {
     summary: "merge models of one architecture by a mergekit recipe",
     usage: "CONFIG.yaml OUT [--seed N] [--out-shard-size N] [--json]",

@@ -63,12 +63,27 @@ export interface DeviceLimits {
   readonly remedy?: string;
 }
 
-/** Runs programs. Building and running are synchronous; numbers come back by a promise. */
-export interface Device {
+/** What a program would take, known without building it. */
+export interface Planned {
+  readonly memory: ProgramMemory;
+  /** Kernels that a run launches. */
+  readonly launches: number;
+  /** The largest of its buffers, and the tensor that lies in it, as errors show it. */
+  readonly largest: { readonly bytes: number; readonly of: string };
+}
+
+/** As much of a device as it takes to plan for it. */
+export interface Planner {
   readonly name: "reference" | "cpu" | "webgpu";
   /** One line for people: adapter, threads. */
   readonly description: string;
   readonly limits?: DeviceLimits;
+  /** Errors: as those of `build` that do not depend on what else lies on the device. */
+  readonly plan: (graph: Graph) => Planned;
+}
+
+/** Runs programs. Building and running are synchronous; numbers come back by a promise. */
+export interface Device extends Planner {
   /** A copy; `data` is of the dtype's own kind: floats for f32, Int32Array for i32, bits in a Uint16Array for bf16 and f16, else Uint32Array. */
   readonly upload: (data: HostData, shape: Shape, dtype: DType) => Buffer;
   /** Float32Array (Float64Array on the reference device) for f32, bits in a Uint16Array for bf16 and f16, else integers. */

@@ -1,6 +1,16 @@
 export { checkpoint, inBlocks } from "./checkpoint.js";
 export { type Compiled, type CompileOptions, compile, evaluate, evaluateEach, type Given } from "./compile.js";
-export type { Buffer, Device, DeviceStats, Graph, Program, ProgramMemory } from "./device.js";
+export type {
+  Buffer,
+  Device,
+  DeviceLimits,
+  DeviceStats,
+  Graph,
+  Planned,
+  Planner,
+  Program,
+  ProgramMemory,
+} from "./device.js";
 export {
   byteLength,
   bytesOf,

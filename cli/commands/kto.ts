@@ -1,5 +1,6 @@
 import { labelledDataset } from "../../align/data/dataset.js";
 import { ktoSource } from "../../align/data/kto-source.js";
+import type { LabelledSequence } from "../../align/data/tokenize.js";
 import { ktoObjective } from "../../align/objectives/kto.js";
 import { InputError } from "../../core/errors.js";
 import type { Values } from "../options.js";
@@ -7,9 +8,10 @@ import type { Output } from "../output.js";
 import { trainingCommand } from "../training/command.js";
 import { checkCompared, comparedSources } from "../training/parts/compared.js";
 import { checkKtoLoss } from "../training/parts/losses.js";
+import type { Recipe } from "../training/recipe.js";
 
-/** `taugrad kto`: training on labelled answers against a reference model. Preference pairs become two answers each. */
-export const ktoCommand = async (values: Values<"kto">, out: Output): Promise<void> => {
+/** Labelled answers against a reference model; pairs become two answers each. Errors: InputError for keys that it cannot go by. */
+export const ktoRecipe = (values: Values<"kto">, out: Output): Recipe<Values<"kto">, LabelledSequence> => {
   checkKto(values);
   const {
     beta,
@@ -20,32 +22,32 @@ export const ktoCommand = async (values: Values<"kto">, out: Output): Promise<vo
     precompute_ref_log_probs: precomputed,
   } = values;
   checkCompared(values);
-  await trainingCommand(
-    {
-      label: "kto",
-      precompute: precomputed === "auto" && (shuffles || values.group_by_length) ? false : precomputed,
-      read: labelledDataset,
-      build: async (parts) => ({
-        objective: ktoObjective(parts.config, {
-          ...{ beta, desirableWeight, undesirableWeight },
-          checkpoint: parts.choice.checkpoint,
-        }),
-        ...(await comparedSources(
-          {
-            label: "kto",
-            sourced: (rows, options) => ktoSource(rows, { ...options, maxLength }),
-            // Which rows are neighbours, and where their answers are cut.
-            settings: ({ batchSize }) => ({ batch_size: batchSize, max_length: maxLength }),
-          },
-          { ...parts, values },
-          out,
-        )),
+  return {
+    label: "kto",
+    precompute: precomputed === "auto" && (shuffles || values.group_by_length) ? false : precomputed,
+    read: labelledDataset,
+    build: async (parts) => ({
+      objective: ktoObjective(parts.config, {
+        ...{ beta, desirableWeight, undesirableWeight },
+        checkpoint: parts.choice.checkpoint,
       }),
-    },
-    values,
-    out,
-  );
+      ...(await comparedSources(
+        {
+          label: "kto",
+          sourced: (rows, options) => ktoSource(rows, { ...options, maxLength }),
+          // Which rows are neighbours, and where their answers are cut.
+          settings: ({ batchSize }) => ({ batch_size: batchSize, max_length: maxLength }),
+        },
+        { ...parts, values },
+        out,
+      )),
+    }),
+  };
 };
+
+/** `taugrad kto`: training on labelled answers. */
+export const ktoCommand = async (values: Values<"kto">, out: Output): Promise<void> =>
+  trainingCommand(ktoRecipe(values, out), values, out);
 
 /** Errors: InputError for keys that KTO cannot go by. */
 const checkKto = (values: Values<"kto">): void => {

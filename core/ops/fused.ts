@@ -1,5 +1,5 @@
 import { vjpOf } from "../grad.js";
-import { sizeOf } from "../shape.js";
+import { type Shape, sizeOf } from "../shape.js";
 import { type Attrs, node, type Op, type Tensor } from "../tensor.js";
 import { widened } from "./cast.js";
 import { variable } from "./marker.js";
@@ -26,9 +26,14 @@ const unpack = (vector: Tensor, like: readonly Tensor[]): Tensor[] => {
 /**
  * Declares a fused op by its expansion: shape, definition and gradient follow from it. It reads bf16 and f16 as f32. The gradient is an op of its own,
  * `<name>.vjp`, whose expansion is the vjp of the expansion: it returns the cotangents of the f32 inputs, flattened and
- * joined in input order. A device may have a kernel for either; a kernel adds speed and no mathematics.
+ * joined in input order. A device may have a kernel for either; a kernel adds speed and no mathematics. `shapeOf` gives the
+ * shape of an f32 result where nothing needs to be expanded to know it: an expansion may pass through what no tensor can be.
  */
-export const fused = <A extends Attrs>(name: string, expansion: Expansion<A>) => {
+export const fused = <A extends Attrs>(
+  name: string,
+  expansion: Expansion<A>,
+  shapeOf?: (inputs: readonly Tensor[]) => Shape,
+) => {
   const expandGradient = (of: Tensor, [ct, ...primals]: readonly Tensor[]): Tensor => {
     const fresh = primals.map(variable); // an input used twice has two cotangents
     return packed(vjpOf([expansion(fresh, of.attrs as A)], [ct], fresh.filter(isFloat)));
@@ -55,7 +60,8 @@ export const fused = <A extends Attrs>(name: string, expansion: Expansion<A>) =>
   };
   return (given: readonly Tensor[], attrs: A): Tensor => {
     const inputs = given.map(widened);
-    const { shape, dtype } = expansion(inputs, attrs);
+    const { shape, dtype } =
+      shapeOf === undefined ? expansion(inputs, attrs) : { shape: shapeOf(inputs), dtype: "f32" as const };
     return node(op, inputs, attrs, shape, dtype);
   };
 };

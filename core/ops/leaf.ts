@@ -1,6 +1,6 @@
 import { type DType, type HostData, isHalf, numbersOf } from "../dtype.js";
 import { ShapeError } from "../errors.js";
-import { floatToHalf } from "../half.js";
+import { floatToHalf, type HalfType } from "../half.js";
 import { checkShape, normalAxis, type Shape, sizeOf } from "../shape.js";
 import { type HostTensorData, node, type Op, type Tensor } from "../tensor.js";
 import { broadcastTo } from "./broadcast.js";
@@ -49,6 +49,13 @@ const dtypeOfData = (data: HostData): DType | undefined =>
 const holds = (data: HostData, dtype: DType): boolean =>
   isHalf(dtype) ? data instanceof Uint16Array : dtypeOfData(data) === dtype;
 
+/** One by one: `from` would hold all of them as numbers first. */
+const halvesOf = (values: ArrayLike<number>, dtype: HalfType): Uint16Array => {
+  const bits = new Uint16Array(values.length);
+  for (let i = 0; i < bits.length; i++) bits[i] = floatToHalf(values[i], dtype);
+  return bits;
+};
+
 const toData = (values: ArrayLike<number>, dtype: DType): HostData => {
   switch (dtype) {
     case "f32":
@@ -61,7 +68,7 @@ const toData = (values: ArrayLike<number>, dtype: DType): HostData => {
       return Uint32Array.from(values, (x) => (x !== 0 ? 1 : 0));
     case "bf16":
     case "f16":
-      return Uint16Array.from(values, (x) => floatToHalf(x, dtype));
+      return halvesOf(values, dtype);
   }
 };
 

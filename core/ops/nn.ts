@@ -16,6 +16,9 @@ import { concat, permute, reshape, sliceAxis, transpose } from "./view.js";
 /** Score of a position that may not be seen: finite, since WGSL may assume that infinities do not occur. */
 const MASKED = -1e30;
 
+/** The result has the shape of the first operand. */
+const ofFirst = ([x]: readonly Tensor[]) => x.shape;
+
 /** e^(x - max) and its sum over the last axis. The shift cancels, so no gradient flows through it. */
 const shiftedExp = (x: Tensor): { shift: Tensor; e: Tensor; total: Tensor } => {
   const shift = stopGradient(max(x, -1, true));
@@ -31,10 +34,14 @@ const rowsOf = (name: string, given: Tensor): Tensor => {
   return x;
 };
 
-const softmaxOp = fused("softmax", ([x]) => {
-  const { e, total } = shiftedExp(x);
-  return div(e, total);
-});
+const softmaxOp = fused(
+  "softmax",
+  ([x]) => {
+    const { e, total } = shiftedExp(x);
+    return div(e, total);
+  },
+  ofFirst,
+);
 /** eˣ / Σ eˣ over the last axis; x: [..., D]. */
 export const softmax = (x: Tensor): Tensor => softmaxOp([rowsOf("softmax", x)], {});
 
@@ -44,8 +51,10 @@ export const logSumExp = (x: Tensor): Tensor => {
   return reshape(add(shift, log(total)), x.shape.slice(0, -1));
 };
 
-const rmsnormOp = fused("rmsnorm", ([x, w], { eps }: { eps: number }) =>
-  mul(mul(x, rsqrt(add(mean(square(x), -1, true), eps))), w),
+const rmsnormOp = fused(
+  "rmsnorm",
+  ([x, w], { eps }: { eps: number }) => mul(mul(x, rsqrt(add(mean(square(x), -1, true), eps))), w),
+  ofFirst,
 );
 /** y = x / rms(x) · w over the last axis.  x: [..., D], w: [D].  Zhang & Sennrich 2019. */
 export const rmsnorm = (x: Tensor, w: Tensor, eps: number): Tensor => {
@@ -54,19 +63,23 @@ export const rmsnorm = (x: Tensor, w: Tensor, eps: number): Tensor => {
   return rmsnormOp([x, w], { eps });
 };
 
-const swigluOp = fused("swiglu", ([gate, up]) => mul(silu(gate), up));
+const swigluOp = fused("swiglu", ([gate, up]) => mul(silu(gate), up), ofFirst);
 /** gate · σ(gate) · up, element by element.  Shazeer 2020. */
 export const swiglu = (gate: Tensor, up: Tensor): Tensor => {
   if (!sameShape(gate.shape, up.shape)) throw new ShapeError(`${callOf("swiglu", [gate, up])}: both need one shape`);
   return swigluOp([gate, up], {});
 };
 
-const ropeOp = fused("rope", ([x, cosine, sine]) => {
-  const half = x.shape[3] / 2;
-  const [c, s] = [cosine, sine].map((table) => reshape(table, [x.shape[0], x.shape[1], 1, half]));
-  const [a, b] = [sliceAxis(x, 3, 0, half), sliceAxis(x, 3, half, 2 * half)];
-  return concat([sub(mul(a, c), mul(b, s)), add(mul(b, c), mul(a, s))], 3);
-});
+const ropeOp = fused(
+  "rope",
+  ([x, cosine, sine]) => {
+    const half = x.shape[3] / 2;
+    const [c, s] = [cosine, sine].map((table) => reshape(table, [x.shape[0], x.shape[1], 1, half]));
+    const [a, b] = [sliceAxis(x, 3, 0, half), sliceAxis(x, 3, half, 2 * half)];
+    return concat([sub(mul(a, c), mul(b, s)), add(mul(b, c), mul(a, s))], 3);
+  },
+  ofFirst,
+);
 /** Rotates pairs (i, i + D/2) of the last axis by an angle each.  x: [B, T, H, D]; cosine, sine: [B, T, D/2].  Su et al. 2021. */
 export const rope = (x: Tensor, cosine: Tensor, sine: Tensor): Tensor => {
   const [B, T, , D] = x.shape;
@@ -76,16 +89,20 @@ export const rope = (x: Tensor, cosine: Tensor, sine: Tensor): Tensor => {
   return ropeOp([x, cosine, sine], {});
 };
 
-const attentionOp = fused("attention", ([q, k, v, position], { scale }: { scale: number }) => {
-  const [B, T, H, D] = q.shape;
-  const [, S, G] = k.shape; // G key-value heads, each shared by H/G query heads
-  const shared = (x: Tensor) =>
-    reshape(broadcastTo(reshape(permute(x, [0, 2, 1, 3]), [B, G, 1, S, D]), [B, G, H / G, S, D]), [B, H, S, D]);
-  const scores = mul(matmul(permute(q, [0, 2, 1, 3]), transpose(shared(k))), scale);
-  const visible = lessEqual(iota([S]), reshape(position, [B, 1, T, 1]));
-  const weights = softmax(where(visible, scores, MASKED));
-  return permute(matmul(weights, shared(v)), [0, 2, 1, 3]);
-});
+const attentionOp = fused(
+  "attention",
+  ([q, k, v, position], { scale }: { scale: number }) => {
+    const [B, T, H, D] = q.shape;
+    const [, S, G] = k.shape; // G key-value heads, each shared by H/G query heads
+    const shared = (x: Tensor) =>
+      reshape(broadcastTo(reshape(permute(x, [0, 2, 1, 3]), [B, G, 1, S, D]), [B, G, H / G, S, D]), [B, H, S, D]);
+    const scores = mul(matmul(permute(q, [0, 2, 1, 3]), transpose(shared(k))), scale);
+    const visible = lessEqual(iota([S]), reshape(position, [B, 1, T, 1]));
+    const weights = softmax(where(visible, scores, MASKED));
+    return permute(matmul(weights, shared(v)), [0, 2, 1, 3]);
+  },
+  ofFirst,
+);
 /**
  * Causal attention: the query at t sees the key slots s ≤ position[b, t].
  *   q: [B, T, H, D]; k, v: [B, S, G, D] with G | H (grouped queries); position: i32 [B, T] ≥ 0 → [B, T, H, D].
@@ -110,11 +127,15 @@ export const attention = (q: Tensor, k: Tensor, v: Tensor, position: Tensor, sca
   return attentionOp([q, k, v, position], { scale });
 };
 
-const crossEntropyOp = fused("crossEntropy", ([logits, target]) => {
-  const [N, V] = logits.shape;
-  const flat = reshape(logits, [N * V]);
-  return sub(logSumExp(logits), gather(flat, add(mul(iota([N]), V), target)));
-});
+const crossEntropyOp = fused(
+  "crossEntropy",
+  ([logits, target]) => {
+    const [N, V] = logits.shape;
+    const flat = reshape(logits, [N * V]);
+    return sub(logSumExp(logits), gather(flat, add(mul(iota([N]), V), target)));
+  },
+  ([, target]) => target.shape,
+);
 /** -log softmax(logits)[target], row by row.  logits: [N, V]; target: i32 [N], 0 ≤ target < V → [N]. */
 export const crossEntropy = (logits: Tensor, target: Tensor): Tensor => {
   if (logits.shape.length !== 2 || !sameShape(target.shape, logits.shape.slice(0, 1)) || target.dtype !== "i32")

@@ -9,7 +9,7 @@ import {
   type Program,
   sizeOf,
 } from "../../core/index.js";
-import { donorsOf, plan } from "../plan/plan.js";
+import { donorsOf, largestOf, plan } from "../plan/plan.js";
 import type { Abilities } from "../plan/steps.js";
 import { createCompiler } from "./compiler.js";
 import { createHeap } from "./heap.js";
@@ -118,6 +118,12 @@ export const openCpu = async (): Promise<Device> => {
       if (!isOpen || (buffer as CpuBuffer).owner !== self) return; // freed before, or with the device
       heap.release((buffer as CpuBuffer).address);
       drop(buffer);
+    },
+    plan: (graph) => {
+      const made = plan(graph, abilities);
+      const program = createProgram(made, host);
+      program.free();
+      return { memory: program.memory, launches: program.launches, largest: largestOf(made) };
     },
     build,
     stats: () => ({

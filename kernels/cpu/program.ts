@@ -41,6 +41,7 @@ interface Patch {
 /** Runs of one program: outputs by address, given the inputs by address. */
 export interface CpuProgram {
   readonly memory: Program["memory"];
+  readonly launches: number;
   readonly run: (inputs: readonly number[]) => number[];
   readonly free: () => void;
 }
@@ -195,6 +196,7 @@ export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLau
       temporaries: memory.temporaries + scratchBytes,
       peak: memory.peak + argumentBytes + scratchBytes,
     },
+    launches: jobs.length,
     run: (inputs) => {
       if (isFree) throw new DeviceError("cpu: a freed program was run");
       const taken: number[] = [];

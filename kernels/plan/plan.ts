@@ -123,6 +123,10 @@ export const memoryOf = ({ buffers, slots }: Plan): ProgramMemory => {
   return { inputs, outputs, constants, temporaries, peak: inputs + outputs + constants + temporaries - handedOn };
 };
 
+/** The largest buffer, and what it holds. */
+export const largestOf = ({ buffers }: Plan): { readonly bytes: number; readonly of: string } =>
+  buffers.reduce((most, { bytes, of }) => (bytes > most.bytes ? { bytes, of } : most), { bytes: 0, of: "nothing" });
+
 /** Places of the donated inputs whose memory becomes an output's. */
 export const donorsOf = ({ buffers }: Plan): ReadonlySet<number> =>
   new Set(buffers.flatMap(({ role }) => (role.kind === "output" && role.donor !== undefined ? [role.donor] : [])));

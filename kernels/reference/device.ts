@@ -13,6 +13,7 @@ import {
   type Program,
   reachable,
   sizeOf,
+  typeOf,
 } from "../../core/index.js";
 
 /** A buffer of the reference device: plain numbers. */
@@ -66,18 +67,17 @@ export const openReference = async (): Promise<Device> => {
   };
   const dataOf = (buffer: Buffer) => (buffer as HostBuffer).data;
 
+  const bytes = (ts: Graph["inputs"]) => ts.reduce((n, t) => n + 8 * sizeOf(t.shape), 0);
+  /** Nothing is planned here: only what callers own is known. */
+  const memoryOf = ({ inputs, outputs }: Graph): Program["memory"] => ({
+    ...{ inputs: bytes(inputs), outputs: bytes(outputs), constants: 0, temporaries: 0 },
+    peak: bytes([...inputs, ...outputs]),
+  });
   const build = (graph: Graph): Program => {
     programs++;
     const expanded: Graph = { inputs: graph.inputs, outputs: expand(graph.outputs) };
-    const bytes = (ts: Graph["inputs"]) => ts.reduce((n, t) => n + 8 * sizeOf(t.shape), 0);
     return {
-      memory: {
-        inputs: bytes(graph.inputs),
-        outputs: bytes(graph.outputs),
-        constants: 0,
-        temporaries: 0,
-        peak: bytes([...graph.inputs, ...graph.outputs]),
-      },
+      memory: memoryOf(graph),
       run: (buffers) => {
         const inputs = graph.inputs.map((t, i) => ({ data: dataOf(buffers[i]), shape: t.shape, dtype: t.dtype }));
         const results = interpret(expanded, inputs, () => launches++).map(({ data }) => keep(data.slice()));
@@ -101,6 +101,14 @@ export const openReference = async (): Promise<Device> => {
       return isHalf(dtype) ? Uint16Array.from(data, (x) => floatToHalf(x, dtype)) : data.slice();
     },
     free: drop,
+    plan: (graph) => {
+      const owned = [...graph.inputs, ...graph.outputs];
+      const largest = owned.reduce(
+        (most, t) => (bytes([t]) > most.bytes ? { bytes: bytes([t]), of: typeOf(t) } : most),
+        { bytes: 0, of: "nothing" },
+      );
+      return { memory: memoryOf(graph), launches: reachable(expand(graph.outputs)).length, largest };
+    },
     build,
     stats: () => ({ liveBuffers, liveBytes, peakBytes, programs, kernels: 0, launches }),
     close: async () => {},

@@ -10,11 +10,13 @@ import {
   sizeOf,
 } from "../../core/index.js";
 import { findAdapter } from "./adapter.js";
-import { type AdapterReport, nameOf } from "./adapter-report.js";
+import { nameOf } from "./adapter-report.js";
 import type { Gpu, GpuBuffer } from "./gpu.js";
-import { type Limits, limitsWithin } from "./limits.js";
+import type { Limits } from "./limits.js";
 import { createPipelines } from "./pipelines.js";
 import { createPool } from "./pool.js";
+import { planWebgpu } from "./prepare.js";
+import { profileOf } from "./profiles.js";
 import { buildProgram } from "./program.js";
 import { createQueue, patiently } from "./queue.js";
 import { MAP_READ, USAGE } from "./usage.js";
@@ -38,10 +40,6 @@ const arrayOf = (dtype: DType, bytes: ArrayBuffer, elements: number): HostData =
         ? new Int32Array(bytes)
         : new Uint32Array(bytes);
 
-/** Invocations of a subgroup, where there is but one size. */
-const fixedSubgroup = ({ subgroupMinSize: least, subgroupMaxSize: most }: AdapterReport): number | undefined =>
-  least === most ? least : undefined;
-
 /** Numbers as they lie on the device, in whole words. */
 const wordsOf = (data: HostData): Float32Array | Int32Array | Uint32Array => {
   if (data instanceof Float64Array) return Float32Array.from(data);
@@ -56,7 +54,8 @@ const wordsOf = (data: HostData): Float32Array | Int32Array | Uint32Array => {
 /** Opens the machine's WebGPU adapter. Errors: DeviceError if there is none. */
 export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> => {
   const { gpu: instance, adapter, report } = await findAdapter();
-  const limits = limitsWithin(report.limits, options.limits);
+  const profile = profileOf(report, options.limits);
+  const { limits } = profile;
   const wanted: GPUFeatureName[] = ["timestamp-query", "subgroups"];
   const device = await adapter.requestDevice({
     requiredFeatures: wanted.filter((feature) => adapter.features.has(feature)),
@@ -127,9 +126,8 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
 
   const gpu: Gpu = {
     device,
-    limits,
-    subgroup: adapter.features.has("subgroups") ? fixedSubgroup(report) : undefined,
-    wide: options.kernels === undefined ? !report.software : options.kernels === "gpu",
+    ...profile,
+    ...(options.kernels !== undefined && { wide: options.kernels === "gpu" }),
     pool,
     pipelines,
     queue,
@@ -192,6 +190,7 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
       }
     },
     free,
+    plan: (graph) => planWebgpu(graph, gpu),
     build: (graph) => {
       check();
       programs++;

@@ -1,7 +1,7 @@
 import type { Buffer, HostData } from "../../core/index.js";
-import type { Limits } from "./limits.js";
 import type { Pipelines } from "./pipelines.js";
 import type { Block, Pool } from "./pool.js";
+import type { Profile } from "./prepare.js";
 import type { Queue } from "./queue.js";
 
 /** What a tensor's numbers lie in. */
@@ -10,13 +10,8 @@ export interface GpuBuffer extends Buffer {
 }
 
 /** What programs need of the device. */
-export interface Gpu {
+export interface Gpu extends Profile {
   readonly device: GPUDevice;
-  /** What to keep to: never the device's own limits, which may be wider. */
-  readonly limits: Limits;
-  readonly wide: boolean;
-  /** Invocations of a subgroup, if that is always the same number and kernels may use subgroups. */
-  readonly subgroup: number | undefined;
   readonly pool: Pool;
   readonly pipelines: Pipelines;
   readonly queue: Queue;

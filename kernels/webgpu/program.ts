@@ -1,18 +1,16 @@
 import { debugs } from "../../core/debug.js";
 import { DeviceError, type Graph, type Program } from "../../core/index.js";
-import { oneNameEach } from "../plan/names.js";
-import { donorsOf, memoryOf, plan } from "../plan/plan.js";
-import type { Plan, PlanBuffer } from "../plan/steps.js";
+import { donorsOf } from "../plan/plan.js";
+import type { PlanBuffer } from "../plan/steps.js";
 import type { Gpu, GpuBuffer } from "./gpu.js";
-import { FUSED, lower, reads16 } from "./kernels/lower.js";
-import type { Lowering } from "./kernels/lowering.js";
 import type { Compiled } from "./pipelines.js";
 import type { Block } from "./pool.js";
+import { prepare } from "./prepare.js";
 import { pending } from "./queue.js";
 import { canTime, printElapsed, timedPasses } from "./timings.js";
 import { USAGE } from "./usage.js";
 import { type Kernel, scratchIndex } from "./wgsl/module.js";
-import { createWindows, type Window } from "./windows/windows.js";
+import type { Window } from "./windows/windows.js";
 
 /** Bind groups kept for one kernel, and replays for a program: buffers repeat with a short period when outputs are donated back. */
 const GROUPS = 8;
@@ -64,28 +62,13 @@ const packParameters = (
 
 /** Plans a graph, asks for its pipelines, uploads its constants. */
 export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
-  const { maxStorageBuffersPerShaderStage: maxBuffers, maxStorageBufferBindingSize: most } = gpu.limits;
-  // One name for one piece of memory: what is written in place is bound once, to be read and written.
-  const made: Plan = oneNameEach(
-    plan(graph, { fused: FUSED, reads16, maxBuffers, inPlace: true, batches: false, epilogue: gpu.wide }),
-  );
+  const { maxStorageBufferBindingSize: most } = gpu.limits;
+  const { plan: made, kernels, windows, scratchBytes, memory } = prepare(graph, gpu);
   const handedOn = donorsOf(made);
   const donorAt = (buffer: number): number | undefined => {
     const { role } = made.buffers[buffer];
     return role.kind === "output" ? role.donor : undefined;
   };
-  const scratchBytes: number[] = [];
-  const windows = createWindows(made.buffers, {
-    ...{ binding: most, bindings: maxBuffers, alignment: gpu.limits.minStorageBufferOffsetAlignment },
-  });
-  const lowering: Lowering = {
-    ...{ wide: gpu.wide, subgroup: gpu.subgroup, windows },
-    scratch: (index: number, words: number) => {
-      for (let i = scratchBytes.length; i <= index; i++) scratchBytes.push(0);
-      scratchBytes[index] = Math.max(scratchBytes[index], 4 * words);
-    },
-  };
-  const kernels = made.steps.flatMap((step) => lower(step, lowering));
   const { buffer: parameters, offsets } = packParameters(gpu, kernels);
   const launches: Launch[] = kernels.map((kernel, i) => ({
     kernel,
@@ -95,12 +78,10 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
     groups: new Map(),
   }));
   const ready = pending(Promise.all(launches.map(({ compiled }) => compiled.ready.promise)));
-  const memory = memoryOf(made);
   // Slots are as large as their largest tensor.
   const largestIn = made.slots.map(() => "");
   for (const { role, bytes, of } of made.buffers)
     if (role.kind === "temporary" && bytes === made.slots[role.slot]) largestIn[role.slot] = of;
-  const working = scratchBytes.reduce((n, bytes) => n + bytes, 0);
   const constants = made.buffers.map(({ role }) => (role.kind === "constant" ? gpu.upload(role.data) : undefined));
 
   /** A window, or a buffer as far as a binding goes: whoever binds it so touches no more of it. */
@@ -168,7 +149,7 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
   };
 
   return {
-    memory: { ...memory, temporaries: memory.temporaries + working, peak: memory.peak + working },
+    memory,
     run: (inputs) => {
       const outputs = new Map<number, GpuBuffer>(); // fresh ones, by place
       const taken: Block[] = [];

@@ -1,9 +1,9 @@
-import type { Device } from "../../../core/index.js";
+import type { Planner } from "../../../core/index.js";
 import type { Output } from "../../output.js";
 import type { TrainingValues } from "../checks/check.js";
 import type { Choice } from "../recipe.js";
 import { shownBytes } from "./memory-table.js";
-import { type Planned, type Rehearsed, rehearse } from "./rehearsal.js";
+import { type Outline, type Rehearsed, rehearse } from "./rehearsal.js";
 
 /** Bytes that are assumed where neither device nor keys tell. */
 const ASSUMED = 8 * 2 ** 30;
@@ -25,8 +25,8 @@ export interface Chosen {
  * recomputed; all are. Told by a note, unless it is the first.
  */
 export const choose = async <V extends TrainingValues, T>(
-  planned: Planned<V, T>,
-  real: Device,
+  planned: Outline<V, T>,
+  planner: Planner,
   out: Output,
 ): Promise<Chosen> => {
   const { recipe, settings } = planned;
@@ -36,10 +36,10 @@ export const choose = async <V extends TrainingValues, T>(
   const fixed = recomputes === "auto" ? undefined : recomputes ? config.layers : 0;
   if (fixed !== undefined && precompute !== "auto") return { choice: { checkpoint: fixed, precompute } };
 
-  const memory = device_memory !== undefined ? device_memory * 2 ** 30 : (real.limits?.memory ?? ASSUMED);
+  const memory = device_memory !== undefined ? device_memory * 2 ** 30 : (planner.limits?.memory ?? ASSUMED);
   const attempt = async (checkpoint: number, beforehand: boolean): Promise<Required<Chosen>> => {
     const choice = { checkpoint, precompute: beforehand };
-    return { choice, rehearsed: await rehearse(planned, choice, real, out) };
+    return { choice, rehearsed: await rehearse(planned, choice, planner, out) };
   };
   const fits = ({ rehearsed }: Required<Chosen>): boolean => rehearsed.peak <= FILLED * memory;
 
@@ -62,7 +62,7 @@ export const choose = async <V extends TrainingValues, T>(
     out.note("precompute_ref_log_probs: auto: the reference model is asked before training");
   if (fixed === undefined && choice.checkpoint > 0)
     out.note(`gradient_checkpointing: auto: ${choice.checkpoint} of ${config.layers} layers are recomputed`);
-  const isAssumed = device_memory === undefined && real.limits?.memory === undefined;
+  const isAssumed = device_memory === undefined && planner.limits?.memory === undefined;
   const takes = `the run takes ${shownBytes(rehearsed.peak)} of memory`;
   if (!fits(chosen))
     out.note(

@@ -7,11 +7,11 @@ import { tellDrift } from "../checks/start-checks.js";
 import { yamlOf } from "../outputs/settings.js";
 import { choose } from "./choose.js";
 import { printMemory, shownBytes } from "./memory-table.js";
-import { type Planned, rehearse } from "./rehearsal.js";
+import { type Outline, rehearse } from "./rehearsal.js";
 import { printSamples, sampleRows } from "./sample-rows.js";
 
 /** What a dry run looks at: a recipe, and its parts as far as they are there. */
-export interface DryRun<V extends TrainingValues, T> extends Planned<V, T> {
+export interface DryRun<V extends TrainingValues, T> extends Outline<V, T> {
   readonly rows: Dataset<T>;
   readonly evalRows: Dataset<T> | undefined;
   readonly tokenizer: Tokenizer;

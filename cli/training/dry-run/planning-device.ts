@@ -6,6 +6,9 @@ import {
   type Graph,
   type HostData,
   hostArray,
+  isHalf,
+  type Planned,
+  type Planner,
   type Program,
   type ProgramMemory,
   reachable,
@@ -17,7 +20,7 @@ import { placeholder } from "../../../core/ops/leaf.js";
 
 const bytesOf = ({ shape, dtype }: Pick<Tensor, "shape" | "dtype">): number => byteLength(dtype, sizeOf(shape));
 
-/** From this size on no planner looks into a constant, and `real` need not hold it. */
+/** From this size on no planner looks into a constant, and none need hold it. */
 const LARGE = 1 << 16;
 
 /** A graph whose large constants, such as weights from the host, are inputs. */
@@ -28,12 +31,24 @@ const withoutConstants = ({ inputs, outputs, donated }: Graph): readonly [graph:
   return [graph, large.reduce((sum, t) => sum + bytesOf(t), 0)];
 };
 
+/** A device that keeps account. */
+export interface PlanningDevice extends Device {
+  /** The largest buffer so far, and what lies in it. */
+  readonly largest: () => Planned["largest"];
+}
+
 /**
- * A device that builds programs as `real` does and never runs them: it keeps account of the memory that they would take.
+ * A device that plans programs as `planner` does and never runs them: it keeps account of the memory that they would take.
  * Whatever trains on a device can be rehearsed on this one; every number read back is 0.
  */
-export const planningDevice = (real: Device): Device => {
-  let [liveBuffers, live, constants, peak] = [0, 0, 0, 0];
+export const planningDevice = (planner: Planner): PlanningDevice => {
+  let [liveBuffers, live, constants, peak, programs, launches] = [0, 0, 0, 0, 0, 0];
+  let largest: Planned["largest"] = { bytes: 0, of: "nothing" };
+  const plan = (graph: Graph): Planned => {
+    const planned = planner.plan(graph);
+    if (planned.largest.bytes > largest.bytes) largest = planned.largest;
+    return planned;
+  };
   const account = (working: number): void => {
     peak = Math.max(peak, live + constants + working);
   };
@@ -45,10 +60,11 @@ export const planningDevice = (real: Device): Device => {
   };
   const freed = new WeakSet<Buffer>();
   /** What was read last: a run that keeps its state on the host would fill it with zeros. */
-  let zeros = hostArray("f32", 0);
+  let zeros: HostData = new Float32Array(0);
   const zerosOf = (dtype: DType, size: number): HostData => {
-    const like = hostArray(dtype, 0);
-    if (zeros.constructor !== like.constructor || zeros.length < size) zeros = hostArray(dtype, size);
+    const make = (n: number): HostData =>
+      isHalf(dtype) ? new Uint16Array(n) : dtype === "f32" ? new Float32Array(n) : hostArray(dtype, n);
+    if (zeros.constructor !== make(0).constructor || zeros.length < size) zeros = make(size);
     return zeros.subarray(0, size);
   };
   const free = (buffer: Buffer): void => {
@@ -58,32 +74,36 @@ export const planningDevice = (real: Device): Device => {
     live -= buffer.bytes;
   };
   return {
-    name: real.name,
-    description: real.description,
+    name: planner.name,
+    description: planner.description,
+    limits: planner.limits,
+    plan,
+    largest: () => largest,
     upload: (_, shape, dtype) => own(bytesOf({ shape, dtype })),
     read: async (_, shape, dtype) => zerosOf(dtype, sizeOf(shape)),
     free,
     build: (graph): Program => {
       const [planned, large] = withoutConstants(graph);
-      const program = real.build(planned);
+      const program = plan(planned);
       const { inputs, constants: small } = program.memory;
       const memory: ProgramMemory = { ...program.memory, inputs: inputs - large, constants: small + large };
+      programs++;
       constants += memory.constants;
       account(0);
       return {
         memory,
         run: (buffers) => {
           account(memory.peak - memory.inputs - memory.constants);
+          launches += program.launches;
           for (const i of graph.donated ?? []) free(buffers[i]);
           return graph.outputs.map((t) => own(bytesOf(t)));
         },
         free: () => {
           constants -= memory.constants;
-          program.free();
         },
       };
     },
-    stats: () => ({ ...real.stats(), liveBuffers, liveBytes: live + constants, peakBytes: peak }),
+    stats: () => ({ liveBuffers, liveBytes: live + constants, peakBytes: peak, programs, kernels: 0, launches }),
     close: async () => {},
   };
 };

@@ -1,7 +1,16 @@
 import type { BatchSource, TrainingBatch } from "../../../align/data/source.js";
 import type { Weights } from "../../../align/training/reference.js";
 import { lastOf, train } from "../../../align/training/train.js";
-import { type Device, deviceOf, dispose, leaves, treeMap, zeros } from "../../../core/index.js";
+import {
+  type Device,
+  deviceOf,
+  dispose,
+  leaves,
+  type Planned,
+  type Planner,
+  treeMap,
+  zeros,
+} from "../../../core/index.js";
 import type { Model } from "../../../models/index.js";
 import type { Output } from "../../output.js";
 import type { TrainingValues } from "../checks/check.js";
@@ -20,6 +29,9 @@ export interface Rehearsed {
   /** Who takes them. */
   readonly memory: readonly MemoryLine[];
   readonly span: ReturnType<typeof spanOf>;
+  /** Kernels that a step launches; one of two batches, where more are gathered. */
+  readonly launches: number;
+  readonly largest: Planned["largest"];
   /** Does the loop ask a reference model that lies on the device for this alone? */
   readonly asksReference: boolean;
 }
@@ -54,20 +66,24 @@ export const rehearseTask = async (
   device: Device,
   out: Output,
   load: (folder: string) => Model = shapeModel,
-): Promise<readonly MemoryLine[]> => {
+): Promise<Pick<Rehearsed, "memory" | "launches">> => {
   const { options, release } = await trainOptions(task, values, device, out, load);
   const { optimizer, params, refDelta, gradientMask, reference, steps, accumulation: perStep = 1 } = options;
   const { source, evalSource } = task;
   const batch = largest(source, steps * perStep);
   const accumulation = Math.min(2, perStep);
   const batches = Array.from({ length: accumulation }, () => batch);
-  const once = { ...options, batches, accumulation, steps: 1, warmupSteps: 0 };
-  const final = await lastOf(train(once, device), async ({ params: weights }) => {
-    if (evalSource === undefined) return;
+  // The second step builds nothing, and tells what a step launches.
+  const twice = { ...options, batches: [...batches, ...batches], accumulation, steps: 2, warmupSteps: 0 };
+  const launched: number[] = [];
+  const final = await lastOf(train(twice, device), async ({ step, params: weights }) => {
+    launched.push(device.stats().launches);
+    if (evalSource === undefined || step > 1) return;
     const heaviest = largest(evalSource, evalSource.batchesPerEpoch);
     const span = { steps: 1, stepsPerEpoch: 1, reference };
     const once = { ...task, evalSource: { batchesPerEpoch: 1, at: () => heaviest }, evalTasks: undefined };
     await evaluator(values, once, span, device)?.run(weights);
+    launched[0] = device.stats().launches;
   });
   dispose(final);
   release();
@@ -86,29 +102,33 @@ export const rehearseTask = async (
   ];
   const rest = device.stats().peakBytes - known.reduce((sum, { bytes }) => sum + bytes, 0);
   const { rows, length } = batch;
-  return [...known, { what: `activations, batch of ${rows} × ${length} tokens`, bytes: rest }];
+  const memory = [...known, { what: `activations, batch of ${rows} × ${length} tokens`, bytes: rest }];
+  return { memory, launches: launched[1] - launched[0] };
 };
 
 /** A recipe, and its parts as far as they are there before a choice is made. */
-export interface Planned<V extends TrainingValues, T> {
+export interface Outline<V extends TrainingValues, T> {
   readonly recipe: Pick<Recipe<V, T>, "label" | "build" | "precompute">;
   readonly settings: Pick<Parts<V, T>, "values" | "config" | "training" | "evaluation" | "rows" | "evalRows">;
+  /** What stands for a folder's model. Default: shapes as its weight files tell. */
+  readonly load?: (folder: string) => Model;
 }
 
-/** Rehearses a recipe with weights that are only shapes, on a device that plans as `real` does. Nothing is run or written. */
+/** Rehearses a recipe with weights that are only shapes, on a device that plans as `planner` does. Nothing is run or written. */
 export const rehearse = async <V extends TrainingValues, T>(
-  { recipe, settings }: Planned<V, T>,
+  { recipe, settings, load = shapeModel }: Outline<V, T>,
   choice: Choice,
-  real: Device,
+  planner: Planner,
   out: Output,
 ): Promise<Rehearsed> => {
   const { values } = settings;
-  const device = planningDevice(real);
+  const device = planningDevice(planner);
   const quiet = { ...out, note: () => {}, start: () => {} };
-  const parts = { ...settings, choice, device, load: shapeModel, planned: true };
+  const parts = { ...settings, choice, device, load, planned: true };
   return withTask(recipe, parts, {}, quiet, async (task) => {
-    const memory = await rehearseTask(task, values, device, quiet);
+    const taken = await rehearseTask(task, values, device, quiet, load);
     const { peakBytes: peak } = device.stats();
-    return { peak, memory, span: spanOf(task, values), asksReference: ownBytes(task.reference, task) > 0 };
+    const asksReference = ownBytes(task.reference, task) > 0;
+    return { peak, ...taken, largest: device.largest(), span: spanOf(task, values), asksReference };
   });
 };

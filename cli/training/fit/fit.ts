@@ -1,0 +1,46 @@
+import { DeviceError, type Planner } from "../../../core/index.js";
+import { type Model, type ModelConfig, weightDtypeOf } from "../../../models/index.js";
+import type { Output } from "../../output.js";
+import type { TrainingValues } from "../checks/check.js";
+import { type Rehearsed, rehearse } from "../dry-run/rehearsal.js";
+import { shapeParams } from "../dry-run/shape-model.js";
+import type { Parts, Recipe } from "../recipe.js";
+
+/** What a run would take on a device: its plan, or why there can be none. */
+export type Fit = { readonly rehearsed: Rehearsed } | { readonly refused: string };
+
+/** A model of which there is but a configuration. */
+const configModel = (config: ModelConfig): Model => {
+  const stored = weightDtypeOf(config.dtype);
+  const dtype = stored === "F32" ? "f32" : stored === "F16" ? "f16" : "bf16";
+  return { config, params: shapeParams(config, () => dtype), layout: { kind: "single", names: [] }, dtype: stored };
+};
+
+/**
+ * Plans a run on rows as long as they may be, as its trainer would: start, reference pass, a step of two batches where
+ * batches are gathered. Keys that say auto take what needs the least memory.
+ */
+export const planRun = async <V extends TrainingValues, T>(
+  recipe: Recipe<V, T>,
+  values: V,
+  config: ModelConfig,
+  rowsOf: (count: number, length: number) => Parts<V, T>["rows"],
+  planner: Planner,
+  out: Output,
+): Promise<Fit> => {
+  const { per_device_train_batch_size: batchSize, gradient_accumulation_steps: batches } = values;
+  const rows = rowsOf(batchSize * Math.min(2, batches), values.max_length);
+  const source = { padId: 0, batchSize, shuffle: false, bucket: 8 };
+  const settings = { values, config, rows, evalRows: undefined, training: source, evaluation: source };
+  const choice = {
+    checkpoint: values.gradient_checkpointing === false ? 0 : config.layers,
+    precompute: recipe.precompute !== undefined && recipe.precompute !== false,
+  };
+  try {
+    const load = () => configModel(config);
+    return { rehearsed: await rehearse({ recipe, settings, load }, choice, planner, out) };
+  } catch (error) {
+    if (!(error instanceof DeviceError)) throw error;
+    return { refused: error.message.split("\n")[0] };
+  }
+};

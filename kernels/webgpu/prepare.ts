@@ -1,0 +1,62 @@
+import type { Graph, Planned, ProgramMemory } from "../../core/index.js";
+import { oneNameEach } from "../plan/names.js";
+import { largestOf, memoryOf, plan } from "../plan/plan.js";
+import type { Plan } from "../plan/steps.js";
+import { FUSED, lower, reads16 } from "./kernels/lower.js";
+import type { Lowering } from "./kernels/lowering.js";
+import type { Limits } from "./limits.js";
+import type { Kernel } from "./wgsl/module.js";
+import { createWindows, type Windows } from "./windows/windows.js";
+
+/** All of an adapter that programs depend on. */
+export interface Profile {
+  /** What to keep to: never the device's own limits, which may be wider. */
+  readonly limits: Limits;
+  /** Kernels for GPUs: see `Lowering`. */
+  readonly wide: boolean;
+  /** Invocations of a subgroup, if that is always the same number and kernels may use subgroups. */
+  readonly subgroup: number | undefined;
+}
+
+/** A graph as kernels over buffers, before any adapter is asked for anything. */
+export interface Prepared {
+  readonly plan: Plan;
+  readonly kernels: readonly Kernel[];
+  readonly windows: Windows;
+  /** Bytes of each scratch buffer. */
+  readonly scratchBytes: readonly number[];
+  readonly memory: ProgramMemory;
+}
+
+/** Plans a graph and writes its kernels: a function of the graph's structure and the profile. */
+export const prepare = (graph: Graph, { limits, wide, subgroup }: Profile): Prepared => {
+  const { maxStorageBuffersPerShaderStage: maxBuffers, maxStorageBufferBindingSize: binding } = limits;
+  // One name for one piece of memory: what is written in place is bound once, to be read and written.
+  const made: Plan = oneNameEach(
+    plan(graph, { fused: FUSED, reads16, maxBuffers, inPlace: true, batches: false, epilogue: wide }),
+  );
+  const scratchBytes: number[] = [];
+  const windows = createWindows(made.buffers, {
+    ...{ binding, bindings: maxBuffers, alignment: limits.minStorageBufferOffsetAlignment },
+  });
+  const lowering: Lowering = {
+    ...{ wide, subgroup, windows },
+    scratch: (index: number, words: number) => {
+      for (let i = scratchBytes.length; i <= index; i++) scratchBytes.push(0);
+      scratchBytes[index] = Math.max(scratchBytes[index], 4 * words);
+    },
+  };
+  const kernels = made.steps.flatMap((step) => lower(step, lowering));
+  const memory = memoryOf(made);
+  const working = scratchBytes.reduce((n, bytes) => n + bytes, 0);
+  return {
+    ...{ plan: made, kernels, windows, scratchBytes },
+    memory: { ...memory, temporaries: memory.temporaries + working, peak: memory.peak + working },
+  };
+};
+
+/** What a program would take on an adapter of this profile. */
+export const planWebgpu = (graph: Graph, profile: Profile): Planned => {
+  const { plan: made, kernels, memory } = prepare(graph, profile);
+  return { memory, launches: kernels.length, largest: largestOf(made) };
+};

@@ -1,0 +1,3 @@
+/** Adapters that can be planned for where there are none: see profiles.ts. */
+export const PROFILE_NAMES = ["nvidia", "lavapipe", "swiftshader"] as const;
+export type ProfileName = (typeof PROFILE_NAMES)[number];

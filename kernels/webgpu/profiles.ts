@@ -1,0 +1,76 @@
+import type { Planner } from "../../core/index.js";
+import { type AdapterReport, nameOf } from "./adapter-report.js";
+import { type Limits, limitsWithin } from "./limits.js";
+import { type Profile, planWebgpu } from "./prepare.js";
+import type { ProfileName } from "./profile-names.js";
+
+const MIB = 2 ** 20;
+
+const shared = { maxComputeWorkgroupsPerDimension: 65_535, minUniformBufferOffsetAlignment: 256 } as const;
+
+/**
+ * Adapters to plan for where there are none: what they told Dawn of themselves. Of NVIDIA's the limits are the driver's, for
+ * every GPU alike; memory is the card's, and nobody tells it.
+ */
+const PROFILES = {
+  nvidia: {
+    description: "an NVIDIA GPU (Vulkan)",
+    wide: true,
+    subgroup: 32,
+    limits: {
+      ...shared,
+      maxBufferSize: 4_292_870_144,
+      maxStorageBufferBindingSize: 2_147_483_644,
+      maxStorageBuffersPerShaderStage: 16,
+      minStorageBufferOffsetAlignment: 256,
+    },
+  },
+  lavapipe: {
+    description: "lavapipe (Mesa's llvmpipe)",
+    wide: false,
+    subgroup: 8,
+    limits: {
+      ...shared,
+      maxBufferSize: 4096 * MIB - 1,
+      maxStorageBufferBindingSize: 128 * MIB,
+      maxStorageBuffersPerShaderStage: 16,
+      minStorageBufferOffsetAlignment: 256,
+    },
+  },
+  swiftshader: {
+    description: "SwiftShader",
+    wide: false,
+    subgroup: 4,
+    limits: {
+      ...shared,
+      maxBufferSize: 1024 * MIB,
+      maxStorageBufferBindingSize: 1024 * MIB,
+      maxStorageBuffersPerShaderStage: 12,
+      minStorageBufferOffsetAlignment: 256,
+    },
+  },
+} as const satisfies Record<ProfileName, Profile & { readonly description: string }>;
+
+const plannerOf = (description: string, profile: Profile): Planner => ({
+  name: "webgpu",
+  description: `webgpu: ${description}`,
+  limits: { buffer: profile.limits.maxBufferSize },
+  plan: (graph) => planWebgpu(graph, profile),
+});
+
+/** Plans as an adapter of that kind would. */
+export const plannerFor = (name: ProfileName): Planner => plannerOf(PROFILES[name].description, PROFILES[name]);
+
+/** Invocations of a subgroup, where there is but one size. */
+const fixedSubgroup = ({ subgroupMinSize: least, subgroupMaxSize: most }: AdapterReport): number | undefined =>
+  least === most ? least : undefined;
+
+/** What programs depend on of an adapter, drawn tighter by `wanted`. Errors: DeviceError if more is wanted than it has. */
+export const profileOf = (report: AdapterReport, wanted: Partial<Limits> = {}): Profile => ({
+  limits: limitsWithin(report.limits, wanted),
+  wide: !report.software,
+  subgroup: report.features.includes("subgroups") ? fixedSubgroup(report) : undefined,
+});
+
+/** Plans as the adapter that a report describes, such as one of `taugrad doctor --json` on another machine. */
+export const plannerOfReport = (report: AdapterReport): Planner => plannerOf(nameOf(report), profileOf(report));
