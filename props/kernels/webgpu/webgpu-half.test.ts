@@ -217,7 +217,7 @@ webgpuLaw(
     };
     await mindsNoStorage(f, given, [], device);
   },
-  6,
+  4,
 );
 
 const withGradient = (op: (...inputs: Tensor[]) => Tensor, ct: Tensor, ...inputs: Tensor[]): Tensor[] => {
@@ -245,7 +245,7 @@ webgpuLaw(
     const places = integers([rows], seed + 2, -1, 4);
     const f = (a: Tensor, b: Tensor, c: Tensor, g: Tensor, t: Tensor, i: Tensor, p: Tensor): Tensor[] => [
       ...[sum(a, 1), sum(mul(a, c), 0), max(a, 1), sum(c)],
-      ...[gather(a, i), scatterAdd(p, a, 5), topkMask(a, Math.ceil(width / 2))],
+      ...[gather(a, i), scatterAdd(p, a, 5)],
       ...withGradient((z) => softmax(z), c, a),
       ...withGradient((z, u) => rmsnorm(z, u, 1e-5), c, a, b),
       ...withGradient((z) => crossEntropy(z, t), g, a),
@@ -253,6 +253,11 @@ webgpuLaw(
     await mindsNoStorage(f, [x, w, y, rowCt], [target, ids, places], device);
   },
   2,
+);
+
+// One format: its kernels take SwiftShader seconds to compile.
+webgpuCheck("topkMask of bf16 is that of the f32 copy", (device) =>
+  mindsNoStorage((x: Tensor) => [topkMask(x, 300)], [twice([1001], 5, "bf16")], [], device),
 );
 
 webgpuLaw(
