@@ -87,7 +87,7 @@ webgpuLaw(
     };
     await mindsNoStorage(f, given, [], device);
   },
-  4,
+  3,
 );
 
 const withGradient = (op: (...inputs: Tensor[]) => Tensor, ct: Tensor, ...inputs: Tensor[]): Tensor[] => {
