@@ -1,3 +1,4 @@
+import { roundToHalf } from "../../core/half.js";
 import * as t from "../../core/index.js";
 
 /**
@@ -24,7 +25,7 @@ const binary = (
   define: (x: number, y: number) => number,
 ): PointwiseCase => ({ op: (x, y) => op(x, y), define });
 
-/** f32 → f32. `isExact`: no driver may round it otherwise. */
+/** f32 → f32, rounded by no driver otherwise. */
 export const EXACT_UNARY: Readonly<Record<string, PointwiseCase>> = {
   neg: unary(t.neg, (x) => -x),
   abs: unary(t.abs, Math.abs),
@@ -39,6 +40,8 @@ export const EXACT_UNARY: Readonly<Record<string, PointwiseCase>> = {
     op: (x) => t.cast(t.cast(x, "u32"), "f32"),
     define: (x) => (Number.isNaN(x) ? 0 : Math.trunc(Math.min(Math.max(x, 0), 2 ** 32 - 1))),
   },
+  "cast to bf16": { op: (x) => t.cast(t.cast(x, "bf16"), "f32"), define: (x) => roundToHalf(x, "bf16") },
+  "cast to f16": { op: (x) => t.cast(t.cast(x, "f16"), "f32"), define: (x) => roundToHalf(x, "f16") },
 };
 
 export const ROUNDED_UNARY: Readonly<Record<string, PointwiseCase>> = {
