@@ -9,6 +9,7 @@ import {
   read,
   type Tensor,
   type Tree,
+  vjp,
 } from "../core/index.js";
 import { openReference } from "../kernels/reference/index.js";
 
@@ -79,3 +80,11 @@ export const agrees = async <A extends Tree[]>(
     assertClose(got[i], numbers, tolerance, `output ${i}`);
   });
 };
+
+/** Value and gradient of a fused op: the reference knows only its expansion. */
+export const withGradient =
+  (op: (...inputs: Tensor[]) => Tensor) =>
+  (ct: Tensor, ...inputs: Tensor[]): Tensor[] => {
+    const [value, pull] = vjp((given: Tensor[]) => op(...given), inputs);
+    return [value as Tensor, ...(pull(ct) as unknown as Tensor[][])[0]];
+  };

@@ -156,7 +156,7 @@ export const rmsnormKernels = (step: CallStep, lowering: Lowering): Kernel[] => 
     const weight = r.k.buffer(weights.buffer, wType, "read").load(`${r.k.param(weights.offset)} + j`);
     return r.finish([
       ...r.total("squares", "sum", "x * x", [`let x = ${read};`]),
-      `let scale = inverseSqrt(squares / f32(${r.width}) + ${r.k.floatParam(step.attrs.eps as number)});`,
+      `let scale = ${r.k.helper("rsqrt_f")}(squares / f32(${r.width}) + ${r.k.floatParam(step.attrs.eps as number)});`,
       ...r.each([writer(r, to)(`${read} * scale * ${weight}`)]),
     ]);
   });
@@ -204,7 +204,7 @@ export const rmsnormGradientKernels = (step: CallStep, lowering: Lowering): Kern
     return r.finish([
       ...r.total("squares", "sum", "x * x", [`let x = ${read};`]),
       ...r.total("dot", "sum", `${readCt} * ${weight} * ${read}`),
-      `let scale = inverseSqrt(squares / f32(${r.width}) + ${r.k.floatParam(step.attrs.eps as number)});`,
+      `let scale = ${r.k.helper("rsqrt_f")}(squares / f32(${r.width}) + ${r.k.floatParam(step.attrs.eps as number)});`,
       `let slope = scale * scale * dot / f32(${r.width});`,
       ...r.each([writer(r, to)(`scale * (${readCt} * ${weight} - ${read} * slope)`)]),
       r.once(kept),

@@ -10,7 +10,15 @@ interface Helper {
 export type HelperName =
   | HalfHelper
   | "infinity"
+  | "nan"
   | "is_nan"
+  | "less_f"
+  | "less_equal_f"
+  | "equal_f"
+  | "not_zero"
+  | "sign_f"
+  | "sqrt_f"
+  | "rsqrt_f"
   | "max_nan"
   | "min_nan"
   | "exp_f"
@@ -35,14 +43,18 @@ const helper = (code: string, needs: readonly HelperName[] = []): Helper => ({ c
  * WGSL promises little: sin and cos 2^-11, log 2^-21 near 1, exp (3 + 2|x|) ulp, tanh may overflow. These are ours. The
  * tolerances in the comments are measured against f64 by a law (props/kernels/webgpu/webgpu-math.test.ts); they assume a
  * driver that evaluates in the order written, as Dawn's SPIR-V asks.
+ *
+ * A driver may also assume that there is no NaN and no infinity. So neither is computed: both come as data and are chosen by
+ * tests on bits, and what an operation makes of NaN is not used. Chosen by select, never by a branch: drivers
+ * may compile a kernel anew for the parameters that a branch depends on, and then these are constants, to be folded.
  */
 export const HELPERS: Record<HelperName, Helper> = {
   ...HALF_HELPERS,
 
-  // Infinity has no literal, so that it comes as data: the first word of every parameter block.
   infinity: helper("fn infinity() -> f32 { return bitcast<f32>(P[0].x); }"),
+  nan: helper("fn nan() -> f32 { return bitcast<f32>(P[0].y); }"),
 
-  // By bits: a compiler may take x != x for false.
+  // A compiler may take x != x for false.
   is_nan: helper("fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }"),
 
   max_nan: helper(
@@ -52,6 +64,42 @@ export const HELPERS: Record<HelperName, Helper> = {
   min_nan: helper(
     "fn min_nan(x: f32, y: f32) -> f32 { return select(select(min(x, y), y, is_nan(y)), x, is_nan(x)); }",
     ["is_nan"],
+  ),
+
+  // A comparison with NaN may give either answer, and its negation be taken for the opposite comparison.
+  less_f: helper("fn less_f(x: f32, y: f32) -> bool { return (x < y) & !is_nan(x) & !is_nan(y); }", ["is_nan"]),
+  less_equal_f: helper("fn less_equal_f(x: f32, y: f32) -> bool { return (x <= y) & !is_nan(x) & !is_nan(y); }", [
+    "is_nan",
+  ]),
+  equal_f: helper("fn equal_f(x: f32, y: f32) -> bool { return (x == y) & !is_nan(x) & !is_nan(y); }", ["is_nan"]),
+  not_zero: helper("fn not_zero(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) != 0u; }"),
+
+  sign_f: helper(
+    `fn sign_f(x: f32) -> f32 {
+  let one = bitcast<f32>((bitcast<u32>(x) & 0x80000000u) | 0x3f800000u);
+  return select(x, one, not_zero(x) & !is_nan(x));
+}`,
+    ["not_zero", "is_nan"],
+  ),
+
+  // 3 ulp by the specification, correctly rounded on most devices. Undefined below 0; 0, infinity and NaN stay.
+  sqrt_f: helper(
+    `fn sqrt_f(x: f32) -> f32 {
+  let bits = bitcast<u32>(x);
+  let y = select(sqrt(x), nan(), (bits > 0x80000000u) | is_nan(x));
+  return select(y, x, (bits == 0u) | (bits == 0x80000000u) | (bits == 0x7f800000u));
+}`,
+    ["nan", "is_nan"],
+  ),
+
+  // 2 ulp by the specification. Undefined from 0 down: ∞ with the sign of 0.
+  rsqrt_f: helper(
+    `fn rsqrt_f(x: f32) -> f32 {
+  let bits = bitcast<u32>(x);
+  let y = select(inverseSqrt(x), nan(), (bits > 0x80000000u) | is_nan(x));
+  return select(y, select(infinity(), -infinity(), bits != 0u), (bits & 0x7fffffffu) == 0u);
+}`,
+    ["infinity", "nan", "is_nan"],
   ),
 
   // 2 ulp. x = n ln 2 + r; eʳ by its series; 2ⁿ in two factors, since n reaches 128 and -149.
@@ -78,7 +126,7 @@ export const HELPERS: Record<HelperName, Helper> = {
   // 3 ulp. x = m 2ᵉ, √½ ≤ m < √2; log m = 2 atanh((m - 1) / (m + 1)).
   log_f: helper(
     `fn log_f(x: f32) -> f32 {
-  let tiny = x < 1.17549435e-38;
+  let tiny = (bitcast<u32>(x) & 0x7fffffffu) < 0x00800000u;
   let bits = bitcast<u32>(select(x, x * 8388608.0, tiny));
   let shifted = bits - 0x3f3504f3u;
   let e = f32((bitcast<i32>(shifted) >> 23u) - select(0, 23, tiny));
@@ -87,11 +135,10 @@ export const HELPERS: Record<HelperName, Helper> = {
   let z = s * s;
   let series = ((0.111111111 * z + 0.142857143) * z + 0.2) * z + 0.333333333;
   let y = e * 0.693359375 + (2.0 * s + (2.0 * s * z * series - e * 2.12194440e-4));
-  if (is_nan(x) || bitcast<u32>(x) == 0x7f800000u) { return x; }
-  if (x == 0.0) { return -infinity(); }
-  return select(y, infinity() - infinity(), x < 0.0);
+  let finite = select(y, -infinity(), (bits & 0x7fffffffu) == 0u);
+  return select(select(finite, x, bits == 0x7f800000u), nan(), (bits > 0x80000000u) | is_nan(x));
 }`,
-    ["is_nan", "infinity"],
+    ["is_nan", "infinity", "nan"],
   ),
 
   // log(1 + e) for 0 ≤ e ≤ 1, 3 ulp: 2 atanh(e / (2 + e)), without the cancellation of log(1 + e).
@@ -113,8 +160,8 @@ export const HELPERS: Record<HelperName, Helper> = {
   quarter_turns: helper(QUARTER_TURNS),
   sin_poly: helper(SIN_POLY),
   cos_poly: helper(COS_POLY),
-  sin_f: helper(SIN, ["quarter_turns", "sin_poly", "cos_poly"]), // 2e-7 absolute
-  cos_f: helper(COS, ["quarter_turns", "sin_poly", "cos_poly"]), // 2e-7 absolute
+  sin_f: helper(SIN, ["quarter_turns", "sin_poly", "cos_poly", "nan"]), // 2e-7 absolute
+  cos_f: helper(COS, ["quarter_turns", "sin_poly", "cos_poly", "nan"]), // 2e-7 absolute
 
   // 4 ulp. A polynomial near 0 (Cephes), else 1 - 2 / (e^2|x| + 1).
   tanh_f: helper(
@@ -159,15 +206,16 @@ export const HELPERS: Record<HelperName, Helper> = {
   sigmoid_f: helper(
     `fn sigmoid_f(x: f32) -> f32 {
   let e = exp_f(-abs(x));
-  return select(1.0, e, x < 0.0) / (1.0 + e);
+  return select(select(1.0, e, x < 0.0) / (1.0 + e), x, is_nan(x));
 }`,
-    ["exp_f"],
+    ["exp_f", "is_nan"],
   ),
-  softplus_f: helper("fn softplus_f(x: f32) -> f32 { return max_nan(x, 0.0) + log1p_unit(exp_f(-abs(x))); }", [
-    "exp_f",
-    "log1p_unit",
-    "max_nan",
-  ]),
+  softplus_f: helper(
+    `fn softplus_f(x: f32) -> f32 {
+  return select(max(x, 0.0) + log1p_unit(exp_f(-abs(x))), x, is_nan(x));
+}`,
+    ["exp_f", "log1p_unit", "is_nan"],
+  ),
 
   // Exact: core/ops/definitions.ts, threefryBits.
   threefry_bits: helper(
@@ -190,18 +238,15 @@ ${[0, 1, 2, 3, 4]
   // Truncate and saturate; NaN gives 0. The bounds are the outermost f32 inside the integer range.
   f32_to_i32: helper(
     `fn f32_to_i32(x: f32) -> i32 {
-  if (is_nan(x)) { return 0; }
-  if (x >= 2147483648.0) { return 2147483647; }
-  if (x <= -2147483648.0) { return -2147483647 - 1; }
-  return i32(x);
+  let low = select(i32(x), -2147483647 - 1, x <= -2147483648.0);
+  return select(select(low, 2147483647, x >= 2147483648.0), 0, is_nan(x));
 }`,
     ["is_nan"],
   ),
   f32_to_u32: helper(
     `fn f32_to_u32(x: f32) -> u32 {
-  if (is_nan(x) || x <= 0.0) { return 0u; }
-  if (x >= 4294967296.0) { return 0xffffffffu; }
-  return u32(x);
+  let high = select(u32(max(x, 0.0)), 0xffffffffu, x >= 4294967296.0);
+  return select(high, 0u, is_nan(x));
 }`,
     ["is_nan"],
   ),

@@ -32,6 +32,10 @@ const LETTERS = "xyzw";
 /** A line that names a number of the uniform buffer. */
 const readParam = (i: number): string => `let P${i} = P[${i >> 2}].${LETTERS[i & 3]};`;
 
+/** The numbers of the uniform buffer that a text names, in order. */
+const paramsIn = (text: string): number[] =>
+  [...new Set(text.match(/\bP\d+\b/g))].map((name) => Number(name.slice(1))).sort((a, b) => a - b);
+
 const words = new DataView(new ArrayBuffer(4));
 /** The bits of an f32. */
 export const bitsOf = (value: number): number => {
@@ -39,7 +43,8 @@ export const bitsOf = (value: number): number => {
   return words.getUint32(0);
 };
 
-const INFINITY_BITS = 0x7f800000;
+/** P[0] of every kernel: the bits of infinity, of NaN and of 0, which no compiler may know. Parameters follow. */
+const FIRST_WORDS = [0x7f800000, 0x7fc00000, 0, 0];
 
 /** Collects the parts of one kernel's text. Every method returns WGSL text to put into the body. */
 export interface Builder {
@@ -47,6 +52,8 @@ export interface Builder {
   readonly param: (value: number) => string;
   /** A number that is data: f32. Infinity and NaN may be passed so, though WGSL has no literal for them. */
   readonly floatParam: (value: number) => string;
+  /** An f32 value of which compilers cannot tell what it was made of: its bits and 0 from the parameters, xor. */
+  readonly hidden: (value: string) => string;
   /**
    * 16-bit dtypes are read only, as f32, from an address in 16-bit elements; whoever makes them writes words, as u32.
    * "quads": read only, four at once, each at an address that is a multiple of four; no other access to that buffer.
@@ -109,7 +116,7 @@ const quadAccessor = (name: string, dtype: DType): [type: string, load: string] 
 };
 
 export const builder = (label: string): Builder => {
-  const params: number[] = [INFINITY_BITS];
+  const params: number[] = [...FIRST_WORDS];
   const bound: Bound[] = [];
   const helpers = new Set<HelperName>();
   const declarations: string[] = [];
@@ -131,6 +138,7 @@ export const builder = (label: string): Builder => {
   return {
     param,
     floatParam: (value) => `bitcast<f32>(${param(bitsOf(value))})`,
+    hidden: (value) => `bitcast<f32>(bitcast<u32>(${value}) ^ P2)`,
     buffer: (buffer, dtype, mode) => {
       if (isHalf(dtype)) need(`${dtype}_${mode === "quads" ? "values" : "value"}`);
       let at = bound.findIndex((b) => b.buffer === buffer);
@@ -147,8 +155,7 @@ export const builder = (label: string): Builder => {
     },
     helper: need,
     func: (head, lines) => {
-      const used = new Set(lines.join("\n").match(/\bP\d+\b/g));
-      const all = [...[...used].map((name) => readParam(Number(name.slice(1)))), ...lines];
+      const all = [...paramsIn(lines.join("\n")).map(readParam), ...lines];
       declarations.push([`${head} {`, ...all.map((line) => `  ${line}`), "}"].join("\n"));
     },
     enable: (extension) => void extensions.add(extension),
@@ -176,7 +183,7 @@ export const builder = (label: string): Builder => {
         "        @builtin(local_invocation_index) lane: u32) {",
         "  let group = at.y * grid.x + at.x;",
         // Read once, before any loop: compilers of software adapters move nothing out of loops.
-        ...params.slice(1).map((_, i) => `  ${readParam(i + 1)}`),
+        ...paramsIn(body).map((i) => `  ${readParam(i)}`),
         body,
         "}",
       ].join("\n");

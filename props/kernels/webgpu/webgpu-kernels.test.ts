@@ -20,10 +20,9 @@ import {
   type Tensor,
   topkMask,
   transpose,
-  vjp,
   where,
 } from "../../../core/index.js";
-import { agrees, assertSame, EPS, reference, run } from "../../close.js";
+import { agrees, assertSame, EPS, reference, run, withGradient } from "../../close.js";
 import { eighths, integers, seeds, shapes, someAxes, viewOf } from "../../generators/generators.js";
 import { webgpuCheck, webgpuLaw } from "./webgpu-variants.js";
 
@@ -127,14 +126,6 @@ webgpuLaw(
   },
   6,
 );
-
-/** Value and gradient of a fused op: the reference knows only its expansion. */
-const withGradient =
-  (op: (...inputs: Tensor[]) => Tensor) =>
-  (ct: Tensor, ...inputs: Tensor[]): Tensor[] => {
-    const [value, pull] = vjp((given: Tensor[]) => op(...given), inputs);
-    return [value as Tensor, ...(pull(ct) as unknown as Tensor[][])[0]];
-  };
 
 const rowShape = () => fc.record({ rows: fc.nat({ max: 6 }), width: fc.constantFrom(1, 7, 70, 600), seed: seeds() });
 

@@ -24,11 +24,10 @@ import {
   tensor,
   topkMask,
   transpose,
-  vjp,
 } from "../../../core/index.js";
 import { openWebgpu } from "../../../kernels/index.js";
 import type { Limits } from "../../../kernels/webgpu/limits.js";
-import { assertSame, run } from "../../close.js";
+import { assertSame, run, withGradient } from "../../close.js";
 import { presentDevices } from "../../devices.js";
 import { eighths, hash, integers, seeds, shapes, someAxes, viewOf } from "../../generators/generators.js";
 import { randomGraphs } from "../../generators/random-graphs.js";
@@ -173,14 +172,6 @@ windowsLaw(
     })),
   3,
 );
-
-/** Value and gradients of a fused op. */
-const withGradient =
-  (op: (...inputs: Tensor[]) => Tensor) =>
-  (ct: Tensor, ...inputs: Tensor[]): Tensor[] => {
-    const [value, pull] = vjp((given: Tensor[]) => op(...given), inputs);
-    return [value as Tensor, ...(pull(ct) as unknown as Tensor[][])[0]];
-  };
 
 windowsLaw(
   "softmax, rmsnorm, crossEntropy and their gradients by rows",
