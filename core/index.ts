@@ -1,6 +1,6 @@
 export { checkpoint } from "./checkpoint.js";
 export { type Compiled, type CompileOptions, compile, evaluate, type Given } from "./compile.js";
-export type { Buffer, Device, DeviceStats, Graph, Program, ProgramMemory } from "./device.js";
+export type { Buffer, Device, DeviceLimits, DeviceStats, Graph, Program, ProgramMemory } from "./device.js";
 export {
   byteLength,
   bytesOf,

@@ -31,13 +31,12 @@ export const limitsWithin = (adapter: Readonly<Record<string, number>>, wanted: 
       throw new DeviceError(`webgpu: limits: ${name} ${limit} is more than this adapter has (${own[name]})`);
     return limit;
   };
+  const whole = (bytes: number, unit: number) => bytes - (bytes % unit);
+  const maxBufferSize = whole(most("maxBufferSize"), 256);
+  const binding = Math.min(most("maxStorageBufferBindingSize"), maxBufferSize, MOST_BINDING);
   return {
-    maxBufferSize: most("maxBufferSize"),
-    maxStorageBufferBindingSize: Math.min(
-      most("maxStorageBufferBindingSize"),
-      wanted.maxBufferSize ?? own.maxBufferSize,
-      MOST_BINDING,
-    ),
+    maxBufferSize,
+    maxStorageBufferBindingSize: whole(binding, 16), // quads
     maxStorageBuffersPerShaderStage: most("maxStorageBuffersPerShaderStage"),
     maxComputeWorkgroupsPerDimension: most("maxComputeWorkgroupsPerDimension"),
     minStorageBufferOffsetAlignment: least("minStorageBufferOffsetAlignment"),

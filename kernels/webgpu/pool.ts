@@ -16,6 +16,8 @@ export interface Pool {
    * buffer can be that large; that the adapter has no more memory is told to `fail`, later.
    */
   readonly take: (bytes: number, of?: string) => Block;
+  /** Throws what `take` would throw at once. */
+  readonly check: (bytes: number, of?: string) => void;
   readonly give: (block: Block) => void;
   /** Most that was ever taken at once. */
   readonly peakBytes: () => number;
@@ -41,13 +43,12 @@ export const classOf = (bytes: number): number => {
  */
 export const createPool = (
   device: GPUDevice,
-  { maxBufferSize }: Limits,
+  { maxBufferSize: largest }: Limits,
   later: (run: () => void) => void,
   fail: (error: unknown) => void,
 ): Pool => {
   const free = new Map<number, Block[]>();
   const byAge = new Set<Block>();
-  const largest = maxBufferSize - (maxBufferSize % 256);
   let [taken, kept, peak] = [0, 0, 0];
 
   const trim = () => {
@@ -60,13 +61,18 @@ export const createPool = (
     }
   };
 
+  const check = (bytes: number, tensor?: string) => {
+    if (bytes > largest)
+      throw new OutOfMemoryError({
+        ...{ device: "webgpu", bytes, used: taken, limit: largest, isOfBuffers: true },
+        tensor,
+      });
+  };
+
   return {
+    check,
     take: (bytes, of) => {
-      if (bytes > largest)
-        throw new OutOfMemoryError({
-          ...{ device: "webgpu", bytes, used: taken, limit: largest, isOfBuffers: true },
-          tensor: of,
-        });
+      check(bytes, of);
       const size = Math.min(classOf(bytes), largest);
       let block = free.get(size)?.pop();
       if (block === undefined) {

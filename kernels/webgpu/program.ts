@@ -69,6 +69,7 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
   const made: Plan = oneNameEach(
     plan(graph, { fused: FUSED, reads16, maxBuffers, inPlace: true, batches: false, epilogue: gpu.wide }),
   );
+  for (const { bytes, of: tensor } of made.buffers) gpu.pool.check(bytes, tensor); // before anything runs
   const handedOn = donorsOf(made);
   const donorAt = (buffer: number): number | undefined => {
     const { role } = made.buffers[buffer];
@@ -106,7 +107,7 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
   /** A window, or a buffer as far as a binding goes: whoever binds it so touches no more of it. */
   const rangeOf = ({ gpu: buffer, size }: Block, window: Window | undefined): GPUBufferBinding =>
     window === undefined
-      ? { buffer, size: Math.min(size, most - (most % 16)) }
+      ? { buffer, size: Math.min(size, most) }
       : { buffer, offset: window.offset, size: window.bytes };
 
   const bindGroup = ({ kernel, compiled, offset, groups }: Launch, blocks: readonly Block[]): GPUBindGroup => {
