@@ -132,7 +132,7 @@ if ((await presentDevices()).includes("webgpu")) {
 
   for (const kernels of ["gpu", "cpu"] as const)
     test(`a preference run has the same bits under limits: kernels for ${kernels} [webgpu]`, async () => {
-      const settings = { steps: 2, learningRate: 0.01, optimizer: { optim: "ondare", alpha: 0.01 } as const };
+      const settings = { steps: 2, learningRate: 0.01 };
       const free = await trainTiny("dpo", settings, await open({}, kernels));
       const tight = await trainTiny(
         "dpo",
