@@ -85,7 +85,7 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
   const pool = createPool(device, limits, (run) => queue.push(run), fail);
   const pipelines = createPipelines(device, fail);
   /** Bytes that are copied to or from the host at once. */
-  const piece = Math.min(COPY, limits.maxStorageBufferBindingSize - (limits.maxStorageBufferBindingSize % 4));
+  const piece = Math.min(COPY, limits.maxStorageBufferBindingSize);
   const live = new Set<GpuBuffer>();
   let [liveBytes, programs, launches] = [0, 0, 0];
 
@@ -175,6 +175,7 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
   return {
     name: "webgpu",
     description: `webgpu: ${nameOf(report)}${report.software ? ", a software adapter" : ""}`,
+    limits: { buffer: limits.maxBufferSize },
     upload: (data, shape, dtype) => upload(data, `${dtype}[${shape}]`),
     read: async (buffer, shape, dtype) => {
       check();

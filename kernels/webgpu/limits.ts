@@ -1,4 +1,4 @@
-import { DeviceError } from "../../core/index.js";
+import { DeviceError, OutOfMemoryError } from "../../core/index.js";
 
 /** Limits of a device that programs look at. */
 export interface Limits {
@@ -13,6 +13,11 @@ export interface Limits {
   /** Bytes. */
   readonly minUniformBufferOffsetAlignment: number;
 }
+
+/** Errors: OutOfMemoryError if no buffer can be so large; `used` bytes are in use, `tensor` is what errors name. */
+export const checkBuffer = (bytes: number, { maxBufferSize: limit }: Limits, used: number, tensor?: string): void => {
+  if (bytes > limit) throw new OutOfMemoryError({ device: "webgpu", bytes, used, limit, isOfBuffers: true, tensor });
+};
 
 /** Shaders and drivers count bytes in 32 bits, some of them with a sign. */
 const MOST_BINDING = 2 ** 31;
@@ -31,13 +36,12 @@ export const limitsWithin = (adapter: Readonly<Record<string, number>>, wanted: 
       throw new DeviceError(`webgpu: limits: ${name} ${limit} is more than this adapter has (${own[name]})`);
     return limit;
   };
+  const whole = (bytes: number, unit: number) => bytes - (bytes % unit);
+  const maxBufferSize = whole(most("maxBufferSize"), 256);
+  const binding = Math.min(most("maxStorageBufferBindingSize"), maxBufferSize, MOST_BINDING);
   return {
-    maxBufferSize: most("maxBufferSize"),
-    maxStorageBufferBindingSize: Math.min(
-      most("maxStorageBufferBindingSize"),
-      wanted.maxBufferSize ?? own.maxBufferSize,
-      MOST_BINDING,
-    ),
+    maxBufferSize,
+    maxStorageBufferBindingSize: whole(binding, 16), // quads
     maxStorageBuffersPerShaderStage: most("maxStorageBuffersPerShaderStage"),
     maxComputeWorkgroupsPerDimension: most("maxComputeWorkgroupsPerDimension"),
     minStorageBufferOffsetAlignment: least("minStorageBufferOffsetAlignment"),

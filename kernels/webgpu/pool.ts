@@ -1,5 +1,5 @@
 import { OutOfMemoryError } from "../../core/index.js";
-import type { Limits } from "./limits.js";
+import { checkBuffer, type Limits } from "./limits.js";
 import { USAGE } from "./usage.js";
 
 /** A GPU buffer with one owner at a time. */
@@ -49,13 +49,12 @@ const insert = (blocks: Block[], block: Block): void => {
  */
 export const createPool = (
   device: GPUDevice,
-  { maxBufferSize }: Limits,
+  limits: Limits,
   later: (run: () => void) => void,
   fail: (error: unknown) => void,
 ): Pool => {
   const free = new Map<number, Block[]>();
   const byAge = new Set<Block>();
-  const largest = maxBufferSize - (maxBufferSize % 256);
   let [taken, kept, peak] = [0, 0, 0];
 
   const trim = () => {
@@ -71,12 +70,8 @@ export const createPool = (
 
   return {
     take: (bytes, of) => {
-      if (bytes > largest)
-        throw new OutOfMemoryError({
-          ...{ device: "webgpu", bytes, used: taken, limit: largest, isOfBuffers: true },
-          tensor: of,
-        });
-      const size = Math.min(classOf(bytes), largest);
+      checkBuffer(bytes, limits, taken, of);
+      const size = Math.min(classOf(bytes), limits.maxBufferSize);
       let block = free.get(size)?.shift();
       if (block === undefined) {
         const usage = USAGE.storage | USAGE.copySource | USAGE.copyTarget;

@@ -4,7 +4,7 @@ import { largestOf, memoryOf, plan } from "../plan/plan.js";
 import type { Plan } from "../plan/steps.js";
 import { FUSED, lower, reads16 } from "./kernels/lower.js";
 import type { Lowering } from "./kernels/lowering.js";
-import type { Limits } from "./limits.js";
+import { checkBuffer, type Limits } from "./limits.js";
 import type { Kernel } from "./wgsl/module.js";
 import { createWindows, type Windows } from "./windows/windows.js";
 
@@ -35,6 +35,7 @@ export const prepare = (graph: Graph, { limits, wide, subgroup }: Profile): Prep
   const made: Plan = oneNameEach(
     plan(graph, { fused: FUSED, reads16, maxBuffers, inPlace: true, batches: false, epilogue: wide }),
   );
+  for (const { bytes, of } of made.buffers) checkBuffer(bytes, limits, 0, of); // before anything runs
   const scratchBytes: number[] = [];
   const windows = createWindows(made.buffers, {
     ...{ binding, bindings: maxBuffers, alignment: limits.minStorageBufferOffsetAlignment },

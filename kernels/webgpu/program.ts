@@ -87,7 +87,7 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
   /** A window, or a buffer as far as a binding goes: whoever binds it so touches no more of it. */
   const rangeOf = ({ gpu: buffer, size }: Block, window: Window | undefined): GPUBufferBinding =>
     window === undefined
-      ? { buffer, size: Math.min(size, most - (most % 16)) }
+      ? { buffer, size: Math.min(size, most) }
       : { buffer, offset: window.offset, size: window.bytes };
 
   const bindGroup = ({ kernel, compiled, offset, groups }: Launch, blocks: readonly Block[]): GPUBindGroup => {

@@ -1,48 +1,15 @@
 import { type DType, sizeOf } from "../../../core/index.js";
 import type { CallStep, MapStep, View } from "../../plan/steps.js";
-import { type Access, type Builder, builder, type Kernel, scratch } from "../wgsl/module.js";
+import { builder, type Kernel, scratch } from "../wgsl/module.js";
 import { indent } from "../wgsl/walk.js";
 import { rowParts, stretchOf } from "../windows/rows.js";
 import type { Lowering } from "./lowering.js";
 import { mapKernels } from "./map.js";
+import { listKernels } from "./scatter-list.js";
+import { based, type Part, rowAt } from "./scatter-part.js";
 
 const SORTERS = 128;
 const DIGITS = 16;
-
-/** Rows `first` … `first + rows` of the result, and some positions: what one set of kernels adds up. */
-interface Part {
-  readonly first: number;
-  readonly rows: number;
-  readonly ids: View;
-  readonly updates: View;
-  /** How the updates are stored. */
-  readonly dtype: DType;
-  readonly output: View;
-  /** Of each position, what its kernels keep in scratch: four words on GPUs, else one. */
-  readonly work: View;
-  /** Are there positions before these? */
-  readonly continues: boolean;
-}
-
-/** Words of a view, counted from where it begins. */
-const based = (k: Builder, { buffer, offset }: View, mode: "read" | "write"): Pick<Access, "load" | "store"> => {
-  const [access, start] = [k.buffer(buffer, "u32", mode), k.param(offset)];
-  return {
-    load: (address) => access.load(`${start} + ${address}`),
-    store: (address, value) => access.store(`${start} + ${address}`, value),
-  };
-};
-
-/** The row of position i, counted from the part's first; `rows` if it is not one of them. */
-const rowAt = (k: Builder, { ids, first, rows }: Part, i: string): string => {
-  const id = k.buffer(ids.buffer, "i32", "read").load(`${k.param(ids.offset)} + ${i}`);
-  const [from, count] = [k.param(first), k.param(rows)];
-  k.func("fn row_of(id: i32) -> u32", [
-    `let row = u32(id) - ${from};`,
-    `return select(${count}, row, id >= i32(${from}) && row < ${count});`,
-  ]);
-  return `row_of(${id})`;
-};
 
 /**
  * Sorts (row, position) pairs by row, stably, in one workgroup: a radix sort by four bits a pass. Every invocation owns
@@ -104,52 +71,6 @@ const sortKernel = (part: Part): Kernel => {
     "}",
   ];
   return k.finish({ workgroupSize: SORTERS, workgroups: 1, body: indent(body) });
-};
-
-/**
- * For adapters that run on the CPU: a list of positions for each row, made by one invocation from the last position to the
- * first; then one invocation a (row, column) goes along its list. Scratch 0: the first position of each row; `work`: the next one.
- */
-const listKernels = (part: Part): Kernel[] => {
-  const { ids, updates, dtype, output, rows, work, continues } = part;
-  const [n, size] = [ids, output].map(({ shape }) => sizeOf(shape));
-  const k = builder("scatterAdd-list");
-  const row = rowAt(k, part, "i");
-  const heads = k.buffer(scratch(0), "u32", "write");
-  const next = based(k, work, "write");
-  const [count, limit] = [k.param(n), k.param(rows)];
-  const listing = [
-    `for (var r = 0u; r < ${limit}; r++) { ${heads.store("r", count)} }`,
-    `for (var left = ${count}; left > 0u; left--) {`,
-    "  let i = left - 1u;",
-    `  let row = ${row};`,
-    `  if (row < ${limit}) {`,
-    `    ${next.store("i", heads.load("row"))}`,
-    `    ${heads.store("row", "i")}`,
-    "  }",
-    "}",
-  ];
-  const s = builder("scatterAdd-walk");
-  const [firsts, others] = [s.buffer(scratch(0), "u32", "read"), based(s, work, "read")];
-  const source = s.buffer(updates.buffer, dtype, "read");
-  const out = s.buffer(output.buffer, "f32", "write");
-  const width = s.param(size / rows);
-  const end = s.param(n);
-  const at = `${s.param(output.offset)} + item`;
-  const adding = [
-    "let item = group * 64u + lane;",
-    `if (item >= ${s.param(size)}) { return; }`,
-    "var total = 0.0;",
-    ...(continues ? [`total = ${out.load(at)};`] : []),
-    `for (var i = ${firsts.load(`item / ${width}`)}; i < ${end}; i = ${others.load("i")}) {`,
-    `  total += ${source.load(`${s.param(updates.offset)} + i * ${width} + item % ${width}`)};`,
-    "}",
-    out.store(at, "total"),
-  ];
-  return [
-    k.finish({ workgroupSize: 1, workgroups: 1, body: indent(listing) }),
-    s.finish({ workgroupSize: 64, workgroups: Math.ceil(size / 64), body: indent(adding) }),
-  ];
 };
 
 /** Terms that are added up before they join a total: long sums keep their digits. */

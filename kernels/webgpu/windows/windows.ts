@@ -20,7 +20,7 @@ export const writes = (view: View, dtype: DType = "f32"): Touched => ({ ...reads
 
 /** What one kernel may bind. */
 export interface Bounds {
-  /** Most bytes of a binding. */
+  /** Most bytes of a binding: whole quads. */
   readonly binding: number;
   /** What the offset of a binding is a multiple of, in bytes. */
   readonly alignment: number;
@@ -46,7 +46,7 @@ const endOf = ({ offset, bytes }: Window): number => offset + bytes;
  * all of them written.
  */
 export const arrange = (touched: readonly Touched[], bounds: Bounds): (Window | undefined)[] | undefined => {
-  const most = bounds.binding - (bounds.binding % QUAD);
+  const most = bounds.binding;
   const placed = new Map<Touched, Window | undefined>();
   let bindings = 0;
   for (const buffer of new Set(touched.map(({ view }) => view.buffer))) {
@@ -115,7 +115,7 @@ export const createWindows = (buffers: readonly { readonly of: string }[], bound
   return {
     fits: (touched) => arrange(touched, bounds) !== undefined,
     fitsAnywhere: (moving, others) => {
-      const most = bounds.binding - (bounds.binding % QUAD) - bounds.alignment - QUAD;
+      const most = bounds.binding - bounds.alignment - QUAD;
       const bindings = bounds.bindings - moving.length;
       return (
         moving.every(({ count, bytes }) => count * bytes <= most) &&

@@ -121,7 +121,7 @@ webgpuCheck(
 );
 
 webgpuCheck(
-  "a tensor that no binding holds is refused with its size and the limit",
+  "a tensor that no buffer holds is refused with its size and the limit",
   async (device) => {
     assert.throws(
       () => device.upload({ byteLength: 2 ** 40, length: 2 ** 38 } as unknown as Float32Array, [2 ** 38], "f32"),
