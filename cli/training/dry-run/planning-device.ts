@@ -5,7 +5,7 @@ import {
   type DType,
   type Graph,
   type HostData,
-  hostArray,
+  isHalf,
   type Program,
   type ProgramMemory,
   reachable,
@@ -44,12 +44,13 @@ export const planningDevice = (real: Device): Device => {
     return { bytes };
   };
   const freed = new WeakSet<Buffer>();
-  /** What was read last: a run that keeps its state on the host would fill it with zeros. */
-  let zeros = hostArray("f32", 0);
+  /** One piece of memory for all that is read: a run that keeps its state on the host would fill it with zeros. */
+  let zeros = new ArrayBuffer(0);
   const zerosOf = (dtype: DType, size: number): HostData => {
-    const like = hostArray(dtype, 0);
-    if (zeros.constructor !== like.constructor || zeros.length < size) zeros = hostArray(dtype, size);
-    return zeros.subarray(0, size);
+    if (zeros.byteLength < 4 * size) zeros = new ArrayBuffer(4 * size);
+    if (isHalf(dtype)) return new Uint16Array(zeros, 0, size);
+    if (dtype === "f32") return new Float32Array(zeros, 0, size);
+    return dtype === "i32" ? new Int32Array(zeros, 0, size) : new Uint32Array(zeros, 0, size);
   };
   const free = (buffer: Buffer): void => {
     if (freed.has(buffer)) return;
