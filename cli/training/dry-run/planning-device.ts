@@ -5,7 +5,6 @@ import {
   type DType,
   type Graph,
   type HostData,
-  hostArray,
   isHalf,
   type Planned,
   type Planner,
@@ -59,13 +58,13 @@ export const planningDevice = (planner: Planner): PlanningDevice => {
     return { bytes };
   };
   const freed = new WeakSet<Buffer>();
-  /** What was read last: a run that keeps its state on the host would fill it with zeros. */
-  let zeros: HostData = new Float32Array(0);
+  /** One piece of memory for all that is read: a run that keeps its state on the host would fill it with zeros. */
+  let zeros = new ArrayBuffer(0);
   const zerosOf = (dtype: DType, size: number): HostData => {
-    const make = (n: number): HostData =>
-      isHalf(dtype) ? new Uint16Array(n) : dtype === "f32" ? new Float32Array(n) : hostArray(dtype, n);
-    if (zeros.constructor !== make(0).constructor || zeros.length < size) zeros = make(size);
-    return zeros.subarray(0, size);
+    if (zeros.byteLength < 4 * size) zeros = new ArrayBuffer(4 * size);
+    if (isHalf(dtype)) return new Uint16Array(zeros, 0, size);
+    if (dtype === "f32") return new Float32Array(zeros, 0, size);
+    return dtype === "i32" ? new Int32Array(zeros, 0, size) : new Uint32Array(zeros, 0, size);
   };
   const free = (buffer: Buffer): void => {
     if (freed.has(buffer)) return;

@@ -1,4 +1,4 @@
-import { type DType, sizeOf, tensor } from "../../../core/index.js";
+import { type Device, type DType, sizeOf, tensor, upload } from "../../../core/index.js";
 import {
   type Model,
   type ModelConfig,
@@ -25,12 +25,13 @@ export const shapeParams = (config: ModelConfig, dtypeOf: (name: string) => DTyp
 const STORED: Readonly<Record<string, DType>> = { BF16: "bf16", F16: "f16" };
 
 /**
- * A model folder as `loadModel` gives it, with zeros for weights that take no memory: what a dry run plans with.
+ * A model folder as `loadModel` gives it, on the host or on a device, with zeros for weights: what a rehearsal plans with.
  * Errors: InputError for a configuration or weight files whose headers are wrong.
  */
-export const shapeModel = (folder: string): Model => {
+export const shapeModel = (folder: string, device?: Device): Model => {
   const config = readConfig(folder);
   const { layout, has, info } = openWeights(folder);
   const params = shapeParams(config, (name) => (has(name) ? STORED[info(name).dtype] : undefined) ?? "f32");
-  return { config, params, layout, dtype: weightDtypeOf(config.dtype) };
+  const placed = device === undefined ? params : upload(params, device);
+  return { config, params: placed, layout, dtype: weightDtypeOf(config.dtype) };
 };

@@ -91,7 +91,6 @@ for (const [name, run] of Object.entries(cases))
     try {
       const planned = await peakOf(planningDevice(other), run);
       const measured = await peakOf(real, run);
-      console.log(name, planned / measured);
       assert.ok(Math.abs(planned / measured - 1) <= 0.03, `planned ${planned}, measured ${measured}`);
       assert.equal(other.stats().launches, 0, "nothing is run");
     } finally {
