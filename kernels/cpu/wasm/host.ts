@@ -1,13 +1,16 @@
 /** The part of the WebAssembly JavaScript interface that the device uses (TypeScript knows it only with the DOM library). */
 export interface Memory {
   readonly buffer: ArrayBuffer | SharedArrayBuffer;
-  readonly grow: (pages: number) => number;
+  readonly grow: (pages: number | bigint) => number | bigint;
 }
+
+/** Sizes count pages; with 64-bit addresses they are BigInts, and so is what `grow` takes. */
+type Limits<Pages> = { readonly initial: Pages; readonly maximum: Pages; readonly shared: boolean };
 
 export type WasmModule = object;
 
 interface Host {
-  readonly Memory: new (limits: { initial: number; maximum: number; shared?: boolean }) => Memory;
+  readonly Memory: new (limits: Limits<number> | (Limits<bigint> & { readonly address: "i64" })) => Memory;
   readonly validate: (bytes: Uint8Array<ArrayBuffer>) => boolean;
   readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => WasmModule;
   readonly Instance: new (
@@ -16,10 +19,34 @@ interface Host {
   ) => { readonly exports: Record<string, (...args: number[]) => number> };
 }
 
+/** Bytes of a page. */
+export const PAGE = 65536;
+/** Most pages that a memory with 32-bit addresses can have. */
+export const MAX_PAGES = 65536;
+
+/** What a memory is, as it is made and as modules import it. */
+export interface Addressing {
+  /** Are addresses of 64 bits? Default: no. */
+  readonly isWide?: boolean;
+  /** Do threads share it? Default: no. */
+  readonly isShared?: boolean;
+  /** Most pages that it may have. Default: MAX_PAGES. */
+  readonly pages?: number;
+}
+
 const host = (globalThis as unknown as { WebAssembly: Host }).WebAssembly;
 
-export const createMemory = (initial: number, maximum: number, shared = false): Memory =>
-  new host.Memory({ initial, maximum, shared });
+export const createMemory = (
+  initial: number,
+  { isWide, isShared = false, pages = MAX_PAGES }: Addressing = {},
+): Memory =>
+  isWide
+    ? new host.Memory({ initial: BigInt(initial), maximum: BigInt(pages), shared: isShared, address: "i64" })
+    : new host.Memory({ initial, maximum: pages, shared: isShared });
+
+export const growMemory = (memory: Memory, pages: number, isWide: boolean): void => {
+  memory.grow(isWide ? BigInt(pages) : pages);
+};
 
 /** Compiles a module, at once. */
 export const compileModule = (bytes: Uint8Array<ArrayBuffer>): WasmModule => new host.Module(bytes);

@@ -1,8 +1,23 @@
-import { type Expr, expr, type I32, i32Const, type Statement, type ValueType } from "./expression.js";
+import { concat, memoryImport, section, sized, text, unsigned, vector } from "./binary.js";
+import {
+  type Code,
+  type Expr,
+  expr,
+  type I32,
+  i32Const,
+  integerOf,
+  numberOf,
+  type Statement,
+  type ValueType,
+  writeCondition,
+} from "./expression.js";
+import type { Addressing } from "./host.js";
 import { unsignedLeb } from "./leb.js";
 import { i32 } from "./ops.js";
 
 const TYPE_BYTE = { i32: 0x7f, f32: 0x7d, f64: 0x7c, v128: 0x7b } as const satisfies Record<ValueType, number>;
+const I64 = 0x7e;
+const typeByte = (type: ValueType, isWide: boolean): number => (isWide && type === "i32" ? I64 : TYPE_BYTE[type]);
 const EMPTY_BLOCK = 0x40;
 const END = 0x0b;
 
@@ -45,8 +60,7 @@ export interface ModuleBuilder {
   ) => FunctionRef<R>;
   /** The function of that name, written on first use: helpers come along only where they are called. */
   readonly once: <R extends ValueType | undefined>(name: string, make: () => FunctionRef<R>) => FunctionRef<R>;
-  /** The module; its memory is shared between threads, or not. */
-  readonly bytes: (isShared?: boolean) => Uint8Array<ArrayBuffer>;
+  readonly bytes: () => Uint8Array<ArrayBuffer>;
 }
 
 /** A call as a value. */
@@ -67,14 +81,14 @@ const localOf = <T extends ValueType>(index: number, type: T): Local<T> => ({
 
 const asExpr = (n: I32 | number): I32 => (typeof n === "number" ? i32Const(n) : n);
 
-interface Code {
+interface FunctionBody {
   readonly body: Body;
   readonly finish: () => number[];
 }
 
-const startBody = (module: ModuleBuilder, params: readonly ValueType[]): Code => {
+const startBody = (module: ModuleBuilder, params: readonly ValueType[], isWide: boolean): FunctionBody => {
   const locals: ValueType[] = [];
-  const out: number[] = [];
+  const out: Code = Object.assign([], { isWide });
   const local = <T extends ValueType>(type: T): Local<T> => localOf(params.length + locals.push(type) - 1, type);
   const set = <T extends ValueType>(to: Local<T>, value: Expr<T>): void => {
     value.write(out);
@@ -93,7 +107,7 @@ const startBody = (module: ModuleBuilder, params: readonly ValueType[]): Code =>
     advance: (to, by) => set(to, i32.add(to, asExpr(by))),
     do: (statement) => statement.write(out),
     if: (condition, then, otherwise) => {
-      condition.write(out);
+      writeCondition(condition, out);
       out.push(0x04, EMPTY_BLOCK);
       then();
       if (otherwise !== undefined) {
@@ -104,7 +118,7 @@ const startBody = (module: ModuleBuilder, params: readonly ValueType[]): Code =>
     },
     repeat: (block) => {
       out.push(0x03, EMPTY_BLOCK);
-      block().write(out);
+      writeCondition(block(), out);
       out.push(0x0d, 0, END); // br_if to the loop's start
     },
     times: (count, block) => {
@@ -139,45 +153,23 @@ const startBody = (module: ModuleBuilder, params: readonly ValueType[]): Code =>
     },
   };
   const finish = (): number[] => {
-    const code: number[] = [];
     const groups: { type: ValueType; count: number }[] = [];
     for (const type of locals) {
       const last = groups.at(-1);
       if (last?.type === type) last.count++;
       else groups.push({ type, count: 1 });
     }
-    unsignedLeb(groups.length, code);
-    for (const { type, count } of groups) {
-      unsignedLeb(count, code);
-      code.push(TYPE_BYTE[type]);
-    }
-    return concat([code, out, [END]]);
+    return concat([vector(groups.map(({ type, count }) => [...unsigned(count), typeByte(type, isWide)])), out, [END]]);
   };
   return { body, finish };
 };
 
-const concat = (parts: readonly (readonly number[])[]): number[] => ([] as number[]).concat(...parts);
-
-const vector = (items: readonly (readonly number[])[]): number[] => {
-  const count: number[] = [];
-  unsignedLeb(items.length, count);
-  return concat([count, ...items]);
-};
-
-const sized = (bytes: readonly number[]): number[] => {
-  const length: number[] = [];
-  unsignedLeb(bytes.length, length);
-  return concat([length, bytes]);
-};
-
-const section = (id: number, content: readonly number[]): number[] => concat([[id], sized(content)]);
-const text = (name: string): number[] => sized([...new TextEncoder().encode(name)]);
-
-/** Most pages of 64 KiB that a memory with 32-bit addresses can have. */
-export const MAX_PAGES = 65536;
-
-/** A module that imports one memory, `env.memory`, and exports functions. */
-export const moduleBuilder = (): ModuleBuilder => {
+/**
+ * A module that imports one memory, `env.memory`, and exports functions. Exported functions take and give numbers in wide code
+ * as well: an i64 would be a BigInt.
+ */
+export const moduleBuilder = (addressing: Addressing = {}): ModuleBuilder => {
+  const { isWide = false } = addressing;
   const types = new Map<string, { index: number; bytes: number[] }>();
   const functions: { type: number; code: number[]; name: string | undefined }[] = [];
   const helpers = new Map<string, FunctionRef>();
@@ -186,22 +178,46 @@ export const moduleBuilder = (): ModuleBuilder => {
     const name = `${params.join(",")}→${result}`;
     const known = types.get(name);
     if (known !== undefined) return known.index;
-    const results = result === undefined ? [] : [[TYPE_BYTE[result]]];
-    const bytes = concat([[0x60], vector(params.map((type) => [TYPE_BYTE[type]])), vector(results)]);
+    const results = result === undefined ? [] : [[typeByte(result, isWide)]];
+    const bytes = concat([[0x60], vector(params.map((type) => [typeByte(type, isWide)])), vector(results)]);
     types.set(name, { index: types.size, bytes });
     return types.size - 1;
+  };
+  /** A function's way in from JavaScript, which has no 64-bit integers but numbers. */
+  const exportWide = <R extends ValueType | undefined>(
+    name: string,
+    params: readonly ValueType[],
+    fn: FunctionRef<R>,
+  ) => {
+    const isInteger = fn.result === "i32";
+    const outside = params.map((type) => (type === "i32" ? "f64" : type));
+    const signature = { params: outside, result: isInteger ? ("f64" as const) : fn.result };
+    const entry = builder.func(signature, (body, ...args) => {
+      const inside = args.map((arg, i) => (params[i] === "i32" ? integerOf(arg as Local<"f64">) : arg));
+      if (fn.result === undefined) body.run(fn as FunctionRef<undefined>, ...inside);
+      else {
+        const value = call(fn as FunctionRef<ValueType>, ...inside);
+        body.return(isInteger ? numberOf(value as I32) : value);
+      }
+    });
+    functions[entry.index].name = name;
   };
 
   const builder: ModuleBuilder = {
     func: (signature, write) => {
       const { params, result } = signature;
       const index = functions.length;
-      const entry = { type: typeIndex(params, result), code: [] as number[], name: signature.export };
+      const entry = {
+        type: typeIndex(params, result),
+        code: [] as number[],
+        name: isWide ? undefined : signature.export,
+      };
       functions.push(entry);
-      const { body, finish } = startBody(builder, params);
+      const { body, finish } = startBody(builder, params, isWide);
       const locals = params.map((type, i) => localOf(i, type));
       (write as (body: Body, ...params: Local[]) => void)(body, ...locals);
       entry.code = finish();
+      if (isWide && signature.export !== undefined) exportWide(signature.export, params, { index, result });
       return { index, result };
     },
     once: <R extends ValueType | undefined>(name: string, make: () => FunctionRef<R>) => {
@@ -210,24 +226,16 @@ export const moduleBuilder = (): ModuleBuilder => {
       helpers.set(name, fn);
       return fn;
     },
-    bytes: (isShared = false) => {
-      const maximum: number[] = [];
-      unsignedLeb(MAX_PAGES, maximum);
-      const memory = concat([text("env"), text("memory"), [0x02, isShared ? 0x03 : 0x01, 0x00], maximum]);
-      const numbers = (n: number) => {
-        const out: number[] = [];
-        unsignedLeb(n, out);
-        return out;
-      };
+    bytes: () => {
       const exports = functions.flatMap(({ name }, i) =>
-        name === undefined ? [] : [concat([text(name), [0x00], numbers(i)])],
+        name === undefined ? [] : [concat([text(name), [0x00], unsigned(i)])],
       );
       return Uint8Array.from(
         concat([
           [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
           section(1, vector([...types.values()].map(({ bytes }) => bytes))),
-          section(2, vector([memory])),
-          section(3, vector(functions.map(({ type }) => numbers(type)))),
+          section(2, vector([memoryImport(addressing)])),
+          section(3, vector(functions.map(({ type }) => unsigned(type)))),
           section(7, vector(exports)),
           section(10, vector(functions.map(({ code }) => sized(code)))),
         ]),

@@ -11,9 +11,19 @@ import { trainingOptimizer } from "../../../align/training/optimizer.js";
 import { askReference } from "../../../align/training/reference.js";
 import { lastOf, train } from "../../../align/training/train.js";
 import { planningDevice } from "../../../cli/training/dry-run/planning-device.js";
-import { byteLength, type Device, mul, sizeOf, sum, type Tensor, tensor, valueAndGrad } from "../../../core/index.js";
+import {
+  byteLength,
+  type Device,
+  mul,
+  type Planner,
+  sizeOf,
+  sum,
+  type Tensor,
+  tensor,
+  valueAndGrad,
+} from "../../../core/index.js";
 import { placeholder } from "../../../core/ops/leaf.js";
-import { memoryOf, plan } from "../../../kernels/plan/plan.js";
+import { largestOf, memoryOf, plan } from "../../../kernels/plan/plan.js";
 import type { Abilities, Plan } from "../../../kernels/plan/steps.js";
 import { generator } from "../../../models/generate.js";
 import { rowsTogether, targetScores } from "../../../models/head.js";
@@ -33,26 +43,18 @@ const narrow: Abilities = { fused: new Set(fusedNames), maxBuffers: 16, inPlace:
 const wide: Abilities = { ...narrow, batches: false, epilogue: true };
 
 /** A device that plans and never runs, with all that it planned. */
-const planner = (abilities: Abilities): { readonly device: Device; readonly plans: Plan[] } => {
+const rehearsing = (abilities: Abilities): { readonly device: Device; readonly plans: Plan[] } => {
   const plans: Plan[] = [];
-  const unused = () => {
-    throw new Error("nothing is run");
-  };
-  const real: Device = {
+  const planner: Planner = {
     name: "webgpu",
     description: "plans",
-    upload: unused,
-    read: unused,
-    free: unused,
-    build: (graph) => {
+    plan: (graph) => {
       const made = plan(graph, abilities);
       plans.push(made);
-      return { memory: memoryOf(made), run: unused, free: () => {} };
+      return { memory: memoryOf(made), launches: made.steps.length, largest: largestOf(made) };
     },
-    stats: unused,
-    close: unused,
   };
-  return { device: planningDevice(real), plans };
+  return { device: planningDevice(planner), plans };
 };
 
 const rows = (count: number, length: number) =>
@@ -79,12 +81,12 @@ const assertBlocks = (plans: readonly Plan[], scored = true) => {
 };
 
 const trained = async (objective: Objective, source: BatchSource, abilities: Abilities) => {
-  const { device, plans } = planner(abilities);
+  const { device, plans } = rehearsing(abilities);
   const batches = oneEpoch(source);
   const options = { objective, params, reference: model, optimizer: trainingOptimizer({}), batches };
   await lastOf(train({ ...options, steps: 1, learningRate: 1e-3 }, device));
   assertBlocks(plans);
-  const evaluated = planner(abilities);
+  const evaluated = rehearsing(abilities);
   await evaluateOn({ objective, params, batches, reference: model }, evaluated.device);
   assertBlocks(evaluated.plans);
 };
@@ -105,10 +107,10 @@ for (const [kind, abilities] of Object.entries({ narrow, wide })) {
 }
 
 test("reference passes hold no more than a block of logits, generation those of the last token", async () => {
-  const asked = planner(wide);
+  const asked = rehearsing(wide);
   await askReference(model, pairSource(pairs, cut), asked.device);
   assertBlocks(asked.plans);
-  const generating = planner(wide);
+  const generating = rehearsing(wide);
   await generator(config, generating.device)(
     params,
     sequences.slice(0, B).map(({ ids }) => ids),
