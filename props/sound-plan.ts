@@ -79,10 +79,16 @@ export const assertSound = (
   /** One step, or one of a batch; `others` are what the rest of the batch reads. */
   const checkStep = (step: Exclude<Step, { kind: "batch" }>, others: readonly View[]) => {
     const { reads, writes } = viewsOf(step);
+    const elementwise = new Set(
+      step.kind === "map" ? step.inputs : step.kind === "matmul" ? step.epilogue?.inputs : [],
+    );
     for (const view of writes) {
       for (const read of reads)
         if (cells(read.buffer) === cells(view.buffer)) {
-          assert.ok(inPlace && step.kind === "map", "only a map, if the device can, writes what it reads");
+          assert.ok(
+            inPlace && elementwise.has(read),
+            "only a map or an epilogue, if the device can, writes what it reads",
+          );
           assert.deepEqual(offsetsOf(read), offsetsOf(view), "in place, an index touches its own elements only");
         }
       assert.ok(

@@ -17,14 +17,27 @@ import { type Lowered, lower } from "./lower.js";
 import { mapViews } from "./map-views.js";
 import { assignSlots } from "./memory.js";
 import { printPlan } from "./print.js";
-import { donors, inPlace, type Life, livesOf } from "./reuse.js";
+import { donors, inPlace, type Life, livesOf, type Owned } from "./reuse.js";
 import { schedule } from "./schedule.js";
 import { simplify } from "./simplify.js";
 import type { Abilities, Plan, PlanBuffer, View } from "./steps.js";
 
+const bytesOf = (t: Tensor): number => BYTES * sizeOf(t.shape);
+
 /** Dependencies: readers wait for every writer of a base, later writers of a base for earlier ones. */
-const ordered = (lowered: readonly Lowered[], kin: (step: Lowered) => Kin | undefined): Lowered[] => {
+const ordered = (
+  lowered: readonly Lowered[],
+  { isTemporary, donated }: Owned,
+  kin: (step: Lowered) => Kin | undefined,
+): Lowered[] => {
   const writers = new Map<Tensor, number[]>();
+  const number = new Map<Tensor, number>(); // of what makes room where it ends
+  const numbered = (bases: readonly Tensor[]) =>
+    [...new Set(bases)].flatMap((base) => {
+      if (!isTemporary(base) && !donated.has(base)) return [];
+      if (!number.has(base)) number.set(base, number.size);
+      return [number.get(base) as number];
+    });
   const tasks = lowered.map((value, i) => {
     const needs: number[] = [];
     for (const base of value.writes) {
@@ -35,11 +48,14 @@ const ordered = (lowered: readonly Lowered[], kin: (step: Lowered) => Kin | unde
         earlier.push(i);
       }
     }
-    return { value, key: value.key, needs, kin: kin(value) };
+    const [reads, writes] = [value.reads, value.writes].map(numbered);
+    const isLast = !value.writes.every(isTemporary);
+    const over = isLast ? numbered(value.reads.filter((base) => donated.has(base))) : [];
+    return { value, key: value.key, needs, reads, writes, over, kin: kin(value) };
   });
   for (const { value, needs } of tasks)
     for (const base of value.reads) for (const writer of writers.get(base) ?? []) needs.push(writer);
-  return schedule(tasks).map(batched);
+  return schedule(tasks, [...number.keys()].map(bytesOf)).map(batched);
 };
 
 /** Numbers of a base that no step writes: a constant, or something empty. */
@@ -53,17 +69,16 @@ const numbersOf = (base: Tensor): HostData => {
 export const plan = (graph: Graph, abilities: Abilities): Plan => {
   const outputs = simplify(graph.outputs, (op) => abilities.fused.has(op.name), abilities.round ?? Math.fround);
   const donated = new Set((graph.donated ?? []).map((i) => graph.inputs[i]));
-  const { steps: separate, results } = lower(outputs, abilities.maxBuffers, donated);
+  const { steps: separate, results } = lower(outputs, abilities, donated);
   const isResult = new Set(results);
-  const lowered =
-    abilities.epilogue === true
-      ? attachEpilogues(separate, (base) => isResult.has(base), abilities.maxBuffers)
-      : separate;
   const isTemporary = (base: Tensor) => base.op.kind !== "leaf" && !isResult.has(base);
-  const steps = ordered(lowered, (step) => (abilities.batches ? kinship(step, isTemporary) : undefined));
+  const lowered =
+    abilities.epilogue === true ? attachEpilogues(separate, { isTemporary, donated }, abilities.maxBuffers) : separate;
+  const steps = ordered(lowered, { isTemporary, donated }, (step) =>
+    abilities.batches ? kinship(step, isTemporary) : undefined,
+  );
 
   const lives = livesOf(steps);
-  const bytesOf = (t: Tensor) => BYTES * sizeOf(t.shape);
   const kept = results.filter((t) => donated.delete(t)); // given back as they came
   const temporaries = [...lives].flatMap(([base, { from }]) => (from < 0 || isResult.has(base) ? [] : [base]));
   const position = new Map(temporaries.map((base, i) => [base, i]));

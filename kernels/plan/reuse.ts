@@ -3,6 +3,12 @@ import type { Access } from "./access.js";
 import type { BaseStep, Lowered } from "./lower.js";
 import { isContiguous } from "./strided.js";
 
+/** What becomes of bases: intermediate values come and go, donated inputs may go. */
+export interface Owned {
+  readonly isTemporary: (base: Tensor) => boolean;
+  readonly donated: ReadonlySet<Tensor>;
+}
+
 /** When a base is first written (at `from`; inputs: -1) and last touched, in steps. */
 export interface Life {
   readonly from: number;
@@ -42,13 +48,16 @@ const replaceable = (step: BaseStep): [heir: Tensor, bases: Tensor[]][] => {
       .flatMap((one) => replaceable(one))
       .map(([heir, bases]) => [heir, bases.filter((base) => readers.get(base) === 1)]);
   }
-  if (step.kind !== "map") return [];
-  const across = new Set(step.inputs.flatMap((input) => (isWhole(input) ? [] : [input.base])));
-  const bases = [...new Set(step.inputs.map(({ base }) => base))].filter((base) => !across.has(base));
+  if (step.kind !== "map" && step.kind !== "matmul") return [];
+  const inputs = step.kind === "map" ? step.inputs : (step.epilogue?.inputs ?? []);
+  const across = new Set(inputs.flatMap((input) => (isWhole(input) ? [] : [input.base])));
+  if (step.kind === "matmul") for (const { base } of [step.a, step.b]) across.add(base);
+  const bases = [...new Set(inputs.map(({ base }) => base))].filter((base) => !across.has(base));
+  if (step.kind === "matmul") return [[step.output.base, bases]];
   return step.outputs.flatMap(({ view }) => (isWhole(view) ? [[view.base, bases]] : []));
 };
 
-/** For each base that a map may write over a dying operand of the same size: that operand. `mayDie` names the candidates. */
+/** For each base that a step may write over a dying operand of the same size: that operand. `mayDie` names the candidates. */
 export const inPlace = (
   steps: readonly Lowered[],
   lives: ReadonlyMap<Tensor, Life>,

@@ -72,7 +72,8 @@ export interface MatmulStep<V = View> {
 
 /**
  * An expression over the elements of a product, in their order. Input 0 of its body is the product, the others are
- * `inputs`, from 1 on; its last value is f32, and is written.
+ * `inputs`, from 1 on; its last value is f32, and is written. In place as a map: the output may lie in the memory of inputs, if
+ * all of these are the very same elements in the same order; never in that of a or b.
  */
 export interface Epilogue<V = View> {
   /** As many elements as the product has. */
@@ -137,7 +138,7 @@ export interface Abilities {
   readonly fused: ReadonlySet<string>;
   /** Most distinct buffers (inputs and outputs together) that one map or reduce step may touch. */
   readonly maxBuffers: number;
-  /** May a map write an output over an input that it reads for the last time? */
+  /** May a map, or an epilogue, write an output over an input that it reads for the last time? */
   readonly inPlace: boolean;
   /** Does a batch of alike small steps cost it less than the steps one by one? */
   readonly batches: boolean;

@@ -1,7 +1,7 @@
 import { sizeOf } from "../../../core/index.js";
 import type { MatmulStep, ReduceStep } from "../../plan/steps.js";
 import { type Kernel, scratch, vector } from "../wgsl/module.js";
-import { declareFinish, epilogueMap } from "./epilogue.js";
+import { declareFinish, epilogueMap, epilogueOfZero } from "./epilogue.js";
 import type { Lowering } from "./lowering.js";
 import { mapKernels } from "./map.js";
 import { registerKernel } from "./matmul-register.js";
@@ -86,7 +86,10 @@ const tiledKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
   const body = lines.map((line) => `  ${line}`).join("\n");
   const kernel = k.finish({ workgroupSize: 256, workgroups: tiles * parts, body });
   if (parts === 1) return [kernel];
-  lowering.scratch(0, parts * size);
+  // What becomes of the sum may lie over what it is read with, so that the sum itself must not.
+  const { epilogue } = step;
+  const sum = epilogue === undefined ? step.output : vector(scratch(0), size, parts * size);
+  lowering.scratch(0, (epilogue === undefined ? parts : parts + 1) * size);
   const total: ReduceStep = {
     kind: "reduce",
     reduce: "sum",
@@ -96,24 +99,20 @@ const tiledKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
     inputs: [{ buffer: scratch(0), shape: [size, parts], strides: [1, size], offset: 0 }],
     body: [{ op: "load", input: 0, dtype: "f32" }],
     value: 0,
-    output: { ...step.output, shape: [size], strides: [1] },
+    output: { ...sum, shape: [size], strides: [1] },
   };
-  return [kernel, ...reduceKernels(total, lowering, 1), ...afterwards(step)];
+  const last = epilogue === undefined ? [] : mapKernels(epilogueMap(epilogue, sum, step.output));
+  return [kernel, ...reduceKernels(total, lowering, 1), ...last];
 };
-
-/** What is left to do with a product that lies in its output. */
-const afterwards = (step: MatmulStep): Kernel[] =>
-  step.epilogue === undefined ? [] : mapKernels(epilogueMap(step.epilogue, step));
 
 /** out[…batch, M, N] = a × b, any strides. Tolerance: K roundings of Σ|a||b|, as for any sum in order. */
 export const matmulKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
   const size = sizeOf(step.output.shape);
   if (size === 0) return [];
   if (step.a.shape[step.a.shape.length - 1] === 0) {
-    const zero = { op: "constant", value: 0, dtype: "f32" } as const;
-    const outputs = [{ value: 0, view: step.output, dtype: "f32" as const }];
-    const zeros = mapKernels({ kind: "map", shape: step.output.shape, inputs: [], body: [zero], outputs });
-    return [...zeros, ...afterwards(step)];
+    const load = { op: "load", input: 0, dtype: "f32" } as const;
+    const itself = { shape: step.output.shape, inputs: [], body: [load], value: 0 };
+    return mapKernels(epilogueOfZero(step.epilogue ?? itself, step.output));
   }
   return lowering.wide ? tiledKernels(step, lowering) : [registerKernel(step, lowering)];
 };
