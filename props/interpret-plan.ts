@@ -80,15 +80,17 @@ const offsets = ({ shape, strides, offset }: Pick<View, "shape" | "strides" | "o
 /** Runs a plan step by step in f64: the planner's own test, without any device. Temporaries start as garbage. */
 export const interpretPlan = (plan: Plan, inputs: readonly t.HostData[]): t.HostData[] => {
   const slots = plan.slots.map((bytes) => new Float64Array(bytes / 4).fill(12345.678));
-  const memory = plan.buffers.map(({ role, bytes }): Float64Array => {
+  const memory: Float64Array[] = [];
+  const memoryOf = ({ role, bytes }: Plan["buffers"][number]): Float64Array => {
     if (role.kind === "input") return Float64Array.from(inputs[role.index]);
     if (role.kind === "constant") return Float64Array.from(role.data);
-    if (role.kind === "output") return new Float64Array(bytes / 4).fill(Number.NaN);
-    return slots[role.slot];
-  });
-  for (const [i, { role }] of plan.buffers.entries())
     if (role.kind === "output" && role.donor !== undefined)
-      memory[i] = memory[plan.buffers.findIndex(({ role: of }) => of.kind === "input" && of.index === role.donor)];
+      return memory[plan.buffers.findIndex(({ role: of }) => of.kind === "input" && of.index === role.donor)];
+    if (role.kind === "output") return new Float64Array(bytes / 4).fill(Number.NaN);
+    const whole = role.kind === "temporary" ? slots[role.slot] : memory[role.host];
+    return whole.subarray(role.offset / 4, (role.offset + bytes) / 4);
+  };
+  for (const buffer of plan.buffers) memory.push(memoryOf(buffer));
   const take = (view: View) => offsets(view).map((at) => memory[view.buffer][at]);
   const wrap = (values: readonly number[], dtype: t.DType, shape: readonly number[]): t.HostTensorData => {
     const data = t.hostArray(dtype, values.length);

@@ -57,18 +57,23 @@ const replaceable = (step: BaseStep): [heir: Tensor, bases: Tensor[]][] => {
   return step.outputs.flatMap(({ view }) => (isWhole(view) ? [[view.base, bases]] : []));
 };
 
-/** For each base that a step may write over a dying operand of the same size: that operand. `mayDie` names the candidates. */
+/**
+ * For each base that a step may write over a dying operand of the same size: that operand. `candidates` are those of the heir's
+ * operands that may be written over, best first; `isFirst` says who chooses before the others.
+ */
 export const inPlace = (
   steps: readonly Lowered[],
   lives: ReadonlyMap<Tensor, Life>,
-  mayDie: (base: Tensor, heir: Tensor) => boolean,
+  candidates: (heir: Tensor, bases: readonly Tensor[]) => readonly Tensor[],
+  isFirst: (heir: Tensor) => boolean,
 ): Map<Tensor, Tensor> => {
   const over = new Map<Tensor, Tensor>();
   const taken = new Set<Tensor>();
   steps.forEach(({ step }, at) => {
-    for (const [heir, bases] of replaceable(step)) {
-      if (lives.get(heir)?.from !== at) continue;
-      const free = bases.find((base) => !taken.has(base) && lives.get(base)?.to === at && mayDie(base, heir));
+    const heirs = replaceable(step).filter(([heir]) => lives.get(heir)?.from === at);
+    for (const [heir, bases] of heirs.sort(([a], [b]) => Number(isFirst(b)) - Number(isFirst(a)))) {
+      const dying = bases.filter((base) => !taken.has(base) && lives.get(base)?.to === at);
+      const [free] = candidates(heir, dying);
       if (free === undefined) continue;
       taken.add(free);
       over.set(heir, free);
@@ -111,4 +116,33 @@ export const donors = (
       }
   }
   return donorOf;
+};
+
+/** Memory that temporaries may lie in while nothing else does: between two steps, both of them excluded. */
+export interface Idle {
+  /** The base whose memory it is. */
+  readonly base: Tensor;
+  readonly after: number;
+  readonly before: number;
+}
+
+/** Donated inputs once they were read, until an output takes them over, and other outputs until they are written. */
+export const hostsOf = (
+  donated: ReadonlySet<Tensor>,
+  results: readonly Tensor[],
+  donorOf: ReadonlyMap<Tensor, Tensor>,
+  lives: ReadonlyMap<Tensor, Life>,
+): { readonly hosts: readonly Idle[]; readonly hostOf: ReadonlyMap<Tensor, number> } => {
+  const hosts: Idle[] = [];
+  const hostOf = new Map<Tensor, number>();
+  const heirOf = new Map([...donorOf].map(([heir, donor]) => [donor, heir]));
+  const add = (base: Tensor, after: number, heir: Tensor | undefined) => {
+    const before = heir === undefined ? Number.POSITIVE_INFINITY : (lives.get(heir)?.from ?? -1);
+    const at = hosts.push({ base, after, before }) - 1;
+    hostOf.set(base, at);
+    if (heir !== undefined) hostOf.set(heir, at);
+  };
+  for (const base of donated) add(base, lives.get(base)?.to ?? -1, heirOf.get(base));
+  for (const base of results) if (!donorOf.has(base)) add(base, -1, base);
+  return { hosts, hostOf };
 };

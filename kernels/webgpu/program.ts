@@ -12,6 +12,13 @@ import { canTime, printElapsed, timedPasses } from "./timings.js";
 import { USAGE } from "./usage.js";
 import { type Kernel, scratchIndex } from "./wgsl/module.js";
 
+/** Where a buffer of the plan lies: in a block of its own, or some bytes of one. */
+interface Piece {
+  readonly block: Block;
+  readonly offset?: number;
+  readonly size?: number;
+}
+
 /** Bind groups kept for one kernel, and replays for a program: buffers repeat with a short period when outputs are donated back. */
 const GROUPS = 8;
 
@@ -59,10 +66,11 @@ const packParameters = (device: GPUDevice, kernels: readonly Kernel[]): { buffer
 
 /** Plans a graph, asks for its pipelines, uploads its constants. */
 export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
-  const { maxStorageBuffersPerShaderStage: maxBuffers } = gpu.device.limits;
+  const { maxStorageBuffersPerShaderStage: maxBuffers, maxBufferSize, maxStorageBufferBindingSize } = gpu.device.limits;
+  const slotBytes = Math.min(maxBufferSize, maxStorageBufferBindingSize);
   // One name for one piece of memory: what is written in place is bound once, to be read and written.
   const made: Plan = oneNameEach(
-    plan(graph, { fused: FUSED, maxBuffers, inPlace: true, batches: false, epilogue: gpu.wide }),
+    plan(graph, { fused: FUSED, maxBuffers, inPlace: true, batches: false, epilogue: gpu.wide, slotBytes }),
   );
   const handedOn = donorsOf(made);
   const donorAt = (buffer: number): number | undefined => {
@@ -89,15 +97,20 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
   }));
   const ready = pending(Promise.all(launches.map(({ compiled }) => compiled.ready.promise)));
   const memory = memoryOf(made);
-  // Slots are as large as their largest tensor.
+  // A slot is named by its largest tensor.
   const largestIn = made.slots.map(() => "");
-  for (const { role, bytes, of } of made.buffers)
-    if (role.kind === "temporary" && bytes === made.slots[role.slot]) largestIn[role.slot] = of;
+  const largest = made.slots.map(() => -1);
+  for (const { role, bytes, of } of made.buffers) {
+    if (role.kind !== "temporary" || bytes <= largest[role.slot]) continue;
+    largest[role.slot] = bytes;
+    largestIn[role.slot] = of;
+  }
   const working = scratchBytes.reduce((n, bytes) => n + bytes, 0);
   const constants = made.buffers.map(({ role }) => (role.kind === "constant" ? gpu.upload(role.data) : undefined));
 
-  const bindGroup = ({ kernel, compiled, offset, groups }: Launch, blocks: readonly Block[]): GPUBindGroup => {
-    const key = blocks.map((block) => block.id).join();
+  /** Offsets are the same at every run: the blocks are all that it depends on. */
+  const bindGroup = ({ kernel, compiled, offset, groups }: Launch, pieces: readonly Piece[]): GPUBindGroup => {
+    const key = pieces.map(({ block }) => block.id).join();
     const known = groups.get(key);
     if (known !== undefined) return known;
     if (groups.size >= GROUPS) groups.clear();
@@ -106,7 +119,10 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
       layout: compiled.layout,
       entries: [
         { binding: 0, resource: { buffer: parameters, offset, size } },
-        ...blocks.map(({ gpu: buffer }, i) => ({ binding: i + 1, resource: { buffer } })),
+        ...pieces.map(({ block, offset: from, size: bytes }, i) => ({
+          binding: i + 1,
+          resource: { buffer: block.gpu, offset: from, size: bytes },
+        })),
       ],
     });
     groups.set(key, group);
@@ -115,15 +131,15 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
 
   const replays = new Map<string, readonly Replayed[]>();
   /** The launches over these buffers: the same ones as before in a training loop, so that nothing is looked up a launch. */
-  const replayOf = (blocks: readonly Block[], scratch: readonly Block[]): readonly Replayed[] => {
-    const key = [...blocks, ...scratch].map(({ id }) => id).join();
+  const replayOf = (pieces: readonly Piece[], scratch: readonly Block[]): readonly Replayed[] => {
+    const key = [...pieces.map(({ block }) => block), ...scratch].map(({ id }) => id).join();
     const known = replays.get(key);
     if (known !== undefined) return known;
-    const blockOf = (at: number) => (at >= 0 ? blocks[at] : scratch[scratchIndex(at)]);
+    const pieceOf = (at: number) => (at >= 0 ? pieces[at] : { block: scratch[scratchIndex(at)] });
     const replay = launches.flatMap((launch) => {
       const pipeline = launch.compiled.get();
       if (pipeline === undefined) return []; // failed: reported already
-      return [{ pipeline, group: bindGroup(launch, launch.kernel.bindings.map(blockOf)), launch }];
+      return [{ pipeline, group: bindGroup(launch, launch.kernel.bindings.map(pieceOf)), launch }];
     });
     if (replays.size >= GROUPS) replays.clear();
     replays.set(key, replay);
@@ -167,21 +183,26 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
         const slots = made.slots.map((bytes, slot) => take(bytes, largestIn[slot]));
         const scratch = scratchBytes.map((bytes) => take(bytes));
         const given = inputs.map((buffer) => gpu.blockOf(buffer));
-        const blockOf = ({ role }: PlanBuffer, index: number): Block => {
+        const pieces: Piece[] = [];
+        const pieceOf = ({ role, bytes: size }: PlanBuffer, index: number): Piece => {
           switch (role.kind) {
             case "input":
-              return given[role.index];
+              return { block: given[role.index] };
             case "output":
-              return role.donor === undefined ? gpu.blockOf(outputs.get(role.index) as GpuBuffer) : given[role.donor];
+              return {
+                block: role.donor === undefined ? gpu.blockOf(outputs.get(role.index) as GpuBuffer) : given[role.donor],
+              };
             case "constant":
-              return gpu.blockOf(constants[index] as GpuBuffer);
+              return { block: gpu.blockOf(constants[index] as GpuBuffer) };
             case "temporary":
-              return slots[role.slot];
+              return { block: slots[role.slot], offset: role.offset, size };
+            case "guest":
+              return { block: pieces[role.host].block, offset: role.offset, size };
           }
         };
-        const blocks = made.buffers.map(blockOf);
+        for (const [i, buffer] of made.buffers.entries()) pieces.push(pieceOf(buffer, i));
         gpu.count(launches.length);
-        if (launches.length > 0) gpu.queue.push(() => encode(replayOf(blocks, scratch)), ready);
+        if (launches.length > 0) gpu.queue.push(() => encode(replayOf(pieces, scratch)), ready);
       } catch (error) {
         for (const buffer of outputs.values()) gpu.free(buffer);
         throw error;
