@@ -96,7 +96,16 @@ export const openReference = async (): Promise<Device> => {
     read: async (buffer) => dataOf(buffer).slice(),
     free: drop,
     build,
-    stats: () => ({ liveBuffers, liveBytes, peakBytes, programs, kernels: 0, launches }),
+    stats: () => ({
+      liveBuffers,
+      liveBytes,
+      keptBytes: liveBytes,
+      peakBytes,
+      programs,
+      kernels: 0,
+      launches,
+      bindings: 0,
+    }),
     close: async () => {},
   };
 };

@@ -62,10 +62,10 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
   });
 
   const queue = createQueue(fail);
-  const pool = createPool(device, (run) => queue.push(run), fail);
+  const pool = createPool(device, queue, fail);
   const pipelines = createPipelines(device, fail);
   const live = new Set<GpuBuffer>();
-  let [liveBytes, programs, launches] = [0, 0, 0];
+  let [liveBytes, programs, launches, bindings] = [0, 0, 0, 0];
 
   const own = (bytes: number, of?: string): GpuBuffer => {
     const buffer = { bytes, block: pool.take(bytes, of) };
@@ -107,6 +107,9 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
     blockOf: (buffer) => (buffer as GpuBuffer).block,
     count: (n) => {
       launches += n;
+    },
+    countBinding: () => {
+      bindings++;
     },
   };
 
@@ -157,7 +160,8 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
       return buildProgram(gpu, graph);
     },
     stats: () => ({
-      ...{ liveBuffers: live.size, liveBytes, peakBytes: pool.peakBytes(), programs, launches },
+      ...{ liveBuffers: live.size, liveBytes, peakBytes: pool.peakBytes(), programs, launches, bindings },
+      keptBytes: pool.bytes(),
       kernels: pipelines.count(),
     }),
     close: async () => {

@@ -7,7 +7,7 @@ import type { Gpu, GpuBuffer } from "./gpu.js";
 import { FUSED, lower } from "./kernels/lower.js";
 import type { Compiled } from "./pipelines.js";
 import type { Block } from "./pool.js";
-import { pending } from "./queue.js";
+import { allOf, pending } from "./queue.js";
 import { canTime, printElapsed, timedPasses } from "./timings.js";
 import { USAGE } from "./usage.js";
 import { type Kernel, scratchIndex } from "./wgsl/module.js";
@@ -114,6 +114,7 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
     const known = groups.get(key);
     if (known !== undefined) return known;
     if (groups.size >= GROUPS) groups.clear();
+    gpu.countBinding();
     const size = Math.ceil(kernel.params.length / 4) * 16;
     const group = gpu.device.createBindGroup({
       layout: compiled.layout,
@@ -202,7 +203,9 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
         };
         for (const [i, buffer] of made.buffers.entries()) pieces.push(pieceOf(buffer, i));
         gpu.count(launches.length);
-        if (launches.length > 0) gpu.queue.push(() => encode(replayOf(pieces, scratch)), ready);
+        const fresh = [...outputs.values()].map((buffer) => gpu.blockOf(buffer)).concat(taken);
+        const needs = allOf([ready, ...fresh.map(({ there }) => there)]);
+        if (launches.length > 0) gpu.queue.push(() => encode(replayOf(pieces, scratch)), needs);
       } catch (error) {
         for (const buffer of outputs.values()) gpu.free(buffer);
         throw error;
