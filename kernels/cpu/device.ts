@@ -150,7 +150,8 @@ export const openCpu = async ({ notice, ...options }: CpuOptions = {}): Promise<
     },
     build,
     stats: () => ({
-      ...{ liveBuffers, liveBytes, peakBytes: heap.peakBytes(), programs, launches },
+      ...{ liveBuffers, liveBytes, peakBytes: heap.peakBytes(), programs, launches, bindings: 0 },
+      keptBytes: heap.memory.buffer.byteLength,
       kernels: compiler.count(),
     }),
     close: async () => {

@@ -110,7 +110,16 @@ export const openReference = async (): Promise<Device> => {
       return { memory: memoryOf(graph), launches: reachable(expand(graph.outputs)).length, largest };
     },
     build,
-    stats: () => ({ liveBuffers, liveBytes, peakBytes, programs, kernels: 0, launches }),
+    stats: () => ({
+      liveBuffers,
+      liveBytes,
+      keptBytes: liveBytes,
+      peakBytes,
+      programs,
+      kernels: 0,
+      launches,
+      bindings: 0,
+    }),
     close: async () => {},
   };
 };

@@ -23,4 +23,5 @@ export interface Gpu extends Profile {
   readonly free: (buffer: Buffer) => void;
   readonly blockOf: (buffer: Buffer) => Block;
   readonly count: (launches: number) => void;
+  readonly countBinding: () => void;
 }

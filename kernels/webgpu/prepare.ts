@@ -31,9 +31,10 @@ export interface Prepared {
 /** Plans a graph and writes its kernels: a function of the graph's structure and the profile. */
 export const prepare = (graph: Graph, { limits, wide, subgroup }: Profile): Prepared => {
   const { maxStorageBuffersPerShaderStage: maxBuffers, maxStorageBufferBindingSize: binding } = limits;
+  const { maxBufferSize: slotBytes } = limits;
   // One name for one piece of memory: what is written in place is bound once, to be read and written.
   const made: Plan = oneNameEach(
-    plan(graph, { fused: FUSED, reads16, maxBuffers, inPlace: true, batches: false, epilogue: wide }),
+    plan(graph, { fused: FUSED, reads16, maxBuffers, inPlace: true, batches: false, epilogue: wide, slotBytes }),
   );
   for (const { bytes, of } of made.buffers) checkBuffer(bytes, limits, 0, of); // before anything runs
   const scratchBytes: number[] = [];

@@ -102,7 +102,16 @@ export const planningDevice = (planner: Planner): PlanningDevice => {
         },
       };
     },
-    stats: () => ({ liveBuffers, liveBytes: live + constants, peakBytes: peak, programs, kernels: 0, launches }),
+    stats: () => ({
+      liveBuffers,
+      liveBytes: live + constants,
+      peakBytes: peak,
+      programs,
+      kernels: 0,
+      launches,
+      bindings: 0,
+      keptBytes: live,
+    }),
     close: async () => {},
   };
 };

@@ -4,7 +4,7 @@ import { type Kernel, scratch } from "../wgsl/module.js";
 import { viewIn } from "../windows/box.js";
 import { type MatmulPart, matmulParts, placedMatmul, touchedByMatmul } from "../windows/matmul.js";
 import { reads, type Touched, writes } from "../windows/windows.js";
-import { declareFinish, epilogueMap } from "./epilogue.js";
+import { declareFinish, epilogueMap, epilogueOfZero } from "./epilogue.js";
 import type { Lowering } from "./lowering.js";
 import { mapKernels } from "./map.js";
 import { registerKernel } from "./matmul-register.js";
@@ -111,10 +111,12 @@ const tiledKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
   if (parts === 1) {
     if (windows.fits(touchedByMatmul(step)))
       return [tiledKernel({ step: placedMatmul(step, windows), continues: false })];
-    return [...matmulParts(bare, windows).map((part) => tiledKernel(part)), ...afterwards(step, lowering)];
+    const { product, finish } = finishedLater(step, 0, lowering);
+    return [...matmulParts(product, windows).map((part) => tiledKernel(part)), ...finish];
   }
   const size = sizeOf(step.output.shape);
   lowering.scratch(0, parts * size);
+  const { product, finish } = finishedLater(step, parts * size, lowering);
   const sums: MatmulStep = { ...bare, output: { ...step.output, buffer: scratch(0), offset: 0 } };
   const whole: Touched = { ...writes(sums.output), count: parts * size };
   const products = windows.fits([reads(step.a, step.dtypes[0]), reads(step.b, step.dtypes[1]), whole])
@@ -129,9 +131,26 @@ const tiledKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
     inputs: [{ buffer: scratch(0), shape: [size, parts], strides: [1, size], offset: 0 }],
     body: [{ op: "load", input: 0, dtype: "f32" }],
     value: 0,
-    output: { ...step.output, shape: [size], strides: [1] },
+    output: { ...product.output, shape: [size], strides: [1] },
   };
-  return [...products, ...reduceKernels(total, lowering, 1), ...afterwards(step, lowering)];
+  return [...products, ...reduceKernels(total, lowering, 1), ...finish];
+};
+
+/**
+ * A product that takes several kernels, without what becomes of it, and the kernels of that. It may lie over what it is read
+ * with, so that the product itself must not: it lies in scratch memory, `from` so many words on.
+ */
+const finishedLater = (
+  step: MatmulStep,
+  from: number,
+  lowering: Lowering,
+): { readonly product: MatmulStep; readonly finish: readonly Kernel[] } => {
+  const { epilogue, output, ...bare } = step;
+  if (epilogue === undefined) return { product: step, finish: [] };
+  const size = sizeOf(output.shape);
+  lowering.scratch(0, from + size);
+  const place: View = { ...output, buffer: scratch(0), offset: from };
+  return { product: { ...bare, output: place }, finish: mapKernels(epilogueMap(epilogue, place, output), lowering) };
 };
 
 /** A product cut along its inner axis: [parts, ...] products one after the other in the output's buffer. */
@@ -150,19 +169,14 @@ const innerParts = (step: MatmulStep, parts: number, length: number): MatmulStep
   });
 };
 
-/** What is left to do with a product that lies in its output. */
-const afterwards = (step: MatmulStep, lowering: Lowering): Kernel[] =>
-  step.epilogue === undefined ? [] : mapKernels(epilogueMap(step.epilogue, step), lowering);
-
 /** out[…batch, M, N] = a × b, any strides. Tolerance: K roundings of Σ|a||b|, as for any sum in order. */
 export const matmulKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
   const size = sizeOf(step.output.shape);
   if (size === 0) return [];
   if (step.a.shape[step.a.shape.length - 1] === 0) {
-    const zero = { op: "constant", value: 0, dtype: "f32" } as const;
-    const outputs = [{ value: 0, view: step.output, dtype: "f32" as const }];
-    const zeros = mapKernels({ kind: "map", shape: step.output.shape, inputs: [], body: [zero], outputs }, lowering);
-    return [...zeros, ...afterwards(step, lowering)];
+    const load = { op: "load", input: 0, dtype: "f32" } as const;
+    const itself = { shape: step.output.shape, inputs: [], body: [load], value: 0 };
+    return mapKernels(epilogueOfZero(step.epilogue ?? itself, step.output), lowering);
   }
   if (lowering.wide) return tiledKernels(step, lowering);
   return matmulParts(step, lowering.windows).map((part) => registerKernel(part, lowering));
