@@ -76,10 +76,10 @@ export const logged = (log: ArrayLike<number>, { width }: Objective) => ({
 export const unfailed = async (log: Tensor, { width }: Objective): Promise<Tensor> =>
   tensor((await read(log)).map((x, i) => (i === width + 1 ? 0 : x)));
 
-/** A tree in bf16, rounded up or down at random. Law: a leaf's rounding is a function of (seed, step, batch, name) alone. */
-const rounded = (tree: Params, { key, step, batch }: Rounding): Params => {
+/** Bits for random rounding. Law: a leaf's rounding is a function of (seed, step, batch, name) alone. */
+const roundingBits = (params: Params, { key, step, batch }: Rounding): Params => {
   const keyOf = roundingOf(key, step);
-  return treeMap((g, name) => roundRandom(g, bits(foldIn(keyOf("gradient", name), batch), g.shape), "bf16"), tree);
+  return treeMap((w, name) => bits(foldIn(keyOf("gradient", name), batch), w.shape), params);
 };
 
 /** The gradient of scale · Σ losses over a batch, and its totals, added to what is carried. */
@@ -94,10 +94,12 @@ export const gradients = (
     const [loss, totals] = objective.sums(p, batch);
     return [mul(loss, scale), totals];
   };
+  // Written before the gradients, so that their keys are there when these are: none waits in f32 for the others.
+  const random = rounding && roundingBits(params, rounding);
   const [[, own], slopes] = valueAndGrad(scaled, { aux: true })(params);
   const grads = carry.grads === undefined ? slopes : treeZip(([a, b]) => add(a, b), carry.grads, slopes);
   return {
-    grads: rounding === undefined ? grads : rounded(grads, rounding),
+    grads: random === undefined ? grads : treeZip(([g, chance]) => roundRandom(g, chance, "bf16"), grads, random),
     totals: carry.totals === undefined ? own : add(carry.totals, own),
   };
 };

@@ -1,4 +1,4 @@
-import { reachable, sameShape, sizeOf, type Tensor } from "../../core/index.js";
+import { isHalf, reachable, sameShape, sizeOf, type Tensor } from "../../core/index.js";
 import { type Access, isSeenThrough } from "./access.js";
 import { isWhole } from "./reuse.js";
 import { literalOf } from "./simplify.js";
@@ -97,10 +97,19 @@ const cutSums = (
   };
   const isSum = (t: Tensor) =>
     t.op.name === "add" && t.dtype === "f32" && (epilogue || sizeOf(t.shape) >= LARGE) && t.inputs.some(isOwn);
+  const onlyUser = (x: Tensor): Tensor | undefined => {
+    const [user, ...more] = users.get(x) ?? [];
+    return user !== undefined && more.length === 0 && sameShape(x.shape, user.shape) ? user : undefined;
+  };
+  /** Does its run end in 16 bits? No product is written so, so that one would have to lie beside the sum. */
+  const endsInHalf = (x: Tensor): boolean => {
+    for (let at = onlyUser(x); at !== undefined && isPointwise(at); at = onlyUser(at)) if (isHalf(at.dtype)) return true;
+    return false;
+  };
   return new Set(
     order.filter((x) => {
-      const [user, ...more] = users.get(x) ?? [];
-      return user !== undefined && more.length === 0 && isSum(x) && isSum(user) && sameShape(x.shape, user.shape);
+      const user = onlyUser(x);
+      return user !== undefined && isSum(x) && (isSum(user) || endsInHalf(x));
     }),
   );
 };
