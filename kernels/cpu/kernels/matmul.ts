@@ -140,8 +140,9 @@ const offsets = (shape: readonly number[], strides: readonly number[]): number[]
   return all;
 };
 
+/** Axes of size 1 count as contiguous, whatever their strides. */
 const matrix = (view: View, dtype: DType): Matrix => {
-  const [row, column] = view.strides.slice(-2);
+  const [row, column] = view.strides.slice(-2).map((stride, i) => (view.shape.at(i - 2) === 1 ? 1 : stride));
   return { view, dtype, row, column };
 };
 
@@ -167,10 +168,9 @@ export const launchMatmul = ({ a: left, b: right, dtypes, output }: MatmulStep):
   const [aSize, bSize] = [bytesOf(a.dtype), bytesOf(b.dtype)];
   const [m, n] = isColumn ? [1, rows] : [rows, columns];
 
-  const isContiguous = (stride: number, size: number) => stride === 1 || size === 1;
-  const byDots = m < TILE.rows && isContiguous(a.column, k) && isContiguous(b.row, k) && !isContiguous(b.column, n);
-  const packsA = !byDots && (!isContiguous(a.column, k) || a.dtype !== "f32");
-  const packsB = !byDots && (m >= PACKS_FROM || !isContiguous(b.column, n));
+  const byDots = m < TILE.rows && a.column === 1 && b.row === 1 && b.column !== 1;
+  const packsA = !byDots && (a.column !== 1 || a.dtype !== "f32");
+  const packsB = !byDots && (m >= PACKS_FROM || b.column !== 1);
   const bytesA = packsA ? 4 * (ROWS + 16) * DEPTH : 0;
   const aOffsets = offsets(batch, a.view.strides);
   const bOffsets = offsets(batch, b.view.strides);

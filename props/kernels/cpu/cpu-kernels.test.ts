@@ -34,7 +34,7 @@ import {
   vjp,
   where,
 } from "../../../core/index.js";
-import { agrees, assertClose, EPS, reference, run } from "../../close.js";
+import { agrees, assertClose, assertSame, EPS, reference, run } from "../../close.js";
 import { eighths, hash, integers, seeds, shapes, someAxes, viewOf } from "../../generators/generators.js";
 import { check, law } from "../../law.js";
 
@@ -124,6 +124,20 @@ check(
       matmul(slice(transpose(y), [0, 0], [3, 515]), transpose(x)),
     ];
     await agrees(f, [a, b], device, { rel: 1e-6 });
+  },
+  ["cpu"],
+);
+
+check(
+  "an outer product in many blocks is exact: threads do not meet in scratch memory",
+  async (device) => {
+    const n = 1200;
+    const numbers = Float32Array.from({ length: n }, (_, i) => hash(1, i) % 97);
+    const [product] = await run((x: Tensor) => matmul(transpose(x), x), [tensor(numbers, [1, n])], device);
+    assertSame(
+      product,
+      product.map((_, i) => numbers[Math.floor(i / n)] * numbers[i % n]),
+    );
   },
   ["cpu"],
 );
