@@ -25,16 +25,20 @@ const HALF = f32x4.splatConst(0.5);
 export const decodeHalves = (body: Body, codes: V128, dtype: HalfType): V128 => {
   if (dtype === "bf16") return bitsLeft(codes, 16);
   const code = body.let(codes);
-  const magnitude = body.let(v128.and(code, word(0x7fff)));
-  const normal = body.let(i32x4.add(bitsLeft(magnitude, 13), word(REBASE)));
-  // The exponent of infinity and NaN is f32's largest too.
-  const finite = i32x4.gt_s(word(0x7c00), magnitude);
-  const large = v128.bitselect(normal, i32x4.add(normal, word(REBASE)), finite);
-  const small = f32x4.mul(f32x4.convert_i32x4_s(magnitude), UNIT);
-  return v128.or(
-    v128.bitselect(small, large, i32x4.lt_s(magnitude, word(0x400))),
-    bitsLeft(v128.and(code, word(0x8000)), 16),
-  );
+  // The sign, and exponent and fraction in f32's place: a normal number but for the exponent's bias.
+  const signed = i32x4.shr_s(bitsLeft(code, 16), i32.const(3));
+  const value = body.let(i32x4.add(v128.and(signed, word(0x8fffe000)), word(REBASE)));
+  const magnitude = v128.and(code, word(0x7fff));
+  const rare = v128.not(i32x4.le_u(i32x4.sub(word(0x7bff), magnitude), word(0x7bff - 0x400)));
+  body.if(v128.any_true(rare), () => {
+    const sizes = body.let(magnitude);
+    // The exponent of infinity and NaN is f32's largest too. Subnormals, and 0, count units.
+    const isLarge = i32x4.gt_s(sizes, word(0x7bff));
+    const small = v128.or(f32x4.mul(f32x4.convert_i32x4_s(sizes), UNIT), bitsLeft(v128.and(code, word(0x8000)), 16));
+    const large = i32x4.add(value, v128.and(isLarge, word(REBASE)));
+    body.set(value, v128.bitselect(small, large, i32x4.lt_s(sizes, word(0x400))));
+  });
+  return value;
 };
 
 /** f32 values that the dtype holds → their codes. */
@@ -90,8 +94,7 @@ export const roundToHalvesRandomly = (body: Body, x: V128, random: V128, dtype: 
 
 /** Codes of f16's subnormals. What a significand has below them, its first 31 bits at most, is weighed against random bits. */
 const betweenSubnormals = (body: Body, magnitude: V128, random: V128): V128 => {
-  const exponent = i32x4.max_s(bitsRight(magnitude, 23), word(1));
-  const below = i32x4.min_s(i32x4.sub(word(126), exponent), word(31));
+  const below = i32x4.min_s(i32x4.sub(word(126), bitsRight(magnitude, 23)), word(31));
   const scale = body.let(bitsLeft(i32x4.add(below, word(127)), 23)); // 2^below
   const units = body.let(f32x4.mul(magnitude, f32x4.splatConst(2 ** 24)));
   const whole = body.let(i32x4.trunc_sat_f32x4_s(units));
