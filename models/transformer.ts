@@ -55,14 +55,12 @@ const selfAttention = (x: Tensor, params: Params, config: ModelConfig, place: Pl
   return { out: linear(reshape(mixed, [B, T, H * K]), params, "self_attn.o_proj", bias.o), seen };
 };
 
-/** The gated feed-forward network: down(silu(gate x) · up x). */
-const mlp = (x: Tensor, params: Params, { bias }: ModelConfig): Tensor =>
-  linear(
-    swiglu(linear(x, params, "mlp.gate_proj", bias.mlp), linear(x, params, "mlp.up_proj", bias.mlp)),
-    params,
-    "mlp.down_proj",
-    bias.mlp,
-  );
+/** The gated feed-forward network: down(silu(gate x) · up x). Token by token, so that all of it is of one shape. */
+const mlp = (x: Tensor, params: Params, { bias, hiddenSize }: ModelConfig): Tensor => {
+  const tokens = reshape(x, [-1, hiddenSize]);
+  const project = (part: string) => linear(tokens, params, `mlp.${part}_proj`, bias.mlp);
+  return reshape(linear(swiglu(project("gate"), project("up")), params, "mlp.down_proj", bias.mlp), x.shape);
+};
 
 /** One pre-norm layer; `params` are its own weights, named without the layer's prefix.  x: [B, T, D] → [B, T, D]. */
 const decoderLayer = (x: Tensor, params: Params, config: ModelConfig, place: Place, cached?: KeyValues) => {
