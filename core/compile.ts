@@ -4,7 +4,7 @@ import { OwnershipError, ShapeError } from "./errors.js";
 import { rewrite } from "./expand.js";
 import { constantData, constantOp, inputOp, placeholder, scalar, storedOp } from "./ops/leaf.js";
 import { printGraph, typeOf } from "./print.js";
-import { bufferOf, isConcrete, release, storedTensor, surrender } from "./stored.js";
+import { bufferOf, isConcrete, release, storedTensor, surrender, treeMake, upload } from "./stored.js";
 import { gather, rebuild, type Structure, structureOf } from "./structure.js";
 import { isTensor, reachable, type Tensor } from "./tensor.js";
 import { leaves, type Tree, treeMap } from "./tree.js";
@@ -190,3 +190,10 @@ export const evaluate = <T extends Tree>(tree: T, device: Device): T => {
   }
   return rebuild(result, (leaf, i) => storedTensor(device, outputs[i], leaf.shape, leaf.dtype)) as T;
 };
+
+/**
+ * As `evaluate`, leaf by leaf: beside the results one leaf's inputs and intermediate values are in memory at a time. For
+ * trees as large as a model. What leaves have in common is computed for each.
+ */
+export const evaluateEach = <T extends Tree>(tree: T, device: Device): T =>
+  treeMake((leaf) => (leaf.op === constantOp ? upload(leaf, device) : evaluate(leaf, device)), tree);

@@ -1,5 +1,5 @@
 export { checkpoint } from "./checkpoint.js";
-export { type Compiled, type CompileOptions, compile, evaluate, type Given } from "./compile.js";
+export { type Compiled, type CompileOptions, compile, evaluate, evaluateEach, type Given } from "./compile.js";
 export type { Buffer, Device, DeviceStats, Graph, Program, ProgramMemory } from "./device.js";
 export {
   byteLength,
@@ -49,6 +49,6 @@ export * from "./ops/view.js";
 export { callOf, printGraph, typeOf } from "./print.js";
 export { bernoulli, bits, foldIn, foldInName, key, normal, split, uniform } from "./random.js";
 export { broadcastShapes, type Shape, sameShape, sizeOf, stridesOf } from "./shape.js";
-export { deviceOf, disposable, dispose, read, upload } from "./stored.js";
+export { deviceOf, disposable, dispose, download, isConcrete, read, treeMake, upload } from "./stored.js";
 export { type Attrs, type HostTensorData, isTensor, type Op, reachable, type Tensor } from "./tensor.js";
 export { leaves, namedLeaves, type Tree, treeKey, treeMap, treeZip, unflatten } from "./tree.js";

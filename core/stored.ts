@@ -2,11 +2,11 @@ import { debugs } from "./debug.js";
 import type { Buffer, Device } from "./device.js";
 import { type DType, type HostData, numbersOf } from "./dtype.js";
 import { OwnershipError } from "./errors.js";
-import { constantData, constantNumbers, constantOp, storedOp } from "./ops/leaf.js";
+import { constantData, constantNumbers, constantOp, storedOp, tensor } from "./ops/leaf.js";
 import { typeOf } from "./print.js";
 import type { Shape } from "./shape.js";
 import { node, type Tensor } from "./tensor.js";
-import { leaves, type Tree, treeMap } from "./tree.js";
+import { leaves, type Tree, treeMap, unflatten } from "./tree.js";
 
 /** Where a stored tensor's numbers are, and whether they still are. The one mutable thing in core. */
 interface Stored {
@@ -86,6 +86,35 @@ export const upload = <T extends Tree>(tree: T, device: Device): T =>
     const { data, shape, dtype } = constantData(t);
     return storedTensor(device, device.upload(data, shape, dtype), shape, dtype);
   }, tree);
+
+/** Copies a tree of stored tensors to the host, leaf by leaf, bit for bit. Constants stay where they are. */
+export const download = async <T extends Tree>(tree: T): Promise<T> => {
+  const parts: Tensor[] = [];
+  for (const t of leaves(tree)) {
+    const device = deviceOf(t);
+    parts.push(
+      device === undefined
+        ? t
+        : tensor(await device.read(bufferOf(t, device, "download"), t.shape, t.dtype), t.shape, t.dtype),
+    );
+  }
+  return unflatten(tree, parts);
+};
+
+/** `treeMap` of a function that makes tensors: if it fails at one, those made before are freed. */
+export const treeMake = <T extends Tree>(make: (leaf: Tensor, path: string) => Tensor, tree: T): T => {
+  const made: Tensor[] = [];
+  try {
+    return treeMap((leaf, path) => {
+      const out = make(leaf, path);
+      made.push(out);
+      return out;
+    }, tree);
+  } catch (error) {
+    dispose(made);
+    throw error;
+  }
+};
 
 /** The numbers of a stored or constant tensor, row-major; those of bf16 and f16 as Float32Array. */
 export const read = async (t: Tensor): Promise<HostData> => {

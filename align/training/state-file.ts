@@ -3,7 +3,6 @@ import {
   type Device,
   type DType,
   deviceOf,
-  dispose,
   encodeHalves,
   type HostData,
   InputError,
@@ -14,7 +13,7 @@ import {
   type Tensor,
   type Tree,
   tensor,
-  treeMap,
+  treeMake,
   upload,
 } from "../../core/index.js";
 import { streamAtomically } from "../../models/files/atomic.js";
@@ -94,22 +93,14 @@ export const loadTree = <T extends Tree>(path: string, like: T, device?: Device)
   const names = new Set(namedLeaves(like).map(([name]) => name));
   const extra = [...file.tensors.keys()].find((name) => !names.has(name));
   if (extra !== undefined) throw new InputError(`${path}: holds "${extra}", which the run that is resumed has not`);
-  const loaded: Tensor[] = [];
-  try {
-    return treeMap((leaf, name) => {
-      const stored = file.tensors.get(name);
-      if (stored === undefined) throw new InputError(`${path}: "${name}" is missing`);
-      if (!sameShape(stored.shape, leaf.shape) || !TAKES[leaf.dtype].includes(stored.dtype))
-        throw new InputError(
-          `${path}: "${name}" is ${stored.dtype} [${stored.shape}], and should be ${leaf.dtype} [${leaf.shape}]`,
-        );
-      const constant = tensor(viewOf(file.readBytes(name), stored.dtype), leaf.shape, leaf.dtype);
-      const placed = device === undefined ? constant : upload(constant, device);
-      loaded.push(placed);
-      return placed;
-    }, like);
-  } catch (error) {
-    dispose(loaded);
-    throw error;
-  }
+  return treeMake((leaf, name) => {
+    const stored = file.tensors.get(name);
+    if (stored === undefined) throw new InputError(`${path}: "${name}" is missing`);
+    if (!sameShape(stored.shape, leaf.shape) || !TAKES[leaf.dtype].includes(stored.dtype))
+      throw new InputError(
+        `${path}: "${name}" is ${stored.dtype} [${stored.shape}], and should be ${leaf.dtype} [${leaf.shape}]`,
+      );
+    const constant = tensor(viewOf(file.readBytes(name), stored.dtype), leaf.shape, leaf.dtype);
+    return device === undefined ? constant : upload(constant, device);
+  }, like);
 };
