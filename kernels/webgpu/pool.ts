@@ -34,10 +34,18 @@ export const classOf = (bytes: number): number => {
   return Math.ceil(bytes / step) * step;
 };
 
+/** Puts a block where its id belongs among free ones. */
+const insert = (blocks: Block[], block: Block): void => {
+  let at = blocks.length;
+  while (at > 0 && blocks[at - 1].id > block.id) at--;
+  blocks.splice(at, 0, block);
+};
+
 /**
- * Buffers by size class; the last one given is the first taken, so that a repeated program meets the same buffers. The
- * collector does not see GPU memory: past a limit the longest unused ones are destroyed. `later` runs a function
- * after all work that is queued now has been submitted, since a buffer destroyed early voids its submit.
+ * Buffers by size class. The free one of lowest id is taken: which one that is depends on what is free and not on how it
+ * came to be, so that a repeated program meets the same buffers, and the bind groups that were made for them. The collector
+ * does not see GPU memory: past a limit the longest unused ones are destroyed. `later` runs a function after all work that
+ * is queued now has been submitted, since a buffer destroyed early voids its submit.
  */
 export const createPool = (
   device: GPUDevice,
@@ -54,7 +62,8 @@ export const createPool = (
     for (const block of byAge) {
       if (taken + kept <= peak * 1.25 + SLACK) return;
       byAge.delete(block);
-      free.get(block.size)?.shift(); // the oldest of its class
+      const alike = free.get(block.size) ?? [];
+      alike.splice(alike.indexOf(block), 1);
       kept -= block.size;
       later(() => block.gpu.destroy());
     }
@@ -68,7 +77,7 @@ export const createPool = (
           tensor: of,
         });
       const size = Math.min(classOf(bytes), largest);
-      let block = free.get(size)?.pop();
+      let block = free.get(size)?.shift();
       if (block === undefined) {
         const usage = USAGE.storage | USAGE.copySource | USAGE.copyTarget;
         device.pushErrorScope("out-of-memory");
@@ -91,7 +100,7 @@ export const createPool = (
       byAge.add(block);
       const list = free.get(block.size);
       if (list === undefined) free.set(block.size, [block]);
-      else list.push(block);
+      else insert(list, block);
       trim();
     },
     peakBytes: () => peak,
