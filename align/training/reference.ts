@@ -12,7 +12,6 @@ import {
   upload,
 } from "../../core/index.js";
 import type { Model } from "../../models/files/load.js";
-import type { Params } from "../../models/parameters.js";
 import {
   type BatchSource,
   pairSource,
@@ -25,7 +24,7 @@ import type { TokenPair } from "../data/tokenize.js";
 import { completionLogps, scoreTokens } from "../objectives/log-probs.js";
 import type { BatchTensors, Objective } from "../objectives/objective.js";
 
-/** As much of a model as computing with it takes. */
+/** As much of a model as computing with it takes. Where a program captures them, weights may be graphs: `withLora(base, …)`. */
 export type Weights = Pick<Model, "config" | "params">;
 
 /** A tree on a device; `release` frees what had to be uploaded, and leaves alone what was there already. */
@@ -77,13 +76,14 @@ export interface ReferenceAsker {
 
 export const referenceAsker = ({ config, params }: Weights, device: Device): ReferenceAsker => {
   const weights = borrowed(params, device);
+  // Captured: what an adapter adds to a base is computed with each batch, and the base may be that of the policy.
   const program = compile(
-    (p: Params, ids: Tensor, mask: Tensor) => completionLogps(scoreTokens(p, config, ids, mask)),
+    (ids: Tensor, mask: Tensor) => completionLogps(scoreTokens(weights.tree, config, ids, mask)),
     device,
     { name: "reference log-probabilities" },
   );
   return {
-    ask: ({ ids, mask }) => program(weights.tree, ids, mask),
+    ask: ({ ids, mask }) => program(ids, mask),
     close: () => {
       weights.release();
       for (const built of program.programs()) built.free();

@@ -1,5 +1,14 @@
 import { join, resolve } from "node:path";
-import { InputError, read, type Tensor } from "../../core/index.js";
+import {
+  type Device,
+  dispose,
+  evaluate,
+  type HostData,
+  InputError,
+  isConcrete,
+  read,
+  type Tensor,
+} from "../../core/index.js";
 import type { ModelConfig } from "../config.js";
 import { writeTextAtomically } from "./atomic.js";
 import { firstNotFinite } from "./dtypes.js";
@@ -13,7 +22,16 @@ export interface SaveOptions {
   readonly from?: string;
   /** The chat template, if it is not that of `from`: a Jinja text. */
   readonly chatTemplate?: string;
+  /** Where weights that are graphs still, such as base and adapter together, are computed: one at a time. */
+  readonly device?: Device;
 }
+
+/** The numbers of a weight. Errors: OwnershipError for a graph without a device. */
+const numbersOf = async (t: Tensor, device: Device | undefined): Promise<HostData> => {
+  if (device === undefined || isConcrete(t)) return read(t);
+  const here = evaluate(t, device);
+  return read(here).finally(() => dispose(here));
+};
 
 /**
  * Writes a folder that transformers and `loadModel` load: weights in the model's layout and dtype, the tokenizer of `from`,
@@ -26,13 +44,13 @@ export interface SaveOptions {
 export const saveModel = async (
   folder: string,
   model: Model,
-  { from, chatTemplate }: SaveOptions = {},
+  { from, chatTemplate, device }: SaveOptions = {},
 ): Promise<void> => {
   const { config, weights } = plainWeights(model);
   const shapes = new Map([...weights].map(([name, { t }]) => [name, t.shape]));
   await streamWeights(folder, planFiles(shapes, { dtype: model.dtype, layout: model.layout }), async (name) => {
     const { t, factor } = weights.get(name) as StoredWeight;
-    const data = await read(t);
+    const data = await numbersOf(t, device);
     const found = firstNotFinite(data);
     if (found !== undefined)
       throw new InputError(
