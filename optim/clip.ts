@@ -18,12 +18,15 @@ import {
 export const globalNorm = (tree: Tree): Tensor =>
   sqrt(leaves(tree).reduce<Tensor>((total, g) => add(total, sum(square(g))), scalar(0)));
 
+/** What keeps gradients of this global norm below maxNorm: min(1, maxNorm / (norm + 1e-6)); a scalar. */
+export const clipFactor = (norm: Tensor, maxNorm: TensorLike): Tensor => minimum(1, div(maxNorm, add(norm, 1e-6)));
+
 /**
- * Scales a tree of gradients by min(1, maxNorm / (norm + 1e-6)), so that its global norm stays below maxNorm. Returns the
- * norm before clipping too. A NaN anywhere makes all NaN.  Source: torch.nn.utils.clip_grad_norm_.
+ * Scales a tree of gradients by `clipFactor`, so that its global norm stays below maxNorm. Returns the norm before clipping
+ * too. A NaN anywhere makes all NaN.  Source: torch.nn.utils.clip_grad_norm_.
  */
 export const clipByGlobalNorm = <T extends Tree>(grads: T, maxNorm: TensorLike): { grads: T; norm: Tensor } => {
   const norm = globalNorm(grads);
-  const coefficient = minimum(1, div(maxNorm, add(norm, 1e-6)));
-  return { grads: treeMap((g) => mul(g, coefficient), grads), norm };
+  const factor = clipFactor(norm, maxNorm);
+  return { grads: treeMap((g) => mul(g, factor), grads), norm };
 };

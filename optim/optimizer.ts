@@ -49,6 +49,8 @@ export type UpdateInputs<P extends Tree = Tree> = {
 /** A rule over whole trees. Pure functions of graphs: build them into a compiled step, or evaluate them. */
 export interface Optimizer {
   readonly name: string;
+  /** How moments and τ lie in memory, and gradients on their way to `update` may. */
+  readonly storage: "f32" | "bf16";
   /** Does `update` need `tau`? */
   readonly usesTau: boolean;
   /** Does `update` need `anchor`? */
@@ -174,6 +176,7 @@ export const optimizer = (
 
   return {
     name: rule.name,
+    storage,
     usesTau: rule.usesTau,
     usesAnchor: rule.usesAnchor === true,
     usesMask: rule.usesMask === true,

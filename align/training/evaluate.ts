@@ -70,7 +70,7 @@ export const evaluateOn = async (
       carry = feed(
         batch,
         (tensors): Carry =>
-          gradNorms ? gradientsOf(weights.tree, tensors, 1, carry) : totalsOf(weights.tree, tensors, carry),
+          gradNorms ? gradientsOf(weights.tree, tensors, { scale: 1 }, carry) : totalsOf(weights.tree, tensors, carry),
       );
     }
     const { loss, metrics } = objective.report(carry.totals === undefined ? [] : await read(carry.totals));

@@ -4,6 +4,7 @@ import {
   type Device,
   dispose,
   evaluate,
+  evaluateEach,
   InputError,
   mul,
   read,
@@ -11,7 +12,7 @@ import {
   type Tensor,
   treeMap,
   treeZip,
-  zerosLike,
+  zeros,
 } from "../../core/index.js";
 import type { Params } from "../../models/parameters.js";
 import { jointMask } from "../../optim/child-tuning.js";
@@ -42,13 +43,16 @@ export const fisher = async (
   const { feed, close } = feeder(objective, reference, device);
   const gather = compile(
     (p: Params, batch: BatchTensors, scale: Tensor, squares: Params) => {
-      const { grads, totals } = gradients(objective, p, batch, scale, {});
+      const { grads, totals } = gradients(objective, p, batch, { scale }, {});
       return { squares: treeZip(([total, g]) => add(total, square(g)), squares, grads), totals };
     },
     device,
     { donate: [3], name: "squared gradients" },
   );
-  let squares = evaluate(treeMap(zerosLike, weights.tree), device);
+  let squares = evaluateEach(
+    treeMap((w) => zeros(w.shape), weights.tree),
+    device,
+  );
   let seen = 0;
   try {
     for (const batch of batches) {

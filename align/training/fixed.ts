@@ -1,28 +1,34 @@
-import { type Device, dispose, evaluate, InputError, type Tensor } from "../../core/index.js";
+import { type Device, dispose, evaluateEach, InputError, type Tensor } from "../../core/index.js";
 import type { Params } from "../../models/parameters.js";
 import type { Optimizer } from "../../optim/optimizer.js";
+import { evaluateToHost } from "./offload.js";
 import type { TrainOptions } from "./options.js";
 import { borrowed } from "./reference.js";
 import type { Fixed, TrainState } from "./step.js";
 
-/** What the optimizer looks at in every step; `release` frees what is the run's own. */
-export const fixedInputs = (
+/**
+ * What the optimizer looks at in every step, made leaf by leaf, on the device or where `offload` says so on the host;
+ * `release` frees what is the run's own.
+ */
+export const fixedInputs = async (
   options: TrainOptions,
   key: Tensor,
   device: Device,
-): { fixed: Fixed; release: () => void } => {
-  const { optimizer, refDelta, anchor = options.params, gradientMask } = options;
+): Promise<{ fixed: Fixed; release: () => void }> => {
+  const { optimizer, refDelta, anchor = options.params, gradientMask, offload = "none" } = options;
   if (optimizer.usesTau && refDelta === undefined)
     throw new InputError(`${optimizer.name} merges with a reference delta; name a base model to take it from`);
   if (optimizer.usesMask && gradientMask === undefined)
     throw new InputError(`${optimizer.name} needs a mask of the gradient; estimate one with fisherMask`);
   const releases: (() => void)[] = [];
   const borrow = (tree: Params) => {
+    if (offload === "optimizer") return tree;
     const here = borrowed(tree, device);
     releases.push(here.release);
     return here.tree;
   };
-  const tau = optimizer.usesTau ? evaluate(optimizer.prepare(refDelta as Params, key), device) : undefined;
+  const prepared = optimizer.usesTau ? optimizer.prepare(refDelta as Params, key) : undefined;
+  const tau = prepared && (await (offload === "optimizer" ? evaluateToHost : evaluateEach)(prepared, device));
   return {
     fixed: {
       ...(tau && { tau }),
@@ -42,7 +48,7 @@ export const reported = ({ report }: Optimizer, state: TrainState, device: Devic
   return {
     params: (): Params => {
       if (report === undefined) return state.optimizer.params;
-      average ??= evaluate(report(state.optimizer), device);
+      average ??= evaluateEach(report(state.optimizer), device);
       return average;
     },
     release: () => {

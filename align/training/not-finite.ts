@@ -1,16 +1,17 @@
-import { dispose, read, type Tensor } from "../../core/index.js";
+import { dispose, read } from "../../core/index.js";
 import { firstNotFinite } from "../../models/files/dtypes.js";
 import type { Params } from "../../models/parameters.js";
 import type { TrainingBatch } from "../data/source.js";
-import type { Objective } from "../objectives/objective.js";
+import type { BatchTensors, Objective } from "../objectives/objective.js";
 import type { Feeder } from "./reference.js";
-import type { compileGradients } from "./step.js";
+import type { Carry, Summed } from "./step.js";
 
 /** What a step computes with. */
-interface Parts {
+export interface FailedStep {
   readonly objective: Objective;
   readonly feed: Feeder["feed"];
-  readonly gradients: ReturnType<typeof compileGradients>;
+  /** Adds a batch's gradients to those carried, as the run does it; frees what is carried. `number` is the batch's in its step. */
+  readonly gradients: (params: Params, batch: BatchTensors, scale: number, number: number, carry: Carry) => Summed;
 }
 
 /** More names than a line holds help nobody. */
@@ -39,16 +40,14 @@ const largestIn = async (grads: Params): Promise<string> => {
   return `the norm of the gradients overflows; they reach ${largest.value.toExponential(1)} in "${largest.name}"`;
 };
 
-/** What is wrong with one batch, or undefined. `gradients` frees what it is given. */
+/** What is wrong with one batch, or undefined. */
 const wrongWith = async (
-  { feed, gradients }: Parts,
+  { feed, gradients }: FailedStep,
   params: Params,
   batch: TrainingBatch,
   scale: number,
 ): Promise<string | undefined> => {
-  const made: { readonly grads: Params; readonly totals: Tensor } = feed(batch, (tensors) =>
-    gradients(params, tensors, scale, {}),
-  );
+  const made = feed(batch, (tensors) => gradients(params, tensors, scale, 0, {}));
   try {
     const [loss] = await read(made.totals);
     const said = Number.isFinite(loss) ? [] : [`the loss is ${loss}`];
@@ -62,14 +61,15 @@ const wrongWith = async (
 
 /** The same of all batches together: each may be finite, and their sum not. */
 const overflowIn = async (
-  { feed, gradients }: Parts,
+  { feed, gradients }: FailedStep,
   params: Params,
   group: readonly TrainingBatch[],
   scale: number,
 ): Promise<string> => {
-  let carry: { readonly grads?: Params; readonly totals?: Tensor } = {};
+  let carry: Carry = {};
   try {
-    for (const batch of group) carry = feed(batch, (tensors) => gradients(params, tensors, scale, carry));
+    for (const [i, batch] of group.entries())
+      carry = feed(batch, (tensors) => gradients(params, tensors, scale, i, carry));
     const grads = carry.grads as Params;
     return (await firstIn(grads, "the summed gradient of")) ?? (await largestIn(grads));
   } finally {
@@ -82,7 +82,7 @@ const overflowIn = async (
  * before the step. Runs only after such a step, since it computes the batches again and reads every gradient.
  */
 export const notFinite = async (
-  parts: Parts,
+  parts: FailedStep,
   params: Params,
   group: readonly TrainingBatch[],
   step: number,

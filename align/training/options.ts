@@ -30,6 +30,11 @@ export interface TrainOptions {
   readonly maxGradNorm?: number;
   /** A record every so many steps, and at the last (`logging_steps`). Numbers are read back only then. Default 1. */
   readonly loggingSteps?: number;
+  /**
+   * "optimizer": what the optimizer keeps of each parameter (moments, τ) lies on the host, and visits the device one
+   * parameter at a time. Slower, and the same bits. Default "none".
+   */
+  readonly offload?: "none" | "optimizer";
   /** Decides the optimizer's masks. Default 0. */
   readonly seed?: number;
   /** The reference model, for batches that do not bring its log-probabilities. */

@@ -2,33 +2,51 @@ import {
   abs,
   add,
   and,
+  bits,
   cast,
   compile,
   concat,
   type Device,
   equal,
+  foldIn,
   lessEqual,
   mul,
   not,
+  type Program,
   read,
   reshape,
+  roundRandom,
   scalar,
   sliceAxis,
   type Tensor,
   type Tree,
   tensor,
+  treeMap,
   treeZip,
   valueAndGrad,
   where,
 } from "../../core/index.js";
 import type { Params } from "../../models/parameters.js";
-import { clipByGlobalNorm, globalNorm } from "../../optim/clip.js";
-import type { Masks } from "../../optim/masks.js";
+import { clipFactor, globalNorm } from "../../optim/clip.js";
+import { type Masks, roundingOf } from "../../optim/masks.js";
 import type { Optimizer, OptimizerState } from "../../optim/optimizer.js";
 import type { BatchTensors, Objective } from "../objectives/objective.js";
 
-/** Gradients and totals of the batches of a step so far; without keys before the first. */
-export type Carry = { readonly grads?: Params; readonly totals?: Tensor };
+/** Gradients and totals of all batches of a step. */
+export type Summed = { readonly grads: Params; readonly totals: Tensor };
+/** Of those so far; without keys before the first. */
+export type Carry = Partial<Summed>;
+
+/** What decides how gradients are rounded: the optimizer's key u32 [2], its updates so far i32 [], the batch's number in the step i32 []. */
+export type Rounding = { readonly key: Tensor; readonly step: Tensor; readonly batch: Tensor };
+
+/** How a batch counts, and how its gradients are kept. */
+export type BatchInputs = {
+  /** 1 / units of all batches of the step. */
+  readonly scale: Tensor;
+  /** Gradients are kept in bf16, rounded at random; without it in f32. */
+  readonly rounding?: Rounding;
+};
 
 /** What an optimizer looks at in every step and never changes; without the keys that it does not ask for. */
 export type Fixed = {
@@ -54,42 +72,41 @@ export const logged = (log: ArrayLike<number>, { width }: Objective) => ({
   failed: log[width + 1] !== 0,
 });
 
-/** What changes from step to step: data, so that no step compiles anything. */
-export type StepInputs = {
-  /** 1 / units of all batches of the step. */
-  readonly scale: Tensor;
-  readonly lr: Tensor;
-};
-
 /** A log as it was before the step that failed: numbers. */
 export const unfailed = async (log: Tensor, { width }: Objective): Promise<Tensor> =>
   tensor((await read(log)).map((x, i) => (i === width + 1 ? 0 : x)));
+
+/** A tree in bf16, rounded up or down at random. Law: a leaf's rounding is a function of (seed, step, batch, name) alone. */
+const rounded = (tree: Params, { key, step, batch }: Rounding): Params => {
+  const keyOf = roundingOf(key, step);
+  return treeMap((g, name) => roundRandom(g, bits(foldIn(keyOf("gradient", name), batch), g.shape), "bf16"), tree);
+};
 
 /** The gradient of scale · Σ losses over a batch, and its totals, added to what is carried. */
 export const gradients = (
   objective: Objective,
   params: Params,
   batch: BatchTensors,
-  scale: Tensor,
+  { scale, rounding }: BatchInputs,
   carry: Carry,
-): { readonly grads: Params; readonly totals: Tensor } => {
+): Summed => {
   const scaled = (p: Params): [Tensor, Tensor] => {
     const [loss, totals] = objective.sums(p, batch);
     return [mul(loss, scale), totals];
   };
-  const [[, totals], grads] = valueAndGrad(scaled, { aux: true })(params);
-  if (carry.grads === undefined) return { grads, totals };
+  const [[, own], slopes] = valueAndGrad(scaled, { aux: true })(params);
+  const grads = carry.grads === undefined ? slopes : treeZip(([a, b]) => add(a, b), carry.grads, slopes);
   return {
-    grads: treeZip(([a, b]) => add(a, b), carry.grads, grads),
-    totals: add(carry.totals as Tensor, totals),
+    grads: rounding === undefined ? grads : rounded(grads, rounding),
+    totals: carry.totals === undefined ? own : add(carry.totals, own),
   };
 };
 
-/** Adds a batch's gradients to those carried: for all batches of a step but the last. The carry is donated. */
+/** Adds a batch's gradients to those carried. The carry is donated. One program for each shape of batch, two where batches are gathered. */
 export const compileGradients = (objective: Objective, device: Device) =>
   compile(
-    (params: Params, batch: BatchTensors, scale: Tensor, carry: Carry) =>
-      gradients(objective, params, batch, scale, carry),
+    (params: Params, batch: BatchTensors, inputs: BatchInputs, carry: Carry) =>
+      gradients(objective, params, batch, inputs, carry),
     device,
     { donate: [3], name: `${objective.name} gradients` },
   );
@@ -109,32 +126,64 @@ const isZero = (x: Tensor): Tensor => equal(reshape(x, []), 0);
 const chosen = <T extends Tree>(condition: Tensor, next: T, before: T): T =>
   treeZip(([a, b]) => (a === b ? a : where(condition, a, b)), next, before);
 
+/** What is decided for all parameters at once, from all gradients. */
+export type Verdict = {
+  /** What gradients are multiplied by, so that their norm stays below its bound; none without a bound. */
+  readonly factor?: Tensor;
+  /** Is this step finite, and were all before it? */
+  readonly ok: Tensor;
+};
+
+/** Looks at the gradients and totals of a step, and writes its log. `maxGradNorm` undefined: no clipping. */
+export const judge = (
+  log: Tensor,
+  { grads, totals }: Summed,
+  { width: k }: Objective,
+  maxGradNorm: number | undefined,
+): { readonly verdict: Verdict; readonly log: Tensor } => {
+  const norm = globalNorm(grads);
+  const loss = reshape(sliceAxis(totals, 0, 0, 1), []);
+  const ok = and(finite(add(norm, abs(loss))), isZero(sliceAxis(log, 0, k + 1, k + 2)));
+  const next = concat([add(sliceAxis(log, 0, 0, k), totals), reshape(norm, [1])]);
+  return {
+    verdict: { ok, ...(maxGradNorm !== undefined && { factor: clipFactor(norm, maxGradNorm) }) },
+    log: concat([chosen(ok, next, sliceAxis(log, 0, 0, k + 1)), reshape(cast(not(ok), "f32"), [1])]),
+  };
+};
+
+/** The optimizer's step under a verdict, of all parameters or any part of them; if it is not good, nothing changes. */
+export const update = (
+  { update: step }: Optimizer,
+  state: OptimizerState<Params>,
+  grads: Params,
+  { factor, ok }: Verdict,
+  inputs: { readonly lr: Tensor } & Fixed,
+): OptimizerState<Params> => {
+  const clipped = factor === undefined ? grads : treeMap((g) => mul(g, factor), grads);
+  return chosen(ok, step(state, clipped, inputs), state);
+};
+
+/** Takes the optimizer's step. State and gradients are donated. */
+export interface Apply {
+  (state: TrainState, summed: Summed, lr: number, fixed: Fixed): TrainState | Promise<TrainState>;
+  readonly programs: () => readonly Program[];
+}
+
 /**
- * One optimizer step as one program: gradients of the last batch added to those carried, clipped, handed to the optimizer.
- * A step that is not finite changes nothing but the log's last number. State and carry are donated. One program for each shape of batch.
+ * The optimizer's step as a program of its own: gradients clipped, and consumed. A step that is not finite changes nothing
+ * but the log's last number. State and gradients are donated.
  */
-export const compileStep = (
+export const compileApply = (
   objective: Objective,
   optimizer: Optimizer,
   maxGradNorm: number | undefined,
   device: Device,
-) => {
-  const k = objective.width;
-  return compile(
-    (state: TrainState, batch: BatchTensors, { scale, lr }: StepInputs, carry: Carry, fixed: Fixed): TrainState => {
-      const { grads, totals } = gradients(objective, state.optimizer.params, batch, scale, carry);
-      const clipped =
-        maxGradNorm === undefined ? { grads, norm: globalNorm(grads) } : clipByGlobalNorm(grads, maxGradNorm);
-      const next = optimizer.update(state.optimizer, clipped.grads, { lr, ...fixed });
-      const loss = reshape(sliceAxis(totals, 0, 0, 1), []);
-      const ok = and(finite(add(clipped.norm, abs(loss))), isZero(sliceAxis(state.log, 0, k + 1, k + 2)));
-      const log = concat([add(sliceAxis(state.log, 0, 0, k), totals), reshape(clipped.norm, [1])]);
-      return {
-        optimizer: chosen(ok, next, state.optimizer),
-        log: concat([chosen(ok, log, sliceAxis(state.log, 0, 0, k + 1)), reshape(cast(not(ok), "f32"), [1])]),
-      };
+): Apply =>
+  compile(
+    (state: TrainState, summed: Summed, lr: Tensor, fixed: Fixed): TrainState => {
+      const { verdict, log } = judge(state.log, summed, objective, maxGradNorm);
+      return { optimizer: update(optimizer, state.optimizer, summed.grads, verdict, { lr, ...fixed }), log };
     },
     device,
-    { donate: [0, 3], name: `${objective.name} step` },
+    { donate: [0, 1], name: `${objective.name} step` },
   );
-};

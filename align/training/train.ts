@@ -1,13 +1,32 @@
-import { type Device, dispose, evaluate, type HostData, InputError, read, upload } from "../../core/index.js";
+import {
+  type Device,
+  dispose,
+  evaluateEach,
+  type HostData,
+  InputError,
+  read,
+  scalar,
+  upload,
+} from "../../core/index.js";
 import type { Params } from "../../models/parameters.js";
 import { schedule } from "../../optim/schedule.js";
 import { grouped, realTokens, tokensIn, total } from "../data/groups.js";
 import type { TrainingBatch } from "../data/source.js";
 import { fixedInputs, reported } from "./fixed.js";
-import { notFinite } from "./not-finite.js";
+import { type FailedStep, notFinite } from "./not-finite.js";
+import { compileOffloaded, evaluateToHost } from "./offload.js";
 import type { Position, TrainOptions, TrainSnapshot } from "./options.js";
-import { borrowed, feeder } from "./reference.js";
-import { type Carry, compileGradients, compileStep, logged, noTotals, type TrainState, unfailed } from "./step.js";
+import { feeder } from "./reference.js";
+import {
+  type Carry,
+  compileApply,
+  compileGradients,
+  logged,
+  noTotals,
+  type Summed,
+  type TrainState,
+  unfailed,
+} from "./step.js";
 
 /**
  * One logged line: step, loss (mean since the last record), grad_norm (before clipping) and learning_rate of this step,
@@ -33,29 +52,23 @@ export interface TrainStep {
 /** Between logs the loop waits, every so many steps, for the step that many before: no queue grows without bound. */
 const IN_FLIGHT = 4;
 
-/** What the run begins with; its buffers are the run's own. */
-const beginning = (options: TrainOptions, device: Device): TrainSnapshot => {
-  const { optimizer, objective, params, seed = 0, resume } = options;
-  const initial = (weights: Params): TrainState => ({
-    optimizer: optimizer.init(weights, { seed }),
-    log: noTotals(objective),
-  });
-  if (resume !== undefined) {
-    const snapshot = resume(initial(params));
-    return { ...snapshot, state: upload(snapshot.state, device) };
-  }
-  const weights = borrowed(params, device);
-  try {
-    return { step: 0, batches: 0, tokens: 0, state: evaluate(initial(weights.tree), device) };
-  } finally {
-    weights.release();
-  }
+/** What the run begins with, made leaf by leaf; its buffers are the run's own. */
+const beginning = async (options: TrainOptions, device: Device): Promise<TrainSnapshot> => {
+  const { optimizer, objective, params, seed = 0, resume, offload = "none" } = options;
+  const initial: TrainState = { optimizer: optimizer.init(params, { seed }), log: noTotals(objective) };
+  const snapshot = resume?.(initial) ?? { step: 0, batches: 0, tokens: 0, state: initial };
+  const place = resume === undefined ? evaluateEach : upload;
+  if (offload === "none") return { ...snapshot, state: place(snapshot.state, device) };
+  const { slots, ...rest } = snapshot.state.optimizer;
+  const onHost = resume === undefined ? await evaluateToHost(slots, device) : slots;
+  const { optimizer: placed, log } = place({ ...snapshot.state, optimizer: { ...rest, slots: {} } }, device);
+  return { ...snapshot, state: { optimizer: { ...placed, slots: onHost }, log } };
 };
 
 /**
  * Trains: an async generator of steps that returns the final weights, which are then the caller's (`lastOf` runs it to its
- * end). Leaving it early frees everything. Gradients, clipping and optimizer are one program for each shape of batch; the
- * state is updated in place; nothing is read back but the logged numbers.
+ * end). Leaving it early frees everything. Gradients are a program for each shape of batch, clipping and optimizer another
+ * one; the state is updated in place; nothing is read back but the logged numbers (and what `offload` sends to the host).
  * A step's loss is the mean over all units (pairs, target tokens) of its batches, however they are cut.
  * Law: from a step's snapshot, and the batches after it, come the bits that would have come anyway.
  * Errors: InputError for missing reference or refDelta, for batches without anything to learn, and for a step whose loss or
@@ -69,27 +82,34 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
     totalSteps: steps,
     minRatio: options.minRatio,
   });
-  const gradients = compileGradients(objective, device);
-  const takeStep = compileStep(objective, optimizer, maxGradNorm > 0 ? maxGradNorm : undefined, device);
+  const compiled = compileGradients(objective, device);
+  const compileOptimizer = options.offload === "optimizer" ? compileOffloaded : compileApply;
+  const apply = compileOptimizer(objective, optimizer, maxGradNorm > 0 ? maxGradNorm : undefined, device);
   const { feed, close } = feeder(objective, options.reference, device);
-  const owned: { state?: TrainState; fixed?: ReturnType<typeof fixedInputs>; handedOut?: Params } = {};
+  const owned: { state?: TrainState; fixed?: Awaited<ReturnType<typeof fixedInputs>>; handedOut?: Params } = {};
   let at: Position = { step: 0, batches: 0, tokens: 0 };
   /** Steps that may still turn out not to be finite, and where the run stood before each. */
   let pending: { readonly before: Position; readonly group: readonly TrainingBatch[] }[] = [];
   let mark: { readonly step: number; readonly log: Promise<HostData> } | undefined;
 
-  const advance = (group: readonly TrainingBatch[], state: TrainState, lr: number): TrainState => {
+  /** Gradients of the `number`-th batch of the step that comes next, added to those carried, which are donated. */
+  const gradients: FailedStep["gradients"] = (params, batch, scale, number, carry) => {
+    const { key, step } = (owned.state as TrainState).optimizer;
+    const isRounded = optimizer.storage === "bf16";
+    const rounding = isRounded ? { rounding: { key, step, batch: scalar(number, "i32") } } : {};
+    return compiled(params, batch, { scale, ...rounding }, carry);
+  };
+
+  const advance = async (group: readonly TrainingBatch[], state: TrainState, lr: number): Promise<TrainState> => {
     const units = total(group, objective.units);
     if (units === 0)
       throw new InputError("a training batch holds nothing to learn: every completion is empty or cut off");
     const scale = 1 / units;
     let carry: Carry = {};
     try {
-      for (const batch of group.slice(0, -1))
-        carry = feed(batch, (tensors) => gradients(state.optimizer.params, tensors, scale, carry));
-      return feed(group[group.length - 1], (tensors) =>
-        takeStep(state, tensors, { scale, lr }, carry, owned.fixed?.fixed ?? {}),
-      );
+      for (const [i, batch] of group.entries())
+        carry = feed(batch, (tensors) => gradients(state.optimizer.params, tensors, scale, i, carry));
+      return await apply(state, carry as Summed, lr, owned.fixed?.fixed ?? {});
     } finally {
       dispose(carry); // gone already unless something threw
     }
@@ -120,13 +140,13 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
   };
 
   try {
-    ({ state: owned.state, ...at } = beginning(options, device));
-    owned.fixed = fixedInputs(options, owned.state.optimizer.key, device);
+    ({ state: owned.state, ...at } = await beginning(options, device));
+    owned.fixed = await fixedInputs(options, owned.state.optimizer.key, device);
     if (steps > at.step)
       for await (const group of grouped(options.batches, accumulation)) {
         const lr = learningRate * factor(at.step);
         pending.push({ before: at, group });
-        owned.state = advance(group, owned.state as TrainState, lr);
+        owned.state = await advance(group, owned.state as TrainState, lr);
         at = {
           step: at.step + 1,
           batches: at.batches + group.length,
@@ -182,7 +202,7 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
   } finally {
     await mark?.log.catch(() => {});
     close();
-    for (const program of [...gradients.programs(), ...takeStep.programs()]) program.free();
+    for (const program of [...compiled.programs(), ...apply.programs()]) program.free();
     const { state, fixed, handedOut } = owned;
     fixed?.release();
     if (state !== undefined) {

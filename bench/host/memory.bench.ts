@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { completionObjective } from "../../align/index.js";
-import { compileStep, type TrainState } from "../../align/training/step.js";
+import { compileApply, compileGradients, type TrainState } from "../../align/training/step.js";
 import { evaluate, key, ones, read, scalar, tensor, zeros } from "../../core/index.js";
 import { initParams, parseConfig } from "../../models/index.js";
 import { adamW } from "../../optim/index.js";
@@ -29,9 +29,10 @@ const config = parseConfig({
 const objective = completionObjective(config, { tokenMetrics: false });
 const device = await benchDevice();
 const optimizer = adamW();
-const step = compileStep(objective, optimizer, 1, device);
+const gradients = compileGradients(objective, device);
+const apply = compileApply(objective, optimizer, 1, device);
 let state: TrainState = evaluate(
-  { optimizer: optimizer.init(initParams(config, key(0))), log: zeros([objective.width + 1]) },
+  { optimizer: optimizer.init(initParams(config, key(0))), log: zeros([objective.width + 2]) },
   device,
 );
 const mask = evaluate(ones([B, T]), device);
@@ -43,7 +44,8 @@ for (let i = 0; i < STEPS; i++) {
     Int32Array.from({ length: B * T }, (_, at) => (i + at * 7) % V),
     [B, T],
   );
-  state = step(state, { ids, mask }, { scale: scalar(1 / (B * T)), lr: scalar(1e-3) }, {}, {});
+  const summed = gradients(state.optimizer.params, { ids, mask }, { scale: scalar(1 / (B * T)) }, {});
+  state = await apply(state, summed, 1e-3, {});
   if (i % 10 === 9) await read(state.log);
   resident.push(process.memoryUsage.rss());
   live.push(device.stats().liveBytes);

@@ -86,7 +86,7 @@ check(
     for (const { ids, mask, rows, length } of batches) {
       const units = sft.units({ ids, mask, rows, length });
       const block = { ids: tensor(ids, [rows, length]), mask: tensor(mask, [rows, length]) };
-      const { grads } = evaluate(gradients(sft, params, block, scalar(1 / units), {}), device);
+      const { grads } = evaluate(gradients(sft, params, block, { scale: scalar(1 / units) }, {}), device);
       for (const [name, g] of Object.entries(grads)) {
         const total = byHand.get(name) as Float64Array;
         for (const [i, x] of (await read(g)).entries()) total[i] += (x * x) / batches.length;
