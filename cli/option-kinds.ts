@@ -72,6 +72,23 @@ export const flag = (about: string, fallback: boolean): Option<boolean> => ({
   },
 });
 
+/** True, false, or what the program finds best. */
+export type Automatic = boolean | "auto";
+
+export const automatic = (about: string): Option<Automatic> => ({
+  flag: true,
+  value: "auto|true|false",
+  about,
+  fallback: "auto",
+  read: (given, where) => {
+    const said = typeof given === "string" ? given.toLowerCase() : given;
+    if (said === "auto") return said;
+    if (said === true || said === "true") return true;
+    if (said === false || said === "false") return false;
+    throw refuse(where, given, "auto, true or false");
+  },
+});
+
 /** True, false, or a text that says more. */
 export const flagOr = (value: string, about: string): Option<boolean | string | undefined> => ({
   flag: true,

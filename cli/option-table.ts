@@ -3,6 +3,7 @@ import { OPTIMIZER_NAMES, PROPOSALS } from "../align/training/optimizer.js";
 import type { DeviceName } from "../kernels/index.js";
 import type { ScheduleName } from "../optim/index.js";
 import {
+  automatic,
   choice,
   choices,
   flag,
@@ -103,8 +104,19 @@ export const options = {
     false,
   ),
   resume: flagOr("DIR", "go on from the newest whole checkpoint of output_dir, or from this one"),
-  gradient_checkpointing: flag("recompute layers in the backward pass: less memory, more time", false),
-  precompute_ref_log_probs: flag("ask the reference model once, before training, and keep what it says on disk", false),
+  gradient_checkpointing: automatic("recompute layers in the backward pass; auto: as many as memory asks for"),
+  precompute_ref_log_probs: automatic(
+    "ask the reference model once, before training, and keep what it says on disk; auto: where it has no room beside the policy",
+  ),
+  offload: choice(
+    ["none", "optimizer"],
+    "optimizer: moments and reference delta stay on the host; the same bits, slower",
+    "none",
+  ),
+  device_memory: number(
+    { above: 0 },
+    "GiB that the run may take, which auto goes by; default: what the device tells, else 8",
+  ),
   ref_log_probs_cache: text("DIR", "where that is kept, for other runs too; default: .cache in output_dir"),
   truncation_mode: choice(["keep_start", "keep_end"], "which end of a longer sequence stays", "keep_start"),
   shuffle_dataset: flag("new order of rows in every epoch", true),
@@ -135,7 +147,11 @@ export const options = {
   ema_variant: choice(["shadow", "pullback"], "ema: hand out the average, or pull to the reference", undefined),
   ema_coefficient: number({ from: 0, to: 1 }, "ema: how far a step moves average or weights; default 1e-3"),
   l2_reference: number({ from: 0 }, "λ of a penalty (λ/2)·‖w − reference‖²; default 0"),
-  optim_state_dtype: choice(["f32", "bf16"], "how moments, reference delta and carried gradients are stored", "f32"),
+  optim_state_dtype: choice(
+    ["f32", "bf16"],
+    "how moments, reference delta and carried gradients are stored; bf16: rounded at random",
+    "f32",
+  ),
   dtype: choice(["float32", "bfloat16"], "how the trained weights are kept; bfloat16: rounded at random", "float32"),
   compensated: flag("keep what rounding takes from the weights: one more tensor like them", false),
 

@@ -38,6 +38,8 @@ const training = [
   "adam_epsilon",
   "max_grad_norm",
   "gradient_checkpointing",
+  "offload",
+  "device_memory",
   "use_peft",
   "adapter_name_or_path",
   "lora_r",

@@ -31,8 +31,8 @@ interface Place extends RopeTable {
 
 /** How a pass is computed; the numbers do not depend on it. */
 export interface ForwardOptions {
-  /** Keep only each layer's input for the backward pass, and compute the layer again there. */
-  readonly checkpoint?: boolean;
+  /** Keep only a layer's input for the backward pass, and compute the layer again there: all layers, or the first so many. */
+  readonly checkpoint?: boolean | number;
 }
 
 /** x · Wᵀ (+ b).  x: [..., in], W: [out, in]. */
@@ -118,13 +118,14 @@ export const hiddenStates = (
   params: Params,
   config: ModelConfig,
   ids: Tensor,
-  options: ForwardOptions = {},
+  { checkpoint = false }: ForwardOptions = {},
 ): Tensor => {
+  const remembered = checkpoint === true ? config.layers : Number(checkpoint);
   let x = embed(params, config, ids);
   const place = fromStart(config, x.shape[0], x.shape[1]);
   for (let i = 0; i < config.layers; i++) {
     const own = layerParams(params, config, i);
-    x = options.checkpoint ? rememberedLayer(x, own, config, place) : decoderLayer(x, own, config, place).out;
+    x = i < remembered ? rememberedLayer(x, own, config, place) : decoderLayer(x, own, config, place).out;
   }
   return finalNorm(x, params, config);
 };

@@ -1,5 +1,6 @@
 import { pairDataset } from "../../align/data/dataset.js";
 import { pairSource } from "../../align/data/source.js";
+import { REFERENCE_FREE } from "../../align/objectives/losses.js";
 import { preferenceObjective } from "../../align/objectives/objective.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
@@ -11,22 +12,24 @@ import { pairLossOptions } from "../training/parts/losses.js";
 /** `taugrad dpo`: training on preference pairs, against a reference model where the loss knows one. */
 export const dpoCommand = async (values: Values<"dpo">, out: Output): Promise<void> => {
   const loss = pairLossOptions(values, out);
-  checkCompared(values, out);
+  checkCompared(values);
+  const compares = loss.lossType.some((type) => !REFERENCE_FREE.includes(type));
+  if (values.precompute_ref_log_probs === true && !compares)
+    out.note(`note: precompute_ref_log_probs does nothing with loss_type ${values.loss_type.join(", ")}`);
   await trainingCommand(
     {
       label: "dpo",
+      precompute: compares ? values.precompute_ref_log_probs : undefined,
       read: pairDataset,
       build: async (parts) => {
-        const { config, rows, evalRows, training, evaluation } = parts;
-        const objective = preferenceObjective(config, { ...loss, checkpoint: values.gradient_checkpointing });
-        if (objective.usesReference)
+        const { config, choice, rows, evalRows, training, evaluation } = parts;
+        const objective = preferenceObjective(config, { ...loss, checkpoint: choice.checkpoint });
+        if (compares)
           return {
             objective,
             ...(await comparedSources({ label: "dpo", sourced: pairSource }, { ...parts, values }, out)),
             startLoss: await startLoss(loss, parts.device),
           };
-        if (values.precompute_ref_log_probs)
-          out.note(`note: precompute_ref_log_probs does nothing with loss_type ${values.loss_type.join(", ")}`);
         return {
           objective,
           source: pairSource(rows, training),

@@ -16,16 +16,19 @@ export const ktoCommand = async (values: Values<"kto">, out: Output): Promise<vo
     desirable_weight: desirableWeight,
     undesirable_weight: undesirableWeight,
     max_length: maxLength,
+    shuffle_dataset: shuffles,
+    precompute_ref_log_probs: precomputed,
   } = values;
-  checkCompared(values, out);
+  checkCompared(values);
   await trainingCommand(
     {
       label: "kto",
+      precompute: precomputed === "auto" && (shuffles || values.group_by_length) ? false : precomputed,
       read: labelledDataset,
       build: async (parts) => ({
         objective: ktoObjective(parts.config, {
           ...{ beta, desirableWeight, undesirableWeight },
-          checkpoint: values.gradient_checkpointing,
+          checkpoint: parts.choice.checkpoint,
         }),
         ...(await comparedSources(
           {
@@ -50,7 +53,7 @@ const checkKto = (values: Values<"kto">): void => {
   checkKtoLoss(values, { per_device_train_batch_size, per_device_eval_batch_size });
   if (values.truncation_mode === "keep_end")
     throw new InputError("truncation_mode keep_end is not for kto: its prompts must stay whole; leave it out");
-  if (values.precompute_ref_log_probs && (values.shuffle_dataset || values.group_by_length))
+  if (values.precompute_ref_log_probs === true && (values.shuffle_dataset || values.group_by_length))
     throw new InputError(
       "precompute_ref_log_probs: kto compares each row with its neighbour, who is the same in every epoch only in file order; set shuffle_dataset: false and no group_by_length, or leave precompute_ref_log_probs out",
     );

@@ -11,8 +11,8 @@ export const sftCommand = (values: Values<"sft">, out: Output): Promise<void> =>
     {
       label: "sft",
       read: exampleDataset,
-      build: async ({ config, rows, evalRows, training, evaluation }) => ({
-        objective: completionObjective(config, { checkpoint: values.gradient_checkpointing }),
+      build: async ({ config, choice, rows, evalRows, training, evaluation }) => ({
+        objective: completionObjective(config, { checkpoint: choice.checkpoint }),
         source: sequenceSource(rows, training),
         evalSource: evalRows && sequenceSource(evalRows, evaluation),
       }),

@@ -1,14 +1,15 @@
 import { paddingId } from "../../align/data/batch.js";
-import { dispose } from "../../core/index.js";
 import { loadModel } from "../../models/index.js";
 import type { Output } from "../output.js";
 import { withDevice } from "../session.js";
 import { checkTogether, readConfigs, type TrainingValues } from "./checks/check.js";
 import { checkStart, tellDrift } from "./checks/start-checks.js";
+import { choose } from "./dry-run/choose.js";
 import { dryRun } from "./dry-run/dry-run.js";
 import { originOf } from "./outputs/model-card.js";
 import { runOutputs } from "./outputs/outputs.js";
-import { checkAdapter, withAdapter } from "./parts/adapter.js";
+import { checkAdapter } from "./parts/adapter.js";
+import { withTask } from "./parts/assemble.js";
 import { trainingTokenizer } from "./parts/chat-template.js";
 import { readDataset } from "./parts/data.js";
 import { benchmarksOf, evalStrategy } from "./parts/evaluation.js";
@@ -23,8 +24,8 @@ export const trainingCommand = async <V extends TrainingValues, T>(
   values: V,
   out: Output,
 ): Promise<void> => {
-  const { label, read, build } = recipe;
-  const { model_name_or_path: folder, dataset_name: path, eval_dataset: evalPath } = values;
+  const { label, read } = recipe;
+  const { dataset_name: path, eval_dataset: evalPath } = values;
   checkTogether(values, out);
   const evaluates = evalStrategy(values) !== "no" || values.eval_on_start;
   const benchmarks = evaluates ? await benchmarksOf(values) : undefined;
@@ -38,8 +39,7 @@ export const trainingCommand = async <V extends TrainingValues, T>(
     evaluates && evalPath !== undefined ? await readDataset(read, evalPath, tokenizer, cut, out) : undefined;
   const padId = paddingId(tokenizer, vocabSize);
   const settings = {
-    values,
-    config,
+    ...{ values, config, rows, evalRows },
     training: {
       ...{ padId, seed: values.seed, shuffle: values.shuffle_dataset, groupByLength: values.group_by_length },
       batchSize: values.per_device_train_batch_size,
@@ -48,26 +48,21 @@ export const trainingCommand = async <V extends TrainingValues, T>(
   };
   await withDevice(values.device, out, async (real) => {
     if (values.dry_run) return dryRun({ recipe, settings, rows, evalRows, tokenizer, device: real }, out);
-    const model = loadModel(folder);
-    const built = await build({ ...settings, rows, evalRows, device: real, load: loadModel, planned: false });
-    const task = {
-      ...{ label, model, chatTemplate: chatTemplate(), fingerprint: rows.fingerprint },
+    const { choice } = await choose({ recipe, settings }, real, out);
+    const parts = { ...settings, choice, device: real, load: loadModel, planned: false };
+    const about = {
+      ...{ chatTemplate: chatTemplate(), fingerprint: rows.fingerprint },
       evalTasks: benchmarks && { tasks: benchmarks, tokenizer },
-      ...built,
     };
     const observers = runOutputs({
       ...{ label, values, invocation: out.invocation, fingerprint: rows.fingerprint },
       ...{ device: real.description, origin: originOf(config.raw) },
     });
-    try {
-      await withAdapter(task, values, real, out, async (adapted) => {
-        tellDrift(values, spanOf(adapted, values).steps, out);
-        if (!values.resume) await checkStart(adapted, built.startLoss, values, real, out);
-        await runTask(adapted, values, real, out, observers);
-      });
-    } finally {
-      if (built.reference !== undefined) dispose(built.reference.params);
-    }
+    await withTask(recipe, parts, about, out, async (task, { startLoss }) => {
+      tellDrift(values, spanOf(task, values).steps, out);
+      if (!values.resume) await checkStart(task, startLoss, values, real, out);
+      await runTask(task, values, real, out, observers);
+    });
   })
     .catch((error: unknown) => {
       throw withRemedies(error, values);

@@ -1,8 +1,10 @@
 import type { Dataset, DatasetOptions } from "../../align/data/dataset.js";
 import type { BatchSource, Rows, SourceOptions } from "../../align/data/source.js";
 import type { Objective } from "../../align/objectives/objective.js";
+import type { Weights } from "../../align/training/reference.js";
 import type { Device } from "../../core/index.js";
-import type { Model, ModelConfig, Tokenizer } from "../../models/index.js";
+import type { Model, ModelConfig, Params, Tokenizer } from "../../models/index.js";
+import type { Automatic } from "../option-kinds.js";
 import type { TrainingValues } from "./checks/check.js";
 
 /** What a command trains with, once data and models are there. */
@@ -11,9 +13,19 @@ export interface Built {
   readonly source: BatchSource;
   readonly evalSource?: BatchSource;
   /** The reference model, where the loop has to ask it. */
-  readonly reference?: Model;
+  readonly reference?: Weights;
+  /** Frees what was made for it. */
+  readonly release?: () => void;
   /** What the loss is where policy and reference are the same. */
   readonly startLoss?: number;
+}
+
+/** What keys that may say auto stand for. */
+export interface Choice {
+  /** Layers that are recomputed in the backward pass, from the first. */
+  readonly checkpoint: number;
+  /** Is the reference model asked before training? */
+  readonly precompute: boolean;
 }
 
 /** What a command builds from. */
@@ -28,13 +40,18 @@ export interface Parts<V, T> {
   /** How training rows become batches, and those of evaluations: all of `SourceOptions` that the keys decide. */
   readonly training: SourceOptions;
   readonly evaluation: SourceOptions;
-  /** A dry run: nothing may be written, and numbers mean nothing. */
+  readonly choice: Choice;
+  /** The model's weights on the device, where an adapter leaves them as they are; they stay the caller's. */
+  readonly frozen: Params | undefined;
+  /** A rehearsal: nothing may be written, and numbers mean nothing. */
   readonly planned: boolean;
 }
 
 /** What differs between sft, dpo and kto. */
 export interface Recipe<V extends TrainingValues, T> {
   readonly label: string;
+  /** Is the reference model asked before training? Left out where none is asked. */
+  readonly precompute?: Automatic;
   readonly read: (path: string, tokenizer: Tokenizer, options: DatasetOptions) => Promise<Dataset<T>>;
   readonly build: (parts: Parts<V, T>) => Promise<Built>;
 }

@@ -1,24 +1,37 @@
-import { sizeOf, tensor } from "../../../core/index.js";
-import { type Model, openWeights, parameterShapes, readConfig, weightDtypeOf } from "../../../models/index.js";
+import { type Device, type DType, sizeOf, tensor, upload } from "../../../core/index.js";
+import {
+  type Model,
+  type ModelConfig,
+  openWeights,
+  type Params,
+  parameterShapes,
+  readConfig,
+  weightDtypeOf,
+} from "../../../models/index.js";
 
-/**
- * A model folder as `loadModel` gives it, with zeros for weights that take no memory: what a dry run plans with.
- * Errors: InputError for a configuration or weight files whose headers are wrong.
- */
-export const shapeModel = (folder: string): Model => {
-  const config = readConfig(folder);
-  const { layout, has, info } = openWeights(folder);
+/** A model's parameters as zeros on the host that take no memory; `dtypeOf` tells how each is stored. */
+export const shapeParams = (config: ModelConfig, dtypeOf: (name: string) => DType): Params => {
   const shapes = [...parameterShapes(config)];
   const most = Math.max(...shapes.map(([, shape]) => sizeOf(shape)));
   const zeros = { f32: new Float32Array(most), half: new Uint16Array(most) };
-  const params = shapes.map(([name, shape]) => {
-    const stored = has(name) ? info(name).dtype : "F32";
-    const size = sizeOf(shape);
-    const t =
-      stored === "BF16" || stored === "F16"
-        ? tensor(zeros.half.subarray(0, size), shape, stored === "BF16" ? "bf16" : "f16")
-        : tensor(zeros.f32.subarray(0, size), shape);
-    return [name, t] as const;
-  });
-  return { config, params: Object.fromEntries(params), layout, dtype: weightDtypeOf(config.dtype) };
+  return Object.fromEntries(
+    shapes.map(([name, shape]) => {
+      const dtype = dtypeOf(name);
+      return [name, tensor((dtype === "f32" ? zeros.f32 : zeros.half).subarray(0, sizeOf(shape)), shape, dtype)];
+    }),
+  );
+};
+
+const STORED: Readonly<Record<string, DType>> = { BF16: "bf16", F16: "f16" };
+
+/**
+ * A model folder as `loadModel` gives it, on the host or on a device, with zeros for weights: what a rehearsal plans with.
+ * Errors: InputError for a configuration or weight files whose headers are wrong.
+ */
+export const shapeModel = (folder: string, device?: Device): Model => {
+  const config = readConfig(folder);
+  const { layout, has, info } = openWeights(folder);
+  const params = shapeParams(config, (name) => (has(name) ? STORED[info(name).dtype] : undefined) ?? "f32");
+  const placed = device === undefined ? params : upload(params, device);
+  return { config, params: placed, layout, dtype: weightDtypeOf(config.dtype) };
 };

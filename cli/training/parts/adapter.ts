@@ -1,19 +1,22 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type AdapterTraining, adapterTraining, mergedWeights } from "../../../align/training/adapter.js";
+import { type AdapterTraining, adapterTraining } from "../../../align/training/adapter.js";
 import { trainingOptimizer } from "../../../align/training/optimizer.js";
+import type { Weights } from "../../../align/training/reference.js";
 import { type Device, dispose, InputError, upload } from "../../../core/index.js";
 import {
   type Adapter,
   loadAdapter,
   loraDelta,
   loraTargets,
-  type Model,
   type ModelConfig,
+  type Params,
   saveAdapter,
+  withLora,
 } from "../../../models/index.js";
 import type { Output } from "../../output.js";
 import { optimizerSettings, samePlace, type TrainingValues } from "../checks/check.js";
+import type { Parts } from "../recipe.js";
 import type { Task } from "./task.js";
 
 const keys = ["lora_r", "lora_alpha", "lora_target_modules"] as const;
@@ -75,54 +78,64 @@ export const checkAdapter = (values: TrainingValues, config: ModelConfig, out: O
     );
 };
 
-/** The reference model on the device: its folder's weights, or with adapter_name_or_path the model's with that merged in. */
-export const loadReference = (
-  values: TrainingValues,
-  device: Device,
-  load: (folder: string, device: Device) => Model,
-): Model => {
-  const { ref_model_name_or_path, model_name_or_path, adapter_name_or_path: folder } = values;
-  const model = load(ref_model_name_or_path ?? model_name_or_path, device);
-  if (folder === undefined) return model;
-  const { params, fresh } = mergedWeights(model, loadAdapter(folder, model.config), device);
-  dispose(Object.keys(fresh).map((name) => model.params[name]));
-  return { ...model, params };
+/** A reference model on the device; `release` frees what was made for it. */
+export interface LoadedReference {
+  readonly reference: Weights;
+  readonly release: () => void;
+}
+
+/**
+ * The reference model on the device. Weights that an adapter leaves as they are serve it too: as they are, or with the
+ * adapter of adapter_name_or_path, which is added to them whenever the reference is asked. Else it is a copy of its own,
+ * even where both come from one folder, since the policy moves.
+ */
+export const loadReference = <V extends TrainingValues, T>({
+  values,
+  config,
+  device,
+  load,
+  frozen,
+}: Pick<Parts<V, T>, "values" | "config" | "device" | "load" | "frozen">): LoadedReference => {
+  const { ref_model_name_or_path: other, model_name_or_path, adapter_name_or_path: folder } = values;
+  if (frozen === undefined || other !== undefined) {
+    const reference = load(other ?? model_name_or_path, device);
+    return { reference, release: () => dispose(reference.params) };
+  }
+  if (folder === undefined) return { reference: { config, params: frozen }, release: () => {} };
+  const { options, factors } = loadAdapter(folder, config);
+  const here = upload(factors, device);
+  return { reference: { config, params: withLora(frozen, here, config, options) }, release: () => dispose(here) };
 };
 
-/** Runs a task on the factors of an adapter instead of all weights, if the keys ask for it. */
-export const withAdapter = async (
+/** Runs a task on the factors of an adapter over `frozen` weights instead of all weights, if the keys ask for it. */
+export const withAdapter = async <R>(
   task: Task,
+  frozen: Params | undefined,
   values: TrainingValues,
   device: Device,
   out: Output,
-  run: (task: Task) => Promise<void>,
-): Promise<void> => {
+  run: (task: Task) => Promise<R>,
+): Promise<R> => {
   const { model, objective } = task;
   const adapter = adapterFor(values, model.config);
-  if (adapter === undefined) return run(task);
+  if (adapter === undefined || frozen === undefined) return run(task);
   const { options, factors: from } = adapter;
-  const base = upload(model.params, device);
-  let training: AdapterTraining | undefined;
+  const base = { config: model.config, params: frozen };
+  const training = adapterTraining(objective, base, { ...options, seed: values.seed, from }, device);
+  const { factors, plain, merged } = training;
   try {
-    training = adapterTraining(
-      objective,
-      { config: model.config, params: base },
-      { ...options, seed: values.seed, from },
-      device,
-    );
     out.note(`adapter: ${described(training, model.params)}`);
-    const { factors, merged } = training;
-    await run({
+    return await run({
       ...task,
       model: { ...model, params: factors },
       objective: training.objective,
-      merged,
+      adapted: { base: frozen, plain, merged },
       delta: () => loraDelta(factors),
       saveAdapter: (params) =>
         saveAdapter(adapterIn(values.output_dir), { options, factors: params }, values.model_name_or_path),
     });
   } finally {
-    dispose(base, training?.factors ?? {});
+    dispose(factors);
   }
 };
 

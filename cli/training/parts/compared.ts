@@ -3,22 +3,19 @@ import type { BatchSource, ReferencePair, Rows, SourceOptions } from "../../../a
 import { modelFingerprint } from "../../../align/training/fingerprint.js";
 import { askReference } from "../../../align/training/reference.js";
 import { cachedReference, type ReferenceIdentity } from "../../../align/training/reference-cache.js";
-import { dispose } from "../../../core/index.js";
-import type { Model } from "../../../models/index.js";
 import type { Values } from "../../options.js";
 import type { Output } from "../../output.js";
 import { checkWritable } from "../checks/check.js";
 import type { Built, Parts } from "../recipe.js";
-import { loadReference } from "./adapter.js";
+import { type LoadedReference, loadReference } from "./adapter.js";
 import { paced } from "./pace.js";
 
 type ComparedValues = Values<"dpo"> | Values<"kto">;
 
 /** Checks the keys of precomputing. Errors: InputError for a folder that cannot be written to. */
-export const checkCompared = ({ precompute_ref_log_probs, ref_log_probs_cache }: ComparedValues, out: Output): void => {
-  if (ref_log_probs_cache === undefined) return;
-  if (precompute_ref_log_probs) checkWritable("ref_log_probs_cache", ref_log_probs_cache);
-  else out.note("note: ref_log_probs_cache does nothing without precompute_ref_log_probs");
+export const checkCompared = ({ precompute_ref_log_probs, ref_log_probs_cache }: ComparedValues): void => {
+  if (ref_log_probs_cache !== undefined && precompute_ref_log_probs !== false)
+    checkWritable("ref_log_probs_cache", ref_log_probs_cache);
 };
 
 /** How a command compares. */
@@ -39,24 +36,26 @@ export const comparedSources = async <T>(
   parts: Parts<ComparedValues, T>,
   out: Output,
 ): Promise<Omit<Built, "objective">> => {
-  const { values, device, load, planned, rows, evalRows, training, evaluation } = parts;
+  const { values, device, choice, planned, rows, evalRows, training, evaluation } = parts;
   const { ref_model_name_or_path, model_name_or_path, adapter_name_or_path: adapter } = values;
   const folder = ref_model_name_or_path ?? model_name_or_path;
-  if (!values.precompute_ref_log_probs)
+  if (!choice.precompute) {
+    if (values.ref_log_probs_cache !== undefined && !planned)
+      out.note("note: ref_log_probs_cache does nothing without precompute_ref_log_probs");
     return {
       source: sourced(rows, training),
       evalSource: evalRows && sourced(evalRows, evaluation),
-      // The policy moves, so the reference is a copy of its own even where both come from one folder.
-      reference: loadReference(values, device, load),
+      ...loadReference(parts),
     };
-  let model: Model | undefined;
+  }
+  let loaded: LoadedReference | undefined;
   const knowing = async (name: string, some: typeof rows, options: SourceOptions): Promise<BatchSource> => {
     const compute = () => {
-      out.start();
-      model ??= loadReference(values, device, load);
+      if (!planned) out.start();
+      loaded ??= loadReference(parts);
       const inOrder = sourced(some, { ...options, shuffle: false, groupByLength: false });
       return askReference(
-        model,
+        loaded.reference,
         inOrder,
         device,
         paced((percent) => `reference log-probabilities: ${percent} %`),
@@ -88,6 +87,6 @@ export const comparedSources = async <T>(
       evalSource: evalRows && (await knowing("eval", evalRows, evaluation)),
     };
   } finally {
-    if (model !== undefined) dispose(model.params);
+    loaded?.release();
   }
 };

@@ -7,7 +7,10 @@ import type { Output } from "../../output.js";
 type LossKeys = Pick<Values<"dpo">, "loss_type" | "loss_weights" | "beta" | "label_smoothing" | "simpo_gamma">;
 
 /** What the loss keys ask for on pairs. Errors: InputError for keys that contradict each other, and for kto. */
-export const pairLossOptions = (values: LossKeys, out: Output): PreferenceOptions => {
+export const pairLossOptions = (
+  values: LossKeys,
+  out: Output,
+): PreferenceOptions & { readonly lossType: readonly PairLossType[] } => {
   const { loss_type, loss_weights, beta, label_smoothing: labelSmoothing, simpo_gamma: simpoGamma } = values;
   const lossType = loss_type.filter((type): type is PairLossType => type !== "kto");
   if (lossType.length < loss_type.length)

@@ -28,27 +28,33 @@ export interface Task {
   readonly fingerprint?: string;
   /** The reference model, where the loop has to ask it. */
   readonly reference?: Weights;
-  /** Makes plain weights of what is trained, where that is an adapter. */
-  readonly merged?: AdapterTraining["merged"];
+  /** Where an adapter is trained: the weights below it, and what makes plain weights of both. */
+  readonly adapted?: { readonly base: Params } & Pick<AdapterTraining, "plain" | "merged">;
   /** τ, where it is not the difference of two folders' weights; not computed yet. */
   readonly delta?: () => Params;
   /** Writes what is trained beside the merged model, where that is an adapter. */
   readonly saveAdapter?: (factors: Params) => Promise<void>;
 }
 
-/** Hands a task's weights, as plain ones, to `save`. */
+/** Hands a task's weights, as plain ones on the device, to `use`. */
 export const withPlain = async <T>(
-  { model, merged }: Task,
+  { model, adapted }: Task,
   params: Params,
-  save: (model: Model) => Promise<T>,
+  use: (model: Model) => Promise<T>,
 ): Promise<T> => {
-  const whole = merged?.(params);
+  const whole = adapted?.merged(params);
   try {
-    return await save({ ...model, params: whole?.params ?? params });
+    return await use({ ...model, params: whole?.params ?? params });
   } finally {
     if (whole !== undefined) dispose(whole.fresh);
   }
 };
+
+/** A task's weights, as plain ones to be saved; graphs, where an adapter changes them. */
+export const plainModel = ({ model, adapted }: Task, params: Params): Model => ({
+  ...model,
+  params: adapted?.plain(params) ?? params,
+});
 
 /** Steps of a run: in all, and in an epoch. */
 export const spanOf = ({ source }: Task, values: TrainingValues): { steps: number; stepsPerEpoch: number } => {
@@ -89,6 +95,7 @@ export const trainOptions = async (
       maxGradNorm: values.max_grad_norm,
       loggingSteps: values.logging_steps,
       seed: values.seed,
+      offload: values.offload,
       reference,
       refDelta: delta,
       anchor: other ? load(referenceFolder).params : undefined,
@@ -128,9 +135,13 @@ const warnIfAbsorbed = async (
   if (alpha === 0 || compensated) return;
   // As the run will use it, but not packed.
   const tau = trainingOptimizer({ ...optimizerSettings(values), stateDtype: "f32" }).prepare(delta, key(seed));
-  const counts = evaluate(absorbed(params, tau, alpha), device);
-  const [lost, moved] = await Promise.all([counts.lost, counts.moved].map(async (t) => (await read(t))[0]));
-  dispose(counts);
+  let [lost, moved] = [0, 0];
+  for (const name of Object.keys(params)) {
+    const counts = evaluate(absorbed(params[name], tau[name], alpha), device);
+    lost += (await read(counts.lost))[0];
+    moved += (await read(counts.moved))[0];
+    dispose(counts);
+  }
   if (lost > NOTABLE * moved)
     out.note(
       `warning: alpha ${alpha} times the reference delta is too small to change ${Math.round((100 * lost) / moved)} % of the float32 weights that it should move; compensated: true keeps it`,

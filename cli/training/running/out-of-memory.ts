@@ -14,10 +14,11 @@ const REMEDIES: readonly ((values: TrainingValues) => string | undefined)[] = [
     const parts = firstDivisor(rows);
     return `per_device_train_batch_size ${rows / parts} with gradient_accumulation_steps ${batches * parts}, which trains the same`;
   },
-  ({ gradient_checkpointing }) => (gradient_checkpointing ? undefined : "gradient_checkpointing: true"),
+  ({ gradient_checkpointing: is }) => (is === true ? undefined : "gradient_checkpointing: true"),
   ({ max_length }) => `max_length below ${max_length}`,
   ({ use_peft, optim }) => (use_peft || optim !== "adamw" ? undefined : "use_peft: true, which trains an adapter"),
   ({ optim_state_dtype }) => (optim_state_dtype === "bf16" ? undefined : "optim_state_dtype: bf16"),
+  ({ offload }) => (offload === "optimizer" ? undefined : "offload: optimizer"),
   ({ device }) => (device === "webgpu" ? undefined : "another device"),
 ];
 

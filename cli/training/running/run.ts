@@ -10,7 +10,7 @@ import type { Output } from "../../output.js";
 import { Stopped } from "../../stopped.js";
 import type { TrainingValues } from "../checks/check.js";
 import { evaluator } from "../parts/evaluation.js";
-import { spanOf, type Task, trainOptions, withPlain } from "../parts/task.js";
+import { plainModel, spanOf, type Task, trainOptions } from "../parts/task.js";
 import { checkpoints, type Resumed, resumedFrom, STATE } from "./checkpoints.js";
 import { metricsFile } from "./metrics-file.js";
 import { type RunObserver, together } from "./observer.js";
@@ -39,8 +39,14 @@ const teller = (observers: readonly RunObserver[], at: Parameters<NonNullable<Ru
 };
 
 /** Where a resumed run takes its state from. */
-const resuming = ({ folder, ...position }: Resumed, device: Device): TrainOptions["resume"] => {
-  return (initial) => ({ ...position, state: loadTree(join(folder, STATE), initial, device) });
+const resuming = (
+  { folder, ...position }: Resumed,
+  { offload }: TrainingValues,
+  device: Device,
+): TrainOptions["resume"] => {
+  // Part of an offloaded state stays on the host; the run itself uploads the rest.
+  const at = offload === "none" ? device : undefined;
+  return (initial) => ({ ...position, state: loadTree(join(folder, STATE), initial, at) });
 };
 
 /** Trains, and writes metrics.jsonl, checkpoints and the model, and what the observers write. */
@@ -63,7 +69,7 @@ export const runTask = async (
 
   const first = resumed?.step ?? 0;
   const told = teller([metricsFile(), progressLine(device), ...observers], { step: first, steps, label, folder });
-  const how = { from: values.model_name_or_path, chatTemplate: task.chatTemplate };
+  const how = { from: values.model_name_or_path, chatTemplate: task.chatTemplate, device };
   const saved = checkpoints(values, identity, how);
   const stop = stopWatch(out.note);
   const evaluateAt = async (at: { readonly step: number; readonly params: Params }): Promise<void> => {
@@ -76,7 +82,7 @@ export const runTask = async (
   };
   const save = async (params: Params, snapshot: Awaited<ReturnType<TrainStep["snapshot"]>>): Promise<string> => {
     await told.saving();
-    const path = await withPlain(task, params, (trained) => saved.save(trained, snapshot));
+    const path = await saved.save(plainModel(task, params), snapshot);
     await told.saved(path, snapshot.step);
     return path;
   };
@@ -86,7 +92,7 @@ export const runTask = async (
     {
       ...options,
       batches: batchesFrom(source, resumed?.batches),
-      resume: resumed && resuming(resumed, device),
+      resume: resumed && resuming(resumed, values, device),
       rescue: async (good, params) => {
         await save(params, good).then(
           (path) => out.note(`${path} holds the last good state`),
@@ -101,7 +107,7 @@ export const runTask = async (
     for (;;) {
       const { value, done } = await run.next();
       if (done === true) {
-        await withPlain(task, value, (trained) => saveModel(folder, trained, how));
+        await saveModel(folder, plainModel(task, value), how);
         await task.saveAdapter?.(value);
         dispose(value);
         break;

@@ -35,26 +35,38 @@ interface Case {
   readonly kind?: "sft" | "dpo";
   readonly optimizer?: OptimizerSettings;
   readonly accumulation?: number;
-  readonly checkpoint?: boolean;
+  readonly checkpoint?: boolean | number;
   readonly lora?: boolean;
+  readonly offload?: "optimizer";
 }
 
 /** A step of training as the commands take it: policy from the host, reference and delta on the device. */
-const peakOf = async (device: Device, { kind = "sft", optimizer = {}, accumulation, checkpoint, lora }: Case) => {
+const peakOf = async (
+  device: Device,
+  { kind = "sft", optimizer = {}, accumulation, checkpoint, lora, offload }: Case,
+) => {
   const rule = trainingOptimizer(optimizer);
   const [host, other] = [hostParams(1), hostParams(2)];
-  const reference = kind === "dpo" ? { config, params: evaluate(other, device) } : undefined;
-  const refDelta = rule.usesTau ? evaluate(referenceDelta(other, host), device) : undefined;
+  const base = lora ? evaluate(host, device) : undefined;
+  const reference = kind === "dpo" ? { config, params: base ?? evaluate(other, device) } : undefined;
+  const refDelta = rule.usesTau ? referenceDelta(other, host) : undefined;
   let objective: Objective =
     kind === "dpo" ? preferenceObjective(config, { checkpoint }) : completionObjective(config, { checkpoint });
   let params = host;
-  if (lora) {
-    const base = evaluate(host, device);
+  if (base !== undefined) {
     const adapter = adapterTraining(objective, { config, params: base }, {}, device);
     [objective, params] = [adapter.objective, adapter.factors];
   }
   const batches = oneEpoch(kind === "dpo" ? pairSource(pairs, batching) : sequenceSource(sequences, batching));
-  const options = { objective, params, optimizer: rule, batches, steps: 2 / (accumulation ?? 1), accumulation };
+  const options = {
+    objective,
+    params,
+    optimizer: rule,
+    batches,
+    steps: 2 / (accumulation ?? 1),
+    accumulation,
+    offload,
+  };
   dispose(await lastOf(train({ ...options, learningRate: 1e-3, reference, refDelta }, device)));
   return device.stats().peakBytes;
 };
@@ -62,7 +74,10 @@ const peakOf = async (device: Device, { kind = "sft", optimizer = {}, accumulati
 const cases: Readonly<Record<string, Case>> = {
   "sft, AdamW": {},
   "sft, accumulated, checkpointed layers": { accumulation: 2, checkpoint: true },
+  "sft, first layer checkpointed, offloaded": { checkpoint: 1, offload: "optimizer" },
+  "sft, accumulated, bf16": { accumulation: 2, optimizer: { stateDtype: "bf16" } },
   "sft, adapter": { lora: true },
+  "dpo, adapter whose base is the reference": { kind: "dpo", lora: true },
   "dpo, OnTIES": { kind: "dpo", optimizer: { optim: "onties", alpha: 1e-4, reserveP: 0.5 } },
   "dpo, OnDARE, step-K, compensated": {
     kind: "dpo",
@@ -71,12 +86,12 @@ const cases: Readonly<Record<string, Case>> = {
 };
 
 for (const [name, run] of Object.entries(cases))
-  test(`planned memory is within 10 % of the measured peak: ${name} [cpu]`, async () => {
+  test(`planned memory is within 3 % of the measured peak: ${name} [cpu]`, async () => {
     const [real, other] = [await openCpu(), await openCpu()];
     try {
       const planned = await peakOf(planningDevice(other), run);
       const measured = await peakOf(real, run);
-      assert.ok(Math.abs(planned / measured - 1) <= 0.1, `planned ${planned}, measured ${measured}`);
+      assert.ok(Math.abs(planned / measured - 1) <= 0.03, `planned ${planned}, measured ${measured}`);
       assert.equal(other.stats().launches, 0, "nothing is run");
     } finally {
       await Promise.all([real.close(), other.close()]);

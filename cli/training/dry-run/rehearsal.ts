@@ -1,0 +1,114 @@
+import type { BatchSource, TrainingBatch } from "../../../align/data/source.js";
+import type { Weights } from "../../../align/training/reference.js";
+import { lastOf, train } from "../../../align/training/train.js";
+import { type Device, deviceOf, dispose, leaves, treeMap, zeros } from "../../../core/index.js";
+import type { Model } from "../../../models/index.js";
+import type { Output } from "../../output.js";
+import type { TrainingValues } from "../checks/check.js";
+import { withTask } from "../parts/assemble.js";
+import { evaluator } from "../parts/evaluation.js";
+import { spanOf, type Task, trainOptions } from "../parts/task.js";
+import type { Choice, Parts, Recipe } from "../recipe.js";
+import { type MemoryLine, treeBytes } from "./memory-table.js";
+import { planningDevice } from "./planning-device.js";
+import { shapeModel } from "./shape-model.js";
+
+/** What a run takes, as far as it can be known without running. */
+export interface Rehearsed {
+  /** Bytes at the busiest moment. */
+  readonly peak: number;
+  /** Who takes them. */
+  readonly memory: readonly MemoryLine[];
+  readonly span: ReturnType<typeof spanOf>;
+  /** Does the loop ask a reference model that lies on the device for this alone? */
+  readonly asksReference: boolean;
+}
+
+/** Batches that are looked at for the largest; a run that goes on for longer meets few larger ones. */
+const ENOUGH = 2000;
+
+/** The largest of a source's first `count` batches, as one that anything may follow. */
+const largest = ({ at }: BatchSource, count: number): TrainingBatch => {
+  let best = at(0);
+  for (let i = 1; i < Math.min(count, ENOUGH); i++) {
+    const batch = at(i);
+    if (batch.rows * batch.length > best.rows * best.length) best = batch;
+  }
+  return { ...best, endsEpoch: false };
+};
+
+/** Bytes of a reference model that lies on the device for itself: not of what it shares with an adapter's policy, nor of graphs. */
+const ownBytes = (reference: Weights | undefined, { adapted }: Task): number => {
+  const shared = new Set(adapted === undefined ? [] : leaves(adapted.base));
+  const own = leaves(reference?.params ?? {}).filter((t) => deviceOf(t) !== undefined && !shared.has(t));
+  return treeBytes(own);
+};
+
+/**
+ * Takes a step and an evaluation of a task on a device that only keeps account, and says who takes how much. Of weights only
+ * the shapes matter (`shapeParams`); `load` gives those of other folders.
+ */
+export const rehearseTask = async (
+  task: Task,
+  values: TrainingValues,
+  device: Device,
+  out: Output,
+  load: (folder: string) => Model = shapeModel,
+): Promise<readonly MemoryLine[]> => {
+  const { options, release } = await trainOptions(task, values, device, out, load);
+  const { optimizer, params, refDelta, gradientMask, reference, steps, accumulation: perStep = 1 } = options;
+  const { source, evalSource } = task;
+  const batch = largest(source, steps * perStep);
+  const accumulation = Math.min(2, perStep);
+  const batches = Array.from({ length: accumulation }, () => batch);
+  const once = { ...options, batches, accumulation, steps: 1, warmupSteps: 0 };
+  const final = await lastOf(train(once, device), async ({ params: weights }) => {
+    if (evalSource === undefined) return;
+    const heaviest = largest(evalSource, evalSource.batchesPerEpoch);
+    const span = { steps: 1, stepsPerEpoch: 1, reference };
+    const once = { ...task, evalSource: { batchesPerEpoch: 1, at: () => heaviest }, evalTasks: undefined };
+    await evaluator(values, once, span, device)?.run(weights);
+  });
+  dispose(final);
+  release();
+  const state = optimizer.init(params);
+  const tau = refDelta && optimizer.prepare(refDelta, state.key);
+  const here = (bytes: number): number => (values.offload === "optimizer" ? 0 : bytes);
+  const known: MemoryLine[] = [
+    { what: "weights", bytes: treeBytes(state.params) },
+    { what: "weights that an adapter leaves as they are", bytes: treeBytes(task.adapted?.base) },
+    { what: "reference model", bytes: ownBytes(reference, task) },
+    { what: "reference delta", bytes: here(treeBytes(tau)) },
+    { what: "reference weights", bytes: here(optimizer.usesAnchor ? treeBytes(params) : 0) },
+    { what: "mask of the gradient", bytes: treeBytes(gradientMask) },
+    { what: "optimizer state", bytes: here(treeBytes(state.slots)) },
+    { what: "gradients", bytes: treeBytes(treeMap((w) => zeros(w.shape, optimizer.storage), params)) },
+  ];
+  const rest = device.stats().peakBytes - known.reduce((sum, { bytes }) => sum + bytes, 0);
+  const { rows, length } = batch;
+  return [...known, { what: `activations, batch of ${rows} × ${length} tokens`, bytes: rest }];
+};
+
+/** A recipe, and its parts as far as they are there before a choice is made. */
+export interface Planned<V extends TrainingValues, T> {
+  readonly recipe: Pick<Recipe<V, T>, "label" | "build" | "precompute">;
+  readonly settings: Pick<Parts<V, T>, "values" | "config" | "training" | "evaluation" | "rows" | "evalRows">;
+}
+
+/** Rehearses a recipe with weights that are only shapes, on a device that plans as `real` does. Nothing is run or written. */
+export const rehearse = async <V extends TrainingValues, T>(
+  { recipe, settings }: Planned<V, T>,
+  choice: Choice,
+  real: Device,
+  out: Output,
+): Promise<Rehearsed> => {
+  const { values } = settings;
+  const device = planningDevice(real);
+  const quiet = { ...out, note: () => {}, start: () => {} };
+  const parts = { ...settings, choice, device, load: shapeModel, planned: true };
+  return withTask(recipe, parts, {}, quiet, async (task) => {
+    const memory = await rehearseTask(task, values, device, quiet);
+    const { peakBytes: peak } = device.stats();
+    return { peak, memory, span: spanOf(task, values), asksReference: ownBytes(task.reference, task) > 0 };
+  });
+};
