@@ -12,7 +12,7 @@ import {
   zerosLike,
 } from "../core/index.js";
 import type { ModelConfig } from "./config.js";
-import { type Params, parameterShapes, weightOf } from "./parameters.js";
+import { factorNames, type Params, parameterShapes, weightOf } from "./parameters.js";
 
 /** A low-rank adapter; names as PEFT's in the comments. */
 export interface LoraOptions {
@@ -26,12 +26,6 @@ export interface LoraOptions {
    */
   readonly targets?: readonly string[];
 }
-
-/** The two factors of a weight matrix [out, in]: A [r, in] and B [out, r], by PEFT's names. */
-const factorNames = (weight: string): { readonly a: string; readonly b: string } => {
-  const module = weight.slice(0, -".weight".length);
-  return { a: `${module}.lora_A.weight`, b: `${module}.lora_B.weight` };
-};
 
 /** Is this factor B? */
 const isUp = (factor: string): boolean => factor.endsWith(".lora_B.weight");
@@ -91,25 +85,55 @@ export const initLora = (config: ModelConfig, key: Tensor, options: LoraOptions 
     ]),
   );
 
+const mergedWeight = (base: Params, name: string, down: Tensor, up: Tensor, scale: number): Tensor =>
+  add(weightOf(base, name), mul(scale, matmul(up, down)));
+
+/** Factors of a target by what is made of them. Errors: as `withLora`. */
+const eachTarget = <T>(
+  factors: Params,
+  config: ModelConfig,
+  options: LoraOptions,
+  make: (name: string, down: Tensor, up: Tensor, scale: number) => T,
+): T[] => {
+  const { rank = 16, alpha = 32 } = options;
+  return loraTargets(config, options).map(([name]) => {
+    const { a, b } = factorNames(name);
+    const [down, up] = [weightOf(factors, a), weightOf(factors, b)];
+    if (down.shape[0] !== rank) throw new InputError(`lora: "${a}" has rank ${down.shape[0]}, the options say ${rank}`);
+    return make(name, down, up, alpha / rank);
+  });
+};
+
 /**
- * The weights that base and factors stand for: W + α/r · B·A for targets, the base's own tensor elsewhere. A graph: gradients
- * reach whatever is not constant, so that training the factors leaves the base alone; evaluated, it is the merge-back.
- * The product is made once a step, not once a token: a matrix of W's size lives meanwhile.
+ * Parameters of a model that computes x Wᵀ + α/r · (x Aᵀ) Bᵀ where the adapter has factors: the base's own tensors, with A and
+ * α/r · B beside. No matrix of W's size is made, neither here nor in the gradient. (The output matrix, of which only rows
+ * that are asked for are multiplied, is merged.) A graph: gradients reach whatever is not constant, so that training
+ * the factors leaves the base alone.
+ * Law: the numbers are those of `mergeLora`, to rounding.
  * Errors: ShapeError for factors that are missing or do not fit; InputError for a rank that is not the factors'.
  */
 export const withLora = (base: Params, factors: Params, config: ModelConfig, options: LoraOptions = {}): Params => {
-  const { rank = 16, alpha = 32 } = options;
-  const adapted = Object.fromEntries(
-    loraTargets(config, options).map(([name]): [string, Tensor] => {
-      const { a, b } = factorNames(name);
-      const [down, up] = [weightOf(factors, a), weightOf(factors, b)];
-      if (down.shape[0] !== rank)
-        throw new InputError(`lora: "${a}" has rank ${down.shape[0]}, the options say ${rank}`);
-      return [name, add(weightOf(base, name), mul(alpha / rank, matmul(up, down)))];
-    }),
-  );
-  return { ...base, ...adapted };
+  const adapted = eachTarget(factors, config, options, (name, down, up, scale): [string, Tensor][] => {
+    if (name === HEAD) return [[name, mergedWeight(base, name, down, up, scale)]];
+    const { a, b } = factorNames(name);
+    return [
+      [a, down],
+      [b, mul(scale, up)],
+    ];
+  });
+  return { ...base, ...Object.fromEntries(adapted.flat()) };
 };
+
+/**
+ * The weights that base and factors stand for: W + α/r · B·A for targets, the base's own tensor elsewhere. A graph; evaluated,
+ * it is the merge-back. Errors: as `withLora`.
+ */
+export const mergeLora = (base: Params, factors: Params, config: ModelConfig, options: LoraOptions = {}): Params => ({
+  ...base,
+  ...Object.fromEntries(
+    eachTarget(factors, config, options, (name, down, up, scale) => [name, mergedWeight(base, name, down, up, scale)]),
+  ),
+});
 
 /**
  * τ of a reference model that is the base and an adapter, in the space of that adapter's factors: the base is (A, 0), the

@@ -43,3 +43,9 @@ export const parameterShapes = (config: ModelConfig): ReadonlyMap<string, Shape>
   if (!config.tied) shapes.set("lm_head.weight", [V, D]);
   return shapes;
 };
+
+/** The two factors of a weight matrix [out, in]: A [r, in] and B [out, r], by PEFT's names. */
+export const factorNames = (weight: string): { readonly a: string; readonly b: string } => {
+  const module = weight.slice(0, -".weight".length);
+  return { a: `${module}.lora_A.weight`, b: `${module}.lora_B.weight` };
+};

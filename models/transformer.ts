@@ -19,7 +19,7 @@ import {
 } from "../core/index.js";
 import { type Cache, type KeyValues, slotsOf, withSlots, writeSlot } from "./cache.js";
 import type { ModelConfig } from "./config.js";
-import { layerShapes, type Params, weightOf } from "./parameters.js";
+import { factorNames, layerShapes, type Params, weightOf } from "./parameters.js";
 import { type RopeTable, ropeTable } from "./rope-table.js";
 
 /** Where the tokens of a call stand: position i32 [B, T], and their rotary angles [B, T, headDim/2]. */
@@ -33,9 +33,11 @@ export interface ForwardOptions {
   readonly checkpoint?: boolean | number;
 }
 
-/** x · Wᵀ (+ b).  x: [..., in], W: [out, in]. */
+/** x · Wᵀ (+ b), and with an adapter's factors beside W (`withLora`) + (x Aᵀ) Bᵀ.  x: [..., in], W: [out, in]. */
 const linear = (x: Tensor, params: Params, name: string, hasBias: boolean): Tensor => {
-  const y = matmul(x, transpose(weightOf(params, `${name}.weight`)));
+  const plain = matmul(x, transpose(weightOf(params, `${name}.weight`)));
+  const { a, b } = factorNames(`${name}.weight`);
+  const y = a in params ? add(plain, matmul(matmul(x, transpose(params[a])), transpose(weightOf(params, b)))) : plain;
   return hasBias ? add(y, weightOf(params, `${name}.bias`)) : y;
 };
 
@@ -80,11 +82,17 @@ const rememberedLayer = (x: Tensor, params: Params, config: ModelConfig, place: 
   return layer(x, place.position, place.cosine, place.sine, ...names.map((name) => params[name]));
 };
 
-/** The weights of layer i, named without "model.layers.i.". */
-const layerParams = (params: Params, config: ModelConfig, i: number): Params =>
-  Object.fromEntries(
-    [...layerShapes(config).keys()].map((name) => [name, weightOf(params, `model.layers.${i}.${name}`)]),
-  );
+/** The weights of layer i, named without "model.layers.i.", and the factors of an adapter where it has some. */
+const layerParams = (params: Params, config: ModelConfig, i: number): Params => {
+  const own: Record<string, Tensor> = {};
+  const prefix = `model.layers.${i}.`;
+  for (const name of layerShapes(config).keys()) {
+    own[name] = weightOf(params, prefix + name);
+    for (const factor of Object.values(factorNames(name)))
+      if (prefix + factor in params) own[factor] = params[prefix + factor];
+  }
+  return own;
+};
 
 /** Token embeddings: ids i32 [B, T] → [B, T, D]. */
 const embed = (params: Params, config: ModelConfig, ids: Tensor): Tensor => {

@@ -1,6 +1,6 @@
 import { type Device, evaluateEach, key } from "../../core/index.js";
 import type { ModelConfig } from "../../models/config.js";
-import { initLora, type LoraOptions, withLora } from "../../models/lora.js";
+import { initLora, type LoraOptions, mergeLora, withLora } from "../../models/lora.js";
 import type { Params } from "../../models/parameters.js";
 import type { Objective } from "../objectives/objective.js";
 
@@ -27,10 +27,13 @@ export const adapterTraining = (
   options: LoraOptions & { readonly seed?: number; readonly from?: Params },
   device: Device,
 ): AdapterTraining => {
-  const plain = (factors: Params): Params => withLora(base, factors, config, options);
+  const plain = (factors: Params): Params => mergeLora(base, factors, config, options);
   return {
     factors: evaluateEach(options.from ?? initLora(config, key(options.seed ?? 0), options), device),
-    objective: { ...objective, sums: (factors, batch) => objective.sums(plain(factors), batch) },
+    objective: {
+      ...objective,
+      sums: (factors, batch) => objective.sums(withLora(base, factors, config, options), batch),
+    },
     plain,
     merged: (factors) => {
       const changed = Object.entries(plain(factors)).filter(([name, t]) => t !== base[name]);

@@ -103,7 +103,8 @@ const cutSums = (
   };
   /** Does its run end in 16 bits? No product is written so, so that one would have to lie beside the sum. */
   const endsInHalf = (x: Tensor): boolean => {
-    for (let at = onlyUser(x); at !== undefined && isPointwise(at); at = onlyUser(at)) if (isHalf(at.dtype)) return true;
+    for (let at = onlyUser(x); at !== undefined && isPointwise(at); at = onlyUser(at))
+      if (isHalf(at.dtype)) return true;
     return false;
   };
   return new Set(

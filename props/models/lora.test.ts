@@ -26,6 +26,7 @@ import {
   logits,
   loraDelta,
   loraTargets,
+  mergeLora,
   type Params,
   withLora,
 } from "../../models/index.js";
@@ -83,7 +84,7 @@ law(
   async (choice, device) => {
     const { params } = tinyModel(trainedConfig, device);
     const factors = factorsOn(device, choice);
-    const merged = withLora(params, factors, trainedConfig, choice);
+    const merged = mergeLora(params, factors, trainedConfig, choice);
     const targets = new Map(loraTargets(trainedConfig, choice));
     const { rank = 16, alpha = 32 } = choice;
     for (const [name, t] of Object.entries(params)) {
@@ -169,7 +170,7 @@ law(
     const { params } = tinyModel(trainedConfig, device);
     const factors = fresh ? evaluate(initLora(trainedConfig, key(3), choice), device) : factorsOn(device, choice);
     const own = evaluate(grad((f: Params) => loss(withLora(params, f, trainedConfig, choice)))(factors), device);
-    const whole = evaluate(grad(loss)(withLora(params, factors, trainedConfig, choice)), device);
+    const whole = evaluate(grad(loss)(mergeLora(params, factors, trainedConfig, choice)), device);
     assert.deepEqual(Object.keys(own).sort(), Object.keys(factors).sort());
     for (const [name, [out, inner]] of loraTargets(trainedConfig, choice)) {
       const [nameA, nameB] = ["A", "B"].map((x) => name.replace(/weight$/, `lora_${x}.weight`));
@@ -218,7 +219,7 @@ check("lora: at full rank, A the identity and α = r, a gradient step on B is th
     treeZip(([f, g]) => sub(f, mul(lr, g)), start, grads),
     device,
   );
-  const merged = evaluate(withLora(params, stepped, trainedConfig, choice), device);
+  const merged = evaluate(mergeLora(params, stepped, trainedConfig, choice), device);
   const whole = evaluate(grad(loss)(params), device);
   for (const [name] of loraTargets(trainedConfig, choice)) {
     const [got, w, dw] = await Promise.all([merged[name], params[name], whole[name]].map((t) => read(t)));
@@ -258,8 +259,8 @@ law(
       dispose(state);
       state = next;
     }
-    const reference = withLora(base, adapter, trainedConfig, choice);
-    const drifted = withLora(base, state.params, trainedConfig, choice);
+    const reference = mergeLora(base, adapter, trainedConfig, choice);
+    const drifted = mergeLora(base, state.params, trainedConfig, choice);
     for (const [name] of loraTargets(trainedConfig, choice)) {
       const [w, ref, got] = await run(() => [base[name], reference[name], drifted[name]], [], device);
       const want = Array.from(w, (x, i) => x + steps * alpha * (ref[i] - x));

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { loadAdapter, loadModel, openWeights, withLora } from "../../../models/index.js";
+import { loadAdapter, loadModel, mergeLora, openWeights } from "../../../models/index.js";
 import { assertClose } from "../../close.js";
 import { device } from "../../devices.js";
 import { goldenPath } from "../../golden/files.js";
@@ -98,7 +98,7 @@ test("sft with use_peft leaves the adapter as PEFT does; base and adapter are th
   const { config, params } = loadModel(policy);
   const { options, factors } = loadAdapter(join(out, "adapter"), config);
   assert.equal(Object.keys(factors).length, 8);
-  const merged = withLora(params, factors, config, options);
+  const merged = mergeLora(params, factors, config, options);
   for (const name of changed(policy, out)) {
     const got = await numbers(merged[name], await device("cpu"));
     assertClose(openWeights(out).read(name).data, got, { rel: 1e-6 }, name);
