@@ -4,6 +4,7 @@ import {
   broadcastTo,
   checkpoint,
   gather,
+  inBlocks,
   iota,
   matmul,
   mul,
@@ -57,19 +58,42 @@ const selfAttention = (x: Tensor, params: Params, config: ModelConfig, place: Pl
   return { out: linear(reshape(mixed, [B, T, H * K]), params, "self_attn.o_proj", bias.o), seen };
 };
 
-/** The gated feed-forward network: down(silu(gate x) · up x). Token by token, so that all of it is of one shape. */
-const mlp = (x: Tensor, params: Params, { bias, hiddenSize }: ModelConfig): Tensor => {
-  const tokens = reshape(x, [-1, hiddenSize]);
-  const project = (part: string) => linear(tokens, params, `mlp.${part}_proj`, bias.mlp);
-  return reshape(linear(swiglu(project("gate"), project("up")), params, "mlp.down_proj", bias.mlp), x.shape);
+/** The gated feed-forward network: down(silu(gate x) · up x).  x: [N, D] → [N, D], token by token. */
+const mlp = (x: Tensor, params: Params, { bias }: ModelConfig): Tensor => {
+  const project = (part: string) => linear(x, params, `mlp.${part}_proj`, bias.mlp);
+  return linear(swiglu(project("gate"), project("up")), params, "mlp.down_proj", bias.mlp);
+};
+
+/** Numbers of the inner layer that are there at a time: 64 MiB. */
+const MOST_INNER = 2 ** 24;
+
+/** `mlp`, a block of tokens at a time; in the backward pass too, where each block is computed again. */
+const mlpInBlocks = (x: Tensor, params: Params, config: ModelConfig): Tensor => {
+  const names = Object.keys(params).filter((name) => name.startsWith("mlp."));
+  const size = Math.max(512, Math.floor(MOST_INNER / config.intermediateSize / 512) * 512);
+  const block = inBlocks(([rows], weights) => {
+    const own = Object.fromEntries(names.map((name, i) => [name, weights[i]]));
+    return mlp(rows, own, config);
+  }, size);
+  return block(
+    [x],
+    names.map((name) => params[name]),
+  );
 };
 
 /** One pre-norm layer; `params` are its own weights, named without the layer's prefix.  x: [B, T, D] → [B, T, D]. */
-const decoderLayer = (x: Tensor, params: Params, config: ModelConfig, place: Place, cached?: KeyValues) => {
+const decoderLayer = (
+  x: Tensor,
+  params: Params,
+  config: ModelConfig,
+  place: Place,
+  { cached, feedForward = mlp }: { readonly cached?: KeyValues; readonly feedForward?: typeof mlp } = {},
+) => {
   const norm = (h: Tensor, name: string) => rmsnorm(h, weightOf(params, `${name}.weight`), config.rmsNormEps);
   const { out, seen } = selfAttention(norm(x, "input_layernorm"), params, config, place, cached);
   const h = add(x, out);
-  return { out: add(h, mlp(norm(h, "post_attention_layernorm"), params, config)), seen };
+  const tokens = reshape(norm(h, "post_attention_layernorm"), [-1, config.hiddenSize]); // all of it in one shape
+  return { out: add(h, reshape(feedForward(tokens, params, config), h.shape)), seen };
 };
 
 /** The same layer, recomputed in the backward pass. Everything it reads is an input, so that gradients reach it. */
@@ -77,7 +101,7 @@ const rememberedLayer = (x: Tensor, params: Params, config: ModelConfig, place: 
   const names = Object.keys(params);
   const layer = checkpoint((h: Tensor, position: Tensor, cosine: Tensor, sine: Tensor, ...weights: Tensor[]) => {
     const own = Object.fromEntries(names.map((name, i) => [name, weights[i]]));
-    return decoderLayer(h, own, config, { position, cosine, sine }).out;
+    return decoderLayer(h, own, config, { position, cosine, sine }, { feedForward: mlpInBlocks }).out;
   });
   return layer(x, place.position, place.cosine, place.sine, ...names.map((name) => params[name]));
 };
@@ -172,7 +196,7 @@ export const decode = (
   const table = ropeTable(config, slotsOf(cache));
   const place: Place = { position, cosine: gather(table.cosine, position), sine: gather(table.sine, position) };
   const next = cache.map((cached, i) => {
-    const { out, seen } = decoderLayer(x, layerParams(params, config, i), config, place, cached);
+    const { out, seen } = decoderLayer(x, layerParams(params, config, i), config, place, { cached });
     x = out;
     return seen;
   });
