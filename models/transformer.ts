@@ -32,6 +32,11 @@ interface Place extends RopeTable {
 export interface ForwardOptions {
   /** Keep only a layer's input for the backward pass, and compute the layer again there: all layers, or the first so many. */
   readonly checkpoint?: boolean | number;
+  /**
+   * Of the recomputed layers so many, one after the other, keep but the first one's input, and are computed twice again: less
+   * memory for one more forward pass. Default 1.
+   */
+  readonly together?: number;
 }
 
 /** x · Wᵀ (+ b), and with an adapter's factors beside W (`withLora`) + (x Aᵀ) Bᵀ.  x: [..., in], W: [out, in]. */
@@ -96,14 +101,19 @@ const decoderLayer = (
   return { out: add(h, reshape(feedForward(tokens, params, config), h.shape)), seen };
 };
 
-/** The same layer, recomputed in the backward pass. Everything it reads is an input, so that gradients reach it. */
-const rememberedLayer = (x: Tensor, params: Params, config: ModelConfig, place: Place): Tensor => {
-  const names = Object.keys(params);
-  const layer = checkpoint((h: Tensor, position: Tensor, cosine: Tensor, sine: Tensor, ...weights: Tensor[]) => {
-    const own = Object.fromEntries(names.map((name, i) => [name, weights[i]]));
-    return decoderLayer(h, own, config, { position, cosine, sine }, { feedForward: mlpInBlocks }).out;
+/**
+ * Layers one after the other, recomputed in the backward pass: from the input of the first, and each again from its own.
+ * Everything they read is an input, so that gradients reach it.
+ */
+const rememberedLayers = (x: Tensor, layers: readonly Params[], config: ModelConfig, place: Place): Tensor => {
+  const run = checkpoint((h: Tensor, position: Tensor, cosine: Tensor, sine: Tensor, ...weights: Tensor[]) => {
+    const here = { position, cosine, sine };
+    let next = 0;
+    const own = layers.map((layer) => Object.fromEntries(Object.keys(layer).map((name) => [name, weights[next++]])));
+    if (own.length === 1) return decoderLayer(h, own[0], config, here, { feedForward: mlpInBlocks }).out;
+    return own.reduce((y, layer) => rememberedLayers(y, [layer], config, here), h);
   });
-  return layer(x, place.position, place.cosine, place.sine, ...names.map((name) => params[name]));
+  return run(x, place.position, place.cosine, place.sine, ...layers.flatMap((layer) => Object.values(layer)));
 };
 
 /** The weights of layer i, named without "model.layers.i.", and the factors of an adapter where it has some. */
@@ -146,15 +156,15 @@ export const hiddenStates = (
   params: Params,
   config: ModelConfig,
   ids: Tensor,
-  { checkpoint = false }: ForwardOptions = {},
+  { checkpoint = false, together = 1 }: ForwardOptions = {},
 ): Tensor => {
   const remembered = checkpoint === true ? config.layers : Number(checkpoint);
   let x = embed(params, config, ids);
   const place = fromStart(config, x.shape[0], x.shape[1]);
-  for (let i = 0; i < config.layers; i++) {
-    const own = layerParams(params, config, i);
-    x = i < remembered ? rememberedLayer(x, own, config, place) : decoderLayer(x, own, config, place).out;
-  }
+  const layers = Array.from({ length: config.layers }, (_, i) => layerParams(params, config, i));
+  for (let i = 0; i < remembered; i += together)
+    x = rememberedLayers(x, layers.slice(i, Math.min(i + together, remembered)), config, place);
+  for (const own of layers.slice(remembered)) x = decoderLayer(x, own, config, place).out;
   return finalNorm(x, params, config);
 };
 

@@ -8,7 +8,7 @@ import {
   plannerFor,
   plannerOfReport,
 } from "../../kernels/index.js";
-import { type ModelConfig, readConfig } from "../../models/config.js";
+import { readConfig } from "../../models/config.js";
 import { isObject } from "../../models/files/json.js";
 import { resolveValues } from "../config.js";
 import type { OptionName, Values } from "../options.js";
@@ -16,34 +16,12 @@ import { commands, optionsOf } from "../options.js";
 import type { Output } from "../output.js";
 import { withDevice } from "../session.js";
 import type { Fit } from "../training/fit/fit.js";
-import { planRun } from "../training/fit/fit.js";
-import type { TrainingKind } from "../training/fit/kinds.js";
+import { plans } from "../training/fit/plans.js";
 import { firstThatFits, type MemoryValues } from "../training/fit/remedies.js";
-import { fullRows } from "../training/fit/rows.js";
 import { type Row, rowOf, shownTable } from "../training/fit/table.js";
-import { dpoRecipe } from "./dpo.js";
-import { ktoRecipe } from "./kto.js";
-import { sftRecipe } from "./sft.js";
 
 const LENGTHS = [512, 1024, 2048, 4096];
 const BATCHES = [1, 2, 4, 8];
-
-/** Plans a run of one kind. */
-type PlanKind = (values: MemoryValues, config: ModelConfig, planner: Planner, out: Output) => Promise<Fit>;
-const plans: { readonly [K in TrainingKind]: PlanKind } = {
-  dpo: (values, config, planner, out) => {
-    const own = values as unknown as Values<"dpo">;
-    return planRun(dpoRecipe(own, out), own, config, fullRows.dpo, planner, out);
-  },
-  kto: (values, config, planner, out) => {
-    const own = values as unknown as Values<"kto">;
-    return planRun(ktoRecipe(own, out), own, config, fullRows.kto, planner, out);
-  },
-  sft: (values, config, planner, out) => {
-    const own = values as unknown as Values<"sft">;
-    return planRun(sftRecipe, own, config, fullRows.sft, planner, out);
-  },
-};
 
 /** The folder of a model, named by itself or by its config.json. */
 const folderOf = (path: string): string => (existsSync(path) && statSync(path).isFile() ? dirname(path) : path);

@@ -6,6 +6,7 @@ import type { Device } from "../../core/index.js";
 import type { Model, ModelConfig, Params, Tokenizer } from "../../models/index.js";
 import type { Automatic } from "../option-kinds.js";
 import type { TrainingValues } from "./checks/check.js";
+import type { TrainingKind } from "./fit/kinds.js";
 
 /** What a command trains with, once data and models are there. */
 export interface Built {
@@ -24,6 +25,8 @@ export interface Built {
 export interface Choice {
   /** Layers that are recomputed in the backward pass, from the first. */
   readonly checkpoint: number;
+  /** How many of them keep one input together: see `ForwardOptions`. */
+  readonly together: number;
   /** Is the reference model asked before training? */
   readonly precompute: boolean;
 }
@@ -49,7 +52,7 @@ export interface Parts<V, T> {
 
 /** What differs between sft, dpo and kto. */
 export interface Recipe<V extends TrainingValues, T> {
-  readonly label: string;
+  readonly label: TrainingKind;
   /** Is the reference model asked before training? Left out where none is asked. */
   readonly precompute?: Automatic;
   readonly read: (path: string, tokenizer: Tokenizer, options: DatasetOptions) => Promise<Dataset<T>>;

@@ -1,6 +1,9 @@
-import type { Planner } from "../../../core/index.js";
+import { InputError, type Planner } from "../../../core/index.js";
 import type { Output } from "../../output.js";
 import type { TrainingValues } from "../checks/check.js";
+import { layersTogether } from "../fit/fit.js";
+import { plans } from "../fit/plans.js";
+import { firstThatFits, type MemoryValues } from "../fit/remedies.js";
 import type { Choice } from "../recipe.js";
 import { shownBytes } from "./memory-table.js";
 import { type Outline, type Rehearsed, rehearse } from "./rehearsal.js";
@@ -10,19 +13,34 @@ const ASSUMED = 8 * 2 ** 30;
 /** Share of the memory that a plan may fill: allocators round up and leave gaps. */
 const FILLED = 0.95;
 
-const MENDS =
-  "make per_device_train_batch_size or max_length smaller, set optim_state_dtype: bf16 or offload: optimizer, or use_peft";
+/** What makes a run fit, in words; undefined if nothing does. Rows are taken to be as long as the longest. */
+const remedyFor = async <V extends TrainingValues, T>(
+  { recipe, settings }: Outline<V, T>,
+  planner: Planner,
+  memory: number,
+): Promise<string | undefined> => {
+  const { values, config, rows } = settings;
+  const longest = (rows.lengths ?? []).reduce((most, length) => Math.max(most, length), 0);
+  const wanted = { ...values, max_length: Math.min(values.max_length, longest || values.max_length) };
+  const quiet: Output = { json: true, invocation: { version: "", args: [] }, note() {}, start() {}, result() {} };
+  return firstThatFits<MemoryValues>(wanted, async (changed) => {
+    const fit = await plans[recipe.label](changed, config, planner, quiet);
+    return "rehearsed" in fit && fit.rehearsed.peak <= FILLED * memory;
+  });
+};
 
-/** A choice, and the run that follows from it, if it was rehearsed. */
+/** A choice, and the run that follows from it. */
 export interface Chosen {
   readonly choice: Choice;
-  readonly rehearsed?: Rehearsed;
+  readonly rehearsed: Rehearsed;
 }
 
 /**
  * What keys that say auto stand for: the first of these that fits the device's memory. Nothing is recomputed and the
  * reference model stays; nothing is recomputed and the reference model is asked beforehand; as few layers as possible are
- * recomputed; all are. Told by a note, unless it is the first.
+ * recomputed; all are; all are, and their inputs but for one of several too. Told by a note, unless it is the first.
+ * Errors: InputError that names what would fit, where the device tells its memory and the least of these does not; DeviceError
+ * for a tensor that the device cannot hold.
  */
 export const choose = async <V extends TrainingValues, T>(
   planned: Outline<V, T>,
@@ -34,14 +52,12 @@ export const choose = async <V extends TrainingValues, T>(
   const { gradient_checkpointing: recomputes, device_memory } = values;
   const { precompute = false } = recipe;
   const fixed = recomputes === "auto" ? undefined : recomputes ? config.layers : 0;
-  if (fixed !== undefined && precompute !== "auto") return { choice: { checkpoint: fixed, precompute } };
-
   const memory = device_memory !== undefined ? device_memory * 2 ** 30 : (planner.limits?.memory ?? ASSUMED);
-  const attempt = async (checkpoint: number, beforehand: boolean): Promise<Required<Chosen>> => {
-    const choice = { checkpoint, precompute: beforehand };
+  const attempt = async (checkpoint: number, beforehand: boolean, together = 1): Promise<Chosen> => {
+    const choice = { checkpoint, together, precompute: beforehand };
     return { choice, rehearsed: await rehearse(planned, choice, planner, out) };
   };
-  const fits = ({ rehearsed }: Required<Chosen>): boolean => rehearsed.peak <= FILLED * memory;
+  const fits = ({ rehearsed }: Chosen): boolean => rehearsed.peak <= FILLED * memory;
 
   let chosen = await attempt(fixed ?? 0, precompute === true);
   if (!fits(chosen) && precompute === "auto" && chosen.rehearsed.asksReference)
@@ -57,18 +73,30 @@ export const choose = async <V extends TrainingValues, T>(
       else low = middle;
     }
   }
+  if (!fits(chosen) && recomputes !== false) {
+    const deeper = await attempt(config.layers, chosen.choice.precompute, layersTogether(config));
+    if (deeper.rehearsed.peak < chosen.rehearsed.peak) chosen = deeper;
+  }
   const { choice, rehearsed } = chosen;
   if (precompute === "auto" && choice.precompute)
     out.note("precompute_ref_log_probs: auto: the reference model is asked before training");
   if (fixed === undefined && choice.checkpoint > 0)
     out.note(`gradient_checkpointing: auto: ${choice.checkpoint} of ${config.layers} layers are recomputed`);
+  if (choice.together > 1)
+    out.note(`gradient_checkpointing: inputs of every ${choice.together} layers but the first are computed again too`);
   const isAssumed = device_memory === undefined && planner.limits?.memory === undefined;
-  const takes = `the run takes ${shownBytes(rehearsed.peak)} of memory`;
-  if (!fits(chosen))
+  const { bytes, of } = rehearsed.largest;
+  const takes = `the run takes ${shownBytes(rehearsed.peak)} of memory, its largest tensor is ${of} of ${bytes} bytes`;
+  if (isAssumed && !fits(chosen))
     out.note(
-      isAssumed
-        ? `${takes}; the device does not tell what it has, so ${shownBytes(memory)} were assumed: device_memory sets it`
-        : `warning: ${takes}, and there are ${shownBytes(memory)}; ${MENDS}`,
+      `${takes}; the device does not tell what it has, so ${shownBytes(memory)} were assumed: device_memory sets it`,
     );
+  if (!isAssumed && rehearsed.peak > memory) {
+    const remedy = await remedyFor(planned, planner, memory);
+    const raised = planner.limits?.remedy === undefined ? "" : `; ${planner.limits.remedy}`;
+    const said = `${planner.name}: ${takes}, and there are ${memory} bytes; ${remedy ?? "no change of keys makes it fit"}${raised}`;
+    if (!values.dry_run) throw new InputError(said);
+    out.note(`warning: ${said}`);
+  }
   return chosen;
 };

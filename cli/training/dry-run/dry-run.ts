@@ -6,8 +6,8 @@ import type { TrainingValues } from "../checks/check.js";
 import { tellDrift } from "../checks/start-checks.js";
 import { yamlOf } from "../outputs/settings.js";
 import { choose } from "./choose.js";
-import { printMemory, shownBytes } from "./memory-table.js";
-import { type Outline, rehearse } from "./rehearsal.js";
+import { printMemory } from "./memory-table.js";
+import type { Outline } from "./rehearsal.js";
 import { printSamples, sampleRows } from "./sample-rows.js";
 
 /** What a dry run looks at: a recipe, and its parts as far as they are there. */
@@ -18,21 +18,14 @@ export interface DryRun<V extends TrainingValues, T> extends Outline<V, T> {
   readonly device: Device;
 }
 
-/** A WebAssembly memory's addresses. */
-const CPU_LIMIT = 2 ** 32;
-
 /** Shows what a training command would run on: settings, two rows as the model reads them, steps, memory. Writes nothing. */
 export const dryRun = async <V extends TrainingValues, T>(run: DryRun<V, T>, out: Output): Promise<void> => {
   const { recipe, settings, rows, evalRows, tokenizer, device: real } = run;
   const { values } = settings;
   const { choice, rehearsed } = await choose(run, real, out);
-  const { memory, peak: peakBytes, span } = rehearsed ?? (await rehearse(run, choice, real, out));
+  const { memory, peak: peakBytes, span } = rehearsed;
   const samples = sampleRows(rows, 2, tokenizer);
   tellDrift(values, span.steps, out);
-  if (real.name === "cpu" && peakBytes > CPU_LIMIT)
-    out.note(
-      `warning: ${shownBytes(peakBytes)} is more than the ${shownBytes(CPU_LIMIT)} that cpu can address; make per_device_train_batch_size or max_length smaller, set gradient_checkpointing, or use_peft`,
-    );
   const config = await yamlOf(values);
   const document = {
     ...{ command: recipe.label, config: { ...values, json: undefined, dry_run: undefined }, ...span },

@@ -16,9 +16,12 @@ const configModel = (config: ModelConfig): Model => {
   return { config, params: shapeParams(config, () => dtype), layout: { kind: "single", names: [] }, dtype: stored };
 };
 
+/** How many layers keep one input together where memory is short: as many as there are inputs then. */
+export const layersTogether = ({ layers }: ModelConfig): number => Math.max(1, Math.round(Math.sqrt(layers)));
+
 /**
  * Plans a run on rows as long as they may be, as its trainer would: start, reference pass, a step of two batches where
- * batches are gathered. Keys that say auto take what needs the least memory.
+ * batches are gathered. What the trainer chooses by memory is chosen for the least.
  */
 export const planRun = async <V extends TrainingValues, T>(
   recipe: Recipe<V, T>,
@@ -32,13 +35,17 @@ export const planRun = async <V extends TrainingValues, T>(
   const rows = rowsOf(batchSize * Math.min(2, batches), values.max_length);
   const source = { padId: 0, batchSize, shuffle: false, bucket: 8 };
   const settings = { values, config, rows, evalRows: undefined, training: source, evaluation: source };
-  const choice = {
+  const leanest = {
     checkpoint: values.gradient_checkpointing === false ? 0 : config.layers,
     precompute: recipe.precompute !== undefined && recipe.precompute !== false,
   };
   try {
     const load = () => configModel(config);
-    return { rehearsed: await rehearse({ recipe, settings, load }, choice, planner, out) };
+    const attempt = (together: number) => rehearse({ recipe, settings, load }, { ...leanest, together }, planner, out);
+    const plain = await attempt(1);
+    if (leanest.checkpoint === 0) return { rehearsed: plain };
+    const deeper = await attempt(layersTogether(config));
+    return { rehearsed: deeper.peak < plain.peak ? deeper : plain };
   } catch (error) {
     if (!(error instanceof DeviceError)) throw error;
     return { refused: error.message.split("\n")[0] };

@@ -1,0 +1,28 @@
+import type { Planner } from "../../../core/index.js";
+import type { ModelConfig } from "../../../models/index.js";
+import type { Values } from "../../options.js";
+import type { Output } from "../../output.js";
+import { dpoRecipe } from "../recipes/dpo.js";
+import { ktoRecipe } from "../recipes/kto.js";
+import { sftRecipe } from "../recipes/sft.js";
+import { type Fit, planRun } from "./fit.js";
+import type { TrainingKind } from "./kinds.js";
+import type { MemoryValues } from "./remedies.js";
+import { fullRows } from "./rows.js";
+
+/** Plans a run of one kind. */
+export type PlanKind = (values: MemoryValues, config: ModelConfig, planner: Planner, out: Output) => Promise<Fit>;
+export const plans: { readonly [K in TrainingKind]: PlanKind } = {
+  dpo: (values, config, planner, out) => {
+    const own = values as unknown as Values<"dpo">;
+    return planRun(dpoRecipe(own, out), own, config, fullRows.dpo, planner, out);
+  },
+  kto: (values, config, planner, out) => {
+    const own = values as unknown as Values<"kto">;
+    return planRun(ktoRecipe(own, out), own, config, fullRows.kto, planner, out);
+  },
+  sft: (values, config, planner, out) => {
+    const own = values as unknown as Values<"sft">;
+    return planRun(sftRecipe, own, config, fullRows.sft, planner, out);
+  },
+};

@@ -1,0 +1,44 @@
+import { pairDataset } from "../../../align/data/dataset.js";
+import { pairSource } from "../../../align/data/source.js";
+import type { TokenPair } from "../../../align/data/tokenize.js";
+import { REFERENCE_FREE } from "../../../align/objectives/losses.js";
+import { preferenceObjective } from "../../../align/objectives/objective.js";
+import type { Values } from "../../options.js";
+import type { Output } from "../../output.js";
+import { startLoss } from "../checks/start-checks.js";
+import { checkCompared, comparedSources } from "../parts/compared.js";
+import { pairLossOptions } from "../parts/losses.js";
+import type { Recipe } from "../recipe.js";
+
+/** Preference pairs, against a reference model where the loss knows one. Errors: InputError for keys that contradict each other. */
+export const dpoRecipe = (values: Values<"dpo">, out: Output): Recipe<Values<"dpo">, TokenPair> => {
+  const loss = pairLossOptions(values, out);
+  checkCompared(values);
+  const compares = loss.lossType.some((type) => !REFERENCE_FREE.includes(type));
+  if (values.precompute_ref_log_probs === true && !compares)
+    out.note(`note: precompute_ref_log_probs does nothing with loss_type ${values.loss_type.join(", ")}`);
+  return {
+    label: "dpo",
+    precompute: compares ? values.precompute_ref_log_probs : undefined,
+    read: pairDataset,
+    build: async (parts) => {
+      const { config, choice, rows, evalRows, training, evaluation } = parts;
+      const objective = preferenceObjective(config, {
+        ...loss,
+        checkpoint: choice.checkpoint,
+        together: choice.together,
+      });
+      if (compares)
+        return {
+          objective,
+          ...(await comparedSources({ label: "dpo", sourced: pairSource }, { ...parts, values }, out)),
+          startLoss: await startLoss(loss, parts.device),
+        };
+      return {
+        objective,
+        source: pairSource(rows, training),
+        evalSource: evalRows && pairSource(evalRows, evaluation),
+      };
+    },
+  };
+};
