@@ -20,7 +20,7 @@ const remedyFor = async <V extends TrainingValues, T>(
   memory: number,
 ): Promise<string | undefined> => {
   const { values, config, rows } = settings;
-  const longest = (rows.lengths ?? []).reduce((most, length) => Math.max(most, length), 0);
+  const longest = (rows.lengths ?? new Int32Array()).reduce((most, length) => Math.max(most, length), 0);
   const wanted = { ...values, max_length: Math.min(values.max_length, longest || values.max_length) };
   const quiet: Output = { json: true, invocation: { version: "", args: [] }, note() {}, start() {}, result() {} };
   return firstThatFits<MemoryValues>(wanted, async (changed) => {
