@@ -50,7 +50,7 @@ export {
   ktoLoss,
   ktoObjective,
 } from "./objectives/kto.js";
-export { completionLogps, entropy, meanLogit, predicted, type Scored, scoreTokens } from "./objectives/log-probs.js";
+export { predicting, type Scored, type ScoreOptions, scoreTokens, tokenScores } from "./objectives/log-probs.js";
 export {
   logRatio,
   meanLogp,

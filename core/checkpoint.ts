@@ -1,5 +1,8 @@
+import { isFloating } from "./dtype.js";
 import { vjpOf } from "./grad.js";
 import { after, variable } from "./ops/marker.js";
+import { add } from "./ops/pointwise.js";
+import { concat, sliceAxis } from "./ops/view.js";
 import { node, type Op, type Tensor } from "./tensor.js";
 
 /**
@@ -20,5 +23,65 @@ export const checkpoint = <A extends Tensor[]>(f: (...inputs: A) => Tensor): ((.
   return (...inputs) => {
     const out = f(...(inputs.map(variable) as A));
     return node(op, inputs, {}, out.shape, out.dtype);
+  };
+};
+
+/** One block after the other: [from, to) of `count` rows, `size` at most; one empty block of no rows. */
+const blocksOf = (count: number, size: number): readonly (readonly [from: number, to: number])[] =>
+  Array.from({ length: Math.max(1, Math.ceil(count / size)) }, (_, i) => [i * size, Math.min(count, (i + 1) * size)]);
+
+/**
+ * f over blocks of at most `size` rows, one after the other and computed again in the backward pass: of what f makes on its
+ * way, one block's worth is there at a time, however many rows there are.
+ *   rows: tensors [N, …] that are cut along axis 0; whole: tensors that every block sees.
+ *   f: blocks [n, …] of the rows, and the whole tensors → [n, …].  Result: [N, …].
+ * f must treat each row by itself. The gradient of a whole tensor is added up block by block. Tensors that f captures count
+ * as constants.
+ */
+export const inBlocks = (
+  f: (rows: readonly Tensor[], whole: readonly Tensor[]) => Tensor,
+  size: number,
+): ((rows: readonly Tensor[], whole: readonly Tensor[]) => Tensor) => {
+  return (rows, whole) => {
+    const blocks = blocksOf(rows[0].shape[0], size);
+    const cut = (x: Tensor, [from, to]: readonly [number, number]): Tensor =>
+      blocks.length === 1 ? x : sliceAxis(x, 0, from, to);
+    const joined = (parts: readonly Tensor[]): Tensor => (parts.length === 1 ? parts[0] : concat(parts, 0));
+    const split = (inputs: readonly Tensor[]) => [inputs.slice(0, rows.length), inputs.slice(rows.length)] as const;
+    const op: Op = {
+      name: "inBlocks",
+      kind: "closure",
+      expand: (_, inputs) => {
+        const [cuttable, shared] = split(inputs);
+        return joined(
+          blocks.map((block) =>
+            f(
+              cuttable.map((x) => cut(x, block)),
+              shared,
+            ),
+          ),
+        );
+      },
+      vjp: (ct, inputs) => {
+        const [cuttable, shared] = split(inputs.map((x) => after(x, ct))); // computed once ct is known
+        const parts: Tensor[][] = cuttable.map(() => []);
+        let total: readonly Tensor[] | undefined;
+        for (const block of blocks) {
+          const own = [...cuttable.map((x) => cut(x, block)), ...shared].map(variable);
+          const [ofRows, ofWhole] = split(vjpOf([f(...split(own))], [cut(ct, block)], own));
+          ofRows.forEach((part, i) => {
+            parts[i].push(part);
+          });
+          total = total === undefined ? ofWhole : total.map((sum, i) => add(sum, ofWhole[i]));
+        }
+        const found = [...parts.map(joined), ...(total ?? [])];
+        return found.map((x, i) => (isFloating(inputs[i].dtype) ? x : null));
+      },
+    };
+    const first = f(
+      rows.map((x) => variable(cut(x, blocks[0]))),
+      whole.map(variable),
+    );
+    return node(op, [...rows, ...whole], {}, [rows[0].shape[0], ...first.shape.slice(1)], first.dtype);
   };
 };

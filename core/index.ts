@@ -1,4 +1,4 @@
-export { checkpoint } from "./checkpoint.js";
+export { checkpoint, inBlocks } from "./checkpoint.js";
 export { type Compiled, type CompileOptions, compile, evaluate, type Given } from "./compile.js";
 export type { Buffer, Device, DeviceStats, Graph, Program, ProgramMemory } from "./device.js";
 export {

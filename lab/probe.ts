@@ -1,18 +1,8 @@
 import type { BatchSource, TrainingBatch } from "../align/data/source.js";
-import { completionLogps, scoreTokens } from "../align/objectives/log-probs.js";
-import {
-  add,
-  compile,
-  type Device,
-  dispose,
-  evaluate,
-  mul,
-  read,
-  sub,
-  type Tensor,
-  tensor,
-  treeZip,
-} from "../core/index.js";
+import { scoreTokens } from "../align/objectives/log-probs.js";
+import type { BatchTensors } from "../align/objectives/objective.js";
+import { batchTensors } from "../align/training/reference.js";
+import { add, compile, type Device, dispose, evaluate, mul, read, sub, type Tensor, treeZip } from "../core/index.js";
 import type { ModelConfig } from "../models/config.js";
 import type { Params } from "../models/parameters.js";
 import { type Interval, interval } from "./analysis/interval.js";
@@ -90,9 +80,9 @@ export const probe = async (options: ProbeOptions, device: Device): Promise<Prob
     device,
   );
   const score = compile(
-    (r: Params, t: Params, c: Tensor, ids: Tensor, mask: Tensor) => {
+    (r: Params, t: Params, c: Tensor, { ids, targets }: BatchTensors) => {
       const drifted = treeZip(([w, d]) => add(w, mul(c, d)), r, t);
-      return completionLogps(scoreTokens(drifted, config, ids, mask));
+      return scoreTokens(drifted, config, ids, targets).logps;
     },
     device,
     { name: "probe" },
@@ -102,10 +92,10 @@ export const probe = async (options: ProbeOptions, device: Device): Promise<Prob
   try {
     for (let index = 0; index < source.batchesPerEpoch; index++) {
       const batch = source.at(index);
-      const { ids, mask, rows, length } = batch;
+      const tensors = batchTensors(batch, false);
       const counts = targetsOf(batch);
       for (const [i, c] of cs.entries()) {
-        const out = score(reference, tau, c, tensor(ids, [rows, length]), tensor(mask, [rows, length]));
+        const out = score(reference, tau, c, tensors);
         const logps = await read(out).finally(() => dispose(out));
         const values = rowValues({ logps, counts, batch }, pairs);
         wanted[i].push(...values.wanted);

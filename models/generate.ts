@@ -13,10 +13,11 @@ import {
 import type { Cache } from "./cache.js";
 import type { ModelConfig } from "./config.js";
 import type { Model } from "./files/load.js";
+import { logits } from "./head.js";
 import type { Params } from "./parameters.js";
 import { checkSampling, chooseToken, type SamplingOptions } from "./sample.js";
 import { checkTokenIds } from "./text/tokenizer.js";
-import { decode, logits, prefill } from "./transformer.js";
+import { decode, prefill } from "./transformer.js";
 
 export interface GenerateOptions extends SamplingOptions {
   /** At most this many tokens are added to each prompt. */

@@ -22,6 +22,7 @@ export {
   writeWeights,
 } from "./files/weights.js";
 export { type GenerateOptions, type Generator, generate, generator } from "./generate.js";
+export { logits, targetScores } from "./head.js";
 export { initParams } from "./init.js";
 export { initLora, type LoraOptions, loraDelta, loraTargets, withLora } from "./lora.js";
 export { type Params, parameterShapes } from "./parameters.js";
@@ -30,4 +31,4 @@ export type { SamplingOptions } from "./sample.js";
 export { type CharacterVocabulary, writeCharacterTokenizer } from "./text/character-tokenizer.js";
 export type { ChatMessage, RenderOptions } from "./text/chat-template.js";
 export { checkTokenIds, loadTokenizer, type Tokenizer } from "./text/tokenizer.js";
-export { decode, type ForwardOptions, hiddenStates, logits, prefill, tokenLogps } from "./transformer.js";
+export { decode, type ForwardOptions, hiddenStates, prefill } from "./transformer.js";

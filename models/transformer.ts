@@ -3,12 +3,10 @@ import {
   attention,
   broadcastTo,
   checkpoint,
-  crossEntropy,
   gather,
   iota,
   matmul,
   mul,
-  neg,
   reshape,
   rmsnorm,
   rope,
@@ -172,21 +170,4 @@ export const decode = (
     return seen;
   });
   return { hidden: finalNorm(x, params, config), cache: next };
-};
-
-/** Scores of the next token: hidden [..., D] → [..., V], by the output matrix or, if tied, the embedding itself. */
-export const logits = (params: Params, config: ModelConfig, hidden: Tensor): Tensor =>
-  matmul(hidden, transpose(weightOf(params, config.tied ? "model.embed_tokens.weight" : "lm_head.weight")));
-
-/**
- * Log-probability of each token given those before it: logits [B, T, V], ids i32 [B, T] → [B, T−1], entry t for token
- * t+1. Mask what padding gives.
- */
-export const tokenLogps = (scores: Tensor, ids: Tensor): Tensor => {
-  const [B, T, V] = scores.shape;
-  if (scores.shape.length !== 3 || ids.shape.length !== 2 || ids.shape[0] !== B || ids.shape[1] !== T)
-    throw new ShapeError(`tokenLogps(${typeOf(scores)}, ${typeOf(ids)})`, "needs logits [B, T, V] and ids [B, T]");
-  const before = reshape(sliceAxis(scores, 1, 0, T - 1), [B * (T - 1), V]);
-  const target = reshape(sliceAxis(ids, 1, 1, T), [B * (T - 1)]);
-  return reshape(neg(crossEntropy(before, target)), [B, T - 1]);
 };

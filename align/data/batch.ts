@@ -51,6 +51,33 @@ export const collate = (sequences: readonly Sequence[], { padId, bucket = 8 }: C
   };
 };
 
+/** Rounds up to a quarter of the power of two that holds n, at least 8: in few steps, and never far off. */
+const inQuarters = (n: number): number => {
+  const step = Math.max(8, 2 ** Math.ceil(Math.log2(Math.max(1, n))) / 4);
+  return Math.ceil(n / step) * step;
+};
+
+/**
+ * The flat positions n·T + t of a block that predict a target (the token at t+1), in order: what goes through the output
+ * matrix. i32 [M], filled up with N·T, which is no position, so that few M, and so few compiled programs, occur.
+ * `parts` 2: [2M], those of the first half of the rows and those of the second, each filled up to M.
+ */
+export const targetPositions = (
+  { mask, rows, length }: Pick<Batch, "mask" | "rows" | "length">,
+  parts: 1 | 2 = 1,
+): Int32Array => {
+  const found: number[][] = Array.from({ length: parts }, () => []);
+  for (let i = 1; i < rows * length; i++)
+    if (i % length > 0 && mask[i] > 0) found[Math.floor((i * parts) / (rows * length))].push(i - 1);
+  const most = Math.max(...found.map((part) => part.length));
+  const M = inQuarters(Math.max(1, most));
+  const out = new Int32Array(parts * M).fill(rows * length);
+  found.forEach((part, k) => {
+    out.set(part, k * M);
+  });
+  return out;
+};
+
 /** Pairs as one block of 2B rows, [chosen …; rejected …], as TRL stacks them. */
 export const collatePairs = (pairs: readonly TokenPair[], options: CollateOptions): Batch =>
   collate([...pairs.map(({ chosen }) => chosen), ...pairs.map(({ rejected }) => rejected)], options);

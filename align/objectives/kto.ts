@@ -13,15 +13,7 @@ import {
   typeOf,
 } from "../../core/index.js";
 import type { ModelConfig } from "../../models/config.js";
-import {
-  completionLogps,
-  entropy,
-  meanLogit,
-  overTargets,
-  type Scored,
-  scoreTokens,
-  targetCount,
-} from "./log-probs.js";
+import { scoreTokens } from "./log-probs.js";
 import { KTO_SUMS, KTO_TOKEN_SUMS, ktoMetrics, ktoTokenMetrics, totals } from "./metrics.js";
 import { BETA, halves, type Objective, type ObjectiveOptions, realRows } from "./objective.js";
 
@@ -78,27 +70,28 @@ export const ktoObjective = (
     name: "kto",
     usesReference: true,
     units: ({ rows, examples }) => examples ?? rows / 2,
-    sums: (params, { ids, mask, examples, desirable, reference }) => {
-      const [N] = ids.shape;
+    sums: (params, { ids, targets, examples, desirable, reference }) => {
+      const [N, T] = ids.shape;
       if (desirable?.shape[0] !== N / 2)
         throw new ShapeError(
           `kto: ids ${typeOf(ids)}, desirable ${desirable === undefined ? "missing" : typeOf(desirable)}`,
           "stack [answers …; mismatched answers …], and give a label for each answer",
         );
-      const [[own, mismatched], [ownMask, mismatchedMask], [known, knownKl]] = [ids, mask, reference].map(halves);
+      const [[own, mismatched], [ownTargets, others], [known, knownKl]] = [ids, targets, reference].map(halves);
       const real = realRows(N / 2, examples);
-      const scored = scoreTokens(params, config, own, ownMask, forward);
-      const moved = completionLogps(scoreTokens(params, config, mismatched, mismatchedMask, forward));
-      const kl = ktoKl(sub(moved, knownKl), real);
-      const logps = completionLogps(scored);
+      const { logps, ...scored } = scoreTokens(params, config, own, ownTargets, {
+        tokenMetrics: withTokens,
+        ...forward,
+      });
+      const theirTargets = sub(others, scalar((N / 2) * T, "i32")); // as positions of their half
+      const moved = scoreTokens(params, config, mismatched, theirTargets, forward);
+      const kl = ktoKl(sub(moved.logps, knownKl), real);
       const ratio = sub(logps, known);
       const loss = sum(mul(real, ktoLoss({ ratio, desirable, kl }, { beta, desirableWeight, undesirableWeight })));
 
       const [chosen, rejected] = [mul(real, desirable), mul(real, sub(1, desirable))];
       const over = (side: Tensor) => (values: Tensor) => sum(mul(side, values));
       const [ofChosen, ofRejected, ofAll] = [chosen, rejected, real].map(over);
-      const tokens = (of: (values: Tensor) => Tensor, values: (s: Scored) => Tensor) =>
-        withTokens ? of(overTargets(values(scored), scored)) : scalar(0);
       const packed = of.pack({
         loss,
         rows: sum(real),
@@ -110,11 +103,11 @@ export const ktoObjective = (
         rejectedLogp: ofRejected(logps),
         batches: scalar(1),
         kl,
-        chosenTargets: ofChosen(targetCount(scored)),
-        rejectedTargets: ofRejected(targetCount(scored)),
-        chosenLogits: tokens(ofChosen, meanLogit),
-        rejectedLogits: tokens(ofRejected, meanLogit),
-        entropy: tokens(ofAll, entropy),
+        chosenTargets: ofChosen(scored.counts),
+        rejectedTargets: ofRejected(scored.counts),
+        chosenLogits: ofChosen(scored.meanLogit),
+        rejectedLogits: ofRejected(scored.meanLogit),
+        entropy: ofAll(scored.entropy),
       });
       return [loss, packed];
     },

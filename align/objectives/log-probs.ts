@@ -1,98 +1,111 @@
 import {
   add,
+  and,
   cast,
-  crossEntropy,
-  div,
-  equal,
-  exp,
   gather,
   iota,
-  log,
-  max,
-  mean,
+  less,
+  lessEqual,
   mul,
-  neg,
-  pad,
   reshape,
   ShapeError,
+  scalar,
+  scatterAdd,
   sliceAxis,
-  sub,
   sum,
   type Tensor,
   typeOf,
 } from "../../core/index.js";
 import type { ModelConfig } from "../../models/config.js";
+import { outputMatrix, SCORES, targetScores } from "../../models/head.js";
 import type { Params } from "../../models/parameters.js";
-import { type ForwardOptions, hiddenStates, logits } from "../../models/transformer.js";
+import { type ForwardOptions, hiddenStates } from "../../models/transformer.js";
 
-/**
- * What a model says about a block of N sequences of T tokens. Everything stands at the position that predicts: entry t is
- * about token t+1, and the last position, which predicts nothing, is not counted.
- */
-export interface Scored {
-  /** [N, T, V] */
-  readonly logits: Tensor;
-  /** i32 [N, T] the token to be predicted; 0 at the last position. */
-  readonly next: Tensor;
-  /** [N, T] 1 where that token is a target. */
-  readonly counts: Tensor;
-  /** [N, T] its log-probability. */
-  readonly logps: Tensor;
+export interface ScoreOptions extends ForwardOptions {
+  /** Also what is no log-probability (entropy, correctness, mean logit). Default false. */
+  readonly tokenMetrics?: boolean;
 }
 
-/** Each row one to the left, zero at its end; [N, T]. */
-const shifted = (x: Tensor): Tensor =>
-  pad(sliceAxis(x, 1, 1, x.shape[1]), [
-    [0, 0],
-    [0, 1],
-  ]);
+/** What predicts the targets of a block of N sequences of T tokens. */
+export interface Predicting {
+  /** f32 [M, D] the last hidden states that the targets are predicted from; zeros for padding. */
+  readonly hidden: Tensor;
+  /** i32 [M] the targets themselves; 0 for padding. */
+  readonly tokens: Tensor;
+}
 
 /**
- * Runs a model over right-padded sequences.  ids i32 [N, T]; mask f32 [N, T], 1 where the token *at* t is a target (what
- * stands at t = 0 has nothing to be predicted from and never counts).
- * All T positions go through the output matrix, the last one for nothing: a slice would copy the logits.
- * Errors: ShapeError unless ids and mask are one [N, T].
+ * Runs a model over right-padded sequences, and keeps the states that predict a target.
+ *   ids i32 [N, T]; targets i32 [M]: the flat positions n·T + t whose next token, t+1, is a target (`targetPositions`), in any
+ *   order; N·T and more is padding, which counts nothing.
+ * Errors: ShapeError unless ids are i32 [N, T] and targets i32 [M].
+ */
+export const predicting = (
+  params: Params,
+  config: ModelConfig,
+  ids: Tensor,
+  targets: Tensor,
+  options: ForwardOptions = {},
+): Predicting => {
+  const [N, T] = ids.shape;
+  if (ids.shape.length !== 2 || targets.shape.length !== 1 || targets.dtype !== "i32")
+    throw new ShapeError(`scoreTokens(${typeOf(ids)}, ${typeOf(targets)})`, "ids are i32 [N, T], targets i32 [M]");
+  const states = reshape(hiddenStates(params, config, ids, options), [N * T, config.hiddenSize]);
+  const hidden = gather(states, targets);
+  return { hidden, tokens: gather(reshape(ids, [N * T]), add(targets, scalar(1, "i32"))) };
+};
+
+/** What a model says of each target of a block: `targetScores` of them, f32 [M, 1] or [M, 4]. Arguments as of `predicting`. */
+export const tokenScores = (
+  params: Params,
+  config: ModelConfig,
+  ids: Tensor,
+  targets: Tensor,
+  { tokenMetrics = false, ...forward }: ScoreOptions = {},
+): Tensor => {
+  const { hidden, tokens } = predicting(params, config, ids, targets, forward);
+  return targetScores(hidden, outputMatrix(params, config), tokens, tokenMetrics);
+};
+
+/** What a model says of N sequences: sums over each one's targets, f32 [N]. */
+export interface Scored {
+  /** How many there are. */
+  readonly counts: Tensor;
+  /** Their log-probabilities: that of the completion. */
+  readonly logps: Tensor;
+  /** The others are zeros unless asked for.  Entropies of the predicted distributions, in nats. */
+  readonly entropy: Tensor;
+  /** Targets that no token has a higher logit than. */
+  readonly correct: Tensor;
+  /** Means over the vocabulary of the logits. */
+  readonly meanLogit: Tensor;
+}
+
+/** Positions of each of N sequences of T tokens among `targets` [M]; [N]. */
+const countOf = (targets: Tensor, [N, T]: readonly number[]): Tensor => {
+  const first = mul(iota([N, 1]), T);
+  return sum(cast(and(lessEqual(first, targets), less(targets, add(first, T))), "f32"), 1);
+};
+
+/**
+ * Runs a model over right-padded sequences and sums what it says of their targets. Arguments and errors as of `predicting`.
+ * Only targets meet the output matrix, and of their logits there is never more than a block.
  */
 export const scoreTokens = (
   params: Params,
   config: ModelConfig,
   ids: Tensor,
-  mask: Tensor,
-  options: ForwardOptions = {},
+  targets: Tensor,
+  options: ScoreOptions = {},
 ): Scored => {
+  const scores = tokenScores(params, config, ids, targets, options);
   const [N, T] = ids.shape;
-  if (ids.shape.length !== 2 || mask.shape.length !== 2 || mask.shape[0] !== N || mask.shape[1] !== T)
-    throw new ShapeError(`scoreTokens(${typeOf(ids)}, ${typeOf(mask)})`, "ids and mask are both [N, T]");
-  const V = config.vocabSize;
-  const scores = logits(params, config, hiddenStates(params, config, ids, options));
-  const next = shifted(ids);
-  const nll = crossEntropy(reshape(scores, [N * T, V]), reshape(next, [N * T]));
-  return { logits: scores, next, counts: shifted(mask), logps: reshape(neg(nll), [N, T]) };
-};
-
-/** Σ over a row's targets: values [N, T] at predicting positions → [N]. */
-export const overTargets = (values: Tensor, { counts }: Scored): Tensor => sum(mul(values, counts), 1);
-
-/** Log-probability of each row's targets, summed; [N]. */
-export const completionLogps = (scored: Scored): Tensor => overTargets(scored.logps, scored);
-
-/** Targets of each row; [N]. */
-export const targetCount = ({ counts }: Scored): Tensor => sum(counts, 1);
-
-/** The mean over the vocabulary of the logits; [N, T]. */
-export const meanLogit = ({ logits: scores }: Scored): Tensor => mean(scores, -1);
-
-/** Entropy of the predicted distribution, in nats; [N, T]. With s = x − max x: log Σ eˢ − Σ s·eˢ / Σ eˢ, where nothing cancels. */
-export const entropy = ({ logits: scores }: Scored): Tensor => {
-  const shifted = sub(scores, max(scores, -1, true));
-  const e = exp(shifted);
-  const total = sum(e, -1);
-  return sub(log(total), div(sum(mul(e, shifted), -1), total));
-};
-
-/** 1 where no token has a higher logit than the target (a tie counts as right); [N, T]. */
-export const predicted = ({ logits: scores, next }: Scored): Tensor => {
-  const [N, T, V] = scores.shape;
-  const at = add(mul(iota([N * T]), V), reshape(next, [N * T]));
-  return cast(equal(reshape(gather(reshape(scores, [N * T * V]), at), [N, T]), max(scores, -1)), "f32");
+  const width = scores.shape[1];
+  const sums = sum(reshape(scatterAdd(targets, scores, N * T), [N, T, width]), 1);
+  const counts = countOf(targets, [N, T]);
+  const of = (name: (typeof SCORES)[number]): Tensor => {
+    const at = SCORES.indexOf(name);
+    return at < width ? reshape(sliceAxis(sums, 1, at, at + 1), [N]) : mul(0, counts);
+  };
+  return { counts, logps: of("logp"), entropy: of("entropy"), correct: of("correct"), meanLogit: of("meanLogit") };
 };

@@ -17,16 +17,7 @@ import type { ModelConfig } from "../../models/config.js";
 import type { Params } from "../../models/parameters.js";
 import type { ForwardOptions } from "../../models/transformer.js";
 import type { TrainingBatch } from "../data/source.js";
-import {
-  completionLogps,
-  entropy,
-  meanLogit,
-  overTargets,
-  predicted,
-  type Scored,
-  scoreTokens,
-  targetCount,
-} from "./log-probs.js";
+import { type Scored, scoreTokens } from "./log-probs.js";
 import {
   logRatio,
   meanLogp,
@@ -48,7 +39,7 @@ import {
   totals,
 } from "./metrics.js";
 
-/** A batch on the device: ids i32 [N, T], mask f32 [N, T], and what else the objective asks for. */
+/** A batch on the device (`batchTensors`): ids i32 [N, T], targets i32 [M] (as `predicting` takes them), and what else the objective asks for. */
 export type BatchTensors = Readonly<Record<string, Tensor>>;
 
 /**
@@ -70,7 +61,7 @@ export interface Objective {
 }
 
 export interface ObjectiveOptions extends ForwardOptions {
-  /** Also the metrics that look at all logits (entropy, accuracy, mean logits); default true. */
+  /** Also the metrics of tokens (entropy, accuracy, mean logits); default true. */
   readonly tokenMetrics?: boolean;
 }
 
@@ -79,6 +70,7 @@ export const completionObjective = (
   config: ModelConfig,
   { tokenMetrics: withTokens = true, ...forward }: ObjectiveOptions = {},
 ): Objective => {
+  const options = { tokenMetrics: withTokens, ...forward };
   const of = totals("loss", ...TOKEN_SUMS);
   return {
     name: "sft",
@@ -88,19 +80,10 @@ export const completionObjective = (
       for (let i = 0; i < rows * length; i++) if (i % length > 0) targets += mask[i];
       return targets;
     },
-    sums: (params, { ids, mask }) => {
-      const scored = scoreTokens(params, config, ids, mask, forward);
-      const all = (values: Tensor) => sum(overTargets(values, scored));
-      const loss = neg(all(scored.logps));
-      const targets = sum(scored.counts);
-      const none = mul(0, targets);
-      const packed = of.pack({
-        loss,
-        targets,
-        entropy: withTokens ? all(entropy(scored)) : none,
-        correct: withTokens ? all(predicted(scored)) : none,
-      });
-      return [loss, packed];
+    sums: (params, { ids, targets }) => {
+      const { counts, logps, entropy, correct } = scoreTokens(params, config, ids, targets, options);
+      const loss = neg(sum(logps));
+      return [loss, of.pack({ loss, targets: sum(counts), entropy: sum(entropy), correct: sum(correct) })];
     },
     width: of.names.length,
     report: (vector) => {
@@ -132,7 +115,7 @@ export const realRows = (B: number, examples: Tensor | undefined): Tensor =>
 
 /** Pair scores of a scored block against the reference's log-probabilities f32 [2B]. */
 const pairScores = (scored: Scored, reference: Tensor, real: Tensor): PairScores => {
-  const [policy, tokens, ref] = [completionLogps(scored), targetCount(scored), reference].map(halves);
+  const [policy, tokens, ref] = [scored.logps, scored.counts, reference].map(halves);
   const side = (i: 0 | 1) => ({ policy: policy[i], reference: ref[i], tokens: tokens[i] });
   return { chosen: side(0), rejected: side(1), real };
 };
@@ -157,6 +140,7 @@ export const preferenceObjective = (
   }: PreferenceOptions = {},
 ): Objective => {
   const of = totals("loss", ...PAIR_SUMS, ...PAIR_TOKEN_SUMS);
+  const options = { tokenMetrics: withTokens, ...forward };
   const losses = weightedLosses(lossType, lossWeights, { labelSmoothing });
   const usesReference = losses.some(([type]) => !REFERENCE_FREE.includes(type));
   const reward = usesReference ? logRatio : meanLogp;
@@ -164,22 +148,20 @@ export const preferenceObjective = (
     name: "dpo",
     usesReference,
     units: ({ rows, examples }) => examples ?? rows / 2,
-    sums: (params, { ids, mask, examples, reference }) => {
+    sums: (params, { ids, targets, examples, reference }) => {
       const [N] = ids.shape;
       if (N % 2 !== 0)
         throw new ShapeError(`preferences: ids ${typeOf(ids)} hold no pairs`, "stack [chosen …; rejected …]");
-      const scored = scoreTokens(params, config, ids, mask, forward);
+      const scored = scoreTokens(params, config, ids, targets, options);
       const real = realRows(N / 2, examples);
       const pairs = pairScores(scored, usesReference ? reference : zeros([N]), real);
       const all = (values: Tensor) => sum(mul(values, real));
       const loss = all(pairLoss(losses, pairs, { beta, labelSmoothing, simpoGamma }));
       const chosenReward = mul(beta, reward(pairs.chosen));
       const rejectedReward = mul(beta, reward(pairs.rejected));
-      const none = mul(0, loss);
-      const bySide = (values: (s: Scored) => Tensor) =>
-        withTokens ? halves(overTargets(values(scored), scored)).map(all) : [none, none];
-      const [chosenLogits, rejectedLogits] = bySide(meanLogit);
-      const [chosenEntropy, rejectedEntropy] = bySide(entropy);
+      const bySide = (values: Tensor) => halves(values).map(all);
+      const [chosenLogits, rejectedLogits] = bySide(scored.meanLogit);
+      const [chosenEntropy, rejectedEntropy] = bySide(scored.entropy);
       const packed = of.pack({
         loss,
         pairs: sum(real),
@@ -193,7 +175,7 @@ export const preferenceObjective = (
         chosenLogits,
         rejectedLogits,
         pairEntropy: add(chosenEntropy, rejectedEntropy),
-        chosenCorrect: bySide(predicted)[0],
+        chosenCorrect: bySide(scored.correct)[0],
       });
       return [loss, packed];
     },

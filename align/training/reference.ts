@@ -13,6 +13,7 @@ import {
 } from "../../core/index.js";
 import type { Model } from "../../models/files/load.js";
 import type { Params } from "../../models/parameters.js";
+import { targetPositions } from "../data/batch.js";
 import {
   type BatchSource,
   pairSource,
@@ -22,7 +23,7 @@ import {
   type TrainingBatch,
 } from "../data/source.js";
 import type { TokenPair } from "../data/tokenize.js";
-import { completionLogps, scoreTokens } from "../objectives/log-probs.js";
+import { scoreTokens } from "../objectives/log-probs.js";
 import type { BatchTensors, Objective } from "../objectives/objective.js";
 
 /** As much of a model as computing with it takes. */
@@ -39,17 +40,15 @@ export const borrowed = <T extends Tree>(
 };
 
 /**
- * A batch as constants: with `examples` and `desirable` where it has them, and for those that compare with a reference
+ * A batch as constants: ids, and the positions of its targets (KTO's by half); with `examples` and `desirable` where it has them, and for those that compare with a reference
  * always with `examples`, and with `reference` if it is known.
  */
-export const batchTensors = (
-  { ids, mask, rows, length, examples, desirable, reference }: TrainingBatch,
-  comparing: boolean,
-): BatchTensors => {
+export const batchTensors = (batch: TrainingBatch, comparing: boolean): BatchTensors => {
+  const { ids, rows, length, examples, desirable, reference } = batch;
   const count = examples ?? (comparing ? rows / 2 : undefined);
   return {
     ids: tensor(ids, [rows, length]),
-    mask: tensor(mask, [rows, length]),
+    targets: tensor(targetPositions(batch, desirable === undefined ? 1 : 2)),
     ...(count !== undefined && { examples: scalar(count) }),
     ...(desirable !== undefined && { desirable: tensor(desirable, [rows / 2]) }),
     ...(comparing && reference !== undefined && { reference: tensor(reference, [rows], "f32") }),
@@ -78,12 +77,12 @@ export interface ReferenceAsker {
 export const referenceAsker = ({ config, params }: Weights, device: Device): ReferenceAsker => {
   const weights = borrowed(params, device);
   const program = compile(
-    (p: Params, ids: Tensor, mask: Tensor) => completionLogps(scoreTokens(p, config, ids, mask)),
+    (p: Params, ids: Tensor, targets: Tensor) => scoreTokens(p, config, ids, targets).logps,
     device,
     { name: "reference log-probabilities" },
   );
   return {
-    ask: ({ ids, mask }) => program(weights.tree, ids, mask),
+    ask: ({ ids, targets }) => program(weights.tree, ids, targets),
     close: () => {
       weights.release();
       for (const built of program.programs()) built.free();

@@ -15,12 +15,14 @@ const {
   mean,
   neg,
   read,
+  reshape,
+  sliceAxis,
   tensor,
   upload,
   valueAndGrad,
 } = await built("index");
 const { open } = await built("devices");
-const { hiddenStates, logits, parseConfig, tokenLogps } = await built("models");
+const { hiddenStates, parseConfig, targetScores } = await built("models");
 const { adamW } = await built("optim");
 
 const device = await open("cpu");
@@ -87,8 +89,14 @@ const works = {
       rope_theta: theta,
       max_position_embeddings: T,
     });
-    const loss = (params, { ids }) =>
-      neg(mean(tokenLogps(logits(params, config, hiddenStates(params, config, ids)), ids)));
+    const [before, target] = [
+      (x) => reshape(sliceAxis(x, 1, 0, T - 1), [B * (T - 1), D]),
+      (ids) => reshape(sliceAxis(ids, 1, 1, T), [B * (T - 1)]),
+    ];
+    const loss = (params, { ids }) => {
+      const hidden = before(hiddenStates(params, config, ids));
+      return neg(mean(targetScores(hidden, params["model.embed_tokens.weight"], target(ids))));
+    };
     const data = { ids: onDevice(tinyIds(), [B, T]) };
     await measureSteps("tiny_qwen2", training(tinyWeights(), loss, data, { lr, weightDecay: 0.01 }), 10);
   },

@@ -1,32 +1,27 @@
 import { collate } from "../../align/data/batch.js";
-import { compile, dispose, InputError, read, type Tensor, tensor } from "../../core/index.js";
+import { tokenScores } from "../../align/objectives/log-probs.js";
+import type { BatchTensors } from "../../align/objectives/objective.js";
+import { batchTensors } from "../../align/training/reference.js";
+import { compile, dispose, InputError, read } from "../../core/index.js";
 import { readConfig } from "../../models/config.js";
-import {
-  checkTokenIds,
-  hiddenStates,
-  loadModel,
-  loadTokenizer,
-  logits,
-  type Params,
-  tokenLogps,
-} from "../../models/index.js";
+import { checkTokenIds, loadModel, loadTokenizer, type Params } from "../../models/index.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
 import { withDevice } from "../session.js";
 import { readIdsFile } from "../token-ids.js";
 
-/** Numbers that the logits of one batch may have. */
-const MOST_LOGITS = 2 ** 25;
+/** Tokens that one batch may have, padding included, if it has more than one sequence. */
+const MOST_TOKENS = 2 ** 13;
 const MOST_ROWS = 8;
 
 /** Neighbours in `sequences` that are computed together. */
-const batches = (sequences: readonly (readonly number[])[], vocabSize: number): number[][][] => {
+const batches = (sequences: readonly (readonly number[])[]): number[][][] => {
   const out: number[][][] = [];
   let longest = 0;
   for (const ids of sequences) {
     const last = out[out.length - 1];
     const length = Math.max(longest, ids.length);
-    const fits = last !== undefined && last.length < MOST_ROWS && (last.length + 1) * length * vocabSize <= MOST_LOGITS;
+    const fits = last !== undefined && last.length < MOST_ROWS && (last.length + 1) * length <= MOST_TOKENS;
     if (fits) last.push([...ids]);
     else out.push([[...ids]]);
     longest = fits ? length : ids.length;
@@ -44,23 +39,22 @@ export const logprobsCommand = async (values: Values<"logprobs">, out: Output): 
     ids_file !== undefined ? readIdsFile(ids_file, vocabSize) : [textIds(folder, text as string, vocabSize)];
   const logps = await withDevice(values.device, out, async (device) => {
     const { config, params } = loadModel(folder, device);
-    const score = compile(
-      (p: Params, ids: Tensor) => tokenLogps(logits(p, config, hiddenStates(p, config, ids)), ids),
-      device,
-      { name: "logprobs" },
-    );
+    const score = compile((p: Params, { ids, targets }: BatchTensors) => tokenScores(p, config, ids, targets), device, {
+      name: "logprobs",
+    });
     const found: number[][] = [];
-    for (const rows of batches(sequences, vocabSize)) {
-      const { ids, length } = collate(
+    for (const rows of batches(sequences)) {
+      const batch = collate(
         rows.map((row) => ({ ids: row, completionStart: 0 })),
         { padId: 0 },
       );
-      const result = score(params, tensor(ids, [rows.length, length]));
-      const all = await read(result);
-      dispose(result);
-      rows.forEach((row, i) => {
-        found.push(Array.from(all.subarray(i * (length - 1), i * (length - 1) + row.length - 1)));
-      });
+      const result = score(params, batchTensors(batch, false));
+      const all = await read(result).finally(() => dispose(result));
+      let at = 0; // targets stand row by row, all tokens but the first
+      for (const row of rows) {
+        found.push(Array.from(all.subarray(at, at + row.length - 1)));
+        at += row.length - 1;
+      }
     }
     dispose(params);
     return found;

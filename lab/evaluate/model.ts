@@ -1,6 +1,6 @@
 import { collate, paddingId } from "../../align/data/batch.js";
-import { referenceAsker } from "../../align/training/reference.js";
-import { type Device, dispose, read, tensor } from "../../core/index.js";
+import { batchTensors, referenceAsker } from "../../align/training/reference.js";
+import { type Device, dispose, read } from "../../core/index.js";
 import { generator, type Model, type Tokenizer } from "../../models/index.js";
 import type { Sampling } from "./tasks.js";
 
@@ -43,8 +43,7 @@ export const subject = (model: Pick<Model, "config" | "params">, tokenizer: Toke
         sequences.map(({ ids, start }) => ({ ids, completionStart: start })),
         { padId, bucket: BUCKET },
       );
-      const shape = [block.rows, block.length];
-      const answer = asker.ask({ ids: tensor(block.ids, shape), mask: tensor(block.mask, shape) });
+      const answer = asker.ask(batchTensors(block, false));
       return Array.from(await read(answer).finally(() => dispose(answer)));
     },
     free: () => {

@@ -1,20 +1,23 @@
 import type { TrainingBatch } from "../../align/data/source.js";
-import { scoreTokens } from "../../align/objectives/log-probs.js";
+import { predicting } from "../../align/objectives/log-probs.js";
+import type { BatchTensors } from "../../align/objectives/objective.js";
+import { batchTensors } from "../../align/training/reference.js";
 import {
+  cast,
   compile,
   type Device,
   dispose,
+  less,
   logSumExp,
   mul,
   read,
+  sizeOf,
   softmax,
   stack,
   sub,
   sum,
-  type Tensor,
-  tensor,
 } from "../../core/index.js";
-import type { Params } from "../../models/index.js";
+import { logits, type Params } from "../../models/index.js";
 import { config } from "./model.js";
 
 /**
@@ -23,19 +26,22 @@ import { config } from "./model.js";
  */
 export const divergenceOf = (device: Device) => {
   const program = compile(
-    (policy: Params, reference: Params, ids: Tensor, mask: Tensor) => {
-      const [ours, theirs] = [policy, reference].map((params) => scoreTokens(params, config, ids, mask));
-      const crossed = sum(mul(softmax(ours.logits), sub(ours.logits, theirs.logits)), -1);
-      const kl = sub(crossed, sub(logSumExp(ours.logits), logSumExp(theirs.logits)));
-      return stack([sum(mul(kl, ours.counts)), sum(ours.counts)]);
+    (policy: Params, reference: Params, { ids, targets }: BatchTensors) => {
+      const [ours, theirs] = [policy, reference].map((params) =>
+        logits(params, config, predicting(params, config, ids, targets).hidden),
+      );
+      const crossed = sum(mul(softmax(ours), sub(ours, theirs)), -1);
+      const kl = sub(crossed, sub(logSumExp(ours), logSumExp(theirs)));
+      const real = cast(less(targets, sizeOf(ids.shape)), "f32");
+      return stack([sum(mul(kl, real)), sum(real)]);
     },
     device,
     { name: "divergence" },
   );
   return async (policy: Params, reference: Params, batches: readonly TrainingBatch[]): Promise<number> => {
     let [total, targets] = [0, 0];
-    for (const { ids, mask, rows, length } of batches) {
-      const sums = program(policy, reference, tensor(ids, [rows, length]), tensor(mask, [rows, length]));
+    for (const batch of batches) {
+      const sums = program(policy, reference, batchTensors(batch, false));
       const [kl, count] = await read(sums).finally(() => dispose(sums));
       total += kl;
       targets += count;

@@ -6,10 +6,11 @@ import { test } from "node:test";
 import { dispose, evaluate, read, tensor } from "../../core/index.js";
 import { choiceRows } from "../../lab/evaluate/choice.js";
 import { evaluateTasks, parseTasks, type Subject, subject } from "../../lab/evaluate/index.js";
-import { hiddenStates, loadModel, loadTokenizer, logits, tokenLogps } from "../../models/index.js";
+import { loadModel, loadTokenizer } from "../../models/index.js";
 import { document, scratch, succeeds, taugrad } from "../cli/cli.js";
 import { device } from "../devices.js";
 import { goldenPath } from "../golden/files.js";
+import { tokenLogps } from "../models/token-logps.js";
 
 const folder = scratch();
 const policy = goldenPath("preferences", "policy");
@@ -77,8 +78,7 @@ test("a choice's score is the model's log-probability of it, in one piece with t
     const together = await asked.logps(row.candidates);
     for (const [i, { ids, start }] of row.candidates.entries()) {
       const x = tensor(Int32Array.from(ids), [1, ids.length]);
-      const scores = logits(model.params, model.config, hiddenStates(model.params, model.config, x));
-      const logps = evaluate(tokenLogps(scores, x), here);
+      const logps = evaluate(tokenLogps(model.params, model.config, x), here);
       const all = await read(logps);
       dispose(logps);
       const sum = Array.from(all.slice(start - 1)).reduce((a, b) => a + b, 0);

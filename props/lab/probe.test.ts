@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type BatchSource, sequenceSource } from "../../align/data/source.js";
-import { completionLogps, scoreTokens } from "../../align/objectives/log-probs.js";
+import { scoreTokens } from "../../align/objectives/log-probs.js";
 import { add, dispose, evaluate, mul, read, sub, tensor, treeZip } from "../../core/index.js";
 import { probe, verdictOf } from "../../lab/probe.js";
 import { document, taugrad } from "../cli/cli.js";
@@ -30,10 +30,9 @@ test("each c is the model θ_r + cτ, row by row, and its gain is paired with c 
     );
     const values: number[] = [];
     for (const { ids, completionStart } of rows) {
-      const [x, mask] = [Int32Array.from(ids), Float32Array.from(ids, (_, t) => Number(t >= completionStart))];
-      const logps = completionLogps(
-        scoreTokens(drifted, config, tensor(x, [1, x.length]), tensor(mask, [1, x.length])),
-      );
+      const x = tensor(Int32Array.from(ids), [1, ids.length]);
+      const targets = Int32Array.from(ids.slice(completionStart), (_, i) => completionStart - 1 + i);
+      const { logps } = scoreTokens(drifted, config, x, tensor(targets));
       const out = evaluate(logps, here);
       values.push((await read(out))[0] / (ids.length - completionStart));
       dispose(out);

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { bits, dispose, evaluate, foldIn, InputError, key, read, tensor } from "../../core/index.js";
 import { type GenerateOptions, generate, generator } from "../../models/generate.js";
+import { logits } from "../../models/head.js";
 import { initParams } from "../../models/init.js";
 import {
   applyTemperature,
@@ -16,7 +17,7 @@ import {
   processScores,
   uniformAt,
 } from "../../models/sample.js";
-import { hiddenStates, logits } from "../../models/transformer.js";
+import { hiddenStates } from "../../models/transformer.js";
 import { device as deviceNamed, presentDevices } from "../devices.js";
 import { idRows, tinyConfig, tinyConfigs, tinyModel } from "../generators/tiny-models.js";
 

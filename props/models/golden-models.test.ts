@@ -4,10 +4,12 @@ import { compile, type Device, dispose, div, mul, neg, read, sum, tensor, valueA
 import { loadModel, type Model } from "../../models/files/load.js";
 import { openSafetensors } from "../../models/files/safetensors.js";
 import { generator } from "../../models/generate.js";
+import { logits } from "../../models/head.js";
 import type { Params } from "../../models/parameters.js";
-import { hiddenStates, logits, tokenLogps } from "../../models/transformer.js";
+import { hiddenStates } from "../../models/transformer.js";
 import { device as deviceNamed, presentDevices } from "../devices.js";
 import { goldenJson, goldenPath } from "../golden/files.js";
+import { tokenLogps } from "./token-logps.js";
 
 /** Logits: largest error over the largest logit. Gradients: relative L2 error of each tensor. The values carry about 1e-6. */
 const toleranceOf = (device: Device) =>
@@ -47,7 +49,7 @@ const checkForwardAndBackward = async (name: string, model: Model, device: Devic
   const limits = toleranceOf(device);
   const loss = (params: Params) => {
     const scores = logits(params, model.config, hiddenStates(params, model.config, ids, { checkpoint }));
-    const logps = mul(tokenLogps(scores, ids), kept);
+    const logps = mul(tokenLogps(params, model.config, ids, { checkpoint }), kept);
     return [div(neg(sum(logps)), sum(kept)), { scores, sequences: sum(logps, 1) }] as [
       typeof ids,
       { scores: typeof ids; sequences: typeof ids },
@@ -101,8 +103,7 @@ for (const deviceName of await presentDevices()) {
         "logprobs.json",
       );
       const logps = compile(
-        (params: Params, row: (typeof model.params)[string]) =>
-          tokenLogps(logits(params, model.config, hiddenStates(params, model.config, row)), row),
+        (params: Params, row: (typeof model.params)[string]) => tokenLogps(params, model.config, row),
         device,
       );
       for (const [i, row] of ids.entries()) {

@@ -7,9 +7,9 @@ import { loadModel } from "../../models/files/load.js";
 import { generator } from "../../models/generate.js";
 import type { Params } from "../../models/parameters.js";
 import { loadTokenizer } from "../../models/text/tokenizer.js";
-import { hiddenStates, logits, tokenLogps } from "../../models/transformer.js";
 import { device as deviceNamed, presentDevices } from "../devices.js";
 import { besideCheckout } from "../golden/files.js";
+import { tokenLogps } from "./token-logps.js";
 
 /** What transformers computed with the trained model: mean NLL a token of texts, and greedy continuations of them. */
 interface Stories {
@@ -25,10 +25,7 @@ for (const name of folder === undefined ? [] : await presentDevices())
     const { config, params } = loadModel(folder as string, device);
     const tokenizer = loadTokenizer(folder as string);
     const golden = JSON.parse(readFileSync(join(folder as string, "golden.json"), "utf8")) as Stories;
-    const nllOf = compile(
-      (p: Params, ids: Tensor) => neg(mean(tokenLogps(logits(p, config, hiddenStates(p, config, ids)), ids))),
-      device,
-    );
+    const nllOf = compile((p: Params, ids: Tensor) => neg(mean(tokenLogps(p, config, ids))), device);
     for (const { text, ids, nll } of golden.nll) {
       assert.deepEqual(tokenizer.encode(text), ids);
       const out = nllOf(params, tensor(Int32Array.from(ids), [1, ids.length]));

@@ -21,12 +21,14 @@ import {
   treeZip,
   valueAndGrad,
 } from "../../core/index.js";
+import { logits } from "../../models/head.js";
 import { initParams } from "../../models/init.js";
 import type { Params } from "../../models/parameters.js";
-import { decode, hiddenStates, logits, prefill, tokenLogps } from "../../models/transformer.js";
+import { decode, hiddenStates, prefill } from "../../models/transformer.js";
 import { device as deviceNamed, presentDevices } from "../devices.js";
 import { idRows, tinyConfig, tinyConfigs, tinyModel } from "../generators/tiny-models.js";
 import { naiveLogits } from "./naive-transformer.js";
+import { tokenLogps } from "./token-logps.js";
 
 const padTo = (rows: readonly (readonly number[])[], T: number, filler: number): Tensor =>
   tensor(Int32Array.from(rows.flatMap((row) => [...row, ...new Array<number>(T - row.length).fill(filler)])), [
@@ -165,9 +167,7 @@ for (const name of await presentDevices()) {
         );
         const results = [false, true].map((checkpoint) =>
           compile(
-            valueAndGrad((p: Params) =>
-              mean(tokenLogps(logits(p, config, hiddenStates(p, config, ids, { checkpoint })), ids)),
-            ),
+            valueAndGrad((p: Params) => mean(tokenLogps(p, config, ids, { checkpoint }))),
             device,
           )(params),
         );
@@ -205,7 +205,7 @@ test("the gradient of a whole model is its directional derivative", async () => 
         treeMap((w, name) => normal(foldInName(key(seed), name), w.shape), params),
         device,
       );
-      const loss = (p: Params) => mean(square(tokenLogps(logits(p, config, hiddenStates(p, config, ids)), ids)));
+      const loss = (p: Params) => mean(square(tokenLogps(p, config, ids)));
       const moved = (by: number) => evaluate(loss(treeZip(([w, d]) => add(w, mul(by, d)), params, direction)), device);
       const slope = evaluate(
         Object.entries(valueAndGrad(loss)(params)[1])
@@ -230,30 +230,6 @@ test("the gradient of a whole model is its directional derivative", async () => 
   );
 });
 
-test("token log-probabilities are those of a softmax, of the token that follows", async () => {
-  const device = await deviceNamed("reference");
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(fc.array(fc.double({ min: -30, max: 30, noNaN: true }), { minLength: 5, maxLength: 5 }), {
-        minLength: 2,
-        maxLength: 6,
-      }),
-      async (rows) => {
-        const T = rows.length;
-        const ids = rows.map((_, t) => (3 * t + 1) % 5);
-        const got = await read(
-          evaluate(tokenLogps(tensor(rows.flat(), [1, T, 5]), tensor(Int32Array.from(ids), [1, T])), device),
-        );
-        assert.equal(got.length, T - 1);
-        got.forEach((logp, t) => {
-          const total = rows[t].reduce((sum, x) => sum + Math.exp(x - rows[t][ids[t + 1]]), 0);
-          assert.ok(Math.abs(logp + Math.log(total)) < 1e-9);
-        });
-      },
-    ),
-  );
-});
-
 test("calls that do not fit are refused by name", () => {
   const config = tinyConfig();
   const params = initParams(config, key(0));
@@ -266,5 +242,4 @@ test("calls that do not fit are refused by name", () => {
   refused(() => hiddenStates(params, config, tensor(new Int32Array(3))), /i32\[3\]/);
   const { cache } = prefill(params, config, ids, 8);
   refused(() => decode(params, config, ids, ids, cache), /one token/);
-  refused(() => tokenLogps(tensor([[1, 2]]), ids), /tokenLogps\(f32\[1,2\], i32\[2,3\]\)/);
 });

@@ -1,18 +1,12 @@
 /** KTO: its loss by definition, its laws (31, 36), and what its objective sums and reports. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { targetPositions } from "../../../align/data/batch.js";
 import { ktoSource } from "../../../align/data/kto-source.js";
 import { oneEpoch, type TrainingBatch } from "../../../align/data/source.js";
 import type { LabelledSequence } from "../../../align/data/tokenize.js";
 import { ktoKl, ktoLoss, ktoObjective } from "../../../align/objectives/kto.js";
-import {
-  completionLogps,
-  entropy,
-  meanLogit,
-  overTargets,
-  scoreTokens,
-  targetCount,
-} from "../../../align/objectives/log-probs.js";
+import { scoreTokens } from "../../../align/objectives/log-probs.js";
 import { evaluateKto, evaluateOn } from "../../../align/training/evaluate.js";
 import { askReference, type Weights } from "../../../align/training/reference.js";
 import { type Device, dispose, ShapeError, sum, type Tensor, tensor, valueAndGrad } from "../../../core/index.js";
@@ -101,17 +95,12 @@ const withModels = async (device: Device, body: (policy: Weights, other: Weights
 };
 
 /** By definition: log-probabilities and the rest of each row of a batch, [rows]. */
-const rowsOf = async ({ ids, mask, rows: N, length: T }: TrainingBatch, { params }: Weights, device: Device) => {
-  const scored = scoreTokens(params, trainedConfig, tensor(ids, [N, T]), tensor(mask, [N, T]));
-  const found = await numbers(
-    {
-      logp: completionLogps(scored),
-      targets: targetCount(scored),
-      nats: overTargets(entropy(scored), scored),
-      logit: overTargets(meanLogit(scored), scored),
-    },
-    device,
-  );
+const rowsOf = async (batch: TrainingBatch, { params }: Weights, device: Device) => {
+  const ids = tensor(batch.ids, [batch.rows, batch.length]);
+  const options = { tokenMetrics: true };
+  const scored = scoreTokens(params, trainedConfig, ids, tensor(targetPositions(batch)), options);
+  const { logps: logp, counts: targets, entropy: nats, meanLogit: logit } = scored;
+  const found = await numbers({ logp, targets, nats, logit }, device);
   return (name: string) => found.get(name) as number[];
 };
 
@@ -241,7 +230,7 @@ check("batches that are no labelled answers are shape errors", async (device) =>
   const { sums } = ktoObjective(trainedConfig);
   const block = (N: number) => ({
     ids: tensor(new Int32Array(2 * N), [N, 2]),
-    mask: tensor(new Float32Array(2 * N), [N, 2]),
+    targets: tensor(new Int32Array(2)),
   });
   const reference = tensor([0, 0]);
   for (const batch of [

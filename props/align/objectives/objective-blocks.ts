@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { targetPositions } from "../../../align/data/batch.js";
 import type { Objective } from "../../../align/objectives/objective.js";
 import { type Device, disposable, evaluate, type Tree, tensor } from "../../../core/index.js";
-import { hiddenStates, logits } from "../../../models/transformer.js";
+import { logits } from "../../../models/head.js";
+import { hiddenStates } from "../../../models/transformer.js";
 import { numbersOf } from "../../close.js";
 import { hash } from "../../generators/generators.js";
 import { tinyParams, trainedConfig } from "../../generators/tiny-training.js";
@@ -19,7 +21,7 @@ export type Block = ReturnType<typeof block>;
 
 export const tensors = ({ ids, mask, reference }: Block, examples: number) => ({
   ids: tensor(Int32Array.from(ids), [N, T]),
-  mask: tensor(mask, [N, T]),
+  targets: tensor(targetPositions({ mask: Float32Array.from(mask), rows: N, length: T })),
   reference: tensor(reference, [N]),
   examples: tensor(examples),
 });

@@ -1,0 +1,110 @@
+import {
+  add,
+  callOf,
+  cast,
+  concat,
+  crossEntropy,
+  div,
+  equal,
+  exp,
+  gather,
+  inBlocks,
+  iota,
+  log,
+  matmul,
+  max,
+  mean,
+  mul,
+  neg,
+  pad,
+  reshape,
+  ShapeError,
+  sliceAxis,
+  stopGradient,
+  sub,
+  sum,
+  type Tensor,
+  transpose,
+} from "../core/index.js";
+import type { ModelConfig } from "./config.js";
+import { type Params, weightOf } from "./parameters.js";
+
+/** The output matrix [V, D]: that of the embedding itself if they are tied. */
+export const outputMatrix = (params: Params, { tied }: ModelConfig): Tensor =>
+  weightOf(params, tied ? "model.embed_tokens.weight" : "lm_head.weight");
+
+/** Scores of the next token: hidden [..., D] → [..., V], by the output matrix or, if tied, the embedding itself. */
+export const logits = (params: Params, config: ModelConfig, hidden: Tensor): Tensor =>
+  matmul(hidden, transpose(outputMatrix(params, config)));
+
+/** Logits that are there at a time: 64 MiB. */
+const MOST_LOGITS = 2 ** 24;
+const MOST_ROWS = 512;
+/** Blocks are multiples of so many rows: kernels for fewer may add in another order. */
+const FEWEST_ROWS = 8;
+
+/**
+ * Rows whose logits are computed together: for V = 256 512, for V = 151 936 104. Of nothing else, neither the device nor how many
+ * rows there are: what a row's numbers are must not depend on the rows beside it.
+ */
+export const rowsTogether = (vocabSize: number): number => {
+  const fit = Math.floor(MOST_LOGITS / vocabSize / FEWEST_ROWS) * FEWEST_ROWS;
+  return Math.min(MOST_ROWS, Math.max(FEWEST_ROWS, fit));
+};
+
+const column = (x: Tensor): Tensor => reshape(x, [x.shape[0], 1]);
+
+/** Entropy of softmax(x), in nats; x: [n, V] → [n]. With s = x − top: log Σ eˢ − Σ s·eˢ / Σ eˢ, where nothing cancels. */
+const entropyOf = (x: Tensor, top: Tensor): Tensor => {
+  const shifted = sub(x, column(top));
+  const e = exp(shifted);
+  const total = sum(e, -1);
+  return sub(log(total), div(sum(mul(e, shifted), -1), total));
+};
+
+/** Of n rows of logits: [n, 1] log-probabilities of the targets; with metrics [n, 3], entropy and correctness beside them. */
+const scoresOf = (scores: Tensor, target: Tensor, metrics: boolean): Tensor => {
+  const logp = column(neg(crossEntropy(scores, target)));
+  if (!metrics) return logp;
+  const still = stopGradient(scores);
+  const [n, V] = still.shape;
+  const top = max(still, -1);
+  const own = gather(reshape(still, [n * V]), add(mul(iota([n]), V), target));
+  return concat([logp, column(entropyOf(still, top)), column(cast(equal(own, top), "f32"))], 1);
+};
+
+/** What `targetScores` says of a row, in order; all but the first only if asked for, and without a gradient. */
+export const SCORES = ["logp", "entropy", "correct", "meanLogit"] as const;
+
+/**
+ * What the distribution softmax(W h) says of one token a row.  hidden h: [M, D], W: [V, D], target: i32 [M] → f32 [M, 1], or
+ * with `metrics` [M, 4]:
+ *   logp       log-probability of the target, in nats
+ *   entropy    of the distribution, in nats
+ *   correct    1 where no token has a higher logit than the target (a tie counts as right), else 0
+ *   meanLogit  the mean of the logits over the vocabulary, which is h · mean(W)
+ * There is never more than a block of logits (`rowsTogether`), neither here nor in the gradient, which computes them again.
+ * Law: a row's numbers are the same bits whatever the other rows are, and however many.
+ * Errors: ShapeError unless the shapes fit.
+ */
+export const targetScores = (hidden: Tensor, W: Tensor, target: Tensor, metrics = false): Tensor => {
+  const [M, D] = hidden.shape;
+  const [V] = W.shape;
+  const fits = hidden.shape.length === 2 && W.shape.length === 2 && W.shape[1] === D && V > 0;
+  if (!fits || target.dtype !== "i32" || target.shape.length !== 1 || target.shape[0] !== M)
+    throw new ShapeError(
+      `${callOf("targetScores", [hidden, W, target])}: needs hidden [M,D], W [V,D] and i32 targets [M]`,
+    );
+  const missing = (FEWEST_ROWS - (M % FEWEST_ROWS)) % FEWEST_ROWS;
+  if (missing > 0) {
+    const rows = pad(hidden, [
+      [0, missing],
+      [0, 0],
+    ]);
+    return sliceAxis(targetScores(rows, W, pad(target, [[0, missing]]), metrics), 0, 0, M);
+  }
+  const score = inBlocks(([h, id], [w]) => scoresOf(matmul(h, transpose(w)), id, metrics), rowsTogether(V));
+  const scores = score([hidden, target], [W]);
+  if (!metrics) return scores;
+  return concat([scores, matmul(stopGradient(hidden), column(mean(stopGradient(W), 0)))], 1);
+};
