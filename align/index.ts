@@ -105,7 +105,7 @@ export {
   trainingOptimizer,
 } from "./training/optimizer.js";
 export type { Position, TrainOptions, TrainSnapshot } from "./training/options.js";
-export { askReference, referenceLogps, type Weights } from "./training/reference.js";
+export { askReference, batchTensors, referenceLogps, type Weights } from "./training/reference.js";
 export { loadTree, saveTree } from "./training/state-file.js";
 export type { TrainState } from "./training/step.js";
 export { lastOf, type StepRecord, type TrainStep, train } from "./training/train.js";

@@ -51,16 +51,16 @@ export const collate = (sequences: readonly Sequence[], { padId, bucket = 8 }: C
   };
 };
 
-/** Rounds up to a quarter of the power of two that holds n, at least 8: in few steps, and never far off. */
+/** Rounded up to a quarter of the power of two that holds n, at least 64: few numbers occur, and none far off. */
 const inQuarters = (n: number): number => {
-  const step = Math.max(8, 2 ** Math.ceil(Math.log2(Math.max(1, n))) / 4);
+  const step = Math.max(64, 2 ** Math.ceil(Math.log2(n)) / 4);
   return Math.ceil(n / step) * step;
 };
 
 /**
  * The flat positions n·T + t of a block that predict a target (the token at t+1), in order: what goes through the output
- * matrix. i32 [M], filled up with N·T, which is no position, so that few M, and so few compiled programs, occur.
- * `parts` 2: [2M], those of the first half of the rows and those of the second, each filled up to M.
+ * matrix. i32 [M], filled up with N·T, which is no position, so that few M, and so few compiled programs, occur; M ≤ N·T.
+ * `parts` 2: [2M], those of the first half of the rows and those of the second, each filled up to M ≤ N/2·T.
  */
 export const targetPositions = (
   { mask, rows, length }: Pick<Batch, "mask" | "rows" | "length">,
@@ -69,8 +69,8 @@ export const targetPositions = (
   const found: number[][] = Array.from({ length: parts }, () => []);
   for (let i = 1; i < rows * length; i++)
     if (i % length > 0 && mask[i] > 0) found[Math.floor((i * parts) / (rows * length))].push(i - 1);
-  const most = Math.max(...found.map((part) => part.length));
-  const M = inQuarters(Math.max(1, most));
+  const most = Math.max(1, ...found.map((part) => part.length));
+  const M = Math.min(inQuarters(most), (rows * length) / parts);
   const out = new Int32Array(parts * M).fill(rows * length);
   found.forEach((part, k) => {
     out.set(part, k * M);

@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { collate, collatePairs, epochOrder, ignoredLabel, paddingId, planBatches } from "../../../align/data/batch.js";
+import {
+  collate,
+  collatePairs,
+  epochOrder,
+  ignoredLabel,
+  paddingId,
+  planBatches,
+  targetPositions,
+} from "../../../align/data/batch.js";
 import type { Sequence } from "../../../align/data/tokenize.js";
 
 const sequence = fc
@@ -27,6 +35,36 @@ test("collate: rows are there, padded to the bucket; mask and shifted labels say
       });
     }),
   );
+});
+
+test("positions of targets are those with a label, in order; few lengths occur, and padding is no position", () => {
+  const blocks = fc.array(sequence, { minLength: 2, maxLength: 40 }).filter(({ length }) => length % 2 === 0);
+  fc.assert(
+    fc.property(blocks, (sequences) => {
+      const batch = collate(sequences, { padId: 420 });
+      const size = batch.rows * batch.length;
+      const labelled = Array.from(batch.labels.keys()).filter((at) => batch.labels[at] !== ignoredLabel);
+      const all = Array.from(targetPositions(batch));
+      assert.deepEqual(
+        all.filter((at) => at < size),
+        labelled,
+      );
+      assert.ok(all.every((at) => at <= size));
+      assert.ok(all.length <= Math.max(64, 1.5 * labelled.length) && all.length % 8 === 0 && all.length <= size);
+      const halves = Array.from(targetPositions(batch, 2));
+      const [first, second] = [halves.slice(0, halves.length / 2), halves.slice(halves.length / 2)];
+      assert.ok(first.every((at) => at < size / 2 || at === size) && second.every((at) => at >= size / 2));
+      assert.deepEqual(
+        halves.filter((at) => at < size),
+        labelled,
+      );
+    }),
+  );
+  const lengths = Array.from({ length: 4096 }, (_, n) => {
+    const mask = new Float32Array(8192).fill(1, 1, 1 + n);
+    return targetPositions({ mask, rows: 1, length: 8192 }).length;
+  });
+  assert.ok(new Set(lengths).size <= 14);
 });
 
 test("pairs are stacked chosen first", () => {
