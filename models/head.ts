@@ -1,16 +1,12 @@
 import {
-  add,
   callOf,
   cast,
   concat,
   crossEntropy,
-  div,
   equal,
   exp,
-  gather,
   inBlocks,
   iota,
-  log,
   matmul,
   max,
   mean,
@@ -25,6 +21,7 @@ import {
   sum,
   type Tensor,
   transpose,
+  where,
 } from "../core/index.js";
 import type { ModelConfig } from "./config.js";
 import { type Params, weightOf } from "./parameters.js";
@@ -54,23 +51,20 @@ export const rowsTogether = (vocabSize: number): number => {
 
 const column = (x: Tensor): Tensor => reshape(x, [x.shape[0], 1]);
 
-/** Entropy of softmax(x), in nats; x: [n, V] → [n]. With s = x − top: log Σ eˢ − Σ s·eˢ / Σ eˢ, where nothing cancels. */
-const entropyOf = (x: Tensor, top: Tensor): Tensor => {
-  const shifted = sub(x, column(top));
-  const e = exp(shifted);
-  const total = sum(e, -1);
-  return sub(log(total), div(sum(mul(e, shifted), -1), total));
-};
-
-/** Of n rows of logits: [n, 1] log-probabilities of the targets; with metrics [n, 3], entropy and correctness beside them. */
+/**
+ * Of n rows of logits x: [n, 1] log-probabilities of the targets; with metrics [n, 3], entropy and correctness beside them.
+ *   entropy = −Σ eˡ·l with l = (x − top) − log Σ eˣ⁻ᵗᵒᵖ, whose last term the log-probability already holds
+ * Each is one walk over the logits, and no other value of their size is made.
+ */
 const scoresOf = (scores: Tensor, target: Tensor, metrics: boolean): Tensor => {
-  const logp = column(neg(crossEntropy(scores, target)));
-  if (!metrics) return logp;
-  const still = stopGradient(scores);
-  const [n, V] = still.shape;
-  const top = max(still, -1);
-  const own = gather(reshape(still, [n * V]), add(mul(iota([n]), V), target));
-  return concat([logp, column(entropyOf(still, top)), column(cast(equal(own, top), "f32"))], 1);
+  const nll = crossEntropy(scores, target);
+  if (!metrics) return column(neg(nll));
+  const [x, surprise] = [scores, nll].map(stopGradient);
+  const isOwn = equal(iota(x.shape, 1), column(target));
+  const [top, own] = [max(x, -1), sum(where(isOwn, x, 0), -1)];
+  const l = sub(sub(x, column(top)), column(sub(surprise, sub(top, own))));
+  const entropy = neg(sum(mul(exp(l), l), -1));
+  return concat([neg(nll), entropy, cast(equal(own, top), "f32")].map(column), 1);
 };
 
 /** What `targetScores` says of a row, in order; all but the first only if asked for, and without a gradient. */
