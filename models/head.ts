@@ -41,8 +41,8 @@ const MOST_ROWS = 512;
 const FEWEST_ROWS = 8;
 
 /**
- * Rows whose logits are computed together: for V = 256 512, for V = 151 936 104. Of nothing else, neither the device nor how many
- * rows there are: what a row's numbers are must not depend on the rows beside it.
+ * Rows whose logits are computed together: 512 for V = 256, 104 for V = 151 936. A function of the vocabulary alone, not of the
+ * device nor of how many rows there are: a row's numbers must not depend on those beside it.
  */
 export const rowsTogether = (vocabSize: number): number => {
   const fit = Math.floor(MOST_LOGITS / vocabSize / FEWEST_ROWS) * FEWEST_ROWS;
