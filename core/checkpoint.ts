@@ -26,13 +26,13 @@ export const checkpoint = <A extends Tensor[]>(f: (...inputs: A) => Tensor): ((.
   };
 };
 
-/** One block after the other: [from, to) of `count` rows, `size` at most; one empty block of no rows. */
+/** One block after the other: [from, to) of `count` rows, `size` at most. */
 const blocksOf = (count: number, size: number): readonly (readonly [from: number, to: number])[] =>
-  Array.from({ length: Math.max(1, Math.ceil(count / size)) }, (_, i) => [i * size, Math.min(count, (i + 1) * size)]);
+  Array.from({ length: Math.ceil(count / size) }, (_, i) => [i * size, Math.min(count, (i + 1) * size)]);
 
 /**
  * f over blocks of at most `size` rows, one after the other and computed again in the backward pass: of what f makes on its
- * way, one block's worth is there at a time, however many rows there are.
+ * way, one block's worth is there at a time, however many rows there are. A single block is kept, and not computed again.
  *   rows: tensors [N, …] that are cut along axis 0; whole: tensors that every block sees.
  *   f: blocks [n, …] of the rows, and the whole tensors → [n, …].  Result: [N, …].
  * f must treat each row by itself. The gradient of a whole tensor is added up block by block. Tensors that f captures count
@@ -43,23 +43,20 @@ export const inBlocks = (
   size: number,
 ): ((rows: readonly Tensor[], whole: readonly Tensor[]) => Tensor) => {
   return (rows, whole) => {
-    const blocks = blocksOf(rows[0].shape[0], size);
-    const cut = (x: Tensor, [from, to]: readonly [number, number]): Tensor =>
-      blocks.length === 1 ? x : sliceAxis(x, 0, from, to);
-    const joined = (parts: readonly Tensor[]): Tensor => (parts.length === 1 ? parts[0] : concat(parts, 0));
+    const count = rows[0].shape[0];
+    if (count <= size) return f(rows, whole);
+    const blocks = blocksOf(count, size);
+    const cut = (x: Tensor, [from, to]: readonly [number, number]): Tensor => sliceAxis(x, 0, from, to);
     const split = (inputs: readonly Tensor[]) => [inputs.slice(0, rows.length), inputs.slice(rows.length)] as const;
     const op: Op = {
       name: "inBlocks",
       kind: "closure",
       expand: (_, inputs) => {
         const [cuttable, shared] = split(inputs);
-        return joined(
-          blocks.map((block) =>
-            f(
-              cuttable.map((x) => cut(x, block)),
-              shared,
-            ),
-          ),
+        const of = (block: readonly [number, number]) => cuttable.map((x) => cut(x, block));
+        return concat(
+          blocks.map((block) => f(of(block), shared)),
+          0,
         );
       },
       vjp: (ct, inputs) => {
@@ -74,7 +71,7 @@ export const inBlocks = (
           });
           total = total === undefined ? ofWhole : total.map((sum, i) => add(sum, ofWhole[i]));
         }
-        const found = [...parts.map(joined), ...(total ?? [])];
+        const found = [...parts.map((some) => concat(some, 0)), ...(total ?? [])];
         return found.map((x, i) => (isFloating(inputs[i].dtype) ? x : null));
       },
     };
@@ -82,6 +79,6 @@ export const inBlocks = (
       rows.map((x) => variable(cut(x, blocks[0]))),
       whole.map(variable),
     );
-    return node(op, [...rows, ...whole], {}, [rows[0].shape[0], ...first.shape.slice(1)], first.dtype);
+    return node(op, [...rows, ...whole], {}, [count, ...first.shape.slice(1)], first.dtype);
   };
 };

@@ -9,6 +9,7 @@ import {
   referenceDelta,
   trainingOptimizer,
 } from "../../../align/training/optimizer.js";
+import { batchTensors } from "../../../align/training/reference.js";
 import { gradients } from "../../../align/training/step.js";
 import { train } from "../../../align/training/train.js";
 import { dispose, evaluate, greater, InputError, read, scalar, tensor, treeMap } from "../../../core/index.js";
@@ -83,9 +84,9 @@ check(
     const squares = await fisher(options, device);
     const got = await numbersOf(squares, read);
     const byHand = new Map([...got].map(([name, x]) => [name, new Float64Array(x.length)]));
-    for (const { ids, mask, rows, length } of batches) {
-      const units = sft.units({ ids, mask, rows, length });
-      const block = { ids: tensor(ids, [rows, length]), mask: tensor(mask, [rows, length]) };
+    for (const batch of batches) {
+      const units = sft.units(batch);
+      const block = batchTensors(batch, false);
       const { grads } = evaluate(gradients(sft, params, block, scalar(1 / units), {}), device);
       for (const [name, g] of Object.entries(grads)) {
         const total = byHand.get(name) as Float64Array;
