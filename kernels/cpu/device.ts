@@ -11,6 +11,7 @@ import {
 } from "../../core/index.js";
 import { donorsOf, largestOf, plan } from "../plan/plan.js";
 import type { Abilities } from "../plan/steps.js";
+import { PADDING } from "./allocator.js";
 import { createCompiler } from "./compiler.js";
 import { createHeap, type HeapOptions } from "./heap.js";
 import { fusedKernels, reads16 } from "./kernels/calls.js";
@@ -23,7 +24,10 @@ interface CpuBuffer extends Buffer {
   owner: symbol | undefined;
 }
 
-const abilities: Abilities = { fused: new Set(fusedKernels), reads16, maxBuffers: 48, inPlace: true, batches: true };
+const abilities: Abilities = {
+  ...{ fused: new Set(fusedKernels), reads16, maxBuffers: 48, inPlace: true, batches: true },
+  padding: PADDING,
+};
 
 export interface CpuOptions extends Pick<HeapOptions, "memory" | "limits"> {
   /** Told when memory gets 64-bit addresses. Default: silent. */
