@@ -51,6 +51,10 @@ export interface DeviceStats {
   readonly kernels: number;
   /** Kernels launched so far. */
   readonly launches: number;
+  /** Sets of buffers bound to kernels so far, where the device keeps them: a loop that meets the same buffers makes no more. */
+  readonly bindings: number;
+  /** Bytes held now: in use, or kept to be used again. */
+  readonly keptBytes: number;
 }
 
 /** Runs programs. Building and running are synchronous; numbers come back by a promise. */

@@ -121,7 +121,8 @@ export const openCpu = async (): Promise<Device> => {
     },
     build,
     stats: () => ({
-      ...{ liveBuffers, liveBytes, peakBytes: heap.peakBytes(), programs, launches },
+      ...{ liveBuffers, liveBytes, peakBytes: heap.peakBytes(), programs, launches, bindings: 0 },
+      keptBytes: heap.memory.buffer.byteLength,
       kernels: compiler.count(),
     }),
     close: async () => {

@@ -159,8 +159,9 @@ export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLau
       if (role.kind === "input") addresses[i] = inputs[role.index];
       else if (role.kind === "temporary") {
         const { block, offset } = slotPlaces[role.slot];
-        addresses[i] = taken[block] + offset;
-      } else if (role.kind === "output" && role.donor !== undefined) addresses[i] = inputs[role.donor];
+        addresses[i] = taken[block] + offset + role.offset;
+      } else if (role.kind === "guest") addresses[i] = addresses[role.host] + role.offset;
+      else if (role.kind === "output" && role.donor !== undefined) addresses[i] = inputs[role.donor];
       else if (role.kind === "output") {
         addresses[i] = naming(
           () => of,

@@ -1,5 +1,6 @@
-import { reachable, sameShape, type Tensor } from "../../core/index.js";
+import { reachable, sameShape, sizeOf, type Tensor } from "../../core/index.js";
 import { type Access, isSeenThrough } from "./access.js";
+import { isWhole } from "./reuse.js";
 import { literalOf } from "./simplify.js";
 
 /** Which pointwise nodes run inside which kernel. */
@@ -77,12 +78,44 @@ const absorbable = (
   return inside;
 };
 
+/** From so many elements on terms of a sum are worth a kernel each, so that they need not lie there together. */
+const LARGE = 2 ** 20;
+
+/**
+ * Edges of sums of products that no kernel spans: it would wait for the last product while all the others lie there. So each is
+ * added as soon as it is made; where products pass through epilogues that takes no launch.
+ */
+const cutSums = (
+  order: readonly Tensor[],
+  users: ReadonlyMap<Tensor, readonly Tensor[]>,
+  access: (t: Tensor) => Access,
+  epilogue: boolean,
+): ReadonlySet<Tensor> => {
+  const isOwn = (x: Tensor) => {
+    const seen = access(x);
+    return seen.base.op.kind === "matmul" && users.get(seen.base)?.length === 1 && isWhole(seen);
+  };
+  const isSum = (t: Tensor) =>
+    t.op.name === "add" && t.dtype === "f32" && (epilogue || sizeOf(t.shape) >= LARGE) && t.inputs.some(isOwn);
+  return new Set(
+    order.filter((x) => {
+      const [user, ...more] = users.get(x) ?? [];
+      return user !== undefined && more.length === 0 && isSum(x) && isSum(user) && sameShape(x.shape, user.shape);
+    }),
+  );
+};
+
 /**
  * Groups pointwise nodes into kernels. A node's level is the length of the longest chain of kernels before it; edges
  * inside one index space cost nothing, every other edge costs one. Neighbours of one level form a group, which can
  * therefore never wait for itself.
  */
-export const fuse = (outputs: readonly Tensor[], access: (t: Tensor) => Access, maxBuffers: number): Fusion => {
+export const fuse = (
+  outputs: readonly Tensor[],
+  access: (t: Tensor) => Access,
+  maxBuffers: number,
+  epilogue: boolean,
+): Fusion => {
   const order = reachable(outputs);
   const users = new Map<Tensor, Tensor[]>(order.map((t) => [t, []]));
   for (const t of order) for (const x of t.inputs) users.get(x)?.push(t);
@@ -98,7 +131,8 @@ export const fuse = (outputs: readonly Tensor[], access: (t: Tensor) => Access, 
 
   const grouped = order.filter((t) => isPointwise(t) && !absorbed.has(t));
   const isGrouped = new Set(grouped);
-  const joins = (x: Tensor, t: Tensor) => isGrouped.has(x) && isDirect(x, t);
+  const cut = cutSums(grouped, users, access, epilogue);
+  const joins = (x: Tensor, t: Tensor) => isGrouped.has(x) && !cut.has(x) && isDirect(x, t);
   const level = new Map<Tensor, number>();
   const levelOf = (t: Tensor) => level.get(t) ?? 0;
   for (const t of order) {
@@ -113,7 +147,7 @@ export const fuse = (outputs: readonly Tensor[], access: (t: Tensor) => Access, 
   for (let i = grouped.length - 1; i >= 0; i--) {
     const t = grouped[i];
     const readers = users.get(t) as Tensor[];
-    if (readers.length === 0 || !readers.every((user) => isGrouped.has(user) && isDirect(t, user))) continue;
+    if (readers.length === 0 || !readers.every((user) => isGrouped.has(user) && joins(t, user))) continue;
     const target = levelOf(readers[0]);
     if (readers.every((user) => levelOf(user) === target)) level.set(t, target);
   }

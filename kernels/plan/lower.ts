@@ -3,7 +3,7 @@ import { type Access, accessor, isSeenThrough } from "./access.js";
 import { expressionOf } from "./expression.js";
 import { fuse } from "./fuse.js";
 import { standIn } from "./remake.js";
-import type { Step } from "./steps.js";
+import type { Abilities, Step } from "./steps.js";
 import { contiguous, isContiguous, type Strided, sliceView } from "./strided.js";
 
 /** A step over bases, before they have buffers. */
@@ -28,13 +28,12 @@ const identityAxes = (rank: number): number[] => Array.from({ length: rank }, (_
 /** Turns a simplified graph into steps. A donated input that is a result stays where it is. */
 export const lower = (
   outputs: readonly Tensor[],
-  maxBuffers: number,
+  { maxBuffers, epilogue = false, reads16 = () => false }: Pick<Abilities, "maxBuffers" | "epilogue" | "reads16">,
   donated: ReadonlySet<Tensor> = new Set(),
-  reads16: (call: string) => boolean = () => false,
 ): Lowering => {
   const order = reachable(outputs);
   const access = accessor();
-  const { absorbed, groups } = fuse(outputs, access, maxBuffers);
+  const { absorbed, groups } = fuse(outputs, access, maxBuffers, epilogue);
   const steps: Lowered[] = [];
   const push = (step: BaseStep, reads: readonly Access[], writes: readonly Tensor[], key: number) => {
     if (writes.some((t) => sizeOf(t.shape) > 0)) steps.push({ step, reads: reads.map((r) => r.base), writes, key });

@@ -15,16 +15,29 @@ import { batched, type Kin, kinship } from "./batch.js";
 import { attachEpilogues } from "./epilogue.js";
 import { type Lowered, lower } from "./lower.js";
 import { mapViews } from "./map-views.js";
-import { assignSlots } from "./memory.js";
+import { type Lifetime, placeTemporaries } from "./memory.js";
 import { printPlan } from "./print.js";
-import { donors, inPlace, type Life, livesOf } from "./reuse.js";
+import { donors, hostsOf, inPlace, type Life, livesOf, type Owned } from "./reuse.js";
 import { schedule } from "./schedule.js";
 import { simplify } from "./simplify.js";
 import type { Abilities, Plan, PlanBuffer, View } from "./steps.js";
 
+const bytesOf = (t: Tensor): number => byteLength(t.dtype, sizeOf(t.shape));
+
 /** Dependencies: readers wait for every writer of a base, later writers of a base for earlier ones. */
-const ordered = (lowered: readonly Lowered[], kin: (step: Lowered) => Kin | undefined): Lowered[] => {
+const ordered = (
+  lowered: readonly Lowered[],
+  { isTemporary, donated }: Owned,
+  kin: (step: Lowered) => Kin | undefined,
+): Lowered[] => {
   const writers = new Map<Tensor, number[]>();
+  const number = new Map<Tensor, number>(); // of what makes room where it ends
+  const numbered = (bases: readonly Tensor[]) =>
+    [...new Set(bases)].flatMap((base) => {
+      if (!isTemporary(base) && !donated.has(base)) return [];
+      if (!number.has(base)) number.set(base, number.size);
+      return [number.get(base) as number];
+    });
   const tasks = lowered.map((value, i) => {
     const needs: number[] = [];
     for (const base of value.writes) {
@@ -35,11 +48,14 @@ const ordered = (lowered: readonly Lowered[], kin: (step: Lowered) => Kin | unde
         earlier.push(i);
       }
     }
-    return { value, key: value.key, needs, kin: kin(value) };
+    const [reads, writes] = [value.reads, value.writes].map(numbered);
+    const isLast = !value.writes.every(isTemporary);
+    const over = isLast ? numbered(value.reads.filter((base) => donated.has(base))) : [];
+    return { value, key: value.key, needs, reads, writes, over, kin: kin(value) };
   });
   for (const { value, needs } of tasks)
     for (const base of value.reads) for (const writer of writers.get(base) ?? []) needs.push(writer);
-  return schedule(tasks).map(batched);
+  return schedule(tasks, [...number.keys()].map(bytesOf)).map(batched);
 };
 
 /** Numbers of a base that no step writes: a constant, or something empty. */
@@ -53,34 +69,48 @@ const numbersOf = (base: Tensor): HostData => {
 export const plan = (graph: Graph, abilities: Abilities): Plan => {
   const outputs = simplify(graph.outputs, (op) => abilities.fused.has(op.name), abilities.round ?? Math.fround);
   const donated = new Set((graph.donated ?? []).map((i) => graph.inputs[i]));
-  const { steps: separate, results } = lower(outputs, abilities.maxBuffers, donated, abilities.reads16);
+  const { steps: separate, results } = lower(outputs, abilities, donated);
   const isResult = new Set(results);
-  const lowered =
-    abilities.epilogue === true
-      ? attachEpilogues(separate, (base) => isResult.has(base), abilities.maxBuffers)
-      : separate;
   const isTemporary = (base: Tensor) => base.op.kind !== "leaf" && !isResult.has(base);
-  const steps = ordered(lowered, (step) => (abilities.batches ? kinship(step, isTemporary) : undefined));
+  const lowered =
+    abilities.epilogue === true ? attachEpilogues(separate, { isTemporary, donated }, abilities.maxBuffers) : separate;
+  const steps = ordered(lowered, { isTemporary, donated }, (step) =>
+    abilities.batches ? kinship(step, isTemporary) : undefined,
+  );
 
   const lives = livesOf(steps);
-  const bytesOf = (t: Tensor) => byteLength(t.dtype, sizeOf(t.shape));
   const kept = results.filter((t) => donated.delete(t)); // given back as they came
   const temporaries = [...lives].flatMap(([base, { from }]) => (from < 0 || isResult.has(base) ? [] : [base]));
   const position = new Map(temporaries.map((base, i) => [base, i]));
+  // Outputs rather take the memory of inputs, which they are spared by; intermediate values that of their like.
+  const candidates = (heir: Tensor, bases: readonly Tensor[]): Tensor[] => {
+    const [given, passing] = [donated, position].map((known) => bases.filter((base) => known.has(base)));
+    return isResult.has(heir) ? [...given, ...passing] : [...passing, ...given];
+  };
   const over = abilities.inPlace
-    ? inPlace(steps, lives, (base, heir) => (isResult.has(heir) ? donated.has(base) : position.has(base)))
+    ? inPlace(steps, lives, candidates, (heir) => isResult.has(heir))
     : new Map<Tensor, Tensor>();
   const donorOf = new Map([...donors([...donated], results, lives, over), ...kept.map((t) => [t, t] as const)]);
-  const slots = assignSlots(
-    temporaries.map((base) => {
-      const taken = over.get(base);
-      return {
-        bytes: bytesOf(base),
-        ...(lives.get(base) as Life),
-        ...(taken === undefined ? {} : { over: position.get(taken) as number }),
-      };
+  const { hosts, hostOf } = hostsOf(donated, results, donorOf, lives);
+  const heirOf = new Map([...over].map(([heir, base]) => [base, heir]));
+  const lifetimes = temporaries.map((base): Lifetime => {
+    const [taken, heir] = [over.get(base), heirOf.get(base)];
+    return {
+      bytes: bytesOf(base),
+      ...(lives.get(base) as Life),
+      over: taken && position.get(taken),
+      enters: taken && hostOf.get(taken),
+      leaves: heir && hostOf.get(heir),
+    };
+  });
+  const placement = placeTemporaries(lifetimes, {
+    hosts: hosts.map(({ base, after, before }) => ({ bytes: bytesOf(base), after, before })),
+    steps: steps.map(({ reads, writes }) => {
+      const [read, written] = [reads, writes].map((bases) => bases.flatMap((base) => position.get(base) ?? []));
+      return { reads: read, writes: written };
     }),
-  );
+    slotBytes: abilities.slotBytes,
+  });
 
   const buffers: PlanBuffer[] = [];
   const index = new Map<Tensor, number>();
@@ -95,14 +125,18 @@ export const plan = (graph: Graph, abilities: Abilities): Plan => {
     const donor = donorOf.get(t);
     return add(t, { kind: "output", index: i, ...(donor === undefined ? {} : { donor: index.get(donor) as number }) });
   });
-  for (const [i, t] of temporaries.entries()) add(t, { kind: "temporary", slot: slots.slotOf[i] });
+  for (const [i, t] of temporaries.entries()) {
+    const { kind, index: at, offset } = placement.places[i];
+    if (kind === "slot") add(t, { kind: "temporary", slot: at, offset });
+    else add(t, { kind: "guest", host: index.get(hosts[at].base) as number, offset });
+  }
   for (const { reads } of steps)
     for (const base of reads) if (!index.has(base)) add(base, { kind: "constant", data: numbersOf(base) });
 
   const bound = ({ base, view }: Access): View => ({ buffer: index.get(base) as number, ...view });
   const made: Plan = {
     buffers,
-    slots: slots.bytes,
+    slots: placement.slots,
     steps: steps.map(({ step }) => mapViews(step, bound)),
     outputs: places,
   };

@@ -3,6 +3,12 @@ import type { Access } from "./access.js";
 import type { BaseStep, Lowered } from "./lower.js";
 import { isContiguous } from "./strided.js";
 
+/** What becomes of bases: intermediate values come and go, donated inputs may go. */
+export interface Owned {
+  readonly isTemporary: (base: Tensor) => boolean;
+  readonly donated: ReadonlySet<Tensor>;
+}
+
 /** When a base is first written (at `from`; inputs: -1) and last touched, in steps. */
 export interface Life {
   readonly from: number;
@@ -42,25 +48,33 @@ const replaceable = (step: BaseStep): [heir: Tensor, bases: Tensor[]][] => {
       .flatMap((one) => replaceable(one))
       .map(([heir, bases]) => [heir, bases.filter((base) => readers.get(base) === 1)]);
   }
-  if (step.kind !== "map") return [];
-  const across = new Set(step.inputs.flatMap((input) => (isWhole(input) ? [] : [input.base])));
-  const bases = [...new Set(step.inputs.map(({ base }) => base))].filter((base) => !across.has(base));
+  if (step.kind !== "map" && step.kind !== "matmul") return [];
+  const inputs = step.kind === "map" ? step.inputs : (step.epilogue?.inputs ?? []);
+  const across = new Set(inputs.flatMap((input) => (isWhole(input) ? [] : [input.base])));
+  if (step.kind === "matmul") for (const { base } of [step.a, step.b]) across.add(base);
+  const bases = [...new Set(inputs.map(({ base }) => base))].filter((base) => !across.has(base));
+  if (step.kind === "matmul") return [[step.output.base, bases]];
   return step.outputs.flatMap(({ view }) => (isWhole(view) ? [[view.base, bases]] : []));
 };
 
-/** For each base that a map may write over a dying operand of the same size: that operand. `mayDie` names the candidates. */
+/**
+ * For each base that a step may write over a dying operand of the same size: that operand. `candidates` are those of the heir's
+ * operands that may be written over, best first; `isFirst` says who chooses before the others.
+ */
 export const inPlace = (
   steps: readonly Lowered[],
   lives: ReadonlyMap<Tensor, Life>,
-  mayDie: (base: Tensor, heir: Tensor) => boolean,
+  candidates: (heir: Tensor, bases: readonly Tensor[]) => readonly Tensor[],
+  isFirst: (heir: Tensor) => boolean,
 ): Map<Tensor, Tensor> => {
   const over = new Map<Tensor, Tensor>();
   const taken = new Set<Tensor>();
   steps.forEach(({ step }, at) => {
-    for (const [heir, bases] of replaceable(step)) {
-      if (lives.get(heir)?.from !== at) continue;
-      const fits = (base: Tensor) => bytesOf(base.dtype) === bytesOf(heir.dtype) && mayDie(base, heir);
-      const free = bases.find((base) => !taken.has(base) && lives.get(base)?.to === at && fits(base));
+    const heirs = replaceable(step).filter(([heir]) => lives.get(heir)?.from === at);
+    for (const [heir, bases] of heirs.sort(([a], [b]) => Number(isFirst(b)) - Number(isFirst(a)))) {
+      const fits = (base: Tensor) => bytesOf(base.dtype) === bytesOf(heir.dtype);
+      const dying = bases.filter((base) => !taken.has(base) && lives.get(base)?.to === at && fits(base));
+      const [free] = candidates(heir, dying);
       if (free === undefined) continue;
       taken.add(free);
       over.set(heir, free);
@@ -103,4 +117,33 @@ export const donors = (
       }
   }
   return donorOf;
+};
+
+/** Memory that temporaries may lie in while nothing else does: between two steps, both of them excluded. */
+export interface Idle {
+  /** The base whose memory it is. */
+  readonly base: Tensor;
+  readonly after: number;
+  readonly before: number;
+}
+
+/** Donated inputs once they were read, until an output takes them over, and other outputs until they are written. */
+export const hostsOf = (
+  donated: ReadonlySet<Tensor>,
+  results: readonly Tensor[],
+  donorOf: ReadonlyMap<Tensor, Tensor>,
+  lives: ReadonlyMap<Tensor, Life>,
+): { readonly hosts: readonly Idle[]; readonly hostOf: ReadonlyMap<Tensor, number> } => {
+  const hosts: Idle[] = [];
+  const hostOf = new Map<Tensor, number>();
+  const heirOf = new Map([...donorOf].map(([heir, donor]) => [donor, heir]));
+  const add = (base: Tensor, after: number, heir: Tensor | undefined) => {
+    const before = heir === undefined ? Number.POSITIVE_INFINITY : (lives.get(heir)?.from ?? -1);
+    const at = hosts.push({ base, after, before }) - 1;
+    hostOf.set(base, at);
+    if (heir !== undefined) hostOf.set(heir, at);
+  };
+  for (const base of donated) add(base, lives.get(base)?.to ?? -1, heirOf.get(base));
+  for (const base of results) if (!donorOf.has(base)) add(base, -1, base);
+  return { hosts, hostOf };
 };

@@ -5,6 +5,11 @@ export interface Task<T> {
   readonly value: T;
   readonly needs: readonly number[];
   readonly key: number;
+  /** Values that it reads and writes, by number: what is read for the last time makes room. */
+  readonly reads: readonly number[];
+  readonly writes: readonly number[];
+  /** Those that it may write over if it comes last of their readers. */
+  readonly over: readonly number[];
   /** Ready tasks of one kin may run together. */
   readonly kin?: Kin;
 }
@@ -41,12 +46,45 @@ const createHeap = (key: (item: number) => number) => {
   };
 };
 
+/** Bytes of the values that tasks read and write, while tasks run; and which tasks free at least what they take. */
+const roomFor = <T>(tasks: readonly Task<T>[], bytes: readonly number[]) => {
+  const readers: number[][] = bytes.map(() => []);
+  const writers: number[][] = bytes.map(() => []);
+  tasks.forEach(({ reads, writes }, task) => {
+    for (const value of reads) readers[value].push(task);
+    for (const value of writes) writers[value].push(task);
+  });
+  const unread = readers.map(({ length }) => length);
+  const isBegun = bytes.map(() => false);
+  return {
+    /** A task that would make room, or take no more than it makes, by reading something for the last time. */
+    isFree: (task: number): boolean => {
+      const { reads, writes, over } = tasks[task];
+      if (over.some((value) => unread[value] > 1)) return false;
+      const dying = reads.filter((value) => unread[value] === 1);
+      const taken = writes.reduce((n, value) => n + (isBegun[value] ? 0 : bytes[value]), 0);
+      return dying.length > 0 && taken <= dying.reduce((n, value) => n + bytes[value], 0);
+    },
+    /** Tasks for which less is to be had, or more to be freed, once this one has run. */
+    done: (task: number): number[] => {
+      const { reads, writes } = tasks[task];
+      const cheaper = writes.flatMap((value) => {
+        if (isBegun[value]) return [];
+        isBegun[value] = true;
+        return writers[value];
+      });
+      return [...cheaper, ...reads.flatMap((value) => (--unread[value] === 1 ? readers[value] : []))];
+    },
+  };
+};
+
 /**
- * Dependency order that stays as close as possible to the order as written (smallest ready key first). Ready tasks of one
- * kin run together. Those that nobody needs, as the last steps of an optimizer, wait for their kin till nothing else is
- * ready. Both only as far as they keep little memory alive.
+ * Dependency order that stays as close as possible to the order as written (smallest ready key first), but for tasks that free
+ * as much as they take: they run as soon as they can, since what they read would only lie there until their turn. `bytes` says how large
+ * each value is. Ready tasks of one kin run together; small as they are, they keep the order. Those that nobody needs, as the last
+ * steps of an optimizer, wait for their kin till nothing else is ready. Both only as far as they keep little memory alive.
  */
-export const schedule = <T>(tasks: readonly Task<T>[]): T[][] => {
+export const schedule = <T>(tasks: readonly Task<T>[], bytes: readonly number[]): T[][] => {
   const needs = tasks.map((task) => [...new Set(task.needs)]);
   const waiting = needs.map(({ length }) => length);
   const users: number[][] = tasks.map(() => []);
@@ -55,6 +93,8 @@ export const schedule = <T>(tasks: readonly Task<T>[]): T[][] => {
   });
 
   const heap = createHeap((task) => tasks[task].key);
+  const atOnce = createHeap((task) => tasks[task].key); // ready, and free as much as they take
+  const room = roomFor(tasks, bytes);
   const alike = new Map<string, Set<number>>(); // ready tasks by kin
   const late: number[] = []; // ready tasks that wait
   let held = 0; // bytes that they read
@@ -74,6 +114,9 @@ export const schedule = <T>(tasks: readonly Task<T>[]): T[][] => {
         held += kin.reads;
         return;
       }
+    } else if (room.isFree(task)) {
+      atOnce.push(task);
+      return;
     }
     heap.push(task);
   };
@@ -96,6 +139,9 @@ export const schedule = <T>(tasks: readonly Task<T>[]): T[][] => {
   };
   const finish = (task: number) => {
     isDone[task] = true;
+    for (const other of room.done(task))
+      if (waiting[other] === 0 && !isDone[other] && tasks[other].kin === undefined && room.isFree(other))
+        atOnce.push(other);
     for (const need of needs[task]) if (--unused[need] === 0 && isEarly[need]) early -= (tasks[need].kin as Kin).writes;
     for (const user of users[task]) if (--waiting[user] === 0) makeReady(user);
   };
@@ -111,6 +157,11 @@ export const schedule = <T>(tasks: readonly Task<T>[]): T[][] => {
     if (waiting[i] === 0) makeReady(i);
   });
   for (;;) {
+    const free = atOnce.pop();
+    if (free !== undefined) {
+      run(free);
+      continue;
+    }
     const next = held > MOST_BYTES ? undefined : heap.pop();
     if (next !== undefined) run(next);
     else if (late.length === 0) return out;

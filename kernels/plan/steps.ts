@@ -75,7 +75,8 @@ export interface MatmulStep<V = View> {
 
 /**
  * An expression over the elements of a product, in their order. Input 0 of its body is the product, the others are
- * `inputs`, from 1 on; its last value is f32, and is written.
+ * `inputs`, from 1 on; its last value is f32, and is written. In place as a map: the output may lie in the memory of inputs, if
+ * all of these are the very same elements in the same order; never in that of a or b.
  */
 export interface Epilogue<V = View> {
   /** As many elements as the product has. */
@@ -113,13 +114,15 @@ export type Step<V = View> = SmallStep<V> | MatmulStep<V> | BatchStep<V>;
 export interface PlanBuffer {
   /**
    * input i of the program; output i: the memory of a donated input (its place in the program's inputs), or allocated fresh
-   * at each run; constant with its numbers; temporary in a slot.
+   * at each run; constant with its numbers; temporary, so many bytes into a slot; guest: a temporary, so many bytes into another
+   * buffer while that holds nothing: a donated input once it was read, or an output until it is written.
    */
   readonly role:
     | { readonly kind: "input"; readonly index: number }
     | { readonly kind: "output"; readonly index: number; readonly donor?: number }
     | { readonly kind: "constant"; readonly data: HostData }
-    | { readonly kind: "temporary"; readonly slot: number };
+    | { readonly kind: "temporary"; readonly slot: number; readonly offset: number }
+    | { readonly kind: "guest"; readonly host: number; readonly offset: number };
   readonly bytes: number;
   readonly dtype: DType;
   /** The tensor that it holds, as errors show it. */
@@ -129,7 +132,10 @@ export interface PlanBuffer {
 /** What a device runs: steps in order over buffers. Pure data; a function of the graph's structure. */
 export interface Plan {
   readonly buffers: readonly PlanBuffer[];
-  /** Bytes of each slot; temporaries share one if none is written before the one before it was read for the last time. */
+  /**
+   * Bytes of each slot. Temporaries share bytes of one if none is written before the one before it was read for the last time;
+   * offsets are multiples of 256. Beside in place, no step reads a slot, or a host, that it writes.
+   */
   readonly slots: readonly number[];
   readonly steps: readonly Step[];
   /** Buffer index of each program output, in order; all distinct. */
@@ -144,12 +150,14 @@ export interface Abilities {
   readonly reads16?: (call: string) => boolean;
   /** Most distinct buffers (inputs and outputs together) that one map or reduce step may touch. */
   readonly maxBuffers: number;
-  /** May a map write an output over an input that it reads for the last time? */
+  /** May a map, or an epilogue, write an output over an input that it reads for the last time? */
   readonly inPlace: boolean;
   /** Does a batch of alike small steps cost it less than the steps one by one? */
   readonly batches: boolean;
   /** May a product pass through an expression before it is written? Default: no. */
   readonly epilogue?: boolean;
+  /** Most bytes of a slot that is shared. Default: any. */
+  readonly slotBytes?: number;
   /** Brings a number to the precision programs compute in. Default: f32. */
   readonly round?: (x: number) => number;
 }

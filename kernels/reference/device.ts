@@ -102,7 +102,16 @@ export const openReference = async (): Promise<Device> => {
     },
     free: drop,
     build,
-    stats: () => ({ liveBuffers, liveBytes, peakBytes, programs, kernels: 0, launches }),
+    stats: () => ({
+      liveBuffers,
+      liveBytes,
+      keptBytes: liveBytes,
+      peakBytes,
+      programs,
+      kernels: 0,
+      launches,
+      bindings: 0,
+    }),
     close: async () => {},
   };
 };

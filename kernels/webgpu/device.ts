@@ -83,12 +83,12 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
   });
 
   const queue = createQueue(fail);
-  const pool = createPool(device, limits, (run) => queue.push(run), fail);
+  const pool = createPool(device, limits, queue, fail);
   const pipelines = createPipelines(device, fail);
   /** Bytes that are copied to or from the host at once. */
   const piece = Math.min(COPY, limits.maxStorageBufferBindingSize - (limits.maxStorageBufferBindingSize % 4));
   const live = new Set<GpuBuffer>();
-  let [liveBytes, programs, launches] = [0, 0, 0];
+  let [liveBytes, programs, launches, bindings] = [0, 0, 0, 0];
 
   const own = (bytes: number, of?: string): GpuBuffer => {
     const buffer = { bytes, block: pool.take(bytes, of) };
@@ -140,6 +140,9 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
     blockOf: (buffer) => (buffer as GpuBuffer).block,
     count: (n) => {
       launches += n;
+    },
+    countBinding: () => {
+      bindings++;
     },
   };
 
@@ -198,7 +201,8 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
       return buildProgram(gpu, graph);
     },
     stats: () => ({
-      ...{ liveBuffers: live.size, liveBytes, peakBytes: pool.peakBytes(), programs, launches },
+      ...{ liveBuffers: live.size, liveBytes, peakBytes: pool.peakBytes(), programs, launches, bindings },
+      keptBytes: pool.bytes(),
       kernels: pipelines.count(),
     }),
     close: async () => {

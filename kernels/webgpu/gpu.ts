@@ -28,4 +28,5 @@ export interface Gpu {
   readonly free: (buffer: Buffer) => void;
   readonly blockOf: (buffer: Buffer) => Block;
   readonly count: (launches: number) => void;
+  readonly countBinding: () => void;
 }

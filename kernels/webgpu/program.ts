@@ -8,11 +8,18 @@ import { FUSED, lower, reads16 } from "./kernels/lower.js";
 import type { Lowering } from "./kernels/lowering.js";
 import type { Compiled } from "./pipelines.js";
 import type { Block } from "./pool.js";
-import { pending } from "./queue.js";
+import { allOf, pending } from "./queue.js";
 import { canTime, printElapsed, timedPasses } from "./timings.js";
 import { USAGE } from "./usage.js";
 import { type Kernel, scratchIndex } from "./wgsl/module.js";
 import { createWindows, type Window } from "./windows/windows.js";
+
+/** Where a buffer of the plan lies: in a block of its own, or some bytes of one. */
+interface Piece {
+  readonly block: Block;
+  readonly offset?: number;
+  readonly size?: number;
+}
 
 /** Bind groups kept for one kernel, and replays for a program: buffers repeat with a short period when outputs are donated back. */
 const GROUPS = 8;
@@ -64,10 +71,11 @@ const packParameters = (
 
 /** Plans a graph, asks for its pipelines, uploads its constants. */
 export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
-  const { maxStorageBuffersPerShaderStage: maxBuffers, maxStorageBufferBindingSize: most } = gpu.limits;
+  const { maxStorageBuffersPerShaderStage: maxBuffers, maxStorageBufferBindingSize: most, maxBufferSize } = gpu.limits;
+  const slotBytes = maxBufferSize - (maxBufferSize % 256);
   // One name for one piece of memory: what is written in place is bound once, to be read and written.
   const made: Plan = oneNameEach(
-    plan(graph, { fused: FUSED, reads16, maxBuffers, inPlace: true, batches: false, epilogue: gpu.wide }),
+    plan(graph, { fused: FUSED, reads16, maxBuffers, inPlace: true, batches: false, epilogue: gpu.wide, slotBytes }),
   );
   const handedOn = donorsOf(made);
   const donorAt = (buffer: number): number | undefined => {
@@ -96,30 +104,36 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
   }));
   const ready = pending(Promise.all(launches.map(({ compiled }) => compiled.ready.promise)));
   const memory = memoryOf(made);
-  // Slots are as large as their largest tensor.
+  // A slot is named by its largest tensor.
   const largestIn = made.slots.map(() => "");
-  for (const { role, bytes, of } of made.buffers)
-    if (role.kind === "temporary" && bytes === made.slots[role.slot]) largestIn[role.slot] = of;
+  const largest = made.slots.map(() => -1);
+  for (const { role, bytes, of } of made.buffers) {
+    if (role.kind !== "temporary" || bytes <= largest[role.slot]) continue;
+    largest[role.slot] = bytes;
+    largestIn[role.slot] = of;
+  }
   const working = scratchBytes.reduce((n, bytes) => n + bytes, 0);
   const constants = made.buffers.map(({ role }) => (role.kind === "constant" ? gpu.upload(role.data) : undefined));
 
   /** A window, or a buffer as far as a binding goes: whoever binds it so touches no more of it. */
-  const rangeOf = ({ gpu: buffer, size }: Block, window: Window | undefined): GPUBufferBinding =>
+  const rangeOf = ({ block, offset = 0, size = block.size }: Piece, window: Window | undefined): GPUBufferBinding =>
     window === undefined
-      ? { buffer, size: Math.min(size, most - (most % 16)) }
-      : { buffer, offset: window.offset, size: window.bytes };
+      ? { buffer: block.gpu, offset, size: Math.min(Math.ceil(size / 16) * 16, most - (most % 16)) }
+      : { buffer: block.gpu, offset: offset + window.offset, size: window.bytes };
 
-  const bindGroup = ({ kernel, compiled, offset, groups }: Launch, blocks: readonly Block[]): GPUBindGroup => {
-    const key = blocks.map((block) => block.id).join();
+  /** Offsets are the same at every run: the blocks are all that it depends on. */
+  const bindGroup = ({ kernel, compiled, offset, groups }: Launch, pieces: readonly Piece[]): GPUBindGroup => {
+    const key = pieces.map(({ block }) => block.id).join();
     const known = groups.get(key);
     if (known !== undefined) return known;
     if (groups.size >= GROUPS) groups.clear();
+    gpu.countBinding();
     const size = Math.ceil(kernel.params.length / 4) * 16;
     const group = gpu.device.createBindGroup({
       layout: compiled.layout,
       entries: [
         { binding: 0, resource: { buffer: parameters, offset, size } },
-        ...blocks.map((block, i) => ({ binding: i + 1, resource: rangeOf(block, windows.at(kernel.bindings[i])) })),
+        ...pieces.map((piece, i) => ({ binding: i + 1, resource: rangeOf(piece, windows.at(kernel.bindings[i])) })),
       ],
     });
     groups.set(key, group);
@@ -128,18 +142,18 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
 
   const replays = new Map<string, readonly Replayed[]>();
   /** The launches over these buffers: the same ones as before in a training loop, so that nothing is looked up a launch. */
-  const replayOf = (blocks: readonly Block[], scratch: readonly Block[]): readonly Replayed[] => {
-    const key = [...blocks, ...scratch].map(({ id }) => id).join();
+  const replayOf = (pieces: readonly Piece[], scratch: readonly Block[]): readonly Replayed[] => {
+    const key = [...pieces.map(({ block }) => block), ...scratch].map(({ id }) => id).join();
     const known = replays.get(key);
     if (known !== undefined) return known;
-    const blockOf = (binding: number) => {
+    const pieceOf = (binding: number) => {
       const at = windows.at(binding)?.buffer ?? binding;
-      return at >= 0 ? blocks[at] : scratch[scratchIndex(at)];
+      return at >= 0 ? pieces[at] : { block: scratch[scratchIndex(at)] };
     };
     const replay = launches.flatMap((launch) => {
       const pipeline = launch.compiled.get();
       if (pipeline === undefined) return []; // failed: reported already
-      return [{ pipeline, group: bindGroup(launch, launch.kernel.bindings.map(blockOf)), launch }];
+      return [{ pipeline, group: bindGroup(launch, launch.kernel.bindings.map(pieceOf)), launch }];
     });
     if (replays.size >= GROUPS) replays.clear();
     replays.set(key, replay);
@@ -183,21 +197,28 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
         const slots = made.slots.map((bytes, slot) => take(bytes, largestIn[slot]));
         const scratch = scratchBytes.map((bytes) => take(bytes));
         const given = inputs.map((buffer) => gpu.blockOf(buffer));
-        const blockOf = ({ role }: PlanBuffer, index: number): Block => {
+        const pieces: Piece[] = [];
+        const pieceOf = ({ role, bytes: size }: PlanBuffer, index: number): Piece => {
           switch (role.kind) {
             case "input":
-              return given[role.index];
+              return { block: given[role.index] };
             case "output":
-              return role.donor === undefined ? gpu.blockOf(outputs.get(role.index) as GpuBuffer) : given[role.donor];
+              return {
+                block: role.donor === undefined ? gpu.blockOf(outputs.get(role.index) as GpuBuffer) : given[role.donor],
+              };
             case "constant":
-              return gpu.blockOf(constants[index] as GpuBuffer);
+              return { block: gpu.blockOf(constants[index] as GpuBuffer) };
             case "temporary":
-              return slots[role.slot];
+              return { block: slots[role.slot], offset: role.offset, size };
+            case "guest":
+              return { block: pieces[role.host].block, offset: role.offset, size };
           }
         };
-        const blocks = made.buffers.map(blockOf);
+        for (const [i, buffer] of made.buffers.entries()) pieces.push(pieceOf(buffer, i));
         gpu.count(launches.length);
-        if (launches.length > 0) gpu.queue.push(() => encode(replayOf(blocks, scratch)), ready);
+        const fresh = [...outputs.values()].map((buffer) => gpu.blockOf(buffer)).concat(taken);
+        const needs = allOf([ready, ...fresh.map(({ there }) => there)]);
+        if (launches.length > 0) gpu.queue.push(() => encode(replayOf(pieces, scratch)), needs);
       } catch (error) {
         for (const buffer of outputs.values()) gpu.free(buffer);
         throw error;

@@ -1,6 +1,6 @@
 import { stridesOf } from "../../../core/index.js";
 import { collapse } from "../../plan/collapse.js";
-import type { Epilogue, MapStep, MatmulStep } from "../../plan/steps.js";
+import type { Epilogue, MapStep, View } from "../../plan/steps.js";
 import { emitBody } from "../wgsl/emit.js";
 import type { Builder } from "../wgsl/module.js";
 import { plus, walk } from "../wgsl/walk.js";
@@ -18,8 +18,16 @@ export const declareFinish = (k: Builder, { shape, inputs, body, value }: Epilog
   k.func("fn finish(x: f32, e: u32) -> f32", [...lines, ...values, `return v${value};`]);
 };
 
-/** The epilogue as a map over the product, in place: for products that are finished in several passes. */
-export const epilogueMap = ({ shape, inputs, body, value }: Epilogue, { output }: MatmulStep): MapStep => {
-  const view = { ...output, shape, strides: stridesOf(shape) };
-  return { kind: "map", shape, inputs: [view, ...inputs], body, outputs: [{ value, view, dtype: "f32" }] };
+/** The epilogue as a map over a product that lies, contiguous, in `product`: for products that are finished in several passes. */
+export const epilogueMap = ({ shape, inputs, body, value }: Epilogue, product: View, output: View): MapStep => {
+  const seen = (view: View): View => ({ ...view, shape, strides: stridesOf(shape) });
+  const outputs = [{ value, view: seen(output), dtype: "f32" as const }];
+  return { kind: "map", shape, inputs: [seen(product), ...inputs], body, outputs };
+};
+
+/** What the epilogue makes of a product of nothing, which is 0. */
+export const epilogueOfZero = (epilogue: Epilogue, output: View): MapStep => {
+  const zero = { op: "constant", value: 0, dtype: "f32" } as const;
+  const body = epilogue.body.map((x) => (x.op === "load" && x.input === 0 ? zero : x));
+  return epilogueMap({ ...epilogue, body }, output, output);
 };

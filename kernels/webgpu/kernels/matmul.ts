@@ -4,7 +4,7 @@ import { type Kernel, scratch } from "../wgsl/module.js";
 import { viewIn } from "../windows/box.js";
 import { type MatmulPart, matmulParts, placedMatmul, touchedByMatmul } from "../windows/matmul.js";
 import { reads, type Touched, writes } from "../windows/windows.js";
-import { declareFinish, epilogueMap } from "./epilogue.js";
+import { declareFinish, epilogueMap, epilogueOfZero } from "./epilogue.js";
 import type { Lowering } from "./lowering.js";
 import { mapKernels } from "./map.js";
 import { registerKernel } from "./matmul-register.js";
@@ -13,6 +13,8 @@ import { reduceKernels } from "./reduce.js";
 
 const TILE = 64;
 const DEPTH = 16;
+/** Scratch buffer of a product that its epilogue is still to finish; parts of it lie in 0, and their sums go through 1 and 2. */
+const PRODUCT = 3;
 
 /** How many parts the inner axis is cut into where tiles are few, and their length. */
 const innerCut = ({ a, output }: MatmulStep): { readonly parts: number; readonly length: number } => {
@@ -111,7 +113,8 @@ const tiledKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
   if (parts === 1) {
     if (windows.fits(touchedByMatmul(step)))
       return [tiledKernel({ step: placedMatmul(step, windows), continues: false })];
-    return [...matmulParts(bare, windows).map((part) => tiledKernel(part)), ...afterwards(step, lowering)];
+    const parted = matmulParts({ ...bare, output: productOf(step, lowering) }, windows);
+    return [...parted.map((part) => tiledKernel(part)), ...afterwards(step, lowering)];
   }
   const size = sizeOf(step.output.shape);
   lowering.scratch(0, parts * size);
@@ -129,7 +132,7 @@ const tiledKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
     inputs: [{ buffer: scratch(0), shape: [size, parts], strides: [1, size], offset: 0 }],
     body: [{ op: "load", input: 0, dtype: "f32" }],
     value: 0,
-    output: { ...step.output, shape: [size], strides: [1] },
+    output: { ...productOf(step, lowering), shape: [size], strides: [1] },
   };
   return [...products, ...reduceKernels(total, lowering, 1), ...afterwards(step, lowering)];
 };
@@ -150,19 +153,30 @@ const innerParts = (step: MatmulStep, parts: number, length: number): MatmulStep
   });
 };
 
-/** What is left to do with a product that lies in its output. */
+/**
+ * Where a product of several passes lies before its epilogue: in its output, unless that is written over what the epilogue reads.
+ * No step of a reduction works in that scratch buffer.
+ */
+const productOf = ({ output, epilogue }: MatmulStep, lowering: Lowering): View => {
+  if (epilogue?.inputs.some(({ buffer }) => buffer === output.buffer) !== true) return output;
+  lowering.scratch(PRODUCT, sizeOf(output.shape));
+  return { ...output, buffer: scratch(PRODUCT), offset: 0 };
+};
+
+/** What is left to do with a product of several passes. */
 const afterwards = (step: MatmulStep, lowering: Lowering): Kernel[] =>
-  step.epilogue === undefined ? [] : mapKernels(epilogueMap(step.epilogue, step), lowering);
+  step.epilogue === undefined
+    ? []
+    : mapKernels(epilogueMap(step.epilogue, productOf(step, lowering), step.output), lowering);
 
 /** out[…batch, M, N] = a × b, any strides. Tolerance: K roundings of Σ|a||b|, as for any sum in order. */
 export const matmulKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
   const size = sizeOf(step.output.shape);
   if (size === 0) return [];
   if (step.a.shape[step.a.shape.length - 1] === 0) {
-    const zero = { op: "constant", value: 0, dtype: "f32" } as const;
-    const outputs = [{ value: 0, view: step.output, dtype: "f32" as const }];
-    const zeros = mapKernels({ kind: "map", shape: step.output.shape, inputs: [], body: [zero], outputs }, lowering);
-    return [...zeros, ...afterwards(step, lowering)];
+    const load = { op: "load", input: 0, dtype: "f32" } as const;
+    const itself = { shape: step.output.shape, inputs: [], body: [load], value: 0 };
+    return mapKernels(epilogueOfZero(step.epilogue ?? itself, step.output), lowering);
   }
   if (lowering.wide) return tiledKernels(step, lowering);
   return matmulParts(step, lowering.windows).map((part) => registerKernel(part, lowering));

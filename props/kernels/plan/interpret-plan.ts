@@ -84,19 +84,21 @@ const offsets = ({ shape, strides, offset }: Pick<View, "shape" | "strides" | "o
 /** Runs a plan step by step in f64, memory element by element whatever their bytes: the planner's own test, without any device. Temporaries start as garbage. */
 export const interpretPlan = (plan: Plan, inputs: readonly t.HostData[]): t.HostData[] => {
   const slots = plan.slots.map((bytes) => new Float64Array(bytes / 2).fill(12345.678));
-  const memory = plan.buffers.map(({ role, bytes, dtype }): Float64Array => {
+  const memory: Float64Array[] = [];
+  const memoryOf = ({ role, bytes, dtype }: Plan["buffers"][number]): Float64Array => {
     if (role.kind === "input") {
       const given = new Float64Array(bytes / 2); // room for twice as many 16-bit numbers, once it is donated
       given.set(inputs[role.index]);
       return given;
     }
     if (role.kind === "constant") return Float64Array.from(t.numbersOf(role.data, dtype));
-    if (role.kind === "output") return new Float64Array(bytes / 2).fill(Number.NaN);
-    return slots[role.slot];
-  });
-  for (const [i, { role }] of plan.buffers.entries())
     if (role.kind === "output" && role.donor !== undefined)
-      memory[i] = memory[plan.buffers.findIndex(({ role: of }) => of.kind === "input" && of.index === role.donor)];
+      return memory[plan.buffers.findIndex(({ role: of }) => of.kind === "input" && of.index === role.donor)];
+    if (role.kind === "output") return new Float64Array(bytes / 2).fill(Number.NaN);
+    const whole = role.kind === "temporary" ? slots[role.slot] : memory[role.host];
+    return whole.subarray(role.offset / 2, (role.offset + bytes) / 2);
+  };
+  for (const buffer of plan.buffers) memory.push(memoryOf(buffer));
   const take = (view: View) => offsets(view).map((at) => memory[view.buffer][at]);
   const wrap = (values: readonly number[], dtype: t.DType, shape: readonly number[]): t.HostTensorData => {
     const data = t.hostArray(dtype, values.length);

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import * as t from "../../../core/index.js";
 import { placeholder } from "../../../core/ops/leaf.js";
 import { memoryOf, plan } from "../../../kernels/plan/plan.js";
+import type { Abilities } from "../../../kernels/plan/steps.js";
 import type { ModelConfig } from "../../../models/config.js";
 import { hiddenStates } from "../../../models/index.js";
 import { initParams } from "../../../models/init.js";
@@ -24,22 +25,39 @@ const slopes = (config: ModelConfig, params: Params, ids: t.Tensor, checkpoint: 
 
 const [B, T] = [4, 64];
 
-for (const [kernels, fused] of [
-  ["all fused kernels", new Set(fusedNames)],
-  ["no fused kernel", new Set<string>()],
-] as const)
-  test(`a checkpointed model of 24 layers keeps at most a quarter of the intermediate values (${kernels})`, () => {
-    const config = tinyConfig({ num_hidden_layers: 24, hidden_size: 64, head_dim: 16, intermediate_size: 176 });
-    const params = t.treeMap((w) => placeholder(w.shape, w.dtype), initParams(config, t.key(0)));
-    const ids = placeholder([B, T], "i32");
-    const inputs = [...t.leaves(params), ids];
-    const peak = (checkpoint: boolean) => {
-      const graph = { inputs, outputs: slopes(config, params, ids, checkpoint) };
-      return memoryOf(plan(graph, { fused, maxBuffers: 48, inPlace: true, batches: true })).temporaries;
-    };
-    const [kept, again] = [peak(false), peak(true)];
-    assert.ok(kept >= 4 * again, `${kept} bytes without, ${again} with checkpoint`);
-  });
+/** Narrow kernels, and wide ones that finish a product before it is written; with every fused kernel, and with none. */
+const abilities = [[...fusedNames], []].flatMap((names) =>
+  [false, true].map((epilogue): Abilities => {
+    const fused = new Set(names);
+    return { fused, maxBuffers: 16, inPlace: true, batches: !epilogue, epilogue };
+  }),
+);
+const named = ({ fused, epilogue }: Abilities) =>
+  `${fused.size > 0 ? "all fused kernels" : "no fused kernel"}, ${epilogue ? "wide" : "narrow"}`;
+
+for (const able of abilities)
+  for (const accumulated of [false, true])
+    test(`a checkpointed model of 24 layers keeps at most a quarter of the intermediate values (${named(able)}${
+      accumulated ? ", accumulated" : ""
+    })`, () => {
+      const config = tinyConfig({ num_hidden_layers: 24, hidden_size: 64, head_dim: 16, intermediate_size: 176 });
+      const like = (w: t.Tensor) => placeholder(w.shape, w.dtype);
+      const params = t.treeMap(like, initParams(config, t.key(0)));
+      const ids = placeholder([B, T], "i32");
+      const given = [...t.leaves(params), ids];
+      const peak = (checkpoint: boolean) => {
+        const outputs = slopes(config, params, ids, checkpoint);
+        const carry = accumulated ? outputs.map(like) : [];
+        const graph = {
+          inputs: [...given, ...carry],
+          outputs: outputs.map((x, i) => (accumulated ? t.add(carry[i], x) : x)),
+          donated: carry.map((_, i) => given.length + i),
+        };
+        return memoryOf(plan(graph, able)).temporaries;
+      };
+      const [kept, again] = [peak(false), peak(true)];
+      assert.ok(kept >= 4 * again, `${kept} bytes without, ${again} with checkpoint`);
+    });
 
 check("a checkpointed model has the same gradients, bit for bit", async (device) => {
   const config = tinyConfig({ num_hidden_layers: 3, tie_word_embeddings: true });

@@ -64,11 +64,15 @@ test("a donated input that is returned stays where it is, even if others read it
 });
 
 test("a dying intermediate value is written over", () => {
-  const [x, w] = [placeholder([8, 8], "f32"), placeholder([8, 8], "f32")];
+  const [x, w, u] = [
+    [8, 8],
+    [8, 8],
+    [8, 1],
+  ].map((shape) => placeholder(shape, "f32"));
   const h = t.matmul(x, w);
-  const outputs = [t.matmul(t.tanh(h), w)];
+  const outputs = [t.matmul(t.tanh(h), u)];
   const [separate, inPlace] = [false, true].map((can) =>
-    memoryOf(plan({ inputs: [x, w], outputs }, { ...able, inPlace: can })),
+    memoryOf(plan({ inputs: [x, w, u], outputs }, { ...able, inPlace: can })),
   );
   assert.deepEqual([separate.temporaries, inPlace.temporaries], [512, 256]);
 });

@@ -4,7 +4,6 @@ import { test } from "node:test";
 import fc from "fast-check";
 import * as t from "../../../core/index.js";
 import { inputOp, placeholder } from "../../../core/ops/leaf.js";
-import { assignSlots, type Lifetime } from "../../../kernels/plan/memory.js";
 import { memoryOf, plan } from "../../../kernels/plan/plan.js";
 import type { Abilities, Plan } from "../../../kernels/plan/steps.js";
 import { assertClose, reference, run } from "../../close.js";
@@ -78,40 +77,6 @@ test("equal graphs have equal plans, and other numbers do not change a plan", ()
       assert.equal(one, two);
     }),
     { numRuns: 60, seed },
-  );
-});
-
-test("slots: temporaries that live at the same time share no bytes, and a straight chain needs two slots", () => {
-  const lives = fc.array(fc.tuple(fc.nat(3), fc.nat(6), fc.nat(64)), { maxLength: 40 }).map((rows) => {
-    let from = 0;
-    return rows.map(([wait, length, n]): Lifetime => {
-      from += wait;
-      return { from, to: from + length, bytes: 4 * n };
-    });
-  });
-  fc.assert(
-    fc.property(lives, (list) => {
-      const { slotOf, bytes } = assignSlots(list);
-      list.forEach((a, i) => {
-        assert.ok(bytes[slotOf[i]] >= a.bytes);
-        for (let j = 0; j < i; j++)
-          assert.ok(slotOf[i] !== slotOf[j] || list[j].to < a.from, `${i} and ${j} share a slot`);
-      });
-    }),
-    { seed },
-  );
-  const chain = Array.from({ length: 50 }, (_, i) => ({ from: i, to: i + 1, bytes: 8 }));
-  assert.deepEqual(assignSlots(chain).bytes, [8, 8]);
-  const inPlace = chain.map((life, i) => (i === 0 ? life : { ...life, over: i - 1 }));
-  assert.deepEqual(assignSlots(inPlace).bytes, [8]);
-  // Small values that outlive large ones do not hold their slots.
-  const mixed = Array.from({ length: 50 }, (_, i) => [
-    { from: i, to: i, bytes: 1000 },
-    { from: i, to: 99, bytes: 8 },
-  ]).flat();
-  assert.equal(
-    assignSlots(mixed).bytes.reduce((n, bytes) => n + bytes),
-    1000 + 50 * 8,
   );
 });
 

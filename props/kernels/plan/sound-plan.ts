@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import * as t from "../../../core/index.js";
 import type { Abilities, Instruction, Plan, Step, View } from "../../../kernels/plan/steps.js";
 
-const viewsOf = (step: Step): { reads: readonly View[]; writes: readonly View[] } => {
+/** What a step reads and writes. */
+export const viewsOf = (step: Step): { reads: readonly View[]; writes: readonly View[] } => {
   if (step.kind === "batch") {
     const parts = step.steps.map(viewsOf);
     return { reads: parts.flatMap(({ reads }) => reads), writes: parts.flatMap(({ writes }) => writes) };
@@ -43,32 +44,42 @@ export const assertSound = (
   assert.equal(new Set(donors).size, donors.length, "a donated input becomes one output");
   assert.ok(donors.every((donor) => donated.includes(donor)));
   const widthOf = (buffer: number) => t.bytesOf(buffers[buffer].dtype) / CELL;
-  /** The cells that a view touches. */
-  const cellsOf = (view: View): number[] => {
+  /** The piece of memory that a buffer lies in, how many cells into it, and the bytes of it all. */
+  const placeOf = (buffer: number): { readonly name: string; readonly from: number; readonly bytes: number } => {
+    const { role, bytes } = buffers[buffer];
+    const from = "offset" in role ? role.offset / CELL : 0;
+    if (role.kind === "temporary") return { name: `slot ${role.slot}`, from, bytes: slots[role.slot] };
+    if (role.kind === "guest") {
+      const host = buffers[role.host].role;
+      const mayBeWritten = host.kind === "output" || (host.kind === "input" && donated.includes(host.index));
+      assert.ok(mayBeWritten, "hosts may be written");
+      return { ...placeOf(role.host), from };
+    }
+    if (role.kind === "output" && role.donor !== undefined) {
+      const given = buffers.findIndex(({ role: of }) => of.kind === "input" && of.index === role.donor);
+      assert.equal(buffers[given].bytes, bytes, "an output is as large as its donor");
+      return { name: `input ${role.donor}`, from, bytes };
+    }
+    return { name: role.kind === "input" ? `input ${role.index}` : `${role.kind} ${buffer}`, from, bytes };
+  };
+  // Of each piece of memory: which buffer wrote each cell last; what is given is there.
+  const memory = new Map<string, (number | undefined)[]>();
+  buffers.forEach(({ role, bytes }, buffer) => {
+    const { name, from, bytes: size } = placeOf(buffer);
+    assert.ok((CELL * from) % 256 === 0 && CELL * from + bytes <= size, "inside, from where a binding may begin");
+    const isGiven = role.kind === "input" || role.kind === "constant";
+    if (isGiven) memory.set(name, new Array<number>(bytes / CELL).fill(buffer));
+    else if (!memory.has(name)) memory.set(name, []);
+  });
+  const cells = (buffer: number) => memory.get(placeOf(buffer).name) as (number | undefined)[];
+  /** The cells that a view touches, from the start of its buffer, and of the memory that this lies in. */
+  const ownCellsOf = (view: View): number[] => {
     const width = widthOf(view.buffer);
     return offsetsOf(view).flatMap((at) => Array.from({ length: width }, (_, i) => at * width + i));
   };
-  // Per slot, output or donated input: which buffer wrote each cell last.
-  const memory = new Map<string, (number | undefined)[]>();
-  const cells = (buffer: number): (number | undefined)[] | undefined => {
-    const { role } = buffers[buffer];
-    if (role.kind === "constant" || (role.kind === "input" && !donors.includes(role.index))) return undefined;
-    if (role.kind === "temporary") assert.ok(slots[role.slot] >= buffers[buffer].bytes, "the slot is large enough");
-    const donor = role.kind === "input" ? role.index : role.kind === "output" ? role.donor : undefined;
-    const given = buffers.findIndex(({ role: of }) => of.kind === "input" && of.index === donor);
-    if (given >= 0) assert.equal(buffers[given].bytes, buffers[buffer].bytes, "an output is as large as its donor");
-    const name =
-      given >= 0
-        ? `input ${donor}`
-        : role.kind === "temporary"
-          ? `slot ${role.slot}`
-          : `output ${outputs.indexOf(buffer)}`;
-    if (!memory.has(name))
-      memory.set(name, given >= 0 ? new Array<number>(buffers[given].bytes / CELL).fill(given) : []);
-    return memory.get(name);
-  };
+  const cellsOf = (view: View) => ownCellsOf(view).map((at) => placeOf(view.buffer).from + at);
   const checkInside = (view: View) => {
-    const places = cellsOf(view);
+    const places = ownCellsOf(view);
     assert.ok(view.strides.every((stride) => stride >= 0));
     assert.ok(
       places.every((at) => at >= 0 && CELL * at < buffers[view.buffer].bytes),
@@ -89,10 +100,16 @@ export const assertSound = (
   /** One step, or one of a batch; `others` are what the rest of the batch reads. */
   const checkStep = (step: Exclude<Step, { kind: "batch" }>, others: readonly View[]) => {
     const { reads, writes } = viewsOf(step);
+    const elementwise = new Set(
+      step.kind === "map" ? step.inputs : step.kind === "matmul" ? step.epilogue?.inputs : [],
+    );
     for (const view of writes) {
       for (const read of reads)
         if (cells(read.buffer) === cells(view.buffer)) {
-          assert.ok(inPlace && step.kind === "map", "only a map, if the device can, writes what it reads");
+          assert.ok(
+            inPlace && elementwise.has(read),
+            "only a map or an epilogue, if the device can, writes what it reads",
+          );
           assert.deepEqual(cellsOf(read), cellsOf(view), "in place, an index touches its own elements only");
         }
       assert.ok(
@@ -128,7 +145,7 @@ export const assertSound = (
     for (const view of reads) {
       const owners = cells(view.buffer);
       checkInside(view);
-      for (const at of cellsOf(view)) assert.ok(!owners || owners[at] === view.buffer, "reads what its buffer wrote");
+      for (const at of cellsOf(view)) assert.equal(owners[at], view.buffer, "reads what its buffer wrote");
     }
     if (step.kind !== "batch") checkStep(step, []);
     else {
@@ -142,8 +159,10 @@ export const assertSound = (
     const touched = new Map<unknown, Set<number>>();
     for (const view of writes) {
       const owners = cells(view.buffer);
-      assert.ok(owners !== undefined, "inputs and constants are never written");
-      assert.notEqual(buffers[view.buffer].role.kind, "input", "what is donated is written as an output");
+      assert.ok(
+        !["input", "constant"].includes(buffers[view.buffer].role.kind),
+        "what is given is never written as such",
+      );
       checkInside(view);
       for (const at of cellsOf(view)) {
         assert.ok(!touched.get(owners)?.has(at), "outputs of a step do not overlap");
@@ -153,7 +172,7 @@ export const assertSound = (
     }
   }
   for (const buffer of outputs) {
-    const owners = cells(buffer) ?? [];
+    const owners = cells(buffer);
     const { role } = buffers[buffer];
     const given = buffers.findIndex(
       ({ role: of }) => of.kind === "input" && of.index === (role as { donor?: number }).donor,

@@ -5,15 +5,18 @@ import {
   add,
   compile,
   dispose,
+  evaluate,
   matmul,
   maximum,
   mul,
   permute,
+  read,
   reshape,
   sliceAxis,
   type Tensor,
+  upload,
 } from "../../../core/index.js";
-import { agrees } from "../../close.js";
+import { agrees, assertSame, reference } from "../../close.js";
 import { eighths, seeds } from "../../generators/generators.js";
 import { webgpuCheck, webgpuLaw } from "./webgpu-variants.js";
 
@@ -62,6 +65,35 @@ webgpuLaw(
       device,
       {},
     );
+  },
+  8,
+);
+
+webgpuLaw(
+  "a product added to what is donated takes its memory, and is the reference's, bit for bit",
+  fc.record({
+    m: fc.constantFrom(1, 6, 65),
+    n: fc.constantFrom(4, 67),
+    inner: fc.constantFrom(0, 3, 300),
+    seed: seeds(),
+  }),
+  async ({ m, n, inner, seed }, device) => {
+    const [a, b, c] = [
+      [m, inner],
+      [inner, n],
+      [m, n],
+    ].map((shape, i) => eighths(shape, seed + i));
+    const f = (carry: Tensor, x: Tensor, y: Tensor) => add(mul(carry, 2), matmul(x, y));
+    const run = compile(f, device, { donate: [0] });
+    const out = run(upload(c, device), a, b) as Tensor;
+    const want = evaluate(f(c, a, b), reference);
+    assertSame(await read(out), await read(want));
+    dispose(out, want);
+    for (const program of run.programs()) {
+      const { peak, inputs, constants, temporaries } = program.memory;
+      assert.equal(peak, inputs + constants + temporaries, "no memory for the output");
+      program.free();
+    }
   },
   8,
 );
