@@ -11,6 +11,7 @@ import {
 } from "../../core/index.js";
 import { donorsOf, plan } from "../plan/plan.js";
 import type { Abilities } from "../plan/steps.js";
+import { PADDING } from "./allocator.js";
 import { createCompiler } from "./compiler.js";
 import { createHeap } from "./heap.js";
 import { fusedKernels, reads16 } from "./kernels/calls.js";
@@ -23,7 +24,10 @@ interface CpuBuffer extends Buffer {
   owner: symbol | undefined;
 }
 
-const abilities: Abilities = { fused: new Set(fusedKernels), reads16, maxBuffers: 48, inPlace: true, batches: true };
+const abilities: Abilities = {
+  ...{ fused: new Set(fusedKernels), reads16, maxBuffers: 48, inPlace: true, batches: true },
+  padding: PADDING,
+};
 
 /**
  * The processor, by WebAssembly SIMD that is written while a program is built. As many threads as cores, or as

@@ -76,7 +76,7 @@ interface Area extends Pick<Place, "kind" | "index"> {
   readonly put: (chain: Chain, offset: number) => void;
 }
 
-const createArea = (kind: Place["kind"], index: number, initial: number): Area => {
+const createArea = (kind: Place["kind"], index: number, initial: number, padding: number): Area => {
   const bySpan = new Map<number, Placed[]>();
   let size = initial;
   const spans = ({ from, to }: Chain) => {
@@ -92,8 +92,8 @@ const createArea = (kind: Place["kind"], index: number, initial: number): Area =
       const there = new Set(spans(chain).flatMap((span) => (bySpan.get(span) ?? []).filter(meets)));
       let at = 0;
       for (const { offset, end } of [...there].sort((a, b) => a.offset - b.offset)) {
-        if (at + chain.bytes <= offset) break;
-        at = Math.max(at, Math.ceil(end / ALIGN) * ALIGN);
+        if (at + chain.bytes + padding <= offset) break;
+        at = Math.max(at, Math.ceil((end + padding) / ALIGN) * ALIGN);
       }
       return at;
     },
@@ -115,6 +115,8 @@ export interface Surroundings {
   readonly steps: readonly { readonly reads: readonly number[]; readonly writes: readonly number[] }[];
   /** Most bytes of a slot that is shared. Default: any. */
   readonly slotBytes?: number;
+  /** Bytes past its end that a step may write along with a value. Default: none. */
+  readonly padding?: number;
 }
 
 /** Chains that one step reads and writes: they must not lie in one piece of memory. */
@@ -138,11 +140,13 @@ const neighbours = (chains: readonly Chain[], steps: Surroundings["steps"]): Rea
  */
 export const placeTemporaries = (
   lifetimes: readonly Lifetime[],
-  { hosts, steps, slotBytes = Number.POSITIVE_INFINITY }: Surroundings,
+  { hosts, steps, slotBytes = Number.POSITIVE_INFINITY, padding = 0 }: Surroundings,
 ): Placement => {
   const chainOf = chainsOf(lifetimes);
   const apart = neighbours(chainOf, steps);
-  const hosting = hosts.map(({ bytes }, i) => createArea("host", i, bytes)).sort((a, b) => a.bytes() - b.bytes());
+  const hosting = hosts
+    .map(({ bytes }, i) => createArea("host", i, bytes, padding))
+    .sort((a, b) => a.bytes() - b.bytes());
   const slots: Area[] = [];
   const placed = new Map<Chain, { readonly area: Area; readonly offset: number }>();
 
@@ -172,7 +176,7 @@ export const placeTemporaries = (
       best = { area, offset };
     }
     if (best !== undefined) return best;
-    const own = createArea("slot", slots.length, 0);
+    const own = createArea("slot", slots.length, 0, padding);
     slots.push(own);
     return { area: own, offset: 0 };
   };

@@ -110,6 +110,7 @@ export const plan = (graph: Graph, abilities: Abilities): Plan => {
       return { reads: read, writes: written };
     }),
     slotBytes: abilities.slotBytes,
+    padding: abilities.padding,
   });
 
   const buffers: PlanBuffer[] = [];

@@ -158,6 +158,8 @@ export interface Abilities {
   readonly epilogue?: boolean;
   /** Most bytes of a slot that is shared. Default: any. */
   readonly slotBytes?: number;
+  /** Bytes past its end that a step may write along with a value; slots, inputs and outputs are as much longer. Default: none. */
+  readonly padding?: number;
   /** Brings a number to the precision programs compute in. Default: f32. */
   readonly round?: (x: number) => number;
 }
