@@ -53,11 +53,22 @@ export interface DeviceStats {
   readonly launches: number;
 }
 
+/** Where a device ends, in bytes, as far as that is known. */
+export interface DeviceLimits {
+  /** All buffers together. */
+  readonly memory?: number;
+  /** One buffer. */
+  readonly buffer?: number;
+  /** What would raise them: `Node 24 or later: …`. */
+  readonly remedy?: string;
+}
+
 /** Runs programs. Building and running are synchronous; numbers come back by a promise. */
 export interface Device {
   readonly name: "reference" | "cpu" | "webgpu";
   /** One line for people: adapter, threads. */
   readonly description: string;
+  readonly limits?: DeviceLimits;
   /** A copy; `data` is of the dtype's own kind: floats for f32, Int32Array for i32, bits in a Uint16Array for bf16 and f16, else Uint32Array. */
   readonly upload: (data: HostData, shape: Shape, dtype: DType) => Buffer;
   /** Float32Array (Float64Array on the reference device) for f32, bits in a Uint16Array for bf16 and f16, else integers. */

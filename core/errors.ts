@@ -33,6 +33,8 @@ export interface Lacking {
   /** Most that there is, or that one buffer may have, if that is known. */
   readonly limit?: number;
   readonly isOfBuffers?: boolean;
+  /** What would raise the limit. */
+  readonly remedy?: string;
   /** The tensor: what makes it, dtype and shape. */
   readonly tensor?: string;
 }
@@ -41,11 +43,11 @@ export interface Lacking {
 export class OutOfMemoryError extends DeviceError {
   readonly lacking: Lacking;
   constructor(lacking: Lacking) {
-    const { device, bytes, used, limit, isOfBuffers, tensor } = lacking;
+    const { device, bytes, used, limit, isOfBuffers, remedy, tensor } = lacking;
     const most = limit === undefined ? "" : `, ${limit} at most${isOfBuffers ? " in one buffer" : ""}`;
     super(
       `${device}: out of memory: ${bytes} bytes asked, ${used} in use${most}${tensor === undefined ? "" : `, for ${tensor}`}`,
-      "use a smaller batch, checkpoint() layers, or a device with more memory",
+      `use a smaller batch, checkpoint() layers, or ${remedy ?? "a device with more memory"}`,
     );
     this.lacking = lacking;
   }

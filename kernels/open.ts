@@ -63,7 +63,7 @@ export const open = async (name: DeviceName, options: OpenOptions = {}): Promise
     case "reference":
       return openReference();
     case "cpu":
-      return openCpu();
+      return openCpu({ notice });
     case "webgpu": {
       const device = await openWebgpu(options);
       if (device.description.includes("software adapter")) notice(`${device.description}: slow; meant for tests`);
@@ -72,7 +72,7 @@ export const open = async (name: DeviceName, options: OpenOptions = {}): Promise
     case "auto": {
       const { auto } = await doctor();
       notice(`device: ${auto.device}, ${auto.why}`);
-      return auto.device === "webgpu" ? openWebgpu(options) : openCpu();
+      return auto.device === "webgpu" ? openWebgpu(options) : openCpu({ notice });
     }
     default:
       throw new InputError(`device "${String(name)}" is not known: use one of ${NAMES.join(", ")}`);

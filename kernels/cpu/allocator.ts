@@ -17,20 +17,25 @@ export const PADDING = 64;
 const ALIGNMENT = 16;
 /** Size classes: eight to a power of two. */
 const STEPS = 8;
-const CLASSES = 33 * STEPS;
+const CLASSES = 49 * STEPS;
 
 /** The class whose blocks are at least this long: 2^(c/8), linearly inside a power of two. */
 const classOf = (bytes: number): number => {
-  const power = 31 - Math.clz32(bytes);
+  const power = bytes < 2 ** 32 ? 31 - Math.clz32(bytes) : 63 - Math.clz32(bytes / 2 ** 32);
   return power * STEPS + Math.floor((bytes / 2 ** power - 1) * STEPS);
 };
 
 /**
  * Two-level segregated fit (Masmano et al. 2004): free blocks lie in lists by size class; an allocation takes the first
  * block of the first class in which every block is long enough, so it looks at classes and not at blocks.
- * `grow(end)` makes the memory at least `end` bytes long, or returns false.
+ * `grow(end)` makes the memory at least `end` bytes long, or returns false; `remedy` is what would raise the limit.
  */
-export const createAllocator = (start: number, limit: number, grow: (end: number) => boolean): Allocator => {
+export const createAllocator = (
+  start: number,
+  limit: number,
+  grow: (end: number) => boolean,
+  remedy?: string,
+): Allocator => {
   let end = start;
   let [live, peak, blocks] = [0, 0, 0];
   const used = new Map<number, number>(); // lengths of blocks by start; negative for those that were given back
@@ -66,7 +71,8 @@ export const createAllocator = (start: number, limit: number, grow: (end: number
     for (let c = classOf(bytes) + 1; c < CLASSES; c++) for (const address of classes[c]) return address;
     return undefined;
   };
-  const refusal = (bytes: number): DeviceError => new OutOfMemoryError({ device: "cpu", bytes, used: live, limit });
+  const refusal = (bytes: number): DeviceError =>
+    new OutOfMemoryError({ device: "cpu", bytes, used: live, limit, ...(remedy !== undefined && { remedy }) });
   const extend = (bytes: number): number => {
     const last = startBefore.get(end);
     const address = last ?? end;

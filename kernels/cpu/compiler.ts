@@ -1,42 +1,50 @@
 import type { Heap } from "./heap.js";
 import type { Kernel } from "./launch.js";
-import type { Pool } from "./threads/pool.js";
+import type { Compiled, Pool } from "./threads/pool.js";
 import { compileModule, link } from "./wasm/host.js";
 import { moduleBuilder } from "./wasm/module.js";
-
-export interface Compiled {
-  /** Its number, the same on all threads. */
-  readonly id: number;
-  /** It, on the main thread. */
-  readonly run: (args: number) => void;
-}
 
 /** Turns kernels into functions; each distinct one is compiled once in the life of a device. */
 export interface Compiler {
   /** The functions of these kernels, in order. Those not known yet become one module. */
   readonly compile: (kernels: readonly Kernel[]) => Compiled[];
+  /** Compiles all of them anew, once memory has moved. */
+  readonly renew: () => void;
   readonly count: () => number;
 }
 
-export const createCompiler = ({ memory, isShared }: Heap, { learn }: Pick<Pool, "learn">): Compiler => {
-  const known = new Map<string, Compiled>();
+export const createCompiler = (heap: Heap, { learn }: Pick<Pool, "learn">): Compiler => {
+  const known = new Map<string, Compiled & { readonly kernel: Kernel }>();
+  /** One module of these kernels, in order. */
+  const functionsOf = (kernels: readonly Kernel[]): Compiled["run"][] => {
+    const { memory, isShared, isWide } = heap;
+    const builder = moduleBuilder({ isShared, isWide });
+    const names = kernels.map((_, i) => `k${i}`);
+    kernels.forEach((kernel, i) => {
+      kernel.write(builder, names[i]);
+    });
+    const module = compileModule(builder.bytes());
+    const exports = link(module, memory);
+    learn({ module, names });
+    return names.map((name) => exports[name]);
+  };
   return {
     compile: (kernels) => {
       const missing = new Map(kernels.filter(({ key }) => !known.has(key)).map((kernel) => [kernel.key, kernel]));
       if (missing.size > 0) {
-        const builder = moduleBuilder();
-        const names = [...missing.keys()].map((_, i) => `k${i}`);
+        const functions = functionsOf([...missing.values()]);
         [...missing.values()].forEach((kernel, i) => {
-          kernel.write(builder, names[i]);
-        });
-        const module = compileModule(builder.bytes(isShared));
-        const exports = link(module, memory);
-        learn({ module, names });
-        [...missing.keys()].forEach((key, i) => {
-          known.set(key, { id: known.size, run: exports[names[i]] });
+          known.set(kernel.key, { kernel, id: known.size, run: functions[i] });
         });
       }
       return kernels.map(({ key }) => known.get(key) as Compiled);
+    },
+    renew: () => {
+      if (known.size === 0) return;
+      const all = [...known.values()];
+      functionsOf(all.map(({ kernel }) => kernel)).forEach((run, i) => {
+        all[i].run = run;
+      });
     },
     count: () => known.size,
   };

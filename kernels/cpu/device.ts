@@ -12,7 +12,7 @@ import {
 import { donorsOf, plan } from "../plan/plan.js";
 import type { Abilities } from "../plan/steps.js";
 import { createCompiler } from "./compiler.js";
-import { createHeap } from "./heap.js";
+import { createHeap, type HeapOptions } from "./heap.js";
 import { fusedKernels, reads16 } from "./kernels/calls.js";
 import { createProgram, type ProgramHost, writeNumbers } from "./program.js";
 import { createPool, wantedThreads } from "./threads/pool.js";
@@ -25,13 +25,30 @@ interface CpuBuffer extends Buffer {
 
 const abilities: Abilities = { fused: new Set(fusedKernels), reads16, maxBuffers: 48, inPlace: true, batches: true };
 
+export interface CpuOptions extends Pick<HeapOptions, "memory" | "limits"> {
+  /** Told when memory gets 64-bit addresses. Default: silent. */
+  readonly notice?: (line: string) => void;
+}
+
 /**
  * The processor, by WebAssembly SIMD that is written while a program is built. As many threads as cores, or as
- * TAUGRAD_THREADS says; results do not depend on their number. 4 GiB at most.
+ * TAUGRAD_THREADS says; results do not depend on their number, nor on the kind of memory.
+ *
+ * Memory begins with 32-bit addresses. When their 4 GiB are full it moves, where the engine can (Node ≥ 24), into one with
+ * 64-bit addresses, which are slower: for a moment there are both. `memory: "memory64"` begins there, and never moves.
+ * Errors: OutOfMemoryError where `limits` end; its hint tells if a newer engine goes further.
  */
-export const openCpu = async (): Promise<Device> => {
+export const openCpu = async ({ notice, ...options }: CpuOptions = {}): Promise<Device> => {
   const wanted = wantedThreads();
-  const heap = createHeap(wanted > 1);
+  const heap = createHeap({
+    ...options,
+    isShared: wanted > 1,
+    onMove: () => {
+      pool.move(heap.memory);
+      compiler.renew();
+      notice?.("cpu: 4 GiB are full: memory has moved to 64-bit addresses, and kernels are slower from here on");
+    },
+  });
   const pool = createPool(heap.memory, heap.isShared ? wanted : 1);
   const compiler = createCompiler(heap, pool);
   let [programs, launches, liveBuffers, liveBytes] = [0, 0, 0, 0];
@@ -94,7 +111,11 @@ export const openCpu = async (): Promise<Device> => {
 
   return {
     name: "cpu",
-    description: `cpu (WebAssembly SIMD, ${pool.threads} thread${pool.threads === 1 ? "" : "s"})`,
+    get description() {
+      const threads = `${pool.threads} thread${pool.threads === 1 ? "" : "s"}`;
+      return `cpu (WebAssembly SIMD, ${threads}${heap.isWide ? ", 64-bit addresses" : ""})`;
+    },
+    limits: { memory: heap.limit, buffer: heap.limit, ...(heap.remedy !== undefined && { remedy: heap.remedy }) },
     upload: (data, shape, dtype) => {
       const bytes = byteLength(dtype, sizeOf(shape));
       const address = naming(

@@ -1,58 +1,64 @@
-import { DeviceError } from "../../core/index.js";
 import { type Allocator, createAllocator } from "./allocator.js";
-import { createMemory, type Memory } from "./wasm/host.js";
-import { MAX_PAGES } from "./wasm/module.js";
+import { engineLimits, type Limits, type MemoryKind, PAGE, reserve, reserveFirst } from "./memory.js";
+import { growMemory, type Memory } from "./wasm/host.js";
 
-const PAGE = 65536;
+export interface HeapOptions {
+  /** Are threads to share it? Default: no. */
+  readonly isShared?: boolean;
+  /** The kind of memory, for good. By default it begins as wasm32, which is faster, and becomes memory64 when that is full. */
+  readonly memory?: MemoryKind | undefined;
+  /** Bytes, in place of what the engine and the machine have. */
+  readonly limits?: Partial<Limits> | undefined;
+  /** Called once the heap lies in another memory, everything at the addresses that it had. */
+  readonly onMove?: () => void;
+}
 
-/** The device's memory, which grows on demand. Views are valid until the next allocation. */
+/** The device's memory, which grows on demand. Views are valid until the next allocation; so is `memory`. */
 export interface Heap extends Allocator {
   readonly memory: Memory;
+  /** Has it addresses of 64 bits? */
+  readonly isWide: boolean;
   /** Can threads share it? */
   readonly isShared: boolean;
+  /** Most bytes that it can give out. */
+  readonly limit: number;
+  /** What would raise the limit. */
+  readonly remedy: string | undefined;
   readonly words: () => Int32Array;
   readonly floats: () => Float32Array;
 }
 
-/** A shared memory reserves its addresses at once; where that is refused, an unshared one does, for one thread. */
-const reserve = (isShared: boolean): { memory: Memory; isShared: boolean } => {
-  if (isShared) {
+/** The first KiB is the threads' (threads/control.ts), and address 0 stays unused. */
+const START = 1024;
+
+const pagesOf = (bytes: number): number => Math.ceil(bytes / PAGE);
+
+/** Makes a memory at least `end` bytes long, of `limit` at most; or returns false. */
+const lengthen = (memory: Memory, end: number, limit: number, isWide: boolean): boolean => {
+  const have = memory.buffer.byteLength / PAGE;
+  const needed = pagesOf(end) - have;
+  if (needed <= 0) return true;
+  // In larger steps than asked, so that growing stays rare; less only if the system refuses.
+  const eager = Math.min(Math.max(needed, Math.ceil(have / 4)), pagesOf(limit) - have);
+  for (const pages of [eager, needed]) {
     try {
-      return { memory: createMemory(16, MAX_PAGES, true), isShared };
+      growMemory(memory, pages, isWide);
+      return true;
     } catch {
-      // too little address space
+      // try the smaller step
     }
   }
-  try {
-    return { memory: createMemory(16, MAX_PAGES), isShared: false };
-  } catch {
-    throw new DeviceError(
-      "cpu: the system refuses the addresses of a WebAssembly memory (about 10 GiB reserved, not used)",
-      "raise the limit on virtual memory (ulimit -v)",
-    );
-  }
+  return false;
 };
 
-export const createHeap = (sharing = false): Heap => {
-  const { memory, isShared } = reserve(sharing);
-  const grow = (end: number): boolean => {
-    const have = memory.buffer.byteLength;
-    if (end <= have) return true;
-    // In larger steps than asked, so that growing stays rare; less only if the system refuses.
-    const needed = Math.ceil((end - have) / PAGE);
-    const eager = Math.min(Math.max(needed, Math.ceil(have / PAGE / 4)), MAX_PAGES - have / PAGE);
-    for (const pages of [eager, needed]) {
-      try {
-        memory.grow(pages);
-        return true;
-      } catch {
-        // try the smaller step
-      }
-    }
-    return false;
-  };
-  // The first KiB is the threads' (threads/control.ts), and address 0 stays unused; so does the last page, so that no address just past a block wraps around.
-  const allocator = createAllocator(1024, (MAX_PAGES - 1) * PAGE, grow);
+export const createHeap = ({ isShared: sharing = false, memory: kind, limits, onMove }: HeapOptions = {}): Heap => {
+  const engine = engineLimits();
+  const { wasm32, memory64 } = { ...engine.limits, ...limits };
+  const limit = kind === undefined ? Math.max(wasm32, memory64) : kind === "wasm32" ? wasm32 : memory64;
+  let isWide = kind === "memory64";
+  const first = reserveFirst(pagesOf(isWide ? memory64 : wasm32), { isShared: sharing, isWide });
+  const { isShared } = first;
+  let { memory } = first;
   let words = new Int32Array(memory.buffer);
   let floats = new Float32Array(memory.buffer);
   const renew = () => {
@@ -60,10 +66,33 @@ export const createHeap = (sharing = false): Heap => {
     words = new Int32Array(memory.buffer);
     floats = new Float32Array(memory.buffer);
   };
+
+  /** Takes everything along into a memory with 64-bit addresses. */
+  const move = (end: number): boolean => {
+    const next = reserve(pagesOf(memory64), { isShared, isWide: true });
+    if (!lengthen(next, end, memory64, true)) return false;
+    new Uint8Array(next.buffer).set(new Uint8Array(memory.buffer, START), START);
+    [memory, isWide] = [next, true];
+    renew();
+    onMove?.();
+    return true;
+  };
+  const grow = (end: number): boolean => {
+    if (isWide) return lengthen(memory, end, memory64, true);
+    return end > wasm32 ? move(end) : lengthen(memory, end, wasm32, false);
+  };
+  const allocator = createAllocator(START, limit, grow, engine.remedy);
   return {
     ...allocator,
-    memory,
+    get memory() {
+      return memory;
+    },
+    get isWide() {
+      return isWide;
+    },
     isShared,
+    limit,
+    remedy: engine.remedy,
     words: () => {
       renew();
       return words;

@@ -1,1 +1,1 @@
-export { openCpu } from "./device.js";
+export { type CpuOptions, openCpu } from "./device.js";

@@ -1,7 +1,7 @@
+import { loadWord } from "./wasm/expression.js";
 import type { Body, FunctionRef, Local, ModuleBuilder } from "./wasm/module.js";
-import { i32 } from "./wasm/ops.js";
 
-/** A WebAssembly function (args) → nothing that reads addresses and sizes from a block of 32-bit words at `args`. */
+/** A WebAssembly function (args) → nothing that reads addresses and sizes from a block of words (WORD bytes each) at `args`. */
 export interface Kernel {
   /** Equal keys, equal code. */
   readonly key: string;
@@ -68,6 +68,12 @@ export const floatWord = (x: number): number => {
   return bits.getInt32(0);
 };
 
+/** Writes a number where a word is, low half first: 32-bit code reads that one, and a float is that one. */
+export const writeWord = (memory: Int32Array, byte: number, x: number): void => {
+  memory[byte / 4] = x;
+  memory[byte / 4 + 1] = Math.floor(x / 2 ** 32);
+};
+
 /** A kernel whose code does not depend on shapes; `words` names the argument words in order. */
 export const fixedKernel = <const Names extends readonly string[]>(
   key: string,
@@ -77,7 +83,7 @@ export const fixedKernel = <const Names extends readonly string[]>(
   key,
   write: (module, name): FunctionRef<undefined> =>
     module.func({ export: name, params: ["i32"], result: undefined }, (body, args) => {
-      const locals = words.map((word, i) => [word, body.let(i32.load(args, 4 * i))]);
+      const locals = words.map((word, i) => [word, body.let(loadWord(args, i))]);
       write(body, Object.fromEntries(locals) as Record<Names[number], Local<"i32">>, args);
     }),
 });

@@ -6,10 +6,11 @@ import type { Plan } from "../plan/steps.js";
 import { PADDING } from "./allocator.js";
 import type { Compiler } from "./compiler.js";
 import type { Heap } from "./heap.js";
-import { isWorthThreads, type Launch } from "./launch.js";
+import { isWorthThreads, type Launch, writeWord } from "./launch.js";
 import { launchesOf } from "./steps.js";
 import { MOST_PATCHES } from "./threads/control.js";
 import type { Job, Pool } from "./threads/pool.js";
+import { WORD } from "./wasm/expression.js";
 
 /** Writes host numbers of any kind into device memory. */
 export const writeNumbers = (heap: Heap, address: number, data: HostData): void => {
@@ -74,7 +75,7 @@ const place = (launches: readonly Placed["launch"][]) => {
         const at = words.push(typeof word === "number" ? word : 0) - 1;
         if (typeof word === "number") return;
         if (!("scratch" in word)) patches.push({ at, word });
-        else if (b === 0) scratch.push(4 * i, word.scratch);
+        else if (b === 0) scratch.push(WORD * i, word.scratch);
       });
       for (let i = block.length; i < stride; i++) words.push(0);
     });
@@ -90,7 +91,7 @@ export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLau
   const launches = plan.steps.flatMap((step) =>
     launchesOf(step).map((launch) => ({ ...launch, label: step.kind === "call" ? step.name : step.kind })),
   );
-  const functions = compiler.compile(launches.map(({ kernel }) => kernel));
+  const compiled = compiler.compile(launches.map(({ kernel }) => kernel));
   const most = (bytesOf: (launch: Launch) => number | undefined) =>
     launches.reduce((bytes, launch) => Math.max(bytes, bytesOf(launch) ?? 0), 0);
   const commonBytes = inLines(most(({ common }) => common));
@@ -122,11 +123,15 @@ export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLau
   const disown = (): void => {
     for (const address of owned.splice(0)) heap.release(address);
   };
+  const argumentBytes = WORD * words.length;
   let args: number;
   let addresses: number[];
   try {
-    args = own(4 * words.length);
-    heap.words().set(words, args / 4);
+    args = own(argumentBytes);
+    const memory = heap.words();
+    words.forEach((word, i) => {
+      writeWord(memory, args + WORD * i, word);
+    });
     addresses = plan.buffers.map(({ role, bytes, of }) => {
       if (role.kind !== "constant") return 0;
       const address = naming(
@@ -142,12 +147,11 @@ export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLau
   }
   const jobs = placed.map(
     ({ launch, from, stride, scratch: patched }, i): Job => ({
-      fn: functions[i].id,
-      run: functions[i].run,
+      kernel: compiled[i],
       blocks: launch.blocks.length,
       isShort: launch.work !== undefined && !isWorthThreads(launch.work),
-      args: args + 4 * from,
-      stride: 4 * stride,
+      args: args + WORD * from,
+      stride: WORD * stride,
       scratch: 0,
       scratchStride: threadBytes,
       patches: patched,
@@ -172,20 +176,21 @@ export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLau
   };
   const patch = (common: number): void => {
     const memory = heap.words();
-    for (const { at, word } of patches)
-      memory[args / 4 + at] = "buffer" in word ? addresses[word.buffer] + word.bytes : common + word.common;
+    for (const { at, word } of patches) {
+      const address = "buffer" in word ? addresses[word.buffer] + word.bytes : common + word.common;
+      writeWord(memory, args + WORD * at, address);
+    }
     for (const job of jobs) job.scratch = common + commonBytes;
   };
   const launchAll = (): void => {
     for (let i = 0; i < jobs.length; i++) {
       const job = jobs[i];
-      if (job.blocks === 1 && job.patches.length === 0) job.run(job.args);
+      if (job.blocks === 1 && job.patches.length === 0) job.kernel.run(job.args);
       else pool.run(job);
     }
   };
 
   const memory = memoryOf(plan);
-  const argumentBytes = 4 * words.length;
   const scratchBytes = commonBytes + pool.threads * threadBytes;
   let isFree = false;
   return {

@@ -1,7 +1,7 @@
 import type { ReduceStep } from "../../plan/steps.js";
 import type { Kernel } from "../launch.js";
 import { accumulateDouble, roundDouble, storeSome } from "../rows.js";
-import type { V128 } from "../wasm/expression.js";
+import { loadWord, type V128 } from "../wasm/expression.js";
 import type { Body, Local } from "../wasm/module.js";
 import { f32x4, f64x2, i32, i32x4, v128 } from "../wasm/ops.js";
 import { emitExpression } from "./expression.js";
@@ -48,9 +48,9 @@ export const columnKernel = (step: ReduceStep, pattern: Pattern, outside: number
   write: (module, name) =>
     module.func({ export: name, params: ["i32"], result: undefined }, (body, args) => {
       const count = argumentCount(pattern);
-      const output = body.let(i32.load(args, 4 * count));
-      const scratch = body.let(i32.load(args, 4 * count + 4));
-      const columns = body.let(i32.load(args, 4 * (pattern.views.length + pattern.rank - 1)));
+      const output = body.let(loadWord(args, count));
+      const scratch = body.let(loadWord(args, count + 1));
+      const columns = body.let(loadWord(args, pattern.views.length + pattern.rank - 1));
       const expression = emitExpression(body, step.body, pattern, step.inputs.length);
       const accumulators = accumulatorsOf(body, step);
       const at = body.local("i32");

@@ -1,5 +1,5 @@
 import { storeFourHalves, storeSome, storeSomeHalves } from "../rows.js";
-import { type I32, loadLane, loadLane16, storeLane, storeLane16, type V128 } from "../wasm/expression.js";
+import { type I32, loadLane, loadLane16, loadWord, storeLane, storeLane16, type V128 } from "../wasm/expression.js";
 import type { Body, Local } from "../wasm/module.js";
 import { i32, i32x4, select, v128 } from "../wasm/ops.js";
 import { type Pattern, STEP } from "./walk.js";
@@ -34,7 +34,7 @@ const LANES = [1, 2, 3] as const;
 /** Writes the loops over a pattern. Argument words: a start for each view, then the words of the walk. */
 export const emitNest = (body: Body, args: Local<"i32">, { rank, views }: Pattern, hooks: Hooks): void => {
   const inner = rank - 1;
-  const word = (i: number): Local<"i32"> => body.let(i32.load(args, 4 * i));
+  const word = (i: number): Local<"i32"> => body.let(loadWord(args, i));
   const starts = views.map((_, v) => word(v));
   const sizes = Array.from({ length: rank }, (_, axis) => word(views.length + axis));
   const move = (v: number, axis: number) => views.length + rank + v * rank + axis;

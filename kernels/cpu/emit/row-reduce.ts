@@ -1,6 +1,6 @@
 import type { ReduceStep } from "../../plan/steps.js";
 import { fixedKernel, type Kernel } from "../launch.js";
-import { shuffle32, type V128 } from "../wasm/expression.js";
+import { loadWord, shuffle32, type V128 } from "../wasm/expression.js";
 import type { Body, Local } from "../wasm/module.js";
 import { f32, f32x4, f64, f64x2, i32, i32x4, v128 } from "../wasm/ops.js";
 import { emitExpression } from "./expression.js";
@@ -78,7 +78,7 @@ export const rowKernel = (
   key: `row ${isPart ? "part " : ""}${code}`,
   write: (module, name) =>
     module.func({ export: name, params: ["i32"], result: undefined }, (body, args) => {
-      const output = body.let(i32.load(args, 4 * argumentCount(pattern)));
+      const output = body.let(loadWord(args, argumentCount(pattern)));
       const expression = emitExpression(body, step.body, pattern, step.inputs.length);
       const accumulator = accumulatorOf(body, step);
       const x = body.local("v128");

@@ -3,7 +3,7 @@ import type { CallStep } from "../../plan/steps.js";
 import { startOf } from "../emit/map.js";
 import { fixedKernel, floatWord, type Launch, moved, type Word } from "../launch.js";
 import { eachVector, insideOr, scaleRow, sumOfLanes, zeroRow } from "../rows.js";
-import type { I32 } from "../wasm/expression.js";
+import { type I32, WORD } from "../wasm/expression.js";
 import type { Body, FunctionRef, ModuleBuilder } from "../wasm/module.js";
 import { f32, f32x4, i32, v128 } from "../wasm/ops.js";
 import { blockWeights, eachBlock, mostVisible, packTransposed, sizesOf } from "./attention.js";
@@ -68,7 +68,7 @@ const gradientKernel = fixedKernel("attention.vjp", words, (body, arg, args) => 
   const sizes = sizesOf(body, arg);
   const { T, S, D, H, G, qRow, kRow, scoreRow } = sizes;
   const { ct, q, k, v, position, dq, dk, dv, kPanels, vPanels, weights, cts } = arg;
-  const scale = body.let(f32.load(args, 15 * 4));
+  const scale = body.let(f32.load(args, 15 * WORD));
   const head = body.let(i32.shl(D, i32.const(2)));
   const qSize = body.let(i32.mul(T, qRow));
   const kSize = body.let(i32.mul(S, kRow));

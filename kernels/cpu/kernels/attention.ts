@@ -3,7 +3,7 @@ import { startOf } from "../emit/map.js";
 import { fixedKernel, floatWord, type Launch, moved, type Word } from "../launch.js";
 import { exp } from "../math/f32.js";
 import { eachVector, insideOr, scaleRow, sumOfLanes, zeroRow } from "../rows.js";
-import type { F32, I32 } from "../wasm/expression.js";
+import { type F32, type I32, WORD } from "../wasm/expression.js";
 import { type Body, call, type FunctionRef, type Local, type ModuleBuilder } from "../wasm/module.js";
 import { f32, f32x4, i32, select, v128 } from "../wasm/ops.js";
 import { attentionWork, BLOCK, scratchOf, shares } from "./attention-shares.js";
@@ -72,9 +72,10 @@ export const sizesOf = (body: Body, { T, S, D, H, G }: Pick<Sizes, "T" | "S" | "
 
 /** Slots that the query at `position` sees: 1 … S. */
 export const visibleSlots = (body: Body, position: I32, S: Address): Address => {
-  const count = body.let(i32.add(i32.load(position), i32.const(1)));
+  // Compared before one is added: the largest position would become the smallest.
+  const count = body.let(i32.load(position));
+  body.set(count, select(i32.add(count, i32.const(1)), S, i32.lt_s(count, S)));
   body.set(count, select(count, i32.const(1), i32.gt_s(count, i32.const(1))));
-  body.set(count, select(count, S, i32.lt_s(count, S)));
   return count;
 };
 
@@ -182,7 +183,7 @@ const attentionKernel = fixedKernel("attention", words, (body, arg, args) => {
   const sizes = sizesOf(body, arg);
   const { T, S, D, H, G, qRow, kRow, scoreRow } = sizes;
   const { q, k, v, position, out, panels, scores } = arg;
-  const scale = body.let(f32.load(args, 12 * 4));
+  const scale = body.let(f32.load(args, 12 * WORD));
   const head = body.let(i32.shl(D, i32.const(2)));
   const shared = body.let(i32.div_u(H, G));
   const isShort = body.let(i32.lt_s(i32.mul(T, shared), i32.const(TILE.rows)));

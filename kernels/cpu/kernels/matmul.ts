@@ -2,6 +2,7 @@ import { bytesOf, type DType, sizeOf } from "../../../core/index.js";
 import type { MatmulStep, View } from "../../plan/steps.js";
 import { launchMap, startOf } from "../emit/map.js";
 import { blocksFor, cut, fixedKernel, type Launch, moved, type Word } from "../launch.js";
+import { loadWord, WORD } from "../wasm/expression.js";
 import type { Body, Local } from "../wasm/module.js";
 import { i32, select } from "../wasm/ops.js";
 import { dotKernel } from "./dot.js";
@@ -106,10 +107,10 @@ const eachBatch = (
   const table = body.let(args);
   const c = body.let(arg.c);
   body.times(arg.batches, () => {
-    const a = body.let(i32.add(arg.a, i32.load(table, words.length * 4)));
-    const b = body.let(i32.add(arg.b, i32.load(table, words.length * 4 + 4)));
+    const a = body.let(i32.add(arg.a, loadWord(table, words.length)));
+    const b = body.let(i32.add(arg.b, loadWord(table, words.length + 1)));
     run(a, b, body.let(c));
-    body.advance(table, 8);
+    body.advance(table, 2 * WORD);
     body.advance(c, arg.cNext);
   });
 };

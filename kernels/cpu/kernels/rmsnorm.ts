@@ -2,7 +2,7 @@ import type { CallStep } from "../../plan/steps.js";
 import { startOf } from "../emit/map.js";
 import { blocksFor, cut, fixedKernel, floatWord, type Launch, moved, type Word } from "../launch.js";
 import { accumulateDouble, eachVector, insideOr, roundDouble, storeSome, sumOfLanes, zeroRow } from "../rows.js";
-import type { F32, I32, V128 } from "../wasm/expression.js";
+import { type F32, type I32, type V128, WORD } from "../wasm/expression.js";
 import type { Body, Local } from "../wasm/module.js";
 import { f32, f32x4, f64x2, i32, v128 } from "../wasm/ops.js";
 import { rowsOf } from "./softmax.js";
@@ -21,7 +21,7 @@ const inverseRms = (body: Body, x: I32, width: Local<"i32">, eps: F32): Local<"v
 const rmsnormKernel = fixedKernel("rmsnorm", ["x", "w", "out", "rows", "width", "eps"], (body, arg, args) => {
   const { x, w, out, rows, width } = arg;
   const bytes = body.let(i32.shl(width, i32.const(2)));
-  const eps = body.let(f32.load(args, 5 * 4));
+  const eps = body.let(f32.load(args, 5 * WORD));
   body.times(rows, () => {
     const r = inverseRms(body, x, width, eps);
     eachVector(body, width, [x, w, out], (left, xs, ws, to) =>
@@ -42,7 +42,7 @@ const gradientKernel = fixedKernel(
   (body, arg, args) => {
     const { ct, x, w, out, rows, width, sums } = arg;
     const bytes = body.let(i32.shl(width, i32.const(2)));
-    const eps = body.let(f32.load(args, 6 * 4));
+    const eps = body.let(f32.load(args, 6 * WORD));
     zeroRow(body, sums, i32.add(i32.shl(width, i32.const(1)), i32.const(8)));
     const sum = body.local("i32");
     body.times(rows, () => {

@@ -16,11 +16,11 @@ export const CONTROL = {
   failed: 80,
   /** Set when the device closes. */
   stop: 96,
-  /** Of the launch: function, its number of blocks, address of the first block, bytes from one block to the next, … */
+  /** Of the launch, in numbers of 64 bits: addresses may need more than 32. */
   job: 112,
 } as const;
 
-/** The words of CONTROL.job, in order; then pairs (byte of the block, byte of the thread's scratch) of scratch words. */
+/** The numbers at CONTROL.job, in order: function, its number of blocks, address of the first one, bytes from one to the next, …; then pairs (byte of the block, byte of the thread's scratch) of scratch words. */
 export const JOB = {
   fn: 0,
   blocks: 1,
@@ -34,3 +34,6 @@ export const JOB = {
 
 /** Scratch words that a kernel can have. */
 export const MOST_PATCHES = 16;
+
+/** Numbers of a launch. */
+export const JOB_NUMBERS = JOB.firstPatch + 2 * MOST_PATCHES;

@@ -1,8 +1,9 @@
 import { availableParallelism } from "node:os";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { DeviceError, InputError } from "../../../core/index.js";
+import { writeWord } from "../launch.js";
 import type { Memory, WasmModule } from "../wasm/host.js";
-import { CONTROL, JOB } from "./control.js";
+import { CONTROL, JOB, JOB_NUMBERS } from "./control.js";
 import { SPINS, WORKER } from "./worker.js";
 
 /** Functions of one module, by their names in it. */
@@ -11,10 +12,17 @@ export interface Part {
   readonly names: readonly string[];
 }
 
+/** A kernel, compiled. */
+export interface Compiled {
+  /** Its number, the same on all threads. */
+  readonly id: number;
+  /** It, on the main thread; another function once memory has moved. */
+  run: (args: number) => void;
+}
+
 /** One launch as threads see it. */
 export interface Job {
-  readonly fn: number;
-  readonly run: (args: number) => void;
+  readonly kernel: Compiled;
   readonly blocks: number;
   /** Is it done before a thread could wake? Then the main thread does it alone. */
   readonly isShort?: boolean;
@@ -35,6 +43,8 @@ export interface Pool {
   readonly learn: (part: Part) => void;
   /** Runs all blocks of a launch. Errors: DeviceError if a kernel traps. */
   readonly run: (job: Job) => void;
+  /** Goes over to another memory, whose functions are still to be learnt; no launch is under way. */
+  readonly move: (memory: Memory) => void;
   readonly close: () => void;
 }
 
@@ -55,11 +65,21 @@ const NAP = 5;
  * Threads over one memory. Workers start with the first launch that has several blocks; until they are there, and if they
  * never come, the main thread runs the blocks itself. They keep no process alive.
  */
-export const createPool = (memory: Memory, threads: number): Pool => {
-  let control = new Int32Array(memory.buffer, 0, 256);
-  const parts: Part[] = [];
-  let ports: MessagePort[] = [];
-  let isStarted = threads === 1;
+export const createPool = (first: Memory, threads: number): Pool => {
+  let memory: Memory;
+  let control: Int32Array;
+  let numbers: Float64Array;
+  let parts: Part[];
+  let ports: MessagePort[];
+  let isStarted: boolean;
+
+  const begin = (on: Memory): void => {
+    memory = on;
+    control = new Int32Array(memory.buffer, 0, 256);
+    numbers = new Float64Array(memory.buffer, 4 * CONTROL.job, JOB_NUMBERS);
+    [parts, ports, isStarted] = [[], [], threads === 1];
+  };
+  begin(first);
 
   const start = (): void => {
     isStarted = true;
@@ -100,13 +120,22 @@ export const createPool = (memory: Memory, threads: number): Pool => {
       Atomics.wait(control, CONTROL.done, done, NAP);
     Atomics.store(control, CONTROL.waits, 0);
   };
-  const runBlock = ({ run, args, stride, scratch, patches }: Job, block: number): void => {
+  const runBlock = ({ kernel, args, stride, scratch, patches }: Job, block: number): void => {
     const at = args + block * stride;
     if (patches.length > 0) {
       if (at + stride > control.byteLength) control = new Int32Array(memory.buffer);
-      for (let i = 0; i < patches.length; i += 2) control[(at + patches[i]) / 4] = scratch + patches[i + 1];
+      for (let i = 0; i < patches.length; i += 2) writeWord(control, at + patches[i], scratch + patches[i + 1]);
     }
-    run(at);
+    kernel.run(at);
+  };
+
+  const stop = (): void => {
+    if (threads === 1) return;
+    Atomics.store(control, CONTROL.stop, 1);
+    Atomics.store(control, CONTROL.left, -1);
+    Atomics.notify(control, CONTROL.left);
+    for (const port of ports) port.close();
+    ports = [];
   };
 
   return {
@@ -122,15 +151,14 @@ export const createPool = (memory: Memory, threads: number): Pool => {
         return;
       }
       if (!isStarted) start();
-      const at = CONTROL.job;
-      control[at + JOB.fn] = job.fn;
-      control[at + JOB.blocks] = blocks;
-      control[at + JOB.args] = job.args;
-      control[at + JOB.stride] = job.stride;
-      control[at + JOB.scratch] = job.scratch;
-      control[at + JOB.scratchStride] = job.scratchStride;
-      control[at + JOB.patches] = job.patches.length / 2;
-      for (let i = 0; i < job.patches.length; i++) control[at + JOB.firstPatch + i] = job.patches[i];
+      numbers[JOB.fn] = job.kernel.id;
+      numbers[JOB.blocks] = blocks;
+      numbers[JOB.args] = job.args;
+      numbers[JOB.stride] = job.stride;
+      numbers[JOB.scratch] = job.scratch;
+      numbers[JOB.scratchStride] = job.scratchStride;
+      numbers[JOB.patches] = job.patches.length / 2;
+      for (let i = 0; i < job.patches.length; i++) numbers[JOB.firstPatch + i] = job.patches[i];
       Atomics.store(control, CONTROL.done, 0);
       Atomics.store(control, CONTROL.left, blocks);
       if (Atomics.load(control, CONTROL.sleepers) > 0) Atomics.notify(control, CONTROL.left, blocks - 1);
@@ -148,13 +176,10 @@ export const createPool = (memory: Memory, threads: number): Pool => {
       if (trap !== undefined) throw trap;
       if (failed > 0) throw new DeviceError("cpu: a kernel failed on a worker thread");
     },
-    close: () => {
-      if (threads === 1) return;
-      Atomics.store(control, CONTROL.stop, 1);
-      Atomics.store(control, CONTROL.left, -1);
-      Atomics.notify(control, CONTROL.left);
-      for (const port of ports) port.close();
-      ports = [];
+    move: (to) => {
+      stop();
+      begin(to);
     },
+    close: stop,
   };
 };

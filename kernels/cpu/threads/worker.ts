@@ -1,4 +1,4 @@
-import { CONTROL, JOB } from "./control.js";
+import { CONTROL, JOB, JOB_NUMBERS } from "./control.js";
 
 /** Turns of the waiting loop before a thread goes to sleep: some tens of microseconds. */
 export const SPINS = 20_000;
@@ -12,8 +12,9 @@ export const WORKER = `
 const { workerData, receiveMessageOnPort } = require("node:worker_threads");
 const { memory, port, thread } = workerData;
 const LEFT = ${CONTROL.left}, DONE = ${CONTROL.done}, SLEEPERS = ${CONTROL.sleepers}, WAITS = ${CONTROL.waits};
-const FAILED = ${CONTROL.failed}, STOP = ${CONTROL.stop}, JOB = ${CONTROL.job};
+const FAILED = ${CONTROL.failed}, STOP = ${CONTROL.stop};
 let words = new Int32Array(memory.buffer);
+const job = new Float64Array(memory.buffer, 4 * ${CONTROL.job}, ${JOB_NUMBERS});
 const functions = [];
 const functionOf = (id) => {
   while (functions.length <= id) {
@@ -24,21 +25,22 @@ const functionOf = (id) => {
   return functions[id];
 };
 const run = (block) => {
-  const args = (words[JOB + ${JOB.args}] >>> 0) + block * words[JOB + ${JOB.stride}];
-  const scratch = words[JOB + ${JOB.scratch}] + thread * words[JOB + ${JOB.scratchStride}];
-  const patches = words[JOB + ${JOB.patches}];
-  if (args + words[JOB + ${JOB.stride}] > words.byteLength) words = new Int32Array(memory.buffer);
-  for (let i = 0; i < patches; i++) {
-    const at = JOB + ${JOB.firstPatch} + 2 * i;
-    words[(args + words[at]) >>> 2] = scratch + words[at + 1];
+  const args = job[${JOB.args}] + block * job[${JOB.stride}];
+  const scratch = job[${JOB.scratch}] + thread * job[${JOB.scratchStride}];
+  const end = ${JOB.firstPatch} + 2 * job[${JOB.patches}];
+  if (args + job[${JOB.stride}] > words.byteLength) words = new Int32Array(memory.buffer);
+  for (let i = ${JOB.firstPatch}; i < end; i += 2) {
+    const at = (args + job[i]) / 4, address = scratch + job[i + 1];
+    words[at] = address;
+    words[at + 1] = Math.floor(address / 2 ** 32);
   }
-  functionOf(words[JOB + ${JOB.fn}])(args);
+  functionOf(job[${JOB.fn}])(args);
 };
 const take = () => {
   for (;;) {
     const left = Atomics.load(words, LEFT);
     if (left <= 0) return -1;
-    if (Atomics.compareExchange(words, LEFT, left, left - 1) === left) return words[JOB + ${JOB.blocks}] - left;
+    if (Atomics.compareExchange(words, LEFT, left, left - 1) === left) return job[${JOB.blocks}] - left;
   }
 };
 while (Atomics.load(words, STOP) === 0) {

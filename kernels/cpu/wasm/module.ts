@@ -1,8 +1,20 @@
-import { type Expr, expr, type I32, i32Const, type Statement, type ValueType } from "./expression.js";
+import {
+  type Code,
+  type Expr,
+  expr,
+  type I32,
+  i32Const,
+  type Statement,
+  type ValueType,
+  writeCondition,
+} from "./expression.js";
+import type { Addressing } from "./host.js";
 import { unsignedLeb } from "./leb.js";
 import { i32 } from "./ops.js";
 
 const TYPE_BYTE = { i32: 0x7f, f32: 0x7d, f64: 0x7c, v128: 0x7b } as const satisfies Record<ValueType, number>;
+const I64 = 0x7e;
+const typeByte = (type: ValueType, isWide: boolean): number => (isWide && type === "i32" ? I64 : TYPE_BYTE[type]);
 const EMPTY_BLOCK = 0x40;
 const END = 0x0b;
 
@@ -45,8 +57,7 @@ export interface ModuleBuilder {
   ) => FunctionRef<R>;
   /** The function of that name, written on first use: helpers come along only where they are called. */
   readonly once: <R extends ValueType | undefined>(name: string, make: () => FunctionRef<R>) => FunctionRef<R>;
-  /** The module; its memory is shared between threads, or not. */
-  readonly bytes: (isShared?: boolean) => Uint8Array<ArrayBuffer>;
+  readonly bytes: () => Uint8Array<ArrayBuffer>;
 }
 
 /** A call as a value. */
@@ -55,6 +66,18 @@ export const call = <R extends ValueType>(fn: FunctionRef<R>, ...args: readonly 
     for (const arg of args) arg.write(out);
     out.push(0x10);
     unsignedLeb(fn.index, out);
+  });
+
+/** Between a number of JavaScript and an i64, which "i32" is in wide code. */
+const integerOf = (x: Expr<"f64">): I32 =>
+  expr("i32", (out) => {
+    x.write(out);
+    out.push(0xb0); // i64.trunc_f64_s
+  });
+const numberOf = (n: I32): Expr<"f64"> =>
+  expr("f64", (out) => {
+    n.write(out);
+    out.push(0xb9); // f64.convert_i64_s
   });
 
 const localOf = <T extends ValueType>(index: number, type: T): Local<T> => ({
@@ -67,14 +90,14 @@ const localOf = <T extends ValueType>(index: number, type: T): Local<T> => ({
 
 const asExpr = (n: I32 | number): I32 => (typeof n === "number" ? i32Const(n) : n);
 
-interface Code {
+interface FunctionBody {
   readonly body: Body;
   readonly finish: () => number[];
 }
 
-const startBody = (module: ModuleBuilder, params: readonly ValueType[]): Code => {
+const startBody = (module: ModuleBuilder, params: readonly ValueType[], isWide: boolean): FunctionBody => {
   const locals: ValueType[] = [];
-  const out: number[] = [];
+  const out: Code = Object.assign([], { isWide });
   const local = <T extends ValueType>(type: T): Local<T> => localOf(params.length + locals.push(type) - 1, type);
   const set = <T extends ValueType>(to: Local<T>, value: Expr<T>): void => {
     value.write(out);
@@ -93,7 +116,7 @@ const startBody = (module: ModuleBuilder, params: readonly ValueType[]): Code =>
     advance: (to, by) => set(to, i32.add(to, asExpr(by))),
     do: (statement) => statement.write(out),
     if: (condition, then, otherwise) => {
-      condition.write(out);
+      writeCondition(condition, out);
       out.push(0x04, EMPTY_BLOCK);
       then();
       if (otherwise !== undefined) {
@@ -104,7 +127,7 @@ const startBody = (module: ModuleBuilder, params: readonly ValueType[]): Code =>
     },
     repeat: (block) => {
       out.push(0x03, EMPTY_BLOCK);
-      block().write(out);
+      writeCondition(block(), out);
       out.push(0x0d, 0, END); // br_if to the loop's start
     },
     times: (count, block) => {
@@ -149,7 +172,7 @@ const startBody = (module: ModuleBuilder, params: readonly ValueType[]): Code =>
     unsignedLeb(groups.length, code);
     for (const { type, count } of groups) {
       unsignedLeb(count, code);
-      code.push(TYPE_BYTE[type]);
+      code.push(typeByte(type, isWide));
     }
     return concat([code, out, [END]]);
   };
@@ -173,11 +196,17 @@ const sized = (bytes: readonly number[]): number[] => {
 const section = (id: number, content: readonly number[]): number[] => concat([[id], sized(content)]);
 const text = (name: string): number[] => sized([...new TextEncoder().encode(name)]);
 
-/** Most pages of 64 KiB that a memory with 32-bit addresses can have. */
+/** Most pages of 64 KiB that a memory with 32-bit addresses can have; and with 64-bit addresses, by the specification. */
 export const MAX_PAGES = 65536;
+const MOST_WIDE_PAGES = 2 ** 32 - 1;
 
-/** A module that imports one memory, `env.memory`, and exports functions. */
-export const moduleBuilder = (): ModuleBuilder => {
+const LIMITS = { maximum: 0x01, shared: 0x02, wide: 0x04 } as const;
+
+/**
+ * A module that imports one memory, `env.memory`, and exports functions. Exported functions take and give numbers in wide code
+ * as well: an i64 would be a BigInt.
+ */
+export const moduleBuilder = ({ isWide = false, isShared = false }: Addressing = {}): ModuleBuilder => {
   const types = new Map<string, { index: number; bytes: number[] }>();
   const functions: { type: number; code: number[]; name: string | undefined }[] = [];
   const helpers = new Map<string, FunctionRef>();
@@ -186,22 +215,46 @@ export const moduleBuilder = (): ModuleBuilder => {
     const name = `${params.join(",")}→${result}`;
     const known = types.get(name);
     if (known !== undefined) return known.index;
-    const results = result === undefined ? [] : [[TYPE_BYTE[result]]];
-    const bytes = concat([[0x60], vector(params.map((type) => [TYPE_BYTE[type]])), vector(results)]);
+    const results = result === undefined ? [] : [[typeByte(result, isWide)]];
+    const bytes = concat([[0x60], vector(params.map((type) => [typeByte(type, isWide)])), vector(results)]);
     types.set(name, { index: types.size, bytes });
     return types.size - 1;
+  };
+  /** A function's way in from JavaScript, which has no 64-bit integers but numbers. */
+  const exportWide = <R extends ValueType | undefined>(
+    name: string,
+    params: readonly ValueType[],
+    fn: FunctionRef<R>,
+  ) => {
+    const isInteger = fn.result === "i32";
+    const outside = params.map((type) => (type === "i32" ? "f64" : type));
+    const signature = { params: outside, result: isInteger ? ("f64" as const) : fn.result };
+    const entry = builder.func(signature, (body, ...args) => {
+      const inside = args.map((arg, i) => (params[i] === "i32" ? integerOf(arg as Local<"f64">) : arg));
+      if (fn.result === undefined) body.run(fn as FunctionRef<undefined>, ...inside);
+      else {
+        const value = call(fn as FunctionRef<ValueType>, ...inside);
+        body.return(isInteger ? numberOf(value as I32) : value);
+      }
+    });
+    functions[entry.index].name = name;
   };
 
   const builder: ModuleBuilder = {
     func: (signature, write) => {
       const { params, result } = signature;
       const index = functions.length;
-      const entry = { type: typeIndex(params, result), code: [] as number[], name: signature.export };
+      const entry = {
+        type: typeIndex(params, result),
+        code: [] as number[],
+        name: isWide ? undefined : signature.export,
+      };
       functions.push(entry);
-      const { body, finish } = startBody(builder, params);
+      const { body, finish } = startBody(builder, params, isWide);
       const locals = params.map((type, i) => localOf(i, type));
       (write as (body: Body, ...params: Local[]) => void)(body, ...locals);
       entry.code = finish();
+      if (isWide && signature.export !== undefined) exportWide(signature.export, params, { index, result });
       return { index, result };
     },
     once: <R extends ValueType | undefined>(name: string, make: () => FunctionRef<R>) => {
@@ -210,10 +263,11 @@ export const moduleBuilder = (): ModuleBuilder => {
       helpers.set(name, fn);
       return fn;
     },
-    bytes: (isShared = false) => {
+    bytes: () => {
       const maximum: number[] = [];
-      unsignedLeb(MAX_PAGES, maximum);
-      const memory = concat([text("env"), text("memory"), [0x02, isShared ? 0x03 : 0x01, 0x00], maximum]);
+      unsignedLeb(isWide ? MOST_WIDE_PAGES : MAX_PAGES, maximum);
+      const limits = LIMITS.maximum | (isShared ? LIMITS.shared : 0) | (isWide ? LIMITS.wide : 0);
+      const memory = concat([text("env"), text("memory"), [0x02, limits, 0x00], maximum]);
       const numbers = (n: number) => {
         const out: number[] = [];
         unsignedLeb(n, out);

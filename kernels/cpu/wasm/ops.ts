@@ -1,4 +1,5 @@
 import {
+  bitsOp,
   type Expr,
   expr,
   type F32,
@@ -10,6 +11,8 @@ import {
   type I32,
   i32Const,
   i32x4Const,
+  integerOp,
+  integerTest,
   laneOp,
   loadOp,
   scalarOp,
@@ -17,17 +20,23 @@ import {
   type V128,
   type ValueType,
   vectorOp,
+  writeCondition,
 } from "./expression.js";
 
-/** WebAssembly's instructions by their names in the specification (chapter 5.4), as functions of expressions. */
+/**
+ * WebAssembly's instructions by their names in the specification (chapter 5.4), as functions of expressions. Those of i32
+ * compute with as many bits as addresses have (Code in expression.ts); loads and stores are of 32.
+ */
 
+type Pair = [I32, I32];
 type Binary<T extends ValueType> = (a: Expr<T>, b: Expr<T>) => Expr<T>;
 type Compare<T extends ValueType> = (a: Expr<T>, b: Expr<T>) => I32;
 type Unary<T extends ValueType> = (a: Expr<T>) => Expr<T>;
 
 const binary = <T extends ValueType>(type: T, opcode: number): Binary<T> =>
   scalarOp<T, [Expr<T>, Expr<T>]>(type, opcode);
-const compare = <T extends ValueType>(opcode: number): Compare<T> => scalarOp<"i32", [Expr<T>, Expr<T>]>("i32", opcode);
+const compare = <T extends "f32" | "f64">(opcode: number): Compare<T> =>
+  scalarOp<"i32", [Expr<T>, Expr<T>]>("i32", opcode);
 const vector1 = (opcode: number): Unary<"v128"> => vectorOp<"v128", [V128]>("v128", opcode);
 const vector2 = (opcode: number): Binary<"v128"> => vectorOp<"v128", [V128, V128]>("v128", opcode);
 const shift = (opcode: number) => vectorOp<"v128", [V128, I32]>("v128", opcode);
@@ -37,25 +46,25 @@ export const i32 = {
   load: loadOp("i32", 2, 0x28),
   load16_u: loadOp("i32", 1, 0x2f),
   store: storeOp<"i32">(2, 0x36),
-  eqz: scalarOp<"i32", [I32]>("i32", 0x45),
-  eq: compare<"i32">(0x46),
-  ne: compare<"i32">(0x47),
-  lt_s: compare<"i32">(0x48),
-  lt_u: compare<"i32">(0x49),
-  gt_s: compare<"i32">(0x4a),
-  gt_u: compare<"i32">(0x4b),
-  le_s: compare<"i32">(0x4c),
-  ge_s: compare<"i32">(0x4e),
-  ge_u: compare<"i32">(0x4f),
-  add: binary("i32", 0x6a),
-  sub: binary("i32", 0x6b),
-  mul: binary("i32", 0x6c),
-  div_u: binary("i32", 0x6e),
-  rem_u: binary("i32", 0x70),
-  and: binary("i32", 0x71),
-  or: binary("i32", 0x72),
-  shl: binary("i32", 0x74),
-  shr_u: binary("i32", 0x76),
+  eqz: integerTest<[I32]>(0x45),
+  eq: integerTest<Pair>(0x46),
+  ne: integerTest<Pair>(0x47),
+  lt_s: integerTest<Pair>(0x48),
+  lt_u: integerTest<Pair>(0x49),
+  gt_s: integerTest<Pair>(0x4a),
+  gt_u: integerTest<Pair>(0x4b),
+  le_s: integerTest<Pair>(0x4c),
+  ge_s: integerTest<Pair>(0x4e),
+  ge_u: integerTest<Pair>(0x4f),
+  add: integerOp(0x6a),
+  sub: integerOp(0x6b),
+  mul: integerOp(0x6c),
+  div_u: integerOp(0x6e),
+  rem_u: integerOp(0x70),
+  and: bitsOp(0x71),
+  or: bitsOp(0x72),
+  shl: integerOp(0x74),
+  shr_u: integerOp(0x76),
   reinterpret_f32: scalarOp<"i32", [F32]>("i32", 0xbc),
 };
 
@@ -202,7 +211,7 @@ export const select = <T extends ValueType>(a: Expr<T>, b: Expr<T>, condition: I
   expr(a.type, (out) => {
     a.write(out);
     b.write(out);
-    condition.write(out);
+    writeCondition(condition, out);
     if (a.type === "v128") out.push(0x1c, 1, 0x7b);
     else out.push(0x1b);
   });

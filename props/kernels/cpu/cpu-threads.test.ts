@@ -48,8 +48,9 @@ import {
 import { createCompiler } from "../../../kernels/cpu/compiler.js";
 import { openCpu } from "../../../kernels/cpu/device.js";
 import { createHeap } from "../../../kernels/cpu/heap.js";
-import type { Kernel } from "../../../kernels/cpu/launch.js";
+import { type Kernel, writeWord } from "../../../kernels/cpu/launch.js";
 import { createPool, type Job, wantedThreads } from "../../../kernels/cpu/threads/pool.js";
+import { loadWord, WORD } from "../../../kernels/cpu/wasm/expression.js";
 import { i32 } from "../../../kernels/cpu/wasm/ops.js";
 import { eighths, integers, seeds } from "../../generators/generators.js";
 import { projectRoot } from "../../golden/files.js";
@@ -161,25 +162,28 @@ const writer: Kernel = {
   key: "writer",
   write: (module, name) =>
     module.func({ export: name, params: ["i32"], result: undefined }, (body, args) => {
-      const value = body.let(i32.load(args, 4));
-      body.do(i32.store(i32.load(args), value));
+      const value = body.let(loadWord(args, 1));
+      body.do(i32.store(loadWord(args, 0), value));
       // Division by zero traps.
-      body.do(i32.store(i32.load(args), i32.add(value, i32.div_u(i32.const(0), i32.load(args, 8)))));
+      body.do(i32.store(loadWord(args, 0), i32.add(value, i32.div_u(i32.const(0), loadWord(args, 2)))));
     }),
 };
 
 test("a kernel that traps, on whichever thread, throws once; the threads go on [cpu]", async () => {
-  const heap = createHeap(true);
+  const heap = createHeap({ isShared: true });
   assert.ok(heap.isShared);
   const pool = createPool(heap.memory, 3);
-  const [{ id, run }] = createCompiler(heap, pool).compile([writer]);
+  const [kernel] = createCompiler(heap, pool).compile([writer]);
   const blocks = 900;
-  const args = heap.allocate(12 * blocks);
+  const args = heap.allocate(3 * WORD * blocks);
   const out = heap.allocate(4 * blocks);
-  const job: Job = { fn: id, run, blocks, args, stride: 12, scratch: 0, scratchStride: 0, patches: [] };
+  const job: Job = { kernel, blocks, args, stride: 3 * WORD, scratch: 0, scratchStride: 0, patches: [] };
   const prepare = (bad: (b: number) => boolean) => {
     const words = heap.words();
-    for (let b = 0; b < blocks; b++) words.set([out + 4 * b, b + 1, bad(b) ? 0 : 1], args / 4 + 3 * b);
+    for (let b = 0; b < blocks; b++)
+      [out + 4 * b, b + 1, bad(b) ? 0 : 1].forEach((word, i) => {
+        writeWord(words, args + WORD * (3 * b + i), word);
+      });
     words.fill(0, out / 4, out / 4 + blocks);
   };
   const written = () => [...heap.words().subarray(out / 4, out / 4 + blocks)];

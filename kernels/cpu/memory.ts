@@ -1,0 +1,79 @@
+import { totalmem } from "node:os";
+import { DeviceError } from "../../core/index.js";
+import { type Addressing, createMemory, type Memory } from "./wasm/host.js";
+import { MAX_PAGES } from "./wasm/module.js";
+
+export const PAGE = 65536;
+
+/** Kinds of WebAssembly memory, by the names of the proposals: addresses of 32 bits, or of 64, which are slower. */
+export type MemoryKind = "wasm32" | "memory64";
+
+/** A memory that may grow to so many pages. Errors: DeviceError if the system refuses. */
+export const reserve = (pages: number, addressing: Addressing): Memory => {
+  try {
+    return createMemory(Math.min(16, pages), pages, addressing);
+  } catch {
+    const size = addressing.isWide ? pages / 2 ** 14 : 10;
+    throw new DeviceError(
+      `cpu: the system refuses the addresses of a WebAssembly memory (about ${Math.ceil(size)} GiB reserved, not used)`,
+      "raise the limit on virtual memory (ulimit -v)",
+    );
+  }
+};
+
+/** A shared memory reserves its addresses at once; where that is refused, an unshared one does, for one thread. */
+export const reserveFirst = (pages: number, addressing: Addressing): { memory: Memory; isShared: boolean } => {
+  if (addressing.isShared)
+    try {
+      return { memory: reserve(pages, addressing), isShared: true };
+    } catch {
+      // too little address space
+    }
+  return { memory: reserve(pages, { ...addressing, isShared: false }), isShared: false };
+};
+
+/** Bytes that this process may hope for: nine tenths of the machine's memory, or of what its container may use. */
+const machineBytes = (): number => {
+  const constrained = process.constrainedMemory?.() ?? 0;
+  const total = totalmem();
+  return 0.9 * (constrained > 0 ? Math.min(constrained, total) : total);
+};
+
+/** Bytes that a device can give out in memory of each kind; 0 where the engine lacks it. */
+export type Limits = Readonly<Record<MemoryKind, number>>;
+
+const REMEDY = "Node 24 or later: this engine's WebAssembly ends at 4 GiB";
+
+interface EngineLimits {
+  readonly limits: Limits;
+  /** What would reach further on this machine. */
+  readonly remedy: string | undefined;
+}
+
+const accepts = (pages: number): boolean => {
+  try {
+    createMemory(0, pages, { isWide: true });
+    return true;
+  } catch {
+    return false; // more than the engine allows, or not known to it at all
+  }
+};
+
+const measure = (): EngineLimits => {
+  // The last page stays unused, so that no address just past a block wraps around.
+  const wasm32 = (MAX_PAGES - 1) * PAGE;
+  const wanted = Math.floor(machineBytes() / PAGE);
+  const isWorthIt = wanted > MAX_PAGES;
+  if (!accepts(1)) return { limits: { wasm32, memory64: 0 }, remedy: isWorthIt ? REMEDY : undefined };
+  // Engines have limits of their own, which nothing tells: V8's are 16 GiB.
+  const powers = Array.from({ length: 16 }, (_, i) => MAX_PAGES * 2 ** (15 - i)).filter((pages) => pages < wanted);
+  const pages = isWorthIt ? ([wanted, ...powers].find(accepts) ?? 0) : 0;
+  return { limits: { wasm32, memory64: pages * PAGE }, remedy: undefined };
+};
+
+let measured: EngineLimits | undefined;
+/** What this engine's memories reach on this machine, asked once. */
+export const engineLimits = (): EngineLimits => {
+  measured ??= measure();
+  return measured;
+};
