@@ -1,11 +1,15 @@
 import { after } from "node:test";
 import type { Device } from "../core/index.js";
-import { open } from "../kernels/index.js";
+import type { CpuOptions } from "../kernels/cpu/device.js";
+import { open, openCpu } from "../kernels/index.js";
 
 export type DeviceName = Device["name"];
 
 /** Every device that laws run on. */
 export const deviceNames: readonly DeviceName[] = ["reference", "cpu", "webgpu"];
+
+/** TAUGRAD_CPU_MEMORY=memory64 runs all laws of the cpu device with 64-bit addresses. */
+const cpuOptions = { memory: process.env.TAUGRAD_CPU_MEMORY } as CpuOptions;
 
 const opened = new Map<DeviceName, Promise<Device>>();
 
@@ -13,7 +17,7 @@ const opened = new Map<DeviceName, Promise<Device>>();
 export const device = (name: DeviceName): Promise<Device> => {
   const known = opened.get(name);
   if (known !== undefined) return known;
-  const promise = open(name);
+  const promise = name === "cpu" ? openCpu(cpuOptions) : open(name);
   opened.set(name, promise);
   return promise;
 };

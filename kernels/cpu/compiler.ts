@@ -17,8 +17,8 @@ export const createCompiler = (heap: Heap, { learn }: Pick<Pool, "learn">): Comp
   const known = new Map<string, Compiled & { readonly kernel: Kernel }>();
   /** One module of these kernels, in order. */
   const functionsOf = (kernels: readonly Kernel[]): Compiled["run"][] => {
-    const { memory, isShared, isWide } = heap;
-    const builder = moduleBuilder({ isShared, isWide });
+    const { memory, addressing } = heap;
+    const builder = moduleBuilder(addressing);
     const names = kernels.map((_, i) => `k${i}`);
     kernels.forEach((kernel, i) => {
       kernel.write(builder, names[i]);

@@ -49,7 +49,7 @@ export const openCpu = async ({ notice, ...options }: CpuOptions = {}): Promise<
       notice?.("cpu: 4 GiB are full: memory has moved to 64-bit addresses, and kernels are slower from here on");
     },
   });
-  const pool = createPool(heap.memory, heap.isShared ? wanted : 1);
+  const pool = createPool(heap.memory, heap.addressing.isShared ? wanted : 1);
   const compiler = createCompiler(heap, pool);
   let [programs, launches, liveBuffers, liveBytes] = [0, 0, 0, 0];
   let isOpen = true;
@@ -113,7 +113,7 @@ export const openCpu = async ({ notice, ...options }: CpuOptions = {}): Promise<
     name: "cpu",
     get description() {
       const threads = `${pool.threads} thread${pool.threads === 1 ? "" : "s"}`;
-      return `cpu (WebAssembly SIMD, ${threads}${heap.isWide ? ", 64-bit addresses" : ""})`;
+      return `cpu (WebAssembly SIMD, ${threads}${heap.addressing.isWide ? ", 64-bit addresses" : ""})`;
     },
     limits: { memory: heap.limit, buffer: heap.limit, ...(heap.remedy !== undefined && { remedy: heap.remedy }) },
     upload: (data, shape, dtype) => {

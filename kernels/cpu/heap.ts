@@ -1,6 +1,6 @@
 import { type Allocator, createAllocator } from "./allocator.js";
-import { engineLimits, type Limits, type MemoryKind, PAGE, reserve, reserveFirst } from "./memory.js";
-import { growMemory, type Memory } from "./wasm/host.js";
+import { engineLimits, type Limits, type MemoryKind, reserve } from "./memory.js";
+import { type Addressing, growMemory, type Memory, PAGE } from "./wasm/host.js";
 
 export interface HeapOptions {
   /** Are threads to share it? Default: no. */
@@ -16,10 +16,7 @@ export interface HeapOptions {
 /** The device's memory, which grows on demand. Views are valid until the next allocation; so is `memory`. */
 export interface Heap extends Allocator {
   readonly memory: Memory;
-  /** Has it addresses of 64 bits? */
-  readonly isWide: boolean;
-  /** Can threads share it? */
-  readonly isShared: boolean;
+  readonly addressing: Addressing;
   /** Most bytes that it can give out. */
   readonly limit: number;
   /** What would raise the limit. */
@@ -33,13 +30,27 @@ const START = 1024;
 
 const pagesOf = (bytes: number): number => Math.ceil(bytes / PAGE);
 
-/** Makes a memory at least `end` bytes long, of `limit` at most; or returns false. */
-const lengthen = (memory: Memory, end: number, limit: number, isWide: boolean): boolean => {
+type Space = Addressing & { readonly pages: number };
+
+/** A shared memory reserves its addresses at once; where that is refused, an unshared one does, for one thread. */
+const reserveFirst = (space: Space): { memory: Memory; space: Space } => {
+  if (space.isShared)
+    try {
+      return { memory: reserve(space), space };
+    } catch {
+      // too little address space
+    }
+  const alone = { ...space, isShared: false };
+  return { memory: reserve(alone), space: alone };
+};
+
+/** Makes a memory at least `end` bytes long, or returns false. */
+const lengthen = (memory: Memory, end: number, { pages: most, isWide = false }: Space): boolean => {
   const have = memory.buffer.byteLength / PAGE;
   const needed = pagesOf(end) - have;
   if (needed <= 0) return true;
   // In larger steps than asked, so that growing stays rare; less only if the system refuses.
-  const eager = Math.min(Math.max(needed, Math.ceil(have / 4)), pagesOf(limit) - have);
+  const eager = Math.min(Math.max(needed, Math.ceil(have / 4)), most - have);
   for (const pages of [eager, needed]) {
     try {
       growMemory(memory, pages, isWide);
@@ -51,14 +62,12 @@ const lengthen = (memory: Memory, end: number, limit: number, isWide: boolean): 
   return false;
 };
 
-export const createHeap = ({ isShared: sharing = false, memory: kind, limits, onMove }: HeapOptions = {}): Heap => {
+export const createHeap = ({ isShared = false, memory: kind, limits, onMove }: HeapOptions = {}): Heap => {
   const engine = engineLimits();
   const { wasm32, memory64 } = { ...engine.limits, ...limits };
   const limit = kind === undefined ? Math.max(wasm32, memory64) : kind === "wasm32" ? wasm32 : memory64;
-  let isWide = kind === "memory64";
-  const first = reserveFirst(pagesOf(isWide ? memory64 : wasm32), { isShared: sharing, isWide });
-  const { isShared } = first;
-  let { memory } = first;
+  const isWide = kind === "memory64";
+  let { memory, space } = reserveFirst({ isShared, isWide, pages: pagesOf(isWide ? memory64 : wasm32) });
   let words = new Int32Array(memory.buffer);
   let floats = new Float32Array(memory.buffer);
   const renew = () => {
@@ -69,28 +78,25 @@ export const createHeap = ({ isShared: sharing = false, memory: kind, limits, on
 
   /** Takes everything along into a memory with 64-bit addresses. */
   const move = (end: number): boolean => {
-    const next = reserve(pagesOf(memory64), { isShared, isWide: true });
-    if (!lengthen(next, end, memory64, true)) return false;
+    const to = { ...space, isWide: true, pages: pagesOf(memory64) };
+    const next = reserve(to);
+    if (!lengthen(next, end, to)) return false;
     new Uint8Array(next.buffer).set(new Uint8Array(memory.buffer, START), START);
-    [memory, isWide] = [next, true];
+    [memory, space] = [next, to];
     renew();
     onMove?.();
     return true;
   };
-  const grow = (end: number): boolean => {
-    if (isWide) return lengthen(memory, end, memory64, true);
-    return end > wasm32 ? move(end) : lengthen(memory, end, wasm32, false);
-  };
+  const grow = (end: number): boolean => (!space.isWide && end > wasm32 ? move(end) : lengthen(memory, end, space));
   const allocator = createAllocator(START, limit, grow, engine.remedy);
   return {
     ...allocator,
     get memory() {
       return memory;
     },
-    get isWide() {
-      return isWide;
+    get addressing() {
+      return space;
     },
-    isShared,
     limit,
     remedy: engine.remedy,
     words: () => {

@@ -1,35 +1,22 @@
 import { totalmem } from "node:os";
 import { DeviceError } from "../../core/index.js";
-import { type Addressing, createMemory, type Memory } from "./wasm/host.js";
-import { MAX_PAGES } from "./wasm/module.js";
-
-export const PAGE = 65536;
+import { type Addressing, createMemory, MAX_PAGES, type Memory, PAGE } from "./wasm/host.js";
 
 /** Kinds of WebAssembly memory, by the names of the proposals: addresses of 32 bits, or of 64, which are slower. */
 export type MemoryKind = "wasm32" | "memory64";
 
-/** A memory that may grow to so many pages. Errors: DeviceError if the system refuses. */
-export const reserve = (pages: number, addressing: Addressing): Memory => {
+/** A memory of a few pages that can grow. Errors: DeviceError if the system refuses its addresses. */
+export const reserve = (addressing: Addressing & { readonly pages: number }): Memory => {
+  const { pages, isWide } = addressing;
   try {
-    return createMemory(Math.min(16, pages), pages, addressing);
+    return createMemory(Math.min(16, pages), addressing);
   } catch {
-    const size = addressing.isWide ? pages / 2 ** 14 : 10;
+    const size = isWide ? pages / 2 ** 14 : 10;
     throw new DeviceError(
       `cpu: the system refuses the addresses of a WebAssembly memory (about ${Math.ceil(size)} GiB reserved, not used)`,
       "raise the limit on virtual memory (ulimit -v)",
     );
   }
-};
-
-/** A shared memory reserves its addresses at once; where that is refused, an unshared one does, for one thread. */
-export const reserveFirst = (pages: number, addressing: Addressing): { memory: Memory; isShared: boolean } => {
-  if (addressing.isShared)
-    try {
-      return { memory: reserve(pages, addressing), isShared: true };
-    } catch {
-      // too little address space
-    }
-  return { memory: reserve(pages, { ...addressing, isShared: false }), isShared: false };
 };
 
 /** Bytes that this process may hope for: nine tenths of the machine's memory, or of what its container may use. */
@@ -52,7 +39,7 @@ interface EngineLimits {
 
 const accepts = (pages: number): boolean => {
   try {
-    createMemory(0, pages, { isWide: true });
+    createMemory(0, { pages, isWide: true });
     return true;
   } catch {
     return false; // more than the engine allows, or not known to it at all

@@ -4,7 +4,7 @@ export interface Memory {
   readonly grow: (pages: number | bigint) => number | bigint;
 }
 
-/** Sizes count pages of 64 KiB; with 64-bit addresses they are BigInts, and so is what `grow` takes. */
+/** Sizes count pages; with 64-bit addresses they are BigInts, and so is what `grow` takes. */
 type Limits<Pages> = { readonly initial: Pages; readonly maximum: Pages; readonly shared: boolean };
 
 export type WasmModule = object;
@@ -19,24 +19,30 @@ interface Host {
   ) => { readonly exports: Record<string, (...args: number[]) => number> };
 }
 
-/** How a module sees memory. */
+/** Bytes of a page. */
+export const PAGE = 65536;
+/** Most pages that a memory with 32-bit addresses can have. */
+export const MAX_PAGES = 65536;
+
+/** What a memory is, as it is made and as modules import it. */
 export interface Addressing {
-  /** Are addresses of 64 bits? */
+  /** Are addresses of 64 bits? Default: no. */
   readonly isWide?: boolean;
-  /** Do threads share it? */
+  /** Do threads share it? Default: no. */
   readonly isShared?: boolean;
+  /** Most pages that it may have. Default: MAX_PAGES. */
+  readonly pages?: number;
 }
 
 const host = (globalThis as unknown as { WebAssembly: Host }).WebAssembly;
 
 export const createMemory = (
   initial: number,
-  maximum: number,
-  { isShared = false, isWide = false }: Addressing = {},
+  { isWide, isShared = false, pages = MAX_PAGES }: Addressing = {},
 ): Memory =>
   isWide
-    ? new host.Memory({ initial: BigInt(initial), maximum: BigInt(maximum), shared: isShared, address: "i64" })
-    : new host.Memory({ initial, maximum, shared: isShared });
+    ? new host.Memory({ initial: BigInt(initial), maximum: BigInt(pages), shared: isShared, address: "i64" })
+    : new host.Memory({ initial, maximum: pages, shared: isShared });
 
 export const growMemory = (memory: Memory, pages: number, isWide: boolean): void => {
   memory.grow(isWide ? BigInt(pages) : pages);

@@ -8,7 +8,7 @@ import {
   type ValueType,
   writeCondition,
 } from "./expression.js";
-import type { Addressing } from "./host.js";
+import { type Addressing, MAX_PAGES } from "./host.js";
 import { unsignedLeb } from "./leb.js";
 import { i32 } from "./ops.js";
 
@@ -196,17 +196,17 @@ const sized = (bytes: readonly number[]): number[] => {
 const section = (id: number, content: readonly number[]): number[] => concat([[id], sized(content)]);
 const text = (name: string): number[] => sized([...new TextEncoder().encode(name)]);
 
-/** Most pages of 64 KiB that a memory with 32-bit addresses can have; and with 64-bit addresses, by the specification. */
-export const MAX_PAGES = 65536;
-const MOST_WIDE_PAGES = 2 ** 32 - 1;
-
 const LIMITS = { maximum: 0x01, shared: 0x02, wide: 0x04 } as const;
 
 /**
  * A module that imports one memory, `env.memory`, and exports functions. Exported functions take and give numbers in wide code
  * as well: an i64 would be a BigInt.
  */
-export const moduleBuilder = ({ isWide = false, isShared = false }: Addressing = {}): ModuleBuilder => {
+export const moduleBuilder = ({
+  isWide = false,
+  isShared = false,
+  pages = MAX_PAGES,
+}: Addressing = {}): ModuleBuilder => {
   const types = new Map<string, { index: number; bytes: number[] }>();
   const functions: { type: number; code: number[]; name: string | undefined }[] = [];
   const helpers = new Map<string, FunctionRef>();
@@ -265,7 +265,7 @@ export const moduleBuilder = ({ isWide = false, isShared = false }: Addressing =
     },
     bytes: () => {
       const maximum: number[] = [];
-      unsignedLeb(isWide ? MOST_WIDE_PAGES : MAX_PAGES, maximum);
+      unsignedLeb(pages, maximum);
       const limits = LIMITS.maximum | (isShared ? LIMITS.shared : 0) | (isWide ? LIMITS.wide : 0);
       const memory = concat([text("env"), text("memory"), [0x02, limits, 0x00], maximum]);
       const numbers = (n: number) => {

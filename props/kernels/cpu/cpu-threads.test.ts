@@ -171,7 +171,7 @@ const writer: Kernel = {
 
 test("a kernel that traps, on whichever thread, throws once; the threads go on [cpu]", async () => {
   const heap = createHeap({ isShared: true });
-  assert.ok(heap.isShared);
+  assert.ok(heap.addressing.isShared);
   const pool = createPool(heap.memory, 3);
   const [kernel] = createCompiler(heap, pool).compile([writer]);
   const blocks = 900;

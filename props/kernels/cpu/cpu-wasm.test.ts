@@ -51,7 +51,7 @@ for (const [name, write, numbers, isSigned] of [
     }));
 
 const exportsOf = (define: (module: ModuleBuilder) => void) => {
-  const memory = createMemory(1, 2);
+  const memory = createMemory(1, { pages: 2 });
   const module = moduleBuilder();
   define(module);
   return { memory, exports: link(compileModule(module.bytes()), memory) };
