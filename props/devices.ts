@@ -8,8 +8,11 @@ export type DeviceName = Device["name"];
 /** Every device that laws run on. */
 export const deviceNames: readonly DeviceName[] = ["reference", "cpu", "webgpu"];
 
-/** TAUGRAD_CPU_MEMORY=memory64 runs all laws of the cpu device with 64-bit addresses. */
-const cpuOptions = { memory: process.env.TAUGRAD_CPU_MEMORY } as CpuOptions;
+/** 4 GiB on every engine. TAUGRAD_CPU_MEMORY=memory64 runs all laws of the cpu device with 64-bit addresses (Node ≥ 24). */
+const cpuOptions = {
+  memory: process.env.TAUGRAD_CPU_MEMORY ?? "wasm32",
+  limits: { memory64: 2 ** 32 - 65536 },
+} as CpuOptions;
 
 const opened = new Map<DeviceName, Promise<Device>>();
 

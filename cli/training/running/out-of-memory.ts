@@ -26,7 +26,10 @@ const COUNT = 3;
 /** An error of a training command, with what to do about it where the device had no room for a tensor. */
 export const withRemedies = (error: unknown, values: TrainingValues): unknown => {
   if (!(error instanceof OutOfMemoryError)) return error;
-  const mend = REMEDIES.flatMap((remedy) => remedy(values) ?? []).slice(0, COUNT);
+  const mend = [
+    ...REMEDIES.flatMap((remedy) => remedy(values) ?? []).slice(0, COUNT),
+    error.lacking.remedy ?? [],
+  ].flat();
   const [what] = error.message.split("\n");
   return new InputError(`${what}; try ${mend.join("; or ")}`);
 };
