@@ -238,3 +238,15 @@ export const laneOp =
       vector.write(out);
       out.push(0xfd, opcode, lane);
     });
+
+/** An i64, which "i32" is in wide code, from a number of JavaScript; and back. */
+export const integerOf = (x: Expr<"f64">): I32 =>
+  expr("i32", (out) => {
+    x.write(out);
+    out.push(0xb0); // i64.trunc_f64_s
+  });
+export const numberOf = (n: I32): Expr<"f64"> =>
+  expr("f64", (out) => {
+    n.write(out);
+    out.push(0xb9); // f64.convert_i64_s
+  });

@@ -1,14 +1,17 @@
+import { concat, memoryImport, section, sized, text, unsigned, vector } from "./binary.js";
 import {
   type Code,
   type Expr,
   expr,
   type I32,
   i32Const,
+  integerOf,
+  numberOf,
   type Statement,
   type ValueType,
   writeCondition,
 } from "./expression.js";
-import { type Addressing, MAX_PAGES } from "./host.js";
+import type { Addressing } from "./host.js";
 import { unsignedLeb } from "./leb.js";
 import { i32 } from "./ops.js";
 
@@ -66,18 +69,6 @@ export const call = <R extends ValueType>(fn: FunctionRef<R>, ...args: readonly 
     for (const arg of args) arg.write(out);
     out.push(0x10);
     unsignedLeb(fn.index, out);
-  });
-
-/** Between a number of JavaScript and an i64, which "i32" is in wide code. */
-const integerOf = (x: Expr<"f64">): I32 =>
-  expr("i32", (out) => {
-    x.write(out);
-    out.push(0xb0); // i64.trunc_f64_s
-  });
-const numberOf = (n: I32): Expr<"f64"> =>
-  expr("f64", (out) => {
-    n.write(out);
-    out.push(0xb9); // f64.convert_i64_s
   });
 
 const localOf = <T extends ValueType>(index: number, type: T): Local<T> => ({
@@ -162,51 +153,23 @@ const startBody = (module: ModuleBuilder, params: readonly ValueType[], isWide: 
     },
   };
   const finish = (): number[] => {
-    const code: number[] = [];
     const groups: { type: ValueType; count: number }[] = [];
     for (const type of locals) {
       const last = groups.at(-1);
       if (last?.type === type) last.count++;
       else groups.push({ type, count: 1 });
     }
-    unsignedLeb(groups.length, code);
-    for (const { type, count } of groups) {
-      unsignedLeb(count, code);
-      code.push(typeByte(type, isWide));
-    }
-    return concat([code, out, [END]]);
+    return concat([vector(groups.map(({ type, count }) => [...unsigned(count), typeByte(type, isWide)])), out, [END]]);
   };
   return { body, finish };
 };
-
-const concat = (parts: readonly (readonly number[])[]): number[] => ([] as number[]).concat(...parts);
-
-const vector = (items: readonly (readonly number[])[]): number[] => {
-  const count: number[] = [];
-  unsignedLeb(items.length, count);
-  return concat([count, ...items]);
-};
-
-const sized = (bytes: readonly number[]): number[] => {
-  const length: number[] = [];
-  unsignedLeb(bytes.length, length);
-  return concat([length, bytes]);
-};
-
-const section = (id: number, content: readonly number[]): number[] => concat([[id], sized(content)]);
-const text = (name: string): number[] => sized([...new TextEncoder().encode(name)]);
-
-const LIMITS = { maximum: 0x01, shared: 0x02, wide: 0x04 } as const;
 
 /**
  * A module that imports one memory, `env.memory`, and exports functions. Exported functions take and give numbers in wide code
  * as well: an i64 would be a BigInt.
  */
-export const moduleBuilder = ({
-  isWide = false,
-  isShared = false,
-  pages = MAX_PAGES,
-}: Addressing = {}): ModuleBuilder => {
+export const moduleBuilder = (addressing: Addressing = {}): ModuleBuilder => {
+  const { isWide = false } = addressing;
   const types = new Map<string, { index: number; bytes: number[] }>();
   const functions: { type: number; code: number[]; name: string | undefined }[] = [];
   const helpers = new Map<string, FunctionRef>();
@@ -264,24 +227,15 @@ export const moduleBuilder = ({
       return fn;
     },
     bytes: () => {
-      const maximum: number[] = [];
-      unsignedLeb(pages, maximum);
-      const limits = LIMITS.maximum | (isShared ? LIMITS.shared : 0) | (isWide ? LIMITS.wide : 0);
-      const memory = concat([text("env"), text("memory"), [0x02, limits, 0x00], maximum]);
-      const numbers = (n: number) => {
-        const out: number[] = [];
-        unsignedLeb(n, out);
-        return out;
-      };
       const exports = functions.flatMap(({ name }, i) =>
-        name === undefined ? [] : [concat([text(name), [0x00], numbers(i)])],
+        name === undefined ? [] : [concat([text(name), [0x00], unsigned(i)])],
       );
       return Uint8Array.from(
         concat([
           [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
           section(1, vector([...types.values()].map(({ bytes }) => bytes))),
-          section(2, vector([memory])),
-          section(3, vector(functions.map(({ type }) => numbers(type)))),
+          section(2, vector([memoryImport(addressing)])),
+          section(3, vector(functions.map(({ type }) => unsigned(type)))),
           section(7, vector(exports)),
           section(10, vector(functions.map(({ code }) => sized(code)))),
         ]),

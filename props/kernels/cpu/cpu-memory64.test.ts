@@ -3,11 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { completionObjective } from "../../../align/index.js";
-import { train } from "../../../align/training/train.js";
-import { type Device, evaluate, key, OutOfMemoryError, read, type Tensor } from "../../../core/index.js";
+import { lastOf, train } from "../../../align/training/train.js";
+import { type Device, evaluate, type HostData, key, leaves, OutOfMemoryError, read } from "../../../core/index.js";
 import { type CpuOptions, openCpu } from "../../../kernels/cpu/device.js";
+import { writeWord } from "../../../kernels/cpu/launch.js";
 import { engineLimits } from "../../../kernels/cpu/memory.js";
-import type { I32 } from "../../../kernels/cpu/wasm/expression.js";
+import { type I32, loadWord, WORD } from "../../../kernels/cpu/wasm/expression.js";
 import { compileModule, createMemory, link, PAGE } from "../../../kernels/cpu/wasm/host.js";
 import { moduleBuilder } from "../../../kernels/cpu/wasm/module.js";
 import { i32, i32x4, select, v128 } from "../../../kernels/cpu/wasm/ops.js";
@@ -67,7 +68,9 @@ test("integers of wide code have 64 bits, those of vectors and conditions 32", {
     body.do(i32.store(i32.const(PAGE), i32.const(-1), 4));
     body.return(i32.load(i32.const(PAGE)));
   });
-  const exports = link(compileModule(module.bytes()), createMemory(2, space));
+  module.func({ export: "word", params: [], result: "i32" }, (body) => body.return(loadWord(i32.const(PAGE), 3)));
+  const memory = createMemory(2, space);
+  const exports = link(compileModule(module.bytes()), memory);
   const numbers = fc.oneof(
     fc.integer({ min: -9, max: 70 }),
     fc.maxSafeInteger(),
@@ -78,6 +81,8 @@ test("integers of wide code have 64 bits, those of vectors and conditions 32", {
     fc.property(numbers, numbers, (a, b) => {
       for (const [name, [, want]] of Object.entries(integers))
         assert.equal(exports[name](a, b), want(BigInt(a), BigInt(b)), `${name}(${a}, ${b})`);
+      writeWord(new Int32Array(memory.buffer), PAGE + 3 * WORD, a);
+      assert.equal(exports.word(), a, "a word of an argument block");
       assert.equal(exports.stored(a), wide(BigInt.asIntN(32, BigInt(a))));
     }),
     { seed, numRuns: 400 },
@@ -142,7 +147,7 @@ const config = parseConfig({
 });
 
 /** The parameters that four steps of training end with. */
-const trained = async (device: Device): Promise<Float32Array[]> => {
+const trained = async (device: Device): Promise<HostData[]> => {
   const [rows, length] = [4, 24];
   const batches = function* () {
     for (let step = 0; ; step++) {
@@ -150,22 +155,20 @@ const trained = async (device: Device): Promise<Float32Array[]> => {
       yield { ids, mask: new Float32Array(ids.length).fill(1), rows, length };
     }
   };
-  const run = train(
-    {
-      objective: completionObjective(config, { tokenMetrics: false }),
-      params: evaluate(initParams(config, key(3)), device),
-      optimizer: adamW(),
-      batches: batches(),
-      steps: 4,
-      learningRate: 1e-2,
-    },
-    device,
+  const params = await lastOf(
+    train(
+      {
+        objective: completionObjective(config, { tokenMetrics: false }),
+        params: evaluate(initParams(config, key(3)), device),
+        optimizer: adamW(),
+        batches: batches(),
+        steps: 4,
+        learningRate: 1e-2,
+      },
+      device,
+    ),
   );
-  for (;;) {
-    const { value, done } = await run.next();
-    if (!done) continue;
-    return Promise.all((Object.values(value.params) as Tensor[]).map(async (p) => (await read(p)) as Float32Array));
-  }
+  return Promise.all(leaves(params).map(read));
 };
 
 test("training that moves to 64-bit addresses at any allocation ends with the same bits [cpu]", {
