@@ -35,7 +35,7 @@ export interface CpuOptions extends Pick<HeapOptions, "memory" | "limits"> {
  * TAUGRAD_THREADS says; results do not depend on their number, nor on the kind of memory.
  *
  * Memory begins with 32-bit addresses. When their 4 GiB are full it moves, where the engine can (Node ≥ 24), into one with
- * 64-bit addresses, which are slower: for a moment there are both. `memory: "memory64"` begins there, and never moves.
+ * 64-bit addresses, whose kernels are up to a third slower; for a moment there are both. `memory: "memory64"` begins there, and never moves.
  * Errors: OutOfMemoryError where `limits` end; its hint tells if a newer engine goes further.
  */
 export const openCpu = async ({ notice, ...options }: CpuOptions = {}): Promise<Device> => {
@@ -46,7 +46,9 @@ export const openCpu = async ({ notice, ...options }: CpuOptions = {}): Promise<
     onMove: () => {
       pool.move(heap.memory);
       compiler.renew();
-      notice?.("cpu: 4 GiB are full: memory has moved to 64-bit addresses, and kernels are slower from here on");
+      notice?.(
+        "cpu: 4 GiB are full: memory has moved to 64-bit addresses; kernels are up to a third slower from here on",
+      );
     },
   });
   const pool = createPool(heap.memory, heap.addressing.isShared ? wanted : 1);

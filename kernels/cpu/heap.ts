@@ -1,3 +1,4 @@
+import { DeviceError } from "../../core/index.js";
 import { type Allocator, createAllocator } from "./allocator.js";
 import { engineLimits, type Limits, type MemoryKind, reserve } from "./memory.js";
 import { type Addressing, growMemory, type Memory, PAGE } from "./wasm/host.js";
@@ -67,6 +68,11 @@ export const createHeap = ({ isShared = false, memory: kind, limits, onMove }: H
   const { wasm32, memory64 } = { ...engine.limits, ...limits };
   const limit = kind === undefined ? Math.max(wasm32, memory64) : kind === "wasm32" ? wasm32 : memory64;
   const isWide = kind === "memory64";
+  if (isWide && memory64 === 0)
+    throw new DeviceError(
+      "cpu: 64-bit addresses bring nothing here",
+      engine.remedy ?? "this machine has less than 4 GiB",
+    );
   let { memory, space } = reserveFirst({ isShared, isWide, pages: pagesOf(isWide ? memory64 : wasm32) });
   let words = new Int32Array(memory.buffer);
   let floats = new Float32Array(memory.buffer);
