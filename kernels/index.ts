@@ -1,4 +1,4 @@
-export { openCpu } from "./cpu/index.js";
+export { type CpuOptions, openCpu } from "./cpu/index.js";
 export { type Choice, type DeviceName, type DoctorReport, doctor, type OpenOptions, open } from "./open.js";
 export { openReference } from "./reference/index.js";
 export { type AdapterReport, describeAdapters, openWebgpu, type WebgpuOptions } from "./webgpu/index.js";
