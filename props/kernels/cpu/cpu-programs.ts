@@ -11,6 +11,7 @@ import {
   dispose,
   exp,
   gather,
+  type HalfType,
   key,
   matmul,
   max,
@@ -19,11 +20,13 @@ import {
   read,
   reshape,
   rmsnorm,
+  roundRandom,
   scatterAdd,
   softmax,
   sum,
   type Tensor,
   type Tree,
+  tensor,
   topkMask,
   transpose,
   unitInterval,
@@ -31,7 +34,15 @@ import {
   vjp,
   where,
 } from "../../../core/index.js";
-import { eighths, integers } from "../../generators/generators.js";
+import { eighths, hash, integers } from "../../generators/generators.js";
+
+/** Eighths in 16 bits. */
+const stored = ([n, d]: readonly [number, number], seed: number, dtype: HalfType): Tensor =>
+  tensor(
+    Float32Array.from({ length: n * d }, (_, i) => ((hash(seed, i) % 33) - 16) / 8),
+    [n, d],
+    dtype,
+  );
 
 /** Everything that the device has a kernel for, on sizes that are worth several blocks. */
 export const programs: Record<
@@ -85,6 +96,17 @@ export const programs: Record<
   indices: (n, d, s) => ({
     inputs: [eighths([n, d], s), integers([n], s, -1, n)],
     f: (x, ids) => [gather(x, ids), scatterAdd(ids, x, n), topkMask(x, (n * d) >> 3), where(topkMask(x, 7), x, 0)],
+  }),
+  halves: (n, d, s) => ({
+    inputs: [stored([n, d], s, "bf16"), stored([n, d], s + 1, "f16"), integers([n], s, -1, n)],
+    f: (x, y, ids) => [
+      matmul(x, transpose(y)),
+      matmul(transpose(y), x),
+      cast(gather(x, ids), "f32"),
+      cast(exp(cast(transpose(y), "f32")), "bf16"),
+      roundRandom(cast(y, "f32"), bits(key(s), [n, d]), "f16"),
+      sum(cast(x, "f32"), 0),
+    ],
   }),
 };
 
