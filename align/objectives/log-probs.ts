@@ -1,12 +1,8 @@
 import {
   add,
-  and,
-  cast,
   gather,
-  iota,
-  less,
-  lessEqual,
   mul,
+  ones,
   reshape,
   ShapeError,
   scalar,
@@ -82,10 +78,8 @@ export interface Scored {
 }
 
 /** Positions of each of N sequences of T tokens among `targets` [M]; [N]. */
-const countOf = (targets: Tensor, [N, T]: readonly number[]): Tensor => {
-  const first = mul(iota([N, 1]), T);
-  return sum(cast(and(lessEqual(first, targets), less(targets, add(first, T))), "f32"), 1);
-};
+const countOf = (targets: Tensor, [N, T]: readonly number[]): Tensor =>
+  sum(reshape(scatterAdd(targets, ones(targets.shape), N * T), [N, T]), 1);
 
 /**
  * Runs a model over right-padded sequences and sums what it says of their targets. Arguments and errors as of `predicting`.

@@ -11,9 +11,12 @@ const niceStep = (span: number, count: number): number => {
   return ([1, 2, 5].find((digit) => digit * power >= rough) ?? 10) * power;
 };
 
+/** Shorter intervals have no round steps: those would be too small for a number. */
+const SHORTEST = 2 ** -1000;
+
 /** About `count` round values inside [low, high]; `whole`: integers only. One value where the interval is empty. */
 export const ticks = (low: number, high: number, count: number, whole = false): Ticks => {
-  if (!(high > low)) return { at: [low], label: (value) => String(Number(value.toPrecision(4))) };
+  if (!(high - low > SHORTEST)) return { at: [low], label: (value) => String(Number(value.toPrecision(4))) };
   const step = whole ? Math.max(1, niceStep(high - low, count)) : niceStep(high - low, count);
   const first = Math.ceil(low / step - 1e-9);
   const last = Math.floor(high / step + 1e-9);

@@ -1,5 +1,13 @@
-import { isHalf, type Tensor } from "../../core/index.js";
-import { broadcastView, contiguous, permuteView, reshapeView, type Strided, sliceView } from "./strided.js";
+import { isHalf, sizeOf, type Tensor } from "../../core/index.js";
+import {
+  broadcastView,
+  contiguous,
+  isContiguous,
+  permuteView,
+  reshapeView,
+  type Strided,
+  sliceView,
+} from "./strided.js";
 
 /** Where a tensor's elements come from: a base that is computed or given, seen through a view. */
 export interface Access {
@@ -58,3 +66,7 @@ export const accessor = (): ((t: Tensor) => Access) => {
     return known.get(t) as Access;
   };
 };
+
+/** All of a base, in its own order. */
+export const isWhole = ({ base, view }: Access): boolean =>
+  view.offset === 0 && isContiguous(view) && sizeOf(view.shape) === sizeOf(base.shape);

@@ -1,7 +1,7 @@
 import { sizeOf, type Tensor } from "../../core/index.js";
-import type { Access } from "./access.js";
+import { type Access, isWhole } from "./access.js";
 import type { Lowered } from "./lower.js";
-import { isWhole, type Owned } from "./reuse.js";
+import type { Owned } from "./reuse.js";
 import type { MapStep, MatmulStep } from "./steps.js";
 
 /** The map as an epilogue of the product that lies in `product`, or undefined if it cannot be one. */

@@ -1,6 +1,5 @@
 import { isHalf, reachable, sameShape, sizeOf, type Tensor } from "../../core/index.js";
-import { type Access, isSeenThrough } from "./access.js";
-import { isWhole } from "./reuse.js";
+import { type Access, isSeenThrough, isWhole } from "./access.js";
 import { literalOf } from "./simplify.js";
 
 /** Which pointwise nodes run inside which kernel. */

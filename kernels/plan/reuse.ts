@@ -1,7 +1,6 @@
 import { byteLength, bytesOf, sizeOf, type Tensor } from "../../core/index.js";
-import type { Access } from "./access.js";
+import { isWhole } from "./access.js";
 import type { BaseStep, Lowered } from "./lower.js";
-import { isContiguous } from "./strided.js";
 
 /** What becomes of bases: intermediate values come and go, donated inputs may go. */
 export interface Owned {
@@ -31,10 +30,6 @@ export const livesOf = (steps: readonly Lowered[]): Map<Tensor, Life> => {
   });
   return lives;
 };
-
-/** All of a base, in its own order. */
-export const isWhole = ({ base, view }: Access): boolean =>
-  view.offset === 0 && isContiguous(view) && sizeOf(view.shape) === sizeOf(base.shape);
 
 /** Outputs of a step, each with the bases whose memory may take it while it is written: seen whole, element for element. */
 const replaceable = (step: BaseStep): [heir: Tensor, bases: Tensor[]][] => {

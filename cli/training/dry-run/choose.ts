@@ -1,4 +1,4 @@
-import { InputError, type Planner } from "../../../core/index.js";
+import { DeviceError, InputError, type Planner, ShapeError } from "../../../core/index.js";
 import type { Output } from "../../output.js";
 import type { TrainingValues } from "../checks/check.js";
 import { layersTogether } from "../fit/fit.js";
@@ -12,6 +12,9 @@ import { type Outline, type Rehearsed, rehearse } from "./rehearsal.js";
 const ASSUMED = 8 * 2 ** 30;
 /** Share of the memory that a plan may fill: allocators round up and leave gaps. */
 const FILLED = 0.95;
+
+const mend = (remedy: string | undefined): string =>
+  remedy === undefined ? "no change of keys makes it fit" : `this would fit: ${remedy}`;
 
 /** What makes a run fit, in words; undefined if nothing does. Rows are taken to be as long as the longest. */
 const remedyFor = async <V extends TrainingValues, T>(
@@ -39,8 +42,8 @@ export interface Chosen {
  * What keys that say auto stand for: the first of these that fits the device's memory. Nothing is recomputed and the
  * reference model stays; nothing is recomputed and the reference model is asked beforehand; as few layers as possible are
  * recomputed; all are; all are, and their inputs but for one of several too. Told by a note, unless it is the first.
- * Errors: InputError that names what would fit, where the device tells its memory and the least of these does not; DeviceError
- * for a tensor that the device cannot hold.
+ * Errors: InputError that names what would fit, where the device tells its memory and the least of these does not, and for a
+ * tensor that it cannot hold.
  */
 export const choose = async <V extends TrainingValues, T>(
   planned: Outline<V, T>,
@@ -55,7 +58,14 @@ export const choose = async <V extends TrainingValues, T>(
   const memory = device_memory !== undefined ? device_memory * 2 ** 30 : (planner.limits?.memory ?? ASSUMED);
   const attempt = async (checkpoint: number, beforehand: boolean, together = 1): Promise<Chosen> => {
     const choice = { checkpoint, together, precompute: beforehand };
-    return { choice, rehearsed: await rehearse(planned, choice, planner, out) };
+    try {
+      return { choice, rehearsed: await rehearse(planned, choice, planner, out) };
+    } catch (error) {
+      // A tensor of 2³¹ elements, or one that no buffer or kernel takes.
+      if (!(error instanceof DeviceError || error instanceof ShapeError)) throw error;
+      const [what] = error.message.split("\n");
+      throw new InputError(`${what}; ${mend(await remedyFor(planned, planner, memory))}`);
+    }
   };
   const fits = ({ rehearsed }: Chosen): boolean => rehearsed.peak <= FILLED * memory;
 
@@ -85,17 +95,22 @@ export const choose = async <V extends TrainingValues, T>(
   if (choice.together > 1)
     out.note(`gradient_checkpointing: inputs of every ${choice.together} layers but the first are computed again too`);
   const isAssumed = device_memory === undefined && planner.limits?.memory === undefined;
-  const { bytes, of } = rehearsed.largest;
-  const takes = `the run takes ${shownBytes(rehearsed.peak)} of memory, its largest tensor is ${of} of ${bytes} bytes`;
+  const takes = `the run takes ${shownBytes(rehearsed.peak)} of memory`;
   if (isAssumed && !fits(chosen))
     out.note(
       `${takes}; the device does not tell what it has, so ${shownBytes(memory)} were assumed: device_memory sets it`,
     );
   if (!isAssumed && rehearsed.peak > memory) {
+    const { bytes, of } = rehearsed.largest;
+    const { memory: real = Number.POSITIVE_INFINITY, remedy: raise } = planner.limits ?? {};
     const remedy = await remedyFor(planned, planner, memory);
-    const raised = planner.limits?.remedy === undefined ? "" : `; ${planner.limits.remedy}`;
-    const said = `${planner.name}: ${takes}, and there are ${memory} bytes; ${remedy ?? "no change of keys makes it fit"}${raised}`;
-    if (!values.dry_run) throw new InputError(said);
+    const said = [
+      `${takes}, and there are ${shownBytes(memory)}`,
+      `the largest tensor is ${of}, ${bytes} bytes`,
+      mend(remedy),
+      ...(raise === undefined ? [] : [raise]),
+    ].join("; ");
+    if (rehearsed.peak > real && !values.dry_run) throw new InputError(`${planner.name}: ${said}`);
     out.note(`warning: ${said}`);
   }
   return chosen;

@@ -1,4 +1,4 @@
-import { DeviceError, type Planner } from "../../../core/index.js";
+import { DeviceError, type Planner, ShapeError } from "../../../core/index.js";
 import { type Model, type ModelConfig, weightDtypeOf } from "../../../models/index.js";
 import type { Output } from "../../output.js";
 import type { TrainingValues } from "../checks/check.js";
@@ -47,7 +47,8 @@ export const planRun = async <V extends TrainingValues, T>(
     const deeper = await attempt(layersTogether(config));
     return { rehearsed: deeper.peak < plain.peak ? deeper : plain };
   } catch (error) {
-    if (!(error instanceof DeviceError)) throw error;
+    // Tensors of 2³¹ elements and more are refused by their shape.
+    if (!(error instanceof DeviceError || error instanceof ShapeError)) throw error;
     return { refused: error.message.split("\n")[0] };
   }
 };

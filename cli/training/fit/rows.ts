@@ -15,6 +15,3 @@ export const fullRows = {
   kto: (count: number, length: number): Rows<LabelledSequence> =>
     rowsOf(count, length, (sequence) => ({ ...sequence, label: true })),
 } as const;
-
-export type TrainingKind = keyof typeof fullRows;
-export const TRAINING_KINDS = Object.keys(fullRows) as readonly TrainingKind[];

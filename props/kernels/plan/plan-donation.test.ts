@@ -142,7 +142,7 @@ check("a donated tensor that comes twice, or was captured, is not written over",
 
 check("training with a donated state takes no memory but the state", async (device) => {
   const rule = adamW();
-  const start: Weights = { w: eighths([16, 8], 1), v: eighths([8], 2) };
+  const start: Weights = { w: eighths([64, 16], 1), v: eighths([16], 2) };
   const step = t.compile(
     (state: OptimizerState<Weights>, grads: Weights) => rule.update(state, grads, { lr: 0.1 }),
     device,
@@ -159,7 +159,7 @@ check("training with a donated state takes no memory but the state", async (devi
   const [program] = step.programs();
   // The key and the step number are read by many steps; all that is large is written in place.
   if (device.name !== "reference")
-    assert.ok(program.memory.peak < program.memory.inputs + 512, `${program.memory.peak}`);
+    assert.ok(program.memory.peak < program.memory.inputs + 1024, `${program.memory.peak}`);
   t.dispose(state, grads);
   program.free();
 });
