@@ -114,6 +114,51 @@ const cutSums = (
   );
 };
 
+/** Most nodes of a group that is searched for the best place to cut it. */
+const SEARCHED = 128;
+
+/** Nodes of a group, what each written one needs right before it. */
+const byNeed = (nodes: readonly Tensor[], written: readonly Tensor[]): Tensor[] => {
+  const left = new Set(nodes);
+  const order: Tensor[] = [];
+  const visit = (t: Tensor): void => {
+    if (!left.delete(t)) return;
+    for (const x of t.inputs) visit(x);
+    order.push(t);
+  };
+  for (const t of written) visit(t);
+  return order;
+};
+
+/**
+ * Cuts a group that touches too many buffers in two; the first part never needs the second. What passes from one to the other
+ * is memory as large as the whole, so as little as can be does: of all places to cut, in either order of what is written, the
+ * first part fits, the second too if it can, and then the fewest values pass. Groups too large to search are cut in the middle.
+ */
+const halves = (
+  nodes: readonly Tensor[],
+  written: readonly Tensor[],
+  fits: (part: readonly Tensor[]) => boolean,
+): { readonly first: readonly Tensor[]; readonly rest: readonly Tensor[] } => {
+  const half = nodes.length >> 1;
+  if (nodes.length > SEARCHED) return { first: nodes.slice(0, half), rest: nodes.slice(half) };
+  const own = new Set(written);
+  let best: { readonly first: Tensor[]; readonly rest: Tensor[]; readonly cost: number } | undefined;
+  for (const tops of [written, [...written].reverse()]) {
+    const order = byNeed(nodes, tops);
+    for (let at = order.length - 1; at > 0; at--) {
+      const [first, rest] = [order.slice(0, at), order.slice(at)];
+      if (at > 1 && !fits(first)) continue;
+      const there = new Set(first);
+      const passing = new Set(rest.flatMap((t) => t.inputs.filter((x) => there.has(x) && !own.has(x)))).size;
+      // A part more costs more than any value that passes; a short first part leaves most to the others.
+      const cost = passing + (fits(rest) ? 0 : nodes.length * (2 - at / order.length));
+      if (best === undefined || cost < best.cost) best = { first, rest, cost };
+    }
+  }
+  return best as NonNullable<typeof best>;
+};
+
 /**
  * Groups pointwise nodes into kernels. A node's level is the length of the longest chain of kernels before it; edges
  * inside one index space cost nothing, every other edge costs one. Neighbours of one level form a group, which can
@@ -177,14 +222,16 @@ export const fuse = (
     else group.push(t);
   }
 
-  // A group that touches too many buffers splits by creation order: its first half never needs its second.
-  const split = (nodes: readonly Tensor[]): Group[] => {
+  const buffersOf = (nodes: readonly Tensor[]) => {
     const inside = new Set(nodes);
     const written = nodes.filter((t) => isOutput.has(t) || users.get(t)?.some((user) => !inside.has(user)));
-    if (nodes.length === 1 || loadsOf(nodes, inside, access).size + written.length <= maxBuffers)
-      return [{ nodes, written }];
-    const half = nodes.length >> 1;
-    return [...split(nodes.slice(0, half)), ...split(nodes.slice(half))];
+    return { written, fits: loadsOf(nodes, inside, access).size + written.length <= maxBuffers };
+  };
+  const split = (nodes: readonly Tensor[]): Group[] => {
+    const { written, fits } = buffersOf(nodes);
+    if (nodes.length === 1 || fits) return [{ nodes, written }];
+    const { first, rest } = halves(nodes, written, (part) => buffersOf(part).fits);
+    return [...split(first), ...split(rest)];
   };
   return { absorbed, groups: [...groups.values()].flatMap(split) };
 };

@@ -65,7 +65,7 @@ interface Placed {
   readonly end: number;
 }
 
-/** Log2 of the steps that one list of an area covers. */
+/** Log2 of the steps that a list of an area covers: what lives shortly looks through one of them alone. */
 const SPAN = 6;
 
 /** A piece of memory and what lies in it when. */
@@ -76,33 +76,43 @@ interface Area extends Pick<Place, "kind" | "index"> {
   readonly put: (chain: Chain, offset: number) => void;
 }
 
+/** Adds to a list that is in the order of offsets. */
+const insert = (list: Placed[], placed: Placed): void => {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (list[middle].offset <= placed.offset) low = middle + 1;
+    else high = middle;
+  }
+  list.splice(low, 0, placed);
+};
+
 const createArea = (kind: Place["kind"], index: number, initial: number, padding: number): Area => {
+  const all: Placed[] = [];
   const bySpan = new Map<number, Placed[]>();
   let size = initial;
-  const spans = ({ from, to }: Chain) => {
-    const first = from >> SPAN;
-    return Array.from({ length: (to >> SPAN) - first + 1 }, (_, i) => first + i);
-  };
   return {
     kind,
     index,
     bytes: () => size,
-    gap: (chain) => {
-      const meets = ({ from, to }: Placed) => from <= chain.to && chain.from <= to;
-      const there = new Set(spans(chain).flatMap((span) => (bySpan.get(span) ?? []).filter(meets)));
+    gap: ({ bytes, from, to }) => {
+      const span = from >> SPAN;
+      const there = span === to >> SPAN ? bySpan.get(span) : all;
       let at = 0;
-      for (const { offset, end } of [...there].sort((a, b) => a.offset - b.offset)) {
-        if (at + chain.bytes + padding <= offset) break;
-        at = Math.max(at, Math.ceil((end + padding) / ALIGN) * ALIGN);
+      for (const other of there ?? []) {
+        if (other.from > to || other.to < from) continue;
+        if (at + bytes + padding <= other.offset) break;
+        at = Math.max(at, Math.ceil((other.end + padding) / ALIGN) * ALIGN);
       }
       return at;
     },
-    put: (chain, offset) => {
-      const placed = { from: chain.from, to: chain.to, offset, end: offset + chain.bytes };
-      for (const span of spans(chain)) {
-        const list = bySpan.get(span);
-        if (list === undefined) bySpan.set(span, [placed]);
-        else list.push(placed);
+    put: ({ bytes, from, to }, offset) => {
+      const placed = { from, to, offset, end: offset + bytes };
+      insert(all, placed);
+      for (let span = from >> SPAN; span <= to >> SPAN; span++) {
+        const list = bySpan.get(span) ?? [];
+        insert(list, placed);
+        bySpan.set(span, list);
       }
       size = Math.max(size, placed.end);
     },
