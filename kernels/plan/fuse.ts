@@ -143,7 +143,7 @@ const halves = (
   const half = nodes.length >> 1;
   if (nodes.length > SEARCHED) return { first: nodes.slice(0, half), rest: nodes.slice(half) };
   const own = new Set(written);
-  let best: { readonly first: Tensor[]; readonly rest: Tensor[]; readonly cost: number } | undefined;
+  let best = { first: new Set(nodes.slice(0, half)), cost: Number.POSITIVE_INFINITY };
   for (const tops of [written, [...written].reverse()]) {
     const order = byNeed(nodes, tops);
     for (let at = order.length - 1; at > 0; at--) {
@@ -153,10 +153,11 @@ const halves = (
       const passing = new Set(rest.flatMap((t) => t.inputs.filter((x) => there.has(x) && !own.has(x)))).size;
       // A part more costs more than any value that passes; a short first part leaves most to the others.
       const cost = passing + (fits(rest) ? 0 : nodes.length * (2 - at / order.length));
-      if (best === undefined || cost < best.cost) best = { first, rest, cost };
+      if (cost < best.cost) best = { first: there, cost };
     }
   }
-  return best as NonNullable<typeof best>;
+  const { first } = best;
+  return { first: nodes.filter((t) => first.has(t)), rest: nodes.filter((t) => !first.has(t)) };
 };
 
 /**

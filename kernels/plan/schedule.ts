@@ -18,9 +18,9 @@ export interface Task<T> {
 const MOST_BYTES = 2 ** 20;
 
 /** Least first. */
-const createHeap = (compare: (a: number, b: number) => number) => {
+const createHeap = (key: (item: number) => number) => {
   const heap: number[] = [];
-  const before = (i: number, j: number) => compare(heap[i], heap[j]) < 0;
+  const before = (i: number, j: number) => key(heap[i]) < key(heap[j]);
   const swap = (i: number, j: number) => {
     [heap[i], heap[j]] = [heap[j], heap[i]];
   };
@@ -92,11 +92,8 @@ export const schedule = <T>(tasks: readonly Task<T>[], bytes: readonly number[])
     for (const need of list) users[need].push(i);
   });
 
-  const byKey = (a: number, b: number) => tasks[a].key - tasks[b].key;
-  const takes = (task: number) => Math.sign(tasks[task].writes.length);
-  const heap = createHeap(byKey);
-  // Ready, and free as much as they take; first those that take nothing: of a chain a leaf, the next begins when one has ended.
-  const atOnce = createHeap((a, b) => takes(a) - takes(b) || byKey(a, b));
+  const heap = createHeap((task) => tasks[task].key);
+  const atOnce = createHeap((task) => tasks[task].key); // ready, and free as much as they take
   const room = roomFor(tasks, bytes);
   const alike = new Map<string, Set<number>>(); // ready tasks by kin
   const late: number[] = []; // ready tasks that wait

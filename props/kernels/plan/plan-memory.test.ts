@@ -9,6 +9,7 @@ import { donorsOf, memoryOf, plan } from "../../../kernels/plan/plan.js";
 import type { Abilities, Plan } from "../../../kernels/plan/steps.js";
 import { hiddenStates } from "../../../models/index.js";
 import { initParams } from "../../../models/init.js";
+import { onDare } from "../../../optim/index.js";
 import { randomGraphs } from "../../generators/random-graphs.js";
 import { tinyConfig } from "../../generators/tiny-models.js";
 import { seed } from "../../seed.js";
@@ -195,6 +196,23 @@ for (const able of variants) {
     const { temporaries } = memoryOf(made);
     const size = 4 * rows * 1024;
     assert.ok(temporaries <= 2 * size, `${temporaries / size} tensors`);
+  });
+
+  test(`OnDARE's update touches more buffers than a kernel binds: one value passes, of one leaf at a time (${named(able)})`, () => {
+    const rule = onDare({ alpha: 1e-6, reserveP: 0.5, storage: "bf16" });
+    const given = <T extends t.Tree>(tree: T): T => t.treeMap((x) => placeholder(x.shape, x.dtype), tree);
+    const shape = [257, 256]; // too large to wait for its kin
+    const params = given(Object.fromEntries(["a", "b", "c"].map((name) => [name, t.zeros(shape)])));
+    const half = given(t.treeMap((x) => t.cast(x, "bf16"), params));
+    const state = given(rule.init(params, { seed: 1 }));
+    const [lr, tau] = [placeholder([], "f32"), given(half)];
+    const outputs = t.leaves(rule.update(state, half, { lr, tau }));
+    const ours = t.leaves(state);
+    const inputs = [...ours, ...t.leaves(half), ...t.leaves(tau), lr];
+    const made = plan({ inputs, outputs, donated: ours.map((_, i) => i) }, able);
+    const { temporaries } = memoryOf(made);
+    const leaf = 4 * 257 * 256;
+    assert.ok(temporaries < 1.1 * leaf, `${temporaries / leaf} leaves`);
   });
 
   test(`a donated weight is written over though a product after its gradient reads it (${named(able)})`, () => {
