@@ -17,6 +17,9 @@ export interface Output {
   readonly result: (document: unknown, text: () => string) => void;
 }
 
+/** One that keeps notes to itself. */
+export const silent = (out: Output): Output => ({ ...out, note: () => {}, start: () => {} });
+
 export const output = (json: boolean, invocation: Invocation): Output => {
   const held: string[] = [];
   let started = false;

@@ -78,14 +78,13 @@ export const fitCommand = async (values: Values<"fit">, out: Output): Promise<vo
   const config = readConfig(folderOf(values.model));
   const base = await trainingValues(values);
   const plan = plans[values.for];
-  const quiet: Output = { ...out, note: () => {}, start: () => {} };
   await withPlanner(values.adapter, out, async (planner) => {
     const memory = values.memory ?? planner.limits?.memory;
     const isLow = ({ peak }: { readonly peak: number }): boolean => memory === undefined || peak <= memory;
     const known = new Map<string, Promise<Fit>>();
     const planned = (wanted: MemoryValues): Promise<Fit> => {
       const key = JSON.stringify(wanted);
-      const found = known.get(key) ?? plan(wanted, config, planner, quiet);
+      const found = known.get(key) ?? plan(wanted, config, planner, out);
       known.set(key, found);
       return found;
     };

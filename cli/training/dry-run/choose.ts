@@ -21,13 +21,13 @@ const remedyFor = async <V extends TrainingValues, T>(
   { recipe, settings }: Outline<V, T>,
   planner: Planner,
   memory: number,
+  out: Output,
 ): Promise<string | undefined> => {
   const { values, config, rows } = settings;
   const longest = (rows.lengths ?? new Int32Array()).reduce((most, length) => Math.max(most, length), 0);
   const wanted = { ...values, max_length: Math.min(values.max_length, longest || values.max_length) };
-  const quiet: Output = { json: true, invocation: { version: "", args: [] }, note() {}, start() {}, result() {} };
   return firstThatFits<MemoryValues>(wanted, async (changed) => {
-    const fit = await plans[recipe.label](changed, config, planner, quiet);
+    const fit = await plans[recipe.label](changed, config, planner, out);
     return "rehearsed" in fit && fit.rehearsed.peak <= FILLED * memory;
   });
 };
@@ -64,7 +64,7 @@ export const choose = async <V extends TrainingValues, T>(
       // A tensor of 2³¹ elements, or one that no buffer or kernel takes.
       if (!(error instanceof DeviceError || error instanceof ShapeError)) throw error;
       const [what] = error.message.split("\n");
-      throw new InputError(`${what}; ${mend(await remedyFor(planned, planner, memory))}`);
+      throw new InputError(`${what}; ${mend(await remedyFor(planned, planner, memory, out))}`);
     }
   };
   const fits = ({ rehearsed }: Chosen): boolean => rehearsed.peak <= FILLED * memory;
@@ -103,7 +103,7 @@ export const choose = async <V extends TrainingValues, T>(
   if (!isAssumed && rehearsed.peak > memory) {
     const { bytes, of } = rehearsed.largest;
     const { memory: real = Number.POSITIVE_INFINITY, remedy: raise } = planner.limits ?? {};
-    const remedy = await remedyFor(planned, planner, memory);
+    const remedy = await remedyFor(planned, planner, memory, out);
     const said = [
       `${takes}, and there are ${shownBytes(memory)}`,
       `the largest tensor is ${of}, ${bytes} bytes`,

@@ -12,7 +12,7 @@ import {
   zeros,
 } from "../../../core/index.js";
 import type { Model } from "../../../models/index.js";
-import type { Output } from "../../output.js";
+import { type Output, silent } from "../../output.js";
 import type { TrainingValues } from "../checks/check.js";
 import { withTask } from "../parts/assemble.js";
 import { evaluator } from "../parts/evaluation.js";
@@ -123,7 +123,7 @@ export const rehearse = async <V extends TrainingValues, T>(
 ): Promise<Rehearsed> => {
   const { values } = settings;
   const device = planningDevice(planner);
-  const quiet = { ...out, note: () => {}, start: () => {} };
+  const quiet = silent(out);
   const parts = { ...settings, choice, device, load, planned: true };
   return withTask(recipe, parts, {}, quiet, async (task) => {
     const taken = await rehearseTask(task, values, device, quiet, load);

@@ -1,7 +1,7 @@
 import type { Planner } from "../../../core/index.js";
 import type { ModelConfig } from "../../../models/index.js";
 import type { Values } from "../../options.js";
-import type { Output } from "../../output.js";
+import { type Output, silent } from "../../output.js";
 import { dpoRecipe } from "../recipes/dpo.js";
 import { ktoRecipe } from "../recipes/kto.js";
 import { sftRecipe } from "../recipes/sft.js";
@@ -10,16 +10,16 @@ import type { TrainingKind } from "./kinds.js";
 import type { MemoryValues } from "./remedies.js";
 import { fullRows } from "./rows.js";
 
-/** Plans a run of one kind. */
+/** Plans a run of one kind, and says nothing of its own. */
 export type PlanKind = (values: MemoryValues, config: ModelConfig, planner: Planner, out: Output) => Promise<Fit>;
 export const plans: { readonly [K in TrainingKind]: PlanKind } = {
   dpo: (values, config, planner, out) => {
     const own = values as unknown as Values<"dpo">;
-    return planRun(dpoRecipe(own, out), own, config, fullRows.dpo, planner, out);
+    return planRun(dpoRecipe(own, silent(out)), own, config, fullRows.dpo, planner, out);
   },
   kto: (values, config, planner, out) => {
     const own = values as unknown as Values<"kto">;
-    return planRun(ktoRecipe(own, out), own, config, fullRows.kto, planner, out);
+    return planRun(ktoRecipe(own, silent(out)), own, config, fullRows.kto, planner, out);
   },
   sft: (values, config, planner, out) => {
     const own = values as unknown as Values<"sft">;
