@@ -85,6 +85,7 @@ webgpuLaw(
     await agrees((i: Tensor, u: Tensor) => [scatterAdd(i, u, 5), gather(u, i)], [ids, updates], device, TOLERANCE);
     await agrees((x: Tensor) => topkMask(x, m >> 1), [sprinkled([m], seed + 7)], device, {});
   },
+  6,
 );
 
 webgpuLaw(

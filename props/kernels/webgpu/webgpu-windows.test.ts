@@ -163,7 +163,7 @@ windowsLaw(
   KIB(12),
   fc
     .record({
-      size: fc.constantFrom(5000, 250_000),
+      size: fc.constantFrom(5000, 40_000),
       share: fc.nat({ max: 8 }),
       most: fc.constantFrom(1, 40),
       seed: seeds(),
