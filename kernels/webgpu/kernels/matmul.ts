@@ -14,24 +14,38 @@ import { reduceKernels } from "./reduce.js";
 const TILE = 64;
 const DEPTH = 16;
 
-/** How many parts the inner axis is cut into where tiles are few, and their length. */
+/** So many tiles keep a GPU busy. */
+const BUSY = 128;
+/** Most parts: as many as a reduction adds up one after the other. */
+const PARTS = 32;
+
+/**
+ * The parts that a sum over the inner axis is made of, in order. Whether a workgroup adds them all, or each has one, the bits are the
+ * same; and they are no function of how many rows there are: a row must not depend on those beside it.
+ */
 const innerCut = ({ a, output }: MatmulStep): { readonly parts: number; readonly length: number } => {
-  const [m, n] = output.shape.slice(-2);
+  const n = output.shape[output.shape.length - 1];
   const inner = a.shape[a.shape.length - 1];
-  const tiles = Math.ceil(m / TILE) * Math.ceil(n / TILE) * sizeOf(output.shape.slice(0, -2));
-  const cuts = Math.max(1, Math.min(Math.floor(256 / tiles), Math.floor(inner / 128)));
+  const cuts = Math.max(1, Math.min(PARTS, Math.floor((2 * BUSY) / Math.ceil(n / TILE)), Math.floor(inner / 128)));
   const length = Math.ceil(inner / cuts / DEPTH) * DEPTH;
   return { parts: Math.ceil(inner / length), length };
 };
 
+const tilesOf = ({ shape }: View): number => {
+  const [m, n] = shape.slice(-2);
+  return Math.ceil(m / TILE) * Math.ceil(n / TILE) * sizeOf(shape.slice(0, -2));
+};
+
 /**
  * For GPUs: a workgroup of 256 computes a 64 × 64 tile from 64 × 16 and 16 × 64 blocks in workgroup memory, 4 × 4 elements an
- * invocation. With several parts of the inner axis: [parts, ...] products, into `target`.
+ * invocation. With several `parts` of the inner axis, each of `length`: [parts, ...] products. Sums of `together` terms at a time
+ * are added up.
  */
 const tiledKernel = (
   { step, continues }: MatmulPart,
   parts = 1,
   length = step.a.shape[step.a.shape.length - 1],
+  together = length,
 ): Kernel => {
   const { k, sizes, m, n, bases, a, b, outRow, rowsOfA, rowsOfB } = matmulText(step);
   const [down, across] = [Math.ceil(sizes.m / TILE), Math.ceil(sizes.n / TILE)];
@@ -42,6 +56,7 @@ const tiledKernel = (
   k.declare(`var<workgroup> tileA: array<f32, ${DEPTH * (TILE + 1)}>;`); // [inner][row], padded against bank conflicts
   k.declare(`var<workgroup> tileB: array<f32, ${DEPTH * (TILE + 1)}>;`); // [inner][column]
   const finishes = step.epilogue !== undefined;
+  const adds = together < length;
   if (finishes) declareFinish(k, step.epilogue);
   const partSize = k.param(sizeOf(step.output.shape));
   const stride = TILE + 1;
@@ -76,6 +91,7 @@ const tiledKernel = (
     "let x = lane % 16u;",
     "let y = lane / 16u;",
     ...four.map((i) => `var c${i} = vec4<f32>();`),
+    ...(adds ? four.map((i) => `var total${i} = vec4<f32>();`) : []),
     ...(continues ? atEach((at, sum) => `${sum} = ${out.load(at)};`) : []),
     `for (var block = begin; block < end; block += ${DEPTH}u) {`,
     "  for (var e = lane; e < 1024u; e += 256u) {",
@@ -96,21 +112,30 @@ const tiledKernel = (
     ...four.map((i) => `    c${i} += tileA[s * ${stride}u + y + ${16 * i}u] * b;`),
     "  }",
     "  workgroupBarrier();",
+    ...(adds
+      ? [
+          `  if ((block + ${DEPTH}u - begin) % ${k.param(together)} == 0u || block + ${DEPTH}u >= end) {`,
+          ...four.map((i) => `    total${i} += c${i}; c${i} = vec4<f32>();`),
+          "  }",
+        ]
+      : []),
     "}",
+    ...(adds ? four.map((i) => `c${i} = total${i};`) : []),
     ...atEach((at, sum, e) => out.store(at, finishes ? `finish(${sum}, ${e})` : sum)),
   ];
   const body = lines.map((line) => `  ${line}`).join("\n");
   return k.finish({ workgroupSize: 256, workgroups: tiles * parts, body });
 };
 
-/** Few tiles and a long inner axis (weight gradients): the inner axis is cut, the parts are added afterwards. */
+/** Where tiles are few (weight gradients), each part of the inner axis is a product of its own, and they are added afterwards. */
 const tiledKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
   const { parts, length } = innerCut(step);
   const { windows } = lowering;
   const bare: MatmulStep = { ...step, epilogue: undefined };
+  const inner = step.a.shape[step.a.shape.length - 1];
+  if ((parts === 1 || tilesOf(step.output) >= BUSY) && windows.fits(touchedByMatmul(step)))
+    return [tiledKernel({ step: placedMatmul(step, windows), continues: false }, 1, inner, length)];
   if (parts === 1) {
-    if (windows.fits(touchedByMatmul(step)))
-      return [tiledKernel({ step: placedMatmul(step, windows), continues: false })];
     const { product, finish } = finishedLater(step, 0, lowering);
     return [...matmulParts(product, windows).map((part) => tiledKernel(part)), ...finish];
   }

@@ -25,14 +25,14 @@ const splitAt = (shape: readonly number[], kept: number): number => {
   return axis;
 };
 
-/** Enough chunks to keep the device busy, no chunk so long that its sum loses digits. */
-const chunkingOf = (kept: number, reduced: number, rows: boolean, wide: boolean): Chunking => {
+/**
+ * Chunks short enough to keep the device busy, and that no sum loses digits. No function of how many results there are: one must
+ * not depend on those beside it.
+ */
+const chunkingOf = (reduced: number, rows: boolean, wide: boolean): Chunking => {
   const lanes = wide && rows && reduced >= 128 ? (reduced >= 1024 ? 256 : 64) : 1;
-  const busy = wide ? 2 ** 15 : 64; // invocations wanted
-  const longest = lanes > 1 ? lanes * 64 : BLOCK * BLOCK;
-  const shortest = lanes > 1 ? lanes * 16 : wide ? 64 : 256;
-  const wanted = Math.max(Math.ceil(busy / (kept * lanes)), Math.ceil(reduced / longest));
-  const length = Math.min(reduced, Math.max(shortest, Math.ceil(reduced / wanted)), longest);
+  const most = lanes > 1 ? lanes * 16 : wide && reduced > 128 ? 64 : BLOCK * BLOCK;
+  const length = Math.min(reduced, most);
   return { chunks: Math.ceil(reduced / length), length, lanes };
 };
 
@@ -182,7 +182,6 @@ export const reduceKernels = (step: ReduceStep, lowering: Lowering, level = 0): 
     strides: step.inputs.map((view) => view.strides.slice(step.kept.length)),
   });
   const chunking = chunkingOf(
-    kept,
     reduced,
     strides.some((s) => s[shape.length - 1] === 1),
     lowering.wide,
