@@ -10,12 +10,13 @@ import { leaves, type Tree, treeMap, treeZip, unflatten } from "./tree.js";
 
 /**
  * Vector-Jacobian product, graph to graph: the cotangents of `wrt` given those of `outputs`. Reverse accumulation in
- * creation order; only nodes between wrt and outputs are visited. Zeros where nothing depends. Cotangents are f32, those
- * of bf16 and f16 tensors too.
+ * creation order; only nodes between wrt and outputs are visited, so none of wrt may depend on another. Zeros where nothing
+ * depends. Cotangents are f32, those of bf16 and f16 tensors too.
  */
 export const vjpOf = (outputs: readonly Tensor[], cts: readonly Tensor[], wrt: readonly Tensor[]): Tensor[] => {
-  const order = reachable(outputs);
-  const depends = new Set<Tensor>(wrt);
+  const targets = new Set(wrt);
+  const order = reachable(outputs, targets);
+  const depends = new Set(wrt);
   for (const t of order) if (t.inputs.some((input) => depends.has(input))) depends.add(t);
 
   const cotangents = new Map<Tensor, Tensor>();
@@ -28,7 +29,6 @@ export const vjpOf = (outputs: readonly Tensor[], cts: readonly Tensor[], wrt: r
       throw new ShapeError(`vjp: cotangent ${typeOf(cts[i])} for an output ${typeOf(out)}`, "they must have one shape");
     if (isFloating(out.dtype)) accumulate(out, cts[i]);
   });
-  const targets = new Set(wrt);
   for (let i = order.length - 1; i >= 0; i--) {
     const t = order[i];
     const ct = cotangents.get(t);

@@ -71,7 +71,7 @@ export const isTensor = (value: unknown): value is Tensor =>
  * Every node that the outputs depend on, inputs before users; not `known` ones, nor what only these depend on. Iterative:
  * graphs are deeper than the stack.
  */
-export const reachable = (outputs: readonly Tensor[], known?: ReadonlyMap<Tensor, unknown>): Tensor[] => {
+export const reachable = (outputs: readonly Tensor[], known?: { has(t: Tensor): boolean }): Tensor[] => {
   const seen = new Set<Tensor>(known === undefined ? outputs : outputs.filter((t) => !known.has(t)));
   const stack = [...seen];
   for (let next = stack.pop(); next !== undefined; next = stack.pop())

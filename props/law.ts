@@ -2,9 +2,11 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { Device } from "../core/index.js";
 import { type DeviceName, device, presentDevices } from "./devices.js";
+import { tries } from "./reach.js";
+import { seed } from "./seed.js";
 
 /** Random cases a device gets: compiling a shader for each graph is slow on software adapters. */
-const RUNS: Readonly<Record<DeviceName, number>> = { reference: 60, cpu: 60, webgpu: 12 };
+const RUNS: Readonly<Record<DeviceName, number>> = { reference: 40, cpu: 40, webgpu: 8 };
 
 export interface LawOptions {
   /** Share of the usual number of cases. */
@@ -14,8 +16,6 @@ export interface LawOptions {
 }
 
 const present = await presentDevices();
-
-import { seed } from "./seed.js";
 
 /**
  * A law, tried on random cases on each device: `law("name", arbitrary, async (value, device) => …)`. The body throws (assert)
@@ -30,7 +30,7 @@ export const law = <T>(
   for (const where of present.filter((d) => on.includes(d)))
     test(`${name} [${where}]`, async () => {
       const here = await device(where);
-      const numRuns = Math.max(3, Math.round(RUNS[where] * effort));
+      const numRuns = Math.max(3, tries(RUNS[where] * effort));
       await fc.assert(
         fc.asyncProperty(arbitrary, (value) => body(value, here)),
         { numRuns, seed },

@@ -1,7 +1,8 @@
 /**
  * The test run: npm test [-- NAME…]
  * Builds the package, bundles props/ (all of it, or the files whose path contains a NAME), finds a WebGPU adapter and
- * starts node's test runner in that environment. FC_SEED replays a failure. Exits 1 if anything failed.
+ * starts node's test runner in that environment. FC_SEED replays a failure, TAUGRAD_REACH=10 tries ten times as many random
+ * cases. Exits 1 if anything failed.
  */
 import { finished } from "node:stream/promises";
 import { run } from "node:test";
@@ -33,7 +34,11 @@ if (env !== undefined || process.env.CI === "true") process.env.TAUGRAD_WEBGPU =
 process.env.NODE_OPTIONS = [process.env.NODE_OPTIONS, "--enable-source-maps"].filter((text) => text).join(" ");
 
 let webgpuLaws = 0;
-const results = run({ files: tests, concurrency: 2, timeout: 270_000 })
+const results = run({
+  files: tests,
+  concurrency: 2,
+  timeout: 270_000 * Math.max(1, Number(process.env.TAUGRAD_REACH ?? 1)),
+})
   .on("test:pass", ({ name, skip, details }) => {
     // A law's title starts or ends with its device: "matmul agrees with its definition [webgpu]".
     if (/^webgpu\b|\bwebgpu\W*$/i.test(name) && skip === undefined && details.type !== "suite") webgpuLaws += 1;

@@ -83,8 +83,9 @@ export const choose = async <V extends TrainingValues, T>(
       else low = middle;
     }
   }
-  if (!fits(chosen) && recomputes !== false) {
-    const deeper = await attempt(config.layers, chosen.choice.precompute, layersTogether(config));
+  const together = layersTogether(config);
+  if (!fits(chosen) && recomputes !== false && together > 1) {
+    const deeper = await attempt(config.layers, chosen.choice.precompute, together);
     if (deeper.rehearsed.peak < chosen.rehearsed.peak) chosen = deeper;
   }
   const { choice, rehearsed } = chosen;

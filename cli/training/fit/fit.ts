@@ -43,8 +43,9 @@ export const planRun = async <V extends TrainingValues, T>(
     const load = () => configModel(config);
     const attempt = (together: number) => rehearse({ recipe, settings, load }, { ...leanest, together }, planner, out);
     const plain = await attempt(1);
-    if (leanest.checkpoint === 0) return { rehearsed: plain };
-    const deeper = await attempt(layersTogether(config));
+    const together = layersTogether(config);
+    if (leanest.checkpoint === 0 || together === 1) return { rehearsed: plain };
+    const deeper = await attempt(together);
     return { rehearsed: deeper.peak < plain.peak ? deeper : plain };
   } catch (error) {
     // Tensors of 2³¹ elements and more are refused by their shape.

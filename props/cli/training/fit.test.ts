@@ -9,6 +9,7 @@ import { plans } from "../../../cli/training/fit/plans.js";
 import { firstThatFits, type MemoryValues, REMEDIES } from "../../../cli/training/fit/remedies.js";
 import { plannerFor } from "../../../kernels/index.js";
 import { type ModelConfig, parseConfig } from "../../../models/config.js";
+import { reach } from "../../reach.js";
 import { document, scratch, taugrad } from "../cli.js";
 
 const folder = scratch();
@@ -98,7 +99,7 @@ test("the remedy that is named makes the run fit, alone or with others; nothing 
 
 /**
  * DPO with OnDARE, layers recomputed, reference log-probabilities precomputed: GiB that each may take. Planning them all takes a
- * minute: TAUGRAD_REACH=all npm test -- training/fit; else the first.
+ * minute: TAUGRAD_REACH=2 npm test -- training/fit; else the first.
  */
 const REACH = [
   ["SmolLM2-135M", 6, { per_device_train_batch_size: 4 }],
@@ -110,7 +111,7 @@ const REACH = [
   ["Llama-3-8B", 20, { max_length: 1024, use_peft: true, lora_r: 16, optim: "adamw" }],
 ] as const satisfies readonly (readonly [keyof typeof MODELS, number, Partial<MemoryValues>])[];
 
-for (const [name, most, keys] of process.env.TAUGRAD_REACH === "all" ? REACH : REACH.slice(0, 1))
+for (const [name, most, keys] of reach > 1 ? REACH : REACH.slice(0, 1))
   test(`${name} takes ${most} GiB at most: ${JSON.stringify(keys)}`, async (t) => {
     const plain: Partial<MemoryValues> = {
       ...{ ...merging, max_length: 2048, per_device_train_batch_size: 1 },

@@ -44,7 +44,7 @@ webgpuLaw(
       {},
     );
   },
-  8,
+  5,
 );
 
 webgpuLaw(
@@ -68,7 +68,7 @@ webgpuLaw(
       {},
     );
   },
-  8,
+  5,
 );
 
 webgpuLaw(
@@ -97,7 +97,7 @@ webgpuLaw(
       program.free();
     }
   },
-  8,
+  5,
 );
 
 webgpuCheck(

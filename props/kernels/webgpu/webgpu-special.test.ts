@@ -242,5 +242,5 @@ webgpuLaw(
       assertSpecial(got[at], want.map(Math.fround), (i) => `output ${at}, element ${i}`);
     });
   },
-  12,
+  8,
 );

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import type { Device } from "../../../core/index.js";
 import { openWebgpu } from "../../../kernels/index.js";
 import { presentDevices } from "../../devices.js";
+import { tries } from "../../reach.js";
 import { seed } from "../../seed.js";
 
 /** The two sets of kernels that the webgpu device has: for GPUs, and for adapters that run on the CPU. */
@@ -37,11 +38,11 @@ export const webgpuLaw = <T>(
   name: string,
   arbitrary: fc.Arbitrary<T>,
   body: (value: T, device: Device) => Promise<void>,
-  numRuns = 12,
+  count = 8,
 ): void =>
   webgpuCheck(name, async (device) => {
     await fc.assert(
       fc.asyncProperty(arbitrary, (value) => body(value, device)),
-      { numRuns, seed },
+      { numRuns: tries(count), seed },
     );
   });

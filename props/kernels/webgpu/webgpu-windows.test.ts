@@ -31,6 +31,7 @@ import { assertSame, run, withGradient } from "../../close.js";
 import { presentDevices } from "../../devices.js";
 import { eighths, hash, integers, seeds, shapes, someAxes, viewOf } from "../../generators/generators.js";
 import { randomGraphs } from "../../generators/random-graphs.js";
+import { tries } from "../../reach.js";
 import { seed as drawn } from "../../seed.js";
 
 const opened: Promise<Device>[] = [];
@@ -59,7 +60,7 @@ interface Case {
 }
 
 /** A law on cases that are run with and without limits, by both sets of kernels: the same bits. */
-const windowsLaw = (name: string, limits: Partial<Limits>, cases: fc.Arbitrary<Case>, numRuns = 6): void => {
+const windowsLaw = (name: string, limits: Partial<Limits>, cases: fc.Arbitrary<Case>, count = 4): void => {
   if (!isHere) return;
   for (const kernels of ["gpu", "cpu"] as const)
     test(`${name}: kernels for ${kernels} [webgpu]`, async () => {
@@ -73,7 +74,7 @@ const windowsLaw = (name: string, limits: Partial<Limits>, cases: fc.Arbitrary<C
           const want = await run(f, given, wide);
           for (const [i, numbers] of want.entries()) assertSame(got[i], numbers);
         }),
-        { numRuns, seed: drawn },
+        { numRuns: tries(count), seed: drawn },
       );
     });
 };
