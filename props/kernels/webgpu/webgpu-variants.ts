@@ -25,24 +25,27 @@ const isHere = (await presentDevices()).includes("webgpu");
 /** One case with each set of kernels (or those named), whatever the adapter is. */
 export const webgpuCheck = (
   name: string,
-  body: (device: Device) => Promise<void>,
+  body: (device: Device, variant: Variant) => Promise<void>,
   variants: readonly Variant[] = VARIANTS,
 ): void => {
   if (!isHere) return;
   for (const variant of variants)
-    test(`${name}: kernels for ${variant} [webgpu]`, async () => body(await open(variant)));
+    test(`${name}: kernels for ${variant} [webgpu]`, async () => body(await open(variant), variant));
 };
 
-/** A law on random cases with each set of kernels. Few cases: a software adapter compiles slowly. */
+/**
+ * A law on random cases with each set of kernels. Few cases: a software adapter compiles slowly, and kernels for GPUs take it
+ * twice as long.
+ */
 export const webgpuLaw = <T>(
   name: string,
   arbitrary: fc.Arbitrary<T>,
   body: (value: T, device: Device) => Promise<void>,
   count = 8,
 ): void =>
-  webgpuCheck(name, async (device) => {
+  webgpuCheck(name, async (device, variant) => {
     await fc.assert(
       fc.asyncProperty(arbitrary, (value) => body(value, device)),
-      { numRuns: tries(count), seed },
+      { numRuns: tries(variant === "gpu" ? count / 2 : count), seed },
     );
   });
