@@ -59,7 +59,8 @@ export const openCpu = async ({ notice, ...options }: CpuOptions = {}): Promise<
   const compiler = createCompiler(heap, pool);
   let [programs, launches, liveBuffers, liveBytes] = [0, 0, 0, 0];
   let isOpen = true;
-  let shared = { address: heap.allocate(0), bytes: 0 };
+  const none = { address: heap.allocate(0), bytes: 0 };
+  let shared = none;
   const self = Symbol("cpu");
 
   const host: ProgramHost = {
@@ -68,9 +69,10 @@ export const openCpu = async ({ notice, ...options }: CpuOptions = {}): Promise<
     pool,
     scratch: (bytes) => {
       if (bytes > shared.bytes) {
-        const { address } = shared;
+        // Given back first, or the old and the new would lie beside each other at the busiest moment.
+        if (shared !== none) heap.release(shared.address);
+        shared = none;
         shared = { address: heap.allocate(bytes), bytes };
-        heap.release(address);
       }
       return shared.address;
     },

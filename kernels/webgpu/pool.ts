@@ -33,10 +33,10 @@ let created = 0; // over all devices: a buffer of another one must not look like
 /** Free buffers that are kept beyond what the busiest moment needed. */
 const SLACK = 256 * 2 ** 20;
 
-/** Size classes: powers of two with eight steps in between, so that reuse is likely; waste is under an eighth, and under 4 MiB. */
+/** Size classes: powers of two with 64 steps in between. What is wasted is under 1/64, and under 1 MiB: no plan counts it. */
 export const classOf = (bytes: number): number => {
   if (bytes <= 256) return 256;
-  const step = Math.min(Math.max(256, 2 ** Math.floor(Math.log2(bytes)) / 8), 2 ** 22);
+  const step = Math.min(Math.max(256, 2 ** Math.floor(Math.log2(bytes)) / 64), 2 ** 20);
   return Math.ceil(bytes / step) * step;
 };
 

@@ -1,12 +1,26 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { add, DeviceError, exp, matmul, softmax, sum, tensor, transpose } from "../../../core/index.js";
+import {
+  add,
+  compile,
+  DeviceError,
+  dispose,
+  exp,
+  matmul,
+  softmax,
+  sum,
+  type Tensor,
+  tensor,
+  transpose,
+  upload,
+} from "../../../core/index.js";
 import { createAllocator, PADDING } from "../../../kernels/cpu/allocator.js";
 import { createCompiler } from "../../../kernels/cpu/compiler.js";
 import { createHeap } from "../../../kernels/cpu/heap.js";
 import { createProgram } from "../../../kernels/cpu/program.js";
 import { createPool } from "../../../kernels/cpu/threads/pool.js";
+import { openCpu } from "../../../kernels/index.js";
 import { plan } from "../../../kernels/plan/plan.js";
 
 import { seed } from "../../seed.js";
@@ -141,4 +155,17 @@ test("a run of a program takes its outputs and nothing else; a freed program giv
   }
   program.free();
   assert.equal(heap.liveBlocks(), empty);
+});
+
+test("what a device keeps for packed operands grows in place: no busier moment than the largest program plans [cpu]", async () => {
+  const device = await openCpu();
+  const square = compile((x: Tensor) => matmul(x, x), device);
+  for (const n of [500, 900]) {
+    const x = upload(tensor(new Float32Array(n * n), [n, n]), device);
+    dispose(square(x));
+    const peak = Math.max(...square.programs().map(({ memory }) => memory.peak));
+    assert.ok(device.stats().peakBytes <= peak + 4096, `${n}: ${device.stats().peakBytes} for ${peak}`);
+    dispose(x);
+  }
+  await device.close();
 });

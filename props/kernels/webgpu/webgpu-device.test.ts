@@ -173,11 +173,11 @@ test("a queue runs jobs in order, each when its needs are met", async () => {
   assert.deepEqual(order, [1, 2, 3, 4]);
 });
 
-test("size classes hold what is asked for and waste under an eighth", () => {
+test("size classes hold what is asked for and waste under 1/64, and under 1 MiB", () => {
   for (let bytes = 1; bytes < 2 ** 33; bytes = Math.ceil(bytes * 1.37) + 1) {
     const size = classOf(bytes);
     assert.ok(size >= bytes && size % 4 === 0 && classOf(size) === size, `${bytes} → ${size}`);
-    if (bytes > 2048) assert.ok(size <= Math.min(bytes * 1.126, bytes + 2 ** 22), `${bytes} → ${size}`);
+    if (bytes > 16_384) assert.ok(size < Math.min(bytes * (1 + 1 / 64) + 4, bytes + 2 ** 20), `${bytes} → ${size}`);
   }
 });
 
