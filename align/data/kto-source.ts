@@ -40,8 +40,21 @@ export const ktoSource = (rows: Rows<LabelledSequence>, options: KtoSourceOption
   const nothing: Sequence = { ids: [padId], completionStart: 1 };
   const filled = (sequences: readonly Sequence[]) =>
     Array.from({ length: batchSize }, (_, i) => (i < sequences.length ? cut(sequences[i]) : nothing));
+  let parts: readonly (readonly [prompt: number, answer: number])[] | undefined;
+  const partsOf = (index: number): readonly [number, number] => {
+    parts ??= Array.from({ length: rows.length }, (_, i) => {
+      const { ids, completionStart } = rows.at(i) as LabelledSequence;
+      return [completionStart, ids.length - completionStart];
+    });
+    return parts[index];
+  };
   return rowSource(rows, options, {
     longest: ({ ids }) => Math.min(maxLength, ids.length),
+    longestOf: (indices) => {
+      const ends = indices.map(partsOf);
+      const meetings = ends.map(([prompt, answer], i) => prompt + Math.max(answer, ends.at(i - 1)?.[1] ?? 0));
+      return Math.min(maxLength, Math.max(1, ...meetings));
+    },
     collated: (chosen, indices, bucket) => {
       const batch = collate([...filled(chosen), ...filled(mismatched(chosen))], { padId, bucket });
       return {

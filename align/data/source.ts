@@ -33,6 +33,8 @@ export interface TrainingBatch extends Pick<Batch, "ids" | "mask" | "rows" | "le
 export interface BatchSource {
   readonly batchesPerEpoch: number;
   readonly at: (index: number) => TrainingBatch;
+  /** Tokens of batch `index`, padding included, without making it: how a run's largest batch is found. */
+  readonly lengthAt: (index: number) => number;
 }
 
 export interface SourceOptions {
@@ -61,6 +63,8 @@ const padded = <T>(items: readonly T[], count: number, filler: T): T[] =>
 interface RowKind<T> {
   /** Tokens of a row's longest sequence. */
   readonly longest: (row: T) => number;
+  /** Tokens of the longest sequence in a batch of those rows. Default: of the longest row. */
+  readonly longestOf?: (indices: readonly number[]) => number;
   /** The batch of some rows, with their numbers, padded to multiples of `bucket`. */
   readonly collated: (rows: readonly T[], indices: readonly number[], bucket: number) => TrainingBatch;
 }
@@ -69,14 +73,16 @@ interface RowKind<T> {
 export const rowSource = <T extends { readonly at?: string }>(
   rows: Rows<T>,
   { batchSize, seed = 0, shuffle = true, groupByLength = false, bucket }: SourceOptions,
-  { longest, collated }: RowKind<T>,
+  { longest, longestOf, collated }: RowKind<T>,
 ): BatchSource => {
   const row = (index: number): T => rows.at(index) as T;
   const lengths = rows.lengths ?? Int32Array.from({ length: rows.length }, (_, i) => longest(row(i)));
   const multiple = bucket ?? quarterBucket(lengths.reduce((most, length) => Math.max(most, length), 1));
   const plan = planBatches({ rows: rows.length, batchSize, seed, shuffle, ...(groupByLength && { lengths }) });
+  const most = longestOf ?? ((indices) => indices.reduce((n, i) => Math.max(n, lengths[i]), 1));
   return {
     batchesPerEpoch: plan.batchesPerEpoch,
+    lengthAt: (index) => Math.ceil(most(plan.at(index).rows) / multiple) * multiple,
     at: (index) => {
       const indices = plan.at(index).rows;
       const chosen = indices.map(row);

@@ -36,17 +36,14 @@ export interface Rehearsed {
   readonly asksReference: boolean;
 }
 
-/** Batches that are looked at for the largest; a run that goes on for longer meets few larger ones. */
-const ENOUGH = 2000;
-
-/** The largest of a source's first `count` batches, as one that anything may follow. */
-const largest = ({ at }: BatchSource, count: number): TrainingBatch => {
-  let best = at(0);
-  for (let i = 1; i < Math.min(count, ENOUGH); i++) {
-    const batch = at(i);
-    if (batch.rows * batch.length > best.rows * best.length) best = batch;
+/** The largest of a source's first `count` batches, which all have as many rows, as one that anything may follow. */
+const largest = ({ at, lengthAt }: BatchSource, count: number): TrainingBatch => {
+  let [best, most] = [0, 0];
+  for (let i = 0; i < count; i++) {
+    const length = lengthAt(i);
+    if (length > most) [best, most] = [i, length];
   }
-  return { ...best, endsEpoch: false };
+  return { ...at(best), endsEpoch: false };
 };
 
 /** Bytes of a reference model that lies on the device for itself: not of what it shares with an adapter's policy, nor of graphs. */
@@ -81,7 +78,11 @@ export const rehearseTask = async (
     if (evalSource === undefined || step > 1) return;
     const heaviest = largest(evalSource, evalSource.batchesPerEpoch);
     const span = { steps: 1, stepsPerEpoch: 1, reference };
-    const once = { ...task, evalSource: { batchesPerEpoch: 1, at: () => heaviest }, evalTasks: undefined };
+    const once = {
+      ...task,
+      evalSource: { batchesPerEpoch: 1, at: () => heaviest, lengthAt: () => heaviest.length },
+      evalTasks: undefined,
+    };
     await evaluator(values, once, span, device)?.run(weights);
     launched[0] = device.stats().launches;
   });
