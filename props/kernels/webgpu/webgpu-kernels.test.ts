@@ -5,7 +5,6 @@ import {
   bits,
   cast,
   crossEntropy,
-  gather,
   iota,
   key,
   less,
@@ -13,12 +12,10 @@ import {
   max,
   mul,
   rmsnorm,
-  scatterAdd,
   softmax,
   sub,
   sum,
   type Tensor,
-  topkMask,
   transpose,
   where,
 } from "../../../core/index.js";
@@ -82,39 +79,6 @@ webgpuCheck("a long inner axis with few outputs (a weight gradient) is the refer
   const [x, ct] = [eighths([3000, 20], 1), eighths([3000, 70], 2)];
   await agrees((a: Tensor, b: Tensor) => matmul(transpose(a), b), [x, ct], device, { rel: 1e-6 });
 });
-
-webgpuLaw(
-  "gather and scatterAdd are the reference's, with ids repeated and outside",
-  fc.record({
-    rows: fc.integer({ min: 1, max: 40 }),
-    ids: fc.nat({ max: 300 }),
-    width: fc.nat({ max: 5 }),
-    seed: seeds(),
-  }),
-  async ({ rows, ids, width, seed }, device) => {
-    const index = integers([ids], seed, -2, rows + 1);
-    await agrees(
-      (table: Tensor, i: Tensor, updates: Tensor) => [gather(table, i), scatterAdd(i, updates, rows)],
-      [eighths([rows, width], seed), index, eighths([ids, width], seed + 1)],
-      device,
-      {}, // sums of eighths are exact
-    );
-  },
-);
-
-webgpuLaw(
-  "topkMask is the reference's: exact count, ties to the lower index, no zeros",
-  fc.record({
-    size: fc.oneof(fc.nat({ max: 20 }), fc.nat({ max: 5000 })),
-    share: fc.nat({ max: 8 }),
-    most: fc.constantFrom(1, 40),
-    seed: seeds(),
-  }),
-  async ({ size, share, most, seed }, device) => {
-    const k = Math.floor((size * share) / 8);
-    await agrees((x: Tensor) => topkMask(x, k), [eighths([size], seed, most)], device, {});
-  },
-);
 
 webgpuLaw(
   "random bits are the reference's",
