@@ -1,5 +1,6 @@
 import { DeviceError } from "../../core/index.js";
 import { type AdapterReport, nameOf, type SubgroupMatrixConfig } from "./adapter-report.js";
+import { flagsOf, type Mode, modeOf, TOGGLES } from "./modes.js";
 import { vulkanProblem, whyNoAdapter } from "./vulkan.js";
 
 /** An adapter, and the Dawn instance that must outlive its devices. */
@@ -53,10 +54,10 @@ const reportOf = (adapter: GPUAdapter): AdapterReport => {
 };
 
 /** The adapters that Dawn gives, hardware before software. Errors: DeviceError if the native module does not load. */
-export const findAll = async (): Promise<Found[]> => {
+export const findAll = async (mode: Mode = modeOf()): Promise<Found[]> => {
   if (vulkanProblem() !== undefined) return [];
   const dawn = await loadDawn();
-  const gpu = dawn.create([]) as GPU;
+  const gpu = dawn.create(flagsOf(TOGGLES[mode].on, TOGGLES[mode].off)) as GPU;
   const found: Found[] = [];
   // Dawn answers with the driver's first adapter of the wanted kind; a software one may come before a GPU.
   for (const options of [{ powerPreference: "high-performance" }, { powerPreference: "low-power" }] as const) {
@@ -72,8 +73,8 @@ export const findAll = async (): Promise<Found[]> => {
 };
 
 /** The best adapter. Errors: DeviceError if there is none. */
-export const findAdapter = async (): Promise<Found> => {
-  const [best] = await findAll();
+export const findAdapter = async (mode: Mode): Promise<Found> => {
+  const [best] = await findAll(mode);
   if (best === undefined) throw new DeviceError(`webgpu: no adapter: ${whyNoAdapter()}`, NO_ADAPTER_HINT);
   return best;
 };

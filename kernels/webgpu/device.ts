@@ -11,21 +11,22 @@ import {
 } from "../../core/index.js";
 import { findAdapter } from "./adapter.js";
 import { nameOf } from "./adapter-report.js";
+import { namesOf } from "./features.js";
 import type { Gpu, GpuBuffer } from "./gpu.js";
-import type { Limits } from "./limits.js";
+import { type Mode, modeOf } from "./modes.js";
 import { createPipelines } from "./pipelines.js";
 import { createPool } from "./pool.js";
 import { planWebgpu } from "./prepare.js";
-import { profileOf } from "./profiles.js";
+import { profileOf, type Seen } from "./profiles.js";
 import { buildProgram } from "./program.js";
 import { createQueue, patiently } from "./queue.js";
 import { MAP_READ, USAGE } from "./usage.js";
 
-export interface WebgpuOptions {
+export interface WebgpuOptions extends Seen {
   /** Kernels for GPUs, or for adapters that run on the CPU. Default: what the adapter is. Tests run both. */
   readonly kernels?: "gpu" | "cpu";
-  /** Limits to keep to where they are tighter than the adapter's: laws draw them down. */
-  readonly limits?: Partial<Limits>;
+  /** How much of Dawn is unlocked. Default: what TAUGRAD_WEBGPU says, else "full". */
+  readonly mode?: Mode;
 }
 
 /** Bytes that are copied at once: more is no faster, and staging takes as much again. */
@@ -53,12 +54,12 @@ const wordsOf = (data: HostData): Float32Array | Int32Array | Uint32Array => {
 
 /** Opens the machine's WebGPU adapter. Errors: DeviceError if there is none. */
 export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> => {
-  const { gpu: instance, adapter, report } = await findAdapter();
-  const profile = profileOf(report, options.limits);
+  const mode = options.mode ?? modeOf();
+  const { gpu: instance, adapter, report } = await findAdapter(mode);
+  const profile = profileOf(report, mode, options);
   const { limits } = profile;
-  const wanted: GPUFeatureName[] = ["timestamp-query", "subgroups"];
   const device = await adapter.requestDevice({
-    requiredFeatures: wanted.filter((feature) => adapter.features.has(feature)),
+    requiredFeatures: namesOf(profile.features),
     requiredLimits: report.limits,
   });
 
