@@ -9,9 +9,14 @@ export interface SubgroupMatrixConfig {
 
 /** What a person or a program may want to know of an adapter. */
 export interface AdapterReport {
+  /** The driver's name for it, such as "NVIDIA H100 80GB HBM3"; undefined in reports of former versions. */
+  readonly name?: string;
+  /** Adapters of that very name here: Dawn opens the first of them alone. */
+  readonly alike?: number;
   readonly vendor: string;
   readonly architecture: string;
   readonly device: string;
+  /** Of the driver. */
   readonly description: string;
   /** Runs on the CPU: SwiftShader, llvmpipe (lavapipe), WARP. */
   readonly software: boolean;
@@ -25,5 +30,31 @@ export interface AdapterReport {
 }
 
 /** An adapter's name and vendor, for people. */
-export const nameOf = ({ description, device, architecture, vendor }: AdapterReport): string =>
-  `${description || device || architecture || "unnamed adapter"} (${vendor || "unknown vendor"})`;
+export const nameOf = ({ name, description, device, architecture, vendor }: AdapterReport): string =>
+  `${name || description || device || architecture || "unnamed adapter"} (${vendor || "unknown vendor"})`;
+
+/** What Dawn tells of an adapter, copied out: its objects have getters that JSON does not see. */
+export const reportOf = (adapter: GPUAdapter): AdapterReport => {
+  const info = adapter.info as GPUAdapterInfo & { readonly subgroupMatrixConfigs?: Iterable<SubgroupMatrixConfig> };
+  const names = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
+  const limits: Record<string, number> = {};
+  for (const name in adapter.limits) {
+    const value = (adapter.limits as unknown as Record<string, unknown>)[name];
+    if (typeof value === "number") limits[name] = value;
+  }
+  return {
+    vendor: info.vendor,
+    architecture: info.architecture,
+    device: info.device,
+    description: info.description,
+    software: info.isFallbackAdapter === true || /swiftshader|llvmpipe|lavapipe|warp|basic render/i.test(names),
+    isFallbackAdapter: info.isFallbackAdapter === true,
+    subgroupMinSize: info.subgroupMinSize,
+    subgroupMaxSize: info.subgroupMaxSize,
+    subgroupMatrixConfigs: [...(info.subgroupMatrixConfigs ?? [])].map(
+      ({ componentType, resultComponentType, M, N, K }) => ({ componentType, resultComponentType, M, N, K }),
+    ),
+    features: [...adapter.features].sort(),
+    limits,
+  };
+};

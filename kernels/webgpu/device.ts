@@ -25,6 +25,8 @@ import { MAP_READ, USAGE } from "./usage.js";
 export interface WebgpuOptions extends Seen {
   /** Kernels for GPUs, or for adapters that run on the CPU. Default: what the adapter is. Tests run both. */
   readonly kernels?: "gpu" | "cpu";
+  /** Which of several: its number in `describeAdapters` (and taugrad doctor), or a part of its name. Default: the best. */
+  readonly adapter?: number | string;
   /** How much of Dawn is unlocked. Default: what TAUGRAD_WEBGPU says, else "full". */
   readonly mode?: Mode;
 }
@@ -52,10 +54,13 @@ const wordsOf = (data: HostData): Float32Array | Int32Array | Uint32Array => {
   return words;
 };
 
-/** Opens the machine's WebGPU adapter. Errors: DeviceError if there is none. */
+/**
+ * Opens a WebGPU adapter of this machine. Errors: DeviceError if there is none, or not the one that was asked for; InputError
+ * if TAUGRAD_WEBGPU names no mode.
+ */
 export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> => {
   const mode = options.mode ?? modeOf();
-  const { gpu: instance, adapter, report } = await findAdapter(mode);
+  const { gpu: instance, adapter, report } = await findAdapter(mode, options.adapter);
   const profile = profileOf(report, mode, options);
   const { limits } = profile;
   const device = await adapter.requestDevice({
@@ -178,7 +183,7 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
 
   return {
     name: "webgpu",
-    description: `webgpu: ${nameOf(report)}${report.software ? ", a software adapter" : ""}`,
+    description: `webgpu: ${nameOf(report)}${report.software ? ", a software adapter" : ""}${mode === "full" ? "" : `, ${mode}`}`,
     limits: { buffer: limits.maxBufferSize },
     upload: (data, shape, dtype) => upload(data, `${dtype}[${shape}]`),
     read: async (buffer, shape, dtype) => {

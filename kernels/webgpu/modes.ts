@@ -11,12 +11,18 @@ export type Mode = (typeof MODES)[number];
 const FULL = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia", "use_vulkan_memory_model"];
 const FAST = ["disable_robustness", "disable_workgroup_init", "disable_polyfills_on_integer_div_and_mod"];
 
-/** Dawn's toggles of a mode: those it turns on, those it turns off. */
-export const TOGGLES = {
+/** Dawn's toggles: those that are turned on, those that are turned off. */
+export interface Toggles {
+  readonly on: readonly string[];
+  readonly off: readonly string[];
+}
+
+/** The toggles of a mode. */
+export const TOGGLES: Readonly<Record<Mode, Toggles>> = {
   plain: { on: [], off: [] },
   full: { on: FULL, off: ["timestamp_quantization"] },
   fast: { on: [...FULL, ...FAST], off: ["timestamp_quantization"] },
-} as const satisfies Record<Mode, { readonly on: readonly string[]; readonly off: readonly string[] }>;
+};
 
 /**
  * The mode that TAUGRAD_WEBGPU names: plain, full or fast. The tests put "required" beside it, with a comma, which means
@@ -31,8 +37,18 @@ export const modeOf = (said = globalThis.process?.env.TAUGRAD_WEBGPU ?? ""): Mod
   return (words[0] as Mode | undefined) ?? "full";
 };
 
+/** What toggles are for that unlock no feature by themselves. */
+export const PURPOSES: Readonly<Record<string, string>> = {
+  vulkan_enable_f16_on_nvidia: "f16 on NVIDIA GPUs",
+  use_vulkan_memory_model: "the memory model that subgroup matrices are tested with",
+  timestamp_quantization: "off: timestamps as the GPU counts them",
+  disable_robustness: "no checks of addresses in shaders",
+  disable_workgroup_init: "workgroup memory is not cleared",
+  disable_polyfills_on_integer_div_and_mod: "no checks of divisors in shaders",
+};
+
 /** Options of Dawn's `create`. */
-export const flagsOf = (on: readonly string[], off: readonly string[]): string[] => [
+export const flagsOf = ({ on, off }: Toggles): string[] => [
   ...(on.length > 0 ? [`enable-dawn-features=${on.join()}`] : []),
   ...(off.length > 0 ? [`disable-dawn-features=${off.join()}`] : []),
 ];
