@@ -32,29 +32,3 @@ export interface AdapterReport {
 /** An adapter's name and vendor, for people. */
 export const nameOf = ({ name, description, device, architecture, vendor }: AdapterReport): string =>
   `${name || description || device || architecture || "unnamed adapter"} (${vendor || "unknown vendor"})`;
-
-/** What Dawn tells of an adapter, copied out: its objects have getters that JSON does not see. */
-export const reportOf = (adapter: GPUAdapter): AdapterReport => {
-  const info = adapter.info as GPUAdapterInfo & { readonly subgroupMatrixConfigs?: Iterable<SubgroupMatrixConfig> };
-  const names = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
-  const limits: Record<string, number> = {};
-  for (const name in adapter.limits) {
-    const value = (adapter.limits as unknown as Record<string, unknown>)[name];
-    if (typeof value === "number") limits[name] = value;
-  }
-  return {
-    vendor: info.vendor,
-    architecture: info.architecture,
-    device: info.device,
-    description: info.description,
-    software: info.isFallbackAdapter === true || /swiftshader|llvmpipe|lavapipe|warp|basic render/i.test(names),
-    isFallbackAdapter: info.isFallbackAdapter === true,
-    subgroupMinSize: info.subgroupMinSize,
-    subgroupMaxSize: info.subgroupMaxSize,
-    subgroupMatrixConfigs: [...(info.subgroupMatrixConfigs ?? [])].map(
-      ({ componentType, resultComponentType, M, N, K }) => ({ componentType, resultComponentType, M, N, K }),
-    ),
-    features: [...adapter.features].sort(),
-    limits,
-  };
-};

@@ -1,6 +1,6 @@
 import { DeviceError } from "../../core/index.js";
-import { type AdapterReport, nameOf, reportOf } from "./adapter-report.js";
-import { askFor, type Dawn, listNames, loadDawn, reached } from "./dawn.js";
+import { type AdapterReport, nameOf } from "./adapter-report.js";
+import { askFor, type Dawn, listNames, loadDawn, reached, reportOf } from "./dawn.js";
 import { type Mode, modeOf, TOGGLES, type Toggles } from "./modes.js";
 import { vulkanProblem, whyNoAdapter } from "./vulkan.js";
 

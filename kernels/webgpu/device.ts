@@ -64,7 +64,7 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
   const profile = profileOf(report, mode, options);
   const { limits } = profile;
   const device = await adapter.requestDevice({
-    requiredFeatures: namesOf(profile.features),
+    requiredFeatures: namesOf(profile.features) as GPUFeatureName[],
     requiredLimits: report.limits,
   });
 

@@ -47,7 +47,7 @@ export const featuresOf = ({ features, subgroupMatrixConfigs }: AdapterReport): 
 };
 
 /** What to ask a device for, so that it has these features. */
-export const namesOf = (features: Features): GPUFeatureName[] =>
+export const namesOf = (features: Features): string[] =>
   (["f16", "subgroups", "matrices", "timestamps"] as const)
     .filter((name) => (name === "matrices" ? features.matrices.length > 0 : features[name]))
-    .map((name) => NAMES[name] as GPUFeatureName);
+    .map((name) => NAMES[name]);

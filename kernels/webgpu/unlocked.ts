@@ -1,5 +1,5 @@
-import { type AdapterReport, reportOf } from "./adapter-report.js";
-import { askFor, loadDawn } from "./dawn.js";
+import type { AdapterReport } from "./adapter-report.js";
+import { askFor, loadDawn, reportOf } from "./dawn.js";
 import { type Features, featuresOf } from "./features.js";
 import { type Mode, TOGGLES } from "./modes.js";
 

@@ -107,7 +107,7 @@ if ((await presentDevices()).includes("webgpu")) {
     const [{ adapter, report }] = await findAll("full");
     const features = featuresOf(report);
     context.diagnostic(JSON.stringify(features));
-    const device = await adapter.requestDevice({ requiredFeatures: namesOf(features) });
+    const device = await adapter.requestDevice({ requiredFeatures: namesOf(features) as GPUFeatureName[] });
     const codes = [
       ...(features.f16 ? ["enable f16; var<private> x: f16; @compute @workgroup_size(1) fn main() { x = 1h; }"] : []),
       ...features.matrices.filter(({ componentType }) => componentType.startsWith("f")).map(matrixProgram),
