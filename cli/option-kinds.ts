@@ -44,6 +44,18 @@ export const text = ((value: string, about: string, fallback?: string) => ({
   },
 })) as Build<[value: string, about: string], string>;
 
+/** A number from 0 on, or a name. */
+export const numberOrName = (value: string, about: string): Option<number | string | undefined> => ({
+  ...{ flag: false, value, about, fallback: undefined },
+  read: (given: unknown, where: string) => {
+    const isNumber = typeof given === "number" || (typeof given === "string" && /^\s*\d+\s*$/.test(given));
+    if (!isNumber) return text(value, about).read(given, where);
+    if (!Number.isSafeInteger(Number(given)) || Number(given) < 0)
+      throw refuse(where, given, "a whole number from 0 on, or a name");
+    return Number(given);
+  },
+});
+
 /** Names: a YAML list, or text with commas. */
 export const names = ((value: string, about: string, fallback?: readonly string[]) => ({
   flag: false,

@@ -1,7 +1,6 @@
 import { PAIR_LOSS_TYPES, SMOOTHED } from "../align/objectives/losses.js";
 import { OPTIMIZER_NAMES, PROPOSALS } from "../align/training/optimizer.js";
 import type { DeviceName } from "../kernels/index.js";
-import { PROFILE_NAMES } from "../kernels/webgpu/profile-names.js";
 import type { ScheduleName } from "../optim/index.js";
 import {
   automatic,
@@ -13,6 +12,7 @@ import {
   integer,
   names,
   number,
+  numberOrName,
   numbers,
   type Option,
   onOff,
@@ -30,6 +30,7 @@ const schedules = ["constant", "constant_with_warmup", "linear", "cosine"] as co
  */
 export const options = {
   device: choice(devices, "where to compute; auto: a hardware WebGPU adapter, else cpu", "auto"),
+  adapter: numberOrName("N|NAME", "which of several WebGPU adapters: its number in doctor, or a part of its name"),
   json: flag("one JSON document on stdout, everything else on stderr", false),
 
   model: text("DIR", "model folder in Hugging Face layout"),
@@ -54,11 +55,6 @@ export const options = {
   drifts: names("NUMBERS", "values of c in model + cτ", ["-0.5", "0.25", "0.5", "1", "2"]),
 
   for: choice(TRAINING_KINDS, "what would be trained", "dpo"),
-  adapter: text(
-    "NAME|FILE",
-    `where it would run: ${PROFILE_NAMES.join(", ")}, cpu, this machine (this), or what doctor --json wrote elsewhere`,
-    "this",
-  ),
   memory: bytes("what the device has, such as 24GiB; default: what it tells, if it does"),
 
   recipe: text("CONFIG.yaml", "what to merge and how, in mergekit's YAML"),

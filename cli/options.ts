@@ -1,3 +1,4 @@
+import { PROFILE_NAMES } from "../kernels/webgpu/profile-names.js";
 import type { Option } from "./option-kinds.js";
 import { type OptionName, options } from "./option-table.js";
 
@@ -57,6 +58,7 @@ const training = [
   "per_device_eval_batch_size",
   "dry_run",
   "device",
+  "adapter",
 ] as const satisfies readonly OptionName[];
 
 /** Keys that do something only where a reference delta is merged in. */
@@ -99,9 +101,9 @@ const trained = ["model_name_or_path", "dataset_name", "output_dir"] as const;
 export const commands = {
   doctor: {
     summary: "adapters, limits, features; what --device auto picks and why",
-    usage: "[--device D] [--json]",
+    usage: "[--device D] [--adapter N|NAME] [--json]",
     required: [],
-    options: ["device", "json"],
+    options: ["device", "adapter", "json"],
     keys: false,
     defaults: {},
   },
@@ -109,7 +111,7 @@ export const commands = {
     summary: "log-probability of each token given those before it",
     usage: "--model DIR (--ids-file FILE | --text TEXT) [--json]",
     required: ["model"],
-    options: ["model", "ids_file", "text", "device", "json"],
+    options: ["model", "ids_file", "text", "device", "adapter", "json"],
     keys: false,
     defaults: {},
   },
@@ -119,7 +121,7 @@ export const commands = {
     required: ["model"],
     options: [
       ...(["model", "prompt", "ids", "greedy", "max_new_tokens", "temperature", "top_p", "top_k"] as const),
-      ...(["repetition_penalty", "seed", "device", "json"] as const),
+      ...(["repetition_penalty", "seed", "device", "adapter", "json"] as const),
     ],
     keys: false,
     defaults: {},
@@ -131,7 +133,7 @@ export const commands = {
     options: [
       ...(["model", "ref_model", "data", "loss_type", "loss_weights", "beta", "label_smoothing"] as const),
       ...(["simpo_gamma", "desirable_weight", "undesirable_weight", "max_length", "batch_size"] as const),
-      ...(["limit", "grad_norms", "device", "json"] as const),
+      ...(["limit", "grad_norms", "device", "adapter", "json"] as const),
     ],
     keys: false,
     defaults: {},
@@ -140,7 +142,7 @@ export const commands = {
     summary: "score a model on benchmarks: multiple choice, exact and numeric answers, instructions, win rate",
     usage: "--model DIR --tasks FILE [--output-dir DIR] [--json]",
     required: ["model", "tasks"],
-    options: ["model", "tasks", "output_dir", "batch_size", "limit", "device", "json"],
+    options: ["model", "tasks", "output_dir", "batch_size", "limit", "device", "adapter", "json"],
     keys: false,
     defaults: {},
     about: {
@@ -154,7 +156,18 @@ export const commands = {
     summary: "whether a drift along τ = model − base can help on some rows, before any training",
     usage: "--model DIR --base-model DIR --data FILE [--drifts NUMBERS] [--json]",
     required: ["model", "base_model", "data"],
-    options: ["model", "base_model", "data", "drifts", "max_length", "batch_size", "limit", "device", "json"],
+    options: [
+      "model",
+      "base_model",
+      "data",
+      "drifts",
+      "max_length",
+      "batch_size",
+      "limit",
+      "device",
+      "adapter",
+      "json",
+    ],
     keys: false,
     defaults: {},
     about: { batch_size: "rows (pairs) a batch" },
@@ -194,15 +207,16 @@ export const commands = {
     usage: "--model DIR [--for dpo|kto|sft] [--adapter NAME|FILE] [--memory 24GiB] [--key value …] [--json]",
     required: ["model"],
     options: [
-      ...(["model", "for", "adapter", "memory", "config", ...training, "loss_type", "loss_weights", "beta"] as const),
+      ...(["model", "for", "memory", "config", ...training, "loss_type", "loss_weights", "beta"] as const),
       ...(["label_smoothing", "simpo_gamma", "desirable_weight", "undesirable_weight", ...comparing] as const),
     ],
     keys: true,
-    defaults: { max_length: undefined, per_device_train_batch_size: undefined },
+    defaults: { adapter: "this", max_length: undefined, per_device_train_batch_size: undefined },
     about: {
       config: "YAML of a training run; of it, and of the keys below, those count that change memory",
       max_length: "longer sequences are cut; default: several are shown",
       per_device_train_batch_size: "rows (pairs) a batch; default: several are shown",
+      adapter: `where it would run: ${PROFILE_NAMES.join(", ")}, cpu, this machine (this, or N of doctor), or what doctor --json wrote elsewhere`,
       model: "folder with config.json, or that file",
     },
   },
@@ -210,7 +224,7 @@ export const commands = {
     summary: "merge models of one architecture by a mergekit recipe",
     usage: "CONFIG.yaml OUT [--seed N] [--out-shard-size N] [--json]",
     required: ["recipe", "out"],
-    options: ["recipe", "out", "out_shard_size", "seed", "device", "json"],
+    options: ["recipe", "out", "out_shard_size", "seed", "device", "adapter", "json"],
     keys: false,
     places: ["recipe", "out"],
     defaults: { device: "cpu" },
@@ -219,7 +233,7 @@ export const commands = {
     summary: "train, tune and align a small model from scratch, four ways",
     usage: "[--device D] [--output-dir DIR] [--seed N]",
     required: [],
-    options: ["device", "output_dir", "seed"],
+    options: ["device", "adapter", "output_dir", "seed"],
     keys: false,
     defaults: { output_dir: "runs/demo", seed: 0 },
     about: { output_dir: "where the models and metrics.jsonl go" },

@@ -4,7 +4,7 @@ import type { Output } from "./output.js";
 
 /** Opens the device that was asked for, and closes it whatever happens. Its description is a note. */
 export const withDevice = async <T>(
-  name: Values<"eval">["device"],
+  { device: name, adapter }: Pick<Values<"eval">, "device" | "adapter">,
   out: Output,
   work: (device: Device) => Promise<T>,
 ): Promise<T> => {
@@ -14,7 +14,7 @@ export const withDevice = async <T>(
     told = true;
     out.note(line);
   };
-  const device = await open(name, { notice });
+  const device = await open(name, { notice, adapter });
   if (!told) out.note(`device: ${device.description}`);
   let result: T;
   try {

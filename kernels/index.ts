@@ -4,9 +4,11 @@ export { openReference } from "./reference/index.js";
 export {
   type AdapterReport,
   describeAdapters,
+  type Explained,
   openWebgpu,
   PROFILE_NAMES,
   type ProfileName,
+  PURPOSES,
   plannerFor,
   plannerOfReport,
   type WebgpuOptions,

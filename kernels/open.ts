@@ -2,7 +2,19 @@ import { type Device, DeviceError, InputError } from "../core/index.js";
 import { openCpu } from "./cpu/index.js";
 import { openReference } from "./reference/index.js";
 import { nameOf } from "./webgpu/adapter-report.js";
-import { type AdapterReport, describeAdapters, openWebgpu, type WebgpuOptions, whyNoAdapter } from "./webgpu/index.js";
+import {
+  type AdapterReport,
+  alikeHints,
+  describeAdapters,
+  type Explained,
+  explainAdapters,
+  type Mode,
+  missingGpu,
+  modeOf,
+  openWebgpu,
+  type WebgpuOptions,
+  whyNoAdapter,
+} from "./webgpu/index.js";
 
 const NAMES = ["auto", "webgpu", "cpu", "reference"] as const;
 export type DeviceName = (typeof NAMES)[number];
@@ -22,59 +34,90 @@ export interface Choice {
 export interface DoctorReport {
   readonly platform: string;
   readonly node: string;
-  /** Best first. */
-  readonly adapters: readonly AdapterReport[];
+  /** How much of Dawn is unlocked: TAUGRAD_WEBGPU. */
+  readonly mode: Mode;
+  /** Best first; their places are the numbers that `adapter` takes. */
+  readonly adapters: readonly Explained[];
   /** Why there are no adapters, where there are none. */
   readonly problem: string | undefined;
+  /** What may be done about GPUs that are here and cannot be used. */
+  readonly hints: readonly string[];
   readonly auto: Choice;
 }
 
-const choose = (adapters: readonly AdapterReport[], problem: string | undefined): Choice => {
+/** What `auto` takes of these adapters; `hidden` says which GPU is not among them. */
+export const choose = (
+  adapters: readonly AdapterReport[],
+  problem: string | undefined,
+  hidden: string | undefined,
+): Choice => {
   const hardware = adapters.find((adapter) => !adapter.software);
   if (hardware !== undefined) return { device: "webgpu", why: `a hardware adapter: ${nameOf(hardware)}` };
   const [software] = adapters;
-  if (software !== undefined)
-    return { device: "cpu", why: `the only WebGPU adapter is software, slower than cpu: ${nameOf(software)}` };
-  return { device: "cpu", why: problem ?? "no WebGPU adapter" };
+  const why =
+    software === undefined
+      ? (problem ?? "no WebGPU adapter")
+      : `the only WebGPU adapter is software, slower than cpu: ${nameOf(software)}${hidden === undefined ? "" : `; ${hidden}`}`;
+  return { device: "cpu", why };
 };
 
-/** Looks at the machine: adapters, limits, features, and what `auto` picks and why. Never throws for lack of a GPU. */
-export const doctor = async (): Promise<DoctorReport> => {
-  let adapters: readonly AdapterReport[] = [];
+/** Adapters told by `look`, and what follows from them. Never throws for lack of a GPU. */
+const lookAt = async <A extends AdapterReport>(look: () => Promise<readonly A[]>) => {
+  let adapters: readonly A[] = [];
   let problem: string | undefined;
   try {
-    adapters = await describeAdapters();
+    adapters = await look();
     if (adapters.length === 0) problem = `no WebGPU adapter: ${whyNoAdapter()}`;
   } catch (error) {
     if (!(error instanceof DeviceError)) throw error;
     problem = error.message.split("\n")[0];
   }
-  const auto = choose(adapters, problem);
-  return { platform: `${process.platform}-${process.arch}`, node: process.version, adapters, problem, auto };
+  const hidden = adapters.length === 0 ? undefined : missingGpu(adapters); // a problem says it already
+  const hints = [...(hidden === undefined ? [] : [hidden]), ...alikeHints(adapters)];
+  return { adapters, problem, hints, auto: choose(adapters, problem, hidden) };
 };
 
 /**
- * Opens a device by name. `auto` is a hardware WebGPU adapter, else cpu; `webgpu` takes a software adapter too, and says
- * so. Errors: InputError for another name; DeviceError if there is no adapter for `webgpu`.
+ * Looks at the machine: adapters, limits, features and what they are owed to, and what `auto` picks and why. Never throws for
+ * lack of a GPU. Errors: InputError if TAUGRAD_WEBGPU names no mode.
+ */
+export const doctor = async (): Promise<DoctorReport> => {
+  const mode = modeOf();
+  return {
+    ...{ platform: `${process.platform}-${process.arch}`, node: process.version, mode },
+    ...(await lookAt(explainAdapters)),
+  };
+};
+
+/**
+ * Opens a device by name. `auto` is a hardware WebGPU adapter, else cpu; `webgpu` takes a software adapter too, and says so. An
+ * adapter that is named is taken by both. Errors: InputError for another name, and for an adapter where the device has none;
+ * DeviceError if there is no adapter for `webgpu`, or not the one that was named.
  */
 export const open = async (name: DeviceName, options: OpenOptions = {}): Promise<Device> => {
-  const { notice = () => {} } = options;
+  const { notice = () => {}, adapter } = options;
+  if (adapter !== undefined && (name === "cpu" || name === "reference"))
+    throw new InputError(`adapter ${adapter} was asked for, which is webgpu's; device ${name} has none`);
   switch (name) {
     case "reference":
       return openReference();
     case "cpu":
       return openCpu({ notice });
-    case "webgpu": {
-      const device = await openWebgpu(options);
-      if (device.description.includes("software adapter")) notice(`${device.description}: slow; meant for tests`);
-      return device;
-    }
+    case "webgpu":
+      return openNoticed(options, notice);
     case "auto": {
-      const { auto } = await doctor();
+      if (adapter !== undefined) return openNoticed(options, notice);
+      const { auto } = await lookAt(describeAdapters);
       notice(`device: ${auto.device}, ${auto.why}`);
       return auto.device === "webgpu" ? openWebgpu(options) : openCpu({ notice });
     }
     default:
       throw new InputError(`device "${String(name)}" is not known: use one of ${NAMES.join(", ")}`);
   }
+};
+
+const openNoticed = async (options: OpenOptions, notice: (line: string) => void): Promise<Device> => {
+  const device = await openWebgpu(options);
+  if (device.description.includes("software adapter")) notice(`${device.description}: slow; meant for tests`);
+  return device;
 };

@@ -1,7 +1,7 @@
 import type { Values } from "../options.js";
 
 /** `taugrad demo`: the package's main job on a world of its own. */
-export const demoCommand = async ({ device, output_dir, seed }: Values<"demo">): Promise<void> => {
+export const demoCommand = async ({ device, adapter, output_dir, seed }: Values<"demo">): Promise<void> => {
   const { runDemo } = await import("../demo/run.js");
-  await runDemo({ device, outputDir: output_dir, seed });
+  await runDemo({ device, adapter, outputDir: output_dir, seed });
 };

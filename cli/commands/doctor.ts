@@ -1,15 +1,16 @@
-import { type DoctorReport, doctor } from "../../kernels/index.js";
+import { type DoctorReport, doctor, PURPOSES } from "../../kernels/index.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
 import { withDevice } from "../session.js";
 
 /**
- * `taugrad doctor`: what this machine offers, to be pasted into a report. Never fails for lack of a GPU, unless a device is
- * named: that one is opened.
+ * `taugrad doctor`: what this machine offers, to be pasted into a report. Never fails for lack of a GPU, unless a device or an
+ * adapter is named: that one is opened.
  */
-export const doctorCommand = async ({ device: name }: Values<"doctor">, out: Output): Promise<void> => {
+export const doctorCommand = async (values: Values<"doctor">, out: Output): Promise<void> => {
   const report = await doctor();
-  const opened = name === "auto" ? undefined : await withDevice(name, out, async ({ description }) => description);
+  const isNamed = values.device !== "auto" || values.adapter !== undefined;
+  const opened = isNamed ? await withDevice(values, out, async ({ description }) => description) : undefined;
   out.result({ ...report, opened }, () =>
     opened === undefined ? describe(report) : `${describe(report)}\nopened     ${opened}`,
   );
@@ -32,25 +33,39 @@ const size = (bytes: number): string =>
       ? `${(bytes / 2 ** 20).toFixed(0)} MiB`
       : `${bytes}`;
 
+const line = (name: string, value: string | number): string => `  ${name.padEnd(40)} ${value}`;
+
+const purposeOf = (toggle: string, gives: readonly string[]): string =>
+  gives.length > 0
+    ? `unlocks ${gives.join(", ")}`
+    : `${PURPOSES[toggle] ?? ""}; unlocks no feature here`.replace(/^; /, "");
+
 const describeAdapter = (adapter: DoctorReport["adapters"][number], i: number): string[] => {
-  const { vendor, architecture, description, device, software, limits, features } = adapter;
-  const { subgroupMinSize: low, subgroupMaxSize: high, subgroupMatrixConfigs: matrices } = adapter;
+  const { name, vendor, architecture, description, device, software, limits, features, alike = 1 } = adapter;
+  const { subgroupMinSize: low, subgroupMaxSize: high, subgroupMatrixConfigs: matrices, unlocked, missing } = adapter;
   const subgroups = low === undefined ? "not told" : low === high ? `${low}` : `${low} … ${high}`;
+  const kind = [vendor, architecture].filter((part) => part).join(", ");
   return [
-    `adapter ${i}  ${description || device || "unnamed"} (${[vendor, architecture].filter((part) => part).join(", ")})${software ? ", software" : ""}`,
+    `adapter ${i}  ${name || description || device || "unnamed"} (${kind})${software ? ", software" : ""}${alike > 1 ? `, ${alike} of them` : ""}`,
+    line("driver", description || "not told"),
     ...shownLimits
-      .filter((name) => limits[name] !== undefined)
-      .map((name) => `  ${name.padEnd(34)} ${name.endsWith("Size") ? size(limits[name]) : limits[name]}`),
-    `  ${"subgroup size".padEnd(34)} ${subgroups}`,
-    `  ${"subgroup matrices".padEnd(34)} ${matrices.length === 0 ? "none" : `${matrices.length} shapes`}`,
-    `  ${"features".padEnd(34)} ${features.join(" ") || "none"}`,
+      .filter((key) => limits[key] !== undefined)
+      .map((key) => line(key, key.endsWith("Size") ? size(limits[key]) : limits[key])),
+    line("subgroup size", subgroups),
+    line("subgroup matrices", matrices.length === 0 ? "none" : `${matrices.length} shapes`),
+    line("features", features.join(" ") || "none"),
+    ...unlocked.map(({ toggle, gives }) => line(toggle, purposeOf(toggle, gives))),
+    ...missing.map(({ feature, why }) => line(`no ${feature}`, why)),
   ];
 };
 
-const describe = ({ platform, node, adapters, problem, auto }: DoctorReport): string =>
+/** A doctor's report for people, in lines. */
+export const describe = ({ platform, node, mode, adapters, problem, hints, auto }: DoctorReport): string =>
   [
     `platform   ${platform}, node ${node}`,
+    `mode       ${mode}`,
     ...adapters.flatMap(describeAdapter),
     ...(problem === undefined ? [] : [`webgpu     ${problem}`]),
+    ...hints.map((hint) => `hint       ${hint}`),
     `auto       ${auto.device}: ${auto.why}`,
   ].join("\n");

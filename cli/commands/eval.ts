@@ -30,7 +30,7 @@ export const evalCommand = async (values: Values<"eval">, out: Output): Promise<
     config,
     out,
   );
-  const found = await withDevice(values.device, out, async (device) => {
+  const found = await withDevice(values, out, async (device) => {
     const policy = loadModel(folder, device);
     const reference = usesReference ? loadModel(referenceFolder, device) : undefined;
     out.start();

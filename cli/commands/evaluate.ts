@@ -23,7 +23,7 @@ export const evaluateCommand = async (values: Values<"evaluate">, out: Output): 
     out.note(`${name}: ${percent(scores.score)} of ${rows}`);
   };
   const options = { batchSize, folder: output_dir, fingerprint: modelFingerprint(folder), done };
-  const result = await withDevice(values.device, out, async (device) => {
+  const result = await withDevice(values, out, async (device) => {
     const model = loadModel(folder, device);
     const asked = subject(model, tokenizer, device);
     try {

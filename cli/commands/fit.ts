@@ -43,12 +43,14 @@ const reportIn = (path: string): AdapterReport => {
   return report as unknown as AdapterReport;
 };
 
-const isProfile = (name: string): name is ProfileName => (PROFILE_NAMES as readonly string[]).includes(name);
+const isProfile = (name: number | string): name is ProfileName => (PROFILE_NAMES as readonly unknown[]).includes(name);
 
 /** Calls `use` with what plans for the adapter that was asked for. */
-const withPlanner = <T>(adapter: string, out: Output, use: (planner: Planner) => Promise<T>): Promise<T> => {
+const withPlanner = <T>(adapter: number | string, out: Output, use: (planner: Planner) => Promise<T>): Promise<T> => {
   if (isProfile(adapter)) return use(plannerFor(adapter));
-  if (adapter === "this" || adapter === "cpu") return withDevice(adapter === "cpu" ? "cpu" : "auto", out, use);
+  if (adapter === "cpu") return withDevice({ device: "cpu", adapter: undefined }, out, use);
+  if (adapter === "this") return withDevice({ device: "auto", adapter: undefined }, out, use);
+  if (typeof adapter === "number") return withDevice({ device: "webgpu", adapter }, out, use);
   return use(plannerOfReport(reportIn(adapter)));
 };
 

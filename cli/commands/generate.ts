@@ -18,7 +18,7 @@ export const generateCommand = async (values: Values<"generate">, out: Output): 
   const tokenizer =
     prompt !== undefined || fileExists(join(folder, "tokenizer.json")) ? loadTokenizer(folder) : undefined;
   const start = given !== undefined ? parseIds(given, vocabSize) : promptIds(tokenizer as Tokenizer, prompt as string);
-  const [ids] = await withDevice(values.device, out, async (device) => {
+  const [ids] = await withDevice(values, out, async (device) => {
     const model = loadModel(folder, device);
     return generate(model, device, [start], {
       maxNewTokens: values.max_new_tokens,

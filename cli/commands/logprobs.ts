@@ -37,7 +37,7 @@ export const logprobsCommand = async (values: Values<"logprobs">, out: Output): 
   const { vocabSize } = readConfig(folder);
   const sequences =
     ids_file !== undefined ? readIdsFile(ids_file, vocabSize) : [textIds(folder, text as string, vocabSize)];
-  const logps = await withDevice(values.device, out, async (device) => {
+  const logps = await withDevice(values, out, async (device) => {
     const { config, params } = loadModel(folder, device);
     const score = compile((p: Params, { ids, targets }: BatchTensors) => tokenScores(p, config, ids, targets), device, {
       name: "logprobs",

@@ -82,7 +82,7 @@ export const mergeCommand = async (values: Values<"merge">, out: Output): Promis
     seed: values.seed,
     shardSize: values.out_shard_size === undefined ? undefined : parameterCount(values.out_shard_size),
   };
-  const files = await withDevice(values.device, out, async (device) => {
+  const files = await withDevice(values, out, async (device) => {
     out.start();
     return runMerge(
       plan,

@@ -25,7 +25,7 @@ export const probeCommand = async (values: Values<"probe">, out: Output): Promis
     return c;
   });
   const { source, pairs, close } = await sourceOf(values, config.vocabSize, out);
-  const found = await withDevice(values.device, out, async (device) => {
+  const found = await withDevice(values, out, async (device) => {
     const [reference, base] = [loadModel(folder, device).params, loadModel(baseFolder, device).params];
     out.start();
     const onShare = paced((percent) => `probe: ${percent} %`);

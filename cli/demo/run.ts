@@ -11,6 +11,7 @@ import { type Run, taxTable } from "./table.js";
 
 export interface DemoOptions {
   readonly device: DeviceName;
+  readonly adapter: number | string | undefined;
   /** Gets metrics.jsonl and a folder for each model. */
   readonly outputDir: string;
   /** Decides data, weights and masks. */
@@ -28,11 +29,11 @@ const legend = `
   table honest: much of what a merging optimizer saves, a lower learning rate saves too. Compare at equal style.`;
 
 /** Trains, aligns and measures; prints the table on stdout, everything else on stderr. */
-export const runDemo = async ({ device: name, outputDir, seed }: DemoOptions): Promise<void> => {
+export const runDemo = async ({ device: name, adapter, outputDir, seed }: DemoOptions): Promise<void> => {
   const say = (line: string) => process.stderr.write(`${line}\n`);
   const begun = performance.now();
   const notes: string[] = [];
-  const device = await open(name, { notice: (line) => notes.push(line) });
+  const device = await open(name, { adapter, notice: (line) => notes.push(line) });
   say(intro);
   say(notes.length > 0 ? notes.join("\n") : `device: ${device.description}`);
   mkdirSync(outputDir, { recursive: true });

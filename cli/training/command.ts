@@ -46,7 +46,7 @@ export const trainingCommand = async <V extends TrainingValues, T>(
     },
     evaluation: { padId, shuffle: false, batchSize: values.per_device_eval_batch_size },
   };
-  await withDevice(values.device, out, async (real) => {
+  await withDevice(values, out, async (real) => {
     if (values.dry_run) return dryRun({ recipe, settings, rows, evalRows, tokenizer, device: real }, out);
     const { choice } = await choose({ recipe, settings }, real, out);
     const parts = { ...settings, choice, device: real, load: loadModel, planned: false };

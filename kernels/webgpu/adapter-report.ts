@@ -9,9 +9,14 @@ export interface SubgroupMatrixConfig {
 
 /** What a person or a program may want to know of an adapter. */
 export interface AdapterReport {
+  /** The driver's name for it, such as "NVIDIA H100 80GB HBM3"; undefined in reports of former versions. */
+  readonly name?: string;
+  /** Adapters of that very name here: Dawn opens the first of them alone. */
+  readonly alike?: number;
   readonly vendor: string;
   readonly architecture: string;
   readonly device: string;
+  /** Of the driver. */
   readonly description: string;
   /** Runs on the CPU: SwiftShader, llvmpipe (lavapipe), WARP. */
   readonly software: boolean;
@@ -25,5 +30,5 @@ export interface AdapterReport {
 }
 
 /** An adapter's name and vendor, for people. */
-export const nameOf = ({ description, device, architecture, vendor }: AdapterReport): string =>
-  `${description || device || architecture || "unnamed adapter"} (${vendor || "unknown vendor"})`;
+export const nameOf = ({ name, description, device, architecture, vendor }: AdapterReport): string =>
+  `${name || description || device || architecture || "unnamed adapter"} (${vendor || "unknown vendor"})`;

@@ -1,5 +1,7 @@
 import { DeviceError } from "../../core/index.js";
-import { type AdapterReport, nameOf, type SubgroupMatrixConfig } from "./adapter-report.js";
+import { type AdapterReport, nameOf } from "./adapter-report.js";
+import { askFor, type Dawn, listNames, loadDawn, reached, reportOf } from "./dawn.js";
+import { type Mode, modeOf, TOGGLES, type Toggles } from "./modes.js";
 import { vulkanProblem, whyNoAdapter } from "./vulkan.js";
 
 /** An adapter, and the Dawn instance that must outlive its devices. */
@@ -13,67 +15,79 @@ export interface Found {
 const NO_ADAPTER_HINT =
   "install a Vulkan driver (NVIDIA, or Mesa 24 and later: mesa-vulkan-drivers), or use --device cpu";
 
-/** npm `webgpu` with its native module: loaded only when asked for. */
-const loadDawn = async (): Promise<typeof import("webgpu")> => {
-  try {
-    return await import("webgpu");
-  } catch (error) {
-    const why = error instanceof Error ? error.message.split("\n")[0] : String(error);
-    throw new DeviceError(
-      `webgpu: Dawn's native module does not load on ${process.platform}-${process.arch}: ${why}`,
-      "reinstall the webgpu package (npm ci), or use --device cpu",
-    );
-  }
+/** Dawn's `device` is the driver's name with everything but letters and digits made into hyphens. */
+const isNamed = (name: string, { device }: AdapterReport): boolean =>
+  name.toLowerCase().replace(/[^a-z0-9]+/g, "-") === device.replace(/-+/g, "-");
+
+const find = async (dawn: Dawn, toggles: Toggles, names: readonly string[], name?: string): Promise<Found[]> => {
+  const asked = await askFor(dawn, toggles, name);
+  if (asked === undefined) return [];
+  const told = reportOf(asked.adapter);
+  const own = name ?? names.find((one) => isNamed(one, told));
+  const alike = names.filter((one) => one === own).length;
+  return [{ ...asked, report: own === undefined ? told : { name: own, alike, ...told } }];
 };
 
-const reportOf = (adapter: GPUAdapter): AdapterReport => {
-  const info = adapter.info as GPUAdapterInfo & { readonly subgroupMatrixConfigs?: Iterable<SubgroupMatrixConfig> };
-  const names = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
-  const limits: Record<string, number> = {};
-  for (const name in adapter.limits) {
-    const value = (adapter.limits as unknown as Record<string, unknown>)[name];
-    if (typeof value === "number") limits[name] = value;
-  }
-  return {
-    vendor: info.vendor,
-    architecture: info.architecture,
-    device: info.device,
-    description: info.description,
-    software: info.isFallbackAdapter === true || /swiftshader|llvmpipe|lavapipe|warp|basic render/i.test(names),
-    isFallbackAdapter: info.isFallbackAdapter === true,
-    subgroupMinSize: info.subgroupMinSize,
-    subgroupMaxSize: info.subgroupMaxSize,
-    // Copied out: Dawn's objects have getters that JSON does not see.
-    subgroupMatrixConfigs: [...(info.subgroupMatrixConfigs ?? [])].map(
-      ({ componentType, resultComponentType, M, N, K }) => ({ componentType, resultComponentType, M, N, K }),
-    ),
-    features: [...adapter.features].sort(),
-    limits,
-  };
-};
-
-/** The adapters that Dawn gives, hardware before software. Errors: DeviceError if the native module does not load. */
-export const findAll = async (): Promise<Found[]> => {
+/**
+ * The adapters that Dawn gives: hardware before software, and first among those the one it prefers itself; of several with one
+ * name the first. Errors: DeviceError if the native module does not load.
+ */
+export const findAll = async (mode: Mode = modeOf()): Promise<Found[]> => {
   if (vulkanProblem() !== undefined) return [];
   const dawn = await loadDawn();
-  const gpu = dawn.create([]) as GPU;
-  const found: Found[] = [];
-  // Dawn answers with the driver's first adapter of the wanted kind; a software one may come before a GPU.
-  for (const options of [{ powerPreference: "high-performance" }, { powerPreference: "low-power" }] as const) {
-    const adapter = await gpu.requestAdapter(options).catch(() => null);
-    if (adapter === null) continue;
-    const report = reportOf(adapter);
-    const isKnown = found.some(
-      ({ report: other }) => nameOf(other) === nameOf(report) && other.device === report.device,
-    );
-    if (!isKnown) found.push({ gpu, adapter, report });
-  }
+  const names = await listNames(dawn, TOGGLES[mode]);
+  const found = await find(dawn, TOGGLES[mode], names);
+  for (const [i, name] of names.entries())
+    if (reached(names, i) === i && !found.some(({ report }) => report.name === name))
+      found.push(...(await find(dawn, TOGGLES[mode], names, name)));
   return found.sort((a, b) => Number(a.report.software) - Number(b.report.software));
 };
 
-/** The best adapter. Errors: DeviceError if there is none. */
-export const findAdapter = async (): Promise<Found> => {
-  const [best] = await findAll();
-  if (best === undefined) throw new DeviceError(`webgpu: no adapter: ${whyNoAdapter()}`, NO_ADAPTER_HINT);
-  return best;
+/** Adapters with their numbers, for errors. */
+const listOf = (reports: readonly AdapterReport[]): string =>
+  reports.map((report, i) => `${i}: ${nameOf(report)}`).join("; ");
+
+/** How to run on each of several GPUs of one name. */
+export const ALIKE_HINT =
+  "Dawn opens the first of equal GPUs; start a process a GPU where it sees but one: a container (docker run --gpus device=1), or Slurm's device isolation";
+
+/**
+ * The place of the adapter that was asked for by its number in the list, or by a part of its name. Errors: DeviceError, with the
+ * list, if there is none such, or several; with a hint, if it is one of several with the same name.
+ */
+export const chosenOf = (reports: readonly AdapterReport[], wanted: number | string): number => {
+  const isSecond = typeof wanted === "number" && wanted < reports.reduce((n, { alike = 1 }) => n + alike, 0);
+  const fits = ({ name = "", device, description }: AdapterReport): boolean =>
+    [name, device, description].some((text) => text.toLowerCase().includes(String(wanted).toLowerCase()));
+  const exact = reports.findIndex(({ name }) => name === wanted);
+  const named =
+    typeof wanted === "number" || exact >= 0 ? [] : reports.flatMap((report, i) => (fits(report) ? [i] : []));
+  const at = typeof wanted === "number" ? wanted : exact >= 0 ? exact : named.length === 1 ? named[0] : -1;
+  if (at in reports) return at;
+  const what = typeof wanted === "number" ? `adapter ${wanted}` : `adapter "${wanted}"`;
+  if (named.length > 1)
+    throw new DeviceError(`webgpu: ${what}: several are called so: ${listOf(named.map((i) => reports[i]))}`);
+  throw new DeviceError(
+    `webgpu: ${what}: there is none; there are ${listOf(reports)}`,
+    isSecond ? ALIKE_HINT : undefined,
+  );
+};
+
+/** The adapter that was asked for, else the best. Errors: DeviceError if there is none; see `chosenOf`. */
+export const findAdapter = async (mode: Mode, wanted?: number | string): Promise<Found> => {
+  if (wanted === undefined && vulkanProblem() === undefined) {
+    const dawn = await loadDawn();
+    const [preferred] = await find(dawn, TOGGLES[mode], await listNames(dawn, TOGGLES[mode]));
+    if (preferred?.report.software === false) return preferred; // and no other is asked for
+  }
+  const all = await findAll(mode);
+  if (all.length === 0) throw new DeviceError(`webgpu: no adapter: ${whyNoAdapter()}`, NO_ADAPTER_HINT);
+  return all[
+    wanted === undefined
+      ? 0
+      : chosenOf(
+          all.map(({ report }) => report),
+          wanted,
+        )
+  ];
 };

@@ -1,5 +1,24 @@
-import { findAll } from "./adapter.js";
-import type { AdapterReport } from "./adapter-report.js";
+import { ALIKE_HINT, findAll } from "./adapter.js";
+import { type AdapterReport, nameOf } from "./adapter-report.js";
+import type { Machine } from "./machine.js";
+import { modeOf } from "./modes.js";
+import { type Explained, explain } from "./unlocked.js";
+import { hiddenGpu } from "./vulkan.js";
 
 /** Every adapter, best first; an empty list where there is none. Errors: DeviceError if the native module does not load. */
 export const describeAdapters = async (): Promise<AdapterReport[]> => (await findAll()).map(({ report }) => report);
+
+/** The same, with what each toggle of Dawn gives, and what is missing: a second or so. */
+export const explainAdapters = async (): Promise<Explained[]> => {
+  const explained: Explained[] = [];
+  for (const report of await describeAdapters()) explained.push(await explain(report, modeOf()));
+  return explained;
+};
+
+/** Where a GPU is not among these adapters: why, and what to do. */
+export const missingGpu = (adapters: readonly AdapterReport[], machine?: Machine): string | undefined =>
+  adapters.some(({ software }) => !software) ? undefined : hiddenGpu(machine);
+
+/** Of several adapters with one name only the first can be opened: what to do. */
+export const alikeHints = (adapters: readonly AdapterReport[]): string[] =>
+  adapters.filter(({ alike = 1 }) => alike > 1).map((report) => `${report.alike} × ${nameOf(report)}: ${ALIKE_HINT}`);

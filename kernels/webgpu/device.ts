@@ -11,21 +11,24 @@ import {
 } from "../../core/index.js";
 import { findAdapter } from "./adapter.js";
 import { nameOf } from "./adapter-report.js";
+import { namesOf } from "./features.js";
 import type { Gpu, GpuBuffer } from "./gpu.js";
-import type { Limits } from "./limits.js";
+import { type Mode, modeOf } from "./modes.js";
 import { createPipelines } from "./pipelines.js";
 import { createPool } from "./pool.js";
 import { planWebgpu } from "./prepare.js";
-import { profileOf } from "./profiles.js";
+import { profileOf, type Seen } from "./profiles.js";
 import { buildProgram } from "./program.js";
 import { createQueue, patiently } from "./queue.js";
 import { MAP_READ, USAGE } from "./usage.js";
 
-export interface WebgpuOptions {
+export interface WebgpuOptions extends Seen {
   /** Kernels for GPUs, or for adapters that run on the CPU. Default: what the adapter is. Tests run both. */
   readonly kernels?: "gpu" | "cpu";
-  /** Limits to keep to where they are tighter than the adapter's: laws draw them down. */
-  readonly limits?: Partial<Limits>;
+  /** Which of several: its number in `describeAdapters` (and taugrad doctor), or a part of its name. Default: the best. */
+  readonly adapter?: number | string;
+  /** How much of Dawn is unlocked. Default: what TAUGRAD_WEBGPU says, else "full". */
+  readonly mode?: Mode;
 }
 
 /** Bytes that are copied at once: more is no faster, and staging takes as much again. */
@@ -51,14 +54,17 @@ const wordsOf = (data: HostData): Float32Array | Int32Array | Uint32Array => {
   return words;
 };
 
-/** Opens the machine's WebGPU adapter. Errors: DeviceError if there is none. */
+/**
+ * Opens a WebGPU adapter of this machine. Errors: DeviceError if there is none, or not the one that was asked for; InputError
+ * if TAUGRAD_WEBGPU names no mode.
+ */
 export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> => {
-  const { gpu: instance, adapter, report } = await findAdapter();
-  const profile = profileOf(report, options.limits);
+  const mode = options.mode ?? modeOf();
+  const { gpu: instance, adapter, report } = await findAdapter(mode, options.adapter);
+  const profile = profileOf(report, mode, options);
   const { limits } = profile;
-  const wanted: GPUFeatureName[] = ["timestamp-query", "subgroups"];
   const device = await adapter.requestDevice({
-    requiredFeatures: wanted.filter((feature) => adapter.features.has(feature)),
+    requiredFeatures: namesOf(profile.features) as GPUFeatureName[],
     requiredLimits: report.limits,
   });
 
@@ -177,7 +183,7 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
 
   return {
     name: "webgpu",
-    description: `webgpu: ${nameOf(report)}${report.software ? ", a software adapter" : ""}`,
+    description: `webgpu: ${nameOf(report)}${report.software ? ", a software adapter" : ""}${mode === "full" ? "" : `, ${mode}`}`,
     limits: { buffer: limits.maxBufferSize },
     upload: (data, shape, dtype) => upload(data, `${dtype}[${shape}]`),
     read: async (buffer, shape, dtype) => {

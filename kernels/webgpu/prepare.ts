@@ -2,6 +2,7 @@ import type { Graph, Planned, ProgramMemory } from "../../core/index.js";
 import { oneNameEach } from "../plan/names.js";
 import { largestOf, memoryOf, plan } from "../plan/plan.js";
 import type { Plan } from "../plan/steps.js";
+import type { Features } from "./features.js";
 import { FUSED, lower, reads16 } from "./kernels/lower.js";
 import type { Lowering } from "./kernels/lowering.js";
 import { checkBuffer, type Limits } from "./limits.js";
@@ -16,6 +17,8 @@ export interface Profile {
   readonly wide: boolean;
   /** Invocations of a subgroup, if that is always the same number and kernels may use subgroups. */
   readonly subgroup: number | undefined;
+  /** What kernels may use beyond what every device has. */
+  readonly features: Features;
 }
 
 /** A graph as kernels over buffers, before any adapter is asked for anything. */
@@ -29,7 +32,7 @@ export interface Prepared {
 }
 
 /** Plans a graph and writes its kernels: a function of the graph's structure and the profile. */
-export const prepare = (graph: Graph, { limits, wide, subgroup }: Profile): Prepared => {
+export const prepare = (graph: Graph, { limits, wide, subgroup, features }: Profile): Prepared => {
   const { maxStorageBuffersPerShaderStage: maxBuffers, maxStorageBufferBindingSize: binding } = limits;
   const { maxBufferSize: slotBytes } = limits;
   // One name for one piece of memory: what is written in place is bound once, to be read and written.
@@ -42,7 +45,7 @@ export const prepare = (graph: Graph, { limits, wide, subgroup }: Profile): Prep
     ...{ binding, bindings: maxBuffers, alignment: limits.minStorageBufferOffsetAlignment },
   });
   const lowering: Lowering = {
-    ...{ wide, subgroup, windows },
+    ...{ wide, subgroup, features, windows },
     scratch: (index: number, words: number) => {
       for (let i = scratchBytes.length; i <= index; i++) scratchBytes.push(0);
       scratchBytes[index] = Math.max(scratchBytes[index], 4 * words);

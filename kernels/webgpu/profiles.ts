@@ -1,10 +1,23 @@
 import type { Planner } from "../../core/index.js";
 import { type AdapterReport, nameOf } from "./adapter-report.js";
+import { type Features, featuresOf, type MatrixShape, NO_FEATURES } from "./features.js";
 import { type Limits, limitsWithin } from "./limits.js";
+import type { Mode } from "./modes.js";
 import { type Profile, planWebgpu } from "./prepare.js";
 import type { ProfileName } from "./profile-names.js";
 
 const MIB = 2 ** 20;
+
+/** f16 × f16 → f16 and f32 in cubes, as adapters list them. */
+const cubes = (size: number): MatrixShape[] =>
+  ["f16", "f32"].map((resultType) => ({ m: size, n: size, k: size, componentType: "f16", resultType }));
+
+const all = (matrices: readonly MatrixShape[]): Features => ({
+  f16: true,
+  subgroups: true,
+  matrices,
+  timestamps: true,
+});
 
 const shared = { maxComputeWorkgroupsPerDimension: 65_535, minUniformBufferOffsetAlignment: 256 } as const;
 
@@ -17,6 +30,7 @@ const PROFILES = {
     description: "an NVIDIA GPU (Vulkan)",
     wide: true,
     subgroup: 32,
+    features: all(cubes(16)),
     limits: {
       ...shared,
       maxBufferSize: 4_292_870_144,
@@ -29,6 +43,7 @@ const PROFILES = {
     description: "lavapipe (Mesa's llvmpipe)",
     wide: false,
     subgroup: 8,
+    features: all(cubes(8)),
     limits: {
       ...shared,
       maxBufferSize: 4096 * MIB - 1,
@@ -41,6 +56,7 @@ const PROFILES = {
     description: "SwiftShader",
     wide: false,
     subgroup: 4,
+    features: { ...NO_FEATURES, subgroups: true },
     limits: {
       ...shared,
       maxBufferSize: 1024 * MIB,
@@ -65,12 +81,25 @@ export const plannerFor = (name: ProfileName): Planner => plannerOf(PROFILES[nam
 const fixedSubgroup = ({ subgroupMinSize: least, subgroupMaxSize: most }: AdapterReport): number | undefined =>
   least === most ? least : undefined;
 
-/** What programs depend on of an adapter, drawn tighter by `wanted`. Errors: DeviceError if more is wanted than it has. */
-export const profileOf = (report: AdapterReport, wanted: Partial<Limits> = {}): Profile => ({
-  limits: limitsWithin(report.limits, wanted),
-  wide: !report.software,
-  subgroup: report.features.includes("subgroups") ? fixedSubgroup(report) : undefined,
-});
+/** How programs are to see an adapter, where that is not all that it has. */
+export interface Seen {
+  /** Limits to keep to where they are tighter than the adapter's: laws draw them down. */
+  readonly limits?: Partial<Limits>;
+  /** Features to do without. */
+  readonly without?: readonly (keyof Features)[];
+}
+
+/** What programs depend on of an adapter. Errors: DeviceError if wider limits are wanted than it has. */
+export const profileOf = (report: AdapterReport, mode: Mode = "full", { limits, without = [] }: Seen = {}): Profile => {
+  const features = mode === "plain" ? NO_FEATURES : featuresOf(report);
+  const kept = { ...features, ...Object.fromEntries(without.map((name) => [name, NO_FEATURES[name]])) };
+  return {
+    limits: limitsWithin(report.limits, limits),
+    wide: !report.software,
+    subgroup: kept.subgroups ? fixedSubgroup(report) : undefined,
+    features: kept,
+  };
+};
 
 /** Plans as the adapter that a report describes, such as one of `taugrad doctor --json` on another machine. */
 export const plannerOfReport = (report: AdapterReport): Planner => plannerOf(nameOf(report), profileOf(report));

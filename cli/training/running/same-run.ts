@@ -19,6 +19,7 @@ const FREE: ReadonlySet<string> = new Set([
 /** Keys that may change too, and what becomes of the law that the bits stay the same. */
 const BENDING: Readonly<Record<string, string>> = {
   device: "from here on the numbers are those of another device",
+  adapter: "from here on the numbers are those of another adapter",
   gradient_checkpointing: "rounding may differ from here on",
   precompute_ref_log_probs: "rounding may differ from here on",
   max_steps: "the learning rate follows the new length, except with a constant schedule",

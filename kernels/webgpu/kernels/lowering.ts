@@ -1,3 +1,4 @@
+import type { Features } from "../features.js";
 import type { Windows } from "../windows/windows.js";
 
 /** What kernels know while they are chosen and written. */
@@ -9,6 +10,8 @@ export interface Lowering {
   readonly wide: boolean;
   /** Invocations of a subgroup, if that is always the same number and kernels may use subgroups. */
   readonly subgroup: number | undefined;
+  /** What kernels may use beyond what every device has: f16, subgroups, subgroup matrices. */
+  readonly features: Features;
   /** Asks for at least `words` four-byte words in scratch buffer `index`. A step may not rely on what another left there. */
   readonly scratch: (index: number, words: number) => void;
   /** What kernels bind: views pass through here before they are written into one. */

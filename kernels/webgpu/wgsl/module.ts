@@ -62,7 +62,7 @@ export interface Builder {
   /** A name for a helper function; its text is added once. */
   readonly helper: (name: HelperName) => string;
   /** A language extension that the body needs. */
-  readonly enable: (extension: "subgroups") => void;
+  readonly enable: (extension: "f16" | "subgroups" | "chromium_experimental_subgroup_matrix") => void;
   /** A function outside the entry point; its lines may use params. */
   readonly func: (head: string, lines: readonly string[]) => void;
   /** Text outside the entry point. */

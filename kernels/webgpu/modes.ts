@@ -1,0 +1,54 @@
+import { InputError } from "../../core/index.js";
+
+/**
+ * How much of Dawn is unlocked. plain: nothing, as a browser would have it, and no optional feature is used. full, the default:
+ * whatever is safe. fast: also without checks of addresses and sizes in shaders, so that a wrong kernel may crash the driver;
+ * only where it is asked for by name.
+ */
+export const MODES = ["plain", "full", "fast"] as const;
+export type Mode = (typeof MODES)[number];
+
+const FULL = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia", "use_vulkan_memory_model"];
+const FAST = ["disable_robustness", "disable_workgroup_init", "disable_polyfills_on_integer_div_and_mod"];
+
+/** Dawn's toggles: those that are turned on, those that are turned off. */
+export interface Toggles {
+  readonly on: readonly string[];
+  readonly off: readonly string[];
+}
+
+/** The toggles of a mode. */
+export const TOGGLES: Readonly<Record<Mode, Toggles>> = {
+  plain: { on: [], off: [] },
+  full: { on: FULL, off: ["timestamp_quantization"] },
+  fast: { on: [...FULL, ...FAST], off: ["timestamp_quantization"] },
+};
+
+/**
+ * The mode that TAUGRAD_WEBGPU names: plain, full or fast. The tests put "required" beside it, with a comma, which means
+ * something to them alone: laws without an adapter fail. Errors: InputError for any other word, and for two modes.
+ */
+export const modeOf = (said = globalThis.process?.env.TAUGRAD_WEBGPU ?? ""): Mode => {
+  const words = said.split(/[\s,]+/).filter((word) => word !== "" && word !== "required");
+  const unknown = words.find((word) => !(MODES as readonly string[]).includes(word));
+  if (unknown !== undefined)
+    throw new InputError(`TAUGRAD_WEBGPU "${unknown}" is not known: use ${MODES.join(", ")} or required`);
+  if (new Set(words).size > 1) throw new InputError(`TAUGRAD_WEBGPU "${said}": use one of ${MODES.join(", ")}`);
+  return (words[0] as Mode | undefined) ?? "full";
+};
+
+/** What toggles are for that unlock no feature by themselves. */
+export const PURPOSES: Readonly<Record<string, string>> = {
+  vulkan_enable_f16_on_nvidia: "f16 on NVIDIA GPUs",
+  use_vulkan_memory_model: "the memory model that subgroup matrices are tested with",
+  timestamp_quantization: "off: timestamps as the GPU counts them",
+  disable_robustness: "no checks of addresses in shaders",
+  disable_workgroup_init: "workgroup memory is not cleared",
+  disable_polyfills_on_integer_div_and_mod: "no checks of divisors in shaders",
+};
+
+/** Options of Dawn's `create`. */
+export const flagsOf = ({ on, off }: Toggles): string[] => [
+  ...(on.length > 0 ? [`enable-dawn-features=${on.join()}`] : []),
+  ...(off.length > 0 ? [`disable-dawn-features=${off.join()}`] : []),
+];
