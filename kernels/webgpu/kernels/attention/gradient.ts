@@ -1,0 +1,182 @@
+import type { DType } from "../../../../core/index.js";
+import type { View } from "../../../plan/steps.js";
+import { builder, type Kernel } from "../../wgsl/module.js";
+import { indent } from "../../wgsl/walk.js";
+import { block } from "./block.js";
+import { frame, NONE, type Read, sizesOf } from "./operands.js";
+import { declareInFours, lowest, maskedBy, noteQueries, queryRows, totalOf } from "./rows.js";
+import type { Tile } from "./tile.js";
+
+/** Some sequences of a call, as both kernels see them. */
+export interface GradientPart {
+  /** ct, q, k, v, position. */
+  readonly inputs: readonly View[];
+  readonly dtypes: readonly DType[];
+  readonly scale: number;
+  readonly dq: View;
+  readonly dk: View;
+  readonly dv: View;
+  /** Of each query, what the second kernel needs: log Σ e^score, then δ. [2, queries]. */
+  readonly notes: View;
+}
+
+const LABEL = "attention.vjp";
+
+/**
+ * With p the softmax weights: dp = ct·v, δ = Σ p dp, ds = p (dp - δ), dq = scale Σ ds k.
+ * A workgroup has a tile's rows of queries and goes over the key slots twice: the first time for log Σ e^score and δ (both go to
+ * `notes` for the other kernel), the second for dq.
+ */
+export const queryKernel = (part: GradientPart, tile: Tile): Kernel => {
+  const { inputs, dtypes, notes: noted } = part;
+  const [ct, q, keys, values, position] = inputs;
+  const sizes = sizesOf(q, keys);
+  const k = builder(`${LABEL}-queries`);
+  const vectors = [ct, q, keys, values].map((view, i) => ({ view, dtype: dtypes[i] }));
+  const [readCt, readQ, readK, readV] = vectors;
+  const others = [part.dq, noted];
+  const f = frame(k, tile, sizes, sizes.time * sizes.share, { vectors, position, others });
+  const t = block(k, f.measures, f.quads);
+  const [exp, log] = [declareInFours(k, "exp"), declareInFours(k, "log")];
+  const factor = k.floatParam(part.scale);
+  const put = f.put("put", part.dq, factor);
+  const notes = k.buffer(noted.buffer, "f32", "write");
+  const queries = sizes.batch * sizes.time * sizes.heads;
+  const [levels, deltas] = [k.param(noted.offset), k.param(noted.offset + queries)];
+  const ofKeys = (read: Read) => f.ofKeys(read, "first", "end");
+  const overKeys = (lines: readonly string[]) => [
+    `for (var first = 0u; first < end; first += ${f.measures.columns}u) {`,
+    ...t.product("s", f.ofQueries(readQ), ofKeys(readK)).map((line) => `  ${line}`),
+    ...t.product("d", f.ofQueries(readCt), ofKeys(readV)).map((line) => `  ${line}`),
+    ...lines.map((line) => `  ${line}`),
+    "}",
+  ];
+  const body = [
+    ...f.lines,
+    ...queryRows(k, f),
+    // Each invocation keeps a maximum of its own columns: they are joined at the end.
+    `var top = ${lowest};`,
+    "var sum = vec4<f32>();",
+    "var slope = vec4<f32>();",
+    ...overKeys([
+      "var high = top;",
+      ...t.eachColumn((j, place) => `s${j} = select(${lowest}, s${j} * ${factor}, ${maskedBy(place)});`),
+      ...t.eachColumn((j) => `high = max(high, s${j});`),
+      `let fade = ${exp}(top - high);`,
+      "top = high;",
+      "sum *= fade;",
+      "slope *= fade;",
+      ...t.eachColumn((j, place) => `s${j} = select(vec4<f32>(), ${exp}(s${j} - top), ${maskedBy(place)});`),
+      ...t.eachColumn((j) => `sum += s${j};`),
+      ...t.eachColumn((j, place) => `slope += select(vec4<f32>(), s${j} * d${j}, ${maskedBy(place)});`),
+    ]),
+    ...t.joined("top", "highest", "top", (x, y) => `max(${x}, ${y})`),
+    `let share = ${exp}(top - highest);`,
+    ...totalOf(t, "sum * share", "total"),
+    ...totalOf(t, "slope * share", "delta"),
+    "delta /= total;",
+    `let level = highest + ${log}(total);`,
+    "if (x == 0u && slice == 0u) {",
+    ...[..."xyzw"].flatMap((c, i) => [
+      `  let place${i} = places[y + ${f.measures.down * i}u];`,
+      `  if (place${i} != ${NONE}) {`,
+      `    ${notes.store(`${levels} + place${i}`, `level.${c}`)}`,
+      `    ${notes.store(`${deltas} + place${i}`, `delta.${c}`)}`,
+      "  }",
+    ]),
+    "}",
+    ...t.zeroSums("o"),
+    ...overKeys([
+      ...t.eachColumn(
+        (j, place) =>
+          `s${j} = select(vec4<f32>(), ${exp}(s${j} * ${factor} - level) * (d${j} - delta), ${maskedBy(place)});`,
+      ),
+      ...t.share("s"),
+      ...t.addWeighted("o", ofKeys(readK)),
+    ]),
+    ...t.store(
+      "o",
+      (row) => `places[${row}]`,
+      (row) => `places[${row}] != ${NONE}`,
+      put,
+    ),
+  ];
+  return k.finish({ workgroupSize: f.measures.lanes, workgroups: f.workgroups, body: indent(body) });
+};
+
+/**
+ * dk = scale Σ ds q, dv = Σ p ct over all queries, of every head that shares it, that see the key. A workgroup has a tile's rows of
+ * key slots and goes over the queries once, past those tiles of them that see none of its slots.
+ */
+export const keyKernel = (part: GradientPart, tile: Tile): Kernel => {
+  const { inputs, dtypes, notes: noted } = part;
+  const [ct, q, keys, values, position] = inputs;
+  const sizes = sizesOf(q, keys);
+  const k = builder(`${LABEL}-keys`);
+  const vectors = [ct, q, keys, values].map((view, i) => ({ view, dtype: dtypes[i] }));
+  const [readCt, readQ, readK, readV] = vectors;
+  const others = [part.dk, part.dv, noted];
+  const f = frame(k, tile, sizes, sizes.slots, { vectors, position, others });
+  const t = block(k, f.measures, f.quads);
+  const { columns, rows, down } = f.measures;
+  const exp = declareInFours(k, "exp");
+  const factor = k.floatParam(part.scale);
+  const [putK, putV] = [f.put("put_k", part.dk, factor), f.put("put_v", part.dv)];
+  const notes = k.buffer(noted.buffer, "f32", "read");
+  const queries = sizes.batch * sizes.time * sizes.heads;
+  const [levels, deltas] = [k.param(noted.offset), k.param(noted.offset + queries)];
+  const slots = k.param(sizes.slots);
+  const ofKeys = (read: Read) => f.ofKeys(read, "firstSlot", slots);
+  const isSeen = (place: string) => `slot < vec4<u32>(seen[${place}])`;
+  const body = [
+    ...f.lines,
+    `let firstSlot = block * ${rows}u;`,
+    `let slot = vec4<u32>(firstSlot + y) + vec4<u32>(${[0, 1, 2, 3].map((i) => `${down * i}u`).join(", ")});`,
+    "if (lane == 0u) { atomicStore(&most, 0u); }",
+    ...t.zeroSums("dk"),
+    ...t.zeroSums("dv"),
+    `for (var first = 0u; first < ${f.items}; first += ${columns}u) {`,
+    ...[
+      "workgroupBarrier();", // nobody needs the last tile's notes
+      ...noteQueries(k, f, columns, "first", [
+        "if (sees > firstSlot) {",
+        "  atomicMax(&most, first + 1u);",
+        // Weights are not needed yet: their memory holds log Σ e^score and δ until then.
+        `  weights[e] = vec4<f32>(${notes.load(`${levels} + place`)}, ${notes.load(`${deltas} + place`)}, 0.0, 0.0);`,
+        "}",
+      ]),
+      "if (workgroupUniformLoad(&most) != first + 1u) { continue; }",
+      ...t.product("s", ofKeys(readK), f.ofQueries(readQ)),
+      ...t.product("d", ofKeys(readV), f.ofQueries(readCt)),
+      ...t.eachColumn(
+        (j, place) =>
+          `s${j} = select(vec4<f32>(), ${exp}(s${j} * ${factor} - vec4<f32>(weights[${place}].x)), ${isSeen(place)});`,
+      ),
+      ...t.eachColumn(
+        (j, place) =>
+          `d${j} = select(vec4<f32>(), s${j} * (d${j} - vec4<f32>(weights[${place}].y)), ${isSeen(place)});`,
+      ),
+      "workgroupBarrier();",
+      ...t.share("s"),
+      ...t.addWeighted("dv", f.ofQueries(readCt)),
+      "workgroupBarrier();",
+      ...t.share("d"),
+      ...t.addWeighted("dk", f.ofQueries(readQ)),
+    ].map((line) => `  ${line}`),
+    "}",
+    ...(
+      [
+        ["dk", putK],
+        ["dv", putV],
+      ] as const
+    ).flatMap(([name, put]) =>
+      t.store(
+        name,
+        (row) => f.keyAt(`firstSlot + ${row}`),
+        (row) => `firstSlot + ${row} < ${slots}`,
+        put,
+      ),
+    ),
+  ];
+  return k.finish({ workgroupSize: f.measures.lanes, workgroups: f.workgroups, body: indent(body) });
+};
