@@ -1,27 +1,19 @@
 import {
   callOf,
-  cast,
   concat,
   crossEntropy,
-  equal,
-  exp,
   inBlocks,
-  iota,
   matmul,
-  max,
   mean,
-  mul,
   neg,
   pad,
   reshape,
   ShapeError,
   sliceAxis,
   stopGradient,
-  sub,
-  sum,
   type Tensor,
+  tokenScores,
   transpose,
-  where,
 } from "../core/index.js";
 import type { ModelConfig } from "./config.js";
 import { type Params, weightOf } from "./parameters.js";
@@ -51,21 +43,9 @@ export const rowsTogether = (vocabSize: number): number => {
 
 const column = (x: Tensor): Tensor => reshape(x, [x.shape[0], 1]);
 
-/**
- * Of n rows of logits x: [n, 1] log-probabilities of the targets; with metrics [n, 3], entropy and correctness beside them.
- *   entropy = −Σ eˡ·l with l = (x − top) − log Σ eˣ⁻ᵗᵒᵖ, whose last term the log-probability already holds
- * Each is one walk over the logits, and no other value of their size is made.
- */
-const scoresOf = (scores: Tensor, target: Tensor, metrics: boolean): Tensor => {
-  const nll = crossEntropy(scores, target);
-  if (!metrics) return column(neg(nll));
-  const [x, surprise] = [scores, nll].map(stopGradient);
-  const isOwn = equal(iota(x.shape, 1), column(target));
-  const [top, own] = [max(x, -1), sum(where(isOwn, x, 0), -1)];
-  const l = sub(sub(x, column(top)), column(sub(surprise, sub(top, own))));
-  const entropy = neg(sum(mul(exp(l), l), -1));
-  return concat([neg(nll), entropy, cast(equal(own, top), "f32")].map(column), 1);
-};
+/** Of n rows of logits: [n, 1] log-probabilities of the targets; with metrics [n, 3], entropy and correctness beside them. */
+const scoresOf = (scores: Tensor, target: Tensor, metrics: boolean): Tensor =>
+  metrics ? tokenScores(scores, target) : column(neg(crossEntropy(scores, target)));
 
 /** What `targetScores` says of a row, in order; all but the first only if asked for, and without a gradient. */
 export const SCORES = ["logp", "entropy", "correct", "meanLogit"] as const;

@@ -151,6 +151,10 @@ const misfits: Readonly<Record<string, readonly (readonly [() => unknown, RegExp
     [() => t.crossEntropy(f(2, 3), f(2)), /crossEntropy\(f32\[2,3\], f32\[2\]\)/],
     [() => t.crossEntropy(f(6), i(6)), /crossEntropy\(f32\[6\]/],
   ],
+  tokenScores: [
+    [() => t.tokenScores(f(2, 3), i(3)), /tokenScores\(f32\[2,3\], i32\[3\]\)/],
+    [() => t.tokenScores(f(6), i(6)), /tokenScores\(f32\[6\]/],
+  ],
   iota: [
     [() => t.iota([2], 1), /iota\(\[2\], 1\): axis 1 does not exist/],
     [() => t.iota([-2]), /iota/],

@@ -130,6 +130,16 @@ const cases: Readonly<Record<string, fc.Arbitrary<Case>>> = {
     slopes: 1, // softmax less the one-hot target
     gradient: 4 * (sums(V) + 2 * most * EPS),
   })),
+  tokenScores: sizes([1, 2, 5, 67], [1, 2, 3, 5, 64, 293, 1537], [1, 8, 80]).map(([seed, N, V, most]) => ({
+    f: t.tokenScores,
+    args: [scaled([N, V], seed, most)],
+    fixed: [integers([N], seed + 1, 0, V - 1)],
+    // The entropy is the difference of log Σ and a mean, which are at most log V + 2 · most.
+    forward: 2 * sums(V) + 8 * most * EPS,
+    terms: 2 * most + Math.log(V),
+    slopes: 1,
+    gradient: 4 * (sums(V) + 2 * most * EPS),
+  })),
 };
 
 const cotangentFor = (shape: t.Shape, seed: number): t.Tensor => eighths(shape, seed, 1);
@@ -177,6 +187,11 @@ law(
       },
       crossEntropy: {
         f: t.crossEntropy,
+        args: [eighths([2, 5], seed)],
+        fixed: [t.tensor([4, 0], undefined, "i32")],
+      },
+      tokenScores: {
+        f: t.tokenScores,
         args: [eighths([2, 5], seed)],
         fixed: [t.tensor([4, 0], undefined, "i32")],
       },

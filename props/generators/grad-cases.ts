@@ -215,6 +215,11 @@ export const cases: Readonly<Record<string, fc.Arbitrary<Case>>> = {
     const target = integers([N], seed, 0, V - 1);
     return { f: (logits) => t.crossEntropy(logits, target), args: [eighths([N, V], seed)] };
   }),
+  tokenScores: sizes([1, 3], [1, 5]).map(([seed, N, V]) => {
+    const target = integers([N], seed, 0, V - 1);
+    // The others carry no gradient.
+    return { f: (logits) => t.sliceAxis(t.tokenScores(logits, target), 1, 0, 1), args: [eighths([N, V], seed)] };
+  }),
   checkpoint: shaped((shape, seed) => ({
     f: t.checkpoint((x: t.Tensor, y: t.Tensor) => t.mul(t.sin(x), t.exp(t.mul(x, y)))) as Case["f"],
     args: [eighths(shape, seed, 1), eighths(shape, seed + 1, 1)],

@@ -141,6 +141,7 @@ const fusedOps: Readonly<Record<string, { shapes: readonly t.Shape[]; f: (...x: 
     f: (x, cosine, sine) => t.rope(x, cosine, sine),
   },
   crossEntropy: { shapes: [[5, 9]], f: (x) => t.crossEntropy(x, integers([5], 1, 0, 8)) },
+  tokenScores: { shapes: [[5, 9]], f: (x) => t.tokenScores(x, integers([5], 1, 0, 8)) },
   attention: {
     shapes: [
       [2, 3, 4, 5],

@@ -8,15 +8,14 @@ import type { Lowering } from "./lowering.js";
 import { mapKernels } from "./map.js";
 import { matmulKernels } from "./matmul.js";
 import { reduceKernels } from "./reduce.js";
+import { rmsnormGradientKernels, rmsnormKernels, softmaxGradientKernels, softmaxKernels } from "./rows.js";
+import { scatterAddKernels } from "./scatter-add.js";
 import {
   crossEntropyGradientKernels,
   crossEntropyKernels,
-  rmsnormGradientKernels,
-  rmsnormKernels,
-  softmaxGradientKernels,
-  softmaxKernels,
-} from "./rows.js";
-import { scatterAddKernels } from "./scatter-add.js";
+  tokenScoresGradientKernels,
+  tokenScoresKernels,
+} from "./token-rows.js";
 import { topkMaskKernels } from "./topk.js";
 
 type Kernels = (step: CallStep, lowering: Lowering) => Kernel[];
@@ -28,6 +27,8 @@ const fused: Record<string, Kernels> = {
   "rmsnorm.vjp": rmsnormGradientKernels,
   crossEntropy: crossEntropyKernels,
   "crossEntropy.vjp": crossEntropyGradientKernels,
+  tokenScores: tokenScoresKernels,
+  "tokenScores.vjp": tokenScoresGradientKernels,
   attention: attentionKernels,
   "attention.vjp": attentionGradientKernels,
 };

@@ -39,6 +39,7 @@ const fusedRecords = (() => {
     t.rope(heads, angle, angle),
     t.attention(heads, heads, heads, position, 1),
     t.crossEntropy(x, t.tensor([0], undefined, "i32")),
+    t.tokenScores(x, t.tensor([0], undefined, "i32")),
   ];
   const gradients = nodes.map(
     (y) =>

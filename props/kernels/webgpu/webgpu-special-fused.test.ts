@@ -19,6 +19,7 @@ import {
   sum,
   type Tensor,
   tensor,
+  tokenScores,
   topkMask,
 } from "../../../core/index.js";
 import type { Instruction } from "../../../kernels/plan/steps.js";
@@ -66,6 +67,8 @@ webgpuLaw(
     await agrees(norm, [ct, x, w], device, { rel: 2e-6, abs: 4 * 64 * EPS });
     const loss = (g: Tensor, a: Tensor, ids: Tensor) => withGradient((b) => crossEntropy(b, ids))(g, a);
     await agrees(loss, [rowCt, x, target], device, TOLERANCE);
+    const scores = (g: Tensor, a: Tensor, ids: Tensor) => withGradient((b) => tokenScores(b, ids))(g, a);
+    await agrees(scores, [eighths([rows, 3], seed + 7), x, target], device, TOLERANCE);
   },
 );
 

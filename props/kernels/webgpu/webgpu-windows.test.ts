@@ -5,6 +5,7 @@ import {
   add,
   attention,
   bits,
+  broadcastTo,
   cast,
   crossEntropy,
   type Device,
@@ -15,6 +16,7 @@ import {
   matmul,
   max,
   mul,
+  reshape,
   rmsnorm,
   roundRandom,
   scatterAdd,
@@ -22,6 +24,7 @@ import {
   sum,
   type Tensor,
   tensor,
+  tokenScores,
   topkMask,
   transpose,
 } from "../../../core/index.js";
@@ -177,7 +180,7 @@ windowsLaw(
 );
 
 windowsLaw(
-  "softmax, rmsnorm, crossEntropy and their gradients by rows",
+  "softmax, rmsnorm, losses and their gradients by rows",
   KIB(2),
   fc
     .record({ rows: fc.integer({ min: 1, max: 60 }), width: fc.constantFrom(1, 7, 70, 400), seed: seeds() })
@@ -186,6 +189,7 @@ windowsLaw(
         ...withGradient((a) => softmax(a))(ct, x),
         ...withGradient((a, b) => rmsnorm(a, b, 1e-5))(ct, x, w),
         ...withGradient((a) => crossEntropy(a, t))(rowCt, x),
+        ...withGradient((a) => tokenScores(a, t))(broadcastTo(reshape(rowCt, [c.rows, 1]), [c.rows, 3]), x),
       ];
       const [ct, x] = [floats([c.rows, c.width], c.seed), floats([c.rows, c.width], c.seed + 1)];
       const target = integers([c.rows], c.seed, 0, c.width - 1);
