@@ -10,5 +10,5 @@ await part(async ({ device, adapter }) => {
   const text = describe(report);
   console.log(text);
   const { name, ...own } = report.adapters[adapter === undefined ? 0 : chosenOf(report.adapters, adapter)];
-  process.send?.({ adapter: name ?? nameOf(own), description: device.description, text });
+  process.send?.({ adapter: name ?? nameOf(own), description: device.description });
 });

@@ -88,7 +88,7 @@ await part(async ({ device, adapter, software, left, of = "a" }) => {
     const about = `${size.pairs} pair of ${size.length} tokens, AdamW, f32${small}`;
     figure(`${name}, speed`, tokens / median, "tokens/s", {
       note: `${about}; ${(1e3 * median).toFixed(0)} ms a step, first ${times[0].toFixed(1)} s`,
-      peers: ["f32", "bf16"].map((type) => `dpo_${NAMES[shape].toLowerCase()}_${type}_tokens_per_s`),
+      peers: software ? [] : ["f32", "bf16"].map((type) => `dpo_${NAMES[shape].toLowerCase()}_${type}_tokens_per_s`),
     });
     const off = (100 * (peak / planned.peak - 1)).toFixed(1);
     figure(`${name}, peak`, peak / 2 ** 30, "GiB", {

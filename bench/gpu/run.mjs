@@ -9,11 +9,11 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { root } from "../../build.mjs";
 import { findAdapter } from "../../props/adapter.mjs";
 import { bundle } from "../../props/bundle.mjs";
-import { reportOf } from "./report.mjs";
 
 const LAWS = ["webgpu-kernels", "webgpu-matmul", "webgpu-features", "webgpu-special-fused", "webgpu-half-kernels"];
 /** In the order they run; seconds that each may take. */
@@ -47,7 +47,7 @@ const names = PARTS.map(({ name }) => name);
 for (const name of only?.split(",") ?? []) if (!names.includes(name)) refuse(`--only ${name}: use ${names.join(", ")}`);
 if (torch !== undefined && !existsSync(torch)) refuse(`--torch ${torch}: no such file`);
 
-const programs = ["doctor", "matmul", "attention", "optimizers", "dpo"];
+const programs = ["doctor", "matmul", "attention", "optimizers", "dpo", "report"];
 const [bundles, { env, adapter }] = await Promise.all([
   bundle(
     programs.map((name) => `bench/gpu/${name}.ts`),
@@ -57,6 +57,7 @@ const [bundles, { env, adapter }] = await Promise.all([
 ]);
 if (env === undefined) refuse(`no adapter: ${adapter}`);
 const bundleOf = (name) => bundles[programs.indexOf(name)];
+const { reportOf } = await import(pathToFileURL(bundleOf("report")).href);
 
 /** Runs a program for so many seconds at most. Resolves to its messages, its output, and how it ended. */
 const runFor = (command, args, seconds) =>
@@ -109,7 +110,6 @@ const startOf = (name) => {
   return [process.execPath, [bundleOf(kind), JSON.stringify({ adapter: chosen, seconds: seconds - 5, of })]];
 };
 
-const begun = performance.now();
 const results = [];
 for (const { name, seconds } of PARTS) {
   if (only !== undefined && !only.split(",").includes(name)) continue;
@@ -124,13 +124,7 @@ for (const { name, seconds } of PARTS) {
 const date = new Date().toISOString().slice(0, 10);
 const doctored = results.find(({ name }) => name === "doctor")?.messages[0];
 const title = doctored?.adapter ?? adapter;
-const about = {
-  date,
-  adapter: title,
-  description: doctored?.description ?? adapter,
-  node: process.version,
-  processor: cpus()[0]?.model ?? "unknown",
-};
+const machine = `${doctored?.description ?? adapter}; ${cpus()[0]?.model ?? "unknown processor"}, node ${process.version}`;
 const slug = title
   .toLowerCase()
   .replace(/[^a-z0-9]+/g, "-")
@@ -138,9 +132,6 @@ const slug = title
   .slice(0, 40);
 const path = out ?? join(root, "bench", "results", `${date}-${slug}.md`);
 mkdirSync(dirname(path), { recursive: true });
-writeFileSync(
-  path,
-  reportOf(about, results, (performance.now() - begun) / 1e3, { hasTorch: torch !== undefined, laws: LAWS }),
-);
+writeFileSync(path, reportOf({ date, adapter: title, machine, laws: LAWS }, results));
 console.log(`\n${path}`);
 if (results.some(({ fault }) => fault !== undefined && !fault.startsWith("cut off"))) process.exitCode = 1;
