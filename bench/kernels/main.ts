@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { InputError } from "../../core/index.js";
-import { describeAdapters, PROFILE_NAMES, type ProfileName } from "../../kernels/index.js";
+import { type AdapterReport, describeAdapters, PROFILE_NAMES, type ProfileName } from "../../kernels/index.js";
+import { nameOf } from "../../kernels/webgpu/adapter-report.js";
+import { modeOf } from "../../kernels/webgpu/modes.js";
 import type { Profile } from "../../kernels/webgpu/prepare.js";
 import { profileFor, profileOf } from "../../kernels/webgpu/profiles.js";
 import { type ModelConfig, readConfig } from "../../models/index.js";
@@ -34,20 +36,21 @@ const whole = (name: string, given: string): number => {
   return Number(given);
 };
 
-/** What programs are planned for: a profile, a file of `taugrad doctor --json`, or this machine's adapter. */
-const profileNamed = async (name: string): Promise<Profile> => {
-  if ((PROFILE_NAMES as readonly string[]).includes(name)) return profileFor(name as ProfileName);
-  if (name !== "this") return profileOf(JSON.parse(readFileSync(name, "utf8")).adapters[0]);
-  const [report] = await describeAdapters();
-  if (report === undefined) throw new InputError("--adapter this: no adapter is here");
-  return profileOf(report);
+/** What programs are planned for: a profile, a file of `taugrad doctor --json`, or this machine's adapter; and its name. */
+const profileNamed = async (name: string): Promise<readonly [profile: Profile, name: string]> => {
+  if ((PROFILE_NAMES as readonly string[]).includes(name)) return [profileFor(name as ProfileName), name];
+  const reports: readonly AdapterReport[] =
+    name === "this" ? await describeAdapters() : JSON.parse(readFileSync(name, "utf8")).adapters;
+  const [report] = reports;
+  if (report === undefined) throw new InputError(`--adapter ${name}: there is none`);
+  return [profileOf(report, name === "this" ? modeOf() : "full"), nameOf(report)];
 };
 
 const main = async (): Promise<void> => {
   const { values } = parseArgs({ options });
   const card = CARDS[oneOf("card", values.card, Object.keys(CARDS) as CardName[])];
   const adapter = values.adapter ?? (tellsStats() ? "this" : "nvidia");
-  const profile = await profileNamed(adapter);
+  const [profile, adapterName] = await profileNamed(adapter);
   const models: readonly [name: string, config: ModelConfig][] =
     values.model !== undefined
       ? [[values.model, readConfig(values.model)]]
@@ -68,7 +71,7 @@ const main = async (): Promise<void> => {
     const stats = tellsStats() && values.compile !== undefined ? await statsOf(kernels, values.compile) : undefined;
     const sum = (of: (row: (typeof rows)[number]) => number) => rows.reduce((n, row) => n + of(row), 0);
     console.log(
-      `\n## ${name}, ${pairs} pair${pairs > 1 ? "s" : ""} of ${max_length} tokens, ${values.optim}, planned for ${adapter}\n`,
+      `\n## ${name}, ${pairs} pair${pairs > 1 ? "s" : ""} of ${max_length} tokens, ${values.optim}, planned for ${adapterName}\n`,
     );
     console.log(
       `${sum((r) => r.launches)} launches of ${kernels.length} kernels; ${(sum((r) => r.flops) / 1e12).toFixed(2)} TFLOP, ` +
