@@ -46,8 +46,16 @@ const profileNamed = async (name: string): Promise<readonly [profile: Profile, n
   return [profileOf(report, name === "this" ? modeOf() : "full"), nameOf(report)];
 };
 
+const readArguments = () => {
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    throw new InputError(error instanceof Error ? error.message : String(error));
+  }
+};
+
 const main = async (): Promise<void> => {
-  const { values } = parseArgs({ options });
+  const values = readArguments();
   const card = CARDS[oneOf("card", values.card, Object.keys(CARDS) as CardName[])];
   const adapter = values.adapter ?? (tellsStats() ? "this" : "nvidia");
   const [profile, adapterName] = await profileNamed(adapter);
