@@ -10,7 +10,7 @@ import { type ModelConfig, readConfig } from "../../models/index.js";
 import { CARDS, type CardName } from "../cards.js";
 import { NAMES, SHAPES, type ShapeName } from "../shapes.js";
 import { statsOf, tellsStats } from "./driver.js";
-import { rowsOf, tableOf } from "./rows.js";
+import { type Row, rowsOf, tableOf } from "./rows.js";
 import { planStep } from "./step.js";
 
 const options = {
@@ -87,8 +87,14 @@ const main = async (): Promise<void> => {
         `${(step.peak / 2 ** 30).toFixed(2)} GiB at the busiest moment` +
         `${stats === undefined ? "" : `; ${[...stats.values()].filter(({ spills, scratch }) => spills + scratch > 0).length} kernels spill`}\n`,
     );
-    console.log(tableOf(rows.slice(0, top), stats));
-    const others = rows.slice(top);
+    const spills = ({ kernels: own }: Row) => own.some(({ code }) => (stats?.get(code)?.spills ?? 0) > 0);
+    console.log(
+      tableOf(
+        rows.filter((row, i) => i < top || spills(row)),
+        stats,
+      ),
+    );
+    const others = rows.filter((row, i) => i >= top && !spills(row));
     const rest = others.reduce((n, { share }) => n + share, 0);
     if (others.length > 0)
       console.log(`\n${others.length} rows more, ${(100 * rest).toFixed(1)} % (--top ${rows.length} shows all).`);
