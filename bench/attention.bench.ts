@@ -1,4 +1,4 @@
-/** Causal attention, forward, and forward with its gradient: B 4, T 256, 8 query heads over 4 key-value heads of 64. */
+/** Causal attention, forward, and forward with its gradient: B 4 (1 on software adapters), T 256, 8 query heads over 4 key-value heads of 64. */
 import assert from "node:assert/strict";
 import {
   attention,
@@ -15,10 +15,14 @@ import {
   tensor,
 } from "../core/index.js";
 import { open } from "../kernels/index.js";
-import { benchDevice, drainOf } from "./device.js";
+import { benchDevice, drainOf, isSoftware } from "./device.js";
 import { bench, type Case, inMilliseconds } from "./suite.js";
 
-const [B, T, H, G, D] = [4, 256, 8, 4, 64];
+const device = await benchDevice();
+const drain = drainOf(device);
+const [B, T, H, G, D] = [isSoftware(device) ? 1 : 4, 256, 8, 4, 64];
+/** Before the metric's unit, so that no two sizes share a name. */
+const SIZE = B === 4 ? "" : `_b${B}`;
 const scale = 1 / Math.sqrt(D);
 
 type Inputs = { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor; readonly ct: Tensor };
@@ -39,8 +43,6 @@ const forward = ({ q, k, v }: Inputs, position: Tensor): Tensor => attention(q, 
 const backward = ({ ct, ...qkv }: Inputs, position: Tensor) =>
   grad((x: Omit<Inputs, "ct">) => sum(mul(forward({ ...x, ct }, position), ct)))(qkv);
 
-const device = await benchDevice();
-const drain = drainOf(device);
 const [run, runGradient] = [compile(forward, device), compile(backward, device)];
 
 /** The same kernels at a length that the f64 interpreter can do. */
@@ -69,7 +71,7 @@ const cases: readonly Case[] = [
       await drain();
     },
     work: { amount: flops, unit: "FLOP" },
-    metric: { name: "attention_ms", of: inMilliseconds },
+    metric: { name: `attention${SIZE}_ms`, of: inMilliseconds },
   },
   {
     name: `${device.name} attention gradient`,
@@ -79,7 +81,7 @@ const cases: readonly Case[] = [
       await drain();
     },
     work: { amount: 3.5 * flops, unit: "FLOP" },
-    metric: { name: "attention_gradient_ms", of: inMilliseconds },
+    metric: { name: `attention_gradient${SIZE}_ms`, of: inMilliseconds },
   },
 ];
 

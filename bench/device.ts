@@ -9,6 +9,9 @@ export const benchDevice = async (): Promise<Device> => {
   return open(name);
 };
 
+/** Small sizes: this adapter runs on the CPU. */
+export const isSoftware = ({ description }: Device): boolean => description.includes("software adapter");
+
 /**
  * What waits until a device has done all it was given: reading one number is queued behind it, and costs far less than
  * reading a result.

@@ -8,6 +8,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
+import { basename } from "node:path";
 import { parseArgs } from "node:util";
 import { findAdapter } from "../props/adapter.mjs";
 import { bundle, filesUnder } from "../props/bundle.mjs";
@@ -54,6 +55,7 @@ const runs = files.flatMap((file, i) =>
   file.startsWith("bench/host/") ? [[suites[i]]] : devices.map((device) => [suites[i], device]),
 );
 for (const args of runs) {
+  const begun = performance.now();
   const child = spawn(process.execPath, args, {
     env: { ...process.env, ...env },
     stdio: ["inherit", "inherit", "inherit", "ipc"],
@@ -62,6 +64,7 @@ for (const args of runs) {
     numbers[device] = { ...numbers[device], [name]: value };
   });
   const [code, signal] = await once(child, "close");
+  console.log(`  ${basename(args[0], ".js")}: ${((performance.now() - begun) / 1e3).toFixed(1)} s in all`);
   if (code === 0) continue;
   console.error(`bench: ${args.join(" ")} ended with ${signal ?? code}`);
   process.exitCode = 1;

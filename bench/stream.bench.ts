@@ -1,4 +1,4 @@
-/** Pointwise formulas and reductions over 2²⁴ values: GB/s of what must be read and written. */
+/** Pointwise formulas and reductions over 2²⁴ values, 2²⁰ on software adapters: GB/s of what must be read and written. */
 import assert from "node:assert/strict";
 import {
   add,
@@ -15,10 +15,12 @@ import {
   type Tensor,
   tanh,
 } from "../core/index.js";
-import { benchDevice, drainOf } from "./device.js";
+import { benchDevice, drainOf, isSoftware } from "./device.js";
 import { bench, type Case, inGiga } from "./suite.js";
 
-const [ROWS, COLUMNS] = [4096, 4096];
+const device = await benchDevice();
+const drain = drainOf(device);
+const [ROWS, COLUMNS] = isSoftware(device) ? [1024, 1024] : [4096, 4096];
 const length = ROWS * COLUMNS;
 
 interface Formula {
@@ -61,8 +63,6 @@ const formulas: readonly Formula[] = [
   { metric: "sum_columns_gbs", of: (x) => sum(x, 0), define: (x, _y, i) => total(x, i, COLUMNS, ROWS), words: length },
 ];
 
-const device = await benchDevice();
-const drain = drainOf(device);
 const [x, y] = evaluate([normal(key(1), [ROWS, COLUMNS]), normal(key(2), [ROWS, COLUMNS])], device);
 const [xs, ys] = [(await read(x)) as Float32Array, (await read(y)) as Float32Array];
 

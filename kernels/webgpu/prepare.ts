@@ -25,6 +25,8 @@ export interface Profile {
 export interface Prepared {
   readonly plan: Plan;
   readonly kernels: readonly Kernel[];
+  /** For each kernel the place of the step in `plan.steps` that it is of. */
+  readonly stepOf: readonly number[];
   readonly windows: Windows;
   /** Bytes of each scratch buffer. */
   readonly scratchBytes: readonly number[];
@@ -51,11 +53,13 @@ export const prepare = (graph: Graph, { limits, wide, subgroup, features }: Prof
       scratchBytes[index] = Math.max(scratchBytes[index], 4 * words);
     },
   };
-  const kernels = made.steps.flatMap((step) => lower(step, lowering));
+  const lowered = made.steps.map((step) => lower(step, lowering));
+  const kernels = lowered.flat();
   const memory = memoryOf(made);
   const working = scratchBytes.reduce((n, bytes) => n + bytes, 0);
   return {
     ...{ plan: made, kernels, windows, scratchBytes },
+    stepOf: lowered.flatMap((some, at) => some.map(() => at)),
     memory: { ...memory, temporaries: memory.temporaries + working, peak: memory.peak + working },
   };
 };

@@ -74,6 +74,9 @@ const plannerOf = (description: string, profile: Profile): Planner => ({
   plan: (graph) => planWebgpu(graph, profile),
 });
 
+/** What programs depend on of an adapter of that kind. */
+export const profileFor = (name: ProfileName): Profile => PROFILES[name];
+
 /** Plans as an adapter of that kind would. */
 export const plannerFor = (name: ProfileName): Planner => plannerOf(PROFILES[name].description, PROFILES[name]);
 

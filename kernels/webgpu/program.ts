@@ -155,9 +155,9 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
       if (timed !== undefined) pass.end();
     }
     shared?.end();
-    timed?.resolve();
+    const ticks = timed?.resolve();
     gpu.device.queue.submit([encoder.finish()]);
-    timed?.print();
+    if (ticks !== undefined) timed?.print(ticks);
     if (isTimed && timed === undefined) printElapsed(gpu.device, launches.length);
   };
 

@@ -1,7 +1,9 @@
 import { patiently } from "./queue.js";
 import { MAP_READ, USAGE } from "./usage.js";
 
+/** Queries that a set may have. */
 const MOST = 4096;
+const QUERY_RESOLVE = 0x200;
 
 export const canTime = (device: GPUDevice): boolean => device.features.has("timestamp-query");
 
@@ -13,42 +15,55 @@ export const printElapsed = (device: GPUDevice, launches: number): void => {
   patiently(device.queue.onSubmittedWorkDone()).then(show, () => {});
 };
 
-/** For DEBUG=timings: one pass a kernel, with GPU timestamps around it; prints milliseconds by kind of kernel. */
+/** For DEBUG=timings: one pass a kernel, with GPU timestamps around it; prints milliseconds by kind of kernel, all of them. */
 export const timedPasses = (device: GPUDevice, encoder: GPUCommandEncoder) => {
-  const stamps = device.createQuerySet({ type: "timestamp", count: MOST });
-  const ticks = device.createBuffer({ size: 8 * MOST, usage: 0x200 | USAGE.copySource }); // query resolve
-  const staging = device.createBuffer({ size: 8 * MOST, usage: USAGE.copyTarget | USAGE.mapRead });
+  const sets: GPUQuerySet[] = [];
   const labels: string[] = [];
+  let staging: GPUBuffer | undefined;
   return {
     begin: (label: string): GPUComputePassEncoder => {
-      const at = 2 * labels.length;
-      if (at + 2 > MOST) return encoder.beginComputePass();
+      const at = (2 * labels.length) % MOST;
+      if (at === 0) sets.push(device.createQuerySet({ type: "timestamp", count: MOST }));
       labels.push(label);
-      const timestampWrites = { querySet: stamps, beginningOfPassWriteIndex: at, endOfPassWriteIndex: at + 1 };
+      const querySet = sets[sets.length - 1];
+      const timestampWrites = { querySet, beginningOfPassWriteIndex: at, endOfPassWriteIndex: at + 1 };
       return encoder.beginComputePass({ timestampWrites });
     },
     resolve: () => {
-      encoder.resolveQuerySet(stamps, 0, 2 * labels.length, ticks, 0);
-      encoder.copyBufferToBuffer(ticks, 0, staging, 0, 8 * MOST);
+      const size = 16 * labels.length;
+      const ticks = device.createBuffer({ size: Math.max(size, 16), usage: QUERY_RESOLVE | USAGE.copySource });
+      staging = device.createBuffer({ size: Math.max(size, 16), usage: USAGE.copyTarget | USAGE.mapRead });
+      for (const [i, set] of sets.entries())
+        encoder.resolveQuerySet(set, 0, Math.min(MOST, 2 * labels.length - i * MOST), ticks, 8 * i * MOST);
+      encoder.copyBufferToBuffer(ticks, 0, staging, 0, size);
+      return ticks;
     },
-    print: () => {
+    print: (ticks: GPUBuffer) => {
       const show = async () => {
+        if (staging === undefined) return;
         await patiently(staging.mapAsync(MAP_READ));
         const times = new BigUint64Array(staging.getMappedRange().slice(0));
-        const sums = new Map<string, { ms: number; launches: number }>();
-        labels.forEach((label, i) => {
-          const { ms, launches } = sums.get(label) ?? { ms: 0, launches: 0 };
-          sums.set(label, { ms: ms + Number(times[2 * i + 1] - times[2 * i]) / 1e6, launches: launches + 1 });
-        });
-        const total = [...sums.values()].reduce((n, { ms }) => n + ms, 0);
-        const rows = [...sums].sort(([, a], [, b]) => b.ms - a.ms);
-        console.error(`webgpu: ${total.toFixed(2)} ms in ${labels.length} kernels`);
-        for (const [label, { ms, launches }] of rows)
-          console.error(`  ${label.padEnd(24)} ${ms.toFixed(3).padStart(10)} ms  ${launches} launches`);
-        for (const buffer of [staging, ticks]) buffer.destroy();
-        stamps.destroy();
+        for (const line of timingLines(labels, times)) console.error(line);
+        for (const one of [staging, ticks, ...sets]) one.destroy();
       };
       void show().catch(() => {}); // a lost device is reported elsewhere
     },
   };
+};
+
+/** Timings for people: `times` has the nanoseconds of begin and end of each kernel in turn. The slowest kind comes first. */
+export const timingLines = (labels: readonly string[], times: BigUint64Array): string[] => {
+  const sums = new Map<string, { ms: number; launches: number }>();
+  for (const [i, label] of labels.entries()) {
+    const { ms, launches } = sums.get(label) ?? { ms: 0, launches: 0 };
+    sums.set(label, { ms: ms + Number(times[2 * i + 1] - times[2 * i]) / 1e6, launches: launches + 1 });
+  }
+  const total = [...sums.values()].reduce((n, { ms }) => n + ms, 0);
+  const rows = [...sums].sort(([, a], [, b]) => b.ms - a.ms);
+  return [
+    `webgpu: ${total.toFixed(3)} ms in ${labels.length} kernels`,
+    ...rows.map(
+      ([label, { ms, launches }]) => `  ${label.padEnd(24)} ${ms.toFixed(3).padStart(10)} ms  ${launches} launches`,
+    ),
+  ];
 };

@@ -9,12 +9,29 @@ import { compile, evaluate, key, matmul, normal, read, type Tensor } from "../..
 import { device } from "../devices.js";
 import { projectRoot as root } from "../golden/files.js";
 
-const bench = (...args: readonly string[]) =>
-  spawnSync(process.execPath, ["bench/run.mjs", ...args], {
+const run = (program: string, args: readonly string[]) =>
+  spawnSync(process.execPath, [program, ...args], {
     cwd: root,
     encoding: "utf8",
     env: { ...process.env, NODE_OPTIONS: "", NODE_TEST_CONTEXT: undefined },
   });
+
+const bench = (...args: readonly string[]) => run("bench/run.mjs", args);
+
+test("bench:gpu and kernels refuse what they do not know: one line, exit code 2", () => {
+  for (const [program, ...args] of [
+    ["bench/gpu/run.mjs", "--only", "abacus"],
+    ["bench/gpu/run.mjs", "--torch", "no/such/file.py"],
+    ["bench/kernels/run.mjs", "--card", "abacus"],
+    ["bench/kernels/run.mjs", "--shapes", "z"],
+    ["bench/kernels/run.mjs", "--pairs", "0"],
+    ["bench/kernels/run.mjs", "--abacus"],
+  ]) {
+    const { status, stderr } = run(program, args);
+    assert.equal(status, 2, `${program} ${args.join(" ")}: ${stderr}`);
+    assert.match(stderr, /^(bench:gpu|kernels): [^\n]+\n$/);
+  }
+});
 
 test("bench refuses what it does not know: one line, exit code 2", () => {
   for (const args of [["--device", "abacus"], ["--jsn", "x"], ["no-such-suite"]]) {

@@ -19,7 +19,7 @@ import { evaluator } from "../parts/evaluation.js";
 import { spanOf, type Task, trainOptions } from "../parts/task.js";
 import type { Choice, Parts, Recipe } from "../recipe.js";
 import { type MemoryLine, treeBytes } from "./memory-table.js";
-import { planningDevice } from "./planning-device.js";
+import { type PlanningDevice, planningDevice } from "./planning-device.js";
 import { shapeModel } from "./shape-model.js";
 
 /** What a run takes, as far as it can be known without running. */
@@ -115,15 +115,22 @@ export interface Outline<V extends TrainingValues, T> {
   readonly load?: (folder: string) => Model;
 }
 
-/** Rehearses a recipe with weights that are only shapes, on a device that plans as `planner` does. Nothing is run or written. */
+/** See `rehearse`. */
+export type Watch = (device: PlanningDevice) => PlanningDevice;
+
+/**
+ * Rehearses a recipe with weights that are only shapes, on a device that plans as `planner` does. Nothing is run or written.
+ * `watch` may look at the programs that are run: it gives the device that is used in that one's place.
+ */
 export const rehearse = async <V extends TrainingValues, T>(
   { recipe, settings, load = shapeModel }: Outline<V, T>,
   choice: Choice,
   planner: Planner,
   out: Output,
+  watch: Watch = (device) => device,
 ): Promise<Rehearsed> => {
   const { values } = settings;
-  const device = planningDevice(planner);
+  const device = watch(planningDevice(planner));
   const quiet = silent(out);
   const parts = { ...settings, choice, device, load, planned: true };
   return withTask(recipe, parts, {}, quiet, async (task) => {

@@ -2,7 +2,7 @@ import { DeviceError, type Planner, ShapeError } from "../../../core/index.js";
 import { type Model, type ModelConfig, weightDtypeOf } from "../../../models/index.js";
 import type { Output } from "../../output.js";
 import type { TrainingValues } from "../checks/check.js";
-import { type Rehearsed, rehearse } from "../dry-run/rehearsal.js";
+import { type Rehearsed, rehearse, type Watch } from "../dry-run/rehearsal.js";
 import { shapeParams } from "../dry-run/shape-model.js";
 import type { Parts, Recipe } from "../recipe.js";
 
@@ -30,6 +30,7 @@ export const planRun = async <V extends TrainingValues, T>(
   rowsOf: (count: number, length: number) => Parts<V, T>["rows"],
   planner: Planner,
   out: Output,
+  watch?: Watch,
 ): Promise<Fit> => {
   const { per_device_train_batch_size: batchSize, gradient_accumulation_steps: batches } = values;
   const rows = rowsOf(batchSize * Math.min(2, batches), values.max_length);
@@ -41,7 +42,8 @@ export const planRun = async <V extends TrainingValues, T>(
   };
   try {
     const load = () => configModel(config);
-    const attempt = (together: number) => rehearse({ recipe, settings, load }, { ...leanest, together }, planner, out);
+    const attempt = (together: number) =>
+      rehearse({ recipe, settings, load }, { ...leanest, together }, planner, out, watch);
     const plain = await attempt(1);
     const together = layersTogether(config);
     if (leanest.checkpoint === 0 || together === 1) return { rehearsed: plain };

@@ -1,0 +1,109 @@
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { InputError } from "../../core/index.js";
+import { type AdapterReport, describeAdapters, PROFILE_NAMES, type ProfileName } from "../../kernels/index.js";
+import { nameOf } from "../../kernels/webgpu/adapter-report.js";
+import { modeOf } from "../../kernels/webgpu/modes.js";
+import type { Profile } from "../../kernels/webgpu/prepare.js";
+import { profileFor, profileOf } from "../../kernels/webgpu/profiles.js";
+import { type ModelConfig, readConfig } from "../../models/index.js";
+import { CARDS, type CardName } from "../cards.js";
+import { NAMES, SHAPES, type ShapeName } from "../shapes.js";
+import { statsOf, tellsStats } from "./driver.js";
+import { type Row, rowsOf, tableOf } from "./rows.js";
+import { planStep } from "./step.js";
+
+const options = {
+  model: { type: "string" },
+  shapes: { type: "string", default: "a,b,c" },
+  length: { type: "string", default: "1024" },
+  pairs: { type: "string", default: "1" },
+  optim: { type: "string", default: "ondare" },
+  card: { type: "string", default: "h100" },
+  adapter: { type: "string" },
+  top: { type: "string", default: "24" },
+  compile: { type: "string" },
+} as const;
+
+const oneOf = <K extends string>(name: string, given: string, known: readonly K[]): K => {
+  if (!(known as readonly string[]).includes(given))
+    throw new InputError(`--${name} ${given}: use ${known.join(", ")}`);
+  return given as K;
+};
+
+const whole = (name: string, given: string): number => {
+  if (!/^[1-9]\d*$/.test(given)) throw new InputError(`--${name} ${given}: use a whole number from 1 on`);
+  return Number(given);
+};
+
+/** What programs are planned for: a profile, a file of `taugrad doctor --json`, or this machine's adapter; and its name. */
+const profileNamed = async (name: string): Promise<readonly [profile: Profile, name: string]> => {
+  if ((PROFILE_NAMES as readonly string[]).includes(name)) return [profileFor(name as ProfileName), name];
+  const reports: readonly AdapterReport[] =
+    name === "this" ? await describeAdapters() : JSON.parse(readFileSync(name, "utf8")).adapters;
+  const [report] = reports;
+  if (report === undefined) throw new InputError(`--adapter ${name}: there is none`);
+  return [profileOf(report, name === "this" ? modeOf() : "full"), nameOf(report)];
+};
+
+const readArguments = () => {
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    throw new InputError(error instanceof Error ? error.message : String(error));
+  }
+};
+
+const main = async (): Promise<void> => {
+  const values = readArguments();
+  const card = CARDS[oneOf("card", values.card, Object.keys(CARDS) as CardName[])];
+  const adapter = values.adapter ?? (tellsStats() ? "this" : "nvidia");
+  const [profile, adapterName] = await profileNamed(adapter);
+  const models: readonly [name: string, config: ModelConfig][] =
+    values.model !== undefined
+      ? [[values.model, readConfig(values.model)]]
+      : values.shapes
+          .split(",")
+          .map((name) => oneOf("shapes", name, Object.keys(SHAPES) as ShapeName[]))
+          .map((name) => [`(${name}) ${NAMES[name]}`, SHAPES[name]]);
+  const [max_length, pairs] = [whole("length", values.length), whole("pairs", values.pairs)];
+  const top = whole("top", values.top);
+  for (const [name, config] of models) {
+    const keys = {
+      ...{ max_length, per_device_train_batch_size: pairs, optim: values.optim, precompute_ref_log_probs: true },
+      ...{ alpha: 1e-6, reserve_p: 0.01 },
+    };
+    const step = await planStep(config, profile, keys);
+    const rows = rowsOf(step, card);
+    const kernels = [...new Map(rows.flatMap((row) => row.kernels.map((kernel) => [kernel.code, kernel]))).values()];
+    const stats = tellsStats() && values.compile !== undefined ? await statsOf(kernels, values.compile) : undefined;
+    const sum = (of: (row: (typeof rows)[number]) => number) => rows.reduce((n, row) => n + of(row), 0);
+    console.log(
+      `\n## ${name}, ${pairs} pair${pairs > 1 ? "s" : ""} of ${max_length} tokens, ${values.optim}, planned for ${adapterName}\n`,
+    );
+    console.log(
+      `${sum((r) => r.launches)} launches of ${kernels.length} kernels; ${(sum((r) => r.flops) / 1e12).toFixed(2)} TFLOP, ` +
+        `${(sum((r) => r.bytes) / 1e9).toFixed(1)} GB; ${sum((r) => r.ms).toFixed(1)} ms at the peak of an ${card.name}; ` +
+        `${(step.peak / 2 ** 30).toFixed(2)} GiB at the busiest moment` +
+        `${stats === undefined ? "" : `; ${[...stats.values()].filter(({ spills, scratch }) => spills + scratch > 0).length} kernels spill`}\n`,
+    );
+    const spills = ({ kernels: own }: Row) => own.some(({ code }) => (stats?.get(code)?.spills ?? 0) > 0);
+    console.log(
+      tableOf(
+        rows.filter((row, i) => i < top || spills(row)),
+        stats,
+      ),
+    );
+    const others = rows.filter((row, i) => i >= top && !spills(row));
+    const rest = others.reduce((n, { share }) => n + share, 0);
+    if (others.length > 0)
+      console.log(`\n${others.length} rows more, ${(100 * rest).toFixed(1)} % (--top ${rows.length} shows all).`);
+  }
+};
+
+try {
+  await main();
+} catch (error) {
+  console.error(`kernels: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = error instanceof InputError ? 2 : 1;
+}
