@@ -8,7 +8,7 @@ import { type Bound, fours, places, type Sizes } from "./operands.js";
  * columns are in registers; results lie in memory and are gone through in fours, once a tile. No loop over a head is unrolled.
  */
 const LANES = 8;
-const COLUMNS = 16;
+const COLUMNS = 8;
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 const indented = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);

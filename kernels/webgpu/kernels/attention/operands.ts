@@ -63,18 +63,18 @@ export const fours = (k: Builder, depth: number, { vectors, position, others }: 
     isWhole &&
     [position, ...others].every((view) => view.buffer !== buffer) &&
     vectors.every(({ view }) => view.buffer !== buffer || view.offset % 4 === 0);
-  /** For each of the four numbers that is in the vector. */
-  const numbers = (line: (component: string, address: string) => string) =>
-    [..."xyzw"].map((c, i) => {
-      const text = line(c, `first + ${i}u`);
-      return isWhole || i === 0 ? text : `if (4u * quad + ${i}u < ${D}) { ${text} }`;
-    });
+  const isIn = (i: number) => `4u * quad + ${i}u < ${D}`;
+  /** Number i of four: chosen, since a branch costs compilers more. */
+  const number = (load: (address: string) => string, i: number): string =>
+    isWhole || i === 0
+      ? load(`first + ${i}u`)
+      : `select(0.0, ${load(`select(first, first + ${i}u, ${isIn(i)})`)}, ${isIn(i)})`;
   const loader = (name: string, offset: string, load: (address: string) => string, whole = false): string => {
     k.func(`fn load_${name}(at: u32, quad: u32) -> vec4<f32>`, [
       `let first = ${offset} + at * ${D} + 4u * quad;`,
       ...(whole
         ? [`return ${load("first")};`]
-        : ["var value = vec4<f32>();", ...numbers((c, at) => `value.${c} = ${load(at)};`), "return value;"]),
+        : [`return vec4<f32>(${[0, 1, 2, 3].map((i) => number(load, i)).join(", ")});`]),
     ]);
     return `load_${name}`;
   };
@@ -90,7 +90,10 @@ export const fours = (k: Builder, depth: number, { vectors, position, others }: 
       const offset = k.param(view.offset);
       k.func(`fn put_${name}(at: u32, quad: u32, value: vec4<f32>)`, [
         `let first = ${offset} + at * ${D} + 4u * quad;`,
-        ...numbers((c, at) => store(at, `value.${c}`)),
+        ...[..."xyzw"].map((c, i) => {
+          const line = store(`first + ${i}u`, `value.${c}`);
+          return isWhole || i === 0 ? line : `if (${isIn(i)}) { ${line} }`;
+        }),
       ]);
       return { load: loader(name, offset, load), put: `put_${name}` };
     },
