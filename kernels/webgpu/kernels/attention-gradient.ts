@@ -3,7 +3,8 @@ import type { CallStep, View } from "../../plan/steps.js";
 import { type Kernel, scratch } from "../wgsl/module.js";
 import { rowParts } from "../windows/rows.js";
 import { type GradientPart, keyKernel, queryKernel } from "./attention/gradient.js";
-import { tilesFor } from "./attention/tile.js";
+import { keyLanesKernel, queryLanesKernel } from "./attention/gradient-lanes.js";
+import { KEYS, QUERIES } from "./attention/tile.js";
 import { ofSequence, ofSequences } from "./attention.js";
 import type { Lowering } from "./lowering.js";
 
@@ -14,7 +15,7 @@ export const attentionGradientKernels = (step: CallStep, lowering: Lowering): Ke
   const queries = sizeOf(q.shape.slice(0, 3));
   if (sizeOf(output.shape) === 0) return [];
   lowering.scratch(0, 2 * queries);
-  const tiles = tilesFor(lowering.wide);
+  const { wide } = lowering;
   const [size, keySize] = [sizeOf(q.shape), sizeOf(keys.shape)];
   const dq = { ...q, buffer: output.buffer, offset: output.offset };
   const dk = { ...keys, buffer: output.buffer, offset: output.offset + size };
@@ -34,8 +35,8 @@ export const attentionGradientKernels = (step: CallStep, lowering: Lowering): Ke
       ...{ dq: partQ, dk: partK, dv: partV, notes: partNotes },
     };
     return [
-      ...(size === 0 ? [] : [queryKernel(part, tiles.queries)]),
-      ...(keySize === 0 ? [] : [keyKernel(part, tiles.keys)]),
+      ...(size === 0 ? [] : [wide ? queryKernel(part, QUERIES) : queryLanesKernel(part)]),
+      ...(keySize === 0 ? [] : [wide ? keyKernel(part, KEYS) : keyLanesKernel(part)]),
     ];
   });
 };

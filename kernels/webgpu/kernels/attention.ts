@@ -3,7 +3,8 @@ import type { CallStep, View } from "../../plan/steps.js";
 import type { Kernel } from "../wgsl/module.js";
 import { type Rowed, rowParts } from "../windows/rows.js";
 import { forwardKernel } from "./attention/forward.js";
-import { tilesFor } from "./attention/tile.js";
+import { forwardLanesKernel } from "./attention/forward-lanes.js";
+import { QUERIES } from "./attention/tile.js";
 import type { Lowering } from "./lowering.js";
 
 /** A view cut by its first axis, sequences that do not see one another; and the shape that some of them have. */
@@ -24,6 +25,6 @@ export const attentionKernels = (step: CallStep, { windows, wide }: Lowering): K
   return rowParts("attention", output.shape[0], over, windows).map(({ views }) => {
     const parts = [...inputs, output].map((view, i) => ofSequences(views[i], view.shape));
     const part = { inputs: parts.slice(0, -1), dtypes, scale: attrs.scale as number, output: parts[parts.length - 1] };
-    return forwardKernel(part, tilesFor(wide).queries);
+    return wide ? forwardKernel(part, QUERIES) : forwardLanesKernel(part);
   });
 };

@@ -4,8 +4,8 @@ import type { Measures } from "./tile.js";
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 const indented = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);
 
-/** Lines that set `value`, a vec4 that is zeros, to the numbers `4 quad` … of the head vector that is number `index`. */
-export type Vectors = (index: string, quad: string) => string[];
+/** A line that sets `value`, zeros before, to group `quad` of four numbers of the tile's head vector `index`, if there is such a one. */
+export type Vectors = (index: string, quad: string) => string;
 
 /** Text of what workgroups do with tiles. Every piece is called by all invocations together. */
 export interface Block {
@@ -20,10 +20,10 @@ export interface Block {
   readonly addWeighted: (name: string, columns: Vectors) => string[];
   /** Sets each sum of the invocation: a line of its name and of its row's component. */
   readonly eachSum: (name: string, line: (sum: string, component: string) => string) => string[];
-  /** Stores sums: `rowAt` lines see `row` and set `at`; `isRow` says if there is such a row. */
+  /** Writes sums by `put(place, quad, value)`, where `isRow`. */
   readonly store: (
     name: string,
-    rowAt: (row: string) => string,
+    place: (row: string) => string,
     isRow: (row: string) => string,
     put: string,
   ) => string[];
@@ -31,27 +31,27 @@ export interface Block {
   readonly joined: (value: string, to: string, start: string, join: (x: string, y: string) => string) => string[];
 }
 
-/** `quads`: groups of four numbers of a head vector; `slice`: text, the first such group of the results of this workgroup. */
+/** `quads`: text, how many groups of four numbers a head vector has. The text sees x, y, `lane` and `slice` (frame.ts). */
 export const block = (k: Builder, measures: Measures, quads: string): Block => {
   const { down, across, each, quads: own, depth } = measures;
   const { rows, columns, lanes, width, chunk, rowPitch, columnPitch, weightPitch } = measures;
   k.declare(`var<workgroup> stage: array<vec4<f32>, ${measures.stage}>;`);
   k.declare(`var<workgroup> weights: array<vec4<f32>, ${measures.weights}>;`);
   const columnStage = depth * rowPitch;
-  const fill = (count: number, per: number, to: (outer: string, inner: string) => string, vectors: string[]) => [
+  const fill = (count: number, per: number, to: (outer: string, inner: string) => string, vector: string) => [
     `for (var e = lane; e < ${count * per}u; e += ${lanes}u) {`,
     `  let outer = e / ${per}u;`,
     `  let inner = e % ${per}u;`,
     "  var value = vec4<f32>();",
-    ...indented(vectors),
+    `  ${vector}`,
     `  stage[${to("outer", "inner")}] = value;`,
     "}",
   ];
-  const place = (j: number) => `x + ${across * j}u`;
+  const placeOf = (j: number) => `x + ${across * j}u`;
   const sums = upTo(own).flatMap((c) => upTo(4).map((i) => ({ c, i })));
   const four = ["x", "y", "z", "w"];
   return {
-    eachColumn: (line) => upTo(each).map((j) => line(j, place(j))),
+    eachColumn: (line) => upTo(each).map((j) => line(j, placeOf(j))),
     product: (name, rowVectors, columnVectors) => [
       ...upTo(each).map((j) => `var ${name}${j} = vec4<f32>();`),
       `for (var part = 0u; part < ${quads}; part += ${depth}u) {`,
@@ -72,13 +72,13 @@ export const block = (k: Builder, measures: Measures, quads: string): Block => {
       ...upTo(4).map((i) => `    let r${i} = stage[deep * ${rowPitch}u + y + ${down * i}u];`),
       ...four.map((c) => `    let r${c} = vec4<f32>(${upTo(4).map((i) => `r${i}.${c}`)});`),
       ...upTo(each).flatMap((j) => [
-        `    let c${j} = stage[${columnStage}u + deep * ${columnPitch}u + ${place(j)}];`,
+        `    let c${j} = stage[${columnStage}u + deep * ${columnPitch}u + ${placeOf(j)}];`,
         ...four.map((c) => `    ${name}${j} = fma(r${c}, vec4<f32>(c${j}.${c}), ${name}${j});`),
       ]),
       "  }",
       "}",
     ],
-    share: (name) => upTo(each).map((j) => `weights[(${place(j)}) * ${weightPitch}u + y] = ${name}${j};`),
+    share: (name) => upTo(each).map((j) => `weights[(${placeOf(j)}) * ${weightPitch}u + y] = ${name}${j};`),
     zeroSums: (name) => sums.map(({ c, i }) => `var ${name}${i}_${c} = vec4<f32>();`),
     addWeighted: (name, vectors) => [
       `for (var part = 0u; part < ${columns}u; part += ${chunk}u) {`,
@@ -102,11 +102,14 @@ export const block = (k: Builder, measures: Measures, quads: string): Block => {
       "}",
     ],
     eachSum: (name, line) => sums.map(({ c, i }) => line(`${name}${i}_${c}`, four[i])),
-    store: (name, rowAt, isRow, put) =>
+    store: (name, place, isRow, put) =>
       upTo(4).flatMap((i) => [
         `if (${isRow(`y + ${down * i}u`)}) {`,
-        `  let at = ${rowAt(`y + ${down * i}u`)};`,
-        ...upTo(own).map((c) => `  ${put}(at, slice + x + ${across * c}u, ${name}${i}_${c});`),
+        `  let at = ${place(`y + ${down * i}u`)};`,
+        ...upTo(own).map((c) => {
+          const quad = `slice + x + ${across * c}u`;
+          return `  if (${quad} < ${quads}) { ${put}(at, ${quad}, ${name}${i}_${c}); }`;
+        }),
         "}",
       ]),
     joined: (value, to, start, join) => [

@@ -3,7 +3,8 @@ import type { View } from "../../../plan/steps.js";
 import { builder, type Kernel } from "../../wgsl/module.js";
 import { indent } from "../../wgsl/walk.js";
 import { block } from "./block.js";
-import { frame, NONE, type Read, sizesOf } from "./operands.js";
+import { frame, NONE } from "./frame.js";
+import { type Read, sizesOf } from "./operands.js";
 import { declareInFours, lowest, maskedBy, queryRows, totalOf } from "./rows.js";
 import type { Tile } from "./tile.js";
 
@@ -26,13 +27,13 @@ export const forwardKernel = ({ inputs, dtypes, scale, output }: ForwardPart, ti
   const [q, keys, values, position] = inputs;
   const sizes = sizesOf(q, keys);
   const k = builder("attention");
-  const vectors = [q, keys, values].map((view, i) => ({ view, dtype: dtypes[i] }));
+  const vectors = [q, keys, values].map((view, i) => ({ name: "qkv"[i], view, dtype: dtypes[i] }));
   const [readQ, readK, readV] = vectors;
   const f = frame(k, tile, sizes, sizes.time * sizes.share, { vectors, position, others: [output] });
-  const t = block(k, f.measures, f.quads);
+  const t = block(k, f.measures, f.heads.quads);
   const exp = declareInFours(k, "exp");
   const factor = k.floatParam(scale);
-  const put = f.put("put", output);
+  const { put } = f.heads.result("out", output);
   const ofKeys = (read: Read) => f.ofKeys(read, "first", "end");
   const body = [
     ...f.lines,

@@ -3,7 +3,8 @@ import type { View } from "../../../plan/steps.js";
 import { builder, type Kernel } from "../../wgsl/module.js";
 import { indent } from "../../wgsl/walk.js";
 import { block } from "./block.js";
-import { frame, NONE, type Read, sizesOf } from "./operands.js";
+import { frame, NONE } from "./frame.js";
+import { type Read, sizesOf } from "./operands.js";
 import { declareInFours, lowest, maskedBy, noteQueries, queryRows, totalOf } from "./rows.js";
 import type { Tile } from "./tile.js";
 
@@ -20,7 +21,7 @@ export interface GradientPart {
   readonly notes: View;
 }
 
-const LABEL = "attention.vjp";
+export const LABEL = "attention.vjp";
 
 /**
  * With p the softmax weights: dp = ct·v, δ = Σ p dp, ds = p (dp - δ), dq = scale Σ ds k.
@@ -32,14 +33,14 @@ export const queryKernel = (part: GradientPart, tile: Tile): Kernel => {
   const [ct, q, keys, values, position] = inputs;
   const sizes = sizesOf(q, keys);
   const k = builder(`${LABEL}-queries`);
-  const vectors = [ct, q, keys, values].map((view, i) => ({ view, dtype: dtypes[i] }));
+  const vectors = [ct, q, keys, values].map((view, i) => ({ name: "cqkv"[i], view, dtype: dtypes[i] }));
   const [readCt, readQ, readK, readV] = vectors;
   const others = [part.dq, noted];
   const f = frame(k, tile, sizes, sizes.time * sizes.share, { vectors, position, others });
-  const t = block(k, f.measures, f.quads);
+  const t = block(k, f.measures, f.heads.quads);
   const [exp, log] = [declareInFours(k, "exp"), declareInFours(k, "log")];
   const factor = k.floatParam(part.scale);
-  const put = f.put("put", part.dq, factor);
+  const { put } = f.heads.result("dq", part.dq);
   const notes = k.buffer(noted.buffer, "f32", "write");
   const queries = sizes.batch * sizes.time * sizes.heads;
   const [levels, deltas] = [k.param(noted.offset), k.param(noted.offset + queries)];
@@ -94,6 +95,7 @@ export const queryKernel = (part: GradientPart, tile: Tile): Kernel => {
       ...t.share("s"),
       ...t.addWeighted("o", ofKeys(readK)),
     ]),
+    ...t.eachSum("o", (o) => `${o} *= ${factor};`),
     ...t.store(
       "o",
       (row) => `places[${row}]`,
@@ -113,15 +115,15 @@ export const keyKernel = (part: GradientPart, tile: Tile): Kernel => {
   const [ct, q, keys, values, position] = inputs;
   const sizes = sizesOf(q, keys);
   const k = builder(`${LABEL}-keys`);
-  const vectors = [ct, q, keys, values].map((view, i) => ({ view, dtype: dtypes[i] }));
+  const vectors = [ct, q, keys, values].map((view, i) => ({ name: "cqkv"[i], view, dtype: dtypes[i] }));
   const [readCt, readQ, readK, readV] = vectors;
   const others = [part.dk, part.dv, noted];
   const f = frame(k, tile, sizes, sizes.slots, { vectors, position, others });
-  const t = block(k, f.measures, f.quads);
+  const t = block(k, f.measures, f.heads.quads);
   const { columns, rows, down } = f.measures;
   const exp = declareInFours(k, "exp");
   const factor = k.floatParam(part.scale);
-  const [putK, putV] = [f.put("put_k", part.dk, factor), f.put("put_v", part.dv)];
+  const [{ put: putK }, { put: putV }] = [f.heads.result("dk", part.dk), f.heads.result("dv", part.dv)];
   const notes = k.buffer(noted.buffer, "f32", "read");
   const queries = sizes.batch * sizes.time * sizes.heads;
   const [levels, deltas] = [k.param(noted.offset), k.param(noted.offset + queries)];
@@ -164,6 +166,7 @@ export const keyKernel = (part: GradientPart, tile: Tile): Kernel => {
       ...t.addWeighted("dk", f.ofQueries(readQ)),
     ].map((line) => `  ${line}`),
     "}",
+    ...t.eachSum("dk", (sum) => `${sum} *= ${factor};`),
     ...(
       [
         ["dk", putK],
@@ -172,7 +175,7 @@ export const keyKernel = (part: GradientPart, tile: Tile): Kernel => {
     ).flatMap(([name, put]) =>
       t.store(
         name,
-        (row) => f.keyAt(`firstSlot + ${row}`),
+        (row) => f.at.key(`firstSlot + ${row}`),
         (row) => `firstSlot + ${row} < ${slots}`,
         put,
       ),

@@ -1,8 +1,6 @@
 import type { DType } from "../../../../core/index.js";
 import type { View } from "../../../plan/steps.js";
 import type { Builder } from "../../wgsl/module.js";
-import type { Vectors } from "./block.js";
-import { type Measures, measure, type Tile } from "./tile.js";
 
 /** Sizes of an attention call; `share` query heads look at each of `groups` heads of keys and values. */
 export const sizesOf = (q: View, k: View) => {
@@ -12,39 +10,12 @@ export const sizesOf = (q: View, k: View) => {
 };
 export type Sizes = ReturnType<typeof sizesOf>;
 
-/** A tensor that kernels read, and how it is stored. */
+/** A tensor of head vectors that kernels read, what they call it, and how it is stored. */
 export interface Read {
+  readonly name: string;
   readonly view: View;
   readonly dtype: DType;
 }
-
-/** What every attention kernel begins with. */
-export interface Frame {
-  readonly measures: Measures;
-  /** Groups of four numbers of a head vector, as text. */
-  readonly quads: string;
-  readonly workgroups: number;
-  /**
-   * Lines that define x and y (the invocation's place), b and g (a sequence and a head of its keys), `block` (the number of
-   * the workgroup's rows, last ones first: they see most) and `slice` (the first group of four numbers of its results).
-   */
-  readonly lines: readonly string[];
-  /** Vectors of queries, or of what is shaped like them, that `at` has the places of. */
-  readonly ofQueries: (read: Read) => Vectors;
-  /** Vectors of key slots from `first` on, zeros from `end` on. */
-  readonly ofKeys: (read: Read, first: string, end: string) => Vectors;
-  /** The number of key slots that item `item` sees. An item: one of the queries, over time and heads, that share b and g. */
-  readonly visible: string;
-  readonly items: string;
-  /** Which head vector of q is that of `item`, and which of k that of slot `slot`. */
-  readonly queryAt: (item: string) => string;
-  readonly keyAt: (slot: string) => string;
-  /** Declares a function `name(at, quad, value)` that writes four numbers of head vector `at`, or those of them that are in it. */
-  readonly put: (name: string, view: View, scale?: string) => string;
-}
-
-/** The place of what is not. */
-export const NONE = "0xffffffffu";
 
 /** What a kernel binds: tensors that it reads head vectors of, the positions, and what else, never read by fours. */
 export interface Bound {
@@ -53,90 +24,78 @@ export interface Bound {
   readonly others: readonly View[];
 }
 
-/** `rowCount`: how many rows share b and g. */
-export const frame = (
-  k: Builder,
-  tile: Tile,
-  sizes: Sizes,
-  rowCount: number,
-  { vectors: read, position, others }: Bound,
-): Frame => {
-  const { batch, time, heads, depth, slots, groups, share } = sizes;
-  const measures = measure(tile, Math.ceil(depth / 4));
-  const blocks = Math.ceil(rowCount / measures.rows);
-  const slices = Math.ceil(Math.ceil(depth / 4) / measures.width);
-  const [D, T, S, G, H, each] = [depth, time, slots, groups, heads, share].map((n) => k.param(n));
-  const [quads, items] = [k.param(Math.ceil(depth / 4)), k.param(time * share)];
-  const [B, blocksText, slicesText] = [batch, blocks, slices].map((n) => k.param(n));
-  const workgroups = batch * groups * slices * blocks;
+/** Which head vector is whose, as text, where `b` and `g` (a sequence and a head of its keys) are defined. */
+export interface Places {
+  /** Head vector of q of an item: one of the queries, over time and heads, that share b and g. */
+  readonly query: (item: string) => string;
+  /** Head vector of k of a slot. */
+  readonly key: (slot: string) => string;
+  /** The number of key slots that an item sees. */
+  readonly visible: (item: string) => string;
+}
+
+export const places = (k: Builder, { time, heads, slots, groups, share }: Sizes, position: View): Places => {
+  const [T, S, G, H, each] = [time, slots, groups, heads, share].map((n) => k.param(n));
+  const offset = k.param(position.offset);
+  const { load } = k.buffer(position.buffer, "i32", "read");
+  return {
+    query: (item) => `(b * ${T} + ${item} / ${each}) * ${H} + g * ${each} + ${item} % ${each}`,
+    key: (slot) => `(b * ${S} + ${slot}) * ${G} + g`,
+    visible: (item) => `u32(clamp(${load(`${offset} + b * ${T} + ${item} / ${each}`)} + 1, 0, i32(${S})))`,
+  };
+};
+
+/** Access to head vectors in groups of four numbers, zeros where the last is not whole. */
+export interface Fours {
+  /** The number of groups. */
+  readonly quads: string;
+  /** Text of group `quad` of head vector `at`. */
+  readonly load: (read: Read) => (at: string, quad: string) => string;
+  /** Declares `load_<name>` and `put_<name>` of a result; nothing is written past its vectors' end. */
+  readonly result: (name: string, view: View) => { readonly load: string; readonly put: string };
+}
+
+export const fours = (k: Builder, depth: number, { vectors, position, others }: Bound): Fours => {
+  const [D, quads] = [k.param(depth), k.param(Math.ceil(depth / 4))];
   const isWhole = depth % 4 === 0;
   /** A buffer is read in fours by everyone or by no one. */
   const inFours = (buffer: number) =>
     isWhole &&
     [position, ...others].every((view) => view.buffer !== buffer) &&
-    read.every(({ view }) => view.buffer !== buffer || view.offset % 4 === 0);
-  const loadFour = ({ view, dtype }: Read, at: string): string[] => {
-    if (inFours(view.buffer)) return [`value = ${k.buffer(view.buffer, dtype, "quads").load(`${at} + 4u * quad`)};`];
-    const { load } = k.buffer(view.buffer, dtype, "read");
-    return [
-      `let first = ${at} + 4u * quad;`,
-      ...[..."xyzw"].map((c, i) => {
-        const set = `value.${c} = ${load(`first + ${i}u`)};`;
-        return isWhole || i === 0 ? set : `if (4u * quad + ${i}u < ${D}) { ${set} }`;
-      }),
-    ];
+    vectors.every(({ view }) => view.buffer !== buffer || view.offset % 4 === 0);
+  const isIn = (i: number) => `4u * quad + ${i}u < ${D}`;
+  /** Number i of four: chosen, since a branch costs compilers more. */
+  const number = (load: (address: string) => string, i: number): string =>
+    isWhole || i === 0
+      ? load(`first + ${i}u`)
+      : `select(0.0, ${load(`select(first, first + ${i}u, ${isIn(i)})`)}, ${isIn(i)})`;
+  const loader = (name: string, offset: string, load: (address: string) => string, whole = false): string => {
+    k.func(`fn load_${name}(at: u32, quad: u32) -> vec4<f32>`, [
+      `let first = ${offset} + at * ${D} + 4u * quad;`,
+      ...(whole
+        ? [`return ${load("first")};`]
+        : [`return vec4<f32>(${[0, 1, 2, 3].map((i) => number(load, i)).join(", ")});`]),
+    ]);
+    return `load_${name}`;
   };
-  const keyAt = (slot: string) => `(b * ${S} + ${slot}) * ${G} + g`;
-  const vectors =
-    (one: Read, isIn: (index: string) => string, at: (index: string) => string): Vectors =>
-    (index, quad) => [
-      `let quad = ${quad};`,
-      `if (${isIn(index)} && quad < ${quads}) {`,
-      ...loadFour(one, at(index)).map((line) => `  ${line}`),
-      "}",
-    ];
+  const loaders = vectors.map(({ name, view, dtype }) => {
+    const whole = inFours(view.buffer);
+    return loader(name, k.param(view.offset), k.buffer(view.buffer, dtype, whole ? "quads" : "read").load, whole);
+  });
   return {
-    ...{ measures, quads, workgroups, items },
-    lines: [
-      `if (group >= ${k.param(workgroups)}) { return; }`,
-      `let x = lane % ${measures.across}u;`,
-      `let y = lane / ${measures.across}u;`,
-      `let g = group % ${G};`,
-      `let slice = group / ${G} % ${slicesText} * ${measures.width}u;`,
-      `let b = group / ${G} / ${slicesText} % ${B};`,
-      `let block = ${blocksText} - 1u - group / ${G} / ${slicesText} / ${B};`,
-    ],
-    ofQueries: (read) => {
-      const offset = k.param(read.view.offset);
-      return vectors(
-        read,
-        (index) => `places[${index}] != ${NONE}`,
-        (index) => `${offset} + places[${index}] * ${D}`,
-      );
-    },
-    ofKeys: (read, first, end) => {
-      const offset = k.param(read.view.offset);
-      return vectors(
-        read,
-        (index) => `${first} + ${index} < ${end}`,
-        (index) => `${offset} + (${keyAt(`${first} + ${index}`)}) * ${D}`,
-      );
-    },
-    visible: `u32(clamp(${k.buffer(position.buffer, "i32", "read").load(`${k.param(position.offset)} + b * ${T} + item / ${each}`)} + 1, 0, i32(${S})))`,
-    queryAt: (item) => `(b * ${T} + ${item} / ${each}) * ${H} + g * ${each} + ${item} % ${each}`,
-    keyAt,
-    put: (name, view, scale) => {
-      const { store } = k.buffer(view.buffer, "f32", "write");
+    quads,
+    load: (read) => (at, quad) => `${loaders[vectors.indexOf(read)]}(${at}, ${quad})`,
+    result: (name, view) => {
+      const { load, store } = k.buffer(view.buffer, "f32", "write");
       const offset = k.param(view.offset);
-      k.func(`fn ${name}(at: u32, quad: u32, value: vec4<f32>)`, [
-        `if (quad >= ${quads}) { return; }`,
+      k.func(`fn put_${name}(at: u32, quad: u32, value: vec4<f32>)`, [
         `let first = ${offset} + at * ${D} + 4u * quad;`,
         ...[..."xyzw"].map((c, i) => {
-          const set = store(`first + ${i}u`, scale === undefined ? `value.${c}` : `value.${c} * ${scale}`);
-          return isWhole || i === 0 ? set : `if (4u * quad + ${i}u < ${D}) { ${set} }`;
+          const line = store(`first + ${i}u`, `value.${c}`);
+          return isWhole || i === 0 ? line : `if (${isIn(i)}) { ${line} }`;
         }),
       ]);
-      return name;
+      return { load: loader(name, offset, load), put: `put_${name}` };
     },
   };
 };

@@ -1,6 +1,6 @@
 import type { Builder } from "../../wgsl/module.js";
 import type { Block } from "./block.js";
-import { type Frame, NONE } from "./operands.js";
+import { type Frame, NONE } from "./frame.js";
 
 /** A score below all others: WGSL may assume that there are no infinities. */
 export const lowest = "vec4<f32>(-1e30)";
@@ -19,7 +19,7 @@ export const declareInFours = (k: Builder, name: "exp" | "log"): string => {
  */
 export const noteQueries = (
   k: Builder,
-  { items, visible, queryAt, measures }: Frame,
+  { items, at, measures }: Frame,
   count: number,
   first: string,
   more: readonly string[],
@@ -33,8 +33,8 @@ export const noteQueries = (
     `  var place = ${NONE};`,
     "  var sees = 0u;",
     `  if (item < ${items}) {`,
-    `    place = ${queryAt("item")};`,
-    `    sees = ${visible};`,
+    `    place = ${at.query("item")};`,
+    `    sees = ${at.visible("item")};`,
     "  }",
     "  places[e] = place;",
     "  seen[e] = sees;",

@@ -48,16 +48,7 @@ export const measure = (tile: Tile, quads: number): Measures => {
   };
 };
 
-/** Tiles of the kernels of queries (attention, dq) and of keys (dk, dv), which sum up twice as much. */
-interface Tiles {
-  readonly queries: Tile;
-  readonly keys: Tile;
-}
-
-const WIDE: Tiles = {
-  queries: { down: 16, across: 8, each: 4, quads: 4, depth: 4 },
-  keys: { down: 8, across: 16, each: 4, quads: 2, depth: 4 },
-};
-const NARROW: Tiles = WIDE;
-
-export const tilesFor = (wide: boolean): Tiles => (wide ? WIDE : NARROW);
+/** Of the kernels of queries: attention, dq. */
+export const QUERIES: Tile = { down: 16, across: 8, each: 4, quads: 4, depth: 4 };
+/** Of the kernel of keys, which sums up twice as much: dk and dv. */
+export const KEYS: Tile = { down: 8, across: 16, each: 4, quads: 2, depth: 4 };

@@ -1,0 +1,114 @@
+import { builder, type Kernel } from "../../wgsl/module.js";
+import { indent } from "../../wgsl/walk.js";
+import { type GradientPart, LABEL } from "./gradient.js";
+import { lanes } from "./lanes.js";
+import { sizesOf } from "./operands.js";
+import { declareInFours, lowest } from "./rows.js";
+
+const readsOf = ({ inputs, dtypes }: GradientPart) =>
+  inputs.slice(0, 4).map((view, i) => ({ name: "cqkv"[i], view, dtype: dtypes[i] }));
+
+/** As `queryKernel`, for adapters that run on the CPU. */
+export const queryLanesKernel = (part: GradientPart): Kernel => {
+  const [, q, keys, , position] = part.inputs;
+  const sizes = sizesOf(q, keys);
+  const k = builder(`${LABEL}-queries`);
+  const vectors = readsOf(part);
+  const bound = { vectors, position, others: [part.dq, part.notes] };
+  const t = lanes(k, sizes, bound, sizes.time * sizes.share, [part.dq]);
+  const [loadC, loadQ, loadK, loadV] = vectors.map(t.load);
+  const [exp, exp1, log1] = [declareInFours(k, "exp"), k.helper("exp_f"), k.helper("log_f")];
+  const factor = k.floatParam(part.scale);
+  const notes = k.buffer(part.notes.buffer, "f32", "write");
+  const queries = sizes.batch * sizes.time * sizes.heads;
+  const [levels, deltas] = [k.param(part.notes.offset), k.param(part.notes.offset + queries)];
+  const products = t.products([
+    { name: "s", row: (quad) => loadQ("place", quad), column: (c) => loadK(`key${c}`, "quad") },
+    { name: "d", row: (quad) => loadC("place", quad), column: (c) => loadV(`key${c}`, "quad") },
+  ]);
+  const body = [
+    ...t.lines,
+    ...t.queryRows,
+    "var top = -1e30;",
+    "var sum = 0.0;",
+    "var delta = 0.0;",
+    ...t.overKeys([
+      ...products,
+      ...t.each((i) => `s${i} = select(${lowest}, s${i} * ${factor}, ${t.mask(i)});`),
+      "var high = vec4<f32>(top);",
+      ...t.each((i) => `high = max(high, s${i});`),
+      "let highest = max(max(high.x, high.y), max(high.z, high.w));",
+      `let fade = ${exp1}(top - highest);`,
+      "top = highest;",
+      "var some = vec4<f32>();",
+      "var slope = vec4<f32>();",
+      ...t.each((i) => `s${i} = select(vec4<f32>(), ${exp}(s${i} - vec4<f32>(top)), ${t.mask(i)});`),
+      ...t.each((i) => `some += s${i};`),
+      ...t.each((i) => `slope += select(vec4<f32>(), s${i} * d${i}, ${t.mask(i)});`),
+      "sum = sum * fade + ((some.x + some.y) + (some.z + some.w));",
+      "delta = delta * fade + ((slope.x + slope.y) + (slope.z + slope.w));",
+    ]),
+    "delta = delta / sum;",
+    `let level = top + ${log1}(sum);`,
+    "if (isRow) {",
+    `  ${notes.store(`${levels} + place`, "level")}`,
+    `  ${notes.store(`${deltas} + place`, "delta")}`,
+    "}",
+    ...t.overKeys([
+      ...products,
+      ...t.each((i) => {
+        const change = `${exp}(s${i} * ${factor} - vec4<f32>(level)) * (d${i} - vec4<f32>(delta))`;
+        return `s${i} = select(vec4<f32>(), ${change}, ${t.mask(i)});`;
+      }),
+      ...t.add(0, "place", "s", (c) => loadK(`key${c}`, "quad")),
+    ]),
+    ...t.finish(0, "place", `value * ${factor}`),
+  ];
+  return k.finish({ workgroupSize: t.workgroupSize, workgroups: t.workgroups, body: indent(body) });
+};
+
+/** As `keyKernel`, for adapters that run on the CPU. */
+export const keyLanesKernel = (part: GradientPart): Kernel => {
+  const [, q, keys, , position] = part.inputs;
+  const sizes = sizesOf(q, keys);
+  const k = builder(`${LABEL}-keys`);
+  const vectors = readsOf(part);
+  const bound = { vectors, position, others: [part.dk, part.dv, part.notes] };
+  const t = lanes(k, sizes, bound, sizes.slots, [part.dk, part.dv]);
+  const [loadC, loadQ, loadK, loadV] = vectors.map(t.load);
+  const exp = declareInFours(k, "exp");
+  const factor = k.floatParam(part.scale);
+  const notes = k.buffer(part.notes.buffer, "f32", "read");
+  const queries = sizes.batch * sizes.time * sizes.heads;
+  const [levels, deltas] = [k.param(part.notes.offset), k.param(part.notes.offset + queries)];
+  const ofFour = (i: number, text: (column: number) => string) => [0, 1, 2, 3].map((c) => text(4 * i + c)).join(", ");
+  const mask = (i: number) => `vec4<u32>(row) < vec4<u32>(${ofFour(i, (c) => `sees${c}`)})`;
+  const noted = (i: number, at: string) => `vec4<f32>(${ofFour(i, (c) => notes.load(`${at} + query${c}`))})`;
+  const body = [
+    ...t.lines,
+    `let place = ${t.at.key("row")};`,
+    "var isGoingOn = false;",
+    `for (var first = 0u; first < ${t.items}; first += ${t.tile}u) {`,
+    ...[
+      ...t.columns((c) => `let item${c} = min(first + ${c}u, ${t.items} - 1u);`),
+      ...t.columns((c) => `let sees${c} = select(0u, ${t.at.visible(`item${c}`)}, first + ${c}u < ${t.items});`),
+      "var most = 0u;",
+      ...t.columns((c) => `most = max(most, sees${c});`),
+      "if (most <= firstRow) { continue; }",
+      ...t.columns((c) => `let query${c} = ${t.at.query(`item${c}`)};`),
+      ...t.products([
+        { name: "s", row: (quad) => loadK("place", quad), column: (c) => loadQ(`query${c}`, "quad") },
+        { name: "d", row: (quad) => loadV("place", quad), column: (c) => loadC(`query${c}`, "quad") },
+      ]),
+      ...t.each((i) => `s${i} = select(vec4<f32>(), ${exp}(s${i} * ${factor} - ${noted(i, levels)}), ${mask(i)});`),
+      ...t.each((i) => `d${i} = select(vec4<f32>(), s${i} * (d${i} - ${noted(i, deltas)}), ${mask(i)});`),
+      ...t.add(1, "place", "s", (c) => loadC(`query${c}`, "quad")),
+      ...t.add(0, "place", "d", (c) => loadQ(`query${c}`, "quad")),
+      "isGoingOn = true;",
+    ].map((line) => `  ${line}`),
+    "}",
+    ...t.finish(0, "place", `select(vec4<f32>(), value * ${factor}, isGoingOn)`),
+    ...t.finish(1, "place", "select(vec4<f32>(), value, isGoingOn)"),
+  ];
+  return k.finish({ workgroupSize: t.workgroupSize, workgroups: t.workgroups, body: indent(body) });
+};

@@ -1,0 +1,101 @@
+import type { View } from "../../../plan/steps.js";
+import type { Builder } from "../../wgsl/module.js";
+import { type Bound, fours, places, type Sizes } from "./operands.js";
+
+/**
+ * Attention on adapters that run on the CPU: no barrier, nothing shared; a row belongs to one invocation, and the eight of a
+ * workgroup (lavapipe's vector) look at the same columns at once, so that these are one load for all of them. Scores of `COLUMNS`
+ * columns are in registers; results lie in memory and are gone through in fours, once a tile. No loop over a head is unrolled.
+ */
+const LANES = 8;
+const COLUMNS = 8;
+
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+const indented = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);
+const groups = upTo(COLUMNS / 4);
+
+/** What of a column lies where: its group of four, and its component there. */
+const ofColumn = (name: string, column: number): string => `${name}${column >> 2}.${"xyzw"[column & 3]}`;
+
+/** Text about tiles of `COLUMNS` columns by the workgroup's rows. */
+export const lanes = (k: Builder, sizes: Sizes, bound: Bound, rowCount: number, result: readonly View[]) => {
+  const { batch, time, groups: shared, share, depth } = sizes;
+  const at = places(k, sizes, bound.position);
+  const blocks = Math.ceil(rowCount / LANES);
+  const workgroups = batch * shared * blocks;
+  const [G, B] = [k.param(shared), k.param(batch)];
+  const rows = k.param(rowCount);
+  const items = k.param(time * share);
+  const heads = fours(k, depth, bound);
+  const each = (line: (group: number) => string): string[] => groups.map(line);
+  const columns = (line: (column: number) => string): string[] => upTo(COLUMNS).map(line);
+  const overHead = (lines: readonly string[]): string[] => [
+    `for (var quad = 0u; quad < ${heads.quads}; quad++) {`,
+    ...indented(lines),
+    "}",
+  ];
+  const results = result.map((view, i) => heads.result(`result${i}`, view));
+  return {
+    ...{ at, items, each, columns, workgroups, workgroupSize: LANES, tile: COLUMNS, ofColumn },
+    load: heads.load,
+    /** Defines b, g, `firstRow` and `row`; rows past the last repeat it, and write nothing. */
+    lines: [
+      `if (group >= ${k.param(workgroups)}) { return; }`,
+      `let g = group % ${G};`,
+      `let b = group / ${G} % ${B};`,
+      `let firstRow = group / ${G} / ${B} * ${LANES}u;`,
+      `let isRow = firstRow + lane < ${rows};`,
+      `let row = min(firstRow + lane, ${rows} - 1u);`,
+    ],
+    /** Lines for rows that are queries: `place`, `sees`, and `end`, the largest `sees` of the workgroup. */
+    queryRows: [
+      `let place = ${at.query("row")};`,
+      `let sees = ${at.visible("row")};`,
+      "var isGoingOn = false;", // is there anything in the results yet?
+      "var end = 0u;",
+      `for (var e = 0u; e < ${LANES}u; e++) {`,
+      `  let other = min(firstRow + e, ${rows} - 1u);`,
+      `  end = max(end, ${at.visible("other")});`,
+      "}",
+    ],
+    /** Goes over the key slots that any row of the workgroup sees, a tile at a time; `key0` … : head vectors. */
+    overKeys: (text: readonly string[]) => [
+      "isGoingOn = false;",
+      `for (var first = 0u; first < end; first += ${COLUMNS}u) {`,
+      ...columns((c) => `  let key${c} = ${at.key(`min(first + ${c}u, end - 1u)`)};`),
+      ...indented(text),
+      "  isGoingOn = true;",
+      "}",
+    ],
+    /** Which of the columns from `first` on the row sees. */
+    mask: (group: number) =>
+      `vec4<u32>(sees) > vec4<u32>(first) + vec4<u32>(${[0, 1, 2, 3].map((i) => `${4 * group + i}u`).join(", ")})`,
+    /** Declares `<name>…` : each product of a row's vector with the columns'; several at once. */
+    products: (of: readonly { name: string; row: (quad: string) => string; column: (n: number) => string }[]) => [
+      ...of.flatMap(({ name }) => each((i) => `var ${name}${i} = vec4<f32>();`)),
+      ...overHead(
+        of.flatMap(({ name, row, column }) => [
+          `let ${name}_row = ${row("quad")};`,
+          ...each((i) => {
+            const dots = [0, 1, 2, 3].map((c) => `dot(${name}_row, ${column(4 * i + c)})`);
+            return `${name}${i} += vec4<f32>(${dots.join(", ")});`;
+          }),
+        ]),
+      ),
+    ],
+    /** Result `n` at vector `place` = itself (nothing before the first tile) times `fade`, and the columns' vectors by the weights. */
+    add: (n: number, place: string, weight: string, column: (n: number) => string, fade?: string) =>
+      overHead([
+        "var value = vec4<f32>();",
+        `if (isGoingOn) { value = ${results[n].load}(${place}, quad)${fade === undefined ? "" : ` * ${fade}`}; }`,
+        ...columns((c) => `value = fma(vec4<f32>(${ofColumn(weight, c)}), ${column(c)}, value);`),
+        `if (isRow) { ${results[n].put}(${place}, quad, value); }`,
+      ]),
+    /** Result `n` at vector `place`: what becomes of four numbers of it, `value`. */
+    finish: (n: number, place: string, value: string) =>
+      overHead([
+        `let value = ${results[n].load}(${place}, quad);`,
+        `if (isRow) { ${results[n].put}(${place}, quad, ${value}); }`,
+      ]),
+  };
+};

@@ -1,0 +1,124 @@
+/** Laws of the webgpu device's attention: any head size, groups and lengths; what a query's bits depend on; how long its text is. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { attention, type Device, type DType, sizeOf, stridesOf, type Tensor, tensor } from "../../../core/index.js";
+import type { CallStep, View } from "../../../kernels/plan/steps.js";
+import { lower } from "../../../kernels/webgpu/kernels/lower.js";
+import type { Kernel } from "../../../kernels/webgpu/wgsl/module.js";
+import { createWindows } from "../../../kernels/webgpu/windows/windows.js";
+import { agrees, assertSame, run, withGradient } from "../../close.js";
+import { eighths, hash, integers, seeds } from "../../generators/generators.js";
+import { seed } from "../../seed.js";
+import { webgpuLaw } from "./webgpu-variants.js";
+
+const gradientOf = (scale: number) => (g: Tensor, a: Tensor, b: Tensor, c: Tensor, p: Tensor) =>
+  withGradient((x, y, z) => attention(x, y, z, p, scale))(g, a, b, c);
+
+// Products of eighths are exact, so that a score has the rounding of its scale alone. A sum goes over up to 3 · 70 queries.
+webgpuLaw(
+  "attention and its gradient are their expansions: head sizes, groups, lengths that are no multiples of a tile",
+  fc.record({
+    depth: fc.constantFrom(32, 64, 128, 256, 20, 70),
+    groups: fc.integer({ min: 1, max: 2 }),
+    share: fc.integer({ min: 1, max: 3 }),
+    time: fc.constantFrom(1, 9, 37, 70),
+    more: fc.constantFrom(0, 5, 40),
+    seed: seeds(),
+  }),
+  async ({ depth, groups, share, time, more, seed: drawn }, device) => {
+    const [heads, slots] = [groups * share, time + more];
+    const [q, ct] = [0, 1].map((i) => eighths([1, time, heads, depth], drawn + i));
+    const [k, v] = [2, 3].map((i) => eighths([1, slots, groups, depth], drawn + i));
+    const position = integers([1, time], drawn, 0, slots);
+    await agrees(gradientOf(1 / depth), [ct, q, k, v, position], device, { rel: 5e-6, abs: 5e-6 });
+  },
+  4,
+);
+
+/** Numbers of f32 that use all of their digits, so that the order of a sum shows. */
+const numbers = (size: number, from: number): Float32Array =>
+  Float32Array.from({ length: size }, (_, i) => hash(from, i) / 2 ** 31 - 1);
+
+webgpuLaw(
+  "a query is the same bits whatever sequences and later tokens are beside it",
+  fc.record({
+    depth: fc.constantFrom(16, 64),
+    share: fc.integer({ min: 1, max: 2 }),
+    few: fc.constantFrom(1, 5, 33),
+    many: fc.constantFrom(34, 66, 100),
+    seed: seeds(),
+  }),
+  async ({ depth, share, few, many, seed: drawn }, device: Device) => {
+    const [heads, groups] = [2 * share, 2];
+    const all = [heads, heads, groups, groups].map((n, i) => numbers(2 * many * n * depth, drawn + i));
+    const of = async (batch: number, time: number) => {
+      const given = [heads, heads, groups, groups].map((n, i) =>
+        tensor(all[i].subarray(0, batch * time * n * depth), [batch, time, n, depth]),
+      );
+      const places = Int32Array.from({ length: batch * time }, (_, i) => i % time);
+      const [ct, q, k, v] = given;
+      return run(gradientOf(0.3), [ct, q, k, v, tensor(places, [batch, time])], device);
+    };
+    const [alone, later, beside] = [await of(1, few), await of(1, many), await of(2, many)];
+    for (const i of [0, 1]) {
+      assertSame(later[i].slice(0, alone[i].length), alone[i], `${i === 0 ? "value" : "dq"}: later tokens`);
+      assertSame(beside[i].slice(0, later[i].length), later[i], `${i === 0 ? "value" : "dq"}: another sequence`);
+    }
+    for (const i of [2, 3]) assertSame(beside[i].slice(0, later[i].length), later[i], `d${"qkv"[i - 1]}`);
+  },
+  2,
+);
+
+/** The kernels of attention and of its gradient, as they are written for heads of `depth` numbers. */
+const kernelsOf = (depth: number, wide: boolean, share: number, dtype: DType): Kernel[] => {
+  const view = (buffer: number, shape: readonly number[]): View => ({
+    ...{ buffer, shape, strides: stridesOf(shape), offset: 0 },
+  });
+  const [q, k] = [
+    [2, 50, 2 * share, depth],
+    [2, 60, 2, depth],
+  ];
+  const inputs = [view(0, q), view(1, k), view(2, k), view(3, q.slice(0, 2))];
+  const windows = createWindows([], { binding: 2 ** 30, alignment: 256, bindings: 12 });
+  const kernels = (name: string, of: readonly View[], dtypes: readonly DType[], size: readonly number[]) => {
+    const call: CallStep = { kind: "call", name, inputs: of, dtypes, attrs: { scale: 1 }, output: view(5, size) };
+    return lower(call, { wide, subgroup: undefined, windows, scratch: () => {} });
+  };
+  const dtypes: DType[] = [dtype, dtype, dtype, "i32"];
+  return [
+    ...kernels("attention", inputs, dtypes, q),
+    ...kernels("attention.vjp", [view(4, q), ...inputs], ["f32", ...dtypes], [sizeOf(q) + 2 * sizeOf(k)]),
+  ];
+};
+
+/** Bytes of a kernel's workgroup memory. */
+const workgroupBytes = (code: string): number =>
+  [...code.matchAll(/var<workgroup> \w+: (?:array<(vec4<f32>|u32), (\d+)>|atomic<u32>);/g)].reduce(
+    (sum, [, type, count]) => sum + (type === "vec4<f32>" ? 16 : 4) * Number(count ?? 1),
+    0,
+  );
+
+// Text that grew with the head took a driver minutes to compile.
+test("no kernel of attention is longer than 24 000 characters or 640 lines, whatever the head size; 16 KiB of workgroup memory do", () => {
+  const cases = fc.record({
+    depth: fc.integer({ min: 1, max: 2000 }),
+    wide: fc.boolean(),
+    share: fc.integer({ min: 1, max: 8 }),
+    dtype: fc.constantFrom<DType>("f32", "bf16", "f16"),
+  });
+  fc.assert(
+    fc.property(cases, ({ depth, wide, share, dtype }) => {
+      const made = kernelsOf(depth, wide, share, dtype);
+      assert.equal(made.length, 3);
+      for (const { label, code } of made) {
+        const lines = code.split("\n").length;
+        assert.ok(code.length <= 24_000 && lines <= 640, `${label}: ${code.length} characters, ${lines} lines`);
+        const shared = code.match(/var<workgroup>/g)?.length ?? 0;
+        assert.equal(shared > 0, wide);
+        assert.ok(workgroupBytes(code) <= 16_384, `${label}: ${workgroupBytes(code)} bytes`);
+      }
+    }),
+    { numRuns: 100, seed },
+  );
+});
