@@ -5,6 +5,7 @@ import type { Plan } from "../plan/steps.js";
 import type { Features } from "./features.js";
 import { FUSED, lower, reads16 } from "./kernels/lower.js";
 import type { Lowering } from "./kernels/lowering.js";
+import type { Tile } from "./kernels/matmul/tiles.js";
 import { checkBuffer, type Limits } from "./limits.js";
 import type { Kernel } from "./wgsl/module.js";
 import { createWindows, type Windows } from "./windows/windows.js";
@@ -19,6 +20,8 @@ export interface Profile {
   readonly subgroup: number | undefined;
   /** What kernels may use beyond what every device has. */
   readonly features: Features;
+  /** What products may choose among: see `Lowering`. */
+  readonly tiles?: readonly Tile[];
 }
 
 /** A graph as kernels over buffers, before any adapter is asked for anything. */
@@ -32,7 +35,7 @@ export interface Prepared {
 }
 
 /** Plans a graph and writes its kernels: a function of the graph's structure and the profile. */
-export const prepare = (graph: Graph, { limits, wide, subgroup, features }: Profile): Prepared => {
+export const prepare = (graph: Graph, { limits, wide, subgroup, features, tiles }: Profile): Prepared => {
   const { maxStorageBuffersPerShaderStage: maxBuffers, maxStorageBufferBindingSize: binding } = limits;
   const { maxBufferSize: slotBytes } = limits;
   // One name for one piece of memory: what is written in place is bound once, to be read and written.
@@ -45,7 +48,7 @@ export const prepare = (graph: Graph, { limits, wide, subgroup, features }: Prof
     ...{ binding, bindings: maxBuffers, alignment: limits.minStorageBufferOffsetAlignment },
   });
   const lowering: Lowering = {
-    ...{ wide, subgroup, features, windows },
+    ...{ wide, subgroup, features, tiles, windows },
     scratch: (index: number, words: number) => {
       for (let i = scratchBytes.length; i <= index; i++) scratchBytes.push(0);
       scratchBytes[index] = Math.max(scratchBytes[index], 4 * words);

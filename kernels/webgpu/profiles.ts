@@ -1,6 +1,7 @@
 import type { Planner } from "../../core/index.js";
 import { type AdapterReport, nameOf } from "./adapter-report.js";
 import { type Features, featuresOf, type MatrixShape, NO_FEATURES } from "./features.js";
+import type { Tile } from "./kernels/matmul/tiles.js";
 import { type Limits, limitsWithin } from "./limits.js";
 import type { Mode } from "./modes.js";
 import { type Profile, planWebgpu } from "./prepare.js";
@@ -87,10 +88,12 @@ export interface Seen {
   readonly limits?: Partial<Limits>;
   /** Features to do without. */
   readonly without?: readonly (keyof Features)[];
+  /** What products for GPUs may choose among. Default: all of `TILES`. */
+  readonly tiles?: readonly Tile[];
 }
 
 /** What programs depend on of an adapter. Errors: DeviceError if wider limits are wanted than it has. */
-export const profileOf = (report: AdapterReport, mode: Mode = "full", { limits, without = [] }: Seen = {}): Profile => {
+export const profileOf = (report: AdapterReport, mode: Mode = "full", { limits, without = [], tiles }: Seen = {}): Profile => {
   const features = mode === "plain" ? NO_FEATURES : featuresOf(report);
   const kept = { ...features, ...Object.fromEntries(without.map((name) => [name, NO_FEATURES[name]])) };
   return {
@@ -98,6 +101,7 @@ export const profileOf = (report: AdapterReport, mode: Mode = "full", { limits, 
     wide: !report.software,
     subgroup: kept.subgroups ? fixedSubgroup(report) : undefined,
     features: kept,
+    tiles,
   };
 };
 

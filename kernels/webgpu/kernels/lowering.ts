@@ -1,5 +1,6 @@
 import type { Features } from "../features.js";
 import type { Windows } from "../windows/windows.js";
+import type { Tile } from "./matmul/tiles.js";
 
 /** What kernels know while they are chosen and written. */
 export interface Lowering {
@@ -12,6 +13,8 @@ export interface Lowering {
   readonly subgroup: number | undefined;
   /** What kernels may use beyond what every device has: f16, subgroups, subgroup matrices. */
   readonly features: Features;
+  /** What products may choose among. Default: all. */
+  readonly tiles?: readonly Tile[];
   /** Asks for at least `words` four-byte words in scratch buffer `index`. A step may not rely on what another left there. */
   readonly scratch: (index: number, words: number) => void;
   /** What kernels bind: views pass through here before they are written into one. */

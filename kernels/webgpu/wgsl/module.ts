@@ -56,7 +56,7 @@ export interface Builder {
   readonly hidden: (value: string) => string;
   /**
    * 16-bit dtypes are read only, as f32, from an address in 16-bit elements; whoever makes them writes words, as u32.
-   * "quads": read only, four at once, each at an address that is a multiple of four; no other access to that buffer.
+   * "quads": four at once, each at an address that is a multiple of four; others may read that buffer too, with the same dtype.
    */
   readonly buffer: (buffer: number, dtype: DType, mode: "read" | "write" | "atomic" | "quads") => Access;
   /** A name for a helper function; its text is added once. */
@@ -107,12 +107,17 @@ const accessors = (name: string, dtype: DType, raw: boolean, written: boolean, a
   return written ? `${load}fn store_${name}_${dtype}(i: u32, v: ${dtype}) { ${name}[i] = ${encode}; }\n` : load;
 };
 
-/** Four neighbours at once, of a buffer that nobody reads otherwise. */
-const quadAccessor = (name: string, dtype: DType): [type: string, load: string] => {
-  const head = `fn load_${name}_${dtype}(i: u32) -> vec4<f32>`;
-  if (!isHalf(dtype)) return ["vec4<f32>", `${head} { return ${name}[i / 4u]; }\n`];
+/** Four neighbours at once, or one of them. */
+const quadAccessor = (name: string, dtype: DType): [type: string, loads: string] => {
+  const [one, four] = [`fn load_${name}_${dtype}(i: u32) -> f32`, `fn quad_${name}_${dtype}(i: u32) -> vec4<f32>`];
+  if (!isHalf(dtype))
+    return ["vec4<f32>", `${one} { return ${name}[i / 4u][i % 4u]; }\n${four} { return ${name}[i / 4u]; }\n`];
   const halves = "vec4<u32>(w.x & 0xffffu, w.x >> 16u, w.y & 0xffffu, w.y >> 16u)";
-  return ["vec2<u32>", `${head} { let w = ${name}[i / 4u]; return ${dtype}_values(${halves}); }\n`];
+  const half = `(${name}[i / 4u][i / 2u % 2u] >> ((i & 1u) * 16u)) & 0xffffu`;
+  return [
+    "vec2<u32>",
+    `${one} { return ${dtype}_value(${half}); }\n${four} { let w = ${name}[i / 4u]; return ${dtype}_values(${halves}); }\n`,
+  ];
 };
 
 export const builder = (label: string): Builder => {
@@ -148,7 +153,7 @@ export const builder = (label: string): Builder => {
       bound[at].atomic ||= mode === "atomic";
       bound[at].quads ||= mode === "quads";
       return {
-        load: (address) => `load_B${at}_${dtype}(${address})`,
+        load: (address) => `${mode === "quads" ? "quad" : "load"}_B${at}_${dtype}(${address})`,
         store: (address, value) => `store_B${at}_${dtype}(${address}, ${value});`,
         add: (address, value) => `add_B${at}_${dtype}(${address}, ${value});`,
       };
