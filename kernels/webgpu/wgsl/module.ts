@@ -28,6 +28,15 @@ export interface Access {
   readonly add: (address: string, value: string) => string;
 }
 
+/** Four neighbours of a buffer at once, from an address that is a multiple of four. */
+export interface Quads {
+  readonly load: (address: string) => string;
+  /** As they lie in memory, the type of that, and the numbers in it: for kernels that load long before they use. */
+  readonly raw: (address: string) => string;
+  readonly type: string;
+  readonly value: (raw: string) => string;
+}
+
 const LETTERS = "xyzw";
 /** A line that names a number of the uniform buffer. */
 const readParam = (i: number): string => `let P${i} = P[${i >> 2}].${LETTERS[i & 3]};`;
@@ -56,9 +65,10 @@ export interface Builder {
   readonly hidden: (value: string) => string;
   /**
    * 16-bit dtypes are read only, as f32, from an address in 16-bit elements; whoever makes them writes words, as u32.
-   * "quads": four at once, each at an address that is a multiple of four; others may read that buffer too, with the same dtype.
    */
-  readonly buffer: (buffer: number, dtype: DType, mode: "read" | "write" | "atomic" | "quads") => Access;
+  readonly buffer: (buffer: number, dtype: DType, mode: "read" | "write" | "atomic") => Access;
+  /** Floats that are read four at a time; whoever else reads that buffer must do so with the same dtype, and nobody writes it. */
+  readonly quads: (buffer: number, dtype: DType) => Quads;
   /** A name for a helper function; its text is added once. */
   readonly helper: (name: HelperName) => string;
   /** A language extension that the body needs. */
@@ -107,17 +117,15 @@ const accessors = (name: string, dtype: DType, raw: boolean, written: boolean, a
   return written ? `${load}fn store_${name}_${dtype}(i: u32, v: ${dtype}) { ${name}[i] = ${encode}; }\n` : load;
 };
 
-/** Four neighbours at once, or one of them. */
-const quadAccessor = (name: string, dtype: DType): [type: string, loads: string] => {
-  const [one, four] = [`fn load_${name}_${dtype}(i: u32) -> f32`, `fn quad_${name}_${dtype}(i: u32) -> vec4<f32>`];
-  if (!isHalf(dtype))
-    return ["vec4<f32>", `${one} { return ${name}[i / 4u][i % 4u]; }\n${four} { return ${name}[i / 4u]; }\n`];
-  const halves = "vec4<u32>(w.x & 0xffffu, w.x >> 16u, w.y & 0xffffu, w.y >> 16u)";
+const quadType = (dtype: DType): string => (isHalf(dtype) ? "vec2<u32>" : "vec4<f32>");
+
+/** Four neighbours at once, and one of them. */
+const quadAccessor = (name: string, dtype: DType): string => {
+  const raw = `fn raw_${name}_${dtype}(i: u32) -> ${quadType(dtype)} { return ${name}[i / 4u]; }\n`;
+  const load = `fn load_${name}_${dtype}(i: u32) -> f32`;
+  if (!isHalf(dtype)) return `${raw}${load} { return ${name}[i / 4u][i % 4u]; }\n`;
   const half = `(${name}[i / 4u][i / 2u % 2u] >> ((i & 1u) * 16u)) & 0xffffu`;
-  return [
-    "vec2<u32>",
-    `${one} { return ${dtype}_value(${half}); }\n${four} { let w = ${name}[i / 4u]; return ${dtype}_values(${halves}); }\n`,
-  ];
+  return `${raw}${load} { return ${dtype}_value(${half}); }\n`;
 };
 
 export const builder = (label: string): Builder => {
@@ -140,23 +148,34 @@ export const builder = (label: string): Builder => {
     return name;
   };
 
+  const bind = (buffer: number, dtype: DType): [at: number, it: Bound] => {
+    if (isHalf(dtype)) need(`${dtype}_value`);
+    let at = bound.findIndex((b) => b.buffer === buffer);
+    if (at < 0) at = bound.push({ buffer, dtypes: new Set(), written: false, atomic: false, quads: false }) - 1;
+    bound[at].dtypes.add(dtype);
+    return [at, bound[at]];
+  };
+
   return {
     param,
     floatParam: (value) => `bitcast<f32>(${param(bitsOf(value))})`,
     hidden: (value) => `bitcast<f32>(bitcast<u32>(${value}) ^ P2)`,
     buffer: (buffer, dtype, mode) => {
-      if (isHalf(dtype)) need(`${dtype}_${mode === "quads" ? "values" : "value"}`);
-      let at = bound.findIndex((b) => b.buffer === buffer);
-      if (at < 0) at = bound.push({ buffer, dtypes: new Set(), written: false, atomic: false, quads: false }) - 1;
-      bound[at].dtypes.add(dtype);
-      bound[at].written ||= mode === "write" || mode === "atomic";
-      bound[at].atomic ||= mode === "atomic";
-      bound[at].quads ||= mode === "quads";
+      const [at, it] = bind(buffer, dtype);
+      it.written ||= mode !== "read";
+      it.atomic ||= mode === "atomic";
       return {
-        load: (address) => `${mode === "quads" ? "quad" : "load"}_B${at}_${dtype}(${address})`,
+        load: (address) => `load_B${at}_${dtype}(${address})`,
         store: (address, value) => `store_B${at}_${dtype}(${address}, ${value});`,
         add: (address, value) => `add_B${at}_${dtype}(${address}, ${value});`,
       };
+    },
+    quads: (buffer, dtype) => {
+      const [at, it] = bind(buffer, dtype);
+      it.quads = true;
+      const raw = (address: string) => `raw_B${at}_${dtype}(${address})`;
+      const value = (held: string) => (isHalf(dtype) ? `${need(`${dtype}_quad`)}(${held})` : held);
+      return { raw, value, load: (address) => value(raw(address)), type: quadType(dtype) };
     },
     helper: need,
     func: (head, lines) => {
@@ -168,8 +187,9 @@ export const builder = (label: string): Builder => {
     finish: ({ workgroupSize, workgroups, body }) => {
       const buffers = bound.map(({ dtypes, written, atomic, quads }, at) => {
         if (quads) {
-          const [type, load] = quadAccessor(`B${at}`, [...dtypes][0]);
-          return `@group(0) @binding(${at + 1}) var<storage, read> B${at}: array<${type}>;\n${load}`;
+          const [dtype] = dtypes;
+          const type = quadType(dtype);
+          return `@group(0) @binding(${at + 1}) var<storage, read> B${at}: array<${type}>;\n${quadAccessor(`B${at}`, dtype)}`;
         }
         const raw = [...dtypes].some((dtype) => dtype !== "f32");
         const mode = written ? "read_write" : "read";

@@ -33,10 +33,10 @@ export const registerKernel = ({ step, continues }: MatmulPart, { subgroup }: Lo
   const out = k.buffer(step.output.buffer, "f32", "write");
   const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
   const quads = upTo(QUADS);
-  const quad = b.along || step.a.buffer === step.b.buffer ? undefined : b.quad;
-  const inQuads = quad !== undefined;
+  const fours = b.along || step.a.buffer === step.b.buffer ? undefined : b.quads?.();
+  const inQuads = fours !== undefined;
   const quadOfB = (q: number) => {
-    if (quad !== undefined) return quad(`down_b + n${4 * q}`);
+    if (fours !== undefined) return fours.load(`down_b + n${4 * q}`);
     return `vec4<f32>(${upTo(4)
       .map((c) => b.load(`down_b + n${4 * q + c}`))
       .join(", ")})`;

@@ -1,4 +1,4 @@
-import type { Access } from "../../wgsl/module.js";
+import type { Access, Quads } from "../../wgsl/module.js";
 import { plus } from "../../wgsl/walk.js";
 
 /** What workgroup memory holds of one operand: `rows` of a (or columns of b) by `depth` of the inner axis, in fours. */
@@ -22,7 +22,7 @@ export interface Staging {
   readonly ofInner: (index: string) => string;
   /** Reads one number, or, if they are aligned and never cut, four. */
   readonly load: Access["load"];
-  readonly quad: Access["load"] | undefined;
+  readonly quads: Quads | undefined;
   /** Which rows an invocation computes: `each` of them, its place `lane` among `spread` such. */
   readonly lane: string;
   readonly spread: number;
@@ -33,9 +33,10 @@ export interface Staging {
 export interface Staged {
   /** Before the loop over blocks of the inner axis. */
   readonly before: readonly string[];
-  /** Loads this invocation's share of the block that begins at `block` into registers. */
+  /** Loads this invocation's share of the block that begins at `block` into registers, and nothing more: that would wait for it. */
   readonly load: (block: string) => readonly string[];
-  readonly store: readonly string[];
+  /** Puts the block so loaded into workgroup memory. */
+  readonly store: (block: string) => readonly string[];
   /** Reads what the invocation needs of inner elements 4s … 4s + 3. */
   readonly read: readonly string[];
   /** Text of one number so read: its row (of `each`), its inner element (of four). */
@@ -52,10 +53,18 @@ export const staged = (it: Staging): Staged => (it.along ? stagedAlong(it) : sta
 /** How many fours each invocation loads. */
 const sharesOf = ({ rows, depth, lanes }: Staging): number[] => upTo((rows * depth) / 4 / lanes);
 
+/** Text of four numbers as they are loaded, from addresses one by one, and of what is stored of them. */
+const fourOf = ({ quads, load }: Staging) => ({
+  loaded: (at: (i: number) => string) => quads?.raw(at(0)) ?? `vec4<f32>(${upTo(4).map((i) => load(at(i)))})`,
+  declared: (name: string) => `var ${name} = ${quads?.type ?? "vec4<f32>"}();`,
+  stored: (name: string, isInside: string) => `select(vec4<f32>(), ${quads?.value(name) ?? name}, ${isInside})`,
+});
+
 const stagedAlong = (it: Staging): Staged => {
   const { name, depth, lanes, begin, origin, limit, end, lane, spread, each } = it;
   const fours = depth / 4;
   const shares = sharesOf(it);
+  const { loaded, declared, stored } = fourOf(it);
   // Fours of a row change places with its number, so that neighbouring rows lie in other banks.
   const turned = (row: string) => `((${row} >> 1u) % ${fours}u)`;
   const turns = spread % (2 * fours) === 0 ? upTo(1) : upTo(each);
@@ -74,26 +83,25 @@ const stagedAlong = (it: Staging): Staged => {
       }),
       `let ${name}_at = ${begin}u + ${lane} * ${fours}u;`,
       ...turns.map((i) => `let ${name}_turn${i} = ${turned(`(${lane} + ${i * spread}u)`)};`),
-      ...shares.map((t) => `var ${name}_held${t} = vec4<f32>();`),
+      ...shares.map((t) => declared(`${name}_held${t}`)),
     ],
     load: (block) => [
       `let ${name}_k = ${block} + ${name}_inner;`,
-      ...(it.quad === undefined
-        ? [
-            ...upTo(4).map((i) => `let ${name}_k${i} = ${it.ofInner(`min(${name}_k + ${i}u, ${end} - 1u)`)};`),
-            `let ${name}_in = ${name}_k + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(${end});`,
-          ]
-        : [
-            `let ${name}_k0 = ${it.ofInner(`min(${name}_k, ${end} - 4u)`)};`,
-            `let ${name}_in = vec4<bool>(${name}_k < ${end});`,
-          ]),
-      ...shares.map((t) => {
-        const at = (i: number) => `${name}_from${t} + ${name}_k${i}`;
-        const value = it.quad?.(at(0)) ?? `vec4<f32>(${upTo(4).map((i) => it.load(at(i)))})`;
-        return `${name}_held${t} = select(vec4<f32>(), ${value}, ${name}_in);`;
-      }),
+      ...(it.quads === undefined
+        ? upTo(4).map((i) => `let ${name}_k${i} = ${it.ofInner(`min(${name}_k + ${i}u, ${end} - 1u)`)};`)
+        : [`let ${name}_k0 = ${it.ofInner(`min(${name}_k, ${end} - 4u)`)};`]),
+      ...shares.map((t) => `${name}_held${t} = ${loaded((i) => `${name}_from${t} + ${name}_k${i}`)};`),
     ],
-    store: shares.map((t) => `tile[${name}_slot${t}] = ${name}_held${t};`),
+    store: (block) => {
+      const inside =
+        it.quads === undefined
+          ? `${block} + ${name}_inner + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(${end})`
+          : `${block} + ${name}_inner < ${end}`;
+      return [
+        `let ${name}_in = ${inside};`,
+        ...shares.map((t) => `tile[${name}_slot${t}] = ${stored(`${name}_held${t}`, `${name}_in`)};`),
+      ];
+    },
     read: upTo(each).map((i) => `let ${name}${i} = tile[${name}_at + ${i * spread * fours}u + (s ^ ${turnOf(i)})];`),
     number: (row, inner) => `${name}${row}.${LETTERS[inner]}`,
     rowOf: (at, i) => `${at} + ${spread}u * (${i})`,
@@ -104,28 +112,28 @@ const stagedAcross = (it: Staging): Staged => {
   const { name, rows, lanes, begin, origin, limit, end, lane, spread, each } = it;
   const fours = rows / 4;
   const shares = sharesOf(it);
+  const { loaded, declared, stored } = fourOf(it);
   const stepOf = lanes / fours;
   const first = `${origin} + lane % ${fours}u * 4u`;
   return {
     before: [
       `let ${name}_inner = lane / ${fours}u;`,
-      ...(it.quad === undefined
+      ...(it.quads === undefined
         ? upTo(4).map((i) => `let ${name}_from${i} = ${it.ofRow(`min(${first} + ${i}u, ${limit} - 1u)`)};`)
         : [`let ${name}_from0 = ${it.ofRow(`min(${first}, ${limit} - 4u)`)};`]),
       `let ${name}_at = ${plus(`${begin}u`, lane)};`,
-      ...shares.map((t) => `var ${name}_held${t} = vec4<f32>();`),
+      ...shares.map((t) => declared(`${name}_held${t}`)),
     ],
     load: (block) =>
-      shares.flatMap((t) => {
-        const [k, at] = [`${name}_k${t}`, (i: number) => `${name}_from${i} + ${name}_to${t}`];
-        const value = it.quad?.(at(0)) ?? `vec4<f32>(${upTo(4).map((i) => it.load(at(i)))})`;
-        return [
-          `let ${k} = ${block} + ${name}_inner + ${t * stepOf}u;`,
-          `let ${name}_to${t} = ${it.ofInner(`min(${k}, ${end} - 1u)`)};`,
-          `${name}_held${t} = select(vec4<f32>(), ${value}, ${k} < ${end});`,
-        ];
+      shares.flatMap((t) => [
+        `let ${name}_k${t} = ${it.ofInner(`min(${block} + ${name}_inner + ${t * stepOf}u, ${end} - 1u)`)};`,
+        `${name}_held${t} = ${loaded((i) => `${name}_from${i} + ${name}_k${t}`)};`,
+      ]),
+    store: (block) =>
+      shares.map((t) => {
+        const inside = `${block} + ${name}_inner + ${t * stepOf}u < ${end}`;
+        return `tile[${begin + t * lanes}u + lane] = ${stored(`${name}_held${t}`, inside)};`;
       }),
-    store: shares.map((t) => `tile[${begin + t * lanes}u + lane] = ${name}_held${t};`),
     read: upTo(each / 4).flatMap((q) =>
       upTo(4).map((k) => `let ${name}${q}_${k} = tile[${name}_at + (4u * s + ${k}u) * ${fours}u + ${q * spread}u];`),
     ),

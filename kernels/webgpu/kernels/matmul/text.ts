@@ -1,7 +1,7 @@
 import { type DType, sizeOf } from "../../../../core/index.js";
 import { collapse } from "../../../plan/collapse.js";
 import type { MatmulStep, View } from "../../../plan/steps.js";
-import { type Builder, builder } from "../../wgsl/module.js";
+import { type Builder, builder, type Quads } from "../../wgsl/module.js";
 import { plus, walk } from "../../wgsl/walk.js";
 import { storedAs } from "../../windows/map.js";
 
@@ -13,7 +13,7 @@ interface Addressed {
   /** Do neighbours in memory lie along the inner axis? */
   readonly along: boolean;
   /** Reads four neighbours at once, where each four of the axis on which neighbours lie begins at a multiple of four. */
-  readonly quad: ((address: string) => string) | undefined;
+  readonly quads: (() => Quads) | undefined;
 }
 
 /** The axis, -1 (the last) or -2, on which neighbours lie in memory; it may be neither. */
@@ -66,7 +66,7 @@ export const matmulText = (step: MatmulStep): MatmulText => {
     return {
       ...{ outer: (row: string) => plus(base, outer(row)), unit, load: access.load },
       along: axis === inner,
-      quad: isQuads ? (address) => k.buffer(view.buffer, dtype, "quads").load(address) : undefined,
+      quads: isQuads ? () => k.quads(view.buffer, dtype) : undefined,
     };
   };
   return {

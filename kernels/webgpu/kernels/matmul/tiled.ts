@@ -43,12 +43,12 @@ export const tiledKernel = ({ step, continues }: MatmulPart, tile: Tile, { parts
   const shared = { depth, lanes, end: "end" };
   const stagedA = staged({
     ...{ ...shared, name: "a", along: a.along, rows, begin: 0, origin: "row", limit: m },
-    ...{ ofRow: a.outer, ofInner: a.unit, load: a.load, quad: a.quad },
+    ...{ ofRow: a.outer, ofInner: a.unit, load: a.load, quads: a.quads?.() },
     ...{ lane: "y", spread: lanesDown, each: down },
   });
   const stagedB = staged({
     ...{ ...shared, name: "b", along: b.along, rows: columns, begin: (rows * depth) / 4, origin: "column", limit: n },
-    ...{ ofRow: b.unit, ofInner: b.outer, load: b.load, quad: b.quad },
+    ...{ ofRow: b.unit, ofInner: b.outer, load: b.load, quads: b.quads?.() },
     ...{ lane: "x", spread: lanesAcross, each: across },
   });
   const quads = upTo(across / 4);
@@ -81,7 +81,7 @@ export const tiledKernel = ({ step, continues }: MatmulPart, tile: Tile, { parts
     ...[...stagedA.before, ...stagedB.before],
     `{ ${[...stagedA.load("begin"), ...stagedB.load("begin")].join("\n    ")} }`,
     `for (var block = begin; block < end; block += ${depth}u) {`,
-    indent([...stagedA.store, ...stagedB.store]),
+    indent([...stagedA.store("block"), ...stagedB.store("block")]),
     "  workgroupBarrier();",
     `  let next = block + ${depth}u;`,
     indent([...stagedA.load("next"), ...stagedB.load("next")]),

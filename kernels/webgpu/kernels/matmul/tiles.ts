@@ -20,6 +20,7 @@ export interface Tile {
 /** Workgroup memory never passes 16 KiB, nor invocations 256: every adapter has that. */
 export const TILES: readonly Tile[] = [
   { rows: 128, columns: 128, depth: 16, down: 8, across: 8, beside: 1, rate: 1 },
+  { rows: 128, columns: 64, depth: 16, down: 8, across: 4, beside: 1, rate: 0.9 },
   { rows: 64, columns: 64, depth: 16, down: 4, across: 4, beside: 2, rate: 0.75 },
   { rows: 32, columns: 32, depth: 16, down: 4, across: 4, beside: 4, rate: 0.5 },
   { rows: 16, columns: 64, depth: 16, down: 4, across: 4, beside: 4, rate: 0.5 },
@@ -53,6 +54,9 @@ export const innerCut = ({ a, output }: MatmulStep): InnerCut => {
   return { parts: Math.ceil(inner / length), length };
 };
 
+/** Sums that an invocation can hold in registers: one an element, two where parts are added up. */
+const HELD = 64;
+
 /** A GPU as the choice of tiles sees it, in multiply-adds that one of its cores could have done meanwhile. */
 const GPU = {
   cores: 128,
@@ -80,6 +84,9 @@ export const chosen = (step: MatmulStep, { parts }: InnerCut, tiles: readonly Ti
     const added = apart ? GPU.launch + (2 * parts * size * GPU.word) / GPU.cores : 0;
     return (rounds * rows * columns * (inner / (apart ? parts : 1))) / rate + added;
   };
-  const all = tiles.flatMap((tile) => (parts > 1 ? [false, true] : [false]).map((apart) => ({ tile, apart })));
+  const all = tiles.flatMap((tile) => {
+    const fits = parts === 1 || tile.down * tile.across <= HELD / 2;
+    return [...(fits ? [{ tile, apart: false }] : []), ...(parts > 1 ? [{ tile, apart: true }] : [])];
+  });
   return all.reduce((best, one) => (cost(one) < cost(best) ? one : best));
 };
