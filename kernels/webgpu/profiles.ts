@@ -93,7 +93,11 @@ export interface Seen {
 }
 
 /** What programs depend on of an adapter. Errors: DeviceError if wider limits are wanted than it has. */
-export const profileOf = (report: AdapterReport, mode: Mode = "full", { limits, without = [], tiles }: Seen = {}): Profile => {
+export const profileOf = (
+  report: AdapterReport,
+  mode: Mode = "full",
+  { limits, without = [], tiles }: Seen = {},
+): Profile => {
   const features = mode === "plain" ? NO_FEATURES : featuresOf(report);
   const kept = { ...features, ...Object.fromEntries(without.map((name) => [name, NO_FEATURES[name]])) };
   return {
