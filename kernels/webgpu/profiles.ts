@@ -16,6 +16,7 @@ const cubes = (size: number): MatrixShape[] =>
 const all = (matrices: readonly MatrixShape[]): Features => ({
   f16: true,
   subgroups: true,
+  sizedSubgroups: true,
   matrices,
   timestamps: true,
 });
@@ -104,6 +105,7 @@ export const profileOf = (
     limits: limitsWithin(report.limits, limits),
     wide: !report.software,
     subgroup: kept.subgroups ? fixedSubgroup(report) : undefined,
+    leastSubgroup: kept.subgroups ? report.subgroupMinSize : undefined,
     features: kept,
     tiles,
   };

@@ -11,6 +11,8 @@ export interface Lowering {
   readonly wide: boolean;
   /** Invocations of a subgroup, if that is always the same number and kernels may use subgroups. */
   readonly subgroup: number | undefined;
+  /** The fewest invocations that a subgroup has: kernels may ask for so many where `features.sizedSubgroups` says so. */
+  readonly leastSubgroup?: number;
   /** What kernels may use beyond what every device has: f16, subgroups, subgroup matrices. */
   readonly features: Features;
   /** What products may choose among. Default: all. */

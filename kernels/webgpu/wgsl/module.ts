@@ -55,6 +55,8 @@ export const bitsOf = (value: number): number => {
 /** P[0] of every kernel: the bits of infinity, of NaN and of 0, which no compiler may know. Parameters follow. */
 const FIRST_WORDS = [0x7f800000, 0x7fc00000, 0, 0];
 
+type Extension = "f16" | "subgroups" | "subgroup_size_control" | "chromium_experimental_subgroup_matrix";
+
 /** Collects the parts of one kernel's text. Every method returns WGSL text to put into the body. */
 export interface Builder {
   /** A number that is data: u32. */
@@ -72,7 +74,7 @@ export interface Builder {
   /** A name for a helper function; its text is added once. */
   readonly helper: (name: HelperName) => string;
   /** A language extension that the body needs. */
-  readonly enable: (extension: "f16" | "subgroups" | "chromium_experimental_subgroup_matrix") => void;
+  readonly enable: (extension: Extension) => void;
   /** A function outside the entry point; its lines may use params. */
   readonly func: (head: string, lines: readonly string[]) => void;
   /** Text outside the entry point. */
@@ -85,6 +87,8 @@ interface Entry {
   readonly workgroups: number;
   /** Sees `group` (flat workgroup number) and `lane` (flat invocation number in it). */
   readonly body: string;
+  /** Given: the body sees `subgroup`, its number in the workgroup; all subgroups have so many invocations, or as many as they have. */
+  readonly subgroup?: number | "any";
 }
 
 interface Bound {
@@ -184,7 +188,9 @@ export const builder = (label: string): Builder => {
     },
     enable: (extension) => void extensions.add(extension),
     declare: (text) => void declarations.push(text),
-    finish: ({ workgroupSize, workgroups, body }) => {
+    finish: ({ workgroupSize, workgroups, body, subgroup }) => {
+      const isSized = typeof subgroup === "number";
+      if (isSized) extensions.add("subgroup_size_control");
       const buffers = bound.map(({ dtypes, written, atomic, quads }, at) => {
         if (quads) {
           const [dtype] = dtypes;
@@ -203,9 +209,9 @@ export const builder = (label: string): Builder => {
         ...buffers,
         ...[...helpers].map((name) => HELPERS[name].code),
         ...declarations,
-        `@compute @workgroup_size(${workgroupSize})`,
+        `@compute @workgroup_size(${workgroupSize})${isSized ? ` @subgroup_size(${subgroup})` : ""}`,
         "fn main(@builtin(workgroup_id) at: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>,",
-        "        @builtin(local_invocation_index) lane: u32) {",
+        `        @builtin(local_invocation_index) lane: u32${subgroup === undefined ? "" : ", @builtin(subgroup_id) subgroup: u32"}) {`,
         "  let group = at.y * grid.x + at.x;",
         // Read once, before any loop: compilers of software adapters move nothing out of loops.
         ...paramsIn(body).map((i) => `  ${readParam(i)}`),

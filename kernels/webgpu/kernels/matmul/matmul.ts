@@ -1,4 +1,4 @@
-import { sizeOf } from "../../../../core/index.js";
+import { DeviceError, sizeOf } from "../../../../core/index.js";
 import type { MatmulStep, ReduceStep, View } from "../../../plan/steps.js";
 import { type Kernel, scratch } from "../../wgsl/module.js";
 import { viewIn } from "../../windows/box.js";
@@ -8,9 +8,25 @@ import { epilogueMap, epilogueOfZero } from "../epilogue.js";
 import type { Lowering } from "../lowering.js";
 import { mapKernels } from "../map.js";
 import { reduceKernels } from "../reduce.js";
+import { matrixKernel, matrixTiles } from "./matrices.js";
 import { registerKernel } from "./register.js";
 import { tiledKernel } from "./tiled.js";
-import { chosen, innerCut } from "./tiles.js";
+import { chosen, fastest, innerCut } from "./tiles.js";
+import { unitsOf } from "./units.js";
+
+/** On matrix units. The inner axis is never cut into parts: two sums of matrices cannot be added in registers. */
+const matrixKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
+  const { windows } = lowering;
+  const units = unitsOf(lowering);
+  if (units === undefined)
+    throw new DeviceError("webgpu: a product of f16 operands was planned where there are no matrix units");
+  const tile = fastest(step, matrixTiles(units));
+  if (windows.fits(touchedByMatmul(step)))
+    return [matrixKernel({ step: placedMatmul(step, windows), continues: false }, units, tile)];
+  const { product, finish } = finishedLater(step, 0, lowering);
+  const parts = matmulParts(product, windows, units.shape.k);
+  return [...parts.map((part) => matrixKernel(part, units, tile)), ...finish];
+};
 
 /** Where tiles are few (weight gradients), each part of the inner axis is a product of its own, and they are added afterwards. */
 const tiledKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
@@ -97,6 +113,7 @@ export const matmulKernels = (step: MatmulStep, lowering: Lowering): Kernel[] =>
     const itself = { shape: step.output.shape, inputs: [], body: [load], value: 0 };
     return mapKernels(epilogueOfZero(step.epilogue ?? itself, step.output), lowering);
   }
+  if (step.operands === "f16") return matrixKernels(step, lowering);
   if (lowering.wide) return tiledKernels(step, lowering);
   return matmulParts(step, lowering.windows).map((part) => registerKernel(part, lowering));
 };

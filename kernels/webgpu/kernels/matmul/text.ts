@@ -7,6 +7,7 @@ import { storedAs } from "../../windows/map.js";
 
 /** Address of an element in two parts to be added: from the index before last, with the base, and from the last index. */
 interface Addressed {
+  readonly dtype: DType;
   readonly outer: (index: string) => string;
   readonly unit: (index: string) => string;
   readonly load: (address: string) => string;
@@ -26,7 +27,17 @@ const inQuads = ({ shape, strides, offset }: View, axis: -1 | -2): boolean => {
   return strides[at] === 1 && [offset, shape[at], ...strides.filter((_, i) => i !== at)].every((x) => x % 4 === 0);
 };
 
-/** What both variants need. a is addressed by (row, inner), b by (inner, column). */
+/** One operand as a list of rows (columns of b), each along the inner axis. */
+export interface Side extends Addressed {
+  readonly name: "a" | "b";
+  /** Names of the first row of a tile, and of how many rows there are. */
+  readonly origin: string;
+  readonly limit: string;
+  readonly ofRow: (row: string) => string;
+  readonly ofInner: (index: string) => string;
+}
+
+/** What all variants need. a is addressed by (row, inner), b by (inner, column). */
 export interface MatmulText {
   readonly k: Builder;
   readonly sizes: { readonly m: number; readonly n: number; readonly inner: number; readonly batch: number };
@@ -36,6 +47,8 @@ export interface MatmulText {
   readonly bases: readonly string[];
   readonly a: Addressed;
   readonly b: Addressed;
+  /** Both operands alike, by their rows (columns of b) and the inner axis, for kernels that bring blocks into workgroup memory. */
+  readonly sides: readonly [Side, Side];
   /** Where a row of the output begins. */
   readonly outRow: (row: string) => string;
 }
@@ -64,24 +77,31 @@ export const matmulText = (step: MatmulStep): MatmulText => {
       .slice(-2)
       .map((stride) => (index: string) => (stride === 1 ? index : `${index} * ${k.param(stride)}`));
     return {
-      ...{ outer: (row: string) => plus(base, outer(row)), unit, load: access.load },
+      ...{ outer: (row: string) => plus(base, outer(row)), unit, load: access.load, dtype },
       along: axis === inner,
       quads: isQuads ? () => k.quads(view.buffer, dtype) : undefined,
     };
   };
+  const [mText, nText] = [k.param(m), k.param(n)];
+  const left = addressed(a, step.dtypes[0], "baseA", -1);
+  const right = addressed(b, step.dtypes[1], "baseB", -2);
   return {
     k,
     sizes: { m, n, inner, batch: sizeOf(lead) },
-    m: k.param(m),
-    n: k.param(n),
+    m: mText,
+    n: nText,
     bases: [
       ...lines,
       `let baseA = ${plus(k.param(a.offset), offsets[0])};`,
       `let baseB = ${plus(k.param(b.offset), offsets[1])};`,
       `let baseOut = ${plus(k.param(output.offset), offsets[2])};`,
     ],
-    a: addressed(a, step.dtypes[0], "baseA", -1),
-    b: addressed(b, step.dtypes[1], "baseB", -2),
+    a: left,
+    b: right,
+    sides: [
+      { ...left, name: "a", origin: "row", limit: mText, ofRow: left.outer, ofInner: left.unit },
+      { ...right, name: "b", origin: "column", limit: nText, ofRow: right.unit, ofInner: right.outer },
+    ],
     outRow: (row) => `baseOut + (${row}) * ${k.param(output.strides[rank - 2])}`,
   };
 };

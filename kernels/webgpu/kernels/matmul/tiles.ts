@@ -1,20 +1,24 @@
 import { sizeOf } from "../../../../core/index.js";
 import type { MatmulStep } from "../../../plan/steps.js";
 
-/** What a workgroup of the tiled kernel computes of a product, and how. */
-export interface Tile {
+/** What a workgroup computes of a product, as the choice of tiles sees it. */
+export interface Sized {
   /** Rows and columns of the product. */
   readonly rows: number;
   readonly columns: number;
+  /** Workgroups that it takes to keep one core busy. */
+  readonly beside: number;
+  /** Multiply-adds a cycle of a busy core, as a part of what it can. */
+  readonly rate: number;
+}
+
+/** How a workgroup of the tiled kernel does so. */
+export interface Tile extends Sized {
   /** Inner elements that are held in workgroup memory at a time; divides `UNIT`. */
   readonly depth: number;
   /** Rows and columns of one invocation: multiples of four. */
   readonly down: number;
   readonly across: number;
-  /** Workgroups that it takes to keep one core busy. */
-  readonly beside: number;
-  /** Multiply-adds a cycle of a busy core, as a part of what it can. */
-  readonly rate: number;
 }
 
 /** Workgroup memory never passes 16 KiB, nor invocations 256: every adapter has that. */
@@ -66,27 +70,33 @@ const GPU = {
   word: 45,
 };
 
-/** How a product is computed: by which tile, and whether each part of the inner axis has workgroups of its own. */
-export interface Choice {
-  readonly tile: Tile;
-  readonly apart: boolean;
-}
-
-/** The choice of `tiles` that takes least time on a GPU, by rule of thumb. */
-export const chosen = (step: MatmulStep, { parts }: InnerCut, tiles: readonly Tile[] = TILES): Choice => {
+/** Time that a product takes by such tiles, by rule of thumb; `apart`: parts of the inner axis have workgroups of their own. */
+const cost = (step: MatmulStep, { rows, columns, beside, rate }: Sized, parts: number, apart: boolean): number => {
   const [m, n] = step.output.shape.slice(-2);
   const inner = step.a.shape[step.a.shape.length - 1];
   const size = sizeOf(step.output.shape);
-  const batch = size / m / n;
-  const cost = ({ tile: { rows, columns, beside, rate }, apart }: Choice): number => {
-    const groups = Math.ceil(m / rows) * Math.ceil(n / columns) * batch * (apart ? parts : 1);
-    const rounds = Math.ceil(groups / (GPU.cores * beside)) * beside;
-    const added = apart ? GPU.launch + (2 * parts * size * GPU.word) / GPU.cores : 0;
-    return (rounds * rows * columns * (inner / (apart ? parts : 1))) / rate + added;
-  };
+  const groups = Math.ceil(m / rows) * Math.ceil(n / columns) * (size / m / n) * (apart ? parts : 1);
+  const rounds = Math.ceil(groups / (GPU.cores * beside)) * beside;
+  const added = apart ? GPU.launch + (2 * parts * size * GPU.word) / GPU.cores : 0;
+  return (rounds * rows * columns * (inner / (apart ? parts : 1))) / rate + added;
+};
+
+const least = <T>(list: readonly T[], by: (one: T) => number): T =>
+  list.reduce((best, one) => (by(one) < by(best) ? one : best));
+
+/** The fastest tile for a product that is not cut along its inner axis. */
+export const fastest = <T extends Sized>(step: MatmulStep, tiles: readonly T[]): T =>
+  least(tiles, (tile) => cost(step, tile, 1, false));
+
+/** The fastest of `tiles`, and whether each part of the inner axis has workgroups of its own. */
+export const chosen = (
+  step: MatmulStep,
+  { parts }: InnerCut,
+  tiles: readonly Tile[] = TILES,
+): { readonly tile: Tile; readonly apart: boolean } => {
   const all = tiles.flatMap((tile) => {
     const fits = parts === 1 || tile.down * tile.across <= HELD / 2;
     return [...(fits ? [{ tile, apart: false }] : []), ...(parts > 1 ? [{ tile, apart: true }] : [])];
   });
-  return all.reduce((best, one) => (cost(one) < cost(best) ? one : best));
+  return least(all, ({ tile, apart }) => cost(step, tile, parts, apart));
 };
