@@ -5,6 +5,7 @@ import type { Plan } from "../plan/steps.js";
 import type { Features } from "./features.js";
 import { FUSED, lower, reads16 } from "./kernels/lower.js";
 import type { Lowering } from "./kernels/lowering.js";
+import type { Layout } from "./kernels/matmul/matrices.js";
 import type { Tile } from "./kernels/matmul/tiles.js";
 import { unitsOf } from "./kernels/matmul/units.js";
 import { checkBuffer, type Limits } from "./limits.js";
@@ -25,6 +26,8 @@ export interface Profile {
   readonly features: Features;
   /** What products may choose among: see `Lowering`. */
   readonly tiles?: readonly Tile[];
+  /** The same on matrix units. */
+  readonly layouts?: readonly Layout[];
 }
 
 /** A graph as kernels over buffers, before any adapter is asked for anything. */
@@ -39,7 +42,7 @@ export interface Prepared {
 
 /** Plans a graph and writes its kernels: a function of the graph's structure and the profile. */
 export const prepare = (graph: Graph, profile: Profile): Prepared => {
-  const { limits, wide, subgroup, leastSubgroup, features, tiles } = profile;
+  const { limits, wide, subgroup, leastSubgroup, features, tiles, layouts } = profile;
   const { maxStorageBuffersPerShaderStage: maxBuffers, maxStorageBufferBindingSize: binding } = limits;
   const { maxBufferSize: slotBytes } = limits;
   // One name for one piece of memory: what is written in place is bound once, to be read and written.
@@ -61,7 +64,7 @@ export const prepare = (graph: Graph, profile: Profile): Prepared => {
     ...{ binding, bindings: maxBuffers, alignment: limits.minStorageBufferOffsetAlignment },
   });
   const lowering: Lowering = {
-    ...{ wide, subgroup, leastSubgroup, features, tiles, windows },
+    ...{ wide, subgroup, leastSubgroup, features, tiles, layouts, windows },
     scratch: (index: number, words: number) => {
       for (let i = scratchBytes.length; i <= index; i++) scratchBytes.push(0);
       scratchBytes[index] = Math.max(scratchBytes[index], 4 * words);

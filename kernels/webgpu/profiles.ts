@@ -1,6 +1,7 @@
 import type { Planner } from "../../core/index.js";
 import { type AdapterReport, nameOf } from "./adapter-report.js";
 import { type Features, featuresOf, type MatrixShape, NO_FEATURES } from "./features.js";
+import type { Layout } from "./kernels/matmul/matrices.js";
 import type { Tile } from "./kernels/matmul/tiles.js";
 import { type Limits, limitsWithin } from "./limits.js";
 import type { Mode } from "./modes.js";
@@ -91,13 +92,15 @@ export interface Seen {
   readonly without?: readonly (keyof Features)[];
   /** What products for GPUs may choose among. Default: all of `TILES`. */
   readonly tiles?: readonly Tile[];
+  /** The same on matrix units. */
+  readonly layouts?: readonly Layout[];
 }
 
 /** What programs depend on of an adapter. Errors: DeviceError if wider limits are wanted than it has. */
 export const profileOf = (
   report: AdapterReport,
   mode: Mode = "full",
-  { limits, without = [], tiles }: Seen = {},
+  { limits, without = [], tiles, layouts }: Seen = {},
 ): Profile => {
   const features = mode === "plain" ? NO_FEATURES : featuresOf(report);
   const kept = { ...features, ...Object.fromEntries(without.map((name) => [name, NO_FEATURES[name]])) };
@@ -108,6 +111,7 @@ export const profileOf = (
     leastSubgroup: kept.subgroups ? report.subgroupMinSize : undefined,
     features: kept,
     tiles,
+    layouts,
   };
 };
 

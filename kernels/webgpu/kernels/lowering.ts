@@ -1,5 +1,6 @@
 import type { Features } from "../features.js";
 import type { Windows } from "../windows/windows.js";
+import type { Layout } from "./matmul/matrices.js";
 import type { Tile } from "./matmul/tiles.js";
 
 /** What kernels know while they are chosen and written. */
@@ -17,6 +18,8 @@ export interface Lowering {
   readonly features: Features;
   /** What products may choose among. Default: all. */
   readonly tiles?: readonly Tile[];
+  /** The same on matrix units. */
+  readonly layouts?: readonly Layout[];
   /** Asks for at least `words` four-byte words in scratch buffer `index`. A step may not rely on what another left there. */
   readonly scratch: (index: number, words: number) => void;
   /** What kernels bind: views pass through here before they are written into one. */

@@ -1,8 +1,12 @@
 /** Whichever tile a product is computed by, its bits are the same: the choice is free to look at the adapter, and at all sizes. */
 import { after, test } from "node:test";
-import { add, type Device, matmul, mul, type Tensor, tensor, transpose } from "../../../core/index.js";
+import { add, type Device, type HostData, matmul, mul, type Tensor, tensor, transpose } from "../../../core/index.js";
 import { openWebgpu } from "../../../kernels/index.js";
-import { TILES, type Tile } from "../../../kernels/webgpu/kernels/matmul/tiles.js";
+import { findAll } from "../../../kernels/webgpu/adapter.js";
+import { LAYOUTS } from "../../../kernels/webgpu/kernels/matmul/matrices.js";
+import { TILES } from "../../../kernels/webgpu/kernels/matmul/tiles.js";
+import { unitsOf } from "../../../kernels/webgpu/kernels/matmul/units.js";
+import { profileOf, type Seen } from "../../../kernels/webgpu/profiles.js";
 import { assertSame, run } from "../../close.js";
 import { presentDevices } from "../../devices.js";
 import { hash } from "../../generators/generators.js";
@@ -26,16 +30,40 @@ const products = (x: Tensor, w: Tensor, bias: Tensor, y: Tensor): Tensor[] => [
   matmul(transpose(y), y),
 ];
 
-const numbersBy = async (tile: Tile): Promise<Float32Array[]> => {
-  const device = await openWebgpu({ kernels: "gpu", tiles: [tile] });
-  opened.push(device);
-  return (await run(products as (...given: Tensor[]) => Tensor[], given, device)) as Float32Array[];
+const onUnits = (x: Tensor, w: Tensor, bias: Tensor, y: Tensor): Tensor[] => [
+  add(mul(matmul(x, transpose(w), { operands: "f16" }), 2), bias),
+  matmul(transpose(y), y, { operands: "f16" }),
+];
+
+/** The numbers by each choice, with nothing else to choose from. */
+const areTheSame = async (f: typeof products, choices: readonly Seen[]): Promise<void> => {
+  const numbersBy = async (seen: Seen): Promise<HostData[]> => {
+    const device = await openWebgpu({ kernels: "gpu", ...seen });
+    opened.push(device);
+    return run(f as (...given: Tensor[]) => Tensor[], given, device);
+  };
+  const [first, ...others] = await Promise.all(choices.map(numbersBy));
+  for (const [i, numbers] of others.entries())
+    for (const [j, some] of first.entries()) assertSame(numbers[j], some, `output ${j} by choice ${i + 1}`);
 };
 
-if ((await presentDevices()).includes("webgpu"))
-  test("every tile gives the same bits: kernels for gpu [webgpu]", async () => {
-    const [first, ...others] = await Promise.all(TILES.map(numbersBy));
-    for (const [i, numbers] of others.entries())
-      for (const [j, { length }] of first.entries())
-        assertSame(numbers[j].slice(0, length), first[j], `output ${j} by tile ${i + 1}`);
-  });
+if ((await presentDevices()).includes("webgpu")) {
+  test("every tile gives the same bits: kernels for gpu [webgpu]", () =>
+    areTheSame(
+      products,
+      TILES.map((tile) => ({ tiles: [tile] })),
+    ));
+  const [{ report }] = await findAll();
+  const hasUnits = unitsOf(profileOf(report)) !== undefined;
+  test(
+    "every layout of matrices gives the same bits: kernels for gpu [webgpu]",
+    {
+      skip: hasUnits ? false : "this adapter has no matrix units of f16",
+    },
+    () =>
+      areTheSame(
+        onUnits,
+        LAYOUTS.map((layout) => ({ layouts: [layout] })),
+      ),
+  );
+}

@@ -20,7 +20,7 @@ const matrixKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
   const units = unitsOf(lowering);
   if (units === undefined)
     throw new DeviceError("webgpu: a product of f16 operands was planned where there are no matrix units");
-  const tile = fastest(step, matrixTiles(units));
+  const tile = fastest(step, matrixTiles(units, lowering.layouts));
   if (windows.fits(touchedByMatmul(step)))
     return [matrixKernel({ step: placedMatmul(step, windows), continues: false }, units, tile)];
   const { product, finish } = finishedLater(step, 0, lowering);

@@ -4,13 +4,13 @@ import { indent } from "../../wgsl/walk.js";
 import type { MatmulPart } from "../../windows/matmul.js";
 import { declareFinish } from "../epilogue.js";
 import { groupLines } from "./groups.js";
-import { loads, sharesOf } from "./loads.js";
+import { canTurn, loads, sharesOf } from "./loads.js";
 import { matmulText, type Side } from "./text.js";
 import type { Sized } from "./tiles.js";
 import type { Units } from "./units.js";
 
 /** A workgroup of down × across subgroups, each of them tall × wide matrices of the product. */
-interface Layout {
+export interface Layout {
   readonly down: number;
   readonly across: number;
   readonly tall: number;
@@ -23,7 +23,7 @@ export interface MatrixTile extends Sized, Layout {
   readonly depth: number;
 }
 
-const LAYOUTS: readonly Layout[] = [
+export const LAYOUTS: readonly Layout[] = [
   { down: 2, across: 4, tall: 4, wide: 2, beside: 2, rate: 1 },
   { down: 2, across: 2, tall: 2, wide: 2, beside: 4, rate: 0.6 },
   { down: 1, across: 4, tall: 1, wide: 1, beside: 4, rate: 0.4 },
@@ -33,8 +33,8 @@ const LAYOUTS: readonly Layout[] = [
 const depthOf = ({ k }: MatrixShape): number => Math.max(32, k);
 
 /** The tiles that subgroup matrices of a shape can make up: blocks are shared evenly among the invocations. */
-export const matrixTiles = ({ shape, lanes }: Units): MatrixTile[] =>
-  LAYOUTS.flatMap((layout) => {
+export const matrixTiles = ({ shape, lanes }: Units, layouts = LAYOUTS): MatrixTile[] =>
+  layouts.flatMap((layout) => {
     const [rows, columns] = [layout.down * layout.tall * shape.m, layout.across * layout.wide * shape.n];
     const [depth, all] = [depthOf(shape), lanes * layout.down * layout.across];
     const isEven = [rows, columns].every(
@@ -50,17 +50,22 @@ const PAD = 2;
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
-/** How one operand lies in workgroup memory, as f16 whatever it is stored as, and how a matrix of it is loaded from there. */
-const stagedHalves = (side: Side, rows: number, depth: number, { k }: MatrixShape) => {
-  const [lines, fours] = side.along ? [rows, depth / 4 + PAD] : [depth, rows / 4 + PAD];
+/**
+ * How one operand lies in workgroup memory, as f16 whatever it is stored as, and how a matrix of it is loaded from there: fours along
+ * the inner axis if they can be turned so, which is how the units take them.
+ */
+const stagedHalves = (side: Side, rows: number, depth: number, lanes: number, { k }: MatrixShape) => {
+  const along = side.along || canTurn({ rows, depth, lanes });
+  const [lines, fours] = along ? [rows, depth / 4 + PAD] : [depth, rows / 4 + PAD];
   const array = `halves_${side.name}`;
-  const order = (side.name === "a") === side.along ? "row_major" : "col_major";
+  const order = (side.name === "a") === along ? "row_major" : "col_major";
+  const slot = (line: string, four: string) => `${line} * ${fours}u + ${four}`;
   return {
     declaration: `var<workgroup> ${array}: array<vec4<f16>, ${lines * fours}>;`,
-    to: { array, type: "f16" as const, slot: (line: string, four: string) => `${line} * ${fours}u + ${four}` },
+    loads: loads({ ...side, rows, depth, lanes, end: "end", to: { array, type: "f16", along, slot } }),
     /** The matrix whose first row is `row`, of inner elements from step·k on. */
     matrix: (type: string, row: string, step: number) => {
-      const at = side.along ? `(${row}) * ${fours}u + ${(step * k) / 4}u` : `${step * k * fours}u + (${row}) / 4u`;
+      const at = along ? `(${row}) * ${fours}u + ${(step * k) / 4}u` : `${step * k * fours}u + (${row}) / 4u`;
       return `subgroupMatrixLoad<${type}, ${order}>(&${array}, ${at}, ${fours}u)`;
     },
   };
@@ -82,11 +87,10 @@ export const matrixKernel = ({ step, continues }: MatmulPart, units: Units, tile
   const groups = groupLines(text, { rows, columns, parts: 1, length: sizes.inner });
   const out = k.buffer(step.output.buffer, "f32", "write");
   for (const extension of ["f16", "subgroups", "chromium_experimental_subgroup_matrix"] as const) k.enable(extension);
-  const [stagedA, stagedB] = text.sides.map((side, i) => stagedHalves(side, i === 0 ? rows : columns, depth, shape));
-  const [loadsA, loadsB] = [stagedA, stagedB].map(({ to, declaration }, i) => {
-    k.declare(declaration);
-    return loads({ ...text.sides[i], rows: i === 0 ? rows : columns, depth, lanes, end: "end", to });
-  });
+  const stagedA = stagedHalves(text.sides[0], rows, depth, lanes, shape);
+  const stagedB = stagedHalves(text.sides[1], columns, depth, lanes, shape);
+  for (const { declaration } of [stagedA, stagedB]) k.declare(declaration);
+  const [loadsA, loadsB] = [stagedA.loads, stagedB.loads];
   k.declare(`var<workgroup> sums: array<f32, ${subgroups * area}>;`);
   if (step.epilogue !== undefined) declareFinish(k, step.epilogue);
   const [left, right, result] = [

@@ -6,7 +6,7 @@ import { groupLines } from "./groups.js";
 import { loads } from "./loads.js";
 import { resultLines } from "./results.js";
 import { type Reads, readsOf } from "./staged.js";
-import { matmulText } from "./text.js";
+import { matmulText, type Side } from "./text.js";
 import type { Tile } from "./tiles.js";
 
 /** How a kernel sums over the inner axis: `parts` products [parts, ...] of `length` each, sums of `together` added up in each. */
@@ -49,9 +49,9 @@ export const tiledKernel = ({ step, continues }: MatmulPart, tile: Tile, { parts
       each: across,
     }),
   ];
-  const into = (slot: Reads["slot"]) => ({ array: "tile", type: "f32" as const, slot });
-  const loadsA = loads({ ...sideA, rows, depth, lanes, end: "end", to: into(readsA.slot) });
-  const loadsB = loads({ ...sideB, rows: columns, depth, lanes, end: "end", to: into(readsB.slot) });
+  const into = ({ slot }: Reads, { along }: Side) => ({ array: "tile", type: "f32" as const, along, slot });
+  const loadsA = loads({ ...sideA, rows, depth, lanes, end: "end", to: into(readsA, sideA) });
+  const loadsB = loads({ ...sideB, rows: columns, depth, lanes, end: "end", to: into(readsB, sideB) });
   const quads = upTo(across / 4);
   const each = <T>(line: (i: number, q: number) => T): T[] => upTo(down).flatMap((i) => quads.map((q) => line(i, q)));
   const fourOf = (text: (j: number) => string) => `vec4<f32>(${upTo(4).map(text).join(", ")})`;
