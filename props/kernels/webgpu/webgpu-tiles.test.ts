@@ -2,14 +2,13 @@
 import { after, test } from "node:test";
 import { add, type Device, type HostData, matmul, mul, type Tensor, tensor, transpose } from "../../../core/index.js";
 import { openWebgpu } from "../../../kernels/index.js";
-import { findAll } from "../../../kernels/webgpu/adapter.js";
 import { LAYOUTS } from "../../../kernels/webgpu/kernels/matmul/matrices.js";
 import { TILES } from "../../../kernels/webgpu/kernels/matmul/tiles.js";
-import { unitsOf } from "../../../kernels/webgpu/kernels/matmul/units.js";
-import { profileOf, type Seen } from "../../../kernels/webgpu/profiles.js";
+import type { Seen } from "../../../kernels/webgpu/profiles.js";
 import { assertSame, run } from "../../close.js";
 import { presentDevices } from "../../devices.js";
 import { hash } from "../../generators/generators.js";
+import { needsUnits } from "./webgpu-variants.js";
 
 const opened: Device[] = [];
 after(async () => {
@@ -53,17 +52,10 @@ if ((await presentDevices()).includes("webgpu")) {
       products,
       TILES.map((tile) => ({ tiles: [tile] })),
     ));
-  const [{ report }] = await findAll();
-  const hasUnits = unitsOf(profileOf(report)) !== undefined;
-  test(
-    "every layout of matrices gives the same bits: kernels for gpu [webgpu]",
-    {
-      skip: hasUnits ? false : "this adapter has no matrix units of f16",
-    },
-    () =>
-      areTheSame(
-        onUnits,
-        LAYOUTS.map((layout) => ({ layouts: [layout] })),
-      ),
+  test("every layout of matrices gives the same bits: kernels for gpu [webgpu]", needsUnits, () =>
+    areTheSame(
+      onUnits,
+      LAYOUTS.map((layout) => ({ layouts: [layout] })),
+    ),
   );
 }
