@@ -50,7 +50,7 @@ export {
   zerosLike,
 } from "./ops/leaf.js";
 export { stopGradient } from "./ops/marker.js";
-export { matmul } from "./ops/matmul.js";
+export { type MatmulOptions, matmul } from "./ops/matmul.js";
 export * from "./ops/nn.js";
 export * from "./ops/pointwise.js";
 export * from "./ops/random-bits.js";

@@ -1,5 +1,6 @@
 import { dirname, join } from "node:path";
 import { InputError } from "../core/errors.js";
+import type { MatmulOptions } from "../core/index.js";
 import type { JsonObject } from "./files/json.js";
 import { fileExists, folderExists, isObject, readJsonObject, show } from "./files/json.js";
 
@@ -44,6 +45,11 @@ export interface ModelConfig {
   readonly padId: number | undefined;
   /** The dtype that the checkpoint says it is stored in. */
   readonly dtype: ModelDtype;
+  /**
+   * What the layers' linear maps, and their gradients, round their operands to: `operands` of `matmul`. No model file says so.
+   * Default: f32. Everything else, the output head too, is f32.
+   */
+  readonly precision?: MatmulOptions["operands"];
   /** config.json as it was read, for saving it back unchanged. */
   readonly raw: JsonObject;
 }

@@ -40,10 +40,11 @@ export interface ForwardOptions {
 }
 
 /** x · Wᵀ (+ b), and with an adapter's factors beside W (`withLora`) + (x Aᵀ) Bᵀ.  x: [..., in], W: [out, in]. */
-const linear = (x: Tensor, params: Params, name: string, hasBias: boolean): Tensor => {
-  const plain = matmul(x, transpose(weightOf(params, `${name}.weight`)));
+const linear = (x: Tensor, params: Params, name: string, hasBias: boolean, { precision }: ModelConfig): Tensor => {
+  const by = (z: Tensor, W: Tensor) => matmul(z, transpose(W), { operands: precision });
+  const plain = by(x, weightOf(params, `${name}.weight`));
   const { a, b } = factorNames(`${name}.weight`);
-  const y = a in params ? add(plain, matmul(matmul(x, transpose(params[a])), transpose(weightOf(params, b)))) : plain;
+  const y = a in params ? add(plain, by(by(x, params[a]), weightOf(params, b))) : plain;
   return hasBias ? add(y, weightOf(params, `${name}.bias`)) : y;
 };
 
@@ -52,7 +53,7 @@ const selfAttention = (x: Tensor, params: Params, config: ModelConfig, place: Pl
   const { heads: H, kvHeads: G, headDim: K, bias } = config;
   const [B, T] = x.shape;
   const project = (part: string, heads: number) =>
-    reshape(linear(x, params, `self_attn.${part}_proj`, bias.qkv), [B, T, heads, K]);
+    reshape(linear(x, params, `self_attn.${part}_proj`, bias.qkv, config), [B, T, heads, K]);
   const turn = (heads: Tensor) => rope(heads, place.cosine, place.sine);
   const q = turn(project("q", H));
   const fresh: KeyValues = { k: turn(project("k", G)), v: project("v", G) };
@@ -60,13 +61,13 @@ const selfAttention = (x: Tensor, params: Params, config: ModelConfig, place: Pl
   const seen =
     cached === undefined ? fresh : { k: writeSlot(cached.k, fresh.k, at), v: writeSlot(cached.v, fresh.v, at) };
   const mixed = attention(q, seen.k, seen.v, place.position, 1 / Math.sqrt(K));
-  return { out: linear(reshape(mixed, [B, T, H * K]), params, "self_attn.o_proj", bias.o), seen };
+  return { out: linear(reshape(mixed, [B, T, H * K]), params, "self_attn.o_proj", bias.o, config), seen };
 };
 
 /** The gated feed-forward network: down(silu(gate x) · up x).  x: [N, D] → [N, D], token by token. */
-const mlp = (x: Tensor, params: Params, { bias }: ModelConfig): Tensor => {
-  const project = (part: string) => linear(x, params, `mlp.${part}_proj`, bias.mlp);
-  return linear(swiglu(project("gate"), project("up")), params, "mlp.down_proj", bias.mlp);
+const mlp = (x: Tensor, params: Params, config: ModelConfig): Tensor => {
+  const by = (z: Tensor, part: string) => linear(z, params, `mlp.${part}_proj`, config.bias.mlp, config);
+  return by(swiglu(by(x, "gate"), by(x, "up")), "down");
 };
 
 /** Numbers of the inner layer that are there at a time: 64 MiB. */

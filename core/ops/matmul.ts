@@ -1,5 +1,6 @@
 import { hostArray } from "../dtype.js";
 import { ShapeError } from "../errors.js";
+import { roundToHalf } from "../half.js";
 import { callOf } from "../print.js";
 import { broadcastShapes, sizeOf } from "../shape.js";
 import { node, type Op, type Tensor } from "../tensor.js";
@@ -7,10 +8,22 @@ import { broadcastTo } from "./broadcast.js";
 import { widened } from "./cast.js";
 import { reshape, transpose } from "./view.js";
 
+export interface MatmulOptions {
+  /**
+   * What both operands are rounded to, to nearest even, before they are multiplied; sums are f32 whatever it is. "f16" is what
+   * matrix units take: beyond 65504 it is infinite, and below 6e-5 a device may take it for 0. Default: "f32".
+   */
+  readonly operands?: "f32" | "f16";
+}
+
+const operandsOf = ({ attrs }: Tensor): MatmulOptions => attrs as MatmulOptions;
+
 const matmulOp: Op = {
   name: "matmul",
   kind: "matmul",
-  evaluate: ([a, b], out) => {
+  evaluate: (given, out) => {
+    const isRounded = operandsOf(out).operands === "f16";
+    const [a, b] = given.map((x) => (isRounded ? { ...x, data: x.data.map((v) => roundToHalf(v, "f16")) } : x));
     const [m, k] = a.shape.slice(-2);
     const n = b.shape[b.shape.length - 1];
     const data = hostArray("f32", sizeOf(out.shape));
@@ -23,14 +36,15 @@ const matmulOp: Op = {
     }
     return data;
   },
-  vjp: (ct, [a, b]) => [matmul(ct, transpose(b)), matmul(transpose(a), ct)],
+  vjp: (ct, [a, b], out) => [matmul(ct, transpose(b), operandsOf(out)), matmul(transpose(a), ct, operandsOf(out))],
 };
 
 /**
  * Matrix product over the last two axes: [...B, M, K] × [...B, K, N] → [...B, M, N]; leading axes broadcast, and a matrix
- * on the right of a batch is one large product. Sums are f32. Errors: ShapeError if the inner sizes differ.
+ * on the right of a batch is one large product. Sums are f32. Gradients are products with the same options. Errors: ShapeError if
+ * the inner sizes differ.
  */
-export const matmul = (left: Tensor, right: Tensor): Tensor => {
+export const matmul = (left: Tensor, right: Tensor, options: MatmulOptions = {}): Tensor => {
   const [a, b] = [widened(left), widened(right)];
   const call = callOf("matmul", [a, b]);
   if (a.shape.length < 2 || b.shape.length < 2)
@@ -44,9 +58,9 @@ export const matmul = (left: Tensor, right: Tensor): Tensor => {
       k === n ? "did you mean matmul(a, transpose(b))?" : "the last axis of a must be the one before last of b",
     );
   if (b.shape.length === 2 && a.shape.length > 2)
-    return reshape(matmul(reshape(a, [sizeOf(a.shape.slice(0, -1)), k]), b), [...a.shape.slice(0, -1), n]);
+    return reshape(matmul(reshape(a, [sizeOf(a.shape.slice(0, -1)), k]), b, options), [...a.shape.slice(0, -1), n]);
   const batch = broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2));
   if (batch === undefined) throw new ShapeError(`${call}: leading axes do not broadcast`);
   const inputs = [broadcastTo(a, [...batch, m, k]), broadcastTo(b, [...batch, k, n])];
-  return node(matmulOp, inputs, {}, [...batch, m, n], "f32");
+  return node(matmulOp, inputs, options.operands === "f16" ? { operands: "f16" } : {}, [...batch, m, n], "f32");
 };

@@ -106,7 +106,9 @@ export const lower = (
     } else if (t.op.kind === "matmul") {
       const [a, b] = t.inputs.map((x) => inMemory(x, key));
       const dtypes = [a.base.dtype, b.base.dtype] as const;
-      push({ kind: "matmul", a, b, dtypes, output: { base: t, view: contiguous(t.shape) } }, [a, b], [t], key);
+      const operands = t.attrs.operands === "f16" ? { operands: "f16" as const } : {};
+      const output = { base: t, view: contiguous(t.shape) };
+      push({ kind: "matmul", a, b, dtypes, ...operands, output }, [a, b], [t], key);
     } else if (t.op.kind === "index" || t.op.kind === "fused") {
       const inputs = t.inputs.map((x) => dense(x, key, reads16(t.op.name)));
       const dtypes = inputs.map(({ base }) => base.dtype);

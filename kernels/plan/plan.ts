@@ -18,6 +18,7 @@ import { mapViews } from "./map-views.js";
 import { type Lifetime, placeTemporaries } from "./memory.js";
 import { printPlan } from "./print.js";
 import { donors, hostsOf, inPlace, type Life, livesOf, type Owned } from "./reuse.js";
+import { roundedOperands } from "./rounded.js";
 import { schedule } from "./schedule.js";
 import { simplify } from "./simplify.js";
 import type { Abilities, Plan, PlanBuffer, View } from "./steps.js";
@@ -67,7 +68,8 @@ const numbersOf = (base: Tensor): HostData => {
 
 /** A graph as steps over buffers: pure, a function of the graph's structure and the device's abilities. */
 export const plan = (graph: Graph, abilities: Abilities): Plan => {
-  const outputs = simplify(graph.outputs, (op) => abilities.fused.has(op.name), abilities.round ?? Math.fround);
+  const asked = abilities.f16Operands === true ? graph.outputs : roundedOperands(graph.outputs);
+  const outputs = simplify(asked, (op) => abilities.fused.has(op.name), abilities.round ?? Math.fround);
   const donated = new Set((graph.donated ?? []).map((i) => graph.inputs[i]));
   const { steps: separate, results } = lower(outputs, abilities, donated);
   const isResult = new Set(results);

@@ -150,7 +150,7 @@ const rules: Readonly<
     const swapsLastTwo = axes.every((axis, i) => axis === (i < rank - 2 ? i : i === rank - 1 ? rank - 2 : rank - 1));
     if (x.op.name !== "matmul" || !swapsLastTwo || uses(t.inputs[0]) > 1) return undefined;
     const [a, b] = x.inputs;
-    return matmul(permute(b, axes), permute(a, axes));
+    return matmul(permute(b, axes), permute(a, axes), x.attrs);
   },
 };
 

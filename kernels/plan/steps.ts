@@ -68,6 +68,8 @@ export interface MatmulStep<V = View> {
   readonly b: V;
   /** How a and b are stored: f32, or a 16-bit dtype that is widened as it is read. */
   readonly dtypes: readonly [DType, DType];
+  /** Only for devices that can: what both are rounded to before they are multiplied. Default: f32, which is not at all. */
+  readonly operands?: "f16";
   readonly output: V;
   /** Only for devices that can: what becomes of each element of the product before it is written. */
   readonly epilogue?: Epilogue<V>;
@@ -156,6 +158,8 @@ export interface Abilities {
   readonly batches: boolean;
   /** May a product pass through an expression before it is written? Default: no. */
   readonly epilogue?: boolean;
+  /** Can it round operands of a product to f16 as it reads them? Else a map does. Default: no. */
+  readonly f16Operands?: boolean;
   /** Most bytes of a slot that is shared. Default: any. */
   readonly slotBytes?: number;
   /** Bytes past its end that a step may write along with a value; slots, inputs and outputs are as much longer. Default: none. */

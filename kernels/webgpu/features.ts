@@ -14,6 +14,8 @@ export interface Features {
   /** f16 is a type of WGSL (`enable f16`). */
   readonly f16: boolean;
   readonly subgroups: boolean;
+  /** Kernels may say how many invocations a subgroup has, where that varies. */
+  readonly sizedSubgroups: boolean;
   /** Subgroup matrices, as the adapter lists them; empty where there are none. */
   readonly matrices: readonly MatrixShape[];
   /** Passes may be timed. */
@@ -21,12 +23,19 @@ export interface Features {
 }
 
 /** Nothing but what WebGPU promises everywhere. */
-export const NO_FEATURES: Features = { f16: false, subgroups: false, matrices: [], timestamps: false };
+export const NO_FEATURES: Features = {
+  f16: false,
+  subgroups: false,
+  sizedSubgroups: false,
+  matrices: [],
+  timestamps: false,
+};
 
 /** By their names in Dawn. */
 const NAMES = {
   f16: "shader-f16",
   subgroups: "subgroups",
+  sizedSubgroups: "subgroup-size-control",
   matrices: "chromium-experimental-subgroup-matrix",
   timestamps: "timestamp-query",
 } as const satisfies Record<keyof Features, string>;
@@ -37,6 +46,7 @@ export const featuresOf = ({ features, subgroupMatrixConfigs }: AdapterReport): 
   return {
     f16: has("f16"),
     subgroups: has("subgroups"),
+    sizedSubgroups: has("sizedSubgroups"),
     matrices: !has("matrices")
       ? []
       : subgroupMatrixConfigs.map(({ componentType, resultComponentType: resultType, M: m, N: n, K: k }) => ({
@@ -48,6 +58,6 @@ export const featuresOf = ({ features, subgroupMatrixConfigs }: AdapterReport): 
 
 /** What to ask a device for, so that it has these features. */
 export const namesOf = (features: Features): string[] =>
-  (["f16", "subgroups", "matrices", "timestamps"] as const)
+  (Object.keys(NAMES) as (keyof Features)[])
     .filter((name) => (name === "matrices" ? features.matrices.length > 0 : features[name]))
     .map((name) => NAMES[name]);

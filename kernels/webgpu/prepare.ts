@@ -5,6 +5,9 @@ import type { Plan } from "../plan/steps.js";
 import type { Features } from "./features.js";
 import { FUSED, lower, reads16 } from "./kernels/lower.js";
 import type { Lowering } from "./kernels/lowering.js";
+import type { Layout } from "./kernels/matmul/matrices.js";
+import type { Tile } from "./kernels/matmul/tiles.js";
+import { unitsOf } from "./kernels/matmul/units.js";
 import { checkBuffer, type Limits } from "./limits.js";
 import type { Kernel } from "./wgsl/module.js";
 import { createWindows, type Windows } from "./windows/windows.js";
@@ -17,8 +20,14 @@ export interface Profile {
   readonly wide: boolean;
   /** Invocations of a subgroup, if that is always the same number and kernels may use subgroups. */
   readonly subgroup: number | undefined;
+  /** The fewest invocations that a subgroup has; kernels may ask for so many where `features.sizedSubgroups` says so. */
+  readonly leastSubgroup?: number;
   /** What kernels may use beyond what every device has. */
   readonly features: Features;
+  /** What products may choose among: see `Lowering`. */
+  readonly tiles?: readonly Tile[];
+  /** The same on matrix units. */
+  readonly layouts?: readonly Layout[];
 }
 
 /** A graph as kernels over buffers, before any adapter is asked for anything. */
@@ -34,12 +43,22 @@ export interface Prepared {
 }
 
 /** Plans a graph and writes its kernels: a function of the graph's structure and the profile. */
-export const prepare = (graph: Graph, { limits, wide, subgroup, features }: Profile): Prepared => {
+export const prepare = (graph: Graph, profile: Profile): Prepared => {
+  const { limits, wide, subgroup, leastSubgroup, features, tiles, layouts } = profile;
   const { maxStorageBuffersPerShaderStage: maxBuffers, maxStorageBufferBindingSize: binding } = limits;
   const { maxBufferSize: slotBytes } = limits;
   // One name for one piece of memory: what is written in place is bound once, to be read and written.
   const made: Plan = oneNameEach(
-    plan(graph, { fused: FUSED, reads16, maxBuffers, inPlace: true, batches: false, epilogue: wide, slotBytes }),
+    plan(graph, {
+      fused: FUSED,
+      reads16,
+      maxBuffers,
+      inPlace: true,
+      batches: false,
+      epilogue: wide,
+      slotBytes,
+      f16Operands: wide && unitsOf(profile) !== undefined,
+    }),
   );
   for (const { bytes, of } of made.buffers) checkBuffer(bytes, limits, 0, of); // before anything runs
   const scratchBytes: number[] = [];
@@ -47,7 +66,7 @@ export const prepare = (graph: Graph, { limits, wide, subgroup, features }: Prof
     ...{ binding, bindings: maxBuffers, alignment: limits.minStorageBufferOffsetAlignment },
   });
   const lowering: Lowering = {
-    ...{ wide, subgroup, features, windows },
+    ...{ wide, subgroup, leastSubgroup, features, tiles, layouts, windows },
     scratch: (index: number, words: number) => {
       for (let i = scratchBytes.length; i <= index; i++) scratchBytes.push(0);
       scratchBytes[index] = Math.max(scratchBytes[index], 4 * words);

@@ -1,6 +1,8 @@
 import type { Planner } from "../../core/index.js";
 import { type AdapterReport, nameOf } from "./adapter-report.js";
 import { type Features, featuresOf, type MatrixShape, NO_FEATURES } from "./features.js";
+import type { Layout } from "./kernels/matmul/matrices.js";
+import type { Tile } from "./kernels/matmul/tiles.js";
 import { type Limits, limitsWithin } from "./limits.js";
 import type { Mode } from "./modes.js";
 import { type Profile, planWebgpu } from "./prepare.js";
@@ -15,6 +17,7 @@ const cubes = (size: number): MatrixShape[] =>
 const all = (matrices: readonly MatrixShape[]): Features => ({
   f16: true,
   subgroups: true,
+  sizedSubgroups: true,
   matrices,
   timestamps: true,
 });
@@ -90,17 +93,28 @@ export interface Seen {
   readonly limits?: Partial<Limits>;
   /** Features to do without. */
   readonly without?: readonly (keyof Features)[];
+  /** What products for GPUs may choose among. Default: all of `TILES`. */
+  readonly tiles?: readonly Tile[];
+  /** The same on matrix units. */
+  readonly layouts?: readonly Layout[];
 }
 
 /** What programs depend on of an adapter. Errors: DeviceError if wider limits are wanted than it has. */
-export const profileOf = (report: AdapterReport, mode: Mode = "full", { limits, without = [] }: Seen = {}): Profile => {
+export const profileOf = (
+  report: AdapterReport,
+  mode: Mode = "full",
+  { limits, without = [], tiles, layouts }: Seen = {},
+): Profile => {
   const features = mode === "plain" ? NO_FEATURES : featuresOf(report);
   const kept = { ...features, ...Object.fromEntries(without.map((name) => [name, NO_FEATURES[name]])) };
   return {
     limits: limitsWithin(report.limits, limits),
     wide: !report.software,
     subgroup: kept.subgroups ? fixedSubgroup(report) : undefined,
+    leastSubgroup: kept.subgroups ? report.subgroupMinSize : undefined,
     features: kept,
+    tiles,
+    layouts,
   };
 };
 

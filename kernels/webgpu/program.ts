@@ -95,10 +95,10 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
   }
   const constants = made.buffers.map(({ role }) => (role.kind === "constant" ? gpu.upload(role.data) : undefined));
 
-  /** A window of a piece, or the piece as far as a binding goes: whoever binds it so touches no more of it. */
+  /** A window of a piece, or the piece, in whole quads, as far as a binding goes: whoever binds it so touches no more of it. */
   const rangeOf = ({ block, offset = 0, size = block.size }: Piece, window: Window | undefined): GPUBufferBinding =>
     window === undefined
-      ? { buffer: block.gpu, offset, size: Math.min(size, most) }
+      ? { buffer: block.gpu, offset, size: Math.min(Math.ceil(size / 16) * 16, most) }
       : { buffer: block.gpu, offset: offset + window.offset, size: window.bytes };
 
   /** Offsets are the same at every run: the blocks are all that it depends on. */

@@ -175,7 +175,7 @@ export const cases: Readonly<Record<string, fc.Arbitrary<Case>>> = {
         [C, K, N],
       ],
     ][form];
-    return { f: t.matmul, args: [eighths(a, seed), eighths(b, seed + 1)] };
+    return { f: (x, y) => t.matmul(x, y), args: [eighths(a, seed), eighths(b, seed + 1)] };
   }),
   gather: sizes([0, 4], [0, 3], [0, 5], [0, 2]).map(([seed, N, D, S, rank]) => {
     // Ids repeat, and some lie outside of the table.

@@ -6,7 +6,7 @@ import { attentionGradientKernels } from "./attention-gradient.js";
 import { gatherKernels } from "./gather.js";
 import type { Lowering } from "./lowering.js";
 import { mapKernels } from "./map.js";
-import { matmulKernels } from "./matmul.js";
+import { matmulKernels } from "./matmul/matmul.js";
 import { reduceKernels } from "./reduce.js";
 import { rmsnormGradientKernels, rmsnormKernels, softmaxGradientKernels, softmaxKernels } from "./rows.js";
 import { scatterAddKernels } from "./scatter-add.js";

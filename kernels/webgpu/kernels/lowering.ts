@@ -1,5 +1,7 @@
 import type { Features } from "../features.js";
 import type { Windows } from "../windows/windows.js";
+import type { Layout } from "./matmul/matrices.js";
+import type { Tile } from "./matmul/tiles.js";
 
 /** What kernels know while they are chosen and written. */
 export interface Lowering {
@@ -10,8 +12,14 @@ export interface Lowering {
   readonly wide: boolean;
   /** Invocations of a subgroup, if that is always the same number and kernels may use subgroups. */
   readonly subgroup: number | undefined;
+  /** The fewest invocations that a subgroup has: kernels may ask for so many where `features.sizedSubgroups` says so. */
+  readonly leastSubgroup?: number;
   /** What kernels may use beyond what every device has: f16, subgroups, subgroup matrices. */
   readonly features: Features;
+  /** What products may choose among. Default: all. */
+  readonly tiles?: readonly Tile[];
+  /** The same on matrix units. */
+  readonly layouts?: readonly Layout[];
   /** Asks for at least `words` four-byte words in scratch buffer `index`. A step may not rely on what another left there. */
   readonly scratch: (index: number, words: number) => void;
   /** What kernels bind: views pass through here before they are written into one. */

@@ -5,7 +5,7 @@ import type { HalfType } from "../../../core/index.js";
  * which may flush subnormals. Exact for every code and every f32, as long as a driver leaves the bits of an f32 alone that it
  * only moves; arithmetic on what is subnormal in f32 too (bf16 below 2^-126) it may flush. Choices by select, no branches.
  */
-export type HalfHelper = `${HalfType}_${"value" | "values" | "code" | "randomly"}`;
+export type HalfHelper = `${HalfType}_${"value" | "values" | "quad" | "code" | "randomly"}`;
 
 /** Code → f32, for one or, as a vector, four at once. */
 const bf16Value = (name: string, float: string, bits: string): string =>
@@ -20,10 +20,15 @@ const f16Value = (name: string, float: string, bits: string): string => `fn ${na
   return bitcast<${float}>(magnitude | ((code & ${bits}(0x8000u)) << ${bits}(16u)));
 }`;
 
-/** `_value`: code → f32. `_values`: four. `_code`: f32 → code, to nearest even. `_randomly`: by 32 random bits. */
+const quadValue = (dtype: HalfType): string => `fn ${dtype}_quad(w: vec2<u32>) -> vec4<f32> {
+  return ${dtype}_values(vec4<u32>(w.x & 0xffffu, w.x >> 16u, w.y & 0xffffu, w.y >> 16u));
+}`;
+
+/** `_value`: code → f32. `_values`: four; `_quad`: four, from two words. `_code`: f32 → code, to nearest even. `_randomly`: by 32 random bits. */
 export const HALF_HELPERS: Record<HalfHelper, { readonly code: string; readonly needs: readonly HalfHelper[] }> = {
   bf16_value: { code: bf16Value("bf16_value", "f32", "u32"), needs: [] },
   bf16_values: { code: bf16Value("bf16_values", "vec4<f32>", "vec4<u32>"), needs: [] },
+  bf16_quad: { code: quadValue("bf16"), needs: ["bf16_values"] },
   bf16_code: {
     code: `fn bf16_code(x: f32) -> u32 {
   let bits = bitcast<u32>(x);
@@ -43,6 +48,7 @@ export const HALF_HELPERS: Record<HalfHelper, { readonly code: string; readonly 
   },
   f16_value: { code: f16Value("f16_value", "f32", "u32"), needs: [] },
   f16_values: { code: f16Value("f16_values", "vec4<f32>", "vec4<u32>"), needs: [] },
+  f16_quad: { code: quadValue("f16"), needs: ["f16_values"] },
   f16_code: {
     code: `fn f16_code(x: f32) -> u32 {
   let bits = bitcast<u32>(x);

@@ -1,4 +1,5 @@
-import { DeviceError, type DType, type HalfType, isHalf } from "../../../core/index.js";
+import { DeviceError, type DType, isHalf } from "../../../core/index.js";
+import { accessors, quadAccessor, quadType } from "./accessors.js";
 import { HELPERS, type HelperName } from "./helpers.js";
 
 /** One dispatch: WGSL text, what to bind, the numbers it reads, how many workgroups. */
@@ -28,6 +29,15 @@ export interface Access {
   readonly add: (address: string, value: string) => string;
 }
 
+/** Four neighbours of a buffer at once, from an address that is a multiple of four. */
+export interface Quads {
+  readonly load: (address: string) => string;
+  /** As they lie in memory, the type of that, and the numbers in it: for kernels that load long before they use. */
+  readonly raw: (address: string) => string;
+  readonly type: string;
+  readonly value: (raw: string) => string;
+}
+
 const LETTERS = "xyzw";
 /** A line that names a number of the uniform buffer. */
 const readParam = (i: number): string => `let P${i} = P[${i >> 2}].${LETTERS[i & 3]};`;
@@ -46,6 +56,8 @@ export const bitsOf = (value: number): number => {
 /** P[0] of every kernel: the bits of infinity, of NaN and of 0, which no compiler may know. Parameters follow. */
 const FIRST_WORDS = [0x7f800000, 0x7fc00000, 0, 0];
 
+type Extension = "f16" | "subgroups" | "subgroup_size_control" | "chromium_experimental_subgroup_matrix";
+
 /** Collects the parts of one kernel's text. Every method returns WGSL text to put into the body. */
 export interface Builder {
   /** A number that is data: u32. */
@@ -56,13 +68,14 @@ export interface Builder {
   readonly hidden: (value: string) => string;
   /**
    * 16-bit dtypes are read only, as f32, from an address in 16-bit elements; whoever makes them writes words, as u32.
-   * "quads": read only, four at once, each at an address that is a multiple of four; no other access to that buffer.
    */
-  readonly buffer: (buffer: number, dtype: DType, mode: "read" | "write" | "atomic" | "quads") => Access;
+  readonly buffer: (buffer: number, dtype: DType, mode: "read" | "write" | "atomic") => Access;
+  /** Floats that are read four at a time; whoever else reads that buffer must do so with the same dtype, and nobody writes it. */
+  readonly quads: (buffer: number, dtype: DType) => Quads;
   /** A name for a helper function; its text is added once. */
   readonly helper: (name: HelperName) => string;
   /** A language extension that the body needs. */
-  readonly enable: (extension: "f16" | "subgroups" | "chromium_experimental_subgroup_matrix") => void;
+  readonly enable: (extension: Extension) => void;
   /** A function outside the entry point; its lines may use params. */
   readonly func: (head: string, lines: readonly string[]) => void;
   /** Text outside the entry point. */
@@ -75,6 +88,8 @@ interface Entry {
   readonly workgroups: number;
   /** Sees `group` (flat workgroup number) and `lane` (flat invocation number in it). */
   readonly body: string;
+  /** Given: the body sees `subgroup`, its number in the workgroup; all subgroups have so many invocations, or as many as they have. */
+  readonly subgroup?: number | "any";
 }
 
 interface Bound {
@@ -84,36 +99,6 @@ interface Bound {
   atomic: boolean;
   quads: boolean;
 }
-
-/** How a 16-bit dtype is read from raw words, two elements to a word. */
-const halfAccessor = (name: string, dtype: HalfType): string =>
-  `fn load_${name}_${dtype}(i: u32) -> f32 { return ${dtype}_value((${name}[i >> 1u] >> ((i & 1u) * 16u)) & 0xffffu); }\n`;
-
-/** How elements of `dtype` pass through a buffer that holds f32 (only f32 in it) or raw words. */
-const accessors = (name: string, dtype: DType, raw: boolean, written: boolean, atomic: boolean): string => {
-  if (atomic)
-    return [
-      `fn load_${name}_u32(i: u32) -> u32 { return atomicLoad(&${name}[i]); }`,
-      `fn add_${name}_u32(i: u32, v: u32) { atomicAdd(&${name}[i], v); }\n`,
-    ].join("\n");
-  if (isHalf(dtype)) return halfAccessor(name, dtype);
-  const [decode, encode] = {
-    f32: raw ? ["bitcast<f32>(B[i])", "bitcast<u32>(v)"] : ["B[i]", "v"],
-    i32: ["bitcast<i32>(B[i])", "bitcast<u32>(v)"],
-    u32: ["B[i]", "v"],
-    bool: ["B[i] != 0u", "select(0u, 1u, v)"],
-  }[dtype].map((text) => text.replace("B", name));
-  const load = `fn load_${name}_${dtype}(i: u32) -> ${dtype} { return ${decode}; }\n`;
-  return written ? `${load}fn store_${name}_${dtype}(i: u32, v: ${dtype}) { ${name}[i] = ${encode}; }\n` : load;
-};
-
-/** Four neighbours at once, of a buffer that nobody reads otherwise. */
-const quadAccessor = (name: string, dtype: DType): [type: string, load: string] => {
-  const head = `fn load_${name}_${dtype}(i: u32) -> vec4<f32>`;
-  if (!isHalf(dtype)) return ["vec4<f32>", `${head} { return ${name}[i / 4u]; }\n`];
-  const halves = "vec4<u32>(w.x & 0xffffu, w.x >> 16u, w.y & 0xffffu, w.y >> 16u)";
-  return ["vec2<u32>", `${head} { let w = ${name}[i / 4u]; return ${dtype}_values(${halves}); }\n`];
-};
 
 export const builder = (label: string): Builder => {
   const params: number[] = [...FIRST_WORDS];
@@ -135,23 +120,34 @@ export const builder = (label: string): Builder => {
     return name;
   };
 
+  const bind = (buffer: number, dtype: DType): [at: number, it: Bound] => {
+    if (isHalf(dtype)) need(`${dtype}_value`);
+    let at = bound.findIndex((b) => b.buffer === buffer);
+    if (at < 0) at = bound.push({ buffer, dtypes: new Set(), written: false, atomic: false, quads: false }) - 1;
+    bound[at].dtypes.add(dtype);
+    return [at, bound[at]];
+  };
+
   return {
     param,
     floatParam: (value) => `bitcast<f32>(${param(bitsOf(value))})`,
     hidden: (value) => `bitcast<f32>(bitcast<u32>(${value}) ^ P2)`,
     buffer: (buffer, dtype, mode) => {
-      if (isHalf(dtype)) need(`${dtype}_${mode === "quads" ? "values" : "value"}`);
-      let at = bound.findIndex((b) => b.buffer === buffer);
-      if (at < 0) at = bound.push({ buffer, dtypes: new Set(), written: false, atomic: false, quads: false }) - 1;
-      bound[at].dtypes.add(dtype);
-      bound[at].written ||= mode === "write" || mode === "atomic";
-      bound[at].atomic ||= mode === "atomic";
-      bound[at].quads ||= mode === "quads";
+      const [at, it] = bind(buffer, dtype);
+      it.written ||= mode !== "read";
+      it.atomic ||= mode === "atomic";
       return {
         load: (address) => `load_B${at}_${dtype}(${address})`,
         store: (address, value) => `store_B${at}_${dtype}(${address}, ${value});`,
         add: (address, value) => `add_B${at}_${dtype}(${address}, ${value});`,
       };
+    },
+    quads: (buffer, dtype) => {
+      const [at, it] = bind(buffer, dtype);
+      it.quads = true;
+      const raw = (address: string) => `raw_B${at}_${dtype}(${address})`;
+      const value = (held: string) => (isHalf(dtype) ? `${need(`${dtype}_quad`)}(${held})` : held);
+      return { raw, value, load: (address) => value(raw(address)), type: quadType(dtype) };
     },
     helper: need,
     func: (head, lines) => {
@@ -160,11 +156,14 @@ export const builder = (label: string): Builder => {
     },
     enable: (extension) => void extensions.add(extension),
     declare: (text) => void declarations.push(text),
-    finish: ({ workgroupSize, workgroups, body }) => {
+    finish: ({ workgroupSize, workgroups, body, subgroup }) => {
+      const isSized = typeof subgroup === "number";
+      if (isSized) extensions.add("subgroup_size_control");
       const buffers = bound.map(({ dtypes, written, atomic, quads }, at) => {
         if (quads) {
-          const [type, load] = quadAccessor(`B${at}`, [...dtypes][0]);
-          return `@group(0) @binding(${at + 1}) var<storage, read> B${at}: array<${type}>;\n${load}`;
+          const [dtype] = dtypes;
+          const type = quadType(dtype);
+          return `@group(0) @binding(${at + 1}) var<storage, read> B${at}: array<${type}>;\n${quadAccessor(`B${at}`, dtype)}`;
         }
         const raw = [...dtypes].some((dtype) => dtype !== "f32");
         const mode = written ? "read_write" : "read";
@@ -178,9 +177,9 @@ export const builder = (label: string): Builder => {
         ...buffers,
         ...[...helpers].map((name) => HELPERS[name].code),
         ...declarations,
-        `@compute @workgroup_size(${workgroupSize})`,
+        `@compute @workgroup_size(${workgroupSize})${isSized ? ` @subgroup_size(${subgroup})` : ""}`,
         "fn main(@builtin(workgroup_id) at: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>,",
-        "        @builtin(local_invocation_index) lane: u32) {",
+        `        @builtin(local_invocation_index) lane: u32${subgroup === undefined ? "" : ", @builtin(subgroup_id) subgroup: u32"}) {`,
         "  let group = at.y * grid.x + at.x;",
         // Read once, before any loop: compilers of software adapters move nothing out of loops.
         ...paramsIn(body).map((i) => `  ${readParam(i)}`),

@@ -8,9 +8,9 @@ export interface Box {
 
 export const wholeBox = (shape: readonly number[]): Box => ({ starts: shape.map(() => 0), sizes: shape });
 
-/** The two halves of a box along an axis, in order. */
-export const halves = ({ starts, sizes }: Box, axis: number): [Box, Box] => {
-  const first = Math.ceil(sizes[axis] / 2);
+/** The two halves of a box along an axis, in order; the first is a multiple of `unit`, of which there must be more than one. */
+export const halves = ({ starts, sizes }: Box, axis: number, unit = 1): [Box, Box] => {
+  const first = Math.ceil(sizes[axis] / 2 / unit) * unit;
   const put = (list: readonly number[], value: number) => list.map((n, i) => (i === axis ? value : n));
   return [
     { starts, sizes: put(sizes, first) },

@@ -25,9 +25,9 @@ export const placedMatmul = (step: MatmulStep, windows: Windows): MatmulStep => 
 
 /**
  * A bare product as products whose windows fit: cut along batch axes, rows and columns, and along the inner axis, where the
- * later parts go on with the sums of the earlier ones, in the same order.
+ * later parts go on with the sums of the earlier ones, in the same order; they begin at multiples of `unit`.
  */
-export const matmulParts = (step: MatmulStep, windows: Windows): MatmulPart[] => {
+export const matmulParts = (step: MatmulStep, windows: Windows, unit = 1): MatmulPart[] => {
   const { a, b, output } = step;
   const batches = a.shape.length - 2;
   const lead = Array.from({ length: batches }, (_, i) => i);
@@ -42,7 +42,7 @@ export const matmulParts = (step: MatmulStep, windows: Windows): MatmulPart[] =>
     const [partA, partB, partOut] = [a, b, output].map((view: View, i) =>
       viewIn(view, { starts: axesOf[i].map((axis) => starts[axis]), sizes: axesOf[i].map((axis) => sizes[axis]) }),
     );
-    return { kind: "matmul", a: partA, b: partB, dtypes: step.dtypes, output: partOut };
+    return { ...step, a: partA, b: partB, output: partOut, epilogue: undefined };
   };
   const space = [...output.shape, a.shape[batches + 1]];
   const stretch = (view: View, i: number) =>
@@ -57,7 +57,9 @@ export const matmulParts = (step: MatmulStep, windows: Windows): MatmulPart[] =>
       const touched = touchedByMatmul(partOf(box));
       const long = windows.tooLong(touched);
       const axis = longestAxis(touched.flatMap((one, i) => (long.includes(one) ? [stretch(one.view, i)] : [])));
-      return axis === undefined ? windows.refuse("a matrix product", touched) : halves(box, axis);
+      return axis === undefined
+        ? windows.refuse("a matrix product", touched)
+        : halves(box, axis, axis === inner ? unit : 1);
     },
   ).map((box) => ({ step: placedMatmul(partOf(box), windows), continues: box.starts[inner] > 0 }));
 };

@@ -114,7 +114,10 @@ test("a GPU that Vulkan does not show is told of, each kind with its own hint", 
 
 test("what a toggle unlocks is what is not there without it; what is missing has a reason", () => {
   const shape = { m: 16, n: 16, k: 16, componentType: "f16", resultType: "f32" };
-  const all: Features = { f16: true, subgroups: true, matrices: [shape], timestamps: true };
+  const all: Features = {
+    ...{ f16: true, subgroups: true, sizedSubgroups: true },
+    ...{ matrices: [shape], timestamps: true },
+  };
   assert.deepEqual(
     unlockedBy(
       all,

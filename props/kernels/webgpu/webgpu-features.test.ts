@@ -58,7 +58,13 @@ const report: AdapterReport = {
 
 test("features are what the adapter lists, and a device is asked for those and no others", () => {
   const shape = { m: 8, n: 16, k: 32, componentType: "f16", resultType: "f32" };
-  assert.deepEqual(featuresOf(report), { f16: true, subgroups: true, matrices: [shape], timestamps: true });
+  assert.deepEqual(featuresOf(report), {
+    f16: true,
+    subgroups: true,
+    sizedSubgroups: false,
+    matrices: [shape],
+    timestamps: true,
+  });
   fc.assert(
     fc.property(fc.subarray([...report.features]), (features) => {
       const asked = namesOf(featuresOf({ ...report, features }));
@@ -72,7 +78,7 @@ test("plain has no feature; what is done without is not there, and the rest is",
   assert.deepEqual(profileOf(report, "plain").features, NO_FEATURES);
   assert.equal(profileOf(report, "plain").subgroup, undefined);
   const { features, subgroup } = profileOf(report, "full", { without: ["matrices"] });
-  assert.deepEqual(features, { f16: true, subgroups: true, matrices: [], timestamps: true });
+  assert.deepEqual(features, { f16: true, subgroups: true, sizedSubgroups: false, matrices: [], timestamps: true });
   assert.equal(subgroup, 8);
 });
 
@@ -92,7 +98,7 @@ if ((await presentDevices()).includes("webgpu")) {
       await device.close();
     }
   };
-  const none = ["f16", "subgroups", "matrices", "timestamps"] as const;
+  const none = ["f16", "subgroups", "sizedSubgroups", "matrices", "timestamps"] as const;
 
   for (const kernels of ["gpu", "cpu"] as const)
     test(`every mode gives the same bits by the same kernels; features change roundings alone: kernels for ${kernels} [webgpu]`, async () => {

@@ -2,6 +2,10 @@ import { after, test } from "node:test";
 import fc from "fast-check";
 import type { Device } from "../../../core/index.js";
 import { openWebgpu } from "../../../kernels/index.js";
+import { findAll } from "../../../kernels/webgpu/adapter.js";
+import { unitsOf } from "../../../kernels/webgpu/kernels/matmul/units.js";
+import { modeOf } from "../../../kernels/webgpu/modes.js";
+import { profileOf } from "../../../kernels/webgpu/profiles.js";
 import { presentDevices } from "../../devices.js";
 import { tries } from "../../reach.js";
 import { seed } from "../../seed.js";
@@ -21,6 +25,12 @@ after(async () => {
 });
 
 const isHere = (await presentDevices()).includes("webgpu");
+
+/** Does the adapter have matrix units that products of f16 operands run on? */
+export const hasUnits =
+  isHere && (await findAll()).slice(0, 1).some(({ report }) => unitsOf(profileOf(report, modeOf())) !== undefined);
+/** What a law of theirs skips by where there are none. */
+export const needsUnits = { skip: hasUnits ? false : "this adapter has no matrix units of f16" } as const;
 
 /** One case with each set of kernels (or those named), whatever the adapter is. */
 export const webgpuCheck = (

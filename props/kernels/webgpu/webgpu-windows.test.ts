@@ -13,6 +13,7 @@ import {
   gather,
   iota,
   key,
+  type MatmulOptions,
   matmul,
   max,
   mul,
@@ -120,9 +121,8 @@ for (const kib of [1, 6])
   );
 
 const side = () => fc.integer({ min: 1, max: 40 });
-windowsLaw(
-  "products: batches, rows, columns, and inner sums that go on from memory",
-  KIB(2),
+/** Products and their transposes, with an epilogue and without. */
+const productCases = (options: MatmulOptions = {}) =>
   fc
     .record({
       m: side(),
@@ -131,18 +131,23 @@ windowsLaw(
       batch: fc.integer({ min: 1, max: 2 }),
       seed: seeds(),
     })
-    .map(({ m, k, n, batch, seed }) => {
+    .map(({ m, k, n, batch, seed }): Case => {
       const f = (a: Tensor, b: Tensor, bias: Tensor) => [
-        seed % 2 === 0 ? matmul(a, b) : add(mul(matmul(a, b), 2), bias),
-        matmul(transpose(b), transpose(a)),
+        seed % 2 === 0 ? matmul(a, b, options) : add(mul(matmul(a, b, options), 2), bias),
+        matmul(transpose(b), transpose(a), options),
       ];
       return {
         f: f as Case["f"],
         given: [floats([batch, m, k], seed), floats([batch, k, n], seed + 1), floats([n], seed)],
       };
-    }),
+    });
+windowsLaw(
+  "products: batches, rows, columns, and inner sums that go on from memory",
+  KIB(2),
+  productCases(),
   3, // a software adapter takes a second for each variant of the tiled kernel
 );
+windowsLaw("products of f16 operands", KIB(2), productCases({ operands: "f16" }), 2);
 
 windowsLaw(
   "gather and scatterAdd by rows of the table and by positions",

@@ -1,9 +1,8 @@
-import type { MatmulStep } from "../../plan/steps.js";
-import type { Kernel } from "../wgsl/module.js";
-import { indent } from "../wgsl/walk.js";
-import type { MatmulPart } from "../windows/matmul.js";
-import type { Lowering } from "./lowering.js";
-import { matmulText } from "./matmul-text.js";
+import type { Kernel } from "../../wgsl/module.js";
+import { indent } from "../../wgsl/walk.js";
+import type { MatmulPart } from "../../windows/matmul.js";
+import type { Lowering } from "../lowering.js";
+import { matmulText } from "./text.js";
 
 /** Rows and groups of four columns that one invocation of the register kernel computes. */
 const [ROWS, QUADS] = [8, 2];
@@ -13,12 +12,6 @@ const TALL_FROM = 256;
 const LANES = 8;
 
 const powerAbove = (x: number): number => 2 ** Math.ceil(Math.log2(x));
-
-/** Can rows of b be read four elements at a time? */
-const readsQuads = ({ a, b }: MatmulStep): boolean =>
-  b.strides[b.strides.length - 1] === 1 &&
-  [b.offset, b.shape[b.shape.length - 1], ...b.strides.slice(0, -1)].every((x) => x % 4 === 0) &&
-  a.buffer !== b.buffer;
 
 /**
  * For adapters that run on the CPU: no barrier, no shared memory; each invocation keeps a tile in registers and walks the
@@ -40,9 +33,10 @@ export const registerKernel = ({ step, continues }: MatmulPart, { subgroup }: Lo
   const out = k.buffer(step.output.buffer, "f32", "write");
   const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
   const quads = upTo(QUADS);
-  const inQuads = readsQuads(step);
+  const fours = b.along || step.a.buffer === step.b.buffer ? undefined : b.quads?.();
+  const inQuads = fours !== undefined;
   const quadOfB = (q: number) => {
-    if (inQuads) return k.buffer(step.b.buffer, step.dtypes[1], "quads").load(`down_b + n${4 * q}`);
+    if (fours !== undefined) return fours.load(`down_b + n${4 * q}`);
     return `vec4<f32>(${upTo(4)
       .map((c) => b.load(`down_b + n${4 * q + c}`))
       .join(", ")})`;

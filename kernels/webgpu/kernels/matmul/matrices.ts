@@ -1,0 +1,172 @@
+import type { MatrixShape } from "../../features.js";
+import type { Kernel } from "../../wgsl/module.js";
+import { indent } from "../../wgsl/walk.js";
+import type { MatmulPart } from "../../windows/matmul.js";
+import { declareFinish } from "../epilogue.js";
+import { groupLines } from "./groups.js";
+import { canTurn, loads, sharesOf } from "./loads.js";
+import { matmulText, type Side } from "./text.js";
+import type { Sized } from "./tiles.js";
+import type { Units } from "./units.js";
+
+/** A workgroup of down × across subgroups, each of them tall × wide matrices of the product. */
+export interface Layout {
+  readonly down: number;
+  readonly across: number;
+  readonly tall: number;
+  readonly wide: number;
+  readonly beside: number;
+  readonly rate: number;
+}
+
+export interface MatrixTile extends Sized, Layout {
+  readonly depth: number;
+}
+
+export const LAYOUTS: readonly Layout[] = [
+  { down: 2, across: 4, tall: 4, wide: 2, beside: 2, rate: 1 },
+  { down: 2, across: 2, tall: 2, wide: 2, beside: 4, rate: 0.6 },
+  { down: 1, across: 4, tall: 1, wide: 1, beside: 4, rate: 0.4 },
+];
+
+/** Inner elements that workgroup memory holds at a time: 32, or a matrix if that is longer. */
+const depthOf = ({ k }: MatrixShape): number => Math.max(32, k);
+
+/** The tiles that subgroup matrices of a shape can make up: blocks are shared evenly among the invocations. */
+export const matrixTiles = ({ shape, lanes }: Units, layouts = LAYOUTS): MatrixTile[] =>
+  layouts.flatMap((layout) => {
+    const [rows, columns] = [layout.down * layout.tall * shape.m, layout.across * layout.wide * shape.n];
+    const [depth, all] = [depthOf(shape), lanes * layout.down * layout.across];
+    const isEven = [rows, columns].every(
+      (side) =>
+        Number.isInteger(sharesOf({ rows: side, depth, lanes: all })) &&
+        [side, depth].every((length) => Number.isInteger(all / (length / 4))),
+    );
+    return isEven ? [{ ...layout, rows, columns, depth }] : [];
+  });
+
+/** Fours of padding a line of workgroup memory, so that neighbouring lines lie in other banks. */
+const PAD = 2;
+
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+
+/**
+ * How one operand lies in workgroup memory, as f16 whatever it is stored as, and how a matrix of it is loaded from there: fours along
+ * the inner axis if they can be turned so, which is how the units take them.
+ */
+const stagedHalves = (side: Side, rows: number, depth: number, lanes: number, { k }: MatrixShape) => {
+  const along = side.along || canTurn({ rows, depth, lanes });
+  const [lines, fours] = along ? [rows, depth / 4 + PAD] : [depth, rows / 4 + PAD];
+  const array = `halves_${side.name}`;
+  const order = (side.name === "a") === along ? "row_major" : "col_major";
+  const slot = (line: string, four: string) => `${line} * ${fours}u + ${four}`;
+  return {
+    declaration: `var<workgroup> ${array}: array<vec4<f16>, ${lines * fours}>;`,
+    loads: loads({ ...side, rows, depth, lanes, end: "end", to: { array, type: "f16", along, slot } }),
+    /** The matrix whose first row is `row`, of inner elements from step·k on. */
+    matrix: (type: string, row: string, step: number) => {
+      const at = along ? `(${row}) * ${fours}u + ${(step * k) / 4}u` : `${step * k * fours}u + (${row}) / 4u`;
+      return `subgroupMatrixLoad<${type}, ${order}>(&${array}, ${at}, ${fours}u)`;
+    },
+  };
+};
+
+/**
+ * The product on matrix units: operands as f16, rounded to nearest even as they are brought into workgroup memory; f32 sums, in
+ * steps of one matrix in the order of the inner axis whatever the tile. Matrices have no elements that a kernel could touch, so
+ * that sums pass through workgroup memory where something becomes of them.
+ */
+export const matrixKernel = ({ step, continues }: MatmulPart, units: Units, tile: MatrixTile): Kernel => {
+  const { shape } = units;
+  const { rows, columns, depth, down, across, tall, wide } = tile;
+  const text = matmulText(step);
+  const { k, sizes, m, n, outRow } = text;
+  const subgroups = down * across;
+  const lanes = units.lanes * subgroups;
+  const area = shape.m * shape.n;
+  const groups = groupLines(text, { rows, columns, parts: 1, length: sizes.inner });
+  const out = k.buffer(step.output.buffer, "f32", "write");
+  for (const extension of ["f16", "subgroups", "chromium_experimental_subgroup_matrix"] as const) k.enable(extension);
+  const stagedA = stagedHalves(text.sides[0], rows, depth, lanes, shape);
+  const stagedB = stagedHalves(text.sides[1], columns, depth, lanes, shape);
+  for (const { declaration } of [stagedA, stagedB]) k.declare(declaration);
+  const [loadsA, loadsB] = [stagedA.loads, stagedB.loads];
+  k.declare(`var<workgroup> sums: array<f32, ${subgroups * area}>;`);
+  if (step.epilogue !== undefined) declareFinish(k, step.epilogue);
+  const [left, right, result] = [
+    `subgroup_matrix_left<f16, ${shape.k}, ${shape.m}>`,
+    `subgroup_matrix_right<f16, ${shape.n}, ${shape.k}>`,
+    `subgroup_matrix_result<f32, ${shape.n}, ${shape.m}>`,
+  ];
+  const all = upTo(tall * wide);
+  /** For matrix `t` of every subgroup: lines about it, and lines about each of its elements, e, at r, c of the tile. */
+  const eachMatrix = (ofMatrix: (t: number) => string, ofElement: readonly string[], first: "matrix" | "element") => {
+    const matrix = [
+      "switch t {",
+      ...all.map((t) => `  ${t === all.length - 1 ? "default" : `case ${t}u`}: { ${ofMatrix(t)} }`),
+      "}",
+    ];
+    const elements = [
+      `for (var e = lane; e < ${subgroups * area}u; e += ${lanes}u) {`,
+      `  let s = e / ${area}u;`,
+      `  let r = s / ${across}u * ${tall * shape.m}u + t / ${wide}u * ${shape.m}u + e % ${area}u / ${shape.n}u;`,
+      `  let c = s % ${across}u * ${wide * shape.n}u + t % ${wide}u * ${shape.n}u + e % ${shape.n}u;`,
+      ...ofElement.map((line) => `  ${line}`),
+      "}",
+    ];
+    const [one, other] = first === "matrix" ? [matrix, elements] : [elements, matrix];
+    return [
+      `for (var t = 0u; t < ${all.length}u; t++) {`,
+      indent([...one, "workgroupBarrier();", ...other, "workgroupBarrier();"]),
+      "}",
+    ];
+  };
+  const place = `subgroup * ${area}u`;
+  const address = `${outRow(`min(row + r, ${m} - 1u)`)} + min(column + c, ${n} - 1u)`;
+  const lines = [
+    ...groups.lines,
+    `let wm = subgroup / ${across}u * ${tall * shape.m}u;`,
+    `let wn = subgroup % ${across}u * ${wide * shape.n}u;`,
+    ...all.map((t) => `var c${t}: ${result};`),
+    ...(continues
+      ? eachMatrix(
+          (t) => `c${t} = subgroupMatrixLoad<${result}, row_major>(&sums, ${place}, ${shape.n}u);`,
+          [`sums[e] = ${out.load(address)};`],
+          "element",
+        )
+      : []),
+    ...[...loadsA.before, ...loadsB.before],
+    "{",
+    indent([...loadsA.load("begin"), ...loadsB.load("begin")]),
+    "}",
+    `for (var block = begin; block < end; block += ${depth}u) {`,
+    indent([...loadsA.store("block"), ...loadsB.store("block")]),
+    "  workgroupBarrier();",
+    `  let next = block + ${depth}u;`,
+    indent([...loadsA.load("next"), ...loadsB.load("next")]),
+    ...upTo(depth / shape.k).flatMap((at) => [
+      "  {",
+      ...upTo(wide).map((j) => `    let b${j} = ${stagedB.matrix(right, `wn + ${j * shape.n}u`, at)};`),
+      ...upTo(tall).map((i) => `    let a${i} = ${stagedA.matrix(left, `wm + ${i * shape.m}u`, at)};`),
+      ...all.map((t) => {
+        const [i, j] = [Math.floor(t / wide), t % wide];
+        return `    c${t} = subgroupMatrixMultiplyAccumulate(a${i}, b${j}, c${t});`;
+      }),
+      "  }",
+    ]),
+    "  workgroupBarrier();",
+    "}",
+    ...eachMatrix(
+      (t) => `subgroupMatrixStore<row_major>(&sums, ${place}, c${t}, ${shape.n}u);`,
+      [
+        `if (row + r < ${m} && column + c < ${n}) {`,
+        `  let at = (batch * ${m} + row + r) * ${n} + column + c;`,
+        `  ${out.store(`${outRow("row + r")} + column + c`, step.epilogue === undefined ? "sums[e]" : "finish(sums[e], at)")}`,
+        "}",
+      ],
+      "matrix",
+    ),
+  ];
+  const subgroup = units.varies ? units.lanes : "any";
+  return k.finish({ workgroupSize: lanes, workgroups: groups.count, body: indent(lines), subgroup });
+};

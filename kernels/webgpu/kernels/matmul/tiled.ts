@@ -1,0 +1,111 @@
+import type { Kernel } from "../../wgsl/module.js";
+import { indent } from "../../wgsl/walk.js";
+import type { MatmulPart } from "../../windows/matmul.js";
+import { declareFinish } from "../epilogue.js";
+import { groupLines } from "./groups.js";
+import { loads } from "./loads.js";
+import { resultLines } from "./results.js";
+import { type Reads, readsOf } from "./staged.js";
+import { matmulText, type Side } from "./text.js";
+import type { Tile } from "./tiles.js";
+
+/** How a kernel sums over the inner axis: `parts` products [parts, ...] of `length` each, sums of `together` added up in each. */
+export interface Sums {
+  readonly parts: number;
+  readonly length: number;
+  readonly together: number;
+}
+
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+
+/**
+ * For GPUs: a workgroup computes a tile of the product from blocks of both operands in workgroup memory, `down` × `across`
+ * elements an invocation in registers; while it multiplies one block it loads the next. The sum of an element is made in
+ * the order of the inner axis whatever the tile.
+ */
+export const tiledKernel = ({ step, continues }: MatmulPart, tile: Tile, { parts, length, together }: Sums): Kernel => {
+  const { rows, columns, depth, down, across } = tile;
+  const text = matmulText(step);
+  const { k, m, n, b, outRow } = text;
+  const [lanesDown, lanesAcross] = [rows / down, columns / across];
+  const lanes = lanesDown * lanesAcross;
+  const groups = groupLines(text, { rows, columns, parts, length });
+  const out = k.buffer(step.output.buffer, "f32", "write");
+  const room = ((rows + columns) * depth) / 4;
+  k.declare(`var<workgroup> tile: array<vec4<f32>, ${room}>;`);
+  const finishes = step.epilogue !== undefined;
+  if (step.epilogue !== undefined) declareFinish(k, step.epilogue);
+  const adds = together < length;
+  const [sideA, sideB] = text.sides;
+  const [readsA, readsB] = [
+    readsOf({ ...sideA, rows, depth, begin: 0, lane: "y", spread: lanesDown, each: down }),
+    readsOf({
+      ...sideB,
+      rows: columns,
+      depth,
+      begin: (rows * depth) / 4,
+      lane: "x",
+      spread: lanesAcross,
+      each: across,
+    }),
+  ];
+  const into = ({ slot }: Reads, { along }: Side) => ({ array: "tile", type: "f32" as const, along, slot });
+  const loadsA = loads({ ...sideA, rows, depth, lanes, end: "end", to: into(readsA, sideA) });
+  const loadsB = loads({ ...sideB, rows: columns, depth, lanes, end: "end", to: into(readsB, sideB) });
+  const quads = upTo(across / 4);
+  const each = <T>(line: (i: number, q: number) => T): T[] => upTo(down).flatMap((i) => quads.map((q) => line(i, q)));
+  const fourOf = (text: (j: number) => string) => `vec4<f32>(${upTo(4).map(text).join(", ")})`;
+  /** What lies in the product's memory already; at the edge any of it. */
+  const before = (i: number, q: number): string => {
+    const r = `min(row + ${readsA.rowOf("y", `${i}u`)}, ${m} - 1u)`;
+    const c = (j: number) => `min(column + ${readsB.rowOf("x", `${4 * q + j}u`)}, ${n} - 1u)`;
+    return fourOf((j) => out.load(`${outRow(r)} + ${c(j)}`));
+  };
+  const lines = [
+    ...groups.lines,
+    `let x = lane % ${lanesAcross}u;`,
+    `let y = lane / ${lanesAcross}u;`,
+    ...each((i, q) => `var c${i}_${q} = ${continues ? before(i, q) : "vec4<f32>()"};`),
+    ...(adds ? each((i, q) => `var total${i}_${q} = vec4<f32>();`) : []),
+    ...[...loadsA.before, ...loadsB.before, ...readsA.before, ...readsB.before],
+    "{",
+    indent([...loadsA.load("begin"), ...loadsB.load("begin")]),
+    "}",
+    `for (var block = begin; block < end; block += ${depth}u) {`,
+    indent([...loadsA.store("block"), ...loadsB.store("block")]),
+    "  workgroupBarrier();",
+    `  let next = block + ${depth}u;`,
+    indent([...loadsA.load("next"), ...loadsB.load("next")]),
+    `  for (var s = 0u; s < ${depth / 4}u; s++) {`,
+    indent([...readsA.read, ...readsB.read], 4),
+    ...upTo(4).flatMap((inner) => [
+      ...quads.map((q) => `    let q${q}_${inner} = ${fourOf((j) => readsB.number(4 * q + j, inner))};`),
+      ...each((i, q) => `    c${i}_${q} = fma(vec4<f32>(${readsA.number(i, inner)}), q${q}_${inner}, c${i}_${q});`),
+    ]),
+    "  }",
+    "  workgroupBarrier();",
+    ...(adds
+      ? [
+          `  if ((next - begin) % ${k.param(together)} == 0u || next >= end) {`,
+          ...each((i, q) => `    total${i}_${q} += c${i}_${q}; c${i}_${q} = vec4<f32>();`),
+          "  }",
+        ]
+      : []),
+    "}",
+    ...resultLines(
+      {
+        ...{ down, across, lanesDown, lanesAcross, room },
+        four: (i, q) => `${adds ? "total" : "c"}${i}_${q}`,
+        rowOf: readsA.rowOf,
+        columnsApart: b.along,
+      },
+      [
+        `if (row + r < ${m} && column + c < ${n}) {`,
+        `  let e = (batch * ${m} + row + r) * ${n} + column + c;`,
+        `  ${out.store(`partAt + ${outRow("row + r")} + column + c`, finishes ? "finish(sum, e)" : "sum")}`,
+        "}",
+      ],
+    ),
+  ];
+  return k.finish({ workgroupSize: lanes, workgroups: groups.count, body: indent(lines) });
+};
