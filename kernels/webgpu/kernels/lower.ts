@@ -17,7 +17,7 @@ import {
   softmaxKernels,
 } from "./rows.js";
 import { scatterAddKernels } from "./scatter-add.js";
-import { topkMaskKernels } from "./topk.js";
+import { topkCutKernels } from "./topk.js";
 
 type Kernels = (step: CallStep, lowering: Lowering) => Kernel[];
 
@@ -36,7 +36,7 @@ const calls: Record<string, Kernels> = {
   ...fused,
   gather: gatherKernels,
   scatterAdd: scatterAddKernels,
-  topkMask: topkMaskKernels,
+  topkCut: topkCutKernels,
 };
 
 /** Fused ops that have kernels here; the planner expands the others. */
