@@ -56,9 +56,14 @@ export interface Builder {
   readonly hidden: (value: string) => string;
   /**
    * 16-bit dtypes are read only, as f32, from an address in 16-bit elements; whoever makes them writes words, as u32.
-   * "quads": read only, four at once, each at an address that is a multiple of four; no other access to that buffer.
+   * "quads": four at once, each at an address that is a multiple of four; no other access to that buffer, and of one with
+   * 16-bit elements in one dtype only. Read only, but "quads written" too.
    */
-  readonly buffer: (buffer: number, dtype: DType, mode: "read" | "write" | "atomic" | "quads") => Access;
+  readonly buffer: (
+    buffer: number,
+    dtype: DType,
+    mode: "read" | "write" | "atomic" | "quads" | "quads written",
+  ) => Access;
   /** A name for a helper function; its text is added once. */
   readonly helper: (name: HelperName) => string;
   /** A language extension that the body needs. */
@@ -108,11 +113,27 @@ const accessors = (name: string, dtype: DType, raw: boolean, written: boolean, a
 };
 
 /** Four neighbours at once, of a buffer that nobody reads otherwise. */
-const quadAccessor = (name: string, dtype: DType): [type: string, load: string] => {
-  const head = `fn load_${name}_${dtype}(i: u32) -> vec4<f32>`;
-  if (!isHalf(dtype)) return ["vec4<f32>", `${head} { return ${name}[i / 4u]; }\n`];
-  const halves = "vec4<u32>(w.x & 0xffffu, w.x >> 16u, w.y & 0xffffu, w.y >> 16u)";
-  return ["vec2<u32>", `${head} { let w = ${name}[i / 4u]; return ${dtype}_values(${halves}); }\n`];
+const quadAccessor = (name: string, dtype: DType, raw: boolean, written: boolean): string => {
+  const place = `${name}[i / 4u]`;
+  const [load, store] = [`fn load_${name}_${dtype}(i: u32) ->`, `fn store_${name}_${dtype}(i: u32, v:`];
+  if (isHalf(dtype)) {
+    const halves = "vec4<u32>(w.x & 0xffffu, w.x >> 16u, w.y & 0xffffu, w.y >> 16u)";
+    const pair = (low: string, high: string) => `${dtype}_code(v.${low}) | (${dtype}_code(v.${high}) << 16u)`;
+    return [
+      `${load} vec4<f32> { let w = ${place}; return ${dtype}_values(${halves}); }\n`,
+      ...(written ? [`${store} vec4<f32>) { ${place} = vec2<u32>(${pair("x", "y")}, ${pair("z", "w")}); }\n`] : []),
+    ].join("");
+  }
+  const [decode, encode] = {
+    f32: raw ? [`bitcast<vec4<f32>>(${place})`, "bitcast<vec4<u32>>(v)"] : [place, "v"],
+    i32: [`bitcast<vec4<i32>>(${place})`, "bitcast<vec4<u32>>(v)"],
+    u32: [place, "v"],
+    bool: [`${place} != vec4<u32>()`, "select(vec4<u32>(), vec4<u32>(1u), v)"],
+  }[dtype];
+  return [
+    `${load} vec4<${dtype}> { return ${decode}; }\n`,
+    ...(written ? [`${store} vec4<${dtype}>) { ${place} = ${encode}; }\n`] : []),
+  ].join("");
 };
 
 export const builder = (label: string): Builder => {
@@ -140,13 +161,15 @@ export const builder = (label: string): Builder => {
     floatParam: (value) => `bitcast<f32>(${param(bitsOf(value))})`,
     hidden: (value) => `bitcast<f32>(bitcast<u32>(${value}) ^ P2)`,
     buffer: (buffer, dtype, mode) => {
-      if (isHalf(dtype)) need(`${dtype}_${mode === "quads" ? "values" : "value"}`);
+      const isQuads = mode === "quads" || mode === "quads written";
+      if (isHalf(dtype)) need(`${dtype}_${isQuads ? "values" : "value"}`);
+      if (isHalf(dtype) && mode === "quads written") need(`${dtype}_code`);
       let at = bound.findIndex((b) => b.buffer === buffer);
       if (at < 0) at = bound.push({ buffer, dtypes: new Set(), written: false, atomic: false, quads: false }) - 1;
       bound[at].dtypes.add(dtype);
-      bound[at].written ||= mode === "write" || mode === "atomic";
+      bound[at].written ||= mode === "write" || mode === "atomic" || mode === "quads written";
       bound[at].atomic ||= mode === "atomic";
-      bound[at].quads ||= mode === "quads";
+      bound[at].quads ||= isQuads;
       return {
         load: (address) => `load_B${at}_${dtype}(${address})`,
         store: (address, value) => `store_B${at}_${dtype}(${address}, ${value});`,
@@ -162,14 +185,12 @@ export const builder = (label: string): Builder => {
     declare: (text) => void declarations.push(text),
     finish: ({ workgroupSize, workgroups, body }) => {
       const buffers = bound.map(({ dtypes, written, atomic, quads }, at) => {
-        if (quads) {
-          const [type, load] = quadAccessor(`B${at}`, [...dtypes][0]);
-          return `@group(0) @binding(${at + 1}) var<storage, read> B${at}: array<${type}>;\n${load}`;
-        }
         const raw = [...dtypes].some((dtype) => dtype !== "f32");
         const mode = written ? "read_write" : "read";
-        const type = atomic ? "atomic<u32>" : raw ? "u32" : "f32";
+        const word = atomic ? "atomic<u32>" : raw ? "u32" : "f32";
+        const type = !quads ? word : [...dtypes].some(isHalf) ? "vec2<u32>" : `vec4<${word}>`;
         const head = `@group(0) @binding(${at + 1}) var<storage, ${mode}> B${at}: array<${type}>;\n`;
+        if (quads) return head + [...dtypes].map((dtype) => quadAccessor(`B${at}`, dtype, raw, written)).join("");
         return head + [...dtypes].map((dtype) => accessors(`B${at}`, dtype, raw, written, atomic)).join("");
       });
       const code = [
