@@ -55,6 +55,7 @@ export * from "./ops/nn.js";
 export * from "./ops/pointwise.js";
 export * from "./ops/random-bits.js";
 export { max, mean } from "./ops/reduce.js";
+export { topkMask } from "./ops/topk.js";
 export * from "./ops/view.js";
 export { callOf, printGraph, typeOf } from "./print.js";
 export { bernoulli, bits, foldIn, foldInName, key, normal, split, uniform } from "./random.js";

@@ -11,7 +11,7 @@ export type OpKind =
   | "reduce"
   | "view" // no arithmetic: every output element is one input element, or zero
   | "matmul"
-  | "index" // gather, scatterAdd, topkMask
+  | "index" // gather, scatterAdd, topkMask, topkCut
   | "fused" // declared by its expansion
   | "closure" // a function of the caller's, with whatever it captured: expanded as soon as a graph is traced
   | "marker"; // identity for numbers; means something to grad or to the planner
@@ -29,7 +29,7 @@ export interface Op {
   readonly kind: OpKind;
   /** The definition, in f64. Absent for leaves (they hold numbers) and fused ops (their expansion defines them). */
   readonly evaluate?: (inputs: readonly HostTensorData[], node: Tensor) => HostData;
-  /** Fused ops: the same value from simpler ops. */
+  /** Fused ops, and others where a device may do without a kernel: the same value from simpler ops. */
   readonly expand?: (node: Tensor, inputs: readonly Tensor[]) => Tensor;
   /** Cotangents of the inputs from the output's; null where no gradient flows. Absent: no gradient flows at all. */
   readonly vjp?: (ct: Tensor, inputs: readonly Tensor[], out: Tensor) => readonly (Tensor | null)[];

@@ -59,29 +59,3 @@ export const scatterAdd = (ids: Tensor, given: Tensor, rows: number): Tensor => 
   checkShape([rows], `scatterAdd(${typeOf(ids)}, ${typeOf(updates)}, ${rows})`);
   return node(scatterAddOp, [ids, updates], {}, [rows, ...updates.shape.slice(rank)], "f32");
 };
-
-const topkMaskOp: Op = {
-  name: "topkMask",
-  kind: "index",
-  evaluate: ([x], out) => {
-    const k = out.attrs.k as number;
-    const data = hostArray("bool", sizeOf(out.shape));
-    const order = Array.from(x.data, (_, i) => i).filter((i) => x.data[i] !== 0);
-    const nan = (i: number) => Number(Number.isNaN(x.data[i]));
-    order.sort((a, b) => nan(b) - nan(a) || Math.abs(x.data[b]) - Math.abs(x.data[a]) || a - b);
-    for (const i of order.slice(0, k)) data[i] = 1;
-    return data;
-  },
-};
-
-/**
- * Marks the k elements of largest magnitude over the whole tensor, ties to the lower flat index; zeros are never marked,
- * and NaN counts as larger than every number.
- * x f32 [...S] → bool [...S]. No gradient flows.
- */
-export const topkMask = (given: Tensor, k: number): Tensor => {
-  const x = widened(given);
-  if (x.dtype !== "f32" || !Number.isInteger(k) || k < 0)
-    throw new ShapeError(`topkMask(${typeOf(x)}, ${k}): needs f32 and an integer k ≥ 0`);
-  return node(topkMaskOp, [x], { k: Math.min(k, sizeOf(x.shape)) }, x.shape, "bool");
-};

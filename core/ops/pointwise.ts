@@ -45,6 +45,7 @@ export type PointwiseName =
   | "roundRandom"
   | "randomBits"
   | "unitInterval"
+  | "magnitudeBits"
   | "iota";
 
 /** Which dtypes an op takes, and what it gives. */

@@ -1,8 +1,9 @@
-import { DeviceError, isHalf, type ReduceName, reachable, sizeOf, type Tensor } from "../../core/index.js";
+import { DeviceError, isHalf, type ReduceName, reachable, sameShape, sizeOf, type Tensor } from "../../core/index.js";
 import { type Access, accessor, isSeenThrough } from "./access.js";
 import { expressionOf } from "./expression.js";
 import { fuse } from "./fuse.js";
 import { standIn } from "./remake.js";
+import { literalOf } from "./simplify.js";
 import type { Abilities, Step } from "./steps.js";
 import { contiguous, isContiguous, type Strided, sliceView } from "./strided.js";
 
@@ -45,12 +46,32 @@ export const lower = (
     for (const t of inside) for (const x of t.inputs) if (absorbed.has(x)) inside.add(x);
     return inside;
   };
-  /** One map step that computes `top` (and what is absorbed below it) into a region of `target`. */
-  const writeRegion = (top: Tensor, target: Tensor, region: Strided, key: number) => {
-    if (sizeOf(top.shape) === 0) return;
-    const { body, loads, values } = expressionOf([top], absorbedBelow(top), access, identityAxes(top.shape.length));
-    const out = { value: values.get(top) as number, view: { base: target, view: region }, dtype: top.dtype };
-    push({ kind: "map", shape: top.shape, inputs: loads, body, outputs: [out] }, loads, [target], key);
+  /** One map step that computes tensors of one shape (and what is absorbed below them) into regions of `target`. */
+  const writeRegions = (tops: readonly Tensor[], target: Tensor, regions: readonly Strided[], key: number) => {
+    const [{ shape }] = tops;
+    if (sizeOf(shape) === 0) return;
+    const inside = new Set(tops.flatMap((top) => [...absorbedBelow(top)]));
+    const { body, loads, values } = expressionOf(tops, inside, access, identityAxes(shape.length));
+    const outs = tops.map((top, i) => ({
+      ...{ value: values.get(top) as number, view: { base: target, view: regions[i] }, dtype: top.dtype },
+    }));
+    push({ kind: "map", shape, inputs: loads, body, outputs: outs }, loads, [target], key);
+  };
+  const writeRegion = (top: Tensor, target: Tensor, region: Strided, key: number) =>
+    writeRegions([top], target, [region], key);
+  /** Are these the results of one computation, as the halves of a rotation are: of one shape, from the same memory? */
+  const areOne = (parts: readonly Tensor[]): boolean => {
+    const basesOf = (top: Tensor) => {
+      const inside = absorbedBelow(top);
+      const leaves = [...inside].flatMap((t) => t.inputs.filter((x) => !inside.has(x) && literalOf(x) === undefined));
+      return new Set(leaves.map((x) => access(x).base));
+    };
+    const [first, ...others] = parts.map(basesOf);
+    return (
+      first.size > 0 &&
+      parts.every(({ shape, dtype }) => sameShape(shape, parts[0].shape) && !isHalf(dtype)) &&
+      others.every((bases) => bases.size === first.size && [...bases].every((base) => first.has(base)))
+    );
   };
 
   const copies = new Map<Tensor, Tensor>();
@@ -117,11 +138,13 @@ export const lower = (
     } else if (t.op.name === "concat") {
       const axis = t.attrs.axis as number;
       let at = 0;
-      for (const part of t.inputs) {
+      const regions = t.inputs.map((part) => {
         const starts = t.shape.map((_, i) => (i === axis ? at : 0));
-        writeRegion(part, t, sliceView(contiguous(t.shape), starts, part.shape), key);
         at += part.shape[axis];
-      }
+        return sliceView(contiguous(t.shape), starts, part.shape);
+      });
+      if (areOne(t.inputs)) writeRegions(t.inputs, t, regions, key);
+      else for (const [i, part] of t.inputs.entries()) writeRegion(part, t, regions[i], key);
     } else if (t.op.name === "pad") {
       const [x] = t.inputs;
       const zero = { op: "constant", value: 0, dtype: t.dtype } as const;

@@ -13,6 +13,7 @@ import {
   type Program,
   reachable,
   sizeOf,
+  type Tensor,
   typeOf,
 } from "../../core/index.js";
 
@@ -20,6 +21,9 @@ import {
 interface HostBuffer extends Buffer {
   readonly data: HostTensorData["data"];
 }
+
+/** What has a definition is computed by it; everything else by its expansion. */
+const defined = (outputs: readonly Tensor[]) => expand(outputs, ({ evaluate }) => evaluate !== undefined);
 
 /** Computes every node by its op's definition in f64, one at a time, dropping values after their last use. */
 const interpret = (graph: Graph, inputs: readonly HostTensorData[], onLaunch: () => void): HostTensorData[] => {
@@ -75,7 +79,7 @@ export const openReference = async (): Promise<Device> => {
   });
   const build = (graph: Graph): Program => {
     programs++;
-    const expanded: Graph = { inputs: graph.inputs, outputs: expand(graph.outputs) };
+    const expanded: Graph = { inputs: graph.inputs, outputs: defined(graph.outputs) };
     return {
       memory: memoryOf(graph),
       run: (buffers) => {
@@ -107,7 +111,7 @@ export const openReference = async (): Promise<Device> => {
         (most, t) => (bytes([t]) > most.bytes ? { bytes: bytes([t]), of: typeOf(t) } : most),
         { bytes: 0, of: "nothing" },
       );
-      return { memory: memoryOf(graph), launches: reachable(expand(graph.outputs)).length, largest };
+      return { memory: memoryOf(graph), launches: reachable(defined(graph.outputs)).length, largest };
     },
     build,
     stats: () => ({

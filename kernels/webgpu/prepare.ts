@@ -5,7 +5,7 @@ import type { Plan } from "../plan/steps.js";
 import type { Features } from "./features.js";
 import { FUSED, lower, reads16 } from "./kernels/lower.js";
 import type { Lowering } from "./kernels/lowering.js";
-import type { Layout } from "./kernels/matmul/matrices.js";
+import type { Layout } from "./kernels/matmul/layouts.js";
 import type { Tile } from "./kernels/matmul/tiles.js";
 import { unitsOf } from "./kernels/matmul/units.js";
 import { checkBuffer, type Limits } from "./limits.js";

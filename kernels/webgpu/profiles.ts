@@ -1,7 +1,7 @@
 import type { Planner } from "../../core/index.js";
 import { type AdapterReport, nameOf } from "./adapter-report.js";
 import { type Features, featuresOf, type MatrixShape, NO_FEATURES } from "./features.js";
-import type { Layout } from "./kernels/matmul/matrices.js";
+import type { Layout } from "./kernels/matmul/layouts.js";
 import type { Tile } from "./kernels/matmul/tiles.js";
 import { type Limits, limitsWithin } from "./limits.js";
 import type { Mode } from "./modes.js";

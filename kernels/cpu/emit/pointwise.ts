@@ -15,6 +15,7 @@ type Emit = (body: Body, args: readonly V128[], instruction: Operation) => V128;
 type Vector2 = (a: V128, b: V128) => V128;
 
 const ONE = 0x3f800000; // the bits of 1.0
+const NAN = 0x7fc00000;
 
 const unary =
   (op: (x: V128) => V128): Emit =>
@@ -83,6 +84,10 @@ export const emitters = {
   unitInterval: unary((x) =>
     f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_u(x, i32.const(8))), f32x4.splatConst(2 ** -24)),
   ),
+  magnitudeBits: unary((x) => {
+    const magnitude = v128.and(x, i32x4.splatConst(0x7fffffff));
+    return v128.bitselect(magnitude, i32x4.splatConst(NAN), f32x4.eq(x, x));
+  }),
 } satisfies Record<Exclude<PointwiseName, "iota">, Emit>;
 
 export const emitOperation = (body: Body, instruction: Operation, args: readonly V128[]): V128 =>

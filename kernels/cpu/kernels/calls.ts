@@ -20,19 +20,19 @@ const fused: Record<string, Launcher> = {
   "rmsnorm.vjp": launchRmsnormGradient,
   crossEntropy: launchCrossEntropy,
   "crossEntropy.vjp": launchCrossEntropyGradient,
+  topkMask: launchTopkMask,
 };
 
 const launchers: Record<string, Launcher> = {
   ...fused,
   gather: launchGather,
   scatterAdd: launchScatterAdd,
-  topkMask: launchTopkMask,
 };
 
 /** Calls that read 16-bit floats as they are stored; for the others these are widened before. */
 export const reads16 = (call: string): boolean => call === "gather";
 
-/** Fused ops that have a kernel here; the planner expands the others. */
+/** Ops with an expansion that have a kernel here; the planner expands the others. */
 export const fusedKernels: readonly string[] = Object.keys(fused);
 
 export const launchCall = (step: CallStep): Launch[] => {

@@ -16,7 +16,7 @@ import {
   tokenScoresGradientKernels,
   tokenScoresKernels,
 } from "./token-rows.js";
-import { topkMaskKernels } from "./topk.js";
+import { topkCutKernels } from "./topk.js";
 
 type Kernels = (step: CallStep, lowering: Lowering) => Kernel[];
 
@@ -37,7 +37,7 @@ const calls: Record<string, Kernels> = {
   ...fused,
   gather: gatherKernels,
   scatterAdd: scatterAddKernels,
-  topkMask: topkMaskKernels,
+  topkCut: topkCutKernels,
 };
 
 /** Fused ops that have kernels here; the planner expands the others. */

@@ -1,6 +1,6 @@
 import type { Features } from "../features.js";
 import type { Windows } from "../windows/windows.js";
-import type { Layout } from "./matmul/matrices.js";
+import type { Layout } from "./matmul/layouts.js";
 import type { Tile } from "./matmul/tiles.js";
 
 /** What kernels know while they are chosen and written. */

@@ -2,217 +2,233 @@ import { type DType, sizeOf } from "../../../core/index.js";
 import type { CallStep, View } from "../../plan/steps.js";
 import { type Builder, builder, type Kernel, scratch } from "../wgsl/module.js";
 import { indent } from "../wgsl/walk.js";
-import { rowParts } from "../windows/rows.js";
-import { writes } from "../windows/windows.js";
+import { rowParts, stretchOf } from "../windows/rows.js";
+import { reads, type Windows, writes } from "../windows/windows.js";
 import type { Lowering } from "./lowering.js";
+import {
+  allBins,
+  countDigit,
+  DIGITS,
+  digitAt,
+  eachDigit,
+  findDigit,
+  findNth,
+  numbersOf,
+  ownBins,
+  share,
+  sharedBins,
+} from "./topk-text.js";
 
-/** Scratch 0: the threshold so far, how many are still wanted at it, ties counted so far, then 2048 bins. Scratch 1: ties by chunk. */
-const THRESHOLD = "0u";
-const WANTED = "1u";
-const COUNTED = "2u";
-const BINS = 2048;
-const BINS_AT = 16;
-const STATE = BINS_AT + BINS;
-const CHUNK = 64;
-/** The 31 bits of a magnitude, from the top: [bits below, bits]. */
-const PASSES = [
-  [20, 11],
-  [9, 11],
-  [0, 9],
-] as const;
+/** Up to so many numbers one workgroup does it all. */
+const SMALL = 16_384;
+/** Numbers that a workgroup counts, and most workgroups: of each the last digits are kept, since ties go to the lower index. */
+const SPAN = 16_384;
+const MOST_SPANS = 2048;
+const LEAST_SPAN = 1024;
 
-/** The numbers as magnitude bits of f32, by address: they order like |x|. */
-const magnitudes = (k: Builder, { buffer }: View, dtype: DType): ((address: string) => string) => {
-  const { load } = k.buffer(buffer, dtype, "read");
-  return (address) => `(bitcast<u32>(${load(address)}) & 0x7fffffffu)`;
+/** Scratch 0 to 2: how many have each digit, for the three digits; after the last ones, ties counted so far. 3: last digits by span. */
+const BINS = DIGITS.map(({ bits }) => 2 ** bits);
+const LAST = BINS.length - 1;
+const SPANS = LAST + 1;
+const COUNTED = `${BINS[LAST]}u`;
+
+/** What the result is before it is known where ties end: all of them, or none where nothing but zeros is left. */
+const FOUND = ["let isExact = there == wanted || threshold == 0u;", "let need = select(wanted, 0u, isExact);"];
+
+/** Writes what one invocation knows: of a tie that has to be cut only whoever finds its place writes the second number. */
+const store = (k: Builder, output: View) => {
+  const out = k.buffer(output.buffer, "u32", "write");
+  const at = k.param(output.offset);
+  return {
+    known: (size: string) => [
+      `  ${out.store(at, "threshold")}`,
+      `  if (isExact) { ${out.store(`${at} + 1u`, `select(${size}, 0u, threshold == 0u)`)} }`,
+    ],
+    before: (index: string) => out.store(`${at} + 1u`, index),
+  };
 };
 
-const clearKernel = (count: number): Kernel => {
-  const k = builder("topk-clear");
-  const state = k.buffer(scratch(0), "u32", "write");
+/** All passes over a few numbers by one workgroup, its counts in memory of its own. */
+const smallKernel = (x: View, dtype: DType, k: number, output: View, lanes: number): Kernel => {
+  const b = builder("topk");
+  const numbers = numbersOf(b, x, dtype, lanes);
+  const out = store(b, output);
+  const size = b.param(sizeOf(x.shape));
+  const bins = lanes === 1 ? ownBins(b.buffer(scratch(0), "u32", "write")) : sharedBins(b);
+  share(b, lanes);
   const body = [
-    `let i = group * 64u + lane;`,
-    `if (i < ${STATE}u) { ${state.store("i", `select(0u, ${k.param(count)}, i == ${WANTED})`)} }`,
-  ];
-  return k.finish({ workgroupSize: 64, workgroups: Math.ceil(STATE / 64), body: indent(body) });
-};
-
-/** Counts the next digit of the elements that agree with the threshold so far. Integer atomics: any order, one result. */
-const histogramKernel = (x: View, dtype: DType, shift: number, bits: number, wide: boolean): Kernel => {
-  const size = sizeOf(x.shape);
-  const k = builder("topk-histogram");
-  const magnitude = magnitudes(k, x, dtype);
-  const state = k.buffer(scratch(0), "u32", "atomic");
-  const lanes = wide ? 256 : 1;
-  const workgroups = Math.min(Math.ceil(size / (lanes * 16)), wide ? 512 : 64);
-  const above = shift + bits;
-  const count = (bin: string) => (wide ? `atomicAdd(&bins[${bin}], 1u);` : state.add(`${BINS_AT}u + ${bin}`, "1u"));
-  if (wide) k.declare(`var<workgroup> bins: array<atomic<u32>, ${BINS}>;`);
-  const body = [
-    `let threshold = ${state.load(THRESHOLD)};`,
-    ...(wide
-      ? [`for (var b = lane; b < ${BINS}u; b += ${lanes}u) { atomicStore(&bins[b], 0u); }`, "workgroupBarrier();"]
-      : []),
-    `for (var i = group * ${lanes}u + lane; i < ${k.param(size)}; i += ${k.param(workgroups * lanes)}) {`,
-    `  let bits = ${magnitude(`${k.param(x.offset)} + i`)};`,
-    above > 30
-      ? `  ${count(`(bits >> ${shift}u)`)}`
-      : `  if ((bits >> ${above}u) == (threshold >> ${above}u)) { ${count(`((bits >> ${shift}u) & ${2 ** bits - 1}u)`)} }`,
-    "}",
-    ...(wide
-      ? [
-          "workgroupBarrier();",
-          `for (var b = lane; b < ${BINS}u; b += ${lanes}u) {`,
-          "  let c = atomicLoad(&bins[b]);",
-          `  if (c > 0u) { ${state.add(`${BINS_AT}u + b`, "c")} }`,
-          "}",
-        ]
-      : []),
-  ];
-  return k.finish({ workgroupSize: lanes, workgroups, body: indent(body) });
-};
-
-/** One workgroup: adds up runs of `each` values in parallel, then one invocation goes over the sums. */
-const summed = (k: Builder, lanes: number, each: string, value: (i: string) => string): string[] => {
-  k.declare(`var<workgroup> sums: array<u32, ${lanes}>;`);
-  return [
-    "var sum = 0u;",
-    `for (var i = lane * ${each}; i < (lane + 1u) * ${each}; i++) { sum += ${value("i")}; }`,
-    "sums[lane] = sum;",
-    "workgroupBarrier();",
-  ];
-};
-
-/** Finds the digit at which the wanted count is reached, from the top; clears the bins. */
-const selectKernel = (shift: number, wide: boolean): Kernel => {
-  const k = builder("topk-select");
-  const state = k.buffer(scratch(0), "u32", "write");
-  const lanes = wide ? 256 : 1;
-  const each = BINS / lanes;
-  const bin = (i: string) => `${BINS_AT + BINS - 1}u - (${i})`; // largest digit first
-  const body = [
-    ...summed(k, lanes, `${each}u`, (i) => state.load(bin(i))),
+    "var threshold = 0u;",
+    `var wanted = ${b.param(k)};`,
+    "var there = 0u;",
+    ...eachDigit((digit) => [
+      ...countDigit(numbers, digit, lanes, [bins], "0u", size),
+      ...findDigit(digit, lanes, bins.load),
+    ]),
+    ...FOUND,
     "if (lane == 0u) {",
-    `  var wanted = ${state.load(WANTED)};`,
-    "  var run = 0u;",
-    `  while (run < ${lanes - 1}u && sums[run] < wanted) { wanted -= sums[run]; run++; }`,
-    `  var i = run * ${each}u;`,
-    `  loop {`,
-    `    let c = ${state.load(bin("i"))};`,
-    `    if (c >= wanted || i == ${BINS - 1}u) { break; }`,
-    "    wanted -= c;",
-    "    i++;",
-    "  }",
-    `  ${state.store(WANTED, "wanted")}`,
-    `  ${state.store(THRESHOLD, `${state.load(THRESHOLD)} | ((${BINS - 1}u - i) << ${k.param(shift)})`)}`,
+    ...out.known(size),
     "}",
-    "storageBarrier();",
-    "workgroupBarrier();",
-    `for (var b = lane; b < ${BINS}u; b += ${lanes}u) { ${state.store(`${BINS_AT}u + b`, "0u")} }`,
+    ...findNth(numbers, lanes, "0u", size, "need", (i) => out.before(`${i} + 1u`)),
   ];
-  return k.finish({ workgroupSize: lanes, workgroups: 1, body: indent(body) });
+  return b.finish({ workgroupSize: lanes, workgroups: 1, body: indent(body) });
 };
 
-/** Elements exactly at the threshold, by chunk. */
-const tieKernel = (x: View, dtype: DType, ties: View): Kernel => {
-  const [size, chunks] = [x, ties].map(({ shape }) => sizeOf(shape));
-  const k = builder("topk-ties");
-  const magnitude = magnitudes(k, x, dtype);
-  const state = k.buffer(scratch(0), "u32", "read");
-  const out = k.buffer(ties.buffer, "u32", "write");
-  const body = [
-    "let chunk = group * 64u + lane;",
-    `if (chunk >= ${k.param(chunks)}) { return; }`,
-    `let threshold = ${state.load(THRESHOLD)};`,
-    "var ties = 0u;",
-    `for (var i = chunk * ${CHUNK}u; i < min(chunk * ${CHUNK}u + ${CHUNK}u, ${k.param(size)}); i++) {`,
-    `  if (${magnitude(`${k.param(x.offset)} + i`)} == threshold) { ties++; }`,
-    "}",
-    out.store(`${k.param(ties.offset)} + chunk`, "ties"),
-  ];
-  return k.finish({ workgroupSize: 64, workgroups: Math.ceil(chunks / 64), body: indent(body) });
-};
-
-/** Ties before each chunk: a running sum in place, window by window. */
-const scanKernel = (ties: View, wide: boolean): Kernel => {
-  const chunks = sizeOf(ties.shape);
-  const k = builder("topk-scan");
-  const state = k.buffer(scratch(0), "u32", "write");
-  const counts = k.buffer(ties.buffer, "u32", "write");
-  const lanes = wide ? 256 : 1;
-  const each = k.param(Math.ceil(chunks / lanes));
-  const [total, offset] = [k.param(chunks), k.param(ties.offset)];
-  const value = (i: string) => `select(0u, ${counts.load(`${offset} + ${i}`)}, ${i} < ${total})`;
-  const body = [
-    `var before = ${state.load(COUNTED)};`,
-    "storageBarrier();",
-    ...summed(k, lanes, each, value),
-    "for (var j = 0u; j < lane; j++) { before += sums[j]; }",
-    `if (lane == ${lanes - 1}u) { ${state.store(COUNTED, "before + sums[lane]")} }`,
-    `for (var i = lane * ${each}; i < min((lane + 1u) * ${each}, ${total}); i++) {`,
-    `  let ties = ${counts.load(`${offset} + i`)};`,
-    `  ${counts.store(`${offset} + i`, "before")}`,
-    "  before += ties;",
-    "}",
-  ];
-  return k.finish({ workgroupSize: lanes, workgroups: 1, body: indent(body) });
-};
-
-const markKernel = (x: View, dtype: DType, ties: View, output: View): Kernel => {
-  const size = sizeOf(x.shape);
-  const k = builder("topk-mark");
-  const magnitude = magnitudes(k, x, dtype);
-  const state = k.buffer(scratch(0), "u32", "read");
-  const counts = k.buffer(ties.buffer, "u32", "read");
-  const out = k.buffer(output.buffer, "bool", "write");
-  const offset = k.param(x.offset);
+const clearKernel = (): Kernel => {
+  const b = builder("topk-clear");
   const body = [
     "let i = group * 64u + lane;",
-    `if (i >= ${k.param(size)}) { return; }`,
-    `let threshold = ${state.load(THRESHOLD)};`,
-    `let bits = ${magnitude(`${offset} + i`)};`,
-    "var marked = bits > threshold;",
-    "if (bits == threshold && bits != 0u) {",
-    `  var rank = ${counts.load(`${k.param(ties.offset)} + i / ${CHUNK}u`)};`,
-    `  for (var j = i / ${CHUNK}u * ${CHUNK}u; j < i; j++) {`,
-    `    if (${magnitude(`${offset} + j`)} == threshold) { rank++; }`,
-    "  }",
-    `  marked = rank < ${state.load(WANTED)};`,
-    "}",
-    out.store(`${k.param(output.offset)} + i`, "marked"),
+    ...BINS.map((bins, pass) => {
+      const to = b.buffer(scratch(pass), "u32", "write");
+      return `if (i < ${bins + (pass === LAST ? 1 : 0)}u) { ${to.store("i", "0u")} }`;
+    }),
   ];
-  return k.finish({ workgroupSize: 64, workgroups: Math.ceil(size / 64), body: indent(body) });
+  return b.finish({ workgroupSize: 64, workgroups: Math.ceil(Math.max(...BINS) / 64), body: indent(body) });
+};
+
+/** The digits before `passes`, from how many have each. */
+const found = (b: Builder, k: number, passes: number, lanes: number, mode: "read" | "write"): string[] => [
+  "var threshold = 0u;",
+  `var wanted = ${b.param(k)};`,
+  "var there = 0u;",
+  ...BINS.slice(0, passes).flatMap((_, pass) =>
+    findDigit(digitAt(pass), lanes, b.buffer(scratch(pass), "u32", pass === LAST ? mode : "read").load),
+  ),
+];
+
+/** What the kernels over one part of the numbers know. */
+interface Part {
+  /** [spans, numbers in a span]; the last span may be shorter. */
+  readonly x: View;
+  readonly dtype: DType;
+  readonly span: number;
+  /** Number of the first one. */
+  readonly first: number;
+  /** [spans, last digits] */
+  readonly spans: View;
+  readonly k: number;
+  readonly lanes: number;
+}
+
+/** Counts one digit of the numbers that agree with the digits before. Integer atomics: any order, one result. */
+const countKernel = ({ x, dtype, span, spans, k, lanes }: Part, pass: number): Kernel => {
+  const b = builder("topk-count");
+  const numbers = numbersOf(b, x, dtype, lanes);
+  const to = b.buffer(scratch(pass), "u32", "atomic");
+  const kept = pass === LAST ? b.buffer(spans.buffer, "u32", "write") : undefined;
+  const [rows, size, spanText] = [spans.shape[0], sizeOf(x.shape), b.param(span)];
+  const own = `${b.param(spans.offset)} + group * ${BINS[LAST]}u`;
+  share(b, lanes);
+  // One invocation alone counts where all do; a workgroup adds up its own first.
+  const bins = lanes > 1 ? [sharedBins(b)] : [allBins(to), ...(kept === undefined ? [] : [ownBins(kept, own)])];
+  const join = [
+    `for (var d = lane; d < ${BINS[pass]}u; d += ${lanes}u) {`,
+    `  let count = ${bins[0].load("d")};`,
+    `  if (count > 0u) { ${to.add("d", "count")} }`,
+    ...(kept === undefined ? [] : [`  ${kept.store(`${own} + d`, "count")}`]),
+    "}",
+  ];
+  const [from, end] = [`group * ${spanText}`, `min((group + 1u) * ${spanText}, ${b.param(size)})`];
+  const body = [
+    `if (group >= ${b.param(rows)}) { return; }`,
+    ...found(b, k, pass, lanes, "read"),
+    ...countDigit(numbers, digitAt(pass), lanes, bins, from, end),
+    ...(lanes > 1 ? join : []),
+  ];
+  return b.finish({ workgroupSize: lanes, workgroups: rows, body: indent(body) });
+};
+
+/** One workgroup: the whole threshold; and if ties have to be cut in this part, where: first the span, then the number. */
+const cutKernel = ({ x, dtype, span, first, spans, k, lanes }: Part, size: number, output: View): Kernel => {
+  const b = builder("topk-cut");
+  const numbers = numbersOf(b, x, dtype, lanes);
+  const out = store(b, output);
+  const kept = b.buffer(spans.buffer, "u32", "read");
+  const state = b.buffer(scratch(LAST), "u32", "write");
+  const [rows, spanText, firstText] = [b.param(spans.shape[0]), b.param(span), b.param(first)];
+  const each = b.param(Math.ceil(spans.shape[0] / lanes));
+  const ties = (s: string) => kept.load(`${b.param(spans.offset)} + (${s}) * ${BINS[LAST]}u + digit`);
+  share(b, lanes);
+  b.declare(`var<${lanes === 1 ? "private" : "workgroup"}> place: vec2<u32>;`);
+  const body = [
+    ...found(b, k, BINS.length, lanes, "write"),
+    ...FOUND,
+    `let counted = ${state.load(COUNTED)};`,
+    ...(lanes === 1 ? [] : ["storageBarrier();"]),
+    `let digit = threshold & ${BINS[LAST] - 1}u;`,
+    "if (lane == 0u) {",
+    `  place = vec2<u32>(${rows}, 0u);`,
+    `  if (${firstText} == 0u) {`,
+    ...out.known(b.param(size)).map((line) => `  ${line}`),
+    "  }",
+    "}",
+    "var own = 0u;",
+    `let end = min((lane + 1u) * ${each}, ${rows});`,
+    `for (var s = lane * ${each}; s < end; s++) { own += ${ties("s")}; }`,
+    lanes === 1 ? "var ahead = counted;" : "var ahead = counted + before(lane, own);",
+    `if (lane == ${lanes - 1}u) { ${state.store(COUNTED, "ahead + own")} }`,
+    "if (ahead < need && need <= ahead + own) {",
+    `  for (var s = lane * ${each}; s < end; s++) {`,
+    `    let here = ${ties("s")};`,
+    "    if (need <= ahead + here) { place = vec2<u32>(s, need - ahead); break; }",
+    "    ahead += here;",
+    "  }",
+    "}",
+    ...(lanes === 1 ? [] : ["workgroupBarrier();"]),
+    `let begin = min(place.x * ${spanText}, ${b.param(sizeOf(x.shape))});`,
+    ...findNth(numbers, lanes, "begin", `min(begin + ${spanText}, ${b.param(sizeOf(x.shape))})`, "place.y", (i) =>
+      out.before(`${firstText} + ${i} + 1u`),
+    ),
+  ];
+  return b.finish({ workgroupSize: lanes, workgroups: 1, body: indent(body) });
+};
+
+const binsView = (index: number, words: number): View => ({
+  ...{ buffer: scratch(index), shape: [words], strides: [1], offset: 0 },
+});
+
+/** Numbers of a span: enough for a workgroup, few enough spans, and as many as a window holds. */
+const spanFor = (x: View, dtype: DType, windows: Windows): number => {
+  let span = Math.max(SPAN, Math.ceil(sizeOf(x.shape) / MOST_SPANS / LEAST_SPAN) * LEAST_SPAN);
+  while (span > LEAST_SPAN && !windows.fitsAnywhere([reads(stretchOf(x, 0, span), dtype)], []))
+    span = Math.ceil(span / 2048) * 1024;
+  return span;
 };
 
 /**
- * Marks the k largest magnitudes: the k-th one is found exactly, digit by digit, with three histograms of its bits; ties go
- * to the lower index. Linear in the size; no sort. Each pass goes over the tensor window by window.
+ * Where the k largest magnitudes end: the k-th one is found exactly, digit by digit, by counting; ties go to the lower
+ * index. Three reads of the numbers, and of one span of them where ties have to be cut; no sort. Each pass goes over the
+ * tensor window by window.
  */
-export const topkMaskKernels = (step: CallStep, { wide, windows, scratch: ask }: Lowering): Kernel[] => {
-  const [[x], [dtype]] = [step.inputs, step.dtypes];
-  const size = sizeOf(step.output.shape);
+export const topkCutKernels = (step: CallStep, { wide, windows, scratch: ask }: Lowering): Kernel[] => {
+  const [[x], [dtype], k] = [step.inputs, step.dtypes, step.attrs.k as number];
+  const size = sizeOf(x.shape);
   if (size === 0) return [];
-  const chunks = Math.ceil(size / CHUNK);
-  ask(0, STATE);
-  ask(1, chunks);
-  const state = { buffer: scratch(0), shape: [STATE], strides: [1], offset: 0 };
-  const ties = { buffer: scratch(1), shape: [chunks], strides: [1], offset: 0 };
-  if (!windows.fits([writes(state)])) windows.refuse("topkMask", [writes(state)]);
-  const scanned = rowParts("topkMask", chunks, [{ view: ties, along: 1, isWritten: true }], windows);
+  const lanes = wide ? 256 : 1;
+  const counts = BINS.map((bins, pass) => binsView(pass, bins + (pass === LAST ? 1 : 0)));
+  for (const view of counts) if (!windows.fits([writes(view)])) windows.refuse("topkMask", [writes(view)]);
+  const all = [reads(stretchOf(x, 0, size), dtype), writes(step.output)];
+  if (size <= SMALL && windows.fits(all)) {
+    const [from, to] = windows.place(all);
+    ask(0, BINS[0]);
+    return [smallKernel(from, dtype, k, to, lanes)];
+  }
+  const span = spanFor(x, dtype, windows);
+  const count = Math.ceil(size / span);
+  for (const [pass, { shape }] of counts.entries()) ask(pass, sizeOf(shape));
+  ask(SPANS, count * BINS[LAST]);
+  const spans = { ...binsView(SPANS, count * BINS[LAST]), shape: [count, BINS[LAST]], strides: [BINS[LAST], 1] };
   const over = [
-    { view: x, along: CHUNK, dtype },
-    { view: ties, along: 1, isWritten: true },
-    { view: step.output, along: CHUNK, isWritten: true },
+    { view: x, along: span, dtype },
+    { view: spans, along: BINS[LAST], isWritten: true },
+    { view: step.output, along: undefined, isWritten: true },
   ];
-  const parts = rowParts("topkMask", chunks, over, windows).map(({ views }) => views);
+  const parts = rowParts("topkMask", count, over, windows).map(({ from, rows, views: [numbers, kept, output] }) => {
+    const own = { ...kept, shape: [rows, BINS[LAST]] };
+    return { part: { ...{ x: numbers, dtype, span, first: from * span }, ...{ spans: own, k, lanes } }, output };
+  });
   return [
-    clearKernel(step.attrs.k as number),
-    ...PASSES.flatMap(([shift, bits]) => [
-      ...parts.map(([from]) => histogramKernel(from, dtype, shift, bits, wide)),
-      selectKernel(shift, wide),
-    ]),
-    ...parts.map(([from, counts]) => tieKernel(from, dtype, counts)),
-    ...scanned.map(({ views: [counts] }) => scanKernel(counts, wide)),
-    ...parts.map(([from, counts, to]) => markKernel(from, dtype, counts, to)),
+    clearKernel(),
+    ...DIGITS.flatMap((_, pass) => parts.map(({ part }) => countKernel(part, pass))),
+    ...parts.map(({ part, output }) => cutKernel(part, size, output)),
   ];
 };

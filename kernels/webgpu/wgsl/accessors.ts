@@ -22,13 +22,41 @@ export const accessors = (name: string, dtype: DType, raw: boolean, written: boo
   return written ? `${load}fn store_${name}_${dtype}(i: u32, v: ${dtype}) { ${name}[i] = ${encode}; }\n` : load;
 };
 
-export const quadType = (dtype: DType): string => (isHalf(dtype) ? "vec2<u32>" : "vec4<f32>");
+/** Four numbers as they come out of memory. */
+export const quadType = (dtype: DType): string => (isHalf(dtype) ? "vec2<u32>" : `vec4<${dtype}>`);
 
-/** Four neighbours at once, and one of them. */
-export const quadAccessor = (name: string, dtype: DType): string => {
-  const raw = `fn raw_${name}_${dtype}(i: u32) -> ${quadType(dtype)} { return ${name}[i / 4u]; }\n`;
-  const load = `fn load_${name}_${dtype}(i: u32) -> f32`;
-  if (!isHalf(dtype)) return `${raw}${load} { return ${name}[i / 4u][i % 4u]; }\n`;
-  const half = `(${name}[i / 4u][i / 2u % 2u] >> ((i & 1u) * 16u)) & 0xffffu`;
-  return `${raw}${load} { return ${dtype}_value(${half}); }\n`;
+/** Of a buffer that holds quads, four f32 (only f32 in it) or raw words: four neighbours at once, one of them, and four written. */
+export const quadAccessors = (name: string, dtype: DType, raw: boolean, written: boolean): string => {
+  const place = `${name}[i / 4u]`;
+  const heads = {
+    raw: `fn raw_${name}_${dtype}(i: u32) -> ${quadType(dtype)}`,
+    load: `fn load_${name}_${dtype}(i: u32) ->`,
+    store: `fn store_${name}_${dtype}(i: u32, v:`,
+  };
+  if (isHalf(dtype)) {
+    const half = `(${place}[i / 2u % 2u] >> ((i & 1u) * 16u)) & 0xffffu`;
+    const pair = (low: string, high: string) => `${dtype}_code(v.${low}) | (${dtype}_code(v.${high}) << 16u)`;
+    return [
+      `${heads.raw} { return ${place}; }\n${heads.load} f32 { return ${dtype}_value(${half}); }\n`,
+      written ? `${heads.store} vec4<f32>) { ${place} = vec2<u32>(${pair("x", "y")}, ${pair("z", "w")}); }\n` : "",
+    ].join("");
+  }
+  const decoded = (held: string, type: (of: string) => string) =>
+    ({
+      f32: raw ? `bitcast<${type("f32")}>(${held})` : held,
+      i32: `bitcast<${type("i32")}>(${held})`,
+      u32: held,
+      bool: `${held} != ${type("u32")}()`,
+    })[dtype];
+  const encoded = {
+    f32: raw ? "bitcast<vec4<u32>>(v)" : "v",
+    i32: "bitcast<vec4<u32>>(v)",
+    u32: "v",
+    bool: "select(vec4<u32>(), vec4<u32>(1u), v)",
+  }[dtype];
+  return [
+    `${heads.raw} { return ${decoded(place, (of) => `vec4<${of}>`)}; }\n`,
+    `${heads.load} ${dtype} { return ${decoded(`${place}[i % 4u]`, (of) => of)}; }\n`,
+    written ? `${heads.store} vec4<${dtype}>) { ${place} = ${encoded}; }\n` : "",
+  ].join("");
 };

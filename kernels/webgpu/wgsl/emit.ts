@@ -82,6 +82,7 @@ const POINTWISE = {
   roundRandom,
   randomBits: (k, x, y, z, { domain }) => `${k.helper("threefry_bits")}(${x}, ${y}, ${z}, ${domain ?? 0}u)`,
   unitInterval: (_, x) => `f32(${x} >> 8u) * 5.9604644775390625e-8`,
+  magnitudeBits: call("magnitude_bits"),
 } satisfies Record<Exclude<PointwiseName, "iota">, Emit>;
 
 /** Integers that belong to formulas are text, so that compilers can fold them; all other numbers (sizes, rates) are data. */

@@ -34,6 +34,7 @@ export type HelperName =
   | "sigmoid_f"
   | "softplus_f"
   | "threefry_bits"
+  | "magnitude_bits"
   | "f32_to_i32"
   | "f32_to_u32";
 
@@ -72,6 +73,13 @@ export const HELPERS: Record<HelperName, Helper> = {
     "is_nan",
   ]),
   equal_f: helper("fn equal_f(x: f32, y: f32) -> bool { return (x == y) & !is_nan(x) & !is_nan(y); }", ["is_nan"]),
+  // Of all NaNs one.
+  magnitude_bits: helper(
+    `fn magnitude_bits(x: f32) -> u32 {
+  let bits = bitcast<u32>(x) & 0x7fffffffu;
+  return select(bits, 0x7fc00000u, bits > 0x7f800000u);
+}`,
+  ),
   not_zero: helper("fn not_zero(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) != 0u; }"),
 
   sign_f: helper(

@@ -1,5 +1,5 @@
 import { DeviceError, type DType, isHalf } from "../../../core/index.js";
-import { accessors, quadAccessor, quadType } from "./accessors.js";
+import { accessors, quadAccessors, quadType } from "./accessors.js";
 import { HELPERS, type HelperName } from "./helpers.js";
 
 /** One dispatch: WGSL text, what to bind, the numbers it reads, how many workgroups. */
@@ -31,7 +31,10 @@ export interface Access {
 
 /** Four neighbours of a buffer at once, from an address that is a multiple of four. */
 export interface Quads {
+  /** A vector of four; f32 for 16-bit dtypes. */
   readonly load: (address: string) => string;
+  /** Writes a vector of four; of a 16-bit dtype, f32 rounded to nearest. */
+  readonly store: (address: string, quad: string) => string;
   /** As they lie in memory, the type of that, and the numbers in it: for kernels that load long before they use. */
   readonly raw: (address: string) => string;
   readonly type: string;
@@ -70,8 +73,8 @@ export interface Builder {
    * 16-bit dtypes are read only, as f32, from an address in 16-bit elements; whoever makes them writes words, as u32.
    */
   readonly buffer: (buffer: number, dtype: DType, mode: "read" | "write" | "atomic") => Access;
-  /** Floats that are read four at a time; whoever else reads that buffer must do so with the same dtype, and nobody writes it. */
-  readonly quads: (buffer: number, dtype: DType) => Quads;
+  /** A buffer of which quads are read, or written: then all accesses are in quads, but for reads of single numbers. */
+  readonly quads: (buffer: number, dtype: DType, mode?: "read" | "write") => Quads;
   /** A name for a helper function; its text is added once. */
   readonly helper: (name: HelperName) => string;
   /** A language extension that the body needs. */
@@ -142,12 +145,18 @@ export const builder = (label: string): Builder => {
         add: (address, value) => `add_B${at}_${dtype}(${address}, ${value});`,
       };
     },
-    quads: (buffer, dtype) => {
+    quads: (buffer, dtype, mode = "read") => {
       const [at, it] = bind(buffer, dtype);
       it.quads = true;
+      it.written ||= mode === "write";
+      if (isHalf(dtype) && mode === "write") need(`${dtype}_code`);
       const raw = (address: string) => `raw_B${at}_${dtype}(${address})`;
       const value = (held: string) => (isHalf(dtype) ? `${need(`${dtype}_quad`)}(${held})` : held);
-      return { raw, value, load: (address) => value(raw(address)), type: quadType(dtype) };
+      return {
+        ...{ raw, value, type: quadType(dtype) },
+        load: (address) => value(raw(address)),
+        store: (address, quad) => `store_B${at}_${dtype}(${address}, ${quad});`,
+      };
     },
     helper: need,
     func: (head, lines) => {
@@ -160,15 +169,12 @@ export const builder = (label: string): Builder => {
       const isSized = typeof subgroup === "number";
       if (isSized) extensions.add("subgroup_size_control");
       const buffers = bound.map(({ dtypes, written, atomic, quads }, at) => {
-        if (quads) {
-          const [dtype] = dtypes;
-          const type = quadType(dtype);
-          return `@group(0) @binding(${at + 1}) var<storage, read> B${at}: array<${type}>;\n${quadAccessor(`B${at}`, dtype)}`;
-        }
         const raw = [...dtypes].some((dtype) => dtype !== "f32");
         const mode = written ? "read_write" : "read";
-        const type = atomic ? "atomic<u32>" : raw ? "u32" : "f32";
+        const word = atomic ? "atomic<u32>" : raw ? "u32" : "f32";
+        const type = !quads ? word : [...dtypes].some(isHalf) ? "vec2<u32>" : `vec4<${word}>`;
         const head = `@group(0) @binding(${at + 1}) var<storage, ${mode}> B${at}: array<${type}>;\n`;
+        if (quads) return head + [...dtypes].map((dtype) => quadAccessors(`B${at}`, dtype, raw, written)).join("");
         return head + [...dtypes].map((dtype) => accessors(`B${at}`, dtype, raw, written, atomic)).join("");
       });
       const code = [

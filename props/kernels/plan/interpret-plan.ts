@@ -23,7 +23,9 @@ const records = (() => {
     t.scatterAdd(t.scalar(0, "i32"), f, 1),
     t.topkMask(f, 1),
   ];
-  return new Map(nodes.map((x) => [x.op.name as string, x.op]));
+  return new Map(
+    t.reachable([...nodes, ...t.expand([t.topkMask(t.ones([2]), 1)])]).map((x) => [x.op.name as string, x.op]),
+  );
 })();
 
 /** Records of the fused ops and of their gradients, taken from nodes. */
@@ -51,6 +53,9 @@ const fusedRecords = (() => {
     .concat(nodes.map(({ op }) => op));
   return new Map(ops.filter((op) => op.expand !== undefined).map((op) => [op.name, op]));
 })();
+
+/** What calls give that is no f32. */
+const RESULTS: Record<string, t.DType> = { topkMask: "bool", topkCut: "u32" };
 
 /** Names of the fused ops and their gradients that a device may have kernels for. */
 export const fusedNames: readonly string[] = [...fusedRecords.keys()];
@@ -180,7 +185,7 @@ export const interpretPlan = (plan: Plan, inputs: readonly t.HostData[]): t.Host
         const args = step.inputs.map((view, i) =>
           t.tensor(wrap(take(view), seenAs(step.dtypes[i]), view.shape).data, view.shape, seenAs(step.dtypes[i])),
         );
-        const dtype = step.name === "topkMask" ? "bool" : step.name === "gather" ? seenAs(step.dtypes[0]) : "f32";
+        const dtype = RESULTS[step.name] ?? (step.name === "gather" ? seenAs(step.dtypes[0]) : "f32");
         put(step.output, numbersOf(node(op, args, step.attrs, step.output.shape, dtype)));
       }
     }

@@ -11,7 +11,7 @@ import { assertClose } from "../../close.js";
 import { eighths } from "../../generators/generators.js";
 import { check, law } from "../../law.js";
 
-const able: Abilities = { fused: new Set(), maxBuffers: 48, inPlace: true, batches: true };
+const able: Abilities = { fused: new Set(["topkMask"]), maxBuffers: 48, inPlace: true, batches: true };
 const LEAVES = 200;
 
 const kindsOf = (outputs: t.Tensor[]): string[] => {

@@ -94,7 +94,9 @@ test("a pointwise run is one kernel; views cost none; a reduction computes its o
   assert.deepEqual(stepsOf([t.sum(t.square(t.sub(x, y)), 1)]), ["reduce"]);
   assert.deepEqual(stepsOf([t.matmul(t.transpose(x), x)]), ["matmul"]);
   assert.deepEqual(stepsOf([t.transpose(t.matmul(x, t.transpose(x)))]), ["matmul"]);
-  assert.deepEqual(stepsOf([t.concat([t.exp(x), t.sin(x)], 0)]), ["map", "map"]);
+  assert.deepEqual(stepsOf([t.concat([t.exp(x), t.sin(x)], 0)]), ["map"], "parts made of the same memory");
+  assert.deepEqual(stepsOf([t.concat([t.exp(x), t.sin(t.broadcastTo(y, [4, 6]))], 0)]), ["map", "map"]);
+  assert.deepEqual(stepsOf([t.concat([t.exp(x), t.sin(t.sliceAxis(x, 0, 0, 2))], 0)]), ["map", "map"]);
   const [a, b] = [t.add(x, 1), t.mul(x, 3)];
   assert.deepEqual(stepsOf([a, b, t.add(a, b)]), ["map"], "several outputs of one run");
   assert.deepEqual(stepsOf([t.exp(x), t.exp(x)]), ["map", "map"], "a value twice is computed once and copied");

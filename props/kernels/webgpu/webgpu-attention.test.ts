@@ -4,6 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { attention, type Device, type DType, sizeOf, stridesOf, type Tensor, tensor } from "../../../core/index.js";
 import type { CallStep, View } from "../../../kernels/plan/steps.js";
+import { NO_FEATURES } from "../../../kernels/webgpu/features.js";
 import { lower } from "../../../kernels/webgpu/kernels/lower.js";
 import type { Kernel } from "../../../kernels/webgpu/wgsl/module.js";
 import { createWindows } from "../../../kernels/webgpu/windows/windows.js";
@@ -83,7 +84,7 @@ const kernelsOf = (depth: number, wide: boolean, share: number, dtype: DType): K
   const windows = createWindows([], { binding: 2 ** 30, alignment: 256, bindings: 12 });
   const kernels = (name: string, of: readonly View[], dtypes: readonly DType[], size: readonly number[]) => {
     const call: CallStep = { kind: "call", name, inputs: of, dtypes, attrs: { scale: 1 }, output: view(5, size) };
-    return lower(call, { wide, subgroup: undefined, windows, scratch: () => {} });
+    return lower(call, { wide, subgroup: undefined, features: NO_FEATURES, windows, scratch: () => {} });
   };
   const dtypes: DType[] = [dtype, dtype, dtype, "i32"];
   return [

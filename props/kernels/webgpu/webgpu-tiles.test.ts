@@ -2,7 +2,7 @@
 import { after, test } from "node:test";
 import { add, type Device, type HostData, matmul, mul, type Tensor, tensor, transpose } from "../../../core/index.js";
 import { openWebgpu } from "../../../kernels/index.js";
-import { LAYOUTS } from "../../../kernels/webgpu/kernels/matmul/matrices.js";
+import { LAYOUTS } from "../../../kernels/webgpu/kernels/matmul/layouts.js";
 import { TILES } from "../../../kernels/webgpu/kernels/matmul/tiles.js";
 import type { Seen } from "../../../kernels/webgpu/profiles.js";
 import { assertSame, run } from "../../close.js";

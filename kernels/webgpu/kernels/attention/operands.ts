@@ -80,7 +80,12 @@ export const fours = (k: Builder, depth: number, { vectors, position, others }: 
   };
   const loaders = vectors.map(({ name, view, dtype }) => {
     const whole = inFours(view.buffer);
-    return loader(name, k.param(view.offset), k.buffer(view.buffer, dtype, whole ? "quads" : "read").load, whole);
+    return loader(
+      name,
+      k.param(view.offset),
+      (whole ? k.quads(view.buffer, dtype) : k.buffer(view.buffer, dtype, "read")).load,
+      whole,
+    );
   });
   return {
     quads,

@@ -4,30 +4,15 @@ import { indent } from "../../wgsl/walk.js";
 import type { MatmulPart } from "../../windows/matmul.js";
 import { declareFinish } from "../epilogue.js";
 import { groupLines } from "./groups.js";
+import { LAYOUTS, type Layout } from "./layouts.js";
 import { canTurn, loads, sharesOf } from "./loads.js";
 import { matmulText, type Side } from "./text.js";
 import type { Sized } from "./tiles.js";
 import type { Units } from "./units.js";
 
-/** A workgroup of down × across subgroups, each of them tall × wide matrices of the product. */
-export interface Layout {
-  readonly down: number;
-  readonly across: number;
-  readonly tall: number;
-  readonly wide: number;
-  readonly beside: number;
-  readonly rate: number;
-}
-
 export interface MatrixTile extends Sized, Layout {
   readonly depth: number;
 }
-
-export const LAYOUTS: readonly Layout[] = [
-  { down: 2, across: 4, tall: 4, wide: 2, beside: 2, rate: 1 },
-  { down: 2, across: 2, tall: 2, wide: 2, beside: 4, rate: 0.6 },
-  { down: 1, across: 4, tall: 1, wide: 1, beside: 4, rate: 0.4 },
-];
 
 /** Inner elements that workgroup memory holds at a time: 32, or a matrix if that is longer. */
 const depthOf = ({ k }: MatrixShape): number => Math.max(32, k);
