@@ -4,7 +4,9 @@ export interface Layout {
   readonly across: number;
   readonly tall: number;
   readonly wide: number;
+  /** Workgroups that a core of a GPU runs beside one another. */
   readonly beside: number;
+  /** Share of the fastest layout's speed, where there is work enough. */
   readonly rate: number;
 }
 
