@@ -95,7 +95,6 @@ export const keyLanesKernel = (part: GradientPart): Kernel => {
   const queries = sizes.batch * sizes.time * sizes.heads;
   const [levels, deltas] = [k.param(part.notes.offset), k.param(part.notes.offset + queries)];
   const ofFour = (i: number, text: (column: number) => string) => [0, 1, 2, 3].map((c) => text(4 * i + c)).join(", ");
-  const mask = (i: number) => `vec4<u32>(row) < vec4<u32>(${ofFour(i, (c) => `sees${c}`)})`;
   const noted = (i: number, at: string) => `vec4<f32>(${ofFour(i, (c) => notes.load(`${at} + query${c}`))})`;
   const body = [
     ...t.lines,
@@ -108,13 +107,14 @@ export const keyLanesKernel = (part: GradientPart): Kernel => {
       "var most = 0u;",
       ...t.columns((c) => `most = max(most, sees${c});`),
       "if (most <= firstRow) { continue; }",
+      ...t.columns((c) => `let isSeen${c} = row < sees${c};`),
       ...t.columns((c) => `let query${c} = ${t.at.query(`item${c}`)};`),
       ...t.products([
         { name: "s", row: (quad) => loadK("place", quad), column: (c) => loadQ(`query${c}`, "quad") },
         { name: "d", row: (quad) => loadV("place", quad), column: (c) => loadC(`query${c}`, "quad") },
       ]),
-      ...t.each((i) => `s${i} = select(vec4<f32>(), ${exp}(s${i} * ${factor} - ${noted(i, levels)}), ${mask(i)});`),
-      ...t.each((i) => `d${i} = select(vec4<f32>(), s${i} * (d${i} - ${noted(i, deltas)}), ${mask(i)});`),
+      ...t.each((i) => `s${i} = select(vec4<f32>(), ${exp}(s${i} * ${factor} - ${noted(i, levels)}), ${t.mask(i)});`),
+      ...t.each((i) => `d${i} = select(vec4<f32>(), s${i} * (d${i} - ${noted(i, deltas)}), ${t.mask(i)});`),
       ...t.add(1, "place", "s", (c) => loadC(`query${c}`, "quad")),
       ...t.add(0, "place", "d", (c) => loadQ(`query${c}`, "quad")),
       "isGoingOn = true;",
