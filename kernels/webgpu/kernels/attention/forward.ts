@@ -20,7 +20,8 @@ export interface ForwardPart {
 /**
  * A workgroup has a tile's rows of queries, and goes over the key slots that any of them sees once, keeping each row's largest
  * score, sum and weighted values in registers (online softmax: Milakov & Gimelshein 2018; Dao 2022). A row's bits do not depend on
- * its neighbours: slots that it does not see weigh exactly 0.
+ * its neighbours: slots that it does not see weigh exactly 0. (Only where such a slot holds NaN or ∞ and a neighbour sees it does
+ * 0 · ∞ make NaN of the row, as it does by definition.)
  * Tolerance: one rounding a visible slot, of weighted values that are all at most the largest |v|.
  */
 export const forwardKernel = ({ inputs, dtypes, scale, output }: ForwardPart, tile: Tile): Kernel => {

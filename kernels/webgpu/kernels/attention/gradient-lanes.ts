@@ -22,46 +22,59 @@ export const queryLanesKernel = (part: GradientPart): Kernel => {
   const notes = k.buffer(part.notes.buffer, "f32", "write");
   const queries = sizes.batch * sizes.time * sizes.heads;
   const [levels, deltas] = [k.param(part.notes.offset), k.param(part.notes.offset + queries)];
-  const products = t.products([
-    { name: "s", row: (quad) => loadQ("place", quad), column: (c) => loadK(`key${c}`, "quad") },
-    { name: "d", row: (quad) => loadC("place", quad), column: (c) => loadV(`key${c}`, "quad") },
-  ]);
+  const first = [
+    ...t.each((i) => `s${i} = select(${lowest}, s${i} * ${factor}, ${t.mask(i)});`),
+    "var high = vec4<f32>(top);",
+    ...t.each((i) => `high = max(high, s${i});`),
+    "let highest = max(max(high.x, high.y), max(high.z, high.w));",
+    `let fade = ${exp1}(top - highest);`,
+    "top = highest;",
+    "var some = vec4<f32>();",
+    "var slope = vec4<f32>();",
+    ...t.each((i) => `s${i} = select(vec4<f32>(), ${exp}(s${i} - vec4<f32>(top)), ${t.mask(i)});`),
+    ...t.each((i) => `some += s${i};`),
+    ...t.each((i) => `slope += select(vec4<f32>(), s${i} * d${i}, ${t.mask(i)});`),
+    "sum = sum * fade + ((some.x + some.y) + (some.z + some.w));",
+    "delta = delta * fade + ((slope.x + slope.y) + (slope.z + slope.w));",
+  ];
+  const second = [
+    ...t.each((i) => {
+      const change = `${exp}(s${i} * ${factor} - vec4<f32>(level)) * (d${i} - vec4<f32>(delta))`;
+      return `s${i} = select(vec4<f32>(), ${change}, ${t.mask(i)});`;
+    }),
+    ...t.add(0, "place", "s", (c) => loadK(`key${c}`, "quad")),
+  ];
+  const indented = (lines: readonly string[]) => lines.map((line) => `  ${line}`);
   const body = [
     ...t.lines,
     ...t.queryRows,
     "var top = -1e30;",
     "var sum = 0.0;",
     "var delta = 0.0;",
-    ...t.overKeys([
-      ...products,
-      ...t.each((i) => `s${i} = select(${lowest}, s${i} * ${factor}, ${t.mask(i)});`),
-      "var high = vec4<f32>(top);",
-      ...t.each((i) => `high = max(high, s${i});`),
-      "let highest = max(max(high.x, high.y), max(high.z, high.w));",
-      `let fade = ${exp1}(top - highest);`,
-      "top = highest;",
-      "var some = vec4<f32>();",
-      "var slope = vec4<f32>();",
-      ...t.each((i) => `s${i} = select(vec4<f32>(), ${exp}(s${i} - vec4<f32>(top)), ${t.mask(i)});`),
-      ...t.each((i) => `some += s${i};`),
-      ...t.each((i) => `slope += select(vec4<f32>(), s${i} * d${i}, ${t.mask(i)});`),
-      "sum = sum * fade + ((some.x + some.y) + (some.z + some.w));",
-      "delta = delta * fade + ((slope.x + slope.y) + (slope.z + slope.w));",
-    ]),
-    "delta = delta / sum;",
-    `let level = top + ${log1}(sum);`,
-    "if (isRow) {",
-    `  ${notes.store(`${levels} + place`, "level")}`,
-    `  ${notes.store(`${deltas} + place`, "delta")}`,
+    "var level = 0.0;",
+    "for (var walk = 0u; walk < 2u; walk++) {", // one text for both: loads are what drivers compile longest
+    "  if (walk == 1u) {",
+    "    delta = delta / sum;",
+    `    level = top + ${log1}(sum);`,
+    "    if (isRow) {",
+    `      ${notes.store(`${levels} + place`, "level")}`,
+    `      ${notes.store(`${deltas} + place`, "delta")}`,
+    "    }",
+    "  }",
+    ...indented(
+      t.overKeys([
+        ...t.products([
+          { name: "s", row: (quad) => loadQ("place", quad), column: (c) => loadK(`key${c}`, "quad") },
+          { name: "d", row: (quad) => loadC("place", quad), column: (c) => loadV(`key${c}`, "quad") },
+        ]),
+        "if (walk == 0u) {",
+        ...indented(first),
+        "} else {",
+        ...indented(second),
+        "}",
+      ]),
+    ),
     "}",
-    ...t.overKeys([
-      ...products,
-      ...t.each((i) => {
-        const change = `${exp}(s${i} * ${factor} - vec4<f32>(level)) * (d${i} - vec4<f32>(delta))`;
-        return `s${i} = select(vec4<f32>(), ${change}, ${t.mask(i)});`;
-      }),
-      ...t.add(0, "place", "s", (c) => loadK(`key${c}`, "quad")),
-    ]),
     ...t.finish(0, "place", `value * ${factor}`),
   ];
   return k.finish({ workgroupSize: t.workgroupSize, workgroups: t.workgroups, body: indent(body) });
@@ -82,7 +95,6 @@ export const keyLanesKernel = (part: GradientPart): Kernel => {
   const queries = sizes.batch * sizes.time * sizes.heads;
   const [levels, deltas] = [k.param(part.notes.offset), k.param(part.notes.offset + queries)];
   const ofFour = (i: number, text: (column: number) => string) => [0, 1, 2, 3].map((c) => text(4 * i + c)).join(", ");
-  const mask = (i: number) => `vec4<u32>(row) < vec4<u32>(${ofFour(i, (c) => `sees${c}`)})`;
   const noted = (i: number, at: string) => `vec4<f32>(${ofFour(i, (c) => notes.load(`${at} + query${c}`))})`;
   const body = [
     ...t.lines,
@@ -95,13 +107,14 @@ export const keyLanesKernel = (part: GradientPart): Kernel => {
       "var most = 0u;",
       ...t.columns((c) => `most = max(most, sees${c});`),
       "if (most <= firstRow) { continue; }",
+      ...t.columns((c) => `let isSeen${c} = row < sees${c};`),
       ...t.columns((c) => `let query${c} = ${t.at.query(`item${c}`)};`),
       ...t.products([
         { name: "s", row: (quad) => loadK("place", quad), column: (c) => loadQ(`query${c}`, "quad") },
         { name: "d", row: (quad) => loadV("place", quad), column: (c) => loadC(`query${c}`, "quad") },
       ]),
-      ...t.each((i) => `s${i} = select(vec4<f32>(), ${exp}(s${i} * ${factor} - ${noted(i, levels)}), ${mask(i)});`),
-      ...t.each((i) => `d${i} = select(vec4<f32>(), s${i} * (d${i} - ${noted(i, deltas)}), ${mask(i)});`),
+      ...t.each((i) => `s${i} = select(vec4<f32>(), ${exp}(s${i} * ${factor} - ${noted(i, levels)}), ${t.mask(i)});`),
+      ...t.each((i) => `d${i} = select(vec4<f32>(), s${i} * (d${i} - ${noted(i, deltas)}), ${t.mask(i)});`),
       ...t.add(1, "place", "s", (c) => loadC(`query${c}`, "quad")),
       ...t.add(0, "place", "d", (c) => loadQ(`query${c}`, "quad")),
       "isGoingOn = true;",

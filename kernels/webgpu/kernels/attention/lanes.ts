@@ -36,7 +36,7 @@ export const lanes = (k: Builder, sizes: Sizes, bound: Bound, rowCount: number, 
   ];
   const results = result.map((view, i) => heads.result(`result${i}`, view));
   return {
-    ...{ at, items, each, columns, workgroups, workgroupSize: LANES, tile: COLUMNS, ofColumn },
+    ...{ at, items, each, columns, workgroups, workgroupSize: LANES, tile: COLUMNS },
     load: heads.load,
     /** Defines b, g, `firstRow` and `row`; rows past the last repeat it, and write nothing. */
     lines: [
@@ -58,18 +58,18 @@ export const lanes = (k: Builder, sizes: Sizes, bound: Bound, rowCount: number, 
       `  end = max(end, ${at.visible("other")});`,
       "}",
     ],
-    /** Goes over the key slots that any row of the workgroup sees, a tile at a time; `key0` … : head vectors. */
+    /** Goes over the key slots that any row of the workgroup sees, a tile at a time; `key0` … : head vectors, `isSeen0` … . */
     overKeys: (text: readonly string[]) => [
       "isGoingOn = false;",
       `for (var first = 0u; first < end; first += ${COLUMNS}u) {`,
       ...columns((c) => `  let key${c} = ${at.key(`min(first + ${c}u, end - 1u)`)};`),
+      ...columns((c) => `  let isSeen${c} = sees > first + ${c}u;`),
       ...indented(text),
       "  isGoingOn = true;",
       "}",
     ],
-    /** Which of the columns from `first` on the row sees. */
-    mask: (group: number) =>
-      `vec4<u32>(sees) > vec4<u32>(first) + vec4<u32>(${[0, 1, 2, 3].map((i) => `${4 * group + i}u`).join(", ")})`,
+    /** Which of four columns the row sees, or is seen by: `isSeen0` … */
+    mask: (group: number) => `vec4<bool>(${[0, 1, 2, 3].map((c) => `isSeen${4 * group + c}`).join(", ")})`,
     /** Declares `<name>…` : each product of a row's vector with the columns'; several at once. */
     products: (of: readonly { name: string; row: (quad: string) => string; column: (n: number) => string }[]) => [
       ...of.flatMap(({ name }) => each((i) => `var ${name}${i} = vec4<f32>();`)),
@@ -88,7 +88,11 @@ export const lanes = (k: Builder, sizes: Sizes, bound: Bound, rowCount: number, 
       overHead([
         "var value = vec4<f32>();",
         `if (isGoingOn) { value = ${results[n].load}(${place}, quad)${fade === undefined ? "" : ` * ${fade}`}; }`,
-        ...columns((c) => `value = fma(vec4<f32>(${ofColumn(weight, c)}), ${column(c)}, value);`),
+        // What is not seen is left out: 0 · ∞ would be NaN.
+        ...columns((c) => {
+          const sum = `fma(vec4<f32>(${ofColumn(weight, c)}), ${column(c)}, value)`;
+          return `value = select(value, ${sum}, isSeen${c});`;
+        }),
         `if (isRow) { ${results[n].put}(${place}, quad, value); }`,
       ]),
     /** Result `n` at vector `place`: what becomes of four numbers of it, `value`. */
