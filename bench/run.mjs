@@ -2,7 +2,8 @@
  * The benchmarks: npm run bench [-- NAME… --device cpu|webgpu --json FILE]
  * Bundles bench/ (all of it, or the files whose path contains a NAME), finds a WebGPU adapter, and runs one suite after
  * another on cpu, and on webgpu where there is an adapter; each in a process of its own. What lies in bench/host/ needs no
- * device and runs once, unless a device is named and no NAME. --json writes the named numbers: { "machine": {…}, "cpu": { "matmul_1024_gflops": … }, "webgpu": … }.
+ * device and runs once, unless a device is named and no NAME. --json writes the named numbers:
+ * { "machine": {…}, "cpu": { "matmul_1024_gflops": … }, "webgpu": … }.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
