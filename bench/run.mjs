@@ -2,7 +2,8 @@
  * The benchmarks: npm run bench [-- NAME… --device cpu|webgpu --json FILE]
  * Bundles bench/ (all of it, or the files whose path contains a NAME), finds a WebGPU adapter, and runs one suite after
  * another on cpu, and on webgpu where there is an adapter; each in a process of its own. What lies in bench/host/ needs no
- * device and runs once. --json writes the named numbers: { "machine": {…}, "cpu": { "matmul_1024_gflops": … }, "webgpu": … }.
+ * device and runs once, unless a device is named and no NAME. --json writes the named numbers:
+ * { "machine": {…}, "cpu": { "matmul_1024_gflops": … }, "webgpu": … }.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -32,8 +33,9 @@ const readArguments = () => {
 const { values, positionals: wanted } = readArguments();
 if (values.device !== undefined && !DEVICES.includes(values.device))
   refuse(`--device ${values.device}: use ${DEVICES.join(" or ")}`);
-const files = filesUnder("bench", ".bench.ts").filter(
-  (file) => wanted.length === 0 || wanted.some((name) => file.includes(name)),
+const isHost = (file) => file.startsWith("bench/host/");
+const files = filesUnder("bench", ".bench.ts").filter((file) =>
+  wanted.length === 0 ? !isHost(file) || values.device === undefined : wanted.some((name) => file.includes(name)),
 );
 if (files.length === 0) refuse(`no file in bench/ is named like: ${wanted.join(", ")}`);
 
@@ -51,9 +53,7 @@ const machine = {
 console.log(`${machine.processor}, ${machine.cores} cores, node ${machine.node}; webgpu: ${adapter}`);
 
 const numbers = {};
-const runs = files.flatMap((file, i) =>
-  file.startsWith("bench/host/") ? [[suites[i]]] : devices.map((device) => [suites[i], device]),
-);
+const runs = files.flatMap((file, i) => (isHost(file) ? [[suites[i]]] : devices.map((device) => [suites[i], device])));
 for (const args of runs) {
   const begun = performance.now();
   const child = spawn(process.execPath, args, {

@@ -1,14 +1,16 @@
-/** The tiny transformer step: Qwen2 block, d=128, 4 layers, 4 heads, ffn 352, T=128, B=8, V=256, AdamW; milliseconds. */
+/** The tiny transformer step: Qwen2 block, d=128, 4 layers, 4 heads, ffn 352, T=128, B=8 (2 on software adapters), V=256, AdamW; milliseconds. */
 import assert from "node:assert/strict";
 import { completionObjective } from "../align/index.js";
 import { train } from "../align/training/train.js";
 import { evaluate, key } from "../core/index.js";
 import { initParams, parseConfig } from "../models/index.js";
 import { adamW } from "../optim/index.js";
-import { benchDevice } from "./device.js";
+import { benchDevice, isSoftware } from "./device.js";
 import { median, report } from "./report.js";
 
-const [B, T, V] = [8, 128, 256];
+const device = await benchDevice();
+const [B, T, V] = [isSoftware(device) ? 2 : 8, 128, 256];
+const NAME = B === 8 ? "tiny_qwen2" : `tiny_qwen2_b${B}`;
 const STEPS = 12;
 
 const config = parseConfig({
@@ -29,7 +31,6 @@ const batches = function* () {
   for (;;) yield { ids, mask: new Float32Array(B * T).fill(1), rows: B, length: T };
 };
 
-const device = await benchDevice();
 const params = evaluate(initParams(config, key(0)), device);
 const run = train(
   {
@@ -53,6 +54,6 @@ for (let before = performance.now(); ; before = performance.now()) {
 assert.ok(Math.abs(losses[0] - Math.log(V)) < 1, `an untrained model has loss ln V, not ${losses[0]}`);
 assert.ok(losses[STEPS - 1] < losses[0] - 1, `the loss falls: ${losses}`);
 console.log(device.description);
-report(device.name, "tiny_qwen2_step_ms", median(times.slice(2)));
-report(device.name, "tiny_qwen2_first_call_ms", times[0]);
+report(device.name, `${NAME}_step_ms`, median(times.slice(2)));
+report(device.name, `${NAME}_first_call_ms`, times[0]);
 await device.close();

@@ -56,21 +56,21 @@ export const ALIKE_HINT =
  * list, if there is none such, or several; with a hint, if it is one of several with the same name.
  */
 export const chosenOf = (reports: readonly AdapterReport[], wanted: number | string): number => {
-  const isSecond = typeof wanted === "number" && wanted < reports.reduce((n, { alike = 1 }) => n + alike, 0);
-  const fits = ({ name = "", device, description }: AdapterReport): boolean =>
-    [name, device, description].some((text) => text.toLowerCase().includes(String(wanted).toLowerCase()));
+  const there = `there is none; there are ${listOf(reports)}`;
+  if (typeof wanted === "number") {
+    if (wanted in reports) return wanted;
+    const all = reports.reduce((n, { alike = 1 }) => n + alike, 0);
+    throw new DeviceError(`webgpu: adapter ${wanted}: ${there}`, 0 <= wanted && wanted < all ? ALIKE_HINT : undefined);
+  }
   const exact = reports.findIndex(({ name }) => name === wanted);
-  const named =
-    typeof wanted === "number" || exact >= 0 ? [] : reports.flatMap((report, i) => (fits(report) ? [i] : []));
-  const at = typeof wanted === "number" ? wanted : exact >= 0 ? exact : named.length === 1 ? named[0] : -1;
-  if (at in reports) return at;
-  const what = typeof wanted === "number" ? `adapter ${wanted}` : `adapter "${wanted}"`;
-  if (named.length > 1)
-    throw new DeviceError(`webgpu: ${what}: several are called so: ${listOf(named.map((i) => reports[i]))}`);
-  throw new DeviceError(
-    `webgpu: ${what}: there is none; there are ${listOf(reports)}`,
-    isSecond ? ALIKE_HINT : undefined,
-  );
+  if (exact >= 0) return exact;
+  const fits = ({ name = "", device, description }: AdapterReport): boolean =>
+    [name, device, description].some((text) => text.toLowerCase().includes(wanted.toLowerCase()));
+  const fitting = reports.flatMap((report, i) => (fits(report) ? [i] : []));
+  if (fitting.length === 1) return fitting[0];
+  if (fitting.length === 0) throw new DeviceError(`webgpu: adapter "${wanted}": ${there}`);
+  const several = fitting.map((i) => `${i}: ${nameOf(reports[i])}`).join("; ");
+  throw new DeviceError(`webgpu: adapter "${wanted}": several are called so: ${several}`);
 };
 
 /** The adapter that was asked for, else the best. Errors: DeviceError if there is none; see `chosenOf`. */

@@ -53,17 +53,16 @@ export const timedPasses = (device: GPUDevice, encoder: GPUCommandEncoder) => {
 
 /** Timings for people: `times` has the nanoseconds of begin and end of each kernel in turn. The slowest kind comes first. */
 export const timingLines = (labels: readonly string[], times: BigUint64Array): string[] => {
-  const sums = new Map<string, { ms: number; launches: number }>();
+  const sums = new Map<string, { ns: number; launches: number }>(); // whole nanoseconds: their sums are exact
   for (const [i, label] of labels.entries()) {
-    const { ms, launches } = sums.get(label) ?? { ms: 0, launches: 0 };
-    sums.set(label, { ms: ms + Number(times[2 * i + 1] - times[2 * i]) / 1e6, launches: launches + 1 });
+    const { ns, launches } = sums.get(label) ?? { ns: 0, launches: 0 };
+    sums.set(label, { ns: ns + Number(times[2 * i + 1] - times[2 * i]), launches: launches + 1 });
   }
-  const total = [...sums.values()].reduce((n, { ms }) => n + ms, 0);
-  const rows = [...sums].sort(([, a], [, b]) => b.ms - a.ms);
+  const total = [...sums.values()].reduce((all, { ns }) => all + ns, 0);
+  const rows = [...sums].sort(([, a], [, b]) => b.ns - a.ns);
+  const ms = (ns: number): string => (ns / 1e6).toFixed(3);
   return [
-    `webgpu: ${total.toFixed(3)} ms in ${labels.length} kernels`,
-    ...rows.map(
-      ([label, { ms, launches }]) => `  ${label.padEnd(24)} ${ms.toFixed(3).padStart(10)} ms  ${launches} launches`,
-    ),
+    `webgpu: ${ms(total)} ms in ${labels.length} kernels`,
+    ...rows.map(([label, { ns, launches }]) => `  ${label.padEnd(24)} ${ms(ns).padStart(10)} ms  ${launches} launches`),
   ];
 };
