@@ -58,14 +58,17 @@ export const innerCut = ({ a, output }: MatmulStep): InnerCut => {
   return { parts: Math.ceil(inner / length), length };
 };
 
+/** Most words that parts with workgroups of their own may take: 64 MiB. */
+const MOST_APART = 2 ** 24;
+
 /** Sums that an invocation can hold in registers: one an element, two where parts are added up. */
 const HELD = 64;
 
 /** A GPU as the choice of tiles sees it, in multiply-adds that one of its cores could have done meanwhile. */
 const GPU = {
   cores: 128,
-  /** One more launch. */
-  launch: 5e5,
+  /** One more launch, and the wait for the one before: some 6 µs. */
+  launch: 1.5e6,
   /** A word to or from memory by all cores. */
   word: 45,
 };
@@ -94,9 +97,10 @@ export const chosen = (
   { parts }: InnerCut,
   tiles: readonly Tile[] = TILES,
 ): { readonly tile: Tile; readonly apart: boolean } => {
+  const mayPart = parts > 1 && parts * sizeOf(step.output.shape) <= MOST_APART;
   const all = tiles.flatMap((tile) => {
     const fits = parts === 1 || tile.down * tile.across <= HELD / 2;
-    return [...(fits ? [{ tile, apart: false }] : []), ...(parts > 1 ? [{ tile, apart: true }] : [])];
+    return [...(fits ? [{ tile, apart: false }] : []), ...(mayPart ? [{ tile, apart: true }] : [])];
   });
   return least(all, ({ tile, apart }) => cost(step, tile, parts, apart));
 };
