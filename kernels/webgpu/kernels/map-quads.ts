@@ -1,6 +1,6 @@
-import { type DType, isHalf } from "../../../core/index.js";
+import { type DType, isHalf, sizeOf } from "../../../core/index.js";
 import { collapse } from "../../plan/collapse.js";
-import type { MapStep, View } from "../../plan/steps.js";
+import type { Instruction, MapStep, View } from "../../plan/steps.js";
 import { emitBody } from "../wgsl/emit.js";
 import { type Builder, builder, type Kernel } from "../wgsl/module.js";
 import { indent, plus, walk } from "../wgsl/walk.js";
@@ -63,9 +63,21 @@ const declareElement = (k: Builder, { body, outputs }: MapStep): ((loads: string
   return (loads, sums) => `element(${takes.map((take) => take(loads, sums)).join(", ")})`;
 };
 
+/** Random bits of a body whose key is one number for all, and whose index counts the elements. */
+const randomIn = ({ body }: MapStep, seen: readonly Seen[], steps: readonly number[]): number[] => {
+  const counts = body.flatMap((it, position) => (it.op === "iota" ? [position] : []));
+  return body.flatMap((it, position) => {
+    if (it.op !== "randomBits") return [];
+    const [k0, k1, index] = it.args;
+    const isKey = [k0, k1].map((at) => body[at]).every((one) => one.op === "load" && !seen[one.input].isRow);
+    return isKey && steps[counts.indexOf(index)] === 1 ? [position] : [];
+  });
+};
+
 /**
  * A map with four neighbours an invocation, read and written 16 bytes at once (8 of 16-bit elements): where rows are whole
- * quads, and every view goes along a row or stays at one number. Undefined where they are not.
+ * quads, and every view goes along a row or stays at one number. Undefined where they are not. Random bits take eight, so that
+ * both words of a block are used.
  */
 export const quadMapKernel = (step: MapStep): Kernel | undefined => {
   const own = step.body.flatMap((it) => (it.op === "iota" ? [it.strides] : []));
@@ -84,35 +96,70 @@ export const quadMapKernel = (step: MapStep): Kernel | undefined => {
   const shape = [...space.shape.slice(0, -1), width / 4];
   const iotas = space.strides.slice(views.length);
   const quadSteps = iotas.map((strides) => strides.map((n, axis) => (axis === strides.length - 1 ? 4 * n : n)));
-  const count = shape.reduce((a, b) => a * b, 1);
-  const { lines, offsets } = walk(k, shape, [...seen.map(inQuads), ...quadSteps], "i", "c");
-  const address = (i: number) => {
-    const { view, isRow } = seen[i];
-    return isRow ? `4u * (${plus(k.param(view.offset / 4), offsets[i])})` : plus(k.param(view.offset), offsets[i]);
-  };
-  const element = declareElement(k, step);
-  const loads = step.inputs.map((view, i) => {
-    const { load } = seen[i].isRow ? k.quads(view.buffer, seen[i].dtype) : k.buffer(view.buffer, seen[i].dtype, "read");
-    return `let q${i} = ${load(address(i))};`;
-  });
   const steps = iotas.map((strides) => strides.at(-1) as number);
-  const elements = LANES.map((lane, at) => {
-    const given = seen.slice(0, step.inputs.length).map(({ isRow }, i) => (isRow ? `q${i}.${lane}` : `q${i}`));
-    const sums = steps.map((n, i) => {
-      const first = offsets[views.length + i];
-      return at === 0 || n === 0 ? first : `${first} + ${n === 1 ? `${at}u` : k.param(at * n)}`;
+  // Blocks of random words are of eight neighbours: where these lie in one row, an invocation takes them all.
+  const random = shape.length === 1 && width % 8 === 0 ? randomIn(step, seen, steps) : [];
+  const quads = random.length > 0 ? 2 : 1;
+  const items = sizeOf(shape) / quads;
+  const body = step.body.map((it, position): Instruction => {
+    const word = random.indexOf(position);
+    return word < 0 ? it : { op: "load", input: step.inputs.length + word, dtype: "u32" };
+  });
+  const element = declareElement(k, { ...step, body });
+
+  /** One quad's lines: what is loaded first, then its elements, then what is stored. */
+  const quadLines = (quad: number): { before: string[]; elements: string[]; stores: string[] } => {
+    const flat = quads === 1 ? "i" : `i${quad}`;
+    const { lines, offsets } = walk(k, shape, [...seen.map(inQuads), ...quadSteps], flat, "c");
+    const address = (at: number) => {
+      const { view, isRow } = seen[at];
+      return isRow ? `4u * (${plus(k.param(view.offset / 4), offsets[at])})` : plus(k.param(view.offset), offsets[at]);
+    };
+    const name = (at: number) => `q${quad}_${at}`;
+    const loads = step.inputs.map((view, at) => {
+      const { load } = seen[at].isRow
+        ? k.quads(view.buffer, seen[at].dtype)
+        : k.buffer(view.buffer, seen[at].dtype, "read");
+      return `let ${name(at)} = ${load(address(at))};`;
     });
-    return `let e${lane} = ${element(given, sums)};`;
+    const elements = LANES.map((lane, place) => {
+      const given = step.inputs.map((_, at) => (seen[at].isRow ? `${name(at)}.${lane}` : name(at)));
+      const words = random.map((_, word) => `w${word}${lane}.${quad === 0 ? "x" : "y"}`);
+      const sums = steps.map((n, at) => {
+        const first = offsets[views.length + at];
+        return place === 0 || n === 0 ? first : `${first} + ${n === 1 ? `${place}u` : k.param(place * n)}`;
+      });
+      return `let e${quad}${lane} = ${element([...given, ...words], sums)};`;
+    });
+    const stores = step.outputs.map(({ view, dtype }, at) => {
+      const { store } = k.quads(view.buffer, dtype, "write");
+      const values = LANES.map((lane) => `e${quad}${lane}.r${at}`).join(", ");
+      return store(address(step.inputs.length + at), `vec4<${inRegisters(dtype)}>(${values})`);
+    });
+    return {
+      before: [...(quads === 1 ? [] : [`let ${flat} = 2u * i + ${quad}u;`]), ...lines, ...loads],
+      elements,
+      stores,
+    };
+  };
+  const words = random.flatMap((position, word) => {
+    const { args, domain = 0 } = step.body[position] as Extract<Instruction, { readonly args: readonly number[] }>;
+    const key = args
+      .slice(0, 2)
+      .map((at) => `q0_${(step.body[at] as Extract<Instruction, { readonly op: "load" }>).input}`);
+    return LANES.map(
+      (lane, place) =>
+        `let w${word}${lane} = ${k.helper("threefry_words")}(${key.join(", ")}, 4u * i + ${place}u, ${domain}u);`,
+    );
   });
-  const stores = step.outputs.map(({ view, dtype }, i) => {
-    const { store } = k.quads(view.buffer, dtype, "write");
-    const values = LANES.map((lane) => `e${lane}.r${i}`).join(", ");
-    return store(address(step.inputs.length + i), `vec4<${inRegisters(dtype)}>(${values})`);
-  });
-  const body = [
+  const all = Array.from({ length: quads }, (_, quad) => quadLines(quad));
+  const text = [
     `let i = group * ${WORKGROUP}u + lane;`,
-    `if (i >= ${k.param(count)}) { return; }`,
-    ...[...lines, ...loads, ...elements, ...stores],
+    `if (i >= ${k.param(items)}) { return; }`,
+    ...all.flatMap(({ before }) => before),
+    ...words,
+    ...all.flatMap(({ elements }) => elements),
+    ...all.flatMap(({ stores }) => stores),
   ];
-  return k.finish({ workgroupSize: WORKGROUP, workgroups: Math.ceil(count / WORKGROUP), body: indent(body) });
+  return k.finish({ workgroupSize: WORKGROUP, workgroups: Math.ceil(items / WORKGROUP), body: indent(text) });
 };

@@ -80,8 +80,8 @@ const mapKernel = (step: MapStep, isPart: boolean): Kernel => {
 };
 
 /** An expression over its index space, part by part where bindings ask for it. */
-export const mapKernels = (step: MapStep, { wide, windows }: Lowering): Kernel[] => {
+export const mapKernels = (step: MapStep, { windows }: Lowering): Kernel[] => {
   if (sizeOf(step.shape) === 0) return [];
   const parts = mapParts(step, windows);
-  return parts.map((part) => (wide ? quadMapKernel(part) : undefined) ?? mapKernel(part, parts.length > 1));
+  return parts.map((part) => quadMapKernel(part) ?? mapKernel(part, parts.length > 1));
 };

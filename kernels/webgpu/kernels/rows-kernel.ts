@@ -9,8 +9,12 @@ import type { Lowering } from "./lowering.js";
 export interface Rows {
   readonly k: Builder;
   readonly width: string;
-  /** `name` = Σ or max over j of the value that `lines` compute. */
-  readonly total: (name: string, kind: "sum" | "max", value: string, lines?: readonly string[]) => string[];
+  /** Element j of the row (or of the one vector that all rows have), as text for the lines of loops. */
+  readonly read: (view: View, dtype: DType, ofAll?: "of all rows") => string;
+  /** Writes element j of the row, in a line of `each`. */
+  readonly write: (view: View) => (value: string) => string;
+  /** Each name = Σ or max over j of its value, all in one loop. */
+  readonly totals: (kind: "sum" | "max", values: Readonly<Record<string, string>>) => string[];
   /** For every j, once all of the above is known. */
   readonly each: (lines: readonly string[]) => string[];
   /** By one invocation of the row. */
@@ -18,54 +22,124 @@ export interface Rows {
   readonly finish: (lines: readonly string[]) => Kernel;
 }
 
-/** A row belongs to one invocation, or on GPUs to a workgroup whose invocations take every n-th element. */
-export const rowsKernel = (label: string, rows: number, width: number, lowering: Lowering): Rows => {
-  const k = builder(label);
-  const lanes = !lowering.wide ? 1 : width > 512 ? 256 : 64;
-  const widthText = k.param(width);
-  if (lanes > 1) k.declare(`var<workgroup> parts: array<f32, ${lanes}>;`);
+const PARTS = ["x", "y", "z", "w"] as const;
 
-  const total: Rows["total"] = (name, kind, value, lines = []) => {
+/** An element that loops read or write: its name in their lines, and how it passes to and from memory, at `j` or four from `j` on. */
+interface Element {
+  readonly name: string;
+  readonly move: (j: string) => string;
+}
+
+/**
+ * A row belongs to one invocation, or on GPUs to a workgroup whose invocations take every n-th element, or every n-th four of
+ * them: where rows are whole quads, and all `quads` begin on one.
+ */
+export const rowsKernel = (
+  label: string,
+  rows: number,
+  width: number,
+  { wide }: Lowering,
+  quads: readonly View[] = [],
+): Rows => {
+  const k = builder(label);
+  const isQuads = wide && quads.length > 0 && width % 4 === 0 && quads.every(({ offset }) => offset % 4 === 0);
+  const unit = isQuads ? 4 : 1;
+  const lanes = !wide ? 1 : width > 512 ? 256 : 64;
+  const widthText = k.param(width);
+  let declared = 0;
+  const reads: Element[] = [];
+  const writes: Element[] = [];
+  const isIn = (lines: readonly string[]) => {
+    const names = new Set(lines.join("\n").match(/\b[RW]\d+_\b/g));
+    return ({ name }: Element) => names.has(name);
+  };
+
+  /** Lines for every j from `from` to `to`; all that they read comes first, all that they write last. */
+  const loop = (from: string, to: string, stride: number, lines: readonly string[]): string[] => {
+    const [read, written] = [reads.filter(isIn(lines)), writes.filter(isIn(lines))];
+    const vars = written.map(({ name }) => `var ${name} = 0.0;`);
+    const one = [
+      ...read.map(({ name, move }) => `let ${name} = ${move("j")};`),
+      ...[...vars, ...lines, ...written.map(({ move }) => move("j"))],
+    ];
+    const four = [
+      ...read.map(({ name, move }) => `let ${name}4 = ${move("first")};`),
+      ...written.map(({ name }) => `var ${name}4: vec4<f32>;`),
+      ...PARTS.flatMap((part, at) => [
+        "{",
+        `  let j = first + ${at}u;`,
+        ...read.map(({ name }) => `  let ${name} = ${name}4.${part};`),
+        ...[...vars, ...lines, ...written.map(({ name }) => `${name}4.${part} = ${name};`)].map((line) => `  ${line}`),
+        "}",
+      ]),
+      ...written.map(({ move }) => move("first")),
+    ];
+    const j = isQuads ? "first" : "j";
+    return [
+      `for (var ${j} = ${from}; ${j} < ${to}; ${j} += ${stride}u) {`,
+      ...(isQuads ? four : one).map((line) => `  ${line}`),
+      "}",
+    ];
+  };
+  const over = (lines: readonly string[]) =>
+    loop(lanes === 1 ? "0u" : isQuads ? "4u * lane" : "lane", widthText, lanes * unit, lines);
+
+  const totals: Rows["totals"] = (kind, values) => {
     const start = kind === "sum" ? "0.0" : `-${k.helper("infinity")}()`;
     const join = (x: string, y: string) => (kind === "sum" ? `${x} + ${y}` : `${k.helper("max_nan")}(${x}, ${y})`);
+    const names = Object.keys(values);
+    const vars = names.map((name) => `var ${name} = ${start};`);
+    const lines = (to: (name: string) => string) =>
+      names.map((name) => `${to(name)} = ${join(to(name), values[name])};`);
     if (lanes === 1)
       return [
-        `var ${name} = ${start};`,
+        ...vars,
         `for (var block = 0u; block < ${widthText}; block += 32u) {`, // blocks: long sums keep their digits
-        `  var part = ${start};`,
-        `  for (var j = block; j < min(block + 32u, ${widthText}); j++) {`,
-        ...lines.map((line) => `    ${line}`),
-        `    part = ${join("part", value)};`,
-        "  }",
-        `  ${name} = ${join(name, "part")};`,
+        ...names.map((name) => `  var ${name}_part = ${start};`),
+        ...loop(
+          "block",
+          `min(block + 32u, ${widthText})`,
+          1,
+          lines((name) => `${name}_part`),
+        ).map((line) => `  ${line}`),
+        ...names.map((name) => `  ${name} = ${join(name, `${name}_part`)};`),
         "}",
       ];
+    const shared = names.map((_, i) => `parts${i}`);
+    for (; declared < names.length; declared++) k.declare(`var<workgroup> parts${declared}: array<f32, ${lanes}>;`);
     return [
-      `var ${name} = ${start};`,
-      `for (var j = lane; j < ${widthText}; j += ${lanes}u) {`,
-      ...lines.map((line) => `  ${line}`),
-      `  ${name} = ${join(name, value)};`,
-      "}",
+      ...vars,
+      ...over(lines((name) => name)),
       "workgroupBarrier();", // the parts of the last total have been read
-      `parts[lane] = ${name};`,
+      ...names.map((name, i) => `${shared[i]}[lane] = ${name};`),
       `for (var half = ${lanes / 2}u; half > 0u; half = half >> 1u) {`,
       "  workgroupBarrier();",
-      `  if (lane < half) { parts[lane] = ${join("parts[lane]", "parts[lane + half]")}; }`,
+      `  if (lane < half) { ${shared.map((parts) => `${parts}[lane] = ${join(`${parts}[lane]`, `${parts}[lane + half]`)};`).join(" ")} }`,
       "}",
       "workgroupBarrier();",
-      `${name} = parts[0];`,
+      ...names.map((name, i) => `${name} = ${shared[i]}[0];`),
     ];
   };
 
   return {
     k,
     width: widthText,
-    total,
-    each: (lines) => [
-      `for (var j = ${lanes === 1 ? "0u" : "lane"}; j < ${widthText}; j += ${lanes}u) {`,
-      ...lines.map((line) => `  ${line}`),
-      "}",
-    ],
+    read: ({ buffer, offset }, dtype, ofAll) => {
+      const { load } = isQuads ? k.quads(buffer, dtype) : k.buffer(buffer, dtype, "read");
+      const from = ofAll === undefined ? `${k.param(offset)} + row * ${widthText}` : k.param(offset);
+      const name = `R${reads.length}_`;
+      reads.push({ name, move: (j) => load(`${from} + ${j}`) });
+      return name;
+    },
+    write: ({ buffer, offset }) => {
+      const { store } = isQuads ? k.quads(buffer, "f32", "write") : k.buffer(buffer, "f32", "write");
+      const at = `${k.param(offset)} + row * ${widthText}`;
+      const name = `W${writes.length}_`;
+      writes.push({ name, move: (j) => store(`${at} + ${j}`, isQuads ? `${name}4` : name) });
+      return (value) => `${name} = ${value};`;
+    },
+    totals,
+    each: over,
     once: (line) => (lanes === 1 ? line : `if (lane == 0u) { ${line} }`),
     finish: (lines) => {
       const head = [
@@ -82,16 +156,6 @@ export const rowsKernel = (label: string, rows: number, width: number, lowering:
 export const rowsOf = ({ shape }: View): [number, number] => {
   const width = shape[shape.length - 1];
   return [width === 0 ? 0 : sizeOf(shape) / width, width];
-};
-
-/** Reads element (row, j) of a view. */
-export const reader = ({ k, width }: Rows, view: View, dtype: DType): string =>
-  k.buffer(view.buffer, dtype, "read").load(`${k.param(view.offset)} + row * ${width} + j`);
-
-/** Writes element (row, j) of a view. */
-export const writer = ({ k, width }: Rows, view: View) => {
-  const out = k.buffer(view.buffer, "f32", "write");
-  return (value: string): string => out.store(`${k.param(view.offset)} + row * ${width} + j`, value);
 };
 
 /** So many numbers of a view belong to a row; undefined: all of them to every row. */

@@ -4,7 +4,7 @@ import { type Kernel, scratch } from "../wgsl/module.js";
 import { rowParts } from "../windows/rows.js";
 import type { Lowering } from "./lowering.js";
 import { reduceKernels } from "./reduce.js";
-import { along, reader, rowsKernel, rowsOf, writer, written } from "./rows-kernel.js";
+import { along, rowsKernel, rowsOf, written } from "./rows-kernel.js";
 
 /** eˣ / Σ eˣ, shifted by the largest. Tolerance of all kernels here: that of their sums (reduce.ts) and of exp_f, log_f. */
 export const softmaxKernels = (step: CallStep, lowering: Lowering): Kernel[] => {
@@ -14,13 +14,13 @@ export const softmaxKernels = (step: CallStep, lowering: Lowering): Kernel[] => 
   const [xType] = step.dtypes;
   const over = [along(x, width, xType), written(step.output, width)];
   return rowParts("softmax", rows, over, lowering.windows).map(({ rows: some, views: [from, to] }) => {
-    const r = rowsKernel("softmax", some, width, lowering);
+    const r = rowsKernel("softmax", some, width, lowering, [from, to]);
     const exp = r.k.helper("exp_f");
-    const read = reader(r, from, xType);
+    const read = r.read(from, xType);
     return r.finish([
-      ...r.total("top", "max", read),
-      ...r.total("sum", "sum", `${exp}(${read} - top)`),
-      ...r.each([writer(r, to)(`${exp}(${read} - top) / sum`)]),
+      ...r.totals("max", { top: read }),
+      ...r.totals("sum", { sum: `${exp}(${read} - top)` }),
+      ...r.each([r.write(to)(`${exp}(${read} - top) / sum`)]),
     ]);
   });
 };
@@ -33,14 +33,13 @@ export const softmaxGradientKernels = (step: CallStep, lowering: Lowering): Kern
   const [ctType, xType] = step.dtypes;
   const over = [along(ct, width, ctType), along(x, width, xType), written(step.output, width)];
   return rowParts("softmax.vjp", rows, over, lowering.windows).map(({ rows: some, views: [upstream, from, to] }) => {
-    const r = rowsKernel("softmax.vjp", some, width, lowering);
+    const r = rowsKernel("softmax.vjp", some, width, lowering, [upstream, from, to]);
     const exp = r.k.helper("exp_f");
-    const [readCt, read] = [reader(r, upstream, ctType), reader(r, from, xType)];
+    const [readCt, read] = [r.read(upstream, ctType), r.read(from, xType)];
     return r.finish([
-      ...r.total("top", "max", read),
-      ...r.total("sum", "sum", `${exp}(${read} - top)`),
-      ...r.total("dot", "sum", `${exp}(${read} - top) * ${readCt}`),
-      ...r.each([writer(r, to)(`${exp}(${read} - top) / sum * (${readCt} - dot / sum)`)]),
+      ...r.totals("max", { top: read }),
+      ...r.totals("sum", { sum: `${exp}(${read} - top)`, dot: `${exp}(${read} - top) * ${readCt}` }),
+      ...r.each([r.write(to)(`${exp}(${read} - top) / sum * (${readCt} - dot / sum)`)]),
     ]);
   });
 };
@@ -53,13 +52,12 @@ export const rmsnormKernels = (step: CallStep, lowering: Lowering): Kernel[] => 
   const [xType, wType] = step.dtypes;
   const over = [along(x, width, xType), along(w, undefined, wType), written(step.output, width)];
   return rowParts("rmsnorm", rows, over, lowering.windows).map(({ rows: some, views: [from, weights, to] }) => {
-    const r = rowsKernel("rmsnorm", some, width, lowering);
-    const read = reader(r, from, xType);
-    const weight = r.k.buffer(weights.buffer, wType, "read").load(`${r.k.param(weights.offset)} + j`);
+    const r = rowsKernel("rmsnorm", some, width, lowering, [from, weights, to]);
+    const [read, weight] = [r.read(from, xType), r.read(weights, wType, "of all rows")];
     return r.finish([
-      ...r.total("squares", "sum", "x * x", [`let x = ${read};`]),
+      ...r.totals("sum", { squares: `${read} * ${read}` }),
       `let scale = ${r.k.helper("rsqrt_f")}(squares / f32(${r.width}) + ${r.k.floatParam(step.attrs.eps as number)});`,
-      ...r.each([writer(r, to)(`${read} * scale * ${weight}`)]),
+      ...r.each([r.write(to)(`${read} * scale * ${weight}`)]),
     ]);
   });
 };
@@ -99,16 +97,15 @@ export const rmsnormGradientKernels = (step: CallStep, lowering: Lowering): Kern
   ];
   const kernels = rowParts("rmsnorm.vjp", rows, over, lowering.windows).map(({ rows: some, views }) => {
     const [upstream, from, weights, to, notes] = views;
-    const r = rowsKernel("rmsnorm.vjp", some, width, lowering);
-    const [readCt, read] = [reader(r, upstream, ctType), reader(r, from, xType)];
-    const weight = r.k.buffer(weights.buffer, wType, "read").load(`${r.k.param(weights.offset)} + j`);
+    const r = rowsKernel("rmsnorm.vjp", some, width, lowering, [upstream, from, weights, to]);
+    const [readCt, read] = [r.read(upstream, ctType), r.read(from, xType)];
+    const weight = r.read(weights, wType, "of all rows");
     const kept = r.k.buffer(notes.buffer, "f32", "write").store(`${r.k.param(notes.offset)} + row`, "scale");
     return r.finish([
-      ...r.total("squares", "sum", "x * x", [`let x = ${read};`]),
-      ...r.total("dot", "sum", `${readCt} * ${weight} * ${read}`),
+      ...r.totals("sum", { squares: `${read} * ${read}`, dot: `${readCt} * ${weight} * ${read}` }),
       `let scale = ${r.k.helper("rsqrt_f")}(squares / f32(${r.width}) + ${r.k.floatParam(step.attrs.eps as number)});`,
       `let slope = scale * scale * dot / f32(${r.width});`,
-      ...r.each([writer(r, to)(`scale * (${readCt} * ${weight} - ${read} * slope)`)]),
+      ...r.each([r.write(to)(`scale * (${readCt} * ${weight} - ${read} * slope)`)]),
       r.once(kept),
     ]);
   });

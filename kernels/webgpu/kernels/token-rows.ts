@@ -2,7 +2,7 @@ import type { CallStep } from "../../plan/steps.js";
 import type { Kernel } from "../wgsl/module.js";
 import { rowParts } from "../windows/rows.js";
 import type { Lowering } from "./lowering.js";
-import { along, reader, rowsKernel, rowsOf, writer, written } from "./rows-kernel.js";
+import { along, rowsKernel, rowsOf, written } from "./rows-kernel.js";
 
 /** What is known of a row of logits once it was walked through. */
 interface Walked {
@@ -16,7 +16,7 @@ const tokenKernels =
   (
     label: string,
     numbers: number,
-    more: (exp: string, read: string) => { readonly name: string; readonly value: string }[],
+    more: (exp: string, read: string) => Readonly<Record<string, string>>,
     values: (walked: Walked) => readonly string[],
   ) =>
   (step: CallStep, lowering: Lowering): Kernel[] => {
@@ -26,9 +26,9 @@ const tokenKernels =
     const [logitsType] = step.dtypes;
     const over = [along(logits, width, logitsType), along(target, 1), written(step.output, numbers)];
     return rowParts(label, rows, over, lowering.windows).map(({ rows: some, views: [from, ids, to] }) => {
-      const r = rowsKernel(label, some, width, lowering);
+      const r = rowsKernel(label, some, width, lowering, [from]);
       const { k } = r;
-      const read = reader(r, from, logitsType);
+      const read = r.read(from, logitsType);
       const id = k.buffer(ids.buffer, "i32", "read").load(`${k.param(ids.offset)} + row`);
       const picked = k
         .buffer(from.buffer, logitsType, "read")
@@ -36,9 +36,8 @@ const tokenKernels =
       const out = k.buffer(to.buffer, "f32", "write");
       const exp = k.helper("exp_f");
       return r.finish([
-        ...r.total("top", "max", read),
-        ...r.total("sum", "sum", `${exp}(${read} - top)`),
-        ...more(exp, read).flatMap(({ name, value }) => r.total(name, "sum", value)),
+        ...r.totals("max", { top: read }),
+        ...r.totals("sum", { sum: `${exp}(${read} - top)`, ...more(exp, read) }),
         `let id = ${id};`,
         "var chosen = 0.0;",
         `if (id >= 0 && u32(id) < ${r.width}) { chosen = ${picked}; }`,
@@ -53,7 +52,7 @@ const tokenKernels =
 export const crossEntropyKernels = tokenKernels(
   "crossEntropy",
   1,
-  () => [],
+  () => ({}),
   ({ log, gap }) => [`${gap} + ${log}`],
 );
 
@@ -61,7 +60,7 @@ export const crossEntropyKernels = tokenKernels(
 export const tokenScoresKernels = tokenKernels(
   "tokenScores",
   3,
-  (exp, read) => [{ name: "dot", value: `${exp}(${read} - top) * (${read} - top)` }],
+  (exp, read) => ({ dot: `${exp}(${read} - top) * (${read} - top)` }),
   ({ log, gap }) => [`-(${gap} + ${log})`, `${log} - dot / sum`, "select(0.0, 1.0, chosen == top)"],
 );
 
@@ -79,18 +78,18 @@ const gradientKernels =
     ];
     return rowParts(label, rows, over, lowering.windows).map(({ rows: some, views }) => {
       const [cts, from, ids, to] = views;
-      const r = rowsKernel(label, some, width, lowering);
+      const r = rowsKernel(label, some, width, lowering, [from, to]);
       const { k } = r;
       const exp = k.helper("exp_f");
-      const read = reader(r, from, logitsType);
+      const read = r.read(from, logitsType);
       const id = k.buffer(ids.buffer, "i32", "read").load(`${k.param(ids.offset)} + row`);
       const upstream = k.buffer(cts.buffer, ctType, "read").load(`${k.param(cts.offset)} + row * ${numbers}u`);
       return r.finish([
-        ...r.total("top", "max", read),
-        ...r.total("sum", "sum", `${exp}(${read} - top)`),
+        ...r.totals("max", { top: read }),
+        ...r.totals("sum", { sum: `${exp}(${read} - top)` }),
         `let id = ${id};`,
         `let ct = ${sign}${upstream};`,
-        ...r.each([writer(r, to)(`ct * (${exp}(${read} - top) / sum - select(0.0, 1.0, i32(j) == id))`)]),
+        ...r.each([r.write(to)(`ct * (${exp}(${read} - top) / sum - select(0.0, 1.0, i32(j) == id))`)]),
       ]);
     });
   };

@@ -33,6 +33,7 @@ export type HelperName =
   | "erf_f"
   | "sigmoid_f"
   | "softplus_f"
+  | "threefry_words"
   | "threefry_bits"
   | "magnitude_bits"
   | "f32_to_i32"
@@ -225,11 +226,11 @@ export const HELPERS: Record<HelperName, Helper> = {
     ["exp_f", "log1p_unit", "is_nan"],
   ),
 
-  // Exact: core/ops/definitions.ts, threefryBits.
-  threefry_bits: helper(
-    `fn threefry_bits(k0: u32, k1: u32, index: u32, domain: u32) -> u32 {
+  // Exact: core/ops/definitions.ts, threefry and threefryBits.
+  threefry_words: helper(
+    `fn threefry_words(k0: u32, k1: u32, counter: u32, domain: u32) -> vec2<u32> {
   let k2 = k0 ^ k1 ^ 0x1bd11bdau;
-  var a = (index >> 3u) * 4u + (index & 3u) + k0;
+  var a = counter + k0;
   var b = domain + k1;
 ${[0, 1, 2, 3, 4]
   .flatMap((block) => [
@@ -239,8 +240,15 @@ ${[0, 1, 2, 3, 4]
     `  a += k${(block + 1) % 3}; b += k${(block + 2) % 3} + ${block + 1}u;`,
   ])
   .join("\n")}
-  return select(a, b, ((index >> 2u) & 1u) == 1u);
+  return vec2<u32>(a, b);
 }`,
+  ),
+  threefry_bits: helper(
+    `fn threefry_bits(k0: u32, k1: u32, index: u32, domain: u32) -> u32 {
+  let words = threefry_words(k0, k1, (index >> 3u) * 4u + (index & 3u), domain);
+  return select(words.x, words.y, ((index >> 2u) & 1u) == 1u);
+}`,
+    ["threefry_words"],
   ),
 
   // Truncate and saturate; NaN gives 0. The bounds are the outermost f32 inside the integer range.

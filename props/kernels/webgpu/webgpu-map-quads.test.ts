@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import {
   add,
+  bernoulli,
   bits,
   cast,
   iota,
@@ -10,8 +11,10 @@ import {
   less,
   mul,
   reshape,
+  roundRandom,
   sizeOf,
   slice,
+  split,
   sub,
   type Tensor,
   transpose,
@@ -70,6 +73,19 @@ webgpuLaw(
 );
 
 webgpuLaw(
+  "random bits beside other things are the reference's, eight at once or one by one",
+  fc.record({ size: fc.oneof(fc.integer({ min: 1, max: 60 }), fc.constantFrom(64, 512, 1004)), seed: seeds() }),
+  async ({ size, seed }, device) => {
+    const f = (x: Tensor, k: Tensor) => {
+      const [a, b] = split(k, 2);
+      const drawn = sub(where(bernoulli(a, 0.3, [size]), x, 0), where(bernoulli(b, 0.6, [size]), mul(x, 2), 1));
+      return [drawn, bits(k, [size]), roundRandom(x, bits(b, [size]), "bf16")];
+    };
+    await agrees(f, [eighths([size], seed, 900), key(seed)], device, {});
+  },
+);
+
+webgpuLaw(
   "maps over rows of quads in 16 bits are the reference's, bit for bit",
   fc.record({ shape: rows(), dtype: fc.constantFrom("bf16" as const, "f16" as const) }),
   async ({ shape: { lead, quads, odd, start, seed }, dtype }, device) => {
@@ -106,4 +122,25 @@ test("whole quads are read and written at once, and nothing else is", () => {
   assert.ok(!isQuads([3, 8], view(0, [3, 8], [1, 3])), "a transposed view");
   assert.ok(!isQuads([3, 6], view(0, [3, 6], [12, 1])), "rows that end beside a quad");
   assert.ok(!isQuads([3, 8], view(1, [3, 8], [1, 0])), "a number a row out of what is written");
+});
+
+test("a block of random words is made once for its eight elements", () => {
+  const drawn = (n: number): string => {
+    const of = (buffer: number, strides: number[]): View => ({ buffer, shape: [n], strides, offset: 0 });
+    const word = { op: "load", dtype: "u32" } as const;
+    const step: MapStep = {
+      ...{ kind: "map", shape: [n], inputs: [of(0, [0]), of(1, [0])] },
+      body: [
+        ...[{ ...word, input: 0 }, { ...word, input: 1 }, { op: "iota", strides: [1], dtype: "u32" } as const],
+        { op: "randomBits", args: [0, 1, 2], dtype: "u32", from: "u32", domain: 0 },
+      ],
+      outputs: [{ value: 3, view: of(2, [1]), dtype: "u32" }],
+    };
+    const kernel = quadMapKernel(step);
+    assert.ok(kernel !== undefined);
+    return kernel.code;
+  };
+  assert.equal(drawn(16).split("= threefry_words(").length - 1, 4, "four calls for eight elements");
+  assert.ok(!drawn(16).includes("threefry_bits("));
+  assert.ok(drawn(12).includes("threefry_bits("), "rows that end within a block");
 });
