@@ -8,8 +8,9 @@ import { InputError } from "../../core/index.js";
 export const MODES = ["plain", "full", "fast"] as const;
 export type Mode = (typeof MODES)[number];
 
-const FULL = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia", "use_vulkan_memory_model"];
-const FAST = ["disable_robustness", "disable_workgroup_init", "disable_polyfills_on_integer_div_and_mod"];
+/** No kernel reads workgroup memory that it has not written; clearing it takes software adapters seconds to compile. */
+const FULL = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia", "use_vulkan_memory_model", "disable_workgroup_init"];
+const FAST = ["disable_robustness", "disable_polyfills_on_integer_div_and_mod"];
 
 /** Dawn's toggles: those that are turned on, those that are turned off. */
 export interface Toggles {
