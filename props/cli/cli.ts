@@ -17,10 +17,10 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Runs `taugrad …args` to its end, without the test runner's marks on the environment. */
+/** Runs `taugrad …args` to its end, with this process's engine flags and without the test runner's marks on the environment. */
 export const taugrad = (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> =>
   new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [cli, ...args], {
+    const child = spawn(process.execPath, [...process.execArgv, cli, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, NODE_OPTIONS: "", NODE_TEST_CONTEXT: undefined, ...env },
     });
