@@ -24,7 +24,7 @@ const llama = {
 const qwen = { ...llama, model_type: "qwen2", max_position_embeddings: 32_768, vocab_size: 151_936 };
 const MODELS = {
   tiny: {
-    ...{ ...llama, hidden_size: 64, intermediate_size: 160, num_hidden_layers: 2, num_attention_heads: 4 },
+    ...{ ...llama, hidden_size: 64, intermediate_size: 160, num_hidden_layers: 1, num_attention_heads: 4 },
     ...{ num_key_value_heads: 2, vocab_size: 1000, tie_word_embeddings: false },
   },
   "SmolLM2-135M": {
