@@ -77,7 +77,7 @@ await part(async ({ device, adapter, software, left, of = "a" }) => {
     : { config: SHAPES[shape], pairs: 1, length: 1024 };
   const reports = await describeAdapters();
   const at = adapter === undefined ? 0 : chosenOf(reports, adapter);
-  const planned = await run(size, planningDevice(plannerOfReport(reports[at])), () => true);
+  const planned = await run(size, planningDevice(await plannerOfReport(reports[at])), () => true);
   try {
     const { times, losses, peak } = await run(size, device, () => left() < 8);
     const rest = times.slice(1).sort((a, b) => a - b);

@@ -46,12 +46,16 @@ const reportIn = (path: string): AdapterReport => {
 const isProfile = (name: number | string): name is ProfileName => (PROFILE_NAMES as readonly unknown[]).includes(name);
 
 /** Calls `use` with what plans for the adapter that was asked for. */
-const withPlanner = <T>(adapter: number | string, out: Output, use: (planner: Planner) => Promise<T>): Promise<T> => {
-  if (isProfile(adapter)) return use(plannerFor(adapter));
+const withPlanner = async <T>(
+  adapter: number | string,
+  out: Output,
+  use: (planner: Planner) => Promise<T>,
+): Promise<T> => {
+  if (isProfile(adapter)) return use(await plannerFor(adapter));
   if (adapter === "cpu") return withDevice({ device: "cpu", adapter: undefined }, out, use);
   if (adapter === "this") return withDevice({ device: "auto", adapter: undefined }, out, use);
   if (typeof adapter === "number") return withDevice({ device: "webgpu", adapter }, out, use);
-  return use(plannerOfReport(reportIn(adapter)));
+  return use(await plannerOfReport(reportIn(adapter)));
 };
 
 /** The keys of a training run of that kind, from those that fit was given. */

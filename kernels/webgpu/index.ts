@@ -1,8 +1,29 @@
+import type { Device, Planner } from "../../core/index.js";
+import type { AdapterReport } from "./adapter-report.js";
+import type { WebgpuOptions } from "./device.js";
+import type { ProfileName } from "./profile-names.js";
+
 export type { AdapterReport } from "./adapter-report.js";
 export { alikeHints, describeAdapters, explainAdapters, missingGpu } from "./describe.js";
-export { openWebgpu, type WebgpuOptions } from "./device.js";
+export type { WebgpuOptions } from "./device.js";
 export { type Mode, modeOf, PURPOSES } from "./modes.js";
 export { PROFILE_NAMES, type ProfileName } from "./profile-names.js";
-export { plannerFor, plannerOfReport } from "./profiles.js";
 export type { Explained } from "./unlocked.js";
 export { whyNoAdapter } from "./vulkan.js";
+
+// What knows kernels is loaded when it is first asked for: who opens another device need not wait for an engine to read it.
+
+/**
+ * Opens a WebGPU adapter of this machine. Errors: DeviceError if there is none, or not the one that was asked for; InputError
+ * if TAUGRAD_WEBGPU names no mode.
+ */
+export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =>
+  (await import("./device.js")).openWebgpu(options);
+
+/** Plans as an adapter of that kind would. */
+export const plannerFor = async (name: ProfileName): Promise<Planner> =>
+  (await import("./profiles.js")).plannerFor(name);
+
+/** Plans as the adapter of a report would. */
+export const plannerOfReport = async (report: AdapterReport): Promise<Planner> =>
+  (await import("./profiles.js")).plannerOfReport(report);

@@ -14,7 +14,7 @@ import { document, scratch, taugrad } from "../cli.js";
 
 const folder = scratch();
 const quiet: Output = { json: true, invocation: { version: "", args: [] }, note() {}, start() {}, result() {} };
-const nvidia = plannerFor("nvidia");
+const nvidia = await plannerFor("nvidia");
 const GiB = 2 ** 30;
 
 const llama = {
