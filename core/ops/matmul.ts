@@ -42,7 +42,7 @@ const matmulOp: Op = {
 /**
  * Matrix product over the last two axes: [...B, M, K] × [...B, K, N] → [...B, M, N]; leading axes broadcast, and a matrix
  * on the right of a batch is one large product. Sums are f32. Gradients are products with the same options. Errors: ShapeError if
- * the inner sizes differ.
+ * the inner sizes differ, and for operands of another name.
  */
 export const matmul = (left: Tensor, right: Tensor, options: MatmulOptions = {}): Tensor => {
   const [a, b] = [widened(left), widened(right)];
@@ -50,6 +50,9 @@ export const matmul = (left: Tensor, right: Tensor, options: MatmulOptions = {})
   if (a.shape.length < 2 || b.shape.length < 2)
     throw new ShapeError(`${call}: needs at least two axes each`, "reshape a vector to [1, n] or [n, 1]");
   if (a.dtype !== "f32" || b.dtype !== "f32") throw new ShapeError(`${call}: needs f32`, 'cast(x, "f32")');
+  const { operands = "f32" } = options;
+  if (operands !== "f32" && operands !== "f16")
+    throw new ShapeError(`${call}: operands "${String(operands)}" are not known`, 'use "f32" or "f16"');
   const [m, k] = a.shape.slice(-2);
   const [k2, n] = b.shape.slice(-2);
   if (k !== k2)
@@ -62,5 +65,5 @@ export const matmul = (left: Tensor, right: Tensor, options: MatmulOptions = {})
   const batch = broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2));
   if (batch === undefined) throw new ShapeError(`${call}: leading axes do not broadcast`);
   const inputs = [broadcastTo(a, [...batch, m, k]), broadcastTo(b, [...batch, k, n])];
-  return node(matmulOp, inputs, options.operands === "f16" ? { operands: "f16" } : {}, [...batch, m, n], "f32");
+  return node(matmulOp, inputs, operands === "f16" ? { operands } : {}, [...batch, m, n], "f32");
 };

@@ -107,6 +107,10 @@ const misfits: Readonly<Record<string, readonly (readonly [() => unknown, RegExp
     ],
     [() => t.matmul(f(2), f(2, 2)), /matmul\(f32\[2\], f32\[2,2\]\): needs at least two axes/],
     [() => t.matmul(i(2, 2), i(2, 2)), /matmul\(i32\[2,2\], i32\[2,2\]\): needs f32/],
+    [
+      () => t.matmul(f(2, 2), f(2, 2), { operands: "bf16" as "f16" }),
+      /operands "bf16" are not known\n {2}hint: use "f32"/,
+    ],
     [() => t.matmul(f(2, 2, 3), f(3, 3, 2)), /matmul\(f32\[2,2,3\], f32\[3,3,2\]\): leading axes/],
   ],
   gather: [
