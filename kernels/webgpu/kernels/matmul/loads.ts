@@ -1,3 +1,4 @@
+import { indent } from "../../wgsl/walk.js";
 import type { Side } from "./text.js";
 
 /** Workgroup memory: an array of vec4 of this type. */
@@ -165,3 +166,27 @@ const loadsTurned = (it: Loading, text: FourText): Loads => {
       ]),
   };
 };
+
+/**
+ * Blocks of the inner axis from `begin` to `end`, `depth` long: while `lines` work on one in workgroup memory, the next is on its
+ * way to registers. Both see `block` and `next`; `after` comes when all have worked.
+ */
+export const overBlocks = (
+  sides: readonly Loads[],
+  depth: number,
+  lines: readonly string[],
+  after: readonly string[] = [],
+): string[] => [
+  "{",
+  indent(sides.flatMap(({ load }) => load("begin"))),
+  "}",
+  `for (var block = begin; block < end; block += ${depth}u) {`,
+  indent(sides.flatMap(({ store }) => store("block"))),
+  "  workgroupBarrier();",
+  `  let next = block + ${depth}u;`,
+  indent(sides.flatMap(({ load }) => load("next"))),
+  ...lines,
+  "  workgroupBarrier();",
+  ...after,
+  "}",
+];

@@ -5,7 +5,7 @@ import type { MatmulPart } from "../../windows/matmul.js";
 import { declareFinish } from "../epilogue.js";
 import { groupLines } from "./groups.js";
 import { LAYOUTS, type Layout } from "./layouts.js";
-import { canTurn, loads, sharesOf } from "./loads.js";
+import { canTurn, loads, overBlocks, sharesOf } from "./loads.js";
 import { matmulText, type Side } from "./text.js";
 import type { Sized } from "./tiles.js";
 import type { Units } from "./units.js";
@@ -121,26 +121,18 @@ export const matrixKernel = ({ step, continues }: MatmulPart, units: Units, tile
         )
       : []),
     ...[...loadsA.before, ...loadsB.before],
-    "{",
-    indent([...loadsA.load("begin"), ...loadsB.load("begin")]),
-    "}",
-    `for (var block = begin; block < end; block += ${depth}u) {`,
-    indent([...loadsA.store("block"), ...loadsB.store("block")]),
-    "  workgroupBarrier();",
-    `  let next = block + ${depth}u;`,
-    indent([...loadsA.load("next"), ...loadsB.load("next")]),
-    ...upTo(depth / shape.k).flatMap((at) => [
-      "  {",
-      ...upTo(wide).map((j) => `    let b${j} = ${stagedB.matrix(right, `wn + ${j * shape.n}u`, at)};`),
-      ...upTo(tall).map((i) => `    let a${i} = ${stagedA.matrix(left, `wm + ${i * shape.m}u`, at)};`),
-      ...all.map((t) => {
-        const [i, j] = [Math.floor(t / wide), t % wide];
-        return `    c${t} = subgroupMatrixMultiplyAccumulate(a${i}, b${j}, c${t});`;
-      }),
-      "  }",
+    ...overBlocks([loadsA, loadsB], depth, [
+      ...upTo(depth / shape.k).flatMap((at) => [
+        "  {",
+        ...upTo(wide).map((j) => `    let b${j} = ${stagedB.matrix(right, `wn + ${j * shape.n}u`, at)};`),
+        ...upTo(tall).map((i) => `    let a${i} = ${stagedA.matrix(left, `wm + ${i * shape.m}u`, at)};`),
+        ...all.map((t) => {
+          const [i, j] = [Math.floor(t / wide), t % wide];
+          return `    c${t} = subgroupMatrixMultiplyAccumulate(a${i}, b${j}, c${t});`;
+        }),
+        "  }",
+      ]),
     ]),
-    "  workgroupBarrier();",
-    "}",
     ...eachMatrix(
       (t) => `subgroupMatrixStore<row_major>(&sums, ${place}, c${t}, ${shape.n}u);`,
       [

@@ -3,7 +3,7 @@ import { indent } from "../../wgsl/walk.js";
 import type { MatmulPart } from "../../windows/matmul.js";
 import { declareFinish } from "../epilogue.js";
 import { groupLines } from "./groups.js";
-import { loads } from "./loads.js";
+import { loads, overBlocks } from "./loads.js";
 import { resultLines } from "./results.js";
 import { type Reads, readsOf } from "./staged.js";
 import { matmulText, type Side } from "./text.js";
@@ -68,30 +68,26 @@ export const tiledKernel = ({ step, continues }: MatmulPart, tile: Tile, { parts
     ...each((i, q) => `var c${i}_${q} = ${continues ? before(i, q) : "vec4<f32>()"};`),
     ...(adds ? each((i, q) => `var total${i}_${q} = vec4<f32>();`) : []),
     ...[...loadsA.before, ...loadsB.before, ...readsA.before, ...readsB.before],
-    "{",
-    indent([...loadsA.load("begin"), ...loadsB.load("begin")]),
-    "}",
-    `for (var block = begin; block < end; block += ${depth}u) {`,
-    indent([...loadsA.store("block"), ...loadsB.store("block")]),
-    "  workgroupBarrier();",
-    `  let next = block + ${depth}u;`,
-    indent([...loadsA.load("next"), ...loadsB.load("next")]),
-    `  for (var s = 0u; s < ${depth / 4}u; s++) {`,
-    indent([...readsA.read, ...readsB.read], 4),
-    ...upTo(4).flatMap((inner) => [
-      ...quads.map((q) => `    let q${q}_${inner} = ${fourOf((j) => readsB.number(4 * q + j, inner))};`),
-      ...each((i, q) => `    c${i}_${q} = fma(vec4<f32>(${readsA.number(i, inner)}), q${q}_${inner}, c${i}_${q});`),
-    ]),
-    "  }",
-    "  workgroupBarrier();",
-    ...(adds
-      ? [
-          `  if ((next - begin) % ${k.param(together)} == 0u || next >= end) {`,
-          ...each((i, q) => `    total${i}_${q} += c${i}_${q}; c${i}_${q} = vec4<f32>();`),
-          "  }",
-        ]
-      : []),
-    "}",
+    ...overBlocks(
+      [loadsA, loadsB],
+      depth,
+      [
+        `  for (var s = 0u; s < ${depth / 4}u; s++) {`,
+        indent([...readsA.read, ...readsB.read], 4),
+        ...upTo(4).flatMap((inner) => [
+          ...quads.map((q) => `    let q${q}_${inner} = ${fourOf((j) => readsB.number(4 * q + j, inner))};`),
+          ...each((i, q) => `    c${i}_${q} = fma(vec4<f32>(${readsA.number(i, inner)}), q${q}_${inner}, c${i}_${q});`),
+        ]),
+        "  }",
+      ],
+      adds
+        ? [
+            `  if ((next - begin) % ${k.param(together)} == 0u || next >= end) {`,
+            ...each((i, q) => `    total${i}_${q} += c${i}_${q}; c${i}_${q} = vec4<f32>();`),
+            "  }",
+          ]
+        : [],
+    ),
     ...resultLines(
       {
         ...{ down, across, lanesDown, lanesAcross, room },
