@@ -29,6 +29,7 @@ export { type Params, parameterShapes } from "./parameters.js";
 export { type RopeSource, type RopeTable, ropeTable } from "./rope-table.js";
 export type { SamplingOptions } from "./sample.js";
 export { type CharacterVocabulary, writeCharacterTokenizer } from "./text/character-tokenizer.js";
-export type { ChatMessage, RenderOptions } from "./text/chat-template.js";
+export type { ChatMessage, ContentPart } from "./text/chat-message.js";
+export type { RenderOptions } from "./text/chat-template.js";
 export { checkTokenIds, loadTokenizer, type Tokenizer } from "./text/tokenizer.js";
 export { decode, type ForwardOptions, hiddenStates, prefill } from "./transformer.js";

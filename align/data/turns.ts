@@ -1,7 +1,7 @@
 import { InputError } from "../../core/errors.js";
 import type { JsonObject } from "../../models/files/json.js";
 import { isObject, show } from "../../models/files/json.js";
-import type { ChatMessage } from "../../models/text/chat-template.js";
+import type { ChatMessage } from "../../models/text/chat-message.js";
 
 /** A prompt or a completion: plain text, or turns of a conversation. */
 export type Turns = string | readonly ChatMessage[];

@@ -1,5 +1,5 @@
 import { InputError } from "../../core/errors.js";
-import type { ChatMessage } from "../../models/text/chat-template.js";
+import type { ChatMessage } from "../../models/text/chat-message.js";
 import type { Tokenizer } from "../../models/text/tokenizer.js";
 import { type Fields, fields } from "./fields.js";
 import { benchmarkRows } from "./rows.js";

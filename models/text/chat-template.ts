@@ -1,12 +1,7 @@
 import { Environment, Interpreter, Template } from "@huggingface/jinja";
 import { InputError } from "../../core/errors.js";
 import { oneLine } from "../files/json.js";
-
-/** One turn of a conversation. */
-export interface ChatMessage {
-  readonly role: string;
-  readonly content: string;
-}
+import type { ChatMessage } from "./chat-message.js";
 
 /** What a template may be told beside the messages. */
 export interface RenderOptions {
@@ -14,7 +9,7 @@ export interface RenderOptions {
   readonly addGenerationPrompt?: boolean;
   /** What `strftime_now` takes for now. */
   readonly now?: Date;
-  /** Further template variables, for instance `enable_thinking`. */
+  /** Further template variables: `tools`, `documents`, `enable_thinking` … */
   readonly variables?: Readonly<Record<string, unknown>>;
 }
 

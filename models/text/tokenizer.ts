@@ -3,7 +3,8 @@ import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { InputError } from "../../core/errors.js";
 import type { JsonObject } from "../files/json.js";
 import { fileExists, folderExists, isObject, oneLine, readJsonObject, readText, show } from "../files/json.js";
-import type { ChatMessage, ChatRenderer, RenderOptions } from "./chat-template.js";
+import { type ChatMessage, namedIn } from "./chat-message.js";
+import type { ChatRenderer, RenderOptions } from "./chat-template.js";
 import { compileChatTemplate } from "./chat-template.js";
 
 /** Text ↔ token ids, and conversations → text, as the model's folder defines them. */
@@ -17,6 +18,8 @@ export interface Tokenizer {
   /** Ids of a rendered conversation; the template writes its own special tokens, none are added. */
   readonly encodeChat: (messages: readonly ChatMessage[], options?: RenderOptions) => number[];
   readonly hasChatTemplate: boolean;
+  /** Whether the chat template names a field, a variable or a role. */
+  readonly templateNames: (word: string) => boolean;
   readonly bosToken: string | undefined;
   readonly bosId: number | undefined;
   readonly eosToken: string | undefined;
@@ -91,6 +94,7 @@ export const loadTokenizer = (folder: string, options: LoadTokenizerOptions = {}
     renderChat,
     encodeChat: (messages, options) => encode(renderChat(messages, options), { addSpecialTokens: false }),
     hasChatTemplate: source !== undefined,
+    templateNames: namedIn(source?.text ?? ""),
     bosToken: special.bos_token,
     bosId,
     eosToken: special.eos_token,
