@@ -1,13 +1,15 @@
 import { debugs } from "./debug.js";
 import type { Buffer, Device, Program } from "./device.js";
+import { byteLength } from "./dtype.js";
 import { OwnershipError, ShapeError } from "./errors.js";
 import { rewrite } from "./expand.js";
 import { constantData, constantOp, inputOp, placeholder, scalar, storedOp } from "./ops/leaf.js";
 import { printGraph, typeOf } from "./print.js";
-import { bufferOf, isConcrete, release, storedTensor, surrender, treeMake, upload } from "./stored.js";
+import { sizeOf } from "./shape.js";
+import { bufferOf, dispose, isConcrete, release, storedTensor, surrender, upload } from "./stored.js";
 import { gather, rebuild, type Structure, structureOf } from "./structure.js";
 import { isTensor, reachable, type Tensor } from "./tensor.js";
-import { leaves, type Tree, treeMap } from "./tree.js";
+import { leaves, type Tree, treeMap, unflatten } from "./tree.js";
 
 /** What a caller may pass for a traced argument: a number stands for an f32 scalar. Numbers are data, never structure. */
 export type Given<P> = P extends Tensor
@@ -191,9 +193,38 @@ export const evaluate = <T extends Tree>(tree: T, device: Device): T => {
   return rebuild(result, (leaf, i) => storedTensor(device, outputs[i], leaf.shape, leaf.dtype)) as T;
 };
 
+/** Bytes of leaves that `evaluateEach` computes at a time: a large one alone, small ones together. */
+const TOGETHER = 2 ** 22;
+
+/** Neighbours of at most `TOGETHER` bytes in all, or single ones: what is larger, and constants. */
+const groupsOf = (all: readonly Tensor[]): Tensor[][] => {
+  const groups: Tensor[][] = [];
+  let room = -1;
+  for (const leaf of all) {
+    const isConstant = leaf.op === constantOp;
+    const bytes = byteLength(leaf.dtype, sizeOf(leaf.shape));
+    if (bytes <= room && !isConstant) groups[groups.length - 1].push(leaf);
+    else {
+      groups.push([leaf]);
+      room = TOGETHER;
+    }
+    room = isConstant ? -1 : room - bytes;
+  }
+  return groups;
+};
+
 /**
- * As `evaluate`, leaf by leaf: beside the results one leaf's inputs and intermediate values are in memory at a time. For
- * trees as large as a model. What leaves have in common is computed for each.
+ * As `evaluate`, a large leaf or a few small ones (4 MiB in all) at a time: beside the results only their inputs and intermediate
+ * values are in memory. For trees as large as a model. What leaves have in common is computed for each group.
  */
-export const evaluateEach = <T extends Tree>(tree: T, device: Device): T =>
-  treeMake((leaf) => (leaf.op === constantOp ? upload(leaf, device) : evaluate(leaf, device)), tree);
+export const evaluateEach = <T extends Tree>(tree: T, device: Device): T => {
+  const made: Tensor[] = [];
+  try {
+    for (const group of groupsOf(leaves(tree)))
+      made.push(...(group[0].op === constantOp ? upload(group, device) : evaluate(group, device)));
+  } catch (error) {
+    dispose(made);
+    throw error;
+  }
+  return unflatten(tree, made);
+};

@@ -100,8 +100,8 @@ const checkType = (call: string, option: string, type: StateType): void => {
 };
 
 /** Numbers as they are kept: in 16 bits rounded up or down at random, with the mean kept, by bits of a key. */
-const kept = (t: Tensor, type: StateType, key: Tensor): Tensor =>
-  type === "f32" ? t : roundRandom(wide(t), bits(key, t.shape), type);
+const kept = (t: Tensor, type: StateType, key: () => Tensor): Tensor =>
+  type === "f32" ? t : roundRandom(wide(t), bits(key(), t.shape), type);
 
 const mapSlots = (slots: Slots, f: (slot: string, t: Tensor) => Tensor): Slots =>
   Object.fromEntries(Object.entries(slots).map(([slot, t]) => [slot, f(slot, t)]));
@@ -149,9 +149,9 @@ export const optimizer = (
     const { lost, ...own } = slots;
     const out = rule.step(grad, own, now);
     const change = compensated ? add(out.change, lost) : out.change;
-    const next = kept(add(w, change), weights, keyOf("w"));
+    const next = kept(add(w, change), weights, () => keyOf("w"));
     const after = compensated ? { ...out.slots, lost: sub(change, sub(next, w)) } : out.slots;
-    return { ...mapSlots(after, (slot, t) => kept(t, typeOfSlot(slot), keyOf(slot))), w: next };
+    return { ...mapSlots(after, (slot, t) => kept(t, typeOfSlot(slot), () => keyOf(slot))), w: next };
   };
 
   const checkLeaf = (name: string, w: Tensor, grad: Tensor, tau?: Tensor, anchor?: Tensor): void => {
@@ -193,7 +193,7 @@ export const optimizer = (
       const drawFor = masksOf(key, 0, masks, `${rule.name}.prepare`);
       const round = roundingOf(key, 0);
       return treeMap(
-        (tau, name) => kept(rule.prepare(wide(tau), drawFor(name, tau)), storage, round("tau", name)),
+        (tau, name) => kept(rule.prepare(wide(tau), drawFor(name, tau)), storage, () => round("tau", name)),
         refDelta,
       );
     },

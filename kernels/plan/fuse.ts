@@ -1,5 +1,6 @@
 import { isHalf, reachable, sameShape, sizeOf, type Tensor } from "../../core/index.js";
 import { type Access, isSeenThrough, isWhole } from "./access.js";
+import { type Group, halves } from "./halves.js";
 import { literalOf } from "./simplify.js";
 
 /** Which pointwise nodes run inside which kernel. */
@@ -10,27 +11,16 @@ export interface Fusion {
   readonly groups: readonly Group[];
 }
 
-/** Nodes that one map step computes, in creation order, and those of them that others read. */
-export interface Group {
-  readonly nodes: readonly Tensor[];
-  readonly written: readonly Tensor[];
-}
-
 const isPointwise = (t: Tensor): boolean => t.op.kind === "pointwise" && t.op.name !== "iota" && !isSeenThrough(t);
 
 /** Is the edge direct: same index space, no view between? */
 const isDirect = (input: Tensor, user: Tensor): boolean => isPointwise(input) && sameShape(input.shape, user.shape);
 
-/** The distinct memory bases an expression reads besides `inside`. Literals and iotas are no memory. */
-const loadsOf = (nodes: readonly Tensor[], inside: ReadonlySet<Tensor>, access: (t: Tensor) => Access): Set<Tensor> => {
-  const bases = new Set<Tensor>();
-  for (const t of nodes)
-    for (const x of t.inputs) {
-      if (inside.has(x) || literalOf(x) !== undefined) continue;
-      const { base } = access(x);
-      if (base.op.name !== "iota") bases.add(base);
-    }
-  return bases;
+/** The memory that a value is read from. Literals and iotas are none. */
+const memoryOf = (x: Tensor, access: (t: Tensor) => Access): Tensor | undefined => {
+  if (literalOf(x) !== undefined) return undefined;
+  const { base } = access(x);
+  return base.op.name === "iota" ? undefined : base;
 };
 
 /** Ops whose inputs may be computed on the fly. */
@@ -114,52 +104,6 @@ const cutSums = (
   );
 };
 
-/** Most nodes of a group that is searched for the best place to cut it. */
-const SEARCHED = 128;
-
-/** Nodes of a group, what each written one needs right before it. */
-const byNeed = (nodes: readonly Tensor[], written: readonly Tensor[]): Tensor[] => {
-  const left = new Set(nodes);
-  const order: Tensor[] = [];
-  const visit = (t: Tensor): void => {
-    if (!left.delete(t)) return;
-    for (const x of t.inputs) visit(x);
-    order.push(t);
-  };
-  for (const t of written) visit(t);
-  return order;
-};
-
-/**
- * Cuts a group that touches too many buffers in two; the first part never needs the second. What passes from one to the other
- * is memory as large as the whole, so as little as can be does: of all places to cut, in either order of what is written, the
- * first part fits, the second too if it can, and then the fewest values pass. Groups too large to search are cut in the middle.
- */
-const halves = (
-  nodes: readonly Tensor[],
-  written: readonly Tensor[],
-  fits: (part: readonly Tensor[]) => boolean,
-): { readonly first: readonly Tensor[]; readonly rest: readonly Tensor[] } => {
-  const half = nodes.length >> 1;
-  if (nodes.length > SEARCHED) return { first: nodes.slice(0, half), rest: nodes.slice(half) };
-  const own = new Set(written);
-  let best = { first: new Set(nodes.slice(0, half)), cost: Number.POSITIVE_INFINITY };
-  for (const tops of [written, [...written].reverse()]) {
-    const order = byNeed(nodes, tops);
-    for (let at = order.length - 1; at > 0; at--) {
-      const [first, rest] = [order.slice(0, at), order.slice(at)];
-      if (at > 1 && !fits(first)) continue;
-      const there = new Set(first);
-      const passing = new Set(rest.flatMap((t) => t.inputs.filter((x) => there.has(x) && !own.has(x)))).size;
-      // A part more costs more than any value that passes; a short first part leaves most to the others.
-      const cost = passing + (fits(rest) ? 0 : nodes.length * (2 - at / order.length));
-      if (cost < best.cost) best = { first: there, cost };
-    }
-  }
-  const { first } = best;
-  return { first: nodes.filter((t) => first.has(t)), rest: nodes.filter((t) => !first.has(t)) };
-};
-
 /**
  * Groups pointwise nodes into kernels. A node's level is the length of the longest chain of kernels before it; edges
  * inside one index space cost nothing, every other edge costs one. Neighbours of one level form a group, which can
@@ -223,15 +167,14 @@ export const fuse = (
     else group.push(t);
   }
 
-  const buffersOf = (nodes: readonly Tensor[]) => {
+  const baseOf = (x: Tensor) => memoryOf(x, access);
+  const split = (nodes: readonly Tensor[]): Group[] => {
     const inside = new Set(nodes);
     const written = nodes.filter((t) => isOutput.has(t) || users.get(t)?.some((user) => !inside.has(user)));
-    return { written, fits: loadsOf(nodes, inside, access).size + written.length <= maxBuffers };
-  };
-  const split = (nodes: readonly Tensor[]): Group[] => {
-    const { written, fits } = buffersOf(nodes);
-    if (nodes.length === 1 || fits) return [{ nodes, written }];
-    const { first, rest } = halves(nodes, written, (part) => buffersOf(part).fits);
+    const bases = new Set<Tensor | undefined>(nodes.flatMap((t) => t.inputs.filter((x) => !inside.has(x)).map(baseOf)));
+    bases.delete(undefined);
+    if (nodes.length === 1 || bases.size + written.length <= maxBuffers) return [{ nodes, written }];
+    const { first, rest } = halves({ nodes, written }, baseOf, maxBuffers);
     return [...split(first), ...split(rest)];
   };
   return { absorbed, groups: [...groups.values()].flatMap(split) };
