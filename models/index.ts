@@ -24,7 +24,8 @@ export {
 export { type GenerateOptions, type Generator, generate, generator } from "./generate.js";
 export { logits, targetScores } from "./head.js";
 export { initParams } from "./init.js";
-export { initLora, type LoraOptions, loraDelta, loraTargets, mergeLora, withLora } from "./lora.js";
+export { initLora, loraDelta, mergeLora, withLora } from "./lora/lora.js";
+export { type LoraOptions, type LoraTarget, loraTargets, targetsOf } from "./lora/targets.js";
 export { type Params, parameterShapes } from "./parameters.js";
 export { type RopeSource, type RopeTable, ropeTable } from "./rope-table.js";
 export type { SamplingOptions } from "./sample.js";

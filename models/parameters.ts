@@ -44,8 +44,15 @@ export const parameterShapes = (config: ModelConfig): ReadonlyMap<string, Shape>
   return shapes;
 };
 
-/** The two factors of a weight matrix [out, in]: A [r, in] and B [out, r], by PEFT's names. */
-export const factorNames = (weight: string): { readonly a: string; readonly b: string } => {
+/**
+ * What an adapter puts beside a weight matrix [out, in], by PEFT's names: factors A [r, in] and B [out, r], and with DoRA the
+ * length m [out] of each row.
+ */
+export const factorNames = (weight: string): { readonly a: string; readonly b: string; readonly m: string } => {
   const module = weight.slice(0, -".weight".length);
-  return { a: `${module}.lora_A.weight`, b: `${module}.lora_B.weight` };
+  return {
+    a: `${module}.lora_A.weight`,
+    b: `${module}.lora_B.weight`,
+    m: `${module}.lora_magnitude_vector`,
+  };
 };

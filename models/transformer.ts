@@ -39,12 +39,13 @@ export interface ForwardOptions {
   readonly together?: number;
 }
 
-/** x · Wᵀ (+ b), and with an adapter's factors beside W (`withLora`) + (x Aᵀ) Bᵀ.  x: [..., in], W: [out, in]. */
+/** x · Wᵀ (+ b), and with an adapter's factors beside W (`withLora`) m · (x Wᵀ + (x Aᵀ) Bᵀ).  x: [..., in], W: [out, in]. */
 const linear = (x: Tensor, params: Params, name: string, hasBias: boolean, { precision }: ModelConfig): Tensor => {
   const by = (z: Tensor, W: Tensor) => matmul(z, transpose(W), { operands: precision });
   const plain = by(x, weightOf(params, `${name}.weight`));
-  const { a, b } = factorNames(`${name}.weight`);
-  const y = a in params ? add(plain, by(by(x, params[a]), weightOf(params, b))) : plain;
+  const { a, b, m } = factorNames(`${name}.weight`);
+  const adapted = a in params ? add(plain, by(by(x, params[a]), weightOf(params, b))) : plain;
+  const y = m in params ? mul(params[m], adapted) : adapted;
   return hasBias ? add(y, weightOf(params, `${name}.bias`)) : y;
 };
 

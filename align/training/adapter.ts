@@ -1,6 +1,7 @@
 import { type Device, evaluateEach, key } from "../../core/index.js";
 import type { ModelConfig } from "../../models/config.js";
-import { initLora, type LoraOptions, mergeLora, withLora } from "../../models/lora.js";
+import { initLora, mergeLora, withLora } from "../../models/lora/lora.js";
+import type { LoraOptions } from "../../models/lora/targets.js";
 import type { Params } from "../../models/parameters.js";
 import type { Objective } from "../objectives/objective.js";
 
@@ -29,7 +30,7 @@ export const adapterTraining = (
 ): AdapterTraining => {
   const plain = (factors: Params): Params => mergeLora(base, factors, config, options);
   return {
-    factors: evaluateEach(options.from ?? initLora(config, key(options.seed ?? 0), options), device),
+    factors: evaluateEach(options.from ?? initLora(config, key(options.seed ?? 0), options, base), device),
     objective: {
       ...objective,
       sums: (factors, batch) => objective.sums(withLora(base, factors, config, options), batch),

@@ -1,15 +1,16 @@
 import { join } from "node:path";
 import { InputError, read, sameShape, tensor } from "../../core/index.js";
 import type { ModelConfig } from "../config.js";
-import { factorShapes, type LoraOptions } from "../lora.js";
+import { factorShapes, type LoraOptions, moduleOf } from "../lora/targets.js";
 import type { Params } from "../parameters.js";
+import { adapterConfig, readAdapterConfig } from "./adapter-config.js";
 import { type PendingFile, writeAtomically } from "./atomic.js";
 import { firstNotFinite } from "./dtypes.js";
-import { folderExists, type JsonObject, readJsonObject, show } from "./json.js";
-import { openSafetensors } from "./safetensors.js";
+import { folderExists } from "./json.js";
+import { openSafetensors, type Safetensors } from "./safetensors.js";
 import { safetensorsFile, type WeightEntry } from "./safetensors-write.js";
 
-/** A low-rank adapter apart from its base: how it counts, and its factors. */
+/** A low-rank adapter apart from its base: how it counts, and what it trains. */
 export interface Adapter {
   readonly options: LoraOptions;
   readonly factors: Params;
@@ -20,68 +21,55 @@ const weightsFile = "adapter_model.safetensors";
 /** What PEFT puts before our names. */
 const PREFIX = "base_model.model.";
 
-/** Fields that would make another adapter of it, with the value that leaves it plain LoRA; absent and null do, too. */
-const PLAIN: Readonly<Record<string, unknown>> = {
-  bias: "none",
-  use_rslora: false,
-  use_dora: false,
-  fan_in_fan_out: false,
-  lora_bias: false,
-  rank_pattern: {},
-  alpha_pattern: {},
-  modules_to_save: [],
-  target_parameters: [],
-  trainable_token_indices: [],
-  use_qalora: false,
-  layer_replication: null,
-  alora_invocation_tokens: null,
+/** Modules that a file has factors for: names as PEFT stores them. */
+const factored = (stored: Iterable<string>): string[] => [
+  ...new Set([...stored].flatMap((name) => /^base_model\.model\.(.+)\.lora_[AB]\.weight$/.exec(name)?.slice(1) ?? [])),
+];
+
+/** How PEFT stores a tensor of ours: a module with factors is wrapped, and its bias lies one deeper. */
+const storedName = (name: string, modules: ReadonlySet<string>): string => {
+  const module = moduleOf(name);
+  return PREFIX + (name.endsWith(".bias") && modules.has(module) ? `${module}.base_layer.bias` : name);
 };
 
-const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
-
-/** r and α of a configuration. Errors: InputError for anything but plain LoRA. */
-const readAdapterConfig = (path: string): { readonly rank: number; readonly alpha: number } => {
-  const raw: JsonObject = readJsonObject(path);
-  if (raw.peft_type !== "LORA")
-    throw new InputError(`${path}: peft_type is ${show(raw.peft_type)}; only LORA adapters are read`);
-  for (const [field, plain] of Object.entries(PLAIN))
-    if (raw[field] != null && !same(raw[field], plain))
-      throw new InputError(`${path}: ${field} is ${show(raw[field])}; only ${show(plain)} is supported`);
-  const { r: rank, lora_alpha: alpha } = raw;
-  if (!Number.isSafeInteger(rank) || (rank as number) < 1)
-    throw new InputError(`${path}: r is ${show(rank)}; it must be an integer ≥ 1`);
-  if (typeof alpha !== "number" || !(alpha > 0))
-    throw new InputError(`${path}: lora_alpha is ${show(alpha)}; it must be a number > 0`);
-  return { rank: rank as number, alpha };
+/** Errors: InputError for a tensor that the settings do not call for. */
+const checkForeign = (stored: Safetensors, wanted: ReadonlySet<string>): void => {
+  const foreign = [...stored.tensors.keys()].find((name) => !wanted.has(name));
+  if (foreign === undefined) return;
+  if (/\.lora_([AB]\.weight|magnitude_vector)$/.test(foreign))
+    throw new InputError(
+      `${stored.path}: tensor "${foreign}" belongs to a module that ${configFile} gives no adapter (target_modules, exclude_modules, layers_to_transform, use_dora)`,
+    );
+  throw new InputError(
+    `${stored.path}: tensor "${foreign}" is no factor of a LoRA adapter, and ${configFile} does not say that it is trained (modules_to_save, bias)`,
+  );
 };
 
 /**
- * Reads a LoRA adapter as PEFT saves it: adapter_config.json and adapter_model.safetensors. Its modules are those that it
- * has factors for. Factors are constants on the host.
- * Errors: InputError, one line, for another kind of adapter, a tensor that does not belong to this model, is missing, of
- * another shape, or holds a NaN or an infinity.
+ * Reads a LoRA adapter as PEFT saves it: adapter_config.json and adapter_model.safetensors. Tensors are constants on the host.
+ * Errors: InputError, one line, for another kind of adapter or a setting that would count otherwise than here, a tensor that
+ * does not belong to it, is missing, of another shape, or holds a NaN or an infinity.
  */
 export const loadAdapter = (folder: string, config: ModelConfig): Adapter => {
   if (!folderExists(folder)) throw new InputError(`${folder}: no such folder`);
-  const { rank, alpha } = readAdapterConfig(join(folder, configFile));
+  const settings = readAdapterConfig(join(folder, configFile));
   const path = join(folder, weightsFile);
   const stored = openSafetensors(path);
-  const modules = new Set<string>();
-  for (const name of stored.tensors.keys()) {
-    const [, module] = /^base_model\.model\.(.+)\.lora_[AB]\.weight$/.exec(name) ?? [];
-    if (module === undefined) throw new InputError(`${path}: tensor "${name}" is no factor of a LoRA adapter`);
-    modules.add(module);
-  }
-  if (modules.size === 0) throw new InputError(`${path}: holds no factors`);
-  const options = { rank, alpha, targets: [...modules] };
-  const factors = [...factorShapes(config, options)].map(([name, shape]) => {
-    if (!stored.tensors.has(PREFIX + name)) throw new InputError(`${path}: tensor "${PREFIX}${name}" is missing`);
-    const { data, shape: given } = stored.read(PREFIX + name);
+  const modules = factored(stored.tensors.keys());
+  if (modules.length === 0) throw new InputError(`${path}: holds no factors`);
+  const options: LoraOptions = { ...settings, targets: settings.targets ?? modules };
+  const shapes = factorShapes(config, options);
+  const wrapped = new Set(modules);
+  const tensors = [...shapes].map(([name, shape]) => ({ name, shape, as: storedName(name, wrapped) }));
+  checkForeign(stored, new Set(tensors.map(({ as }) => as)));
+  const factors = tensors.map(({ name, shape, as }) => {
+    if (!stored.tensors.has(as)) throw new InputError(`${path}: tensor "${as}" is missing`);
+    const { data, shape: given } = stored.read(as);
     if (!sameShape(given, shape))
-      throw new InputError(`${path}: tensor "${PREFIX}${name}" is [${given}]; model and r call for [${shape}]`);
+      throw new InputError(`${path}: tensor "${as}" is [${given}]; model and ${configFile} call for [${shape}]`);
     const broken = firstNotFinite(data);
     if (broken !== undefined)
-      throw new InputError(`${path}: tensor "${PREFIX}${name}" holds ${data[broken]} at element ${broken}`);
+      throw new InputError(`${path}: tensor "${as}" holds ${data[broken]} at element ${broken}`);
     return [name, tensor(data, shape)] as const;
   });
   return { options, factors: Object.fromEntries(factors) };
@@ -92,24 +80,16 @@ export const loadAdapter = (folder: string, config: ModelConfig): Adapter => {
  * Errors: InputError for factors that hold a NaN or an infinity, or files that cannot be written.
  */
 export const saveAdapter = async (folder: string, { options, factors }: Adapter, base: string): Promise<void> => {
+  const modules = factored(Object.keys(factors).map((name) => PREFIX + name));
+  const wrapped = new Set(modules);
   const entries: WeightEntry[] = [];
   for (const [name, t] of Object.entries(factors)) {
     const data = Float32Array.from(await read(t));
     if (firstNotFinite(data) !== undefined)
       throw new InputError(`${folder}: not saved, "${name}" is not finite: the run has diverged; lower learning_rate`);
-    entries.push({ name: PREFIX + name, shape: t.shape, data, dtype: "F32" });
+    entries.push({ name: storedName(name, wrapped), shape: t.shape, data, dtype: "F32" });
   }
-  const { rank = 16, alpha = 32 } = options;
-  const modules = entries.map(({ name }) => name.slice(PREFIX.length, name.lastIndexOf(".lora_")));
-  const config = {
-    peft_type: "LORA",
-    task_type: "CAUSAL_LM",
-    base_model_name_or_path: base,
-    inference_mode: true,
-    ...{ r: rank, lora_alpha: alpha, lora_dropout: 0, bias: "none", fan_in_fan_out: false },
-    target_modules: [...new Set(modules)],
-  };
-  const text = `${JSON.stringify(config, null, 2)}\n`;
+  const text = `${JSON.stringify(adapterConfig(options, modules, base), null, 2)}\n`;
   const description: PendingFile = {
     path: join(folder, configFile),
     write: (sink) => sink(Buffer.from(text, "utf8")),

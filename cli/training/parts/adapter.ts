@@ -6,6 +6,7 @@ import type { Weights } from "../../../align/training/reference.js";
 import { type Device, dispose, InputError, upload } from "../../../core/index.js";
 import {
   type Adapter,
+  type LoraOptions,
   loadAdapter,
   loraDelta,
   loraTargets,
@@ -19,8 +20,10 @@ import { optimizerSettings, samePlace, type TrainingValues } from "../checks/che
 import type { Parts } from "../recipe.js";
 import type { Task } from "./task.js";
 
-const keys = ["lora_r", "lora_alpha", "lora_target_modules"] as const;
-const givenKeys = (values: TrainingValues) => keys.filter((key) => values[key] !== undefined);
+const keys = [
+  ...(["lora_r", "lora_alpha", "lora_target_modules", "lora_modules_to_save", "use_rslora", "use_dora"] as const),
+];
+const givenKeys = (values: TrainingValues) => keys.filter((key) => values[key] !== undefined && values[key] !== false);
 
 /** Where a run leaves its adapter, beside the merged model. */
 const adapterIn = (outputDir: string): string => join(outputDir, "adapter");
@@ -33,9 +36,17 @@ const adapterFor = (
   const { use_peft, adapter_name_or_path: folder, lora_r: rank, lora_alpha: alpha } = values;
   if (!use_peft) return undefined;
   if (folder !== undefined) return loadAdapter(folder, config);
-  const targets = values.lora_target_modules;
-  const all = targets === undefined || (targets.length === 1 && targets[0] === "all-linear");
-  return { options: { rank, alpha, targets: all ? undefined : targets } };
+  const targets = targetModules(values.lora_target_modules);
+  const { lora_modules_to_save: modulesToSave, use_rslora: rsLora, use_dora: dora } = values;
+  return { options: { rank, alpha, targets, modulesToSave, rsLora, dora } };
+};
+
+/** Names, or what stands for them: "all-linear", or one regular expression. */
+const targetModules = (given: readonly string[] | undefined): LoraOptions["targets"] => {
+  if (given?.length !== 1) return given;
+  const [only] = given;
+  if (only === "all-linear") return undefined;
+  return /^[\w.-]+$/.test(only) ? given : only;
 };
 
 /** What does not go with an adapter that is given. Errors: InputError. */
@@ -72,6 +83,10 @@ export const checkAdapter = (values: TrainingValues, config: ModelConfig, out: O
   }
   loraTargets(config, adapter.options);
   const { usesTau, usesAnchor } = trainingOptimizer(optimizerSettings(values));
+  if (usesTau && adapter.options.dora)
+    throw new InputError(
+      `use_peft: optim ${optim} drifts along τ, and with DoRA weights do not move along a line when their factors do; merge the adapter into a model and give that as ref_model_name_or_path, or choose another optim`,
+    );
   if (adapter.factors === undefined && (usesTau || usesAnchor))
     throw new InputError(
       `use_peft: optim ${optim} looks at the reference, which must then be model_name_or_path with an adapter: give its folder (sft with use_peft writes one, OUT/adapter) as adapter_name_or_path, or leave use_peft out`,
@@ -130,7 +145,7 @@ export const withAdapter = async <R>(
       model: { ...model, params: factors },
       objective: training.objective,
       adapted: { base: frozen, plain, merged },
-      delta: () => loraDelta(factors),
+      delta: () => loraDelta(factors, frozen),
       saveAdapter: (params) =>
         saveAdapter(adapterIn(values.output_dir), { options, factors: params }, values.model_name_or_path),
     });
