@@ -32,6 +32,7 @@ export {
 export { expand, rewrite } from "./expand.js";
 export { grad, valueAndGrad, vjp } from "./grad.js";
 export { decodeHalves, encodeHalves, floatToHalf, type HalfType, halfToFloat } from "./half.js";
+export { type AttentionOptions, attention } from "./ops/attention.js";
 export { broadcastTo, type ReduceName, sum } from "./ops/broadcast.js";
 export { cast, roundRandom } from "./ops/cast.js";
 export { erfOf, threefryBits } from "./ops/definitions.js";

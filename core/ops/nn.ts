@@ -8,13 +8,9 @@ import { fused } from "./fused.js";
 import { gather } from "./index-ops.js";
 import { iota } from "./leaf.js";
 import { stopGradient } from "./marker.js";
-import { matmul } from "./matmul.js";
-import { add, div, equal, exp, lessEqual, log, mul, neg, rsqrt, silu, square, sub, where } from "./pointwise.js";
+import { add, div, equal, exp, log, mul, neg, rsqrt, silu, square, sub, where } from "./pointwise.js";
 import { max, mean } from "./reduce.js";
-import { concat, permute, reshape, sliceAxis, transpose } from "./view.js";
-
-/** Score of a position that may not be seen: finite, since WGSL may assume that infinities do not occur. */
-const MASKED = -1e30;
+import { concat, reshape, sliceAxis } from "./view.js";
 
 /** The result has the shape of the first operand. */
 const ofFirst = ([x]: readonly Tensor[]) => x.shape;
@@ -87,44 +83,6 @@ export const rope = (x: Tensor, cosine: Tensor, sine: Tensor): Tensor => {
   if (x.shape.length !== 4 || D % 2 !== 0 || !fits(cosine) || !fits(sine))
     throw new ShapeError(`${callOf("rope", [x, cosine, sine])}: needs x [B,T,H,D] and angles [B,T,D/2]`);
   return ropeOp([x, cosine, sine], {});
-};
-
-const attentionOp = fused(
-  "attention",
-  ([q, k, v, position], { scale }: { scale: number }) => {
-    const [B, T, H, D] = q.shape;
-    const [, S, G] = k.shape; // G key-value heads, each shared by H/G query heads
-    const shared = (x: Tensor) =>
-      reshape(broadcastTo(reshape(permute(x, [0, 2, 1, 3]), [B, G, 1, S, D]), [B, G, H / G, S, D]), [B, H, S, D]);
-    const scores = mul(matmul(permute(q, [0, 2, 1, 3]), transpose(shared(k))), scale);
-    const visible = lessEqual(iota([S]), reshape(position, [B, 1, T, 1]));
-    const weights = softmax(where(visible, scores, MASKED));
-    return permute(matmul(weights, shared(v)), [0, 2, 1, 3]);
-  },
-  ofFirst,
-);
-/**
- * Causal attention: the query at t sees the key slots s ≤ position[b, t].
- *   q: [B, T, H, D]; k, v: [B, S, G, D] with G | H (grouped queries); position: i32 [B, T] ≥ 0 → [B, T, H, D].
- * Slots past a row's position (padding, unused cache) are never seen.  Vaswani et al. 2017; Ainslie et al. 2023.
- */
-export const attention = (q: Tensor, k: Tensor, v: Tensor, position: Tensor, scale: number): Tensor => {
-  const [B, T, H, D] = q.shape;
-  const fits =
-    k.shape.length === 4 &&
-    q.shape.length === 4 &&
-    v.shape.every((n, i) => n === k.shape[i]) &&
-    k.shape[0] === B &&
-    k.shape[3] === D &&
-    H % k.shape[2] === 0 &&
-    v.shape.length === 4 &&
-    sameShape(position.shape, [B, T]);
-  if (!fits || position.dtype !== "i32")
-    throw new ShapeError(
-      `${callOf("attention", [q, k, v, position])}: shapes do not fit`,
-      "needs q [B,T,H,D], k and v [B,S,G,D] with G dividing H, position i32 [B,T]",
-    );
-  return attentionOp([q, k, v, position], { scale });
 };
 
 const crossEntropyOp = fused(

@@ -181,9 +181,9 @@ law(
         args: [eighths([1, 2, 1, 4], seed), eighths([1, 2, 2], seed), eighths([1, 2, 2], seed + 1)],
       },
       attention: {
-        f: (q, k, v, at) => t.attention(q, k, v, at, 0.5),
+        f: (q, k, v, at, from) => t.attention(q, k, v, at, 0.5, seed % 2 === 0 ? {} : { from, softCap: 0.75 }),
         args: [eighths([1, 3, 2, 2], seed), eighths([1, 4, 1, 2], seed + 1), eighths([1, 4, 1, 2], seed + 2)],
-        fixed: [t.tensor([[0, 3, 1]], undefined, "i32")],
+        fixed: [t.tensor([[0, 3, 1]], undefined, "i32"), t.tensor([[0, 2, 3]], undefined, "i32")],
       },
       crossEntropy: {
         f: t.crossEntropy,

@@ -206,8 +206,9 @@ export const cases: Readonly<Record<string, fc.Arbitrary<Case>>> = {
   attention: sizes([1, 2], [1, 3], [1, 2], [1, 2], [1, 3], [0, 2]).map(([seed, B, T, G, group, D, more]) => {
     const S = T + more;
     const position = integers([B, T], seed, 0, S - 1);
+    const options = seed % 2 === 0 ? {} : { from: integers([B, T], seed + 3, 0, S - 1), softCap: 1.5 };
     return {
-      f: (q, k, v) => t.attention(q, k, v, position, 0.5),
+      f: (q, k, v) => t.attention(q, k, v, position, 0.5, options),
       args: [eighths([B, T, G * group, D], seed), eighths([B, S, G, D], seed + 1), eighths([B, S, G, D], seed + 2)],
     };
   }),

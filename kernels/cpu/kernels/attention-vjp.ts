@@ -1,12 +1,21 @@
 import { sizeOf } from "../../../core/index.js";
 import type { CallStep } from "../../plan/steps.js";
 import { startOf } from "../emit/map.js";
-import { fixedKernel, floatWord, type Launch, moved, type Word } from "../launch.js";
-import { eachVector, insideOr, scaleRow, sumOfLanes, zeroRow } from "../rows.js";
-import { type I32, WORD } from "../wasm/expression.js";
+import { fixedKernel, type Kernel, type Launch, moved, type Word } from "../launch.js";
+import { eachVector, insideOr, sumOfLanes, zeroRow } from "../rows.js";
+import type { I32 } from "../wasm/expression.js";
 import type { Body, FunctionRef, ModuleBuilder } from "../wasm/module.js";
-import { f32, f32x4, i32, v128 } from "../wasm/ops.js";
-import { blockWeights, eachBlock, mostVisible, packTransposed, sizesOf } from "./attention.js";
+import { f32x4, i32, v128 } from "../wasm/ops.js";
+import {
+  advanceBounds,
+  blockWeights,
+  eachBlock,
+  packTransposed,
+  panelOf,
+  sizesOf,
+  slotsOfBlock,
+} from "./attention-block.js";
+import { FORM_WORDS, type Form, formOf, formWords, scoringOf } from "./attention-form.js";
 import { attentionWork, scratchOf, shares } from "./attention-shares.js";
 import { PANEL_BYTES, tileProduct } from "./tiles.js";
 
@@ -27,6 +36,16 @@ const softmaxGradientRow = (module: ModuleBuilder): FunctionRef<undefined> =>
     }),
   );
 
+/** What a row of scores was bent by: (dScores, slopes, count), in place of dScores. */
+const slopeRow = (module: ModuleBuilder): FunctionRef<undefined> =>
+  module.once("attention slopes", () =>
+    module.func({ params: ["i32", "i32", "i32"], result: undefined }, (body, cts, slopes, count) =>
+      eachVector(body, count, [cts, slopes], (_, c, slope) =>
+        body.do(v128.store(c, f32x4.mul(v128.load(c), v128.load(slope)))),
+      ),
+    ),
+  );
+
 const words = [
   "ct",
   "q",
@@ -43,11 +62,11 @@ const words = [
   "H",
   "G",
   "D",
-  "scale",
   "kPanels",
   "vPanels",
   "weights",
   "cts",
+  ...FORM_WORDS,
 ] as const;
 
 /** A product over a block: what is multiplied, how it lies, and where it goes. */
@@ -64,106 +83,111 @@ interface Product {
   readonly adds: 0 | 1;
 }
 
-const gradientKernel = fixedKernel("attention.vjp", words, (body, arg, args) => {
-  const sizes = sizesOf(body, arg);
-  const { T, S, D, H, G, qRow, kRow, scoreRow } = sizes;
-  const { ct, q, k, v, position, dq, dk, dv, kPanels, vPanels, weights, cts } = arg;
-  const scale = body.let(f32.load(args, 15 * WORD));
-  const head = body.let(i32.shl(D, i32.const(2)));
-  const qSize = body.let(i32.mul(T, qRow));
-  const kSize = body.let(i32.mul(S, kRow));
+const gradientKernel = (form: Form): Kernel =>
+  fixedKernel(`attention.vjp${form.key}`, words, (body, arg, args) => {
+    const sizes = sizesOf(body, arg);
+    const { T, S, D, H, G, qRow, kRow, scoreRow } = sizes;
+    const { ct, q, k, v, position, dq, dk, dv, kPanels, vPanels, weights, cts } = arg;
+    const bounds = { position, from: form.isBounded ? arg.from : undefined };
+    const scoring = scoringOf(body, form, words, args, arg.slopes);
+    const head = body.let(i32.shl(D, i32.const(2)));
+    const qSize = body.let(i32.mul(T, qRow));
+    const kSize = body.let(i32.mul(S, kRow));
 
-  const run = (inner: Body, along: "rows" | "columns", aStride: I32, p: Product) =>
-    inner.run(
-      tileProduct(inner.module, along),
-      p.a,
-      aStride,
-      p.b,
-      p.bStride,
-      p.bNext,
-      p.c,
-      p.cStride,
-      p.m,
-      p.n,
-      p.k,
-      i32.const(p.adds),
-    );
-  const direct = i32.const(PANEL_BYTES);
+    const run = (inner: Body, along: "rows" | "columns", aStride: I32, p: Product) =>
+      inner.run(
+        tileProduct(inner.module, along),
+        p.a,
+        aStride,
+        p.b,
+        p.bStride,
+        p.bNext,
+        p.c,
+        p.cStride,
+        p.m,
+        p.n,
+        p.k,
+        i32.const(p.adds),
+      );
+    const direct = i32.const(PANEL_BYTES);
 
-  body.times(arg.batches, () => {
-    const [ctHead, qHead, dqHead, kHead, vHead, dkHead, dvHead] = [ct, q, dq, k, v, dk, dv].map((x) => body.let(x));
-    body.times(arg.groups, () => {
-      for (const start of [dkHead, dvHead]) {
-        const row = body.let(start);
-        body.times(S, () => {
-          zeroRow(body, row, D);
-          body.advance(row, kRow);
+    body.times(arg.batches, () => {
+      const [ctHead, qHead, dqHead, kHead, vHead, dkHead, dvHead] = [ct, q, dq, k, v, dk, dv].map((x) => body.let(x));
+      body.times(arg.groups, () => {
+        for (const start of [dkHead, dvHead]) {
+          const row = body.let(start);
+          body.times(S, () => {
+            zeroRow(body, row, D);
+            body.advance(row, kRow);
+          });
+        }
+        packTransposed(body, kHead, sizes, kPanels);
+        packTransposed(body, vHead, sizes, vPanels);
+        body.times(i32.div_u(H, G), () => {
+          eachBlock(body, sizes, bounds, (offset, now, rows) => {
+            const slots = slotsOfBlock(body, now, rows, S);
+            const { start, count } = slots;
+            const [kNow, dkNow, dvNow] = [kHead, dkHead, dvHead].map((at) =>
+              body.let(i32.add(at, i32.mul(start, kRow))),
+            );
+            const [ctNow, qNow, dqNow] = [ctHead, qHead, dqHead].map((start) => body.let(i32.add(start, offset)));
+            blockWeights(body, sizes, { q: qNow, panels: kPanels, scores: weights, bounds: now, rows, slots, scoring });
+            run(body, "columns", qRow, {
+              a: ctNow,
+              b: panelOf(vPanels, start, D),
+              bStride: direct,
+              bNext: i32.mul(D, direct),
+              c: cts,
+              cStride: scoreRow,
+              m: rows,
+              n: count,
+              k: D,
+              adds: 0,
+            });
+            const [w, c, slopes] = [weights, cts, arg.slopes].map((at) => body.let(at));
+            body.times(rows, () => {
+              body.run(softmaxGradientRow(body.module), w, c, count, scoring.scale);
+              if (form.isCapped) body.run(slopeRow(body.module), c, slopes, count);
+              for (const at of [w, c, slopes]) body.advance(at, scoreRow);
+            });
+            run(body, "columns", scoreRow, {
+              a: cts,
+              b: kNow,
+              bStride: kRow,
+              bNext: direct,
+              c: dqNow,
+              cStride: qRow,
+              m: rows,
+              n: D,
+              k: count,
+              adds: 0,
+            });
+            // dk = dScoresᵀ·q and dv = weightsᵀ·ct, added over blocks and over the heads that share them.
+            const toSlots = { bStride: qRow, bNext: direct, cStride: kRow, m: count, n: D, k: rows, adds: 1 } as const;
+            run(body, "rows", scoreRow, { a: cts, b: qNow, c: dkNow, ...toSlots });
+            run(body, "rows", scoreRow, { a: weights, b: ctNow, c: dvNow, ...toSlots });
+          });
+          for (const start of [ctHead, qHead, dqHead]) body.advance(start, head);
         });
-      }
-      packTransposed(body, kHead, sizes, kPanels);
-      packTransposed(body, vHead, sizes, vPanels);
-      body.times(i32.div_u(H, G), () => {
-        eachBlock(body, sizes, position, (offset, positions, rows) => {
-          const count = mostVisible(body, positions, rows, S);
-          const [ctNow, qNow, dqNow] = [ctHead, qHead, dqHead].map((start) => body.let(i32.add(start, offset)));
-          const given = { q: qNow, panels: kPanels, scores: weights, position: positions, rows, count, scale };
-          blockWeights(body, sizes, given, (row, total) =>
-            scaleRow(body, row, count, body.let(f32x4.splat(f32.div(f32.const(1), total)))),
-          );
-          run(body, "columns", qRow, {
-            a: ctNow,
-            b: vPanels,
-            bStride: direct,
-            bNext: i32.mul(D, direct),
-            c: cts,
-            cStride: scoreRow,
-            m: rows,
-            n: count,
-            k: D,
-            adds: 0,
-          });
-          const [w, c] = [weights, cts].map((start) => body.let(start));
-          body.times(rows, () => {
-            body.run(softmaxGradientRow(body.module), w, c, count, scale);
-            body.advance(w, scoreRow);
-            body.advance(c, scoreRow);
-          });
-          run(body, "columns", scoreRow, {
-            a: cts,
-            b: kHead,
-            bStride: kRow,
-            bNext: direct,
-            c: dqNow,
-            cStride: qRow,
-            m: rows,
-            n: D,
-            k: count,
-            adds: 0,
-          });
-          // dk = dScoresᵀ·q and dv = weightsᵀ·ct, added over blocks and over the heads that share them.
-          const toSlots = { bStride: qRow, bNext: direct, cStride: kRow, m: count, n: D, k: rows, adds: 1 } as const;
-          run(body, "rows", scoreRow, { a: cts, b: qNow, c: dkHead, ...toSlots });
-          run(body, "rows", scoreRow, { a: weights, b: ctNow, c: dvHead, ...toSlots });
-        });
-        for (const start of [ctHead, qHead, dqHead]) body.advance(start, head);
+        for (const start of [kHead, vHead, dkHead, dvHead]) body.advance(start, head);
       });
-      for (const start of [kHead, vHead, dkHead, dvHead]) body.advance(start, head);
+      for (const tensor of [ct, q, dq]) body.advance(tensor, qSize);
+      for (const tensor of [k, v, dk, dv]) body.advance(tensor, kSize);
+      advanceBounds(body, bounds, i32.shl(T, i32.const(2)));
     });
-    for (const tensor of [ct, q, dq]) body.advance(tensor, qSize);
-    for (const tensor of [k, v, dk, dv]) body.advance(tensor, kSize);
-    body.advance(position, i32.shl(T, i32.const(2)));
   });
-});
 
 /** Cotangents of q, k and v, one after the other; scores and weights are computed again, a block of rows at a time. */
-export const launchAttentionGradient = ({ inputs, attrs, output }: CallStep): Launch[] => {
-  const [ct, q, k, v, position] = inputs;
+export const launchAttentionGradient = (step: CallStep): Launch[] => {
+  const { inputs, output } = step;
+  const [ct, q, k, v, position, from] = inputs;
+  const form = formOf(step, from);
   const [B, T, H, D] = q.shape;
   const [, S, G] = k.shape;
   if (sizeOf(output.shape) === 0) return [];
   const { panels, scores } = scratchOf(S, D);
   const places = [0, panels, 2 * panels, 2 * panels + scores].map((scratch) => ({ scratch }));
-  const numbers: Word[] = [T, S, H, G, D, floatWord(attrs.scale as number), ...places];
+  const numbers: Word[] = [T, S, H, G, D, ...places];
   const [sizeQ, sizeK] = [q, k].map(({ shape }) => sizeOf(shape));
   const blocks = shares(B, G, 3 * attentionWork(B, T, S, H, D)).map(({ batch, batches, group, groups }): Word[] => {
     const atQ = batch * T * H * D + group * (H / G) * D;
@@ -176,7 +200,8 @@ export const launchAttentionGradient = ({ inputs, attrs, output }: CallStep): La
       batches,
       groups,
       ...numbers,
+      ...formWords(step, from, batch, 2 * (panels + scores)),
     ];
   });
-  return [{ kernel: gradientKernel, blocks, scratch: 2 * (panels + scores) }];
+  return [{ kernel: gradientKernel(form), blocks, scratch: 2 * (panels + scores) + (form.isCapped ? scores : 0) }];
 };

@@ -4,6 +4,7 @@ import { type Kernel, scratch } from "../wgsl/module.js";
 import { rowParts } from "../windows/rows.js";
 import { type GradientPart, keyKernel, queryKernel } from "./attention/gradient.js";
 import { keyLanesKernel, queryLanesKernel } from "./attention/gradient-lanes.js";
+import type { Scoring } from "./attention/scores.js";
 import { KEYS, QUERIES } from "./attention/tile.js";
 import { ofSequence, ofSequences } from "./attention.js";
 import type { Lowering } from "./lowering.js";
@@ -31,7 +32,7 @@ export const attentionGradientKernels = (step: CallStep, lowering: Lowering): Ke
     const shown = [...inputs, ...written].map((view, i) => ofSequences(views[i], view.shape));
     const [partQ, partK, partV, partNotes] = shown.slice(inputs.length);
     const part: GradientPart = {
-      ...{ inputs: shown.slice(0, inputs.length), dtypes: step.dtypes, scale: step.attrs.scale as number },
+      ...{ inputs: shown.slice(0, inputs.length), dtypes: step.dtypes, scoring: step.attrs as unknown as Scoring },
       ...{ dq: partQ, dk: partK, dv: partV, notes: partNotes },
     };
     return [

@@ -4,6 +4,7 @@ import type { Kernel } from "../wgsl/module.js";
 import { type Rowed, rowParts } from "../windows/rows.js";
 import { forwardKernel } from "./attention/forward.js";
 import { forwardLanesKernel } from "./attention/forward-lanes.js";
+import type { Scoring } from "./attention/scores.js";
 import { QUERIES } from "./attention/tile.js";
 import type { Lowering } from "./lowering.js";
 
@@ -24,7 +25,12 @@ export const attentionKernels = (step: CallStep, { windows, wide }: Lowering): K
   const over = [...inputs.map((view, i) => ofSequence(view, dtypes[i])), ofSequence(output, "f32", true)];
   return rowParts("attention", output.shape[0], over, windows).map(({ views }) => {
     const parts = [...inputs, output].map((view, i) => ofSequences(views[i], view.shape));
-    const part = { inputs: parts.slice(0, -1), dtypes, scale: attrs.scale as number, output: parts[parts.length - 1] };
+    const part = {
+      inputs: parts.slice(0, -1),
+      dtypes,
+      scoring: attrs as unknown as Scoring,
+      output: parts[parts.length - 1],
+    };
     return wide ? forwardKernel(part, QUERIES) : forwardLanesKernel(part);
   });
 };

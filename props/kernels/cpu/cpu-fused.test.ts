@@ -56,7 +56,7 @@ law(
 );
 
 law(
-  "attention is its expansion, with grouped heads, unused slots, and positions in any order",
+  "attention is its expansion, with grouped heads, unused slots, bounds in any order and capped scores",
   fc.record({
     B: fc.integer({ min: 1, max: 2 }),
     T: fc.oneof(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 37 })),
@@ -65,9 +65,11 @@ law(
     shared: fc.integer({ min: 1, max: 3 }),
     D: fc.integer({ min: 1, max: 18 }),
     seesAll: fc.boolean(),
+    isBounded: fc.boolean(),
+    softCap: fc.constantFrom(undefined, 0.5),
     seed: seeds(),
   }),
-  ({ B, T, S, G, shared, D, seesAll, seed }, device) => {
+  ({ B, T, S, G, shared, D, seesAll, isBounded, softCap, seed }, device) => {
     const tensors = [
       eighths([B, T, G * shared, D], seed),
       eighths([B, S, G, D], seed + 1),
@@ -75,7 +77,10 @@ law(
     ];
     // The largest position has no successor.
     const position = integers([B, T], seed, seesAll ? 2 ** 31 - 1 : 0, seesAll ? 2 ** 31 - 1 : S - 1);
-    return fusedAgrees((q, k, v, p) => attention(q, k, v, p, 0.25), [...tensors, position], 3, 5e-6)(device);
+    const from = isBounded ? [integers([B, T], seed + 3, -2, S)] : []; // some see nothing
+    const f = (q: Tensor, k: Tensor, v: Tensor, p: Tensor, first?: Tensor) =>
+      attention(q, k, v, p, 0.25, { from: first, softCap });
+    return fusedAgrees(f, [...tensors, position, ...from], 3, 5e-6)(device);
   },
   { ...cpu, effort: 1 },
 );

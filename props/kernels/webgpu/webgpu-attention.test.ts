@@ -13,8 +13,9 @@ import { eighths, hash, integers, seeds } from "../../generators/generators.js";
 import { seed } from "../../seed.js";
 import { webgpuLaw } from "./webgpu-variants.js";
 
-const gradientOf = (scale: number) => (g: Tensor, a: Tensor, b: Tensor, c: Tensor, p: Tensor) =>
-  withGradient((x, y, z) => attention(x, y, z, p, scale))(g, a, b, c);
+const gradientOf =
+  (scale: number, softCap?: number) => (g: Tensor, a: Tensor, b: Tensor, c: Tensor, p: Tensor, from?: Tensor) =>
+    withGradient((x, y, z) => attention(x, y, z, p, scale, { from, softCap }))(g, a, b, c);
 
 // Products of eighths are exact, so that a score has the rounding of its scale alone. A sum goes over up to 3 · 70 queries.
 webgpuLaw(
@@ -25,14 +26,17 @@ webgpuLaw(
     share: fc.integer({ min: 1, max: 3 }),
     time: fc.constantFrom(1, 9, 37, 70),
     more: fc.constantFrom(0, 5, 40),
+    softCap: fc.constantFrom(undefined, 0.5),
+    isBounded: fc.boolean(),
     seed: seeds(),
   }),
-  async ({ depth, groups, share, time, more, seed: drawn }, device) => {
+  async ({ depth, groups, share, time, more, softCap, isBounded, seed: drawn }, device) => {
     const [heads, slots] = [groups * share, time + more];
     const [q, ct] = [0, 1].map((i) => eighths([1, time, heads, depth], drawn + i));
     const [k, v] = [2, 3].map((i) => eighths([1, slots, groups, depth], drawn + i));
     const position = integers([1, time], drawn, 0, slots);
-    await agrees(gradientOf(1 / depth), [ct, q, k, v, position], device, { rel: 5e-6, abs: 5e-6 });
+    const bounds = [position, ...(isBounded ? [integers([1, time], drawn + 4, -2, slots)] : [])]; // some see nothing
+    await agrees(gradientOf(1 / depth, softCap), [ct, q, k, v, ...bounds], device, { rel: 5e-6, abs: 5e-6 });
   },
   4,
 );

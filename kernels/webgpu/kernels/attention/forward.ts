@@ -5,15 +5,16 @@ import { indent } from "../../wgsl/walk.js";
 import { block } from "./block.js";
 import { frame, NONE } from "./frame.js";
 import { type Read, sizesOf } from "./operands.js";
-import { declareInFours, lowest, maskedBy, queryRows, totalOf } from "./rows.js";
+import { declareInFours, divisor, lowest, maskedBy, overSlots, queryRows, totalOf } from "./rows.js";
+import { type Scoring, scoresOf } from "./scores.js";
 import type { Tile } from "./tile.js";
 
 /** Some sequences of a call. */
 export interface ForwardPart {
-  /** q, k, v, position. */
+  /** q, k, v, position and, if there is one, from. */
   readonly inputs: readonly View[];
   readonly dtypes: readonly DType[];
-  readonly scale: number;
+  readonly scoring: Scoring;
   readonly output: View;
 }
 
@@ -24,16 +25,17 @@ export interface ForwardPart {
  * 0 · ∞ make NaN of the row, as it does by definition.)
  * Tolerance: one rounding a visible slot, of weighted values that are all at most the largest |v|.
  */
-export const forwardKernel = ({ inputs, dtypes, scale, output }: ForwardPart, tile: Tile): Kernel => {
-  const [q, keys, values, position] = inputs;
+export const forwardKernel = ({ inputs, dtypes, scoring, output }: ForwardPart, tile: Tile): Kernel => {
+  const [q, keys, values, ...bounds] = inputs;
   const sizes = sizesOf(q, keys);
   const k = builder("attention");
   const vectors = [q, keys, values].map((view, i) => ({ name: "qkv"[i], view, dtype: dtypes[i] }));
   const [readQ, readK, readV] = vectors;
-  const f = frame(k, tile, sizes, sizes.time * sizes.share, { vectors, position, others: [output] });
+  const f = frame(k, tile, sizes, sizes.time * sizes.share, { vectors, bounds, others: [output] });
   const t = block(k, f.measures, f.heads.quads);
   const exp = declareInFours(k, "exp");
-  const factor = k.floatParam(scale);
+  const { score } = scoresOf(k, scoring);
+  const isSeen = maskedBy(f);
   const { put } = f.heads.result("out", output);
   const ofKeys = (read: Read) => f.ofKeys(read, "first", "end");
   const body = [
@@ -42,16 +44,16 @@ export const forwardKernel = ({ inputs, dtypes, scale, output }: ForwardPart, ti
     ...t.zeroSums("o"),
     `var top = ${lowest};`,
     "var sum = vec4<f32>();",
-    `for (var first = 0u; first < end; first += ${f.measures.columns}u) {`,
+    overSlots(f),
     ...[
       ...t.product("s", f.ofQueries(readQ), ofKeys(readK)),
-      ...t.eachColumn((j, place) => `s${j} = select(${lowest}, s${j} * ${factor}, ${maskedBy(place)});`),
+      ...t.eachColumn((j, place) => `s${j} = select(${lowest}, ${score(`s${j}`)}, ${isSeen(place)});`),
       "var high = top;",
       ...t.eachColumn((j) => `high = max(high, s${j});`),
       ...t.joined("high", "highest", "top", (x, y) => `max(${x}, ${y})`),
       `let fade = ${exp}(top - highest);`,
       "top = highest;",
-      ...t.eachColumn((j, place) => `s${j} = select(vec4<f32>(), ${exp}(s${j} - top), ${maskedBy(place)});`),
+      ...t.eachColumn((j, place) => `s${j} = select(vec4<f32>(), ${exp}(s${j} - top), ${isSeen(place)});`),
       "sum *= fade;",
       ...t.eachColumn((j) => `sum += s${j};`),
       ...t.share("s"),
@@ -61,7 +63,8 @@ export const forwardKernel = ({ inputs, dtypes, scale, output }: ForwardPart, ti
     "}",
     "workgroupBarrier();",
     ...totalOf(t, "sum", "total"),
-    ...t.eachSum("o", (o, row) => `${o} /= total.${row};`),
+    `let divisor = ${divisor("total")};`,
+    ...t.eachSum("o", (o, row) => `${o} /= divisor.${row};`),
     ...t.store(
       "o",
       (row) => `places[${row}]`,

@@ -32,7 +32,7 @@ export const frame = (k: Builder, tile: Tile, sizes: Sizes, rowCount: number, bo
   const [blocks, slices] = [Math.ceil(rowCount / measures.rows), Math.ceil(Math.ceil(depth / 4) / measures.width)];
   const [G, B, blocksText, slicesText] = [groups, batch, blocks, slices].map((n) => k.param(n));
   const workgroups = batch * groups * slices * blocks;
-  const at = places(k, sizes, bound.position);
+  const at = places(k, sizes, bound.bounds);
   const heads = fours(k, depth, bound);
   const vectors =
     (read: Read, isIn: (index: string) => string, place: (index: string) => string): Vectors =>

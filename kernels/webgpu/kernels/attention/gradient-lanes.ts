@@ -4,26 +4,27 @@ import { type GradientPart, LABEL } from "./gradient.js";
 import { lanes } from "./lanes.js";
 import { sizesOf } from "./operands.js";
 import { declareInFours, lowest } from "./rows.js";
+import { scoresOf } from "./scores.js";
 
 const readsOf = ({ inputs, dtypes }: GradientPart) =>
   inputs.slice(0, 4).map((view, i) => ({ name: "cqkv"[i], view, dtype: dtypes[i] }));
 
 /** As `queryKernel`, for adapters that run on the CPU. */
 export const queryLanesKernel = (part: GradientPart): Kernel => {
-  const [, q, keys, , position] = part.inputs;
+  const [, q, keys, , ...bounds] = part.inputs;
   const sizes = sizesOf(q, keys);
   const k = builder(`${LABEL}-queries`);
   const vectors = readsOf(part);
-  const bound = { vectors, position, others: [part.dq, part.notes] };
+  const bound = { vectors, bounds, others: [part.dq, part.notes] };
   const t = lanes(k, sizes, bound, sizes.time * sizes.share, [part.dq]);
   const [loadC, loadQ, loadK, loadV] = vectors.map(t.load);
   const [exp, exp1, log1] = [declareInFours(k, "exp"), k.helper("exp_f"), k.helper("log_f")];
-  const factor = k.floatParam(part.scale);
+  const { score, slope, factor } = scoresOf(k, part.scoring);
   const notes = k.buffer(part.notes.buffer, "f32", "write");
   const queries = sizes.batch * sizes.time * sizes.heads;
   const [levels, deltas] = [k.param(part.notes.offset), k.param(part.notes.offset + queries)];
   const first = [
-    ...t.each((i) => `s${i} = select(${lowest}, s${i} * ${factor}, ${t.mask(i)});`),
+    ...t.each((i) => `s${i} = select(${lowest}, ${score(`s${i}`)}, ${t.mask(i)});`),
     "var high = vec4<f32>(top);",
     ...t.each((i) => `high = max(high, s${i});`),
     "let highest = max(max(high.x, high.y), max(high.z, high.w));",
@@ -38,8 +39,9 @@ export const queryLanesKernel = (part: GradientPart): Kernel => {
     "delta = delta * fade + ((slope.x + slope.y) + (slope.z + slope.w));",
   ];
   const second = [
+    ...t.each((i) => `s${i} = ${score(`s${i}`)};`),
     ...t.each((i) => {
-      const change = `${exp}(s${i} * ${factor} - vec4<f32>(level)) * (d${i} - vec4<f32>(delta))`;
+      const change = `${exp}(s${i} - vec4<f32>(level)) * (d${i} - vec4<f32>(delta))${slope(`s${i}`)}`;
       return `s${i} = select(vec4<f32>(), ${change}, ${t.mask(i)});`;
     }),
     ...t.add(0, "place", "s", (c) => loadK(`key${c}`, "quad")),
@@ -54,8 +56,10 @@ export const queryLanesKernel = (part: GradientPart): Kernel => {
     "var level = 0.0;",
     "for (var walk = 0u; walk < 2u; walk++) {", // one text for both: loads are what drivers compile longest
     "  if (walk == 1u) {",
-    "    delta = delta / sum;",
-    `    level = top + ${log1}(sum);`,
+    // Who sees nothing has weights of 0 alone.
+    "    let divisor = select(1.0, sum, sees > 0u);",
+    "    delta = delta / divisor;",
+    `    level = top + ${log1}(divisor);`,
     "    if (isRow) {",
     `      ${notes.store(`${levels} + place`, "level")}`,
     `      ${notes.store(`${deltas} + place`, "delta")}`,
@@ -75,22 +79,23 @@ export const queryLanesKernel = (part: GradientPart): Kernel => {
       ]),
     ),
     "}",
-    ...t.finish(0, "place", `value * ${factor}`),
+    ...t.finish(0, "place", `select(vec4<f32>(), value * ${factor}, sees > 0u)`),
   ];
   return k.finish({ workgroupSize: t.workgroupSize, workgroups: t.workgroups, body: indent(body) });
 };
 
 /** As `keyKernel`, for adapters that run on the CPU. */
 export const keyLanesKernel = (part: GradientPart): Kernel => {
-  const [, q, keys, , position] = part.inputs;
+  const [, q, keys, , ...bounds] = part.inputs;
   const sizes = sizesOf(q, keys);
   const k = builder(`${LABEL}-keys`);
   const vectors = readsOf(part);
-  const bound = { vectors, position, others: [part.dk, part.dv, part.notes] };
+  const bound = { vectors, bounds, others: [part.dk, part.dv, part.notes] };
   const t = lanes(k, sizes, bound, sizes.slots, [part.dk, part.dv]);
   const [loadC, loadQ, loadK, loadV] = vectors.map(t.load);
+  const { from } = t.at;
   const exp = declareInFours(k, "exp");
-  const factor = k.floatParam(part.scale);
+  const { score, slope, factor } = scoresOf(k, part.scoring);
   const notes = k.buffer(part.notes.buffer, "f32", "read");
   const queries = sizes.batch * sizes.time * sizes.heads;
   const [levels, deltas] = [k.param(part.notes.offset), k.param(part.notes.offset + queries)];
@@ -107,14 +112,26 @@ export const keyLanesKernel = (part: GradientPart): Kernel => {
       "var most = 0u;",
       ...t.columns((c) => `most = max(most, sees${c});`),
       "if (most <= firstRow) { continue; }",
-      ...t.columns((c) => `let isSeen${c} = row < sees${c};`),
+      ...(from === undefined
+        ? t.columns((c) => `let isSeen${c} = row < sees${c};`)
+        : [
+            ...t.columns((c) => `let begin${c} = ${from(`item${c}`)};`),
+            "var isMet = false;",
+            ...t.columns((c) => `isMet |= max(begin${c}, firstRow) < min(sees${c}, firstRow + ${t.workgroupSize}u);`),
+            "if (!isMet) { continue; }",
+            ...t.columns((c) => `let isSeen${c} = row < sees${c} && row >= begin${c};`),
+          ]),
       ...t.columns((c) => `let query${c} = ${t.at.query(`item${c}`)};`),
       ...t.products([
         { name: "s", row: (quad) => loadK("place", quad), column: (c) => loadQ(`query${c}`, "quad") },
         { name: "d", row: (quad) => loadV("place", quad), column: (c) => loadC(`query${c}`, "quad") },
       ]),
-      ...t.each((i) => `s${i} = select(vec4<f32>(), ${exp}(s${i} * ${factor} - ${noted(i, levels)}), ${t.mask(i)});`),
-      ...t.each((i) => `d${i} = select(vec4<f32>(), s${i} * (d${i} - ${noted(i, deltas)}), ${t.mask(i)});`),
+      ...t.each((i) => `let c${i} = ${score(`s${i}`)};`),
+      ...t.each((i) => `s${i} = select(vec4<f32>(), ${exp}(c${i} - ${noted(i, levels)}), ${t.mask(i)});`),
+      ...t.each((i) => {
+        const change = `s${i} * (d${i} - ${noted(i, deltas)})${slope(`c${i}`)}`;
+        return `d${i} = select(vec4<f32>(), ${change}, ${t.mask(i)});`;
+      }),
       ...t.add(1, "place", "s", (c) => loadC(`query${c}`, "quad")),
       ...t.add(0, "place", "d", (c) => loadQ(`query${c}`, "quad")),
       "isGoingOn = true;",

@@ -5,15 +5,26 @@ import { indent } from "../../wgsl/walk.js";
 import { block } from "./block.js";
 import { frame, NONE } from "./frame.js";
 import { type Read, sizesOf } from "./operands.js";
-import { declareInFours, lowest, maskedBy, noteQueries, queryRows, totalOf } from "./rows.js";
+import {
+  declareInFours,
+  divisor,
+  itemRange,
+  lowest,
+  maskedBy,
+  noteQueries,
+  overSlots,
+  queryRows,
+  totalOf,
+} from "./rows.js";
+import { type Scoring, scoresOf } from "./scores.js";
 import type { Tile } from "./tile.js";
 
 /** Some sequences of a call, as both kernels see them. */
 export interface GradientPart {
-  /** ct, q, k, v, position. */
+  /** ct, q, k, v, position and, if there is one, from. */
   readonly inputs: readonly View[];
   readonly dtypes: readonly DType[];
-  readonly scale: number;
+  readonly scoring: Scoring;
   readonly dq: View;
   readonly dk: View;
   readonly dv: View;
@@ -30,23 +41,24 @@ export const LABEL = "attention.vjp";
  */
 export const queryKernel = (part: GradientPart, tile: Tile): Kernel => {
   const { inputs, dtypes, notes: noted } = part;
-  const [ct, q, keys, values, position] = inputs;
+  const [ct, q, keys, values, ...bounds] = inputs;
   const sizes = sizesOf(q, keys);
   const k = builder(`${LABEL}-queries`);
   const vectors = [ct, q, keys, values].map((view, i) => ({ name: "cqkv"[i], view, dtype: dtypes[i] }));
   const [readCt, readQ, readK, readV] = vectors;
   const others = [part.dq, noted];
-  const f = frame(k, tile, sizes, sizes.time * sizes.share, { vectors, position, others });
+  const f = frame(k, tile, sizes, sizes.time * sizes.share, { vectors, bounds, others });
   const t = block(k, f.measures, f.heads.quads);
   const [exp, log] = [declareInFours(k, "exp"), declareInFours(k, "log")];
-  const factor = k.floatParam(part.scale);
+  const { score, slope, factor } = scoresOf(k, part.scoring);
   const { put } = f.heads.result("dq", part.dq);
   const notes = k.buffer(noted.buffer, "f32", "write");
   const queries = sizes.batch * sizes.time * sizes.heads;
   const [levels, deltas] = [k.param(noted.offset), k.param(noted.offset + queries)];
   const ofKeys = (read: Read) => f.ofKeys(read, "first", "end");
+  const masked = maskedBy(f);
   const overKeys = (lines: readonly string[]) => [
-    `for (var first = 0u; first < end; first += ${f.measures.columns}u) {`,
+    overSlots(f),
     ...t.product("s", f.ofQueries(readQ), ofKeys(readK)).map((line) => `  ${line}`),
     ...t.product("d", f.ofQueries(readCt), ofKeys(readV)).map((line) => `  ${line}`),
     ...lines.map((line) => `  ${line}`),
@@ -61,22 +73,23 @@ export const queryKernel = (part: GradientPart, tile: Tile): Kernel => {
     "var slope = vec4<f32>();",
     ...overKeys([
       "var high = top;",
-      ...t.eachColumn((j, place) => `s${j} = select(${lowest}, s${j} * ${factor}, ${maskedBy(place)});`),
+      ...t.eachColumn((j, place) => `s${j} = select(${lowest}, ${score(`s${j}`)}, ${masked(place)});`),
       ...t.eachColumn((j) => `high = max(high, s${j});`),
       `let fade = ${exp}(top - high);`,
       "top = high;",
       "sum *= fade;",
       "slope *= fade;",
-      ...t.eachColumn((j, place) => `s${j} = select(vec4<f32>(), ${exp}(s${j} - top), ${maskedBy(place)});`),
+      ...t.eachColumn((j, place) => `s${j} = select(vec4<f32>(), ${exp}(s${j} - top), ${masked(place)});`),
       ...t.eachColumn((j) => `sum += s${j};`),
-      ...t.eachColumn((j, place) => `slope += select(vec4<f32>(), s${j} * d${j}, ${maskedBy(place)});`),
+      ...t.eachColumn((j, place) => `slope += select(vec4<f32>(), s${j} * d${j}, ${masked(place)});`),
     ]),
     ...t.joined("top", "highest", "top", (x, y) => `max(${x}, ${y})`),
     `let share = ${exp}(top - highest);`,
     ...totalOf(t, "sum * share", "total"),
     ...totalOf(t, "slope * share", "delta"),
-    "delta /= total;",
-    `let level = highest + ${log}(total);`,
+    `let divisor = ${divisor("total")};`,
+    "delta /= divisor;",
+    `let level = highest + ${log}(divisor);`,
     "if (x == 0u && slice == 0u) {",
     ...[..."xyzw"].flatMap((c, i) => [
       `  let place${i} = places[y + ${f.measures.down * i}u];`,
@@ -88,10 +101,11 @@ export const queryKernel = (part: GradientPart, tile: Tile): Kernel => {
     "}",
     ...t.zeroSums("o"),
     ...overKeys([
-      ...t.eachColumn(
-        (j, place) =>
-          `s${j} = select(vec4<f32>(), ${exp}(s${j} * ${factor} - level) * (d${j} - delta), ${maskedBy(place)});`,
-      ),
+      ...t.eachColumn((j) => `s${j} = ${score(`s${j}`)};`),
+      ...t.eachColumn((j, place) => {
+        const change = `${exp}(s${j} - level) * (d${j} - delta)${slope(`s${j}`)}`;
+        return `s${j} = select(vec4<f32>(), ${change}, ${masked(place)});`;
+      }),
       ...t.share("s"),
       ...t.addWeighted("o", ofKeys(readK)),
     ]),
@@ -112,24 +126,29 @@ export const queryKernel = (part: GradientPart, tile: Tile): Kernel => {
  */
 export const keyKernel = (part: GradientPart, tile: Tile): Kernel => {
   const { inputs, dtypes, notes: noted } = part;
-  const [ct, q, keys, values, position] = inputs;
+  const [ct, q, keys, values, ...bounds] = inputs;
   const sizes = sizesOf(q, keys);
   const k = builder(`${LABEL}-keys`);
   const vectors = [ct, q, keys, values].map((view, i) => ({ name: "cqkv"[i], view, dtype: dtypes[i] }));
   const [readCt, readQ, readK, readV] = vectors;
   const others = [part.dk, part.dv, noted];
-  const f = frame(k, tile, sizes, sizes.slots, { vectors, position, others });
+  const f = frame(k, tile, sizes, sizes.slots, { vectors, bounds, others });
   const t = block(k, f.measures, f.heads.quads);
   const { columns, rows, down } = f.measures;
   const exp = declareInFours(k, "exp");
-  const factor = k.floatParam(part.scale);
+  const { score, slope, factor } = scoresOf(k, part.scoring);
   const [{ put: putK }, { put: putV }] = [f.heads.result("dk", part.dk), f.heads.result("dv", part.dv)];
   const notes = k.buffer(noted.buffer, "f32", "read");
   const queries = sizes.batch * sizes.time * sizes.heads;
   const [levels, deltas] = [k.param(noted.offset), k.param(noted.offset + queries)];
   const slots = k.param(sizes.slots);
   const ofKeys = (read: Read) => f.ofKeys(read, "firstSlot", slots);
-  const isSeen = (place: string) => `slot < vec4<u32>(seen[${place}])`;
+  const hasFrom = f.at.from !== undefined;
+  const isSeen = (place: string) =>
+    hasFrom
+      ? `(slot < vec4<u32>(seen[${place}])) & (slot >= vec4<u32>(begins[${place}]))`
+      : `slot < vec4<u32>(seen[${place}])`;
+  const isMet = `sees > firstSlot${hasFrom ? ` && begin < firstSlot + ${rows}u` : ""}`;
   const body = [
     ...f.lines,
     `let firstSlot = block * ${rows}u;`,
@@ -137,11 +156,12 @@ export const keyKernel = (part: GradientPart, tile: Tile): Kernel => {
     "if (lane == 0u) { atomicStore(&most, 0u); }",
     ...t.zeroSums("dk"),
     ...t.zeroSums("dv"),
-    `for (var first = 0u; first < ${f.items}; first += ${columns}u) {`,
+    ...(hasFrom ? itemRange(k, f, sizes, isMet) : []),
+    `for (var first = ${hasFrom ? "firstItem" : "0u"}; first < ${hasFrom ? "lastItem" : f.items}; first += ${columns}u) {`,
     ...[
       "workgroupBarrier();", // nobody needs the last tile's notes
       ...noteQueries(k, f, columns, "first", [
-        "if (sees > firstSlot) {",
+        `if (${isMet}) {`,
         "  atomicMax(&most, first + 1u);",
         // Weights are not needed yet: their memory holds log Σ e^score and δ until then.
         `  weights[e] = vec4<f32>(${notes.load(`${levels} + place`)}, ${notes.load(`${deltas} + place`)}, 0.0, 0.0);`,
@@ -150,14 +170,17 @@ export const keyKernel = (part: GradientPart, tile: Tile): Kernel => {
       "if (workgroupUniformLoad(&most) != first + 1u) { continue; }",
       ...t.product("s", ofKeys(readK), f.ofQueries(readQ)),
       ...t.product("d", ofKeys(readV), f.ofQueries(readCt)),
-      ...t.eachColumn(
-        (j, place) =>
-          `s${j} = select(vec4<f32>(), ${exp}(s${j} * ${factor} - vec4<f32>(weights[${place}].x)), ${isSeen(place)});`,
-      ),
-      ...t.eachColumn(
-        (j, place) =>
-          `d${j} = select(vec4<f32>(), s${j} * (d${j} - vec4<f32>(weights[${place}].y)), ${isSeen(place)});`,
-      ),
+      ...t.eachColumn((j, place) => {
+        const level = `vec4<f32>(weights[${place}].x)`;
+        return [
+          `let c${j} = ${score(`s${j}`)};`,
+          `s${j} = select(vec4<f32>(), ${exp}(c${j} - ${level}), ${isSeen(place)});`,
+        ].join("\n");
+      }),
+      ...t.eachColumn((j, place) => {
+        const change = `s${j} * (d${j} - vec4<f32>(weights[${place}].y))${slope(`c${j}`)}`;
+        return `d${j} = select(vec4<f32>(), ${change}, ${isSeen(place)});`;
+      }),
       "workgroupBarrier();",
       ...t.share("s"),
       ...t.addWeighted("dv", f.ofQueries(readCt)),

@@ -1,6 +1,8 @@
 import type { View } from "../../../plan/steps.js";
 import type { Builder } from "../../wgsl/module.js";
-import { type Bound, fours, places, type Sizes } from "./operands.js";
+import { NONE } from "./frame.js";
+import { type Bound, fours, type Places, places, type Sizes } from "./operands.js";
+import { rangeOf } from "./rows.js";
 
 /**
  * Attention on adapters that run on the CPU: no barrier, nothing shared; a row belongs to one invocation, and the eight of a
@@ -17,16 +19,24 @@ const groups = upTo(COLUMNS / 4);
 /** What of a column lies where: its group of four, and its component there. */
 const ofColumn = (name: string, column: number): string => `${name}${column >> 2}.${"xyzw"[column & 3]}`;
 
+/** Declares `sees` and, with a lower bound, `begin` of an item. */
+const declared = (at: Places, item: string): string[] => [
+  "var sees = 0u;",
+  ...(at.from === undefined ? [] : [`var begin = ${NONE};`]),
+  ...rangeOf(at, item),
+];
+
 /** Text about tiles of `COLUMNS` columns by the workgroup's rows. */
 export const lanes = (k: Builder, sizes: Sizes, bound: Bound, rowCount: number, result: readonly View[]) => {
   const { batch, time, groups: shared, share, depth } = sizes;
-  const at = places(k, sizes, bound.position);
+  const at = places(k, sizes, bound.bounds);
   const blocks = Math.ceil(rowCount / LANES);
   const workgroups = batch * shared * blocks;
   const [G, B] = [k.param(shared), k.param(batch)];
   const rows = k.param(rowCount);
   const items = k.param(time * share);
   const heads = fours(k, depth, bound);
+  const hasFrom = at.from !== undefined;
   const each = (line: (group: number) => string): string[] => groups.map(line);
   const columns = (line: (column: number) => string): string[] => upTo(COLUMNS).map(line);
   const overHead = (lines: readonly string[]): string[] => [
@@ -47,23 +57,30 @@ export const lanes = (k: Builder, sizes: Sizes, bound: Bound, rowCount: number, 
       `let isRow = firstRow + lane < ${rows};`,
       `let row = min(firstRow + lane, ${rows} - 1u);`,
     ],
-    /** Lines for rows that are queries: `place`, `sees`, and `end`, the largest `sees` of the workgroup. */
+    /**
+     * Lines for rows that are queries: `place`, `sees`, and `end`, the largest `sees` of the workgroup; with a lower bound, `begin`
+     * and `start`, the beginning of the tile of the least of them.
+     */
     queryRows: [
       `let place = ${at.query("row")};`,
-      `let sees = ${at.visible("row")};`,
       "var isGoingOn = false;", // is there anything in the results yet?
       "var end = 0u;",
+      ...(hasFrom ? [`var start = ${NONE};`] : []),
       `for (var e = 0u; e < ${LANES}u; e++) {`,
       `  let other = min(firstRow + e, ${rows} - 1u);`,
-      `  end = max(end, ${at.visible("other")});`,
+      ...declared(at, "other"),
+      "  end = max(end, sees);",
+      ...(hasFrom ? ["  start = min(start, begin);"] : []),
       "}",
+      ...(hasFrom ? [`start = start / ${COLUMNS}u * ${COLUMNS}u;`] : []),
+      ...declared(at, "row"),
     ],
     /** Goes over the key slots that any row of the workgroup sees, a tile at a time; `key0` … : head vectors, `isSeen0` … . */
     overKeys: (text: readonly string[]) => [
       "isGoingOn = false;",
-      `for (var first = 0u; first < end; first += ${COLUMNS}u) {`,
+      `for (var first = ${hasFrom ? "start" : "0u"}; first < end; first += ${COLUMNS}u) {`,
       ...columns((c) => `  let key${c} = ${at.key(`min(first + ${c}u, end - 1u)`)};`),
-      ...columns((c) => `  let isSeen${c} = sees > first + ${c}u;`),
+      ...columns((c) => `  let isSeen${c} = sees > first + ${c}u${hasFrom ? ` && begin <= first + ${c}u` : ""};`),
       ...indented(text),
       "  isGoingOn = true;",
       "}",

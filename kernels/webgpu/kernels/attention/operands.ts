@@ -17,10 +17,11 @@ export interface Read {
   readonly dtype: DType;
 }
 
-/** What a kernel binds: tensors that it reads head vectors of, the positions, and what else, never read by fours. */
+/** What a kernel binds: tensors that it reads head vectors of, the queries' bounds, and what else, never read by fours. */
 export interface Bound {
   readonly vectors: readonly Read[];
-  readonly position: View;
+  /** position and, if there is one, from. */
+  readonly bounds: readonly View[];
   readonly others: readonly View[];
 }
 
@@ -30,18 +31,25 @@ export interface Places {
   readonly query: (item: string) => string;
   /** Head vector of k of a slot. */
   readonly key: (slot: string) => string;
-  /** The number of key slots that an item sees. */
+  /** The end of the key slots that an item sees. */
   readonly visible: (item: string) => string;
+  /** The first of them; absent where that is slot 0 for all. */
+  readonly from: ((item: string) => string) | undefined;
 }
 
-export const places = (k: Builder, { time, heads, slots, groups, share }: Sizes, position: View): Places => {
+export const places = (k: Builder, { time, heads, slots, groups, share }: Sizes, bounds: readonly View[]): Places => {
   const [T, S, G, H, each] = [time, slots, groups, heads, share].map((n) => k.param(n));
-  const offset = k.param(position.offset);
-  const { load } = k.buffer(position.buffer, "i32", "read");
+  const [position, from] = bounds.map((view) => {
+    const offset = k.param(view.offset);
+    const { load } = k.buffer(view.buffer, "i32", "read");
+    return (item: string) => load(`${offset} + b * ${T} + ${item} / ${each}`);
+  });
   return {
     query: (item) => `(b * ${T} + ${item} / ${each}) * ${H} + g * ${each} + ${item} % ${each}`,
     key: (slot) => `(b * ${S} + ${slot}) * ${G} + g`,
-    visible: (item) => `u32(clamp(${load(`${offset} + b * ${T} + ${item} / ${each}`)} + 1, 0, i32(${S})))`,
+    // Compared before one is added: the largest position has no successor.
+    visible: (item) => `u32(clamp(${position(item)}, -1, i32(${S}) - 1) + 1)`,
+    from: from && ((item) => `u32(max(${from(item)}, 0))`),
   };
 };
 
@@ -55,13 +63,13 @@ export interface Fours {
   readonly result: (name: string, view: View) => { readonly load: string; readonly put: string };
 }
 
-export const fours = (k: Builder, depth: number, { vectors, position, others }: Bound): Fours => {
+export const fours = (k: Builder, depth: number, { vectors, bounds, others }: Bound): Fours => {
   const [D, quads] = [k.param(depth), k.param(Math.ceil(depth / 4))];
   const isWhole = depth % 4 === 0;
   /** A buffer is read in fours by everyone or by no one. */
   const inFours = (buffer: number) =>
     isWhole &&
-    [position, ...others].every((view) => view.buffer !== buffer) &&
+    [...bounds, ...others].every((view) => view.buffer !== buffer) &&
     vectors.every(({ view }) => view.buffer !== buffer || view.offset % 4 === 0);
   const isIn = (i: number) => `4u * quad + ${i}u < ${D}`;
   /** Number i of four: chosen, since a branch costs compilers more. */

@@ -1,0 +1,33 @@
+import type { Builder } from "../../wgsl/module.js";
+import { declareInFours } from "./rows.js";
+
+/** What becomes of a product of a query with a key: attributes of the call. */
+export interface Scoring {
+  readonly scale: number;
+  readonly softCap?: number;
+}
+
+/** Text about four products, or four scores, at once. */
+export interface Scores {
+  readonly score: (product: string) => string;
+  /** Begins with " * ": by how much a score changes with scale · product; empty where that is 1. */
+  readonly slope: (score: string) => string;
+  /** The scale. */
+  readonly factor: string;
+}
+
+export const scoresOf = (k: Builder, { scale, softCap }: Scoring): Scores => {
+  const factor = k.floatParam(scale);
+  if (softCap === undefined) return { factor, score: (product) => `${product} * ${factor}`, slope: () => "" };
+  const [cap, inverse, ratio] = [softCap, 1 / softCap, scale / softCap].map((x) => k.floatParam(x));
+  const tanh = declareInFours(k, "tanh");
+  k.func("fn bent_slope(score: vec4<f32>, inverse: f32) -> vec4<f32>", [
+    "let bent = score * inverse;",
+    "return vec4<f32>(1.0) - bent * bent;",
+  ]);
+  return {
+    factor,
+    score: (product) => `${tanh}(${product} * ${ratio}) * ${cap}`,
+    slope: (score) => ` * bent_slope(${score}, ${inverse})`,
+  };
+};
