@@ -21,14 +21,23 @@ export {
   type WriteWeightsOptions,
   writeWeights,
 } from "./files/weights.js";
-export { type GenerateOptions, type Generator, generate, generator } from "./generate.js";
+export {
+  type End,
+  type GenerateOptions,
+  type Generator,
+  generate,
+  generator,
+  type NewToken,
+  type StreamOptions,
+} from "./generation/generate.js";
+export { type KeptCache, keptCache } from "./generation/kept-cache.js";
+export type { SamplingOptions } from "./generation/sample.js";
 export { logits, targetScores } from "./head.js";
 export { initParams } from "./init.js";
 export { initLora, loraDelta, mergeLora, withLora } from "./lora/lora.js";
 export { type LoraOptions, type LoraTarget, loraTargets, targetsOf } from "./lora/targets.js";
 export { type Params, parameterShapes } from "./parameters.js";
 export { type RopeSource, type RopeTable, ropeTable } from "./rope-table.js";
-export type { SamplingOptions } from "./sample.js";
 export { type CharacterVocabulary, writeCharacterTokenizer } from "./text/character-tokenizer.js";
 export type { ChatMessage, ContentPart } from "./text/chat-message.js";
 export type { RenderOptions } from "./text/chat-template.js";

@@ -12,13 +12,14 @@ import {
   rmsnorm,
   rope,
   ShapeError,
+  sameShape,
   sliceAxis,
   swiglu,
   type Tensor,
   transpose,
   typeOf,
 } from "../core/index.js";
-import { type Cache, type KeyValues, slotsOf, withSlots, writeSlot } from "./cache.js";
+import { type Cache, type KeyValues, slotsOf, withSlots, writeSlots } from "./cache.js";
 import type { ModelConfig } from "./config.js";
 import { factorNames, layerShapes, type Params, weightOf } from "./parameters.js";
 import { type RopeTable, ropeTable } from "./rope-table.js";
@@ -60,7 +61,7 @@ const selfAttention = (x: Tensor, params: Params, config: ModelConfig, place: Pl
   const fresh: KeyValues = { k: turn(project("k", G)), v: project("v", G) };
   const at = reshape(sliceAxis(place.position, 1, 0, 1), [B]);
   const seen =
-    cached === undefined ? fresh : { k: writeSlot(cached.k, fresh.k, at), v: writeSlot(cached.v, fresh.v, at) };
+    cached === undefined ? fresh : { k: writeSlots(cached.k, fresh.k, at), v: writeSlots(cached.v, fresh.v, at) };
   const mixed = attention(q, seen.k, seen.v, place.position, 1 / Math.sqrt(K));
   return { out: linear(reshape(mixed, [B, T, H * K]), params, "self_attn.o_proj", bias.o, config), seen };
 };
@@ -189,8 +190,8 @@ export const prefill = (
 };
 
 /**
- * One more token a row: ids i32 [B, 1] at position i32 [B, 1] (each row's own, < slots) → [B, 1, D] and the cache with
- * the token in it. Slots up to a row's position must have been written before.
+ * T more tokens a row: ids i32 [B, T] at positions i32 [B, T] (each row's own, one after the other, < slots) → [B, T, D] and
+ * the cache with the tokens in it. Slots up to a row's first position must have been written before.
  */
 export const decode = (
   params: Params,
@@ -200,11 +201,8 @@ export const decode = (
   cache: Cache,
 ): { hidden: Tensor; cache: Cache } => {
   let x = embed(params, config, ids);
-  if (ids.shape[1] !== 1 || position.dtype !== "i32" || position.shape.length !== 2)
-    throw new ShapeError(
-      `decode(${typeOf(ids)}, ${typeOf(position)})`,
-      "takes one token and one i32 position a row: [B, 1]",
-    );
+  if (position.dtype !== "i32" || !sameShape(position.shape, ids.shape))
+    throw new ShapeError(`decode(${typeOf(ids)}, ${typeOf(position)})`, "takes an i32 position for each token: [B, T]");
   const table = ropeTable(config, slotsOf(cache));
   const place: Place = { position, cosine: gather(table.cosine, position), sine: gather(table.sine, position) };
   const next = cache.map((cached, i) => {

@@ -2,7 +2,7 @@ import { dirname, resolve } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { instead } from "../../core/suggest.js";
 import { isObject, type JsonObject, show } from "../../models/files/json.js";
-import { checkSampling, type SamplingOptions } from "../../models/sample.js";
+import { checkSampling, type SamplingOptions } from "../../models/generation/sample.js";
 import { type Fields, fields } from "./fields.js";
 import { type AnswerKindName, answerKinds } from "./kinds.js";
 

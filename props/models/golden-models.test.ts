@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { compile, type Device, dispose, div, mul, neg, read, sum, tensor, valueAndGrad } from "../../core/index.js";
 import { loadModel, type Model } from "../../models/files/load.js";
 import { openSafetensors } from "../../models/files/safetensors.js";
-import { generator } from "../../models/generate.js";
+import { generator } from "../../models/generation/generate.js";
 import { logits } from "../../models/head.js";
 import type { Params } from "../../models/parameters.js";
 import { hiddenStates } from "../../models/transformer.js";

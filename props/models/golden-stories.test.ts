@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { compile, dispose, mean, neg, read, type Tensor, tensor } from "../../core/index.js";
 import { loadModel } from "../../models/files/load.js";
-import { generator } from "../../models/generate.js";
+import { generator } from "../../models/generation/generate.js";
 import type { Params } from "../../models/parameters.js";
 import { loadTokenizer } from "../../models/text/tokenizer.js";
 import { device as deviceNamed, presentDevices } from "../devices.js";

@@ -25,7 +25,7 @@ import {
 import { placeholder } from "../../../core/ops/leaf.js";
 import { largestOf, memoryOf, plan } from "../../../kernels/plan/plan.js";
 import type { Abilities, Plan } from "../../../kernels/plan/steps.js";
-import { generator } from "../../../models/generate.js";
+import { generator } from "../../../models/generation/generate.js";
 import { rowsTogether, targetScores } from "../../../models/head.js";
 import { type Params, parameterShapes } from "../../../models/parameters.js";
 import { tinyConfig } from "../../generators/tiny-models.js";

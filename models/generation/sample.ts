@@ -1,4 +1,14 @@
-import { InputError, threefryBits } from "../core/index.js";
+import { InputError, threefryBits } from "../../core/index.js";
+import {
+  applyTemperature,
+  keepMinP,
+  keepTopK,
+  keepTopP,
+  keepTypical,
+  penalizeRepetition,
+  probabilities,
+  type Scores,
+} from "./processors.js";
 
 /** How the next token is chosen. Meanings, order and defaults are those of transformers' `generate`. */
 export interface SamplingOptions {
@@ -10,6 +20,10 @@ export interface SamplingOptions {
   readonly topK?: number;
   /** Keep the fewest likeliest tokens whose probabilities sum to at least p; in (0, 1], default 1 keeps all. */
   readonly topP?: number;
+  /** Keep what is at least so likely, beside the likeliest; in [0, 1], default 0 keeps all. */
+  readonly minP?: number;
+  /** Keep the tokens of most typical information content that hold so much probability; in (0, 1], default 1 keeps all. */
+  readonly typicalP?: number;
   /** > 1 makes tokens that already occurred less likely; default 1. */
   readonly repetitionPenalty?: number;
   /** Integer ≥ 0, default 0. The same seed gives the same text on every device that computes the same logits. */
@@ -27,65 +41,28 @@ export const checkSampling = (options: SamplingOptions): void => {
   if (!options.greedy) require("temperature", (x) => x > 0 && Number.isFinite(x), hint);
   require("topK", (x) => Number.isInteger(x) && x >= 0, "an integer ≥ 0 (0 keeps all)");
   require("topP", (x) => x > 0 && x <= 1, "in (0, 1]");
+  require("minP", (x) => x >= 0 && x <= 1, "in [0, 1]");
+  require("typicalP", (x) => x > 0 && x <= 1, "in (0, 1] (1 keeps all)");
   require("repetitionPenalty", (x) => x > 0 && Number.isFinite(x), "a number > 0");
   require("seed", (x) => Number.isSafeInteger(x) && x >= 0, "an integer ≥ 0");
 };
 
-/** Scores of one position, in f64; −∞ marks a token that cannot be chosen. Functions below return new arrays. */
-export type Scores = Float64Array;
-
-/** Scores of the tokens in `seen`: s/θ if s ≥ 0, else s·θ.  Keskar et al. 2019 (CTRL). */
-export const penalizeRepetition = (scores: Scores, seen: Iterable<number>, penalty: number): Scores => {
-  const out = scores.slice();
-  for (const id of new Set(seen)) out[id] = scores[id] < 0 ? scores[id] * penalty : scores[id] / penalty;
-  return out;
-};
-
-/** scores / temperature. */
-export const applyTemperature = (scores: Scores, temperature: number): Scores => scores.map((s) => s / temperature);
-
-/** Drops what scores below the k-th largest.  Fan et al. 2018. */
-export const keepTopK = (scores: Scores, k: number): Scores => {
-  if (k === 0 || k >= scores.length) return scores;
-  const threshold = scores.toSorted()[scores.length - k];
-  return scores.map((s) => (s < threshold ? Number.NEGATIVE_INFINITY : s));
-};
-
-/** Drops the least likely tokens that hold at most 1 − p together; equal ones go from the highest id on.  Holtzman et al. 2020. */
-export const keepTopP = (scores: Scores, p: number): Scores => {
-  if (p >= 1) return scores;
-  const probability = probabilities(scores);
-  const ascending = Array.from(scores, (_, id) => id).sort((a, b) => scores[a] - scores[b] || b - a);
-  const out = scores.slice();
-  let dropped = 0;
-  for (const id of ascending.slice(0, -1)) {
-    dropped += probability[id];
-    if (dropped > 1 - p) break;
-    out[id] = Number.NEGATIVE_INFINITY;
-  }
-  return out;
-};
-
-/** Softmax. */
-export const probabilities = (scores: Scores): Scores => {
-  const highest = scores.reduce((a, b) => Math.max(a, b));
-  const e = scores.map((s) => Math.exp(s - highest));
-  const total = e.reduce((a, b) => a + b);
-  return e.map((x) => x / total);
-};
-
-/** The scores that are sampled from: repetition penalty, temperature, top-k, top-p, in this order. */
+/**
+ * The scores that are sampled from: repetition penalty, temperature, top-k, top-p, min-p, typical, in this order.
+ * Source: _get_logits_processor of generation/utils.py in transformers 5.
+ */
 export const processScores = (
   scores: Scores,
   seen: Iterable<number>,
-  { temperature = 1, topK = 0, topP = 1, repetitionPenalty = 1 }: SamplingOptions,
+  { temperature = 1, topK = 0, topP = 1, minP = 0, typicalP = 1, repetitionPenalty = 1 }: SamplingOptions,
 ): Scores => {
   const penalized = repetitionPenalty === 1 ? scores : penalizeRepetition(scores, seen, repetitionPenalty);
-  return keepTopP(keepTopK(applyTemperature(penalized, temperature), topK), topP);
+  const warm = temperature === 1 ? penalized : applyTemperature(penalized, temperature);
+  return keepTypical(keepMinP(keepTopP(keepTopK(warm, topK), topP), minP), typicalP);
 };
 
 /** The first id with the highest score. */
-export const argmax = (scores: Scores): number => {
+export const argmax = (scores: Scores | Float32Array): number => {
   let best = 0;
   for (let id = 1; id < scores.length; id++) if (scores[id] > scores[best]) best = id;
   return best;
@@ -121,17 +98,18 @@ export const uniformAt = (seed: number, stream: number, step: number): number =>
  * Errors: InputError if a score is not finite (a model that diverged).
  */
 export const chooseToken = (
-  scores: Scores,
+  scores: Scores | Float32Array,
   seen: readonly number[],
   options: SamplingOptions,
   stream: number,
   step: number,
 ): number => {
-  if (!scores.every(Number.isFinite))
-    throw new InputError("generate: the model's logits are not numbers; its weights are broken or have diverged");
-  if (options.greedy)
-    return argmax(
-      penalizeRepetition(scores, options.repetitionPenalty === undefined ? [] : seen, options.repetitionPenalty ?? 1),
-    );
-  return pick(probabilities(processScores(scores, seen, options)), uniformAt(options.seed ?? 0, stream, step));
+  for (let id = 0; id < scores.length; id++)
+    if (!Number.isFinite(scores[id]))
+      throw new InputError("generate: the model's logits are not numbers; its weights are broken or have diverged");
+  const { greedy = false, repetitionPenalty = 1, seed = 0 } = options;
+  if (greedy && repetitionPenalty === 1) return argmax(scores);
+  const own = new Float64Array(scores);
+  if (greedy) return argmax(penalizeRepetition(own, seen, repetitionPenalty));
+  return pick(probabilities(processScores(own, seen, options)), uniformAt(seed, stream, step));
 };
