@@ -17,6 +17,7 @@ export {
   pairDataset,
 } from "./data/dataset.js";
 export { type KtoSourceOptions, ktoSource } from "./data/kto-source.js";
+export type { TokenizeReport } from "./data/report.js";
 export {
   type BatchSource,
   batchesFrom,
@@ -35,7 +36,6 @@ export {
   type LabelledSequence,
   type Sequence,
   type TokenizeOptions,
-  type TokenizeReport,
   type TokenPair,
   tokenizeAnswers,
   tokenizeExamples,

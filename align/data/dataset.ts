@@ -2,13 +2,12 @@ import type { Tokenizer } from "../../models/text/tokenizer.js";
 import { ofKind, streamRows } from "./data.js";
 import type { OnRead } from "./data-file.js";
 import type { Row } from "./data-row.js";
+import { emptyReport, type TokenizeReport } from "./report.js";
 import { type RowForm, type StoredRows, storeRows } from "./token-file.js";
 import {
-  emptyReport,
   type LabelledSequence,
   type Sequence,
   type TokenizeOptions,
-  type TokenizeReport,
   type TokenizeRow,
   type TokenPair,
   tokenizeExample,
@@ -35,8 +34,8 @@ const pairs: DatasetKind<"paired", TokenPair> = {
   },
 };
 
-const examples: DatasetKind<"completion" | "document", Sequence> = {
-  kinds: ["completion", "document"],
+const examples: DatasetKind<"completion" | "document" | "unpaired", Sequence> = {
+  kinds: ["completion", "document", "unpaired"],
   tokenize: tokenizeExample,
   form: { sequences: (row) => [row], row: ([row], _label, at) => ({ ...row, at }) },
 };
@@ -97,7 +96,7 @@ const dataset =
 
 /** Preference pairs, for dpo. */
 export const pairDataset = dataset(pairs);
-/** Instructions with answers, and documents, for sft. */
+/** Instructions with answers, and documents, for sft; of labelled answers those that are wanted. */
 export const exampleDataset = dataset(examples);
 /** Labelled answers, for kto; a preference pair becomes two of them. */
 export const labelledDataset = dataset(labelled);

@@ -1,7 +1,9 @@
 import { InputError } from "../../core/errors.js";
 import type { Tokenizer } from "../../models/text/tokenizer.js";
 import { checkTokenIds } from "../../models/text/tokenizer.js";
-import type { CompletionRow, DocumentRow, PairedRow, UnpairedRow } from "./data-row.js";
+import type { CompletionRow, DocumentRow, PairedRow, Row, UnpairedRow } from "./data-row.js";
+import { fitting, noteFields } from "./render.js";
+import { emptyReport, name, type TokenizeReport } from "./report.js";
 import type { Turns } from "./turns.js";
 
 /** One token sequence; the loss is on the tokens from `completionStart` on. */
@@ -35,52 +37,6 @@ export interface TokenizeOptions {
   readonly vocabSize?: number;
 }
 
-/** What happened to the rows, to be told before training on them. Counted in sequences, so two a pair, but for `dropped`. */
-export interface TokenizeReport {
-  /** Rows that were read; of these `dropped` were left out. */
-  rows: number;
-  /** Rows that were left out, since the cut would take their whole completion; they count nowhere else. */
-  dropped: number;
-  sequences: number;
-  tokens: number;
-  /** Tokens that carry the loss. */
-  completionTokens: number;
-  longest: number;
-  /** Sequences that were cut to the maximum length, and the tokens cut off. */
-  truncated: number;
-  tokensCut: number;
-  /** Sequences without any completion token: they teach nothing. */
-  withoutCompletion: number;
-  /** Sequences whose prompt alone tokenizes differently than at their beginning. The split is by length then, as in TRL. */
-  promptMismatches: number;
-  /** Where the first few rows stand that were left out, and that were cut. */
-  readonly droppedAt: string[];
-  readonly truncatedAt: string[];
-}
-
-/** So many rows of each kind are named. */
-const NAMED = 3;
-
-/** Before any row. */
-export const emptyReport = (): TokenizeReport => ({
-  rows: 0,
-  dropped: 0,
-  sequences: 0,
-  tokens: 0,
-  completionTokens: 0,
-  longest: 0,
-  truncated: 0,
-  tokensCut: 0,
-  withoutCompletion: 0,
-  promptMismatches: 0,
-  droppedAt: [],
-  truncatedAt: [],
-});
-
-const name = (list: string[], at: string): void => {
-  if (list.length < NAMED && list[list.length - 1] !== at) list.push(at);
-};
-
 /** Makes one row tokens and counts it; undefined if it is left out. */
 export type TokenizeRow<R, T> = (
   row: R,
@@ -97,27 +53,35 @@ export type TokenizeRow<R, T> = (
  * Source: DPOTrainer._prepare_dataset and ._truncate_inputs of huggingface/trl 1.x.
  */
 export const tokenizePair: TokenizeRow<PairedRow, TokenPair> = (row, tokenizer, options, report) => {
-  const { chosen, rejected, at } = row;
-  const kept = finish(completions(row, [chosen, rejected], tokenizer, options), at, options, report);
+  const { prompt, chosen, rejected, at } = row;
+  const kept = finish(completions(row, [chosen, rejected], tokenizer, options, report), at, options, report);
+  const repeats = [chosen, rejected].every((side) => typeof side === "string" && side.startsWith(prompt as string));
+  report.promptsRepeated += repeats && prompt !== "" ? 1 : 0;
   return kept && { chosen: kept[0], rejected: kept[1], at };
 };
 
 /**
  * An instruction row or document as TRL's SFTTrainer tokenizes it: {prompt, completion} with the loss on the completion,
- * {messages} and {text} (eos appended) with the loss on everything. Rows are left out as those of pairs.
- * Source: SFTTrainer._prepare_dataset of huggingface/trl 1.x.
+ * {messages} and {text} (eos appended) with the loss on everything. Rows are left out as those of pairs, and those that are
+ * labelled as not wanted (`report.unwanted`). Source: SFTTrainer._prepare_dataset of huggingface/trl 1.x.
  */
-export const tokenizeExample: TokenizeRow<CompletionRow | DocumentRow, Sequence> = (
+export const tokenizeExample: TokenizeRow<CompletionRow | DocumentRow | UnpairedRow, Sequence> = (
   row,
   tokenizer,
   options,
   report,
 ) => {
   const { at } = row;
+  if (row.kind === "unpaired" ? !row.label : row.kind === "document" && row.unwanted) {
+    report.rows++;
+    report.unwanted++;
+    return undefined;
+  }
+  const content = documentOf(row);
   const whole =
-    row.kind === "document"
-      ? [{ ids: documentIds(row.content, tokenizer, at), completionStart: 0 }]
-      : completions(row, [row.completion], tokenizer, options);
+    content !== undefined
+      ? [{ ids: documentIds(content, row, tokenizer, report), completionStart: 0 }]
+      : completions(row as CompletionRow, [(row as CompletionRow).completion], tokenizer, options, report);
   const kept = finish(whole, at, options, report);
   return kept && { ...kept[0], at };
 };
@@ -128,7 +92,7 @@ export const tokenizeExample: TokenizeRow<CompletionRow | DocumentRow, Sequence>
  */
 export const tokenizeLabelled: TokenizeRow<UnpairedRow, LabelledSequence> = (row, tokenizer, options, report) => {
   const { completion, at, label } = row;
-  const wholes = completions(row, [completion], tokenizer, options);
+  const wholes = completions(row, [completion], tokenizer, options, report);
   const [{ ids, completionStart }] = wholes;
   return finish(wholes, at, options, report) && { ids, completionStart, label, at };
 };
@@ -152,7 +116,7 @@ export const tokenizePairs = (rows: readonly PairedRow[], tokenizer: Tokenizer, 
 
 /** All of some instruction rows and documents: see `tokenizeExample`. */
 export const tokenizeExamples = (
-  rows: readonly (CompletionRow | DocumentRow)[],
+  rows: readonly (CompletionRow | DocumentRow | UnpairedRow)[],
   tokenizer: Tokenizer,
   options?: TokenizeOptions,
 ) => {
@@ -191,34 +155,55 @@ interface Whole extends Sequence {
   readonly mismatch?: boolean;
 }
 
+/** The turns of which all is learned; undefined for a row that has a prompt. */
+const documentOf = (row: CompletionRow | DocumentRow | UnpairedRow): Turns | undefined => {
+  if (row.kind === "document") return row.content;
+  const { prompt, completion } = row;
+  if (row.kind !== "unpaired" || row.whole !== true || typeof prompt === "string") return undefined;
+  return [...prompt, ...(completion as Exclude<Turns, string>)];
+};
+
+/** Tells of a row's columns, and gives what makes ids of its conversation. */
+const encoderOf = ({ variables = {}, unused = [] }: Row, tokenizer: Tokenizer, report: TokenizeReport) => {
+  for (const column of unused) if (!report.unused.includes(column)) report.unused.push(column);
+  return (messages: Exclude<Turns, string>, isPrompt: boolean): readonly number[] => {
+    const fit = fitting(messages, tokenizer);
+    if (!isPrompt) noteFields(fit, variables, tokenizer, report.fields);
+    return tokenizer.encodeChat(fit, { addGenerationPrompt: isPrompt, variables });
+  };
+};
+
 /** A prompt with each of some answers; without them where the prompt alone fills the maximum length. */
 const completions = (
-  { prompt, at }: { readonly prompt: Turns; readonly at: string },
+  row: Extract<Row, { readonly prompt: Turns }>,
   answers: readonly Turns[],
   tokenizer: Tokenizer,
   options: TokenizeOptions,
+  report: TokenizeReport,
 ): Whole[] =>
-  located(at, () => {
-    const promptIds =
-      typeof prompt === "string"
-        ? tokenizer.encode(prompt)
-        : tokenizer.encodeChat(prompt, { addGenerationPrompt: true });
+  located(row.at, () => {
+    const { prompt } = row;
+    const encodeChat = encoderOf(row, tokenizer, report);
+    report[typeof prompt === "string" ? "texts" : "conversations"]++;
+    const promptIds = typeof prompt === "string" ? tokenizer.encode(prompt) : encodeChat(prompt, true);
     const alone = { ids: promptIds, completionStart: promptIds.length };
     if (isPromptOnly(alone, options)) return [alone];
     return answers.map((answer) => {
       const ids =
         typeof prompt === "string"
           ? tokenizer.encode(prompt + withEos(answer as string, tokenizer))
-          : tokenizer.encodeChat([...prompt, ...(answer as Exclude<Turns, string>)]);
+          : encodeChat([...prompt, ...(answer as Exclude<Turns, string>)], false);
       const mismatch = promptIds.some((id, i) => id !== ids[i]);
       return { ids, completionStart: Math.min(promptIds.length, ids.length), mismatch };
     });
   });
 
-const documentIds = (content: Turns, tokenizer: Tokenizer, at: string): readonly number[] =>
-  located(at, () =>
-    typeof content === "string" ? tokenizer.encode(withEos(content, tokenizer)) : tokenizer.encodeChat(content),
-  );
+const documentIds = (content: Turns, row: Row, tokenizer: Tokenizer, report: TokenizeReport): readonly number[] =>
+  located(row.at, () => {
+    const encodeChat = encoderOf(row, tokenizer, report);
+    report[typeof content === "string" ? "texts" : "conversations"]++;
+    return typeof content === "string" ? tokenizer.encode(withEos(content, tokenizer)) : encodeChat(content, false);
+  });
 
 /** Would the cut leave no completion token? */
 const isPromptOnly = ({ completionStart }: Sequence, { maxLength, truncationMode }: TokenizeOptions): boolean =>

@@ -16,9 +16,9 @@ export async function* unpairRows(rows: AsyncIterable<Row>): AsyncGenerator<Row>
   }
   for await (const row of rows) {
     if (row.kind === "paired") {
-      const { at, prompt } = row;
-      chosen.push({ kind: "unpaired", at, prompt, completion: row.chosen, label: true });
-      rejected.push({ kind: "unpaired", at, prompt, completion: row.rejected, label: false });
+      const { chosen: better, rejected: worse, ...shared } = row;
+      chosen.push({ ...shared, kind: "unpaired", completion: better, label: true });
+      rejected.push({ ...shared, kind: "unpaired", completion: worse, label: false });
       if (chosen.length === BLOCK) yield* gathered();
     } else {
       yield* gathered();

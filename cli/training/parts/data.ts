@@ -1,5 +1,5 @@
 import type { Dataset, DatasetOptions } from "../../../align/data/dataset.js";
-import type { TokenizeReport } from "../../../align/data/tokenize.js";
+import type { TokenizeReport } from "../../../align/data/report.js";
 import { InputError } from "../../../core/errors.js";
 import type { Tokenizer } from "../../../models/text/tokenizer.js";
 import type { Output } from "../../output.js";
@@ -32,9 +32,15 @@ export const readDataset = async <T>(
   return data;
 };
 
+/** Above this share of rows left out, it is no detail. */
+const MANY = 0.1;
+
 const reportRows = (path: string, report: Readonly<TokenizeReport>, out: Output): void => {
-  const { rows, dropped, sequences, tokens, longest, truncated, withoutCompletion, promptMismatches } = report;
-  if (dropped === rows)
+  const { rows, dropped, sequences, tokens, longest, truncated, withoutCompletion, promptMismatches, unwanted } =
+    report;
+  if (unwanted === rows)
+    throw new InputError(`${path}: every row is labelled as not wanted; taugrad kto learns from such`);
+  if (dropped + unwanted === rows)
     throw new InputError(`${path}: no row has a completion left; raise max_length (every prompt alone fills it)`);
   if (withoutCompletion === sequences) throw new InputError(`${path}: no row has a completion to learn from`);
   const parts = [`${path}: ${rows} rows, ${tokens} tokens, longest sequence ${longest}`];
@@ -42,13 +48,49 @@ const reportRows = (path: string, report: Readonly<TokenizeReport>, out: Output)
     parts.push(
       `${dropped} rows left out, since their prompt alone fills max_length${named(report.droppedAt, dropped)}`,
     );
+  if (unwanted > 0) parts.push(`${unwanted} rows left out, since they are labelled as not wanted`);
   if (truncated > 0)
     parts.push(
       `${truncated} of ${sequences} sequences cut to max_length, ${report.tokensCut} tokens lost${named(report.truncatedAt, truncated)}`,
     );
   if (withoutCompletion > 0) parts.push(`${withoutCompletion} without a completion`);
   if (promptMismatches > 0) parts.push(`${promptMismatches} whose prompt tokenizes differently alone`);
+  const idle = [...report.unused, ...unreadFields(report).filter((name) => ABOUT_MESSAGES.includes(name))];
+  if (idle.length > 0) parts.push(`not used: ${idle.join(", ")}`);
   out.note(parts.join("; "));
+  for (const warning of warningsOf(report)) out.note(`WARNING: ${path}: ${warning}`);
+};
+
+/** Fields that tell messages apart, and say nothing. */
+const ABOUT_MESSAGES: readonly string[] = ["name", "id", "tool_call_id", "index", "date", "timestamp"];
+
+const unreadFields = ({ fields }: Readonly<TokenizeReport>): readonly string[] =>
+  Object.keys(fields).filter((name) => !fields[name]);
+
+/** What changes the run more than whoever brought the data may expect. */
+const warningsOf = (report: Readonly<TokenizeReport>): readonly string[] => {
+  const { rows, dropped, texts, conversations, promptsRepeated } = report;
+  const unread = unreadFields(report).filter((name) => !ABOUT_MESSAGES.includes(name));
+  return [
+    ...(dropped > MANY * rows
+      ? [
+          `${dropped} of ${rows} rows (${Math.round((100 * dropped) / rows)} %) are left out, since their prompt alone fills max_length; raise max_length, or set truncation_mode keep_end`,
+        ]
+      : []),
+    ...(unread.length > 0
+      ? [
+          `the chat template makes nothing of ${unread.join(", ")}, so the model does not learn it; chat_template_path names another template`,
+        ]
+      : []),
+    ...(promptsRepeated > 0
+      ? [
+          `in ${promptsRepeated} rows chosen and rejected begin with their prompt, which then stands there twice, as in TRL; leave the column prompt out if they are whole texts`,
+        ]
+      : []),
+    ...(texts > 0 && conversations > 0
+      ? [`${texts} rows are plain text and ${conversations} conversations; the model learns both forms`]
+      : []),
+  ];
 };
 
 const named = (places: readonly string[], count: number): string =>

@@ -33,6 +33,7 @@ test("every row form is understood", () => {
     prompt: "a",
     chosen: "b",
     rejected: "c",
+    unused: ["score"],
   });
   assert.deepEqual(row({ prompt: [user("a")], chosen: [assistant("b")], rejected: [assistant("c")] }), {
     kind: "paired",
@@ -51,6 +52,7 @@ test("every row form is understood", () => {
     prompt: [user("a")],
     completion: [assistant("b")],
     label: true,
+    whole: true,
   });
   assert.deepEqual(row({ prompt: "a", completion: "b", label: null }), {
     kind: "completion",
@@ -179,14 +181,14 @@ test("bad files and rows are refused by file and line", async () => {
     ['{"prompt":"a","chosen":"b","rejected":null}', /"rejected" is missing/],
     [
       '{"prompt":"a","chosen":[{"role":"user","content":"b"}],"rejected":"c"}',
-      /"prompt" is text but "chosen" is a conversation/,
+      /one of "chosen" and "rejected" is text and the other a conversation/,
     ],
     ['{"prompt":"a","chosen":7,"rejected":"c"}', /"chosen" must be text or a list of messages, is 7/],
     ['{"messages":[]}', /"messages" holds no messages/],
     ['{"messages":[{"role":"user"}]}', /"messages" message 1 must be {role, content}/],
     ['{"messages":[{"role":"user","content":"a"},3]}', /message 2/],
     ['{"prompt":"a","completion":"b","label":"yes"}', /"label" must be true or false, is "yes"/],
-    ['{"instruction":"a"}', /"output" must be text, is nothing/],
+    ['{"instruction":"a"}', /"output" is missing/],
     ['{"instruction":"a","output":"b","history":[["q"]]}', /"history"/],
   ];
   for (const [content, pattern] of cases) await refusedLater(() => rowsFrom(content), pattern);

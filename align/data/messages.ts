@@ -1,0 +1,117 @@
+import { InputError } from "../../core/errors.js";
+import { isObject, type JsonObject, show } from "../../models/files/json.js";
+import type { ChatMessage, ContentPart } from "../../models/text/chat-message.js";
+
+/** What ShareGPT and its kin call the roles that chat templates know. Other names stay; a template has to know them. */
+const ROLES: Readonly<Record<string, string>> = {
+  human: "user",
+  gpt: "assistant",
+  chatgpt: "assistant",
+  bing: "assistant",
+  bard: "assistant",
+  observation: "tool",
+  tool_response: "tool",
+  function_response: "tool",
+};
+
+/** Roles whose text is the JSON of calls, {name, arguments} or a list of them: an assistant's turn. */
+const CALLS: readonly string[] = ["function_call", "tool_call"];
+
+/** Fields by which data sets switch a turn's loss off, and what says off. */
+const SWITCHES: Readonly<Record<string, readonly unknown[]>> = { weight: [0], train: [false, 0], loss: [false, 0] };
+
+/** What stands before the JSON of a call. */
+const THOUGHT = /^\s*(<think>[\s\S]*?<\/think>)?\s*/;
+
+/** A list of messages, {role, content} or ShareGPT's {from, value}. Errors: InputError that begins with `at`. */
+export const messagesOf = (given: unknown, key: string, at: string): readonly ChatMessage[] => {
+  const value = typeof given === "string" ? fromJson(given) : given;
+  if (!Array.isArray(value))
+    throw new InputError(`${at}: "${key}" must be text or a list of messages, is ${show(given)}`);
+  if (value.length === 0) throw new InputError(`${at}: "${key}" holds no messages`);
+  return value.map((message: unknown, i) => messageOf(message, `${at}: "${key}" message ${i + 1}`));
+};
+
+/** Whether a list of messages is spelled as ShareGPT spells it. */
+export const isShareGpt = (value: unknown): boolean =>
+  Array.isArray(value) && value.some((message) => isObject(message) && "from" in message);
+
+/** JSON in a column of text; undefined if it is none. */
+export const fromJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+};
+
+const messageOf = (given: unknown, where: string): ChatMessage => {
+  const {
+    from,
+    role = from,
+    value,
+    content = value,
+    ...fields
+  } = isObject(given) ? present(given) : ({} as JsonObject);
+  if (typeof role === "string" && CALLS.includes(role)) return { ...calling(content, where), ...fields };
+  const known = typeof role === "string" && Object.hasOwn(ROLES, role) ? ROLES[role] : role;
+  const rest = switched(fields, known, where);
+  const said = content === undefined ? undefined : contentOf(content, where);
+  const saysNothing = said === undefined && (known !== "assistant" || Object.keys(rest).length === 0);
+  if (typeof known !== "string" || known === "" || saysNothing || said === null)
+    throw new InputError(`${where} must be {role, content} with text in both, is ${show(given)}`);
+  return said === undefined ? { role: known, ...nothingSaid(given), ...rest } : { role: known, content: said, ...rest };
+};
+
+/** Fields that are null count as absent, as TRL's `remove_none_values` has it. */
+const present = (object: JsonObject): JsonObject =>
+  Object.fromEntries(Object.entries(object).filter(([, field]) => field !== null));
+
+/** `content: null` stays null for the template; what is absent stays absent. */
+const nothingSaid = (given: unknown): { content?: null } =>
+  isObject(given) && (given.content === null || given.value === null) ? { content: null } : {};
+
+/** Text, or a list of parts; null for anything else. Errors: InputError for parts that are no text. */
+const contentOf = (content: unknown, where: string): string | readonly ContentPart[] | null => {
+  if (typeof content === "string") return content;
+  if (!Array.isArray(content)) return null;
+  return content.map((part: unknown) => {
+    const { type = "text", text, ...rest } = isObject(part) ? present(part) : ({} as JsonObject);
+    if (type !== "text")
+      throw new InputError(`${where} holds a part of type ${show(type)}; only text can be learned here`);
+    if (typeof text !== "string")
+      throw new InputError(`${where} holds ${show(part)}; a part must be {type: "text", text}`);
+    return { type, text, ...rest };
+  });
+};
+
+/** Fields without those that switch the loss on, which it is. Errors: InputError for an answer whose loss is off. */
+const switched = (fields: JsonObject, role: unknown, where: string): JsonObject =>
+  Object.fromEntries(
+    Object.entries(fields).filter(([name, value]) => {
+      const off = Object.hasOwn(SWITCHES, name) ? SWITCHES[name] : undefined;
+      if (off === undefined || !off.includes(value)) return off === undefined;
+      if (role !== "assistant") return true;
+      throw new InputError(
+        `${where} has ${name} ${show(value)}, so it is not to be learned, but every answer of a conversation is; end the row before it, or leave ${name} out`,
+      );
+    }),
+  );
+
+/** An assistant's turn out of ShareGPT's function_call. */
+const calling = (content: unknown, where: string): ChatMessage => {
+  const [before, thought = ""] = typeof content === "string" ? (THOUGHT.exec(content) ?? [""]) : [""];
+  const parsed = typeof content === "string" ? fromJson(content.slice(before.length)) : content;
+  const calls = Array.isArray(parsed) ? parsed : [parsed];
+  return {
+    role: "assistant",
+    content: thought,
+    tool_calls: calls.map((call: unknown) => {
+      if (!isObject(call) || typeof call.name !== "string" || call.arguments === undefined)
+        throw new InputError(`${where} must be a call in JSON, {"name": …, "arguments": {…}}, is ${show(content)}`);
+      const { name, arguments: given } = call;
+      const read = typeof given === "string" ? fromJson(given) : given;
+      return { type: "function", function: { name, arguments: isObject(read) ? read : given } };
+    }),
+  };
+};
