@@ -5,6 +5,7 @@ import { parseArguments } from "./arguments.js";
 import { resolveValues } from "./config.js";
 import { failure } from "./fail.js";
 import { commandHelp, programHelp } from "./help.js";
+import { located } from "./located.js";
 import { type CommandName, commands, type Values } from "./options.js";
 import { type Output, output } from "./output.js";
 
@@ -48,7 +49,8 @@ const runCommand = async <C extends CommandName>(
   }
   const values = await resolveValues(command, given);
   const run: Run<C> = await load[command]();
-  await run(values, output("json" in values && values.json === true, { version, args: [command, ...args] }));
+  const out = output("json" in values && values.json === true, { version, args: [command, ...args] });
+  await run(await located(command, values, out), out);
 };
 
 const dispatch = async ([name, ...rest]: readonly string[], version: string): Promise<void> => {

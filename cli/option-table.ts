@@ -33,7 +33,7 @@ export const options = {
   adapter: numberOrName("N|NAME", "which of several WebGPU adapters: its number in doctor, or a part of its name"),
   json: flag("one JSON document on stdout, everything else on stderr", false),
 
-  model: text("DIR", "model folder in Hugging Face layout"),
+  model: text("DIR", "model folder in Hugging Face layout, or owner/name of the Hub"),
   ref_model: text("DIR", "reference model folder"),
   ids_file: text("FILE", 'JSON file {"ids": [[…], …]}; no special token is added'),
   text: text("TEXT", "text to tokenize and score"),
@@ -62,10 +62,10 @@ export const options = {
   out_shard_size: text("N", "at most so many parameters a file, such as 5B; default: the files of the base model"),
 
   config: text("FILE", "YAML with the keys below; options on the command line win"),
-  model_name_or_path: text("DIR", "model folder to train"),
+  model_name_or_path: text("DIR", "model folder to train, or owner/name of the Hub, at @revision"),
   ref_model_name_or_path: text("DIR", "reference model; default: the model before training"),
   base_model_name_or_path: text("DIR", "base model θ_b of the merging rules; τ = reference − base"),
-  dataset_name: text("PATH", "rows: JSONL, JSON (.gz too) or Parquet, a file or a folder"),
+  dataset_name: text("PATH", "rows: JSONL, JSON (.gz too) or Parquet, a file, a folder, or owner/name of the Hub"),
   chat_template_path: text("PATH", "Jinja file, or model folder, whose chat template replaces the model's"),
   output_dir: text("DIR", "where metrics.jsonl, checkpoints and the model go"),
   loss_type: choices([...PAIR_LOSS_TYPES, "kto"], "one loss, or several whose sum is minimized", ["sigmoid"]),
@@ -126,6 +126,9 @@ export const options = {
   ),
   ref_log_probs_cache: text("DIR", "where that is kept, for other runs too; default: .cache in output_dir"),
   truncation_mode: choice(["keep_start", "keep_end"], "which end of a longer sequence stays", "keep_start"),
+  push_to_hub: flag("upload the finished model to the Hub; takes HF_TOKEN and @huggingface/hub", false),
+  hub_model_id: text("OWNER/NAME", "the repository that it goes to; default: the token's owner and output_dir's name"),
+  hub_private_repo: flag("where that is made, only its owner sees it", false),
   shuffle_dataset: flag("new order of rows in every epoch", true),
   group_by_length: flag("rows of about equal length share a batch: less padding", false),
   // The names alone fill the line.

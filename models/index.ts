@@ -33,6 +33,11 @@ export {
 export { type KeptCache, keptCache } from "./generation/kept-cache.js";
 export type { SamplingOptions } from "./generation/sample.js";
 export { logits, targetScores } from "./head.js";
+export { type HubName, hubNameOf, parseHubName } from "./hub/name.js";
+export { type HubSettings, hubSettings } from "./hub/settings.js";
+export { hubSnapshot, type SnapshotOptions } from "./hub/snapshot.js";
+export { type HubTarget, prepareUpload, uploadFolder } from "./hub/upload.js";
+export type { Purpose } from "./hub/wanted.js";
 export { initParams } from "./init.js";
 export { initLora, loraDelta, mergeLora, withLora } from "./lora/lora.js";
 export { type LoraOptions, type LoraTarget, loraTargets, targetsOf } from "./lora/targets.js";

@@ -1,8 +1,9 @@
 import { existsSync, statSync } from "node:fs";
 import { InputError } from "../../core/errors.js";
 import { show } from "../../models/files/json.js";
+import { locateIn } from "../located.js";
 import { type MergePlan, planMerge } from "../merge/plan.js";
-import { type Recipe, readRecipe } from "../merge/recipe.js";
+import { type Recipe, type RecipeModel, readRecipe } from "../merge/recipe.js";
 import { runMerge } from "../merge/run.js";
 import { firstDifference, folderOf, samePlace, vocabularyOf } from "../merge/source.js";
 import type { Values } from "../options.js";
@@ -70,9 +71,22 @@ const every = (seconds: number, tell: (count: number) => void): ((count: number)
   };
 };
 
+/** A recipe with folders for names of the Hub. */
+const withModels = async (recipe: Recipe, out: Output): Promise<Recipe> => {
+  const { path, base, tokenizerSource: source } = recipe;
+  const here = (name: string): Promise<string> => locateIn(path, name, out);
+  const models: RecipeModel[] = [];
+  for (const entry of recipe.models) models.push({ ...entry, folder: await here(entry.folder) });
+  return {
+    ...{ ...recipe, models },
+    base: base && (await here(base)),
+    tokenizerSource: source && (await here(source)),
+  };
+};
+
 /** `taugrad merge`: several models of one architecture into one, by mergekit's recipes. */
 export const mergeCommand = async (values: Values<"merge">, out: Output): Promise<void> => {
-  const recipe = await readRecipe(values.recipe);
+  const recipe = await withModels(await readRecipe(values.recipe), out);
   const plan = planMerge(recipe);
   checkTarget(values.out, plan);
   for (const note of [...recipe.notes, ...plan.notes]) out.note(note);

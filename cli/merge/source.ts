@@ -34,7 +34,9 @@ export const folderOf = (written: string, recipe: string): string => {
   const found = [written, beside].find(folderExists);
   if (found !== undefined) return found;
   const adapter = written.includes("+") ? "; MODEL+ADAPTER is not supported, merge the adapter into a model first" : "";
-  throw new InputError(`${recipe}: ${written}: no such folder; models are folders on this machine${adapter}`);
+  throw new InputError(
+    `${recipe}: ${written}: no such folder; models are folders on this machine, or owner/name of the Hub${adapter}`,
+  );
 };
 
 /** Whether the output matrix is the embedding, as configuration and weights say. */

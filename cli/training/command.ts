@@ -6,6 +6,7 @@ import { checkTogether, readConfigs, type TrainingValues } from "./checks/check.
 import { checkStart, tellDrift } from "./checks/start-checks.js";
 import { choose } from "./dry-run/choose.js";
 import { dryRun } from "./dry-run/dry-run.js";
+import { hubTarget, pushed } from "./outputs/hub.js";
 import { originOf } from "./outputs/model-card.js";
 import { runOutputs } from "./outputs/outputs.js";
 import { checkAdapter } from "./parts/adapter.js";
@@ -31,6 +32,7 @@ export const trainingCommand = async <V extends TrainingValues, T>(
   const benchmarks = evaluates ? await benchmarksOf(values) : undefined;
   const config = readConfigs(values);
   checkAdapter(values, config, out);
+  const target = await hubTarget(values, out);
   const { tokenizer, chatTemplate } = trainingTokenizer(values, out);
   const { vocabSize } = config;
   const cut = { maxLength: values.max_length, truncationMode: values.truncation_mode, vocabSize };
@@ -71,4 +73,5 @@ export const trainingCommand = async <V extends TrainingValues, T>(
       rows.close();
       evalRows?.close();
     });
+  if (target !== undefined) await pushed(target, values, out);
 };

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import type { LoggedRecord } from "../../../align/training/writer.js";
 import { readText } from "../../../models/files/json.js";
+import { hubNameOf } from "../../../models/index.js";
 import type { Invocation } from "../../output.js";
 import type { TrainingValues } from "../checks/check.js";
 import { isEvaluation } from "./history.js";
@@ -72,7 +73,7 @@ const metricsTable = (records: readonly LoggedRecord[]): string[] => {
 export const modelCard = async (facts: CardFacts): Promise<string> => {
   const { label, values, invocation, device, origin, fingerprint, steps, records } = facts;
   const { model_name_or_path: from, output_dir: folder, base_model_name_or_path: base } = values;
-  const hub = hubName(origin);
+  const hub = hubNameOf(resolve(from)) ?? hubName(origin);
   const name = basename(resolve(folder));
   const front = await yamlOf({
     ...(hub !== undefined && { base_model: hub }),

@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { type AdapterTraining, adapterTraining } from "../../../align/training/adapter.js";
 import { trainingOptimizer } from "../../../align/training/optimizer.js";
 import type { Weights } from "../../../align/training/reference.js";
 import { type Device, dispose, InputError, upload } from "../../../core/index.js";
 import {
   type Adapter,
+  hubNameOf,
   type LoraOptions,
   loadAdapter,
   loraDelta,
@@ -122,6 +123,9 @@ export const loadReference = <V extends TrainingValues, T>({
   return { reference: { config, params: withLora(frozen, here, config, options) }, release: () => dispose(here) };
 };
 
+/** What others call the model of a folder. */
+const nameOf = (folder: string): string => hubNameOf(resolve(folder)) ?? folder;
+
 /** Runs a task on the factors of an adapter over `frozen` weights instead of all weights, if the keys ask for it. */
 export const withAdapter = async <R>(
   task: Task,
@@ -147,7 +151,7 @@ export const withAdapter = async <R>(
       adapted: { base: frozen, plain, merged },
       delta: () => loraDelta(factors, frozen),
       saveAdapter: (params) =>
-        saveAdapter(adapterIn(values.output_dir), { options, factors: params }, values.model_name_or_path),
+        saveAdapter(adapterIn(values.output_dir), { options, factors: params }, nameOf(values.model_name_or_path)),
     });
   } finally {
     dispose(factors);

@@ -13,7 +13,7 @@ export interface RunIdentity {
 const FREE: ReadonlySet<string> = new Set([
   ...["config", "json", "resume", "dry_run", "output_dir", "logging_steps", "save_steps", "save_total_limit"],
   ...["eval_dataset", "eval_tasks", "eval_strategy", "eval_steps", "eval_on_start", "per_device_eval_batch_size"],
-  ...["ref_log_probs_cache", "offload", "device_memory"],
+  ...["ref_log_probs_cache", "offload", "device_memory", "push_to_hub", "hub_model_id", "hub_private_repo"],
 ]);
 
 /** Keys that may change too, and what becomes of the law that the bits stay the same. */
