@@ -5,7 +5,6 @@ import { parseArguments } from "./arguments.js";
 import { resolveValues } from "./config.js";
 import { failure } from "./fail.js";
 import { commandHelp, programHelp } from "./help.js";
-import { located } from "./located.js";
 import { type CommandName, commands, type Values } from "./options.js";
 import { type Output, output } from "./output.js";
 
@@ -50,6 +49,7 @@ const runCommand = async <C extends CommandName>(
   const values = await resolveValues(command, given);
   const run: Run<C> = await load[command]();
   const out = output("json" in values && values.json === true, { version, args: [command, ...args] });
+  const { located } = await import("./located.js");
   await run(await located(command, values, out), out);
 };
 

@@ -20,14 +20,16 @@ const knows: Record<string, readonly string[]> = {
 const shipped = Object.keys(knows).filter((folder) => folder !== "props" && folder !== "bench");
 const runtimePackages = ["webgpu", "@huggingface/tokenizers", "@huggingface/jinja", "yaml"];
 /** Loaded where a user asks for what they do, and installed by that user. */
-const optionalPackages = ["hyparquet", "hyparquet-compressors"];
+const tables = ["hyparquet", "hyparquet-compressors"];
+const client = "@huggingface/hub";
+const optionalPackages = [...tables, client];
 /** The devices alone touch a GPU package, and core has no I/O at all. */
 const packagesOf: Record<string, readonly string[]> = {
   core: [],
   kernels: ["webgpu"],
   optim: [],
-  models: ["@huggingface/tokenizers", "@huggingface/jinja"],
-  align: optionalPackages,
+  models: ["@huggingface/tokenizers", "@huggingface/jinja", client],
+  align: tables,
   lab: [],
   cli: ["yaml"],
 };
@@ -169,7 +171,8 @@ test("the bundle needs node and the four runtime packages, and webgpu only when 
     for (const { path: name, kind, external } of imports) {
       if (external !== true || name.startsWith("node:")) continue;
       assert.ok([...runtimePackages, ...optionalPackages].includes(name), `${path} imports ${name}`);
-      if (name === "webgpu") assert.equal(kind, "dynamic-import", `${path} loads webgpu when it is imported`);
+      if (name === "webgpu" || optionalPackages.includes(name))
+        assert.equal(kind, "dynamic-import", `${path} loads ${name} when it is imported`);
     }
   }
 });
