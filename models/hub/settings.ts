@@ -24,10 +24,10 @@ const isOn = (value: string | undefined): boolean => /^(1|on|yes|true)$/i.test(v
  * Errors: InputError for a token or an endpoint that cannot be one.
  */
 export const hubSettings = (env: Readonly<Record<string, string | undefined>> = process.env): HubSettings => {
-  const home = env.HF_HOME ?? join(env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "huggingface");
-  const kept = env.HF_TOKEN_PATH ?? join(home, "token");
+  const home = env.HF_HOME || join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "huggingface");
+  const kept = env.HF_TOKEN_PATH || join(home, "token");
   const token = env.HF_TOKEN ?? env.HUGGING_FACE_HUB_TOKEN ?? (fileExists(kept) ? readText(kept) : undefined);
-  const endpoint = (env.HF_ENDPOINT ?? "https://huggingface.co").replace(/\/+$/, "");
+  const endpoint = (env.HF_ENDPOINT || "https://huggingface.co").replace(/\/+$/, "");
   if (!/^https?:$/.test(URL.canParse(endpoint) ? new URL(endpoint).protocol : ""))
     throw new InputError(
       `HF_ENDPOINT is ${JSON.stringify(env.HF_ENDPOINT)}; it must be a URL, such as https://huggingface.co`,
@@ -38,7 +38,7 @@ export const hubSettings = (env: Readonly<Record<string, string | undefined>> = 
   return {
     endpoint,
     token: trimmed || undefined,
-    cache: env.HF_HUB_CACHE ?? env.HUGGINGFACE_HUB_CACHE ?? join(home, "hub"),
+    cache: env.HF_HUB_CACHE || env.HUGGINGFACE_HUB_CACHE || join(home, "hub"),
     offline: isOn(env.HF_HUB_OFFLINE) || isOn(env.TRANSFORMERS_OFFLINE),
     pause: 500,
   };

@@ -16,7 +16,7 @@ import {
 } from "../../../models/index.js";
 import { scratch, succeeds, taugrad } from "../../cli/cli.js";
 import { goldenPath } from "../../golden/files.js";
-import { COMMIT, type Fault, gitHash, hubServer, LARGE, type Repo } from "./server.js";
+import { COMMIT, type Fault, gitHash, hubServer, LARGE, noSettings, type Repo } from "./server.js";
 
 const hub = await hubServer();
 after(hub.close);
@@ -265,7 +265,7 @@ test("names of the Hub, and the environment's settings", () => {
 });
 
 test("on the command line: a name of the Hub stands wherever a model folder may", async () => {
-  const env = { HF_ENDPOINT: hub.url, HF_HOME: join(folder, "home"), HF_TOKEN: "" };
+  const env = { ...noSettings, HF_ENDPOINT: hub.url, HF_HOME: join(folder, "home") };
   const args = [
     "generate",
     "--ids",

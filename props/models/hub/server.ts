@@ -27,6 +27,15 @@ export interface HubServer {
   readonly close: () => Promise<void>;
 }
 
+/** The environment of somebody who has set nothing. */
+export const noSettings = {
+  HF_TOKEN: "",
+  HF_HUB_CACHE: "",
+  HUGGINGFACE_HUB_CACHE: "",
+  HF_HUB_OFFLINE: "",
+  TRANSFORMERS_OFFLINE: "",
+};
+
 export const LARGE = 2000;
 export const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 const sha256 = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");

@@ -5,12 +5,12 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { scratch, taugrad } from "../../cli/cli.js";
 import { goldenPath } from "../../golden/files.js";
-import { COMMIT, hubServer } from "./server.js";
+import { COMMIT, hubServer, noSettings } from "./server.js";
 
 const hub = await hubServer();
 after(hub.close);
 const folder = scratch();
-const env = { HF_ENDPOINT: hub.url, HF_HOME: join(folder, "home") };
+const env = { ...noSettings, HF_ENDPOINT: hub.url, HF_HOME: join(folder, "home") };
 const out = join(folder, "run");
 const args = [
   ...["dpo", "--model_name_or_path", "golden/sft", "--dataset_name", goldenPath("preferences", "chat.jsonl")],
