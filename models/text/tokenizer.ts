@@ -1,11 +1,12 @@
 import { join } from "node:path";
-import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { InputError } from "../../core/errors.js";
 import type { JsonObject } from "../files/json.js";
 import { fileExists, folderExists, isObject, oneLine, readJsonObject, readText, show } from "../files/json.js";
 import { type ChatMessage, namedIn } from "./chat-message.js";
 import type { ChatRenderer, RenderOptions } from "./chat-template.js";
 import { compileChatTemplate } from "./chat-template.js";
+import { type Pipeline, pipeline } from "./tokenizer/pipeline.js";
+import { specialTokens, type TokenizerFiles } from "./tokenizer/transformers.js";
 
 /** Text ↔ token ids, and conversations → text, as the model's folder defines them. */
 export interface Tokenizer {
@@ -58,22 +59,28 @@ export const loadTokenizer = (folder: string, options: LoadTokenizerOptions = {}
   const configPath = join(folder, "tokenizer_config.json");
   const config = fileExists(configPath) ? readJsonObject(configPath) : {};
   checkReach(path, definition);
-  const inner = build(path, definition, config);
-  const vocabulary = inner.get_vocab();
-
-  const mapPath = join(folder, "special_tokens_map.json");
-  const special = specialTokens(config, fileExists(mapPath) ? readJsonObject(mapPath) : {});
+  const optional = (name: string): JsonObject | undefined => {
+    const file = join(folder, name);
+    return fileExists(file) ? readJsonObject(file) : undefined;
+  };
+  const modelType = optional("config.json")?.model_type;
+  const files: TokenizerFiles = {
+    definition,
+    config,
+    specialTokensMap: optional("special_tokens_map.json"),
+    modelType: typeof modelType === "string" ? modelType : undefined,
+  };
+  const inner = build(path, files);
+  const special = specialTokens(files);
   const idOf = (token: string | undefined): number | undefined =>
-    token === undefined ? undefined : vocabulary.get(token);
+    token === undefined ? undefined : inner.tokenToId(token);
   const bosId = idOf(special.bos_token);
 
   const encode: Tokenizer["encode"] = (text, { addSpecialTokens = true } = {}) => {
-    const ids = inner.encode(text, { add_special_tokens: addSpecialTokens }).ids as (number | undefined)[];
-    const unknown = ids.indexOf(undefined);
-    if (unknown >= 0) throw new InputError(`${path}: has no token, and no unknown token, for a part of ${show(text)}`);
+    const ids = [...inner.encode(text, addSpecialTokens)];
     // A text that brings its own bos (a rendered template) must not get a second one.
     const twice = addSpecialTokens && bosId !== undefined && ids[0] === bosId && ids[1] === bosId;
-    return (twice && text.startsWith(special.bos_token) ? ids.slice(1) : ids) as number[];
+    return twice && text.startsWith(special.bos_token) ? ids.slice(1) : ids;
   };
   const source = options.chatTemplate ?? chatTemplate(folder, config, configPath);
   const renderChat: ChatRenderer =
@@ -86,11 +93,7 @@ export const loadTokenizer = (folder: string, options: LoadTokenizerOptions = {}
       : compileChatTemplate(source.text, source.path, special);
   return {
     encode,
-    decode: (ids, { skipSpecialTokens = false } = {}) => {
-      const known = ids.filter((id) => inner.id_to_token(id) !== undefined);
-      if (known.length === 0) return "";
-      return inner.decode(known, { skip_special_tokens: skipSpecialTokens, clean_up_tokenization_spaces: false });
-    },
+    decode: (ids, { skipSpecialTokens = false } = {}) => inner.decode(ids, skipSpecialTokens),
     renderChat,
     encodeChat: (messages, options) => encode(renderChat(messages, options), { addSpecialTokens: false }),
     hasChatTemplate: source !== undefined,
@@ -100,7 +103,7 @@ export const loadTokenizer = (folder: string, options: LoadTokenizerOptions = {}
     eosToken: special.eos_token,
     eosId: idOf(special.eos_token),
     padId: idOf(special.pad_token),
-    vocabSize: [...vocabulary.values()].reduce((most, id) => Math.max(most, id + 1), 0),
+    vocabSize: inner.size,
   };
 };
 
@@ -123,23 +126,15 @@ const missingTokenizer = (folder: string): string => {
   return `${folder}: holds no tokenizer.json${old ? "; save tokenizer.model once with transformers to convert it" : ""}`;
 };
 
-const build = (path: string, definition: JsonObject, config: JsonObject): HuggingFaceTokenizer => {
+const build = (path: string, files: TokenizerFiles): Pipeline => {
+  const refuse = (why: string): InputError => new InputError(`${path}: ${oneLine(why)}`);
   try {
-    return new HuggingFaceTokenizer(definition, { ...config, clean_up_tokenization_spaces: false });
+    return pipeline(files, refuse);
   } catch (error) {
-    throw new InputError(`${path}: cannot be used: ${oneLine(error instanceof Error ? error.message : String(error))}`);
+    throw error instanceof InputError
+      ? error
+      : refuse(`cannot be used: ${error instanceof Error ? error.message : String(error)}`);
   }
-};
-
-/** bos_token, eos_token, … by name; each may be a text or {content}. */
-const specialTokens = (config: JsonObject, map: JsonObject): Readonly<Record<string, string>> => {
-  const tokens: Record<string, string> = {};
-  for (const key of ["bos_token", "eos_token", "pad_token", "unk_token", "sep_token", "cls_token", "mask_token"]) {
-    const value = config[key] ?? map[key];
-    const text = isObject(value) ? value.content : value;
-    if (typeof text === "string") tokens[key] = text;
-  }
-  return tokens;
 };
 
 const chatTemplate = (

@@ -151,7 +151,7 @@ test("what cannot be used is refused with one line", () => {
   writeFileSync(join(folder, "tokenizer.model"), "");
   refused(() => loadTokenizer(folder), /tokenizer.model/);
   writeFileSync(join(folder, "tokenizer.json"), "{}");
-  refused(() => loadTokenizer(folder), /tokenizer.json: cannot be used/);
+  refused(() => loadTokenizer(folder), /tokenizer.json: model WordLevel: vocab must be an object, is nothing/);
   refused(() => variant({ chat_template: 3 }), /chat_template must be a text/);
   refused(() => variant({}, "{% if %}"), /chat_template.jinja: chat template does not parse/);
 });

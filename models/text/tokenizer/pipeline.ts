@@ -1,0 +1,99 @@
+import { isObject, type JsonObject, show } from "../../files/json.js";
+import { addedTokenSplitter } from "./added-tokens.js";
+import { decoders } from "./decoders.js";
+import { modelConfig, models } from "./models.js";
+import { normalizers } from "./normalizers.js";
+import { type Kinds, make } from "./piece.js";
+import { postProcessors } from "./post-processors.js";
+import { preTokenizers } from "./pre-tokenizers.js";
+import { addedEnds, addedTokens, asTransformers, specialTokens, type TokenizerFiles } from "./transformers.js";
+
+/** Text ↔ ids. */
+export interface Pipeline {
+  readonly encode: (text: string, addSpecialTokens: boolean) => readonly number[];
+  readonly decode: (ids: readonly number[], skipSpecialTokens: boolean) => string;
+  readonly tokenToId: (token: string) => number | undefined;
+  /** Highest id + 1. */
+  readonly size: number;
+}
+
+/**
+ * Builds the tokenizer that transformers 5 builds from the same files: added tokens are cut out of the text, the rest is
+ * normalized, added tokens that want it are cut out of that, and what remains is pre-tokenized and handed to the model.
+ * Of @huggingface/tokenizers the translation of regular expressions is used (`pattern.ts`); what is wrong with its other parts
+ * stands beside each, for upstream. Errors: whatever `refuse` makes, for a part that is not known.
+ */
+export const pipeline = (files: TokenizerFiles, refuse: (why: string) => Error): Pipeline => {
+  const definition = asTransformers(files);
+  const part = <Step>(name: string, kinds: Kinds<Step>): Step | undefined => {
+    const config = definition[name];
+    if (config == null) return undefined;
+    if (!isObject(config)) throw refuse(`${name} must be an object, is ${show(config)}`);
+    return make(kinds, name, config, refuse);
+  };
+  const model = make(models, "model", modelConfig(definition.model ?? {}) as JsonObject, refuse);
+  const normalize = part("normalizer", normalizers) ?? ((text: string) => text);
+  const cut = part("pre_tokenizer", preTokenizers) ?? ((piece) => [piece]);
+  const decode = part("decoder", decoders);
+
+  const ids = new Map(model.vocabulary);
+  let most = -1;
+  const added = addedTokens(files).map((token) => {
+    // As tokenizers counts: a new token gets the id after all others, whatever the file says.
+    const id = ids.get(token.content) ?? Math.max(most + 1, model.vocabulary.size);
+    most = Math.max(most, id);
+    ids.set(token.content, id);
+    return { token, id };
+  });
+  const cutAdded = addedTokenSplitter(
+    added.filter(({ token }) => !token.normalized).map((entry) => ({ ...entry, text: entry.token.content })),
+  );
+  const cutNormalized = addedTokenSplitter(
+    added.filter(({ token }) => token.normalized).map((entry) => ({ ...entry, text: normalize(entry.token.content) })),
+  );
+
+  const special = specialTokens(files);
+  const flags = addedEnds(files);
+  const end = (wanted: boolean, name: string): readonly number[] => {
+    const id = wanted && special[name] !== undefined ? ids.get(special[name]) : undefined;
+    return id === undefined ? [] : [id];
+  };
+  const finish =
+    flags !== undefined
+      ? (own: readonly number[]) => [...end(flags.bos, "bos_token"), ...own, ...end(flags.eos, "eos_token")]
+      : part("post_processor", postProcessors);
+
+  const encode: Pipeline["encode"] = (text, addSpecialTokens) => {
+    const own: number[] = [];
+    for (const section of cutAdded({ text, first: true })) {
+      if ("id" in section) own.push(section.id);
+      else {
+        // What the normalizer drops in front counts as text before the piece.
+        const start = String.fromCodePoint(section.text.codePointAt(0) as number);
+        const piece = { text: normalize(section.text), first: section.first && normalize(start) !== "" };
+        for (const inner of piece.text === "" ? [] : cutNormalized(piece)) {
+          if ("id" in inner) own.push(inner.id);
+          else
+            for (const word of cut(inner))
+              if (word.text !== "") for (const id of model.tokenize(word.text)) own.push(id);
+        }
+      }
+    }
+    return addSpecialTokens && finish !== undefined ? finish(own) : own;
+  };
+
+  const tokens = new Map([...ids].map(([token, id]) => [id, token]));
+  const skipped = new Set(added.filter(({ token }) => token.special).map(({ id }) => id));
+  return {
+    encode,
+    decode: (list, skipSpecialTokens) => {
+      const texts = list
+        .filter((id) => !(skipSpecialTokens && skipped.has(id)))
+        .map((id) => tokens.get(id))
+        .filter((token) => token !== undefined);
+      return decode === undefined ? texts.join(" ") : decode(texts).join("");
+    },
+    tokenToId: (token) => ids.get(token),
+    size: [...ids.values()].reduce((most, id) => Math.max(most, id + 1), 0),
+  };
+};
