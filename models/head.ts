@@ -5,6 +5,7 @@ import {
   inBlocks,
   matmul,
   mean,
+  mul,
   neg,
   pad,
   reshape,
@@ -12,6 +13,7 @@ import {
   sliceAxis,
   stopGradient,
   type Tensor,
+  tanh,
   tokenScores,
   transpose,
 } from "../core/index.js";
@@ -19,12 +21,29 @@ import type { ModelConfig } from "./config.js";
 import { type Params, weightOf } from "./parameters.js";
 
 /** The output matrix [V, D]: that of the embedding itself if they are tied. */
-export const outputMatrix = (params: Params, { tied }: ModelConfig): Tensor =>
+const outputMatrix = (params: Params, { tied }: ModelConfig): Tensor =>
   weightOf(params, tied ? "model.embed_tokens.weight" : "lm_head.weight");
+
+/** What the output matrix is applied to: hidden states, times the model's factor if it has one. */
+const scaled = (hidden: Tensor, { headMultiplier }: ModelConfig): Tensor =>
+  headMultiplier === 1 ? hidden : mul(hidden, headMultiplier);
+
+/** cap · tanh(x / cap), if there is a cap. */
+const capped = (x: Tensor, cap: number | undefined): Tensor =>
+  cap === undefined ? x : mul(cap, tanh(mul(x, 1 / cap)));
 
 /** Scores of the next token: hidden [..., D] → [..., V], by the output matrix or, if tied, the embedding itself. */
 export const logits = (params: Params, config: ModelConfig, hidden: Tensor): Tensor =>
-  matmul(hidden, transpose(outputMatrix(params, config)));
+  capped(matmul(scaled(hidden, config), transpose(outputMatrix(params, config))), config.logitCap);
+
+/** What a model says of one token a row, from its hidden states [M, D]: `targetScores` by its own head. */
+export const headScores = (
+  params: Params,
+  config: ModelConfig,
+  hidden: Tensor,
+  target: Tensor,
+  metrics = false,
+): Tensor => targetScores(scaled(hidden, config), outputMatrix(params, config), target, metrics, config.logitCap);
 
 /** Logits that are there at a time: 64 MiB. */
 const MOST_LOGITS = 2 ** 24;
@@ -51,17 +70,17 @@ const scoresOf = (scores: Tensor, target: Tensor, metrics: boolean): Tensor =>
 export const SCORES = ["logp", "entropy", "correct", "meanLogit"] as const;
 
 /**
- * What the distribution softmax(W h) says of one token a row.  hidden h: [M, D], W: [V, D], target: i32 [M] → f32 [M, 1], or
+ * What the distribution softmax(W h), with a `cap` softmax(cap · tanh(W h / cap)), says of one token a row.  hidden h: [M, D], W: [V, D], target: i32 [M] → f32 [M, 1], or
  * with `metrics` [M, 4]:
  *   logp       log-probability of the target, in nats
  *   entropy    of the distribution, in nats
  *   correct    1 where no token has a higher logit than the target (a tie counts as right), else 0
- *   meanLogit  the mean of the logits over the vocabulary, which is h · mean(W)
+ *   meanLogit  the mean of the logits over the vocabulary; without a cap h · mean(W)
  * There is never more than a block of logits (`rowsTogether`), neither here nor in the gradient, which computes them again.
  * Law: a row's numbers are the same bits whatever the other rows are, and however many.
  * Errors: ShapeError unless the shapes fit.
  */
-export const targetScores = (hidden: Tensor, W: Tensor, target: Tensor, metrics = false): Tensor => {
+export const targetScores = (hidden: Tensor, W: Tensor, target: Tensor, metrics = false, cap?: number): Tensor => {
   const [M, D] = hidden.shape;
   const [V] = W.shape;
   const fits = hidden.shape.length === 2 && W.shape.length === 2 && W.shape[1] === D && V > 0;
@@ -75,10 +94,14 @@ export const targetScores = (hidden: Tensor, W: Tensor, target: Tensor, metrics 
       [0, missing],
       [0, 0],
     ]);
-    return sliceAxis(targetScores(rows, W, pad(target, [[0, missing]]), metrics), 0, 0, M);
+    return sliceAxis(targetScores(rows, W, pad(target, [[0, missing]]), metrics, cap), 0, 0, M);
   }
-  const score = inBlocks(([h, id], [w]) => scoresOf(matmul(h, transpose(w)), id, metrics), rowsTogether(V));
+  const score = inBlocks(([h, id], [w]) => {
+    const all = capped(matmul(h, transpose(w)), cap);
+    const scores = scoresOf(all, id, metrics);
+    return metrics && cap !== undefined ? concat([scores, column(mean(stopGradient(all), -1))], 1) : scores;
+  }, rowsTogether(V));
   const scores = score([hidden, target], [W]);
-  if (!metrics) return scores;
+  if (!metrics || cap !== undefined) return scores;
   return concat([scores, matmul(stopGradient(hidden), column(mean(stopGradient(W), 0)))], 1);
 };

@@ -3,10 +3,9 @@ export {
   type ModelConfig,
   type ModelDtype,
   parseConfig,
-  type RopeConfig,
   readConfig,
-  ropeInverseFrequencies,
 } from "./config.js";
+export { FAMILY_NAMES, type FamilyName } from "./families.js";
 export { type Adapter, loadAdapter, saveAdapter } from "./files/adapter-folder.js";
 export type { WeightDtype } from "./files/dtypes.js";
 export { copyTokenizerFiles, type SaveConfigOptions, saveConfig, weightDtypeOf } from "./files/folder.js";
@@ -39,10 +38,12 @@ export { hubSnapshot, type SnapshotOptions } from "./hub/snapshot.js";
 export { type HubTarget, prepareUpload, uploadFolder } from "./hub/upload.js";
 export type { Purpose } from "./hub/wanted.js";
 export { initParams } from "./init.js";
+export type { LayerKind } from "./layer-kinds.js";
 export { initLora, loraDelta, mergeLora, withLora } from "./lora/lora.js";
 export { type LoraOptions, type LoraTarget, loraTargets, targetsOf } from "./lora/targets.js";
 export { type Params, parameterShapes } from "./parameters.js";
-export { type RopeSource, type RopeTable, ropeTable } from "./rope-table.js";
+export type { RopeConfig } from "./rope.js";
+export { type RopeTable, ropeTable } from "./rope-table.js";
 export { type CharacterVocabulary, writeCharacterTokenizer } from "./text/character-tokenizer.js";
 export type { ChatMessage, ContentPart } from "./text/chat-message.js";
 export type { RenderOptions } from "./text/chat-template.js";

@@ -1,5 +1,6 @@
 import { foldInName, mul, normal, ones, type Tensor, zeros } from "../core/index.js";
 import type { ModelConfig } from "./config.js";
+import { familyOf } from "./families.js";
 import { type Params, parameterShapes } from "./parameters.js";
 
 /** Standard deviation of a fresh embedding. */
@@ -7,13 +8,14 @@ const embeddingStd = 0.05;
 
 /**
  * Fresh weights for a configuration, as a graph of random numbers (evaluate it on a device): matrices normal with std
- * 1/√in, those that write to the residual stream (output, down) also /√(2·layers), embedding 0.05, norms 1, biases 0.
+ * 1/√in, those that write to the residual stream (output, down) also /√(2·layers), embedding 0.05, biases 0, norms those that change nothing.
  * A weight depends on (key, name) alone.  Residual scaling: Radford et al. 2019 (GPT-2).
  */
-export const initParams = (config: ModelConfig, key: Tensor): Params =>
-  Object.fromEntries(
+export const initParams = (config: ModelConfig, key: Tensor): Params => {
+  const { onePlus } = familyOf(config);
+  return Object.fromEntries(
     [...parameterShapes(config)].map(([name, shape]) => {
-      if (name.endsWith("norm.weight")) return [name, ones(shape)];
+      if (name.endsWith("norm.weight")) return [name, onePlus ? zeros(shape) : ones(shape)];
       if (name.endsWith(".bias")) return [name, zeros(shape)];
       const writesToResidual = name.endsWith("o_proj.weight") || name.endsWith("down_proj.weight");
       const std = 1 / Math.sqrt(shape[1] * (writesToResidual ? 2 * config.layers : 1));
@@ -21,3 +23,4 @@ export const initParams = (config: ModelConfig, key: Tensor): Params =>
       return [name, mul(normal(foldInName(key, name), shape), scale)];
     }),
   );
+};

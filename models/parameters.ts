@@ -1,6 +1,7 @@
 import { ShapeError } from "../core/errors.js";
 import type { Shape, Tensor } from "../core/index.js";
 import type { ModelConfig } from "./config.js";
+import { familyOf } from "./families.js";
 
 /** Weights by their Hugging Face name; matrices are [out, in]. A tied model has no "lm_head.weight". */
 export type Params = Readonly<Record<string, Tensor>>;
@@ -12,23 +13,44 @@ export const weightOf = (params: Params, name: string): Tensor => {
   return params[name];
 };
 
-/** Names of one layer's weights, without "model.layers.N.", and their shapes. */
+/** Sizes of what a module makes of its input: by a matrix each ("q_proj", …), or by one of the family's for all. */
+export const partSizes = ({ heads: H, kvHeads: G, headDim: K, intermediateSize: F }: ModelConfig) =>
+  ({ self_attn: { q: H * K, k: G * K, v: G * K }, mlp: { gate: F, up: F } }) as const;
+
+/** Names of one layer's weights, without "model.layers.N.", and their shapes, in the order of the forward pass. */
 export const layerShapes = (config: ModelConfig): ReadonlyMap<string, Shape> => {
   const { hiddenSize: D, heads: H, kvHeads: G, headDim: K, intermediateSize: F, bias } = config;
-  const linear = (name: string, out: number, inner: number, hasBias: boolean): [string, Shape][] => [
+  const { norms, fused, qkNorm } = familyOf(config);
+  type Named = [name: string, shape: Shape];
+  const linear = (name: string, out: number, inner: number, hasBias: boolean): Named[] => [
     [`${name}.weight`, [out, inner]],
-    ...(hasBias ? [[`${name}.bias`, [out]] as [string, Shape]] : []),
+    ...(hasBias ? [[`${name}.bias`, [out]] as Named] : []),
   ];
+  const parts = (module: "self_attn" | "mlp", hasBias: boolean): Named[] => {
+    const sizes = Object.entries(partSizes(config)[module]);
+    if (fused === undefined) return sizes.flatMap(([part, n]) => linear(`${module}.${part}_proj`, n, D, hasBias));
+    return linear(
+      `${module}.${fused[module]}`,
+      sizes.reduce((sum, [, n]) => sum + n, 0),
+      D,
+      hasBias,
+    );
+  };
+  const norm = (name: string | undefined, size = D): Named[] =>
+    name === undefined ? [] : [[`${name}.weight`, [size]]];
+  const normed = (part: string, n: number): Named[] =>
+    qkNorm === undefined ? [] : norm(`self_attn.${part}_norm`, qkNorm === "head" ? K : n * K);
   return new Map([
-    ["input_layernorm.weight", [D]],
-    ...linear("self_attn.q_proj", H * K, D, bias.qkv),
-    ...linear("self_attn.k_proj", G * K, D, bias.qkv),
-    ...linear("self_attn.v_proj", G * K, D, bias.qkv),
+    ...norm(norms.beforeAttention),
+    ...parts("self_attn", bias.qkv),
+    ...normed("q", H),
+    ...normed("k", G),
     ...linear("self_attn.o_proj", D, H * K, bias.o),
-    ["post_attention_layernorm.weight", [D]],
-    ...linear("mlp.gate_proj", F, D, bias.mlp),
-    ...linear("mlp.up_proj", F, D, bias.mlp),
+    ...norm(norms.afterAttention),
+    ...norm(norms.beforeMlp),
+    ...parts("mlp", bias.mlp),
     ...linear("mlp.down_proj", D, F, bias.mlp),
+    ...norm(norms.afterMlp),
   ]);
 };
 

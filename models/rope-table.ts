@@ -1,22 +1,22 @@
 import { type Tensor, tensor } from "../core/index.js";
-import { type ModelConfig, ropeInverseFrequencies } from "./config.js";
+import type { RopeConfig } from "./rope.js";
 
-/** Cosine and sine of every position's rotary angles: constants [length, headDim/2], computed in f64. */
+/** Cosine and sine of every position's rotary angles: constants [length, rotated pairs], computed in f64. */
 export interface RopeTable {
   readonly cosine: Tensor;
   readonly sine: Tensor;
 }
 
-/** What the table follows from. */
-export type RopeSource = Pick<ModelConfig, "rope" | "headDim">;
-
-/** The table of positions 0 … length − 1: angle = position · frequency.  Su et al. 2021; frequencies as config says. */
-export const ropeTable = (config: RopeSource, length: number): RopeTable => {
-  const frequencies = ropeInverseFrequencies(config);
-  const half = frequencies.length;
+/**
+ * The table of positions 0 … length − 1 of sequences of `tokens` tokens: angle = position · frequency.  Su et al. 2021;
+ * frequencies as the config says: with longrope those of a batch follow, as in transformers, from its padded length.
+ */
+export const ropeTable = ({ frequencies, magnitude, long }: RopeConfig, length: number, tokens: number): RopeTable => {
+  const used = long !== undefined && tokens > long.over ? long.frequencies : frequencies;
+  const half = used.length;
   const table = (f: (angle: number) => number) =>
     tensor(
-      Float64Array.from({ length: length * half }, (_, i) => f(Math.floor(i / half) * frequencies[i % half])),
+      Float64Array.from({ length: length * half }, (_, i) => magnitude * f(Math.floor(i / half) * used[i % half])),
       [length, half],
     );
   return { cosine: table(Math.cos), sine: table(Math.sin) };

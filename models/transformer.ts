@@ -3,30 +3,45 @@ import {
   attention,
   broadcastTo,
   checkpoint,
+  concat,
   gather,
   inBlocks,
   iota,
   matmul,
+  maximum,
   mul,
   reshape,
   rmsnorm,
   rope,
   ShapeError,
   sameShape,
+  scalar,
   sliceAxis,
-  swiglu,
+  sub,
   type Tensor,
   transpose,
   typeOf,
 } from "../core/index.js";
+import { gated } from "./activations.js";
 import { type Cache, type KeyValues, slotsOf, withSlots, writeSlots } from "./cache.js";
 import type { ModelConfig } from "./config.js";
-import { factorNames, layerShapes, type Params, weightOf } from "./parameters.js";
+import { familyOf } from "./families.js";
+import type { LayerKind } from "./layer-kinds.js";
+import { factorNames, layerShapes, type Params, partSizes, weightOf } from "./parameters.js";
+import type { RopeConfig } from "./rope.js";
 import { type RopeTable, ropeTable } from "./rope-table.js";
 
-/** Where the tokens of a call stand: position i32 [B, T], and their rotary angles [B, T, headDim/2]. */
-interface Place extends RopeTable {
+/** Where the tokens of a call stand, as a layer sees it: position i32 [B, T], its first slot seen, and rotary angles. */
+interface Place extends Partial<RopeTable> {
   readonly position: Tensor;
+  /** i32 [B, T]; undefined: they see all from the first. */
+  readonly from?: Tensor;
+}
+
+/** One of a model's layers: its weights, named without the layer's prefix, and where tokens stand for it. */
+interface Layer {
+  readonly params: Params;
+  readonly place: Place;
 }
 
 /** How a pass is computed; the numbers do not depend on it. */
@@ -50,26 +65,66 @@ const linear = (x: Tensor, params: Params, name: string, hasBias: boolean, { pre
   return hasBias ? add(y, weightOf(params, `${name}.bias`)) : y;
 };
 
+/** RMS norm by the weight of a name, over the last axis; x itself where the family has no such norm. */
+const norm = (x: Tensor, params: Params, name: string | undefined, config: ModelConfig): Tensor => {
+  if (name === undefined) return x;
+  const w = weightOf(params, `${name}.weight`);
+  return rmsnorm(x, familyOf(config).onePlus ? add(w, 1) : w, config.rmsNormEps);
+};
+
+/** Tokens of a sequence that is still written: few enough for every rotary scaling (`checkLength` sees to it). */
+const GROWING = 0;
+
+/** What a module makes of x, part by part: each by its matrix, or all by one and cut apart.  x: [..., D] → [..., n] each. */
+const parts = (x: Tensor, params: Params, config: ModelConfig, module: "self_attn" | "mlp"): Tensor[] => {
+  const sizes = Object.entries(partSizes(config)[module]);
+  const hasBias = module === "mlp" ? config.bias.mlp : config.bias.qkv;
+  const by = (matrix: string) => linear(x, params, `${module}.${matrix}`, hasBias, config);
+  const { fused } = familyOf(config);
+  if (fused === undefined) return sizes.map(([part]) => by(`${part}_proj`));
+  const all = by(fused[module]);
+  let end = 0;
+  return sizes.map(([, n]) => {
+    end += n;
+    return sliceAxis(all, all.shape.length - 1, end - n, end);
+  });
+};
+
+/** Turns the first pairs of each head by their angles, and leaves the rest.  heads: [B, T, H, K]. */
+const turn = (heads: Tensor, { cosine, sine }: Place): Tensor => {
+  if (cosine === undefined || sine === undefined) return heads;
+  const [size, K] = [2 * cosine.shape[2], heads.shape[3]];
+  if (size === K) return rope(heads, cosine, sine);
+  return concat([rope(sliceAxis(heads, 3, 0, size), cosine, sine), sliceAxis(heads, 3, size, K)], 3);
+};
+
 /** Causal grouped-query attention with rotary positions.  x: [B, T, D] → [B, T, D] and the keys and values it looked at. */
 const selfAttention = (x: Tensor, params: Params, config: ModelConfig, place: Place, cached?: KeyValues) => {
-  const { heads: H, kvHeads: G, headDim: K, bias } = config;
+  const { headDim: K, heads: H, attentionScale, attentionCap } = config;
+  const { qkNorm } = familyOf(config);
   const [B, T] = x.shape;
-  const project = (part: string, heads: number) =>
-    reshape(linear(x, params, `self_attn.${part}_proj`, bias.qkv, config), [B, T, heads, K]);
-  const turn = (heads: Tensor) => rope(heads, place.cosine, place.sine);
-  const q = turn(project("q", H));
-  const fresh: KeyValues = { k: turn(project("k", G)), v: project("v", G) };
+  const [q, k, v] = parts(x, params, config, "self_attn");
+  const split = (part: Tensor) => reshape(part, [B, T, part.shape[2] / K, K]);
+  const normed = (part: Tensor, name: string) => {
+    if (qkNorm === undefined) return split(part);
+    return qkNorm === "head" ? norm(split(part), params, name, config) : split(norm(part, params, name, config));
+  };
+  const fresh: KeyValues = { k: turn(normed(k, "self_attn.k_norm"), place), v: split(v) };
   const at = reshape(sliceAxis(place.position, 1, 0, 1), [B]);
   const seen =
     cached === undefined ? fresh : { k: writeSlots(cached.k, fresh.k, at), v: writeSlots(cached.v, fresh.v, at) };
-  const mixed = attention(q, seen.k, seen.v, place.position, 1 / Math.sqrt(K));
-  return { out: linear(reshape(mixed, [B, T, H * K]), params, "self_attn.o_proj", bias.o, config), seen };
+  const turned = turn(normed(q, "self_attn.q_norm"), place);
+  const mixed = attention(turned, seen.k, seen.v, place.position, attentionScale, {
+    ...(place.from && { from: place.from }),
+    ...(attentionCap && { softCap: attentionCap }),
+  });
+  return { out: linear(reshape(mixed, [B, T, H * K]), params, "self_attn.o_proj", config.bias.o, config), seen };
 };
 
-/** The gated feed-forward network: down(silu(gate x) · up x).  x: [N, D] → [N, D], token by token. */
+/** The gated feed-forward network: down(f(gate x) · up x).  x: [N, D] → [N, D], token by token. */
 const mlp = (x: Tensor, params: Params, config: ModelConfig): Tensor => {
-  const by = (z: Tensor, part: string) => linear(z, params, `mlp.${part}_proj`, config.bias.mlp, config);
-  return by(swiglu(by(x, "gate"), by(x, "up")), "down");
+  const [gate, up] = parts(x, params, config, "mlp");
+  return linear(gated[config.activation](gate, up), params, "mlp.down_proj", config.bias.mlp, config);
 };
 
 /** Numbers of the inner layer that are there at a time: 64 MiB. */
@@ -89,34 +144,39 @@ const mlpInBlocks = (x: Tensor, params: Params, config: ModelConfig): Tensor => 
   );
 };
 
-/** One pre-norm layer; `params` are its own weights, named without the layer's prefix.  x: [B, T, D] → [B, T, D]. */
+/** One layer: attention and the feed-forward network, each added to what it started from.  x: [B, T, D] → [B, T, D]. */
 const decoderLayer = (
   x: Tensor,
-  params: Params,
+  { params, place }: Layer,
   config: ModelConfig,
-  place: Place,
   { cached, feedForward = mlp }: { readonly cached?: KeyValues; readonly feedForward?: typeof mlp } = {},
 ) => {
-  const norm = (h: Tensor, name: string) => rmsnorm(h, weightOf(params, `${name}.weight`), config.rmsNormEps);
-  const { out, seen } = selfAttention(norm(x, "input_layernorm"), params, config, place, cached);
-  const h = add(x, out);
-  const tokens = reshape(norm(h, "post_attention_layernorm"), [-1, config.hiddenSize]); // all of it in one shape
-  return { out: add(h, reshape(feedForward(tokens, params, config), h.shape)), seen };
+  const { norms } = familyOf(config);
+  const normed = (h: Tensor, name: string | undefined) => norm(h, params, name, config);
+  const onto = (h: Tensor, change: Tensor) =>
+    add(h, config.residualMultiplier === 1 ? change : mul(change, config.residualMultiplier));
+  const { out, seen } = selfAttention(normed(x, norms.beforeAttention), params, config, place, cached);
+  const h = onto(x, normed(out, norms.afterAttention));
+  const tokens = reshape(normed(h, norms.beforeMlp), [-1, config.hiddenSize]); // all of it in one shape
+  const fed = reshape(feedForward(tokens, params, config), h.shape);
+  return { out: onto(h, normed(fed, norms.afterMlp)), seen };
 };
 
 /**
  * Layers one after the other, recomputed in the backward pass: from the input of the first, and each again from its own.
  * Everything they read is an input, so that gradients reach it.
  */
-const rememberedLayers = (x: Tensor, layers: readonly Params[], config: ModelConfig, place: Place): Tensor => {
-  const run = checkpoint((h: Tensor, position: Tensor, cosine: Tensor, sine: Tensor, ...weights: Tensor[]) => {
-    const here = { position, cosine, sine };
-    let next = 0;
-    const own = layers.map((layer) => Object.fromEntries(Object.keys(layer).map((name) => [name, weights[next++]])));
-    if (own.length === 1) return decoderLayer(h, own[0], config, here, { feedForward: mlpInBlocks }).out;
-    return own.reduce((y, layer) => rememberedLayers(y, [layer], config, here), h);
+const rememberedLayers = (x: Tensor, layers: readonly Layer[], config: ModelConfig): Tensor => {
+  const read = [...new Set(layers.flatMap(({ params, place }) => [...Object.values(place), ...Object.values(params)]))];
+  const run = checkpoint((h: Tensor, ...inputs: Tensor[]) => {
+    const inputOf = new Map(read.map((t, i) => [t, inputs[i]]));
+    const again = <T extends object>(tensors: T): T =>
+      Object.fromEntries(Object.entries(tensors).map(([name, t]) => [name, inputOf.get(t)])) as T;
+    const own = layers.map(({ params, place }) => ({ params: again(params), place: again(place) }));
+    if (own.length === 1) return decoderLayer(h, own[0], config, { feedForward: mlpInBlocks }).out;
+    return own.reduce((y, layer) => rememberedLayers(y, [layer], config), h);
   });
-  return run(x, place.position, place.cosine, place.sine, ...layers.flatMap((layer) => Object.values(layer)));
+  return run(x, ...read);
 };
 
 /** The weights of layer i, named without "model.layers.i.", and the factors of an adapter where it has some. */
@@ -139,21 +199,41 @@ const embed = (params: Params, config: ModelConfig, ids: Tensor): Tensor => {
   return config.embeddingMultiplier === 1 ? x : mul(x, config.embeddingMultiplier);
 };
 
-const finalNorm = (x: Tensor, params: Params, config: ModelConfig): Tensor =>
-  rmsnorm(x, weightOf(params, "model.norm.weight"), config.rmsNormEps);
+const finalNorm = (x: Tensor, params: Params, config: ModelConfig): Tensor => norm(x, params, "model.norm", config);
 
-/** Tokens 0 … T−1 of every row. */
-const fromStart = (config: ModelConfig, B: number, T: number): Place => {
-  const table = ropeTable(config, T);
-  const rows = (angles: Tensor) => broadcastTo(angles, [B, ...angles.shape]);
-  return { position: iota([B, T], 1), cosine: rows(table.cosine), sine: rows(table.sine) };
+/** Where tokens stand for each kind of layer; `table` gives the angles of their positions. */
+const placesOf = (config: ModelConfig, position: Tensor, table: (rope: RopeConfig) => RopeTable) => {
+  const angles = new Map<RopeConfig, RopeTable>();
+  const anglesOf = (rope: RopeConfig): RopeTable => {
+    const found = angles.get(rope) ?? table(rope);
+    angles.set(rope, found);
+    return found;
+  };
+  const one = ({ rope, window }: LayerKind): Place => ({
+    position,
+    ...(window === undefined ? {} : { from: maximum(sub(position, scalar(window - 1, "i32")), scalar(0, "i32")) }),
+    ...(rope === undefined ? {} : anglesOf(rope)),
+  });
+  return new Map([...new Set(config.kinds)].map((kind) => [kind, one(kind)]));
 };
+
+/** A model's layers where tokens stand as `places` says. */
+const layersAt = (params: Params, config: ModelConfig, places: ReadonlyMap<LayerKind, Place>): readonly Layer[] =>
+  config.kinds.map((kind, i) => ({ params: layerParams(params, config, i), place: places.get(kind) as Place }));
+
+/** Tokens 0 … T−1 of every row, of sequences of so many tokens. */
+const fromStart = (config: ModelConfig, B: number, T: number, tokens: number) =>
+  placesOf(config, iota([B, T], 1), (rope) => {
+    const table = ropeTable(rope, T, tokens);
+    const rows = (angles: Tensor) => broadcastTo(angles, [B, ...angles.shape]);
+    return { cosine: rows(table.cosine), sine: rows(table.sine) };
+  });
 
 /**
  * The transformer up to and including its final norm: ids i32 [B, T] → [B, T, D]. Rows are padded on the right: a token
  * sees only what stands before it, so padding changes nothing but its own outputs.
  * Errors: ShapeError for ids that are not i32 [B, T], or a weight that is missing or does not fit.
- * Sources: Touvron et al. 2023 (Llama); Bai et al. 2023 (Qwen); modeling_llama and modeling_qwen2 of transformers.
+ * Sources: Touvron et al. 2023 (Llama); what sets the others apart is in `families`.
  */
 export const hiddenStates = (
   params: Params,
@@ -163,11 +243,10 @@ export const hiddenStates = (
 ): Tensor => {
   const remembered = checkpoint === true ? config.layers : Number(checkpoint);
   let x = embed(params, config, ids);
-  const place = fromStart(config, x.shape[0], x.shape[1]);
-  const layers = Array.from({ length: config.layers }, (_, i) => layerParams(params, config, i));
+  const layers = layersAt(params, config, fromStart(config, x.shape[0], x.shape[1], x.shape[1]));
   for (let i = 0; i < remembered; i += together)
-    x = rememberedLayers(x, layers.slice(i, Math.min(i + together, remembered)), config, place);
-  for (const own of layers.slice(remembered)) x = decoderLayer(x, own, config, place).out;
+    x = rememberedLayers(x, layers.slice(i, Math.min(i + together, remembered)), config);
+  for (const own of layers.slice(remembered)) x = decoderLayer(x, own, config).out;
   return finalNorm(x, params, config);
 };
 
@@ -179,10 +258,9 @@ export const prefill = (
   slots: number,
 ): { hidden: Tensor; cache: Cache } => {
   let x = embed(params, config, ids);
-  const place = fromStart(config, x.shape[0], x.shape[1]);
   const cache: KeyValues[] = [];
-  for (let i = 0; i < config.layers; i++) {
-    const { out, seen } = decoderLayer(x, layerParams(params, config, i), config, place);
+  for (const layer of layersAt(params, config, fromStart(config, x.shape[0], x.shape[1], GROWING))) {
+    const { out, seen } = decoderLayer(x, layer, config);
     cache.push({ k: withSlots(seen.k, slots), v: withSlots(seen.v, slots) });
     x = out;
   }
@@ -203,10 +281,12 @@ export const decode = (
   let x = embed(params, config, ids);
   if (position.dtype !== "i32" || !sameShape(position.shape, ids.shape))
     throw new ShapeError(`decode(${typeOf(ids)}, ${typeOf(position)})`, "takes an i32 position for each token: [B, T]");
-  const table = ropeTable(config, slotsOf(cache));
-  const place: Place = { position, cosine: gather(table.cosine, position), sine: gather(table.sine, position) };
-  const next = cache.map((cached, i) => {
-    const { out, seen } = decoderLayer(x, layerParams(params, config, i), config, place, { cached });
+  const places = placesOf(config, position, (rope) => {
+    const table = ropeTable(rope, slotsOf(cache), GROWING);
+    return { cosine: gather(table.cosine, position), sine: gather(table.sine, position) };
+  });
+  const next = layersAt(params, config, places).map((layer, i) => {
+    const { out, seen } = decoderLayer(x, layer, config, { cached: cache[i] });
     x = out;
     return seen;
   });

@@ -13,7 +13,7 @@ import {
   typeOf,
 } from "../../core/index.js";
 import type { ModelConfig } from "../../models/config.js";
-import { outputMatrix, SCORES, targetScores } from "../../models/head.js";
+import { headScores, SCORES } from "../../models/head.js";
 import type { Params } from "../../models/parameters.js";
 import { type ForwardOptions, hiddenStates } from "../../models/transformer.js";
 
@@ -60,7 +60,7 @@ export const tokenScores = (
   { tokenMetrics = false, ...forward }: ScoreOptions = {},
 ): Tensor => {
   const { hidden, tokens } = predicting(params, config, ids, targets, forward);
-  return targetScores(hidden, outputMatrix(params, config), tokens, tokenMetrics);
+  return headScores(params, config, hidden, tokens, tokenMetrics);
 };
 
 /** What a model says of N sequences: sums over each one's targets, f32 [N]. */

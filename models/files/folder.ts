@@ -53,12 +53,18 @@ export const saveConfig = (
   }
 };
 
+/** Fields that are floats in transformers' classes. */
+const FLOATS = [
+  ...["attention_dropout", "embd_pdrop", "resid_pdrop", "initializer_range", "rms_norm_eps", "rope_theta"],
+  ...["rope_local_base_freq", "partial_rotary_factor", "factor", "low_freq_factor", "high_freq_factor"],
+  ...["attention_factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim"],
+  ...["embedding_multiplier", "residual_multiplier", "attention_multiplier", "logits_scaling"],
+  ...["attn_logit_softcapping", "final_logit_softcapping"],
+];
+const WHOLE = new RegExp(`("(?:${FLOATS.join("|")})": -?\\d+)(?=,?\\n)`, "g");
+
 /** Spells whole numbers of float fields as 1.0: JavaScript has one number type, transformers' typed configs have two. */
-const pythonFloats = (text: string): string =>
-  text.replace(
-    /("(?:attention_dropout|rope_theta|factor|low_freq_factor|high_freq_factor|rms_norm_eps|initializer_range|embedding_multiplier)": -?\d+)(?=,?\n)/g,
-    "$1.0",
-  );
+const pythonFloats = (text: string): string => text.replace(WHOLE, "$1.0");
 
 /** How a config's dtype is spelled in safetensors. */
 export const weightDtypeOf = (dtype: ModelDtype): WeightDtype =>

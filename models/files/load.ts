@@ -21,7 +21,7 @@ const shown = (shape: readonly number[]): string => `[${shape.join(", ")}]`;
 const isDerived = (name: string): boolean => name.endsWith(".rotary_emb.inv_freq");
 
 /**
- * Loads a Hugging Face model folder (Llama or Qwen2; safetensors, single or sharded; F32, F16 or BF16). Weights keep the
+ * Loads a Hugging Face model folder (of the `families`; safetensors, single or sharded; F32, F16 or BF16). Weights keep the
  * dtype of their file. With a device they are uploaded one by one, else they are constants on the host.
  * Errors: InputError, one line, for a folder, file or header that is wrong, and for a tensor that is missing, unknown to
  * the configuration, of another shape, or holds a NaN or an infinity.

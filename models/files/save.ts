@@ -10,6 +10,7 @@ import {
   type Tensor,
 } from "../../core/index.js";
 import type { ModelConfig } from "../config.js";
+import { familyOf } from "../families.js";
 import { writeTextAtomically } from "./atomic.js";
 import { firstNotFinite } from "./dtypes.js";
 import { copyTokenizerFiles, saveConfig } from "./folder.js";
@@ -37,7 +38,7 @@ const numbersOf = async (t: Tensor, device: Device | undefined): Promise<HostDat
  * Writes a folder that transformers and `loadModel` load: weights in the model's layout and dtype, the tokenizer of `from`,
  * and config.json. One tensor at a time is on the host. Every file appears whole; config.json comes last, so that a folder
  * with one is complete.
- * An embedding multiplier, which transformers would not apply, is folded into the embedding; a tied head then becomes a
+ * An embedding multiplier that transformers would not apply is folded into the embedding; a tied head then becomes a
  * tensor of its own.
  * Errors: InputError for weights that hold a NaN or an infinity, or files that cannot be written.
  */
@@ -74,7 +75,7 @@ interface StoredWeight {
 const plainWeights = ({ config, params }: Model): { config: ModelConfig; weights: Map<string, StoredWeight> } => {
   const weights = new Map(Object.entries(params).map(([name, t]) => [name, { t, factor: 1 }]));
   const { embeddingMultiplier: factor, raw } = config;
-  if (factor === 1) return { config, weights };
+  if (factor === 1 || !familyOf(config).foldsMultiplier) return { config, weights };
   const { t } = weights.get("model.embed_tokens.weight") as StoredWeight;
   if (config.tied) weights.set("lm_head.weight", { t, factor: 1 });
   weights.set("model.embed_tokens.weight", { t, factor });

@@ -2,6 +2,7 @@ import { type Device, dispose, InputError, read, type Tensor, upload } from "../
 import { slotsOf } from "../cache.js";
 import type { ModelConfig } from "../config.js";
 import type { Model } from "../files/load.js";
+import { checkLength } from "../layer-kinds.js";
 import type { Params } from "../parameters.js";
 import { checkTokenIds } from "../text/tokenizer.js";
 import type { KeptCache } from "./kept-cache.js";
@@ -174,6 +175,7 @@ const checkPrompts = (
     throw new InputError(`maxNewTokens is ${maxNewTokens}; it must be an integer ≥ 0`);
   if (streams !== undefined && streams.length !== prompts.length)
     throw new InputError(`streams has ${streams.length} numbers for ${prompts.length} prompts`);
+  checkLength(config, Math.max(0, ...prompts.map((prompt) => prompt.length)) + maxNewTokens);
   prompts.forEach((prompt, i) => {
     if (prompt.length === 0) throw new InputError(`prompt ${i} is empty; give at least one token (such as bos)`);
     checkTokenIds(prompt, config.vocabSize, `prompt ${i}`);

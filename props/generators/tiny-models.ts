@@ -20,7 +20,50 @@ export const tinyConfig = (change: Readonly<Record<string, unknown>> = {}): Mode
     ...change,
   });
 
-/** Head sizes, grouping, biases, tying, scaling of embeddings and frequencies, all combined. */
+/** Rotary scalings, old and new spellings. */
+const scalings = [
+  {},
+  {
+    rope_scaling: {
+      ...{ rope_type: "llama3", factor: 4, low_freq_factor: 1, high_freq_factor: 4 },
+      original_max_position_embeddings: 16,
+    },
+  },
+  { rope_parameters: { rope_type: "linear", factor: 2, rope_theta: 50 } },
+  { rope_scaling: { type: "yarn", factor: 4, original_max_position_embeddings: 16, beta_fast: 2, beta_slow: 0.25 } },
+];
+
+/** What a family has of its own, on; the second layer differs where layers may. */
+const designs: readonly Readonly<Record<string, unknown>>[] = [
+  { model_type: "llama", embedding_multiplier: 8 },
+  { model_type: "llama", attention_bias: true, mlp_bias: true },
+  { model_type: "qwen2" },
+  { model_type: "qwen2", embedding_multiplier: 8 },
+  { model_type: "qwen3", attention_bias: true },
+  { model_type: "qwen2", use_sliding_window: true, sliding_window: 2, max_window_layers: 1 },
+  { model_type: "mistral", sliding_window: 3 },
+  {
+    ...{ model_type: "gemma2", sliding_window: 3, query_pre_attn_scalar: 7, attn_logit_softcapping: 1.5 },
+    ...{ final_logit_softcapping: 2, attention_bias: true },
+  },
+  {
+    ...{ model_type: "gemma3_text", sliding_window: 2, sliding_window_pattern: 2, query_pre_attn_scalar: 3 },
+    ...{ rope_local_base_freq: 30, final_logit_softcapping: 3 },
+  },
+  { model_type: "smollm3", no_rope_layers: [1, 0], mlp_bias: true },
+  { model_type: "olmo2", attention_bias: true },
+  {
+    ...{ model_type: "granite", embedding_multiplier: 3, residual_multiplier: 0.5, attention_multiplier: 0.75 },
+    ...{ logits_scaling: 1.5, mlp_bias: true },
+  },
+  { model_type: "phi3", sliding_window: 4 },
+  {
+    ...{ model_type: "phi3", head_dim: 4, partial_rotary_factor: 0.5, original_max_position_embeddings: 32 },
+    rope_scaling: { type: "longrope", short_factor: [1.5], long_factor: [4] },
+  },
+];
+
+/** Families, head sizes, grouping, biases, tying, multipliers and scaled frequencies, all combined. */
 export const tinyConfigs = (): fc.Arbitrary<ModelConfig> =>
   fc
     .record({
@@ -28,21 +71,14 @@ export const tinyConfigs = (): fc.Arbitrary<ModelConfig> =>
       head_dim: fc.constantFrom(2, 4, 6),
       num_hidden_layers: fc.constantFrom(1, 2),
       tie_word_embeddings: fc.boolean(),
-      family: fc.constantFrom(
-        { model_type: "qwen2" },
-        { model_type: "llama" },
-        { attention_bias: true, mlp_bias: true },
-      ),
-      embedding_multiplier: fc.constantFrom(1, 8),
-      rope_scaling: fc.constantFrom(null, {
-        rope_type: "llama3",
-        factor: 4,
-        low_freq_factor: 1,
-        high_freq_factor: 4,
-        original_max_position_embeddings: 16,
-      }),
+      design: fc.constantFrom(...designs),
+      scaling: fc.constantFrom(...scalings),
     })
-    .map(({ groups, family, ...rest }) => tinyConfig({ num_key_value_heads: groups, ...rest, ...family }));
+    .map(({ groups, design, scaling, ...rest }) => {
+      // Phi-3 has no such scalings, and Gemma 3 spells them by layer type.
+      const plain = ["phi3", "gemma3_text"].includes(design.model_type as string);
+      return tinyConfig({ num_key_value_heads: groups, ...rest, ...(plain ? {} : scaling), ...design });
+    });
 
 /** Fresh weights on a device. Biases and norms get noise, so that none of them is without effect. */
 export const tinyModel = (config: ModelConfig, device: Device, seed = 0): Model => {

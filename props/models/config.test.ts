@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
 import { InputError } from "../../core/errors.js";
-import { parseConfig, readConfig, ropeInverseFrequencies } from "../../models/config.js";
+import { type ModelConfig, parseConfig, readConfig } from "../../models/config.js";
 import { copyTokenizerFiles, saveConfig } from "../../models/files/folder.js";
 import type { JsonObject } from "../../models/files/json.js";
+import type { RopeConfig } from "../../models/rope.js";
 import { besideCheckout, goldenJson, goldenPath } from "../golden/files.js";
 import { refused } from "../golden/refused.js";
 
@@ -23,8 +24,15 @@ const llama: JsonObject = {
   vocab_size: 293,
 };
 
+/** The rotary positions of a layer that has some. */
+const ropeOf = ({ kinds }: ModelConfig, layer = 0): RopeConfig => kinds[layer].rope as RopeConfig;
+
 test("the reference models' configs read as transformers understands them", () => {
-  const { raw: _, ...tiny } = readConfig(goldenPath("llama3-tiny"));
+  const { raw: _, kinds, ...tiny } = readConfig(goldenPath("llama3-tiny"));
+  assert.equal(kinds.length, tiny.layers);
+  assert.ok(kinds.every((kind) => kind === kinds[0] && kind.window === undefined));
+  const { type, theta, magnitude, long } = kinds[0].rope as RopeConfig;
+  assert.deepEqual({ type, theta, magnitude, long }, { type: "llama3", theta: 5e5, magnitude: 1, long: undefined });
   assert.deepEqual(tiny, {
     modelType: "llama",
     hiddenSize: 64,
@@ -36,10 +44,15 @@ test("the reference models' configs read as transformers understands them", () =
     vocabSize: 293,
     maxPositions: 512,
     rmsNormEps: 1e-5,
-    rope: { type: "llama3", theta: 500000, factor: 8, lowFreqFactor: 1, highFreqFactor: 4, originalMaxPositions: 64 },
+    activation: "silu",
+    attentionScale: 0.25,
+    attentionCap: undefined,
+    logitCap: undefined,
     bias: { qkv: false, o: false, mlp: false },
     tied: false,
     embeddingMultiplier: 1,
+    residualMultiplier: 1,
+    headMultiplier: 1,
     bosId: 1,
     eosIds: [2],
     padId: undefined,
@@ -47,12 +60,12 @@ test("the reference models' configs read as transformers understands them", () =
   });
   const old = readConfig(goldenPath("qwen1.5-tiny"));
   assert.deepEqual(
-    [old.modelType, old.kvHeads, old.headDim, old.rope, old.bias, old.tied, old.eosIds, old.dtype],
-    ["qwen2", 4, 12, { type: "default", theta: 1e6 }, { qkv: true, o: false, mlp: false }, false, [], "float32"],
+    [old.modelType, old.kvHeads, old.headDim, ropeOf(old).theta, old.bias, old.tied, old.eosIds, old.dtype],
+    ["qwen2", 4, 12, 1e6, { qkv: true, o: false, mlp: false }, false, [], "float32"],
   );
   const grouped = readConfig(goldenPath("qwen2-gqa-tied-tiny"));
   assert.deepEqual(
-    [grouped.heads, grouped.kvHeads, grouped.headDim, grouped.tied, grouped.rope.theta],
+    [grouped.heads, grouped.kvHeads, grouped.headDim, grouped.tied, ropeOf(grouped).theta],
     [8, 2, 8, true, 10000],
   );
   const chat = readConfig(goldenPath("preferences", "base"));
@@ -62,12 +75,15 @@ test("the reference models' configs read as transformers understands them", () =
 test("stories260K", () => {
   const path = besideCheckout("models", "stories260K");
   if (path === undefined) return;
-  const { headDim, kvHeads, tied, rope, rmsNormEps } = readConfig(path);
+  const config = readConfig(path);
+  const { headDim, kvHeads, tied, rmsNormEps } = config;
   assert.deepEqual(
-    { headDim, kvHeads, tied, rope, rmsNormEps },
-    { headDim: 8, kvHeads: 4, tied: true, rope: { type: "default", theta: 10000 }, rmsNormEps: 1e-5 },
+    { headDim, kvHeads, tied, theta: ropeOf(config).theta, rmsNormEps },
+    { headDim: 8, kvHeads: 4, tied: true, theta: 10000, rmsNormEps: 1e-5 },
   );
 });
+
+const qwen2: JsonObject = { model_type: "qwen2", num_key_value_heads: 4 };
 
 test("old and new rope spellings mean the same", () => {
   const scaling = { factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 64 };
@@ -77,17 +93,18 @@ test("old and new rope spellings mean the same", () => {
     { rope_parameters: { rope_type: "llama3", rope_theta: 5e5, ...scaling } },
     { rope_theta: 5e5, rope_parameters: { rope_type: "llama3", ...scaling } },
   ];
-  const read = spellings.map((spelling) => parseConfig({ ...llama, ...spelling }).rope);
+  const read = spellings.map((spelling) => ropeOf(parseConfig({ ...llama, ...spelling })));
   for (const rope of read) assert.deepEqual(rope, read[0]);
   assert.equal(read[0].type, "llama3");
-  assert.deepEqual(parseConfig({ ...llama, rope_scaling: null }).rope, { type: "default", theta: 10000 });
+  const none = ropeOf(parseConfig({ ...llama, rope_scaling: null }));
+  assert.deepEqual([none.type, none.theta, none.frequencies[1]], ["default", 10000, 10000 ** (-2 / 16)]);
 });
 
 test("defaults and choices", () => {
   const read = (more: JsonObject) => parseConfig({ ...llama, ...more });
   assert.deepEqual([read({}).kvHeads, read({}).tied, read({}).rmsNormEps], [4, false, 1e-6]);
   assert.deepEqual(read({ attention_bias: true, mlp_bias: true }).bias, { qkv: true, o: true, mlp: true });
-  assert.deepEqual(read({ model_type: "qwen2", attention_bias: false }).bias, { qkv: true, o: false, mlp: false });
+  assert.deepEqual(read({ ...qwen2, attention_bias: false }).bias, { qkv: true, o: false, mlp: false });
   assert.deepEqual(read({ eos_token_id: [3, 4], pad_token_id: -1 }).eosIds, [3, 4]);
   assert.equal(read({ pad_token_id: -1 }).padId, undefined);
   assert.equal(read({ torch_dtype: "float16" }).dtype, "float16");
@@ -96,24 +113,44 @@ test("defaults and choices", () => {
     parseConfig({ ...llama, eos_token_id: 2 }, "c", { eos_token_id: [2, 5], pad_token_id: 0 }).eosIds,
     [2, 5],
   );
-  const windowOff = { model_type: "qwen2", sliding_window: 4096, use_sliding_window: false, max_window_layers: 1 };
+  const windowOff = { ...qwen2, sliding_window: 4096, use_sliding_window: false, max_window_layers: 1 };
   assert.equal(read(windowOff).layers, 2);
   assert.equal(read({ ...windowOff, use_sliding_window: true, max_window_layers: 2 }).layers, 2);
 });
 
 test("what would be computed wrongly is refused by name", () => {
   const cases: [JsonObject, RegExp][] = [
-    [{ model_type: "mistral" }, /model_type is "mistral".*"llama", "qwen2"/],
+    [{ model_type: "gpt5" }, /model_type is "gpt5": supported are "llama", .*"granite".*models\/families/],
+    [
+      { model_type: "mixtral", num_local_experts: 8 },
+      /"mixtral": supported .*mixtures of experts \(num_local_experts\)/,
+    ],
     [{ model_type: undefined }, /model_type is nothing/],
     [{ hidden_act: "gelu" }, /hidden_act is "gelu"/],
     [{ quantization_config: { bits: 4 } }, /quantization_config/],
-    [{ model_type: "qwen2", use_sliding_window: true, sliding_window: 128, max_window_layers: 1 }, /sliding window/],
-    [{ layer_types: ["full_attention", "sliding_attention"] }, /"sliding_attention" layers/],
-    [{ rope_scaling: { type: "yarn", factor: 2 } }, /rope_scaling: type is "yarn"/],
-    [{ rope_parameters: { rope_type: "linear", factor: 2 } }, /rope_parameters: rope_type is "linear"/],
+    [{ sliding_window: 128 }, /sliding_window is 128: a llama model has none/],
+    [{ attn_logit_softcapping: 50 }, /attn_logit_softcapping is 50: a llama model has none/],
+    [{ num_local_experts: 4 }, /num_local_experts is 4: mixtures of experts: not supported/],
+    [
+      { layer_types: ["full_attention", "sliding_attention"] },
+      /layer_types is \[.*\]: layers of this model_type are all/,
+    ],
+    [{ layer_types: ["full_attention", "chunked_attention"] }, /"chunked_attention" layers/],
+    [{ layer_types: ["full_attention"] }, /layer_types.*list of 2/],
+    [{ ...qwen2, layer_types: ["full_attention", "sliding_attention"] }, /sliding_window.*layer 1 attends in a window/],
+    [
+      { rope_scaling: { type: "dynamic", factor: 2 } },
+      /rope_scaling: type is "dynamic": supported are "default", "linear"/,
+    ],
+    [{ rope_parameters: { rope_type: "linear", factor: 0 } }, /rope_parameters: factor is 0/],
+    [{ rope_parameters: { rope_type: "linear", factr: 2 } }, /rope_parameters: factr is 2: no rotary scaling/],
+    [
+      { rope_scaling: { type: "longrope", short_factor: [1], long_factor: [1] } },
+      /short_factor is \[1\]: must be a list of 8/,
+    ],
     [{ rope_scaling: { type: "llama3", factor: 8 } }, /low_freq_factor is missing/],
     [{ rope_parameters: { full_attention: { rope_theta: 5 } } }, /differs by layer type \(full_attention\)/],
-    [{ rope_scaling: 3 }, /rope_scaling must be an object/],
+    [{ rope_scaling: 3 }, /rope_scaling is 3: must be an object/],
     [{ partial_rotary_factor: 0.5 }, /partial_rotary_factor/],
     [{ hidden_size: undefined }, /hidden_size is missing/],
     [{ hidden_size: -64 }, /hidden_size is -64: must be a positive integer/],
@@ -161,12 +198,10 @@ test("any JSON object is read or refused with one line", () => {
 });
 
 test("llama3 frequencies: short waves kept, long waves divided, monotone and between the two elsewhere", () => {
-  const { rope, headDim } = readConfig(goldenPath("llama3-tiny"));
-  const scaled = ropeInverseFrequencies({ rope, headDim });
-  const plain = ropeInverseFrequencies({ rope: { type: "default", theta: rope.theta }, headDim });
+  const { frequencies: scaled, theta } = ropeOf(readConfig(goldenPath("llama3-tiny")));
+  const plain = ropeOf(parseConfig({ ...llama, rope_theta: theta })).frequencies;
   assert.equal(scaled.length, 8);
   assert.equal(scaled[0], 1);
-  assert.ok(rope.type === "llama3");
   plain.forEach((frequency, i) => {
     const wavelength = (2 * Math.PI) / frequency;
     if (wavelength < 16) assert.equal(scaled[i], frequency);

@@ -4,13 +4,14 @@ import { test } from "node:test";
 import { dispose, evaluate, key, read } from "../../core/index.js";
 import { initParams } from "../../models/init.js";
 import { parameterShapes } from "../../models/parameters.js";
+import type { RopeConfig } from "../../models/rope.js";
 import { ropeTable } from "../../models/rope-table.js";
 import { device as deviceNamed } from "../devices.js";
 import { tinyConfig } from "../generators/tiny-models.js";
 
 test("rotary tables hold cos and sin of position · frequency", () => {
   const config = tinyConfig({ head_dim: 6 });
-  const { cosine, sine } = ropeTable(config, 7);
+  const { cosine, sine } = ropeTable(config.kinds[0].rope as RopeConfig, 7, 7);
   assert.deepEqual(cosine.shape, [7, 3]);
   const [c, s] = [cosine, sine].map((t) => t.attrs.data as Float64Array);
   for (let p = 0; p < 7; p++)

@@ -1,0 +1,14 @@
+import { add, mul, swiglu, type Tensor, tanh } from "../core/index.js";
+import type { Activation } from "./config.js";
+
+/** GELU by its tanh formula: x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³))).  Hendrycks & Gimpel 2016. */
+const geluTanh = (x: Tensor): Tensor => {
+  const cubic = add(x, mul(0.044715, mul(x, mul(x, x))));
+  return mul(mul(0.5, x), add(1, tanh(mul(Math.sqrt(2 / Math.PI), cubic))));
+};
+
+/** The feed-forward network's gate: f(gate) · up, element by element.  Shazeer 2020. */
+export const gated = {
+  silu: swiglu,
+  geluTanh: (gate, up) => mul(geluTanh(gate), up),
+} as const satisfies Record<Activation, (gate: Tensor, up: Tensor) => Tensor>;
