@@ -27,7 +27,7 @@ test("an adapter comes back as it was saved, whatever rank, α and targets", asy
   const options = fc.record<LoraOptions>({
     rank: fc.constantFrom(1, 3, undefined),
     alpha: fc.constantFrom(0.5, 8, undefined),
-    targets: fc.constantFrom(undefined, ["q_proj"], ["mlp.up_proj", "v_proj"], ".*[kq]_proj"),
+    targets: fc.constantFrom(undefined, ["o_proj"], ["mlp.down_proj", "o_proj"], ".*[ov]_proj"),
     exclude: fc.constantFrom(undefined, ["layers.1.self_attn.q_proj"]),
     ranks: fc.constantFrom(undefined, { "[uq].*_proj": 2 }),
     alphas: fc.constantFrom(undefined, { "layers.0.*q_proj": 5 }),

@@ -55,7 +55,7 @@ const options: fc.Arbitrary<LoraOptions> = fc.record({
 });
 
 /** What is trained, of which nothing is zero or the base's, so that nothing hides. */
-const factorsOn = (device: Device, choice: LoraOptions, base: Params, seed = 3): Params =>
+const factorsOn = (device: Device, choice: LoraOptions, base: Params, config = trainedConfig, seed = 3): Params =>
   evaluate(
     treeMap(
       (t, name) => {
@@ -63,7 +63,7 @@ const factorsOn = (device: Device, choice: LoraOptions, base: Params, seed = 3):
         const change = tensor(noise(t.shape, name.length), t.shape);
         return name.includes("lora_B") ? change : add(t, mul(0.25, change));
       },
-      initLora(trainedConfig, key(seed), choice, base),
+      initLora(config, key(seed), choice, base),
     ),
     device,
   );
@@ -85,6 +85,22 @@ law(
     const [again] = await run((p: Params) => scores(p, config), [params], device);
     assertSame(again, plain); // what is trained whole was a copy
     dispose(params);
+  },
+  { effort: 0.1 },
+);
+
+law(
+  "lora: beside the weights or merged into them, whatever the architecture: fused matrices too",
+  fc.tuple(tinyConfigs(), fc.boolean()),
+  async ([config, dora], device) => {
+    const { params } = tinyModel(config, device);
+    const choice: LoraOptions = { rank: 2, dora };
+    const factors = factorsOn(device, choice, params, config);
+    const [beside, merged] = [withLora, mergeLora].map((make) => (f: Params) => make(params, f, config, choice));
+    const [got] = await run((f: Params) => scores(beside(f), config), [factors], device);
+    const [want] = await run((f: Params) => scores(merged(f), config), [factors], device);
+    assertClose(got, Array.from(want, Number), { rel: 1e-4, abs: 1e-4 });
+    dispose(params, factors);
   },
   { effort: 0.1 },
 );
