@@ -24,6 +24,7 @@ const load: { readonly [C in CommandName]: () => Promise<Run<C>> } = {
   merge: async () => (await import("./commands/merge.js")).mergeCommand,
   demo: async () => (await import("./commands/demo.js")).demoCommand,
   lab: async () => (await import("./commands/lab.js")).labCommand,
+  tune: async () => (await import("./commands/tune.js")).tuneCommand,
   fit: async () => (await import("./commands/fit.js")).fitCommand,
 };
 

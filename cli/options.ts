@@ -113,6 +113,15 @@ export const commands = {
     keys: false,
     defaults: {},
   },
+  tune: {
+    summary:
+      "time the tiles of matrix products on a GPU, for all later runs there; training does so itself on a GPU new to it",
+    usage: "[--adapter N|NAME] [--json]",
+    required: [],
+    options: ["adapter", "json"],
+    keys: false,
+    defaults: {},
+  },
   logprobs: {
     summary: "log-probability of each token given those before it",
     usage: "--model DIR (--ids-file FILE | --text TEXT) [--json]",

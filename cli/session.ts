@@ -1,10 +1,14 @@
 import type { Device } from "../core/index.js";
+import type { Tune } from "../kernels/index.js";
 import type { Values } from "./options.js";
 import type { Output } from "./output.js";
 
-/** Opens the device that was asked for, and closes it whatever happens. Its description is a note. */
+/**
+ * Opens the device that was asked for, and closes it whatever happens. Its description is a note. `tune`: may an adapter that is
+ * new here be timed first? Default: no.
+ */
 export const withDevice = async <T>(
-  { device: name, adapter }: Pick<Values<"eval">, "device" | "adapter">,
+  { device: name, adapter, tune }: Pick<Values<"eval">, "device" | "adapter"> & { readonly tune?: Tune },
   out: Output,
   work: (device: Device) => Promise<T>,
 ): Promise<T> => {
@@ -14,7 +18,7 @@ export const withDevice = async <T>(
     told = true;
     out.note(line);
   };
-  const device = await open(name, { notice, adapter });
+  const device = await open(name, { notice, adapter, tune });
   if (!told) out.note(`device: ${device.description}`);
   let result: T;
   try {

@@ -11,5 +11,8 @@ export {
   PURPOSES,
   plannerFor,
   plannerOfReport,
+  type Tune,
+  type Tuning,
+  tuneWebgpu,
   type WebgpuOptions,
 } from "./webgpu/index.js";

@@ -20,7 +20,7 @@ const NAMES = ["auto", "webgpu", "cpu", "reference"] as const;
 export type DeviceName = (typeof NAMES)[number];
 
 export interface OpenOptions extends WebgpuOptions {
-  /** Told what a person should know: which device `auto` took and why, that an adapter is software. Default: silent. */
+  /** Told what a person should know: which device `auto` took and why, that an adapter is software, that it is tuned. Default: silent. */
   readonly notice?: (line: string) => void;
 }
 

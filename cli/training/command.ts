@@ -48,7 +48,7 @@ export const trainingCommand = async <V extends TrainingValues, T>(
     },
     evaluation: { padId, shuffle: false, batchSize: values.per_device_eval_batch_size },
   };
-  await withDevice(values, out, async (real) => {
+  await withDevice({ ...values, tune: values.dry_run ? "kept" : "now" }, out, async (real) => {
     if (values.dry_run) return dryRun({ recipe, settings, rows, evalRows, tokenizer, device: real }, out);
     const { choice } = await choose({ recipe, settings }, real, out);
     const parts = { ...settings, choice, device: real, load: loadModel, planned: false };

@@ -20,15 +20,19 @@ import { planWebgpu } from "./prepare.js";
 import { profileOf, type Seen } from "./profiles.js";
 import { buildProgram } from "./program.js";
 import { createQueue, patiently } from "./queue.js";
+import type { TuneOptions, Tuning } from "./tuning/options.js";
+import { tuningOf } from "./tuning/tuning.js";
 import { MAP_READ, USAGE } from "./usage.js";
 
-export interface WebgpuOptions extends Seen {
+export interface WebgpuOptions extends Seen, TuneOptions {
   /** Kernels for GPUs, or for adapters that run on the CPU. Default: what the adapter is. Tests run both. */
   readonly kernels?: "gpu" | "cpu";
   /** Which of several: its number in `describeAdapters` (and taugrad doctor), or a part of its name. Default: the best. */
   readonly adapter?: number | string;
   /** How much of Dawn is unlocked. Default: what TAUGRAD_WEBGPU says, else "full". */
   readonly mode?: Mode;
+  /** Told what programs on the device go by of its tiles, where something was measured. */
+  readonly tuned?: (tuning: Tuning) => void;
 }
 
 /** Bytes that are copied at once: more is no faster, and staging takes as much again. */
@@ -130,7 +134,7 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
     return buffer;
   };
 
-  const gpu: Gpu = {
+  const untuned: Gpu = {
     device,
     ...profile,
     ...(options.kernels !== undefined && { wide: options.kernels === "gpu" }),
@@ -180,6 +184,10 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
       for (const { gpu: from } of staged) from.destroy();
     }
   };
+
+  const tuning = untuned.rates === undefined ? await tuningOf(untuned, report, mode, options) : undefined;
+  if (tuning !== undefined) options.tuned?.(tuning);
+  const gpu: Gpu = tuning === undefined ? untuned : { ...untuned, rates: tuning.rates };
 
   return {
     name: "webgpu",

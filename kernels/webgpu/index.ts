@@ -2,12 +2,14 @@ import type { Device, Planner } from "../../core/index.js";
 import type { AdapterReport } from "./adapter-report.js";
 import type { WebgpuOptions } from "./device.js";
 import type { ProfileName } from "./profile-names.js";
+import type { Tuning } from "./tuning/options.js";
 
 export type { AdapterReport } from "./adapter-report.js";
 export { alikeHints, describeAdapters, explainAdapters, missingGpu } from "./describe.js";
 export type { WebgpuOptions } from "./device.js";
 export { type Mode, modeOf, PURPOSES } from "./modes.js";
 export { PROFILE_NAMES, type ProfileName } from "./profile-names.js";
+export type { Tune, Tuning } from "./tuning/options.js";
 export type { Explained } from "./unlocked.js";
 export { whyNoAdapter } from "./vulkan.js";
 
@@ -19,6 +21,21 @@ export { whyNoAdapter } from "./vulkan.js";
  */
 export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =>
   (await import("./device.js")).openWebgpu(options);
+
+/**
+ * Times the tiles of matrix products on an adapter, which takes seconds, and keeps what it finds in the user's cache folder, where
+ * devices that are opened later look. undefined for an adapter that runs on the CPU: its kernels have no tiles to choose among.
+ * Errors: as `openWebgpu`.
+ */
+export const tuneWebgpu = async (options: WebgpuOptions = {}): Promise<Tuning | undefined> => {
+  let found: Tuning | undefined;
+  const tuned = (tuning: Tuning) => {
+    found = tuning;
+  };
+  const device = await openWebgpu({ tune: "again", ...options, tuned });
+  await device.close();
+  return found;
+};
 
 /** Plans as an adapter of that kind would. */
 export const plannerFor = async (name: ProfileName): Promise<Planner> =>

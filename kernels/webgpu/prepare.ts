@@ -6,6 +6,7 @@ import type { Features } from "./features.js";
 import { FUSED, lower, reads16 } from "./kernels/lower.js";
 import type { Lowering } from "./kernels/lowering.js";
 import type { Layout } from "./kernels/matmul/layouts.js";
+import type { Rates } from "./kernels/matmul/rates.js";
 import type { Tile } from "./kernels/matmul/tiles.js";
 import { unitsOf } from "./kernels/matmul/units.js";
 import { checkBuffer, type Limits } from "./limits.js";
@@ -28,6 +29,8 @@ export interface Profile {
   readonly tiles?: readonly Tile[];
   /** The same on matrix units. */
   readonly layouts?: readonly Layout[];
+  /** How fast they are on this adapter, as measured: see `Lowering`. */
+  readonly rates?: Rates;
 }
 
 /** A graph as kernels over buffers, before any adapter is asked for anything. */
@@ -44,7 +47,7 @@ export interface Prepared {
 
 /** Plans a graph and writes its kernels: a function of the graph's structure and the profile. */
 export const prepare = (graph: Graph, profile: Profile): Prepared => {
-  const { limits, wide, subgroup, leastSubgroup, features, tiles, layouts } = profile;
+  const { limits, wide, subgroup, leastSubgroup, features, tiles, layouts, rates } = profile;
   const { maxStorageBuffersPerShaderStage: maxBuffers, maxStorageBufferBindingSize: binding } = limits;
   const { maxBufferSize: slotBytes } = limits;
   // One name for one piece of memory: what is written in place is bound once, to be read and written.
@@ -66,7 +69,7 @@ export const prepare = (graph: Graph, profile: Profile): Prepared => {
     ...{ binding, bindings: maxBuffers, alignment: limits.minStorageBufferOffsetAlignment },
   });
   const lowering: Lowering = {
-    ...{ wide, subgroup, leastSubgroup, features, tiles, layouts, windows },
+    ...{ wide, subgroup, leastSubgroup, features, tiles, layouts, rates, windows },
     scratch: (index: number, words: number) => {
       for (let i = scratchBytes.length; i <= index; i++) scratchBytes.push(0);
       scratchBytes[index] = Math.max(scratchBytes[index], 4 * words);

@@ -2,6 +2,7 @@ import type { Planner } from "../../core/index.js";
 import { type AdapterReport, nameOf } from "./adapter-report.js";
 import { type Features, featuresOf, type MatrixShape, NO_FEATURES } from "./features.js";
 import type { Layout } from "./kernels/matmul/layouts.js";
+import type { Rates } from "./kernels/matmul/rates.js";
 import type { Tile } from "./kernels/matmul/tiles.js";
 import { type Limits, limitsWithin } from "./limits.js";
 import type { Mode } from "./modes.js";
@@ -97,13 +98,15 @@ export interface Seen {
   readonly tiles?: readonly Tile[];
   /** The same on matrix units. */
   readonly layouts?: readonly Layout[];
+  /** How fast they are. Default: what was measured on the adapter, else what they say themselves. */
+  readonly rates?: Rates;
 }
 
 /** What programs depend on of an adapter. Errors: DeviceError if wider limits are wanted than it has. */
 export const profileOf = (
   report: AdapterReport,
   mode: Mode = "full",
-  { limits, without = [], tiles, layouts }: Seen = {},
+  { limits, without = [], tiles, layouts, rates }: Seen = {},
 ): Profile => {
   const features = mode === "plain" ? NO_FEATURES : featuresOf(report);
   const kept = { ...features, ...Object.fromEntries(without.map((name) => [name, NO_FEATURES[name]])) };
@@ -115,6 +118,7 @@ export const profileOf = (
     features: kept,
     tiles,
     layouts,
+    rates,
   };
 };
 

@@ -1,6 +1,7 @@
 import type { Features } from "../features.js";
 import type { Windows } from "../windows/windows.js";
 import type { Layout } from "./matmul/layouts.js";
+import type { Rates } from "./matmul/rates.js";
 import type { Tile } from "./matmul/tiles.js";
 
 /** What kernels know while they are chosen and written. */
@@ -20,6 +21,8 @@ export interface Lowering {
   readonly tiles?: readonly Tile[];
   /** The same on matrix units. */
   readonly layouts?: readonly Layout[];
+  /** How fast tiles are on this adapter, as measured. Default: what they say themselves. */
+  readonly rates?: Rates;
   /** Asks for at least `words` four-byte words in scratch buffer `index`. A step may not rely on what another left there. */
   readonly scratch: (index: number, words: number) => void;
   /** What kernels bind: views pass through here before they are written into one. */

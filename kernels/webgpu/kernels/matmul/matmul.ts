@@ -20,7 +20,7 @@ const matrixKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
   const units = unitsOf(lowering);
   if (units === undefined)
     throw new DeviceError("webgpu: a product of f16 operands was planned where there are no matrix units");
-  const tile = fastest(step, matrixTiles(units, lowering.layouts));
+  const tile = fastest(step, matrixTiles(units, lowering.layouts), lowering.rates);
   if (windows.fits(touchedByMatmul(step)))
     return [matrixKernel({ step: placedMatmul(step, windows), continues: false }, units, tile)];
   const { product, finish } = finishedLater(step, 0, lowering);
@@ -33,7 +33,7 @@ const tiledKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
   const cut = innerCut(step);
   const { parts, length } = cut;
   const { windows } = lowering;
-  const { tile, apart } = chosen(step, cut, lowering.tiles);
+  const { tile, apart } = chosen(step, cut, lowering.tiles, lowering.rates);
   const bare: MatmulStep = { ...step, epilogue: undefined };
   const inner = step.a.shape[step.a.shape.length - 1];
   if (!apart && windows.fits(touchedByMatmul(step))) {

@@ -6,8 +6,8 @@ import { declareFinish } from "../epilogue.js";
 import { groupLines } from "./groups.js";
 import { LAYOUTS, type Layout } from "./layouts.js";
 import { canTurn, loads, overBlocks, sharesOf } from "./loads.js";
+import type { Sized } from "./rates.js";
 import { matmulText, type Side } from "./text.js";
-import type { Sized } from "./tiles.js";
 import type { Units } from "./units.js";
 
 export interface MatrixTile extends Sized, Layout {

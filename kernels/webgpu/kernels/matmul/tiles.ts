@@ -1,16 +1,6 @@
 import { sizeOf } from "../../../../core/index.js";
 import type { MatmulStep } from "../../../plan/steps.js";
-
-/** What a workgroup computes of a product, as the choice of tiles sees it. */
-export interface Sized {
-  /** Rows and columns of the product. */
-  readonly rows: number;
-  readonly columns: number;
-  /** Workgroups that it takes to keep one core busy. */
-  readonly beside: number;
-  /** Multiply-adds a cycle of a busy core, as a part of what it can. */
-  readonly rate: number;
-}
+import { type Rates, rateOf, type Sized } from "./rates.js";
 
 /** How a workgroup of the tiled kernel does so. */
 export interface Tile extends Sized {
@@ -73,34 +63,49 @@ const GPU = {
   word: 45,
 };
 
-/** Time that a product takes by such tiles, by rule of thumb; `apart`: parts of the inner axis have workgroups of their own. */
-const cost = (step: MatmulStep, { rows, columns, beside, rate }: Sized, parts: number, apart: boolean): number => {
+/** Multiply-adds that one core could have done while a product is made by such tiles, each of them at its full rate. */
+const busy = (step: MatmulStep, { rows, columns, beside }: Sized, parts: number, apart: boolean): number => {
   const [m, n] = step.output.shape.slice(-2);
   const inner = step.a.shape[step.a.shape.length - 1];
   const size = sizeOf(step.output.shape);
   const groups = Math.ceil(m / rows) * Math.ceil(n / columns) * (size / m / n) * (apart ? parts : 1);
   const rounds = Math.ceil(groups / (GPU.cores * beside)) * beside;
-  const added = apart ? GPU.launch + (2 * parts * size * GPU.word) / GPU.cores : 0;
-  return (rounds * rows * columns * (inner / (apart ? parts : 1))) / rate + added;
+  return rounds * rows * columns * (inner / (apart ? parts : 1));
+};
+
+/** Time that a product takes by such tiles, by rule of thumb; `apart`: parts of the inner axis have workgroups of their own. */
+const cost = (step: MatmulStep, tile: Sized, parts: number, apart: boolean, rates: Rates | undefined): number => {
+  const added = apart ? GPU.launch + (2 * parts * sizeOf(step.output.shape) * GPU.word) / GPU.cores : 0;
+  return busy(step, tile, parts, apart) / rateOf(rates, step, tile) + added;
 };
 
 const least = <T>(list: readonly T[], by: (one: T) => number): T =>
   list.reduce((best, one) => (by(one) < by(best) ? one : best));
 
 /** The fastest tile for a product that is not cut along its inner axis. */
-export const fastest = <T extends Sized>(step: MatmulStep, tiles: readonly T[]): T =>
-  least(tiles, (tile) => cost(step, tile, 1, false));
+export const fastest = <T extends Sized>(step: MatmulStep, tiles: readonly T[], rates?: Rates): T =>
+  least(tiles, (tile) => cost(step, tile, 1, false, rates));
 
 /** The fastest of `tiles`, and whether each part of the inner axis has workgroups of its own. */
 export const chosen = (
   step: MatmulStep,
   { parts }: InnerCut,
   tiles: readonly Tile[] = TILES,
+  rates?: Rates,
 ): { readonly tile: Tile; readonly apart: boolean } => {
   const mayPart = parts > 1 && parts * sizeOf(step.output.shape) <= MOST_APART;
   const all = tiles.flatMap((tile) => {
     const fits = parts === 1 || tile.down * tile.across <= HELD / 2;
     return [...(fits ? [{ tile, apart: false }] : []), ...(mayPart ? [{ tile, apart: true }] : [])];
   });
-  return least(all, ({ tile, apart }) => cost(step, tile, parts, apart));
+  return least(all, ({ tile, apart }) => cost(step, tile, parts, apart, rates));
 };
+
+/** What a tile alone is busy for with a product, in the unit of `cost`: divided by the time that it took, its rate. */
+export const busyWith = (step: MatmulStep, tile: Tile): number => {
+  const cut = innerCut(step);
+  return busy(step, tile, cut.parts, chosen(step, cut, [tile]).apart);
+};
+
+/** The same on matrix units, where the inner axis is not cut. */
+export const busyUncut = (step: MatmulStep, tile: Sized): number => busy(step, tile, 1, false);
