@@ -8,6 +8,8 @@ export { type OptionName, options };
 const training = [
   "model_name_or_path",
   "dataset_name",
+  "dataset_train_split",
+  "dataset_test_split",
   "chat_template_path",
   "output_dir",
   "learning_rate",

@@ -1,45 +1,18 @@
-import { createReadStream, readdirSync, type Stats, statSync } from "node:fs";
-import { join } from "node:path";
+import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { InputError } from "../../core/errors.js";
 import { oneLine } from "../../models/files/json.js";
 import { type Found, jsonRows } from "./data-json.js";
 import { parquetRows } from "./data-parquet.js";
+import { statOf } from "./splits.js";
 
 /** Hears how much of the data has been read, from 0 to 1. */
 export type OnRead = (share: number) => void;
 
 const CHUNK = 1 << 18;
 
-/** Files of rows in a folder; a file by itself may have any name. */
-const DATA_FILE = /\.((jsonl|ndjson|json)(\.gz)?|parquet)$/i;
-/** What Hugging Face and LLaMA-Factory keep beside their data. */
-const ABOUT_DATA = /^(\.|dataset_infos?\.json$|dataset_dict\.json$|state\.json$)/;
-
 const reason = (error: unknown): string => oneLine(error instanceof Error ? error.message : String(error));
-
-const statOf = (path: string): Stats => {
-  try {
-    return statSync(path);
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    throw new InputError(`${path}: ${code === "ENOENT" ? "no such file" : `cannot be read (${reason(error)})`}`);
-  }
-};
-
-/**
- * The data files that a path stands for: itself, or what is in the folder, sorted by name; without its subfolders.
- * Errors: InputError if there are none.
- */
-export const dataFiles = (path: string): readonly string[] => {
-  if (!statOf(path).isDirectory()) return [path];
-  const names = readdirSync(path).filter((name) => DATA_FILE.test(name) && !ABOUT_DATA.test(name));
-  const files = names.sort((a, b) => (a < b ? -1 : 1)).map((name) => join(path, name));
-  if (files.length === 0)
-    throw new InputError(`${path}: this folder holds no data file (.jsonl, .json, .parquet, and these with .gz)`);
-  return files;
-};
 
 /** The bytes of a file, those of a .gz inflated; `onBytes` hears how many of the file's are read. */
 async function* chunksOf(path: string, onBytes: (count: number) => void): AsyncGenerator<Buffer, void> {
@@ -58,9 +31,8 @@ async function* chunksOf(path: string, onBytes: (count: number) => void): AsyncG
   }
 }
 
-/** The parsed values of a data file or a folder of them, in order, a chunk at a time. */
-export async function* valuesOf(path: string, onRead: OnRead = () => {}): AsyncGenerator<Found> {
-  const files = dataFiles(path);
+/** The parsed values of data files, in order, a chunk at a time. */
+export async function* valuesOf(files: readonly string[], onRead: OnRead = () => {}): AsyncGenerator<Found> {
   const sizes = files.map((file) => statOf(file).size);
   const total = Math.max(
     1,

@@ -1,11 +1,17 @@
 import { InputError } from "../../core/errors.js";
 import { type OnRead, valuesOf } from "./data-file.js";
 import { parseRow, type Row } from "./data-row.js";
+import { dataFiles, type SplitChoice } from "./splits.js";
+
+export interface StreamOptions extends SplitChoice {
+  /** Hears how much of the data has been read. */
+  readonly onRead?: OnRead;
+}
 
 /**
  * Reads preference or instruction rows as they are asked for, holding no more than a piece of the file: from a JSONL file,
- * one JSON array, either of them gzipped (.gz), a Parquet file (by row groups; needs `hyparquet`), or a folder of such
- * files, sorted by name. Rows are laid out as TRL, LLaMA-Factory or well-known data sets have them (`COLUMNS` names the columns):
+ * one JSON array, either of them gzipped (.gz), a Parquet file (by row groups; needs `hyparquet`), or a split of a folder of
+ * such files (`dataFiles`). Rows are laid out as TRL, LLaMA-Factory or well-known data sets have them (`COLUMNS` names the columns):
  *   {prompt, chosen, rejected}, text, conversations, or a text beside whole conversations; {chosen, rejected} (prompt = what
  *   both begin with); {question | instruction | conversations, chosen, rejected};
  *   {prompt, completion}, {instruction, input, output}, {question, answer}, {messages}, {conversations}, {text}, and with a
@@ -14,9 +20,9 @@ import { parseRow, type Row } from "./data-row.js";
  * and `tools`, `documents` and `chat_template_kwargs` for its chat template. Fields that are null count as absent.
  * Errors: InputError "file:line: …" for an empty line before the last row, malformed JSON, a missing key, a wrong type.
  */
-export async function* streamRows(path: string, onRead?: OnRead): AsyncGenerator<Row, void> {
+export async function* streamRows(path: string, options: StreamOptions = {}): AsyncGenerator<Row, void> {
   let empty = true;
-  for await (const [at, value] of valuesOf(path, onRead)) {
+  for await (const [at, value] of valuesOf(dataFiles(path, options).files, options.onRead)) {
     empty = false;
     yield parseRow(value, at);
   }
@@ -24,9 +30,9 @@ export async function* streamRows(path: string, onRead?: OnRead): AsyncGenerator
 }
 
 /** All rows of `streamRows`, for files that fit into memory. */
-export const readRows = async (path: string): Promise<Row[]> => {
+export const readRows = async (path: string, options?: StreamOptions): Promise<Row[]> => {
   const rows: Row[] = [];
-  for await (const row of streamRows(path)) rows.push(row);
+  for await (const row of streamRows(path, options)) rows.push(row);
   return rows;
 };
 

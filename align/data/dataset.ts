@@ -1,8 +1,8 @@
 import type { Tokenizer } from "../../models/text/tokenizer.js";
-import { ofKind, streamRows } from "./data.js";
-import type { OnRead } from "./data-file.js";
+import { ofKind, type StreamOptions, streamRows } from "./data.js";
 import type { Row } from "./data-row.js";
 import { emptyReport, type TokenizeReport } from "./report.js";
+import { type DataFiles, dataFiles } from "./splits.js";
 import { type RowForm, type StoredRows, storeRows } from "./token-file.js";
 import {
   type LabelledSequence,
@@ -51,16 +51,15 @@ const labelled: DatasetKind<"unpaired", LabelledSequence> = {
   },
 };
 
-export interface DatasetOptions extends TokenizeOptions {
+export interface DatasetOptions extends TokenizeOptions, StreamOptions {
   /** Only the first so many rows. Default: all. */
   readonly limit?: number;
-  /** Hears how much of the data has been read. */
-  readonly onRead?: OnRead;
 }
 
-/** A data set as tokens, on disk, and what became of its rows. */
+/** A data set as tokens, on disk, what became of its rows, and the files that they come from. */
 export interface Dataset<T> extends StoredRows<T> {
   readonly report: Readonly<TokenizeReport>;
+  readonly source: DataFiles;
 }
 
 async function* first<T>(items: AsyncIterable<T>, count: number): AsyncGenerator<T> {
@@ -83,15 +82,16 @@ const dataset =
     each = (rows) => rows,
   }: DatasetKind<K, T>) =>
   async (path: string, tokenizer: Tokenizer, options: DatasetOptions = {}): Promise<Dataset<T>> => {
-    const { limit = Number.POSITIVE_INFINITY, onRead } = options;
+    const { limit = Number.POSITIVE_INFINITY } = options;
+    const source = dataFiles(path, options);
     const report = emptyReport();
     const tokenized = (async function* () {
-      for await (const row of each(first(streamRows(path, onRead), limit))) {
+      for await (const row of each(first(streamRows(path, options), limit))) {
         const tokens = tokenize(ofKind(row, kinds), tokenizer, options, report);
         if (tokens !== undefined) yield tokens;
       }
     })();
-    return { ...(await storeRows(tokenized, form)), report };
+    return { ...(await storeRows(tokenized, form)), report, source };
   };
 
 /** Preference pairs, for dpo. */

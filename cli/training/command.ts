@@ -36,9 +36,10 @@ export const trainingCommand = async <V extends TrainingValues, T>(
   const { tokenizer, chatTemplate } = trainingTokenizer(values, out);
   const { vocabSize } = config;
   const cut = { maxLength: values.max_length, truncationMode: values.truncation_mode, vocabSize };
-  const rows = await readDataset(read, path, tokenizer, cut, out);
+  const rows = await readDataset(read, path, tokenizer, { ...cut, split: values.dataset_train_split }, out);
+  const held = { ...cut, split: values.dataset_test_split, otherwise: "test", orOnly: true };
   const evalRows =
-    evaluates && evalPath !== undefined ? await readDataset(read, evalPath, tokenizer, cut, out) : undefined;
+    evaluates && evalPath !== undefined ? await readDataset(read, evalPath, tokenizer, held, out) : undefined;
   const padId = paddingId(tokenizer, vocabSize);
   const settings = {
     ...{ values, config, rows, evalRows },

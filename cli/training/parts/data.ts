@@ -1,5 +1,7 @@
+import { relative } from "node:path";
 import type { Dataset, DatasetOptions } from "../../../align/data/dataset.js";
 import type { TokenizeReport } from "../../../align/data/report.js";
+import type { DataFiles } from "../../../align/data/splits.js";
 import { InputError } from "../../../core/errors.js";
 import type { Tokenizer } from "../../../models/text/tokenizer.js";
 import type { Output } from "../../output.js";
@@ -24,12 +26,27 @@ export const readDataset = async <T>(
     onRead: paced((percent) => `${path}: ${percent} % read and tokenized`),
   });
   try {
+    reportFiles(path, data.source, out);
     reportRows(path, data.report, out);
   } catch (error) {
     data.close();
     throw error;
   }
   return data;
+};
+
+/** So many files are named. */
+const NAMED = 3;
+
+/** Which files of a folder were read, and which splits were not. */
+const reportFiles = (path: string, { files, split, others = {} }: DataFiles, out: Output): void => {
+  if (split === undefined) return;
+  const names = files.slice(0, NAMED).map((file) => relative(path, file).replaceAll("\\", "/"));
+  const more = files.length > NAMED ? `, … (${files.length} files)` : "";
+  const rest = Object.keys(others);
+  out.note(
+    `${path}: split ${split} is ${names.join(", ")}${more}${rest.length > 0 ? `; not read: ${rest.join(", ")}` : ""}`,
+  );
 };
 
 /** Above this share of rows left out, it is no detail. */

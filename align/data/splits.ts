@@ -1,0 +1,120 @@
+import { readdirSync, type Stats, statSync } from "node:fs";
+import { join } from "node:path";
+import { InputError } from "../../core/errors.js";
+import { oneLine } from "../../models/files/json.js";
+
+/** Files of rows in a folder; a file by itself may have any name. */
+const DATA_FILE = /\.((jsonl|ndjson|json)(\.gz)?|parquet)$/i;
+/** What Hugging Face and LLaMA-Factory keep beside their data. */
+const ABOUT_DATA = /^(config|dataset_infos?|dataset_dict|state)\.json$/;
+
+/** The splits that file and folder names are known by, and the words for them. */
+const SPLITS: Readonly<Record<string, readonly string[]>> = {
+  train: ["train", "training"],
+  validation: ["validation", "valid", "dev", "val"],
+  test: ["test", "testing", "eval", "evaluation"],
+};
+/** What stands between the words of a name. */
+const BETWEEN = "[-._ 0-9]";
+/** One file of a split that was cut into several, or the only one. */
+const SHARD = /^data\/(\w+(?:\.\w+)*)-\d{5}-of-\d{5}[^/]*\.[^/]*$/;
+
+/** The file information of a path. Errors: InputError if there is none. */
+export const statOf = (path: string): Stats => {
+  try {
+    return statSync(path);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    const why = oneLine(error instanceof Error ? error.message : String(error));
+    throw new InputError(`${path}: ${code === "ENOENT" ? "no such file" : `cannot be read (${why})`}`);
+  }
+};
+
+/** Data files below a folder, as paths from it with "/", sorted; without what is hidden, and folders named __…. */
+const filesBelow = (folder: string, from = ""): readonly string[] =>
+  readdirSync(join(folder, from), { withFileTypes: true })
+    .flatMap((entry) => {
+      const path = `${from}${entry.name}`;
+      if (entry.name.startsWith(".")) return [];
+      if (statOf(join(folder, path)).isDirectory())
+        return entry.name.startsWith("__") ? [] : filesBelow(folder, `${path}/`);
+      return DATA_FILE.test(entry.name) && !ABOUT_DATA.test(entry.name) ? [path] : [];
+    })
+    .sort((a, b) => (a < b ? -1 : 1));
+
+/** Splits of files by the first of their names, [split, file] each. */
+const gathered = (named: readonly (readonly [string, string])[]): Record<string, string[]> => {
+  const splits: Record<string, string[]> = {};
+  for (const [split, file] of named) {
+    splits[split] ??= [];
+    splits[split].push(file);
+  }
+  return splits;
+};
+
+/** Of each file the splits of which a word stands in one of some parts of its path; `after` follows the word. */
+const byWords = (files: readonly string[], partsOf: (file: string) => readonly string[], after: string) =>
+  Object.entries(SPLITS).flatMap(([split, words]) => {
+    const pattern = new RegExp(`(^|${BETWEEN})(${words.join("|")})${after}`);
+    return files
+      .filter((file) => partsOf(file).some((part) => pattern.test(part)))
+      .map((file) => [split, file] as const);
+  });
+
+/** The ways to tell splits, in order: the first that finds any decides. */
+const WAYS: readonly ((files: readonly string[]) => readonly (readonly [string, string])[])[] = [
+  (files) =>
+    files.flatMap((file) => {
+      const [, split] = SHARD.exec(file) ?? [];
+      return split === undefined ? [] : [[split, file] as const];
+    }),
+  (files) => byWords(files, (file) => file.split("/").slice(0, -1), `($|${BETWEEN})`),
+  (files) => byWords(files, (file) => file.split("/").slice(-1), BETWEEN),
+  (files) => files.map((file) => ["train", file] as const),
+];
+
+/** The data files that a path stands for. */
+export interface DataFiles {
+  readonly files: readonly string[];
+  /** Of a folder, the split they are, and the files of its other ones, by split. */
+  readonly split?: string;
+  readonly others?: Readonly<Record<string, readonly string[]>>;
+}
+
+/** Which split of a folder is meant. */
+export interface SplitChoice {
+  /** The split that was asked for; a file has none. */
+  readonly split?: string;
+  /** Which it is where none was asked for. Default "train". */
+  readonly otherwise?: string;
+  /** True: where that is not there, the only one that is. Default false. */
+  readonly orOnly?: boolean;
+}
+
+/**
+ * The data files of a path: itself, or a split of a folder, told by file and folder names as `load_dataset` of
+ * huggingface/datasets tells them (shards in data/, then folder names, then file names, else all is train).
+ * Errors: InputError if there are none, or none of that split.
+ */
+export const dataFiles = (
+  path: string,
+  { split, otherwise = "train", orOnly = false }: SplitChoice = {},
+): DataFiles => {
+  if (!statOf(path).isDirectory()) {
+    if (split === undefined) return { files: [path] };
+    throw new InputError(`${path}: is a file, so it has no split "${split}"; name a folder, or leave the split out`);
+  }
+  const files = filesBelow(path);
+  if (files.length === 0)
+    throw new InputError(`${path}: this folder holds no data file (.jsonl, .json, .parquet, and these with .gz)`);
+  const found = WAYS.map((way) => gathered(way(files))).find((splits) => Object.keys(splits).length > 0) ?? {};
+  const names = Object.keys(found);
+  const asked = split ?? otherwise;
+  const taken = !names.includes(asked) && orOnly && names.length === 1 ? names[0] : asked;
+  const { [taken]: own, ...others } = found;
+  if (own === undefined)
+    throw new InputError(
+      `${path}: has no split "${asked}"; it has ${names.join(", ")} (dataset_train_split and dataset_test_split choose among them)`,
+    );
+  return { files: [...new Set(own)].map((file) => join(path, file)), split: taken, others };
+};
