@@ -45,7 +45,7 @@ export const options = {
   top_p: number({ above: 0, to: 1 }, "sample from the fewest tokens that hold this probability", 1),
   top_k: integer({ from: 0 }, "sample from the k likeliest tokens; 0 is all", 0),
   repetition_penalty: number({ above: 0 }, "above 1: tokens that occurred become less likely", 1),
-  data: text("PATH", "preference rows: JSONL, JSON (.gz too) or Parquet, a file, or a folder (of it the test files)"),
+  data: text("PATH", "preference rows: JSONL, JSON (.gz too) or Parquet, a file or a folder"),
   batch_size: integer({ from: 1 }, "rows (pairs) a batch; matters to kto, kto_pair and sft alone", 8),
   limit: integer({ from: 1 }, "only the first N rows"),
   grad_norms: flag("also the gradient norm of each parameter", false),

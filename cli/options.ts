@@ -154,6 +154,7 @@ export const commands = {
     ],
     keys: false,
     defaults: {},
+    about: { data: "preference rows: JSONL, JSON (.gz too) or Parquet, a file, or a folder, of it the test files" },
   },
   evaluate: {
     summary: "score a model on benchmarks: multiple choice, exact and numeric answers, instructions, win rate",

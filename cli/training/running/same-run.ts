@@ -14,6 +14,8 @@ const FREE: ReadonlySet<string> = new Set([
   ...["config", "json", "resume", "dry_run", "output_dir", "logging_steps", "save_steps", "save_total_limit"],
   ...["eval_dataset", "eval_tasks", "eval_strategy", "eval_steps", "eval_on_start", "per_device_eval_batch_size"],
   ...["ref_log_probs_cache", "offload", "device_memory", "push_to_hub", "hub_model_id", "hub_private_repo"],
+  "dataset_train_split",
+  "dataset_test_split",
 ]);
 
 /** Keys that may change too, and what becomes of the law that the bits stay the same. */
