@@ -1,6 +1,5 @@
 import { dirname, join } from "node:path";
 import { InputError } from "../core/errors.js";
-import { roundToHalf } from "../core/half.js";
 import type { MatmulOptions } from "../core/index.js";
 import { reader, tokenIds } from "./config-reader.js";
 import { COMMON, FAMILY_NAMES, type Family, type FamilyName, familyOf } from "./families.js";
@@ -75,9 +74,13 @@ export const readConfig = (folder: string): ModelConfig => {
 /** A number that lies is refused before lists of that length are made. */
 const MOST_LAYERS = 10_000;
 
-const ACTIVATIONS = { silu: "silu", swish: "silu", gelu_pytorch_tanh: "geluTanh", gelu_new: "geluTanh" } as const;
+/** By transformers' names; those of one kind differ in rounding at most. */
+const ACTIVATIONS = {
+  ...({ silu: "silu", swish: "silu", gelu: "gelu" } as const),
+  ...({ gelu_pytorch_tanh: "geluTanh", gelu_new: "geluTanh", gelu_fast: "geluTanh" } as const),
+} as const;
 
-/** What the gate of the feed-forward network passes: x · σ(x), or GELU by its tanh formula. */
+/** What the gate of the feed-forward network passes: x · σ(x), or GELU, x · Φ(x), as it is or by its tanh formula. */
 export type Activation = (typeof ACTIVATIONS)[keyof typeof ACTIVATIONS];
 
 /** Fields of which null says "none"; elsewhere it says nothing. */
@@ -91,10 +94,6 @@ const filled = (raw: JsonObject, { fields }: Family): JsonObject => ({
   ...fields,
   ...Object.fromEntries(Object.entries(raw).filter(([key, value]) => value !== null || NULLABLE.has(key))),
 });
-
-/** The nearest number that a dtype has. */
-const roundedTo = (x: number, dtype: ModelDtype): number =>
-  dtype === "float32" ? Math.fround(x) : roundToHalf(x, dtype === "float16" ? "f16" : "bf16");
 
 /** The same from objects at hand; `path` names the source in messages. */
 export const parseConfig = (raw: JsonObject, path = "config.json", generation: JsonObject = {}): ModelConfig => {
@@ -150,7 +149,7 @@ export const parseConfig = (raw: JsonObject, path = "config.json", generation: J
     bias: { qkv: family.qkvBias ?? attentionBias, o: attentionBias, mlp: read.flag("mlp_bias", false) },
     tied: read.flag("tie_word_embeddings", false),
     embeddingMultiplier: family.rootEmbedding
-      ? roundedTo(Math.sqrt(hiddenSize), dtype)
+      ? Math.fround(Math.sqrt(hiddenSize))
       : read.positive("embedding_multiplier", 1),
     residualMultiplier: read.positive("residual_multiplier", 1),
     headMultiplier: 1 / read.positive("logits_scaling", 1),

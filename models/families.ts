@@ -20,7 +20,7 @@ export interface Family {
   readonly qkvBias?: true;
   /** The one matrix that makes all of q, k and v, one below the other, and the one that makes gate and up. */
   readonly fused?: { readonly self_attn: string; readonly mlp: string };
-  /** Embeddings are multiplied by √hidden_size, in the dtype of the checkpoint. */
+  /** Embeddings are multiplied by √hidden_size, rounded to f32 as where transformers computes in it. */
   readonly rootEmbedding?: true;
   /** `embedding_multiplier` is no field of the family's own class: it is folded into the weights where a model is saved. */
   readonly foldsMultiplier?: true;

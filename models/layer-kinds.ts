@@ -46,7 +46,10 @@ const sliding = (read: Reader, family: Family, layers: number): readonly boolean
 
 /** `rope_parameters` (new) or `rope_scaling` (old), for layers of a kind; a family with a base for each says which is whose. */
 const ropeFields = (read: Reader, { localRope }: Family, type: string): { fields: JsonObject; key: string } => {
-  const key = read.object.rope_parameters != null ? "rope_parameters" : "rope_scaling";
+  const { rope_parameters: now, rope_scaling: old } = read.object;
+  const key = now != null ? "rope_parameters" : "rope_scaling";
+  if (now != null && old != null && JSON.stringify(old) !== "{}" && JSON.stringify(old) !== JSON.stringify(now))
+    throw read.refuse("rope_scaling", "rope_parameters is there too, and is not the same; leave one of them out");
   const fields = read.object[key] ?? {};
   if (!isObject(fields)) throw read.refuse(key, "must be an object");
   const nested = Object.keys(fields).find((name) => isObject(fields[name]));

@@ -99,7 +99,7 @@ const SHARED = ["rope_type", "type", "rope_theta", "partial_rotary_factor", "ori
 /** Fields that some scaling knows: one that does not read them ignores them, as transformers does. */
 const KNOWN = new Set([...SHARED, ...Object.values(scalings).flatMap(({ keys }) => keys)]);
 /** Names of old checkpoints. */
-const OLD_NAMES: Readonly<Record<string, string>> = { su: "longrope" };
+const OLD_NAMES: ReadonlyMap<unknown, string> = new Map([["su", "longrope"]]);
 
 /** Where a layer's rotary fields are, and what they fall back to. */
 export interface RopeSource {
@@ -120,7 +120,7 @@ export interface RopeSource {
 export const readRope = (source: RopeSource): RopeConfig => {
   const { fields, path, maxPositions } = source;
   const key = fields.rope_type != null ? "rope_type" : "type";
-  const given = typeof fields[key] === "string" ? (OLD_NAMES[fields[key]] ?? fields[key]) : fields[key];
+  const given = OLD_NAMES.get(fields[key]) ?? fields[key];
   const read = reader({ ...fields, [key]: given }, path);
   const unknown = Object.keys(fields).find((name) => !KNOWN.has(name) && fields[name] != null);
   if (unknown !== undefined) throw read.refuse(unknown, "no rotary scaling that is known has such a field");

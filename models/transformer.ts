@@ -201,18 +201,18 @@ const embed = (params: Params, config: ModelConfig, ids: Tensor): Tensor => {
 
 const finalNorm = (x: Tensor, params: Params, config: ModelConfig): Tensor => norm(x, params, "model.norm", config);
 
-/** Where tokens stand for each kind of layer; `table` gives the angles of their positions. */
-const placesOf = (config: ModelConfig, position: Tensor, table: (rope: RopeConfig) => RopeTable) => {
+/** Where tokens stand for each kind of layer, of `slots` slots; `table` gives the angles of their positions. */
+const placesOf = (config: ModelConfig, position: Tensor, slots: number, table: (rope: RopeConfig) => RopeTable) => {
   const angles = new Map<RopeConfig, RopeTable>();
   const anglesOf = (rope: RopeConfig): RopeTable => {
     const found = angles.get(rope) ?? table(rope);
     angles.set(rope, found);
     return found;
   };
-  const one = ({ rope, window }: LayerKind): Place => ({
+  const one = ({ rope, window = slots }: LayerKind): Place => ({
     position,
-    ...(window === undefined ? {} : { from: maximum(sub(position, scalar(window - 1, "i32")), scalar(0, "i32")) }),
-    ...(rope === undefined ? {} : anglesOf(rope)),
+    ...(window < slots && { from: maximum(sub(position, scalar(window - 1, "i32")), scalar(0, "i32")) }),
+    ...(rope !== undefined && anglesOf(rope)),
   });
   return new Map([...new Set(config.kinds)].map((kind) => [kind, one(kind)]));
 };
@@ -223,7 +223,7 @@ const layersAt = (params: Params, config: ModelConfig, places: ReadonlyMap<Layer
 
 /** Tokens 0 … T−1 of every row, of sequences of so many tokens. */
 const fromStart = (config: ModelConfig, B: number, T: number, tokens: number) =>
-  placesOf(config, iota([B, T], 1), (rope) => {
+  placesOf(config, iota([B, T], 1), T, (rope) => {
     const table = ropeTable(rope, T, tokens);
     const rows = (angles: Tensor) => broadcastTo(angles, [B, ...angles.shape]);
     return { cosine: rows(table.cosine), sine: rows(table.sine) };
@@ -281,8 +281,9 @@ export const decode = (
   let x = embed(params, config, ids);
   if (position.dtype !== "i32" || !sameShape(position.shape, ids.shape))
     throw new ShapeError(`decode(${typeOf(ids)}, ${typeOf(position)})`, "takes an i32 position for each token: [B, T]");
-  const places = placesOf(config, position, (rope) => {
-    const table = ropeTable(rope, slotsOf(cache), GROWING);
+  const slots = slotsOf(cache);
+  const places = placesOf(config, position, slots, (rope) => {
+    const table = ropeTable(rope, slots, GROWING);
     return { cosine: gather(table.cosine, position), sine: gather(table.sine, position) };
   });
   const next = layersAt(params, config, places).map((layer, i) => {

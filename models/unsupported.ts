@@ -1,5 +1,5 @@
 import { COMMON, FAMILY_NAMES, type Family, type FamilyName, families } from "./families.js";
-import { isObject, type JsonObject, show } from "./files/json.js";
+import { isObject, type JsonObject } from "./files/json.js";
 
 /** What no family here has, by the fields of a config that call for it. */
 const MISSING: Readonly<Record<string, readonly string[]>> = {
@@ -76,12 +76,27 @@ export const unsupportedField = (raw: JsonObject, modelType: FamilyName): [key: 
   return foreign === undefined ? undefined : [foreign, `a ${modelType} model has none`];
 };
 
+/** Say nothing of what is computed, whatever the family. */
+const INERT = new Set([
+  ...["model_type", "architectures", "auto_map", "transformers_version", "torch_dtype", "dtype", "_name_or_path"],
+  ...["use_cache", "initializer_range", "bos_token_id", "eos_token_id", "pad_token_id", "attention_dropout"],
+  ...["hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size", "hidden_act"],
+  ...["rope_scaling", "rope_parameters", "pretraining_tp", "cache_implementation"],
+]);
+
+/** Fields that no family reads, as a hint of what it would take. */
+const strangers = (raw: JsonObject): string => {
+  const keys = Object.keys(raw).filter(
+    (key) => !(INERT.has(key) || OPTIONAL.has(key) || key in COMMON || isOff(raw[key])),
+  );
+  return keys.length === 0 ? "" : `; no family here reads its ${keys.slice(0, 6).join(", ")}`;
+};
+
 /** Why a model_type is not read: which are, and what this one has that they do not. */
 export const unknownType = (raw: JsonObject): string => {
   const known = `supported are ${FAMILY_NAMES.map((name) => `"${name}"`).join(", ")}`;
   const text = isObject(raw.text_config) ? { ...raw, ...raw.text_config } : raw;
   const missing = lacking(text).map(({ what, key }) => `${what} (${key})`);
   if (missing.length > 0) return `${known}; this one has ${missing.join(", ")}`;
-  const part = isObject(raw.text_config) ? `; its text_config is ${show(raw.text_config.model_type)}` : "";
-  return `${known}${part}; if this one computes what one of them does, give it that name, else its row is missing in models/families.ts`;
+  return `${known}${strangers(raw)}; it takes a row in models/families.ts, or the name of one that computes the same`;
 };

@@ -37,7 +37,7 @@ const scalings = [
 const designs: readonly Readonly<Record<string, unknown>>[] = [
   { model_type: "llama", embedding_multiplier: 8 },
   { model_type: "llama", attention_bias: true, mlp_bias: true },
-  { model_type: "qwen2" },
+  { model_type: "qwen2", hidden_act: "gelu" },
   { model_type: "qwen2", embedding_multiplier: 8 },
   { model_type: "qwen3", attention_bias: true },
   { model_type: "qwen2", use_sliding_window: true, sliding_window: 2, max_window_layers: 1 },

@@ -6,6 +6,7 @@ import { after, test } from "node:test";
 import fc from "fast-check";
 import { InputError } from "../../core/errors.js";
 import { type ModelConfig, parseConfig, readConfig } from "../../models/config.js";
+import { FAMILY_NAMES, type Family, families } from "../../models/families.js";
 import { copyTokenizerFiles, saveConfig } from "../../models/files/folder.js";
 import type { JsonObject } from "../../models/files/json.js";
 import type { RopeConfig } from "../../models/rope.js";
@@ -126,7 +127,7 @@ test("what would be computed wrongly is refused by name", () => {
       /"mixtral": supported .*mixtures of experts \(num_local_experts\)/,
     ],
     [{ model_type: undefined }, /model_type is nothing/],
-    [{ hidden_act: "gelu" }, /hidden_act is "gelu"/],
+    [{ hidden_act: "relu" }, /hidden_act is "relu": supported are "silu"/],
     [{ quantization_config: { bits: 4 } }, /quantization_config/],
     [{ sliding_window: 128 }, /sliding_window is 128: a llama model has none/],
     [{ attn_logit_softcapping: 50 }, /attn_logit_softcapping is 50: a llama model has none/],
@@ -175,8 +176,10 @@ test("what would be computed wrongly is refused by name", () => {
 });
 
 test("any JSON object is read or refused with one line", () => {
+  const rows: readonly Family[] = Object.values(families);
   const keys = [
     ...Object.keys(llama),
+    ...new Set(rows.flatMap(({ fields }) => Object.keys(fields))),
     "rope_scaling",
     "rope_parameters",
     "layer_types",
@@ -184,10 +187,15 @@ test("any JSON object is read or refused with one line", () => {
     "head_dim",
     "dtype",
   ];
+  const part = fc.dictionary(
+    fc.constantFrom("rope_type", "type", "factor", "full_attention", "truncate"),
+    fc.jsonValue(),
+  );
+  const values = fc.oneof(fc.jsonValue(), part, fc.constantFrom(0, 1, 2, 64, "constructor", "yarn"));
   fc.assert(
-    fc.property(fc.dictionary(fc.constantFrom(...keys), fc.jsonValue()), (change) => {
+    fc.property(fc.constantFrom(...FAMILY_NAMES), fc.dictionary(fc.constantFrom(...keys), values), (type, change) => {
       try {
-        parseConfig({ ...llama, ...(change as JsonObject) });
+        parseConfig({ ...llama, model_type: type, ...(change as JsonObject) });
       } catch (error) {
         assert.ok(error instanceof InputError, String(error));
         assert.ok(!error.message.includes("\n"), error.message);

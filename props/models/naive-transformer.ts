@@ -12,7 +12,19 @@ const capped = (x: number, cap: number | undefined): number => (cap === undefine
 
 /** Φ(x) by its tanh formula. */
 const nearlyNormal = (x: number): number => (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))) / 2;
-const pass = { silu: (x: number) => x / (1 + Math.exp(-x)), geluTanh: (x: number) => x * nearlyNormal(x) };
+/** Φ(x): the density added up by Simpson's rule. */
+const normal = (x: number): number => {
+  const steps = 400;
+  const density = (i: number): number => Math.exp(-(((x * i) / steps) ** 2) / 2);
+  let total = density(0) + density(steps);
+  for (let i = 1; i < steps; i++) total += (i % 2 === 1 ? 4 : 2) * density(i);
+  return 0.5 + (x * total) / (3 * steps * Math.sqrt(2 * Math.PI));
+};
+const pass = {
+  silu: (x: number) => x / (1 + Math.exp(-x)),
+  gelu: (x: number) => x * normal(x),
+  geluTanh: (x: number) => x * nearlyNormal(x),
+};
 
 /** A pair (a, b) as the complex number a + ib, times magnitude · e^(i·angle). */
 const turn = (x: Vector, position: number, rope: RopeConfig | undefined, length: number): Vector => {

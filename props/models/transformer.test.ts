@@ -241,5 +241,6 @@ test("calls that do not fit are refused by name", () => {
   refused(() => hiddenStates(params, config, tensor([[1, 2]])), /f32\[1,2\].*\n.*i32 \[B, T\]/);
   refused(() => hiddenStates(params, config, tensor(new Int32Array(3))), /i32\[3\]/);
   const { cache } = prefill(params, config, ids, 8);
-  refused(() => decode(params, config, ids, ids, cache), /one token/);
+  const place = tensor(new Int32Array(2), [2, 1]);
+  refused(() => decode(params, config, ids, place, cache), /position for each token/);
 });
