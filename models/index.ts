@@ -31,6 +31,17 @@ export {
 } from "./generation/generate.js";
 export { type KeptCache, keptCache } from "./generation/kept-cache.js";
 export type { SamplingOptions } from "./generation/sample.js";
+export {
+  type Continued,
+  continueTexts,
+  type Speaker,
+  type StreamedToken,
+  streamText,
+  streamTokens,
+  type TextEnd,
+  type TextOptions,
+  type TextStreamOptions,
+} from "./generation/texts.js";
 export { logits, targetScores } from "./head.js";
 export { type HubName, hubNameOf, parseHubName } from "./hub/name.js";
 export { type HubSettings, hubSettings } from "./hub/settings.js";

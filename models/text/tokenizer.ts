@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
 import type { JsonObject } from "../files/json.js";
 import { fileExists, folderExists, isObject, oneLine, readJsonObject, readText, show } from "../files/json.js";
+import { byteTokens } from "./byte-tokens.js";
 import { type ChatMessage, namedIn } from "./chat-message.js";
 import type { ChatRenderer, RenderOptions } from "./chat-template.js";
 import { compileChatTemplate } from "./chat-template.js";
@@ -26,6 +27,8 @@ export interface Tokenizer {
   readonly eosToken: string | undefined;
   readonly eosId: number | undefined;
   readonly padId: number | undefined;
+  /** Tokens that stand for single bytes; a run of them is decoded as a whole. */
+  readonly byteIds: ReadonlySet<number>;
   /** Highest token id + 1. The model's own vocabulary may be larger (padded), never smaller. */
   readonly vocabSize: number;
 }
@@ -103,6 +106,7 @@ export const loadTokenizer = (folder: string, options: LoadTokenizerOptions = {}
     eosToken: special.eos_token,
     eosId: idOf(special.eos_token),
     padId: idOf(special.pad_token),
+    byteIds: byteTokens(definition),
     vocabSize: inner.size,
   };
 };

@@ -123,6 +123,8 @@ for (const name of await presentDevices()) {
       [[[1]], { temperature: Number.NaN }, /temperature/],
       [[[1]], { topP: 0 }, /topP is 0.*\(0, 1\]/],
       [[[1]], { topP: 1.1 }, /topP/],
+      [[[1]], { minP: 1.5 }, /minP is 1.5.*\[0, 1\]/],
+      [[[1]], { typicalP: 0 }, /typicalP is 0.*\(0, 1\]/],
       [[[1]], { topK: -1 }, /topK/],
       [[[1]], { topK: 1.5 }, /topK/],
       [[[1]], { repetitionPenalty: 0 }, /repetitionPenalty/],

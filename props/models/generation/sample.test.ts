@@ -4,8 +4,10 @@ import fc from "fast-check";
 import { bits, evaluate, foldIn, key, read } from "../../../core/index.js";
 import {
   applyTemperature,
+  keepMinP,
   keepTopK,
   keepTopP,
+  keepTypical,
   penalizeRepetition,
   probabilities,
 } from "../../../models/generation/processors.js";
@@ -64,6 +66,59 @@ test("top-p drops as much as fits into 1 − p, smallest first, and never the li
   );
 });
 
+test("min-p keeps what is at least that share as likely as the likeliest; 0 keeps all", () => {
+  fc.assert(
+    fc.property(someScores, fc.integer({ min: 0, max: 100 }), (scores, percent) => {
+      const probability = probabilities(scores);
+      const most = Math.max(...probability);
+      const kept = finite(keepMinP(scores, percent / 100));
+      for (const id of scores.keys()) {
+        const share = probability[id] / most;
+        // At the border itself rounding decides.
+        if (Math.abs(share - percent / 100) > 1e-12) assert.equal(kept.includes(id), share > percent / 100);
+      }
+      assert.ok(kept.includes(argmax(scores)));
+      if (percent === 0) assert.equal(kept.length, scores.length);
+    }),
+  );
+});
+
+test("typical sampling keeps what is nearest to the entropy, as little as holds p; p = 1 keeps all", () => {
+  fc.assert(
+    fc.property(someScores, fc.integer({ min: 1, max: 100 }), (scores, percent) => {
+      const probability = probabilities(scores);
+      const surprise = probability.map((x) => -Math.log(x));
+      const entropy = probability.reduce((sum, x, id) => sum + x * surprise[id], 0);
+      const distance = surprise.map((x) => Math.abs(x - entropy));
+      const kept = finite(keepTypical(scores, percent / 100));
+      const mass = (ids: number[]) => ids.reduce((sum, id) => sum + probability[id], 0);
+      assert.ok(mass(kept) >= percent / 100 - 1e-9 || kept.length === scores.length);
+      if (percent === 100) assert.equal(kept.length, scores.length);
+      const farthest = Math.max(...kept.map((id) => distance[id]));
+      for (const id of scores.keys())
+        if (!kept.includes(id)) assert.ok(distance[id] > farthest - 1e-9, "what is dropped is farther");
+      // Without the farthest, and what ties with it, there would be less than p.
+      const nearer = kept.filter((id) => distance[id] < farthest - 1e-9);
+      if (percent < 100) assert.ok(mass(nearer) < percent / 100 + 1e-9);
+    }),
+  );
+});
+
+test("what a processor is given is not changed, and −∞ stays −∞", () => {
+  const never = Number.NEGATIVE_INFINITY;
+  fc.assert(
+    fc.property(someScores, fc.nat(11), (scores, lost) => {
+      const given = scores.slice();
+      if (scores.length > 1) given[lost % scores.length] = never;
+      const before = given.slice();
+      const all = [keepTopK(given, 3), keepTopP(given, 0.7), keepMinP(given, 0.1), keepTypical(given, 0.6)];
+      assert.deepEqual(given, before);
+      for (const out of all)
+        for (const id of given.keys()) assert.ok(out[id] === given[id] || out[id] === never, `${out}`);
+    }),
+  );
+});
+
 test("the steps are taken in transformers' order", () => {
   // Worked by hand: penalized [1, 1, −1, 0, 4], halved [.5, .5, −.5, 0, 2], the two largest with their tie, and of those
   // the less likely of two equal ones holds .154 ≤ 1 − .8. Every order that means something else gives other numbers.
@@ -83,6 +138,16 @@ test("the steps are taken in transformers' order", () => {
       got,
       order,
     );
+});
+
+test("min-p and typical come after top-p, in this order", () => {
+  fc.assert(
+    fc.property(someScores, (scores) => {
+      const options = { temperature: 1.5, topK: 8, topP: 0.9, minP: 0.05, typicalP: 0.7 };
+      const first = keepTopP(keepTopK(applyTemperature(scores, 1.5), 8), 0.9);
+      assert.deepEqual(processScores(scores, [], options), keepTypical(keepMinP(first, 0.05), 0.7));
+    }),
+  );
 });
 
 test("limits: temperature → 0, top-k = 1 and top-p → 0 are greedy", () => {
