@@ -14,7 +14,7 @@ const canonical = (name: string): string => name.replaceAll("-", "_");
 
 /**
  * Splits a command's arguments by its options: --name value, --name=value, --flag, --flag false, --no-flag, --flag VALUE; names with _ or
- * with -; the last of two wins. Errors: InputError for unknown names (with "did you mean") and missing or stray values.
+ * with -; the last of two wins, but for options that may be given several times. Errors: InputError for unknown names (with "did you mean") and missing or stray values.
  */
 export const parseArguments = (command: CommandName, args: readonly string[]): Given => {
   const table = optionsOf(command);
@@ -69,7 +69,7 @@ export const parseArguments = (command: CommandName, args: readonly string[]): G
       // "--model --json": the next option is no value. A value that begins so is written --model=--json.
       if (token.value === undefined || (token.inlineValue === false && token.value.startsWith("--")))
         throw new InputError(`${spelled(command, name)} needs a value (${option.value})`);
-      values.set(known, token.value);
+      values.set(known, option.many ? [...((values.get(known) as string[]) ?? []), token.value] : token.value);
     }
   }
   return { help, values };

@@ -15,6 +15,7 @@ const load: { readonly [C in CommandName]: () => Promise<Run<C>> } = {
   doctor: async () => (await import("./commands/doctor.js")).doctorCommand,
   logprobs: async () => (await import("./commands/logprobs.js")).logprobsCommand,
   generate: async () => (await import("./commands/generate.js")).generateCommand,
+  chat: async () => (await import("./commands/chat.js")).chatCommand,
   eval: async () => (await import("./commands/eval.js")).evalCommand,
   evaluate: async () => (await import("./commands/evaluate.js")).evaluateCommand,
   probe: async () => (await import("./commands/probe.js")).probeCommand,

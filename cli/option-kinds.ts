@@ -1,5 +1,5 @@
 import { InputError } from "../core/errors.js";
-import { show } from "../models/files/json.js";
+import { isObject, type JsonObject, show } from "../models/files/json.js";
 
 /** One option: how it is read, from a command line's text or from a YAML value, and what --help says of it. */
 export interface Option<T> {
@@ -9,6 +9,8 @@ export interface Option<T> {
   readonly value: string;
   readonly about: string;
   readonly fallback: T;
+  /** May be given several times on a command line: `read` then gets the list of what was given. */
+  readonly many?: boolean;
   /** The value. `where` names option and source for the message. Errors: InputError. */
   readonly read: (given: unknown, where: string) => NonNullable<T>;
 }
@@ -43,6 +45,33 @@ export const text = ((value: string, about: string, fallback?: string) => ({
     return given;
   },
 })) as Build<[value: string, about: string], string>;
+
+/** Texts as they are, blanks and all, but never empty: given once each, or as a YAML list. */
+export const texts = (value: string, about: string): Option<readonly string[] | undefined> => ({
+  ...{ flag: false, value, about, fallback: undefined, many: true },
+  read: (given, where) => {
+    const list = Array.isArray(given) ? given : [given];
+    const wrong = list.find((part) => typeof part !== "string");
+    if (wrong !== undefined) throw refuse(where, wrong, "text");
+    if (list.includes("")) throw new InputError(`${where} is empty; give ${value}`);
+    return list as readonly string[];
+  },
+});
+
+/** Named values: a YAML mapping, or a JSON object as text. */
+export const named = (about: string, example: string): Option<JsonObject | undefined> => ({
+  ...{ flag: false, value: "JSON", about, fallback: undefined },
+  read: (given, where) => {
+    let value = given;
+    try {
+      if (typeof given === "string") value = JSON.parse(given);
+    } catch {
+      // said below
+    }
+    if (!isObject(value)) throw refuse(where, given, `a JSON object, such as ${example}`);
+    return value;
+  },
+});
 
 /** A number from 0 on, or a name. */
 export const numberOrName = (value: string, about: string): Option<number | string | undefined> => ({

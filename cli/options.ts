@@ -103,6 +103,34 @@ const comparing = [
   "json",
 ] as const satisfies readonly OptionName[];
 
+/** How a model is asked to go on. */
+const speaking = [
+  "model",
+  "adapter_name_or_path",
+  "chat_template_path",
+  "system",
+  "template_kwargs",
+  "stop",
+  "max_new_tokens",
+  "greedy",
+  "temperature",
+  "top_k",
+  "top_p",
+  "min_p",
+  "typical_p",
+  "repetition_penalty",
+  "seed",
+  "device",
+  "adapter",
+] as const satisfies readonly OptionName[];
+
+/** What some of them are here. */
+const spoken = {
+  adapter_name_or_path: "folder of a PEFT adapter for the model",
+  adapter: "a folder as above; or which of several WebGPU adapters: its number in doctor, or a part of its name",
+  seed: "decides what is sampled; asks for sampling",
+} as const satisfies Partial<Record<OptionName, string>>;
+
 const trained = ["model_name_or_path", "dataset_name", "output_dir"] as const;
 
 /** Every command with the options it takes. */
@@ -133,15 +161,33 @@ export const commands = {
     defaults: {},
   },
   generate: {
-    summary: "continue a prompt",
-    usage: "--model DIR (--prompt TEXT | --ids IDS) [--greedy] [--json]",
+    summary: "continue prompts, or answer them",
+    usage: "--model DIR (--prompt TEXT | --ids IDS | --prompts FILE) [--chat] [--stream] [--greedy] [--json]",
     required: ["model"],
     options: [
-      ...(["model", "prompt", "ids", "greedy", "max_new_tokens", "temperature", "top_p", "top_k"] as const),
-      ...(["repetition_penalty", "seed", "device", "adapter", "json"] as const),
+      ...(["prompt", "ids", "prompts", "chat", ...speaking] as const),
+      ...(["stream", "num_return_sequences", "batch_size", "json"] as const),
     ],
     keys: false,
-    defaults: {},
+    defaults: { seed: undefined },
+    about: {
+      ...spoken,
+      prompt: "text to continue, as it is; with --chat what a user says",
+      batch_size: "prompts that are continued at a time; changes no text",
+      json: "one JSON document on stdout (several prompts or samples: one a line), everything else on stderr",
+    },
+  },
+  chat: {
+    summary: "talk with a model",
+    usage: "--model DIR [--adapter DIR] [--system TEXT]",
+    required: ["model"],
+    options: speaking,
+    keys: false,
+    defaults: { seed: undefined },
+    about: {
+      ...spoken,
+      max_new_tokens: "at most so many tokens an answer; default: generation_config.json's, else 1024",
+    },
   },
   eval: {
     summary: "loss and metrics of a model against a reference on preference rows",

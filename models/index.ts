@@ -21,6 +21,13 @@ export {
   writeWeights,
 } from "./files/weights.js";
 export {
+  type AnswerToken,
+  type Conversation,
+  type ConversationOptions,
+  conversation,
+} from "./generation/conversation.js";
+export { type GenerationDefaults, generationDefaults } from "./generation/defaults.js";
+export {
   type End,
   type GenerateOptions,
   type Generator,
@@ -41,6 +48,7 @@ export {
   type TextEnd,
   type TextOptions,
   type TextStreamOptions,
+  textBefore,
 } from "./generation/texts.js";
 export { logits, targetScores } from "./head.js";
 export { type HubName, hubNameOf, parseHubName } from "./hub/name.js";

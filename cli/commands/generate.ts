@@ -2,41 +2,85 @@ import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { readConfig } from "../../models/config.js";
 import { fileExists } from "../../models/files/json.js";
-import { generate, loadModel, loadTokenizer, type Tokenizer } from "../../models/index.js";
+import {
+  continueTexts,
+  type Generator,
+  type Model,
+  streamText,
+  type Tokenizer,
+  textBefore,
+} from "../../models/index.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
-import { withDevice } from "../session.js";
+import { inBatches } from "../speaking/batches.js";
+import { type Prompt, promptOf, readPrompts } from "../speaking/prompts.js";
+import { samplingOf } from "../speaking/sampling.js";
+import { withModel } from "../speaking/speaker.js";
+import { harmless } from "../speaking/terminal.js";
 import { parseIds } from "../token-ids.js";
+import { trainingTokenizer } from "../training/parts/chat-template.js";
 
-/** `taugrad generate`: the prompt and what the model adds to it. */
+/** `taugrad generate`: prompts and what the model adds to them, or its answers. */
 export const generateCommand = async (values: Values<"generate">, out: Output): Promise<void> => {
-  const { model: folder, prompt, ids: given } = values;
-  if ((prompt === undefined) === (given === undefined))
-    throw new InputError('taugrad generate needs one of --prompt TEXT and --ids "1,2,3"');
-  const { vocabSize } = readConfig(folder);
-  // A folder without a tokenizer can still continue ids; there is no text then.
-  const tokenizer =
-    prompt !== undefined || fileExists(join(folder, "tokenizer.json")) ? loadTokenizer(folder) : undefined;
-  const start = given !== undefined ? parseIds(given, vocabSize) : promptIds(tokenizer as Tokenizer, prompt as string);
-  const [ids] = await withDevice(values, out, async (device) => {
-    const model = loadModel(folder, device);
-    return generate(model, device, [start], {
-      maxNewTokens: values.max_new_tokens,
-      greedy: values.greedy,
-      temperature: values.temperature,
-      topP: values.top_p,
-      topK: values.top_k,
-      repetitionPenalty: values.repetition_penalty,
-      seed: values.seed,
+  const { prompt, ids, prompts: file, stream, num_return_sequences: samples, batch_size: size } = values;
+  if ([prompt, ids, file].filter((given) => given !== undefined).length !== 1)
+    throw new InputError('taugrad generate needs one of --prompt TEXT and --ids "1,2,3", or --prompts FILE');
+  const isOne = file === undefined && samples === 1;
+  if (stream && (out.json || !isOne))
+    throw new InputError(
+      "--stream prints one text as it comes; it goes with neither --json, --prompts nor several samples",
+    );
+  const tokenizer = tokenizerOf(values, out);
+  const prompts = await promptsOf(values, tokenizer);
+  const options = samplingOf(values, 64, out);
+
+  /** The text of a prompt that is continued stands before its continuation; an answer stands alone. */
+  const shown = ({ ids, isAnswered }: Prompt, text: string): string =>
+    isAnswered || tokenizer === undefined ? text : textBefore(tokenizer, ids) + text;
+  const asking = { ...options, stop: values.stop ?? [] };
+  type Told = { readonly ids: readonly number[]; readonly text: string | null; readonly end?: string };
+  const askerOf = (model: Pick<Model, "config" | "params">, go: Generator) => {
+    if (tokenizer === undefined)
+      return async (rows: readonly (readonly number[])[], streams: readonly number[]): Promise<Told[]> =>
+        (await go(model.params, rows, { ...options, streams })).map((ids) => ({ ids, text: null }));
+    return (rows: readonly (readonly number[])[], streams: readonly number[]): Promise<Told[]> =>
+      continueTexts(go, { ...model, tokenizer }, rows, { ...asking, streams });
+  };
+  await withModel(values, out, async (model, go) => {
+    if (stream && tokenizer !== undefined) {
+      out.start();
+      process.stdout.write(harmless(shown(prompts[0], "")));
+      for await (const { text } of streamText(go, { ...model, tokenizer }, prompts[0].ids, asking))
+        process.stdout.write(harmless(text));
+      process.stdout.write("\n");
+      return;
+    }
+    await inBatches(prompts, { samples, size }, askerOf(model, go), ({ index, sample }, { ids, text: own, end }) => {
+      const text = own === null ? null : shown(prompts[index], own);
+      const line = isOne ? {} : { index, ...(samples > 1 && { sample }), end };
+      out.result({ ...line, ids, text }, () => (text === null ? ids.join(",") : harmless(text)));
     });
   });
-  const text = tokenizer?.decode(ids, { skipSpecialTokens: true }) ?? null;
-  if (text === null) out.note(`${folder}: holds no tokenizer.json, so there is no text`);
-  out.result({ ids, text }, () => text ?? ids.join(","));
 };
 
-const promptIds = (tokenizer: Tokenizer, prompt: string): number[] => {
-  const ids = tokenizer.encode(prompt);
-  if (ids.length === 0) throw new InputError("--prompt has no token");
-  return ids;
+/** The tokenizer; none where ids are continued by a folder that has none. */
+const tokenizerOf = (values: Values<"generate">, out: Output): Tokenizer | undefined => {
+  const { model: folder, chat_template_path, stop, stream } = values;
+  const isThere = fileExists(join(folder, "tokenizer.json"));
+  if (!isThere && values.prompt === undefined && values.ids !== undefined) {
+    if (stop !== undefined || stream)
+      throw new InputError(`${folder}: holds no tokenizer.json, so there is no text to stop or to stream`);
+    out.note(`${folder}: holds no tokenizer.json, so there is no text`);
+    return undefined;
+  }
+  return trainingTokenizer({ model_name_or_path: folder, chat_template_path }, out).tokenizer;
+};
+
+const promptsOf = async (values: Values<"generate">, tokenizer: Tokenizer | undefined): Promise<Prompt[]> => {
+  const { model: folder, prompt, ids, prompts: file, chat, system, template_kwargs: variables } = values;
+  const { vocabSize } = readConfig(folder);
+  const reading = { tokenizer, vocabSize, folder, chat, system, variables };
+  if (file !== undefined) return readPrompts(file, reading);
+  if (ids !== undefined) return [promptOf({ ids: parseIds(ids, vocabSize) }, "--ids", reading)];
+  return [promptOf(prompt as string, "--prompt", reading)];
 };

@@ -46,6 +46,12 @@ const follow = (tokenizer: Tokenizer, prompt: readonly number[], stops: readonly
   };
 };
 
+/** A prompt's text as far as it is certain: what `streamText` and `continueTexts` tell goes on from there. */
+export const textBefore = (tokenizer: Tokenizer, prompt: readonly number[]): string => {
+  const text = tokenizer.decode(prompt, { skipSpecialTokens: true });
+  return text.slice(0, text.length - textStream(tokenizer, prompt).held().length);
+};
+
 /** Options with the stop strings that are tokens among the end tokens, and the others. */
 const withStops = <O extends TextOptions>({ config, tokenizer }: Speaker, options: O) => {
   const { texts, ids } = splitStops(options.stop ?? [], tokenizer);

@@ -17,13 +17,22 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Runs `taugrad …args` to its end, with this process's engine flags and without the test runner's marks on the environment. */
-export const taugrad = (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> =>
+/**
+ * Runs `taugrad …args` to its end, with this process's engine flags and without the test runner's marks on the environment.
+ * `input` is its standard input.
+ */
+export const taugrad = (
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  input = "",
+): Promise<Ended> =>
   new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [...process.execArgv, cli, ...args], {
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["pipe", "pipe", "pipe"],
       env: { ...process.env, NODE_OPTIONS: "", NODE_TEST_CONTEXT: undefined, ...env },
     });
+    child.stdin.on("error", () => {}); // a call that is refused reads nothing
+    child.stdin.end(input);
     const said = { stdout: "", stderr: "" };
     for (const stream of ["stdout", "stderr"] as const)
       child[stream].setEncoding("utf8").on("data", (text: string) => {

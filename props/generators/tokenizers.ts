@@ -45,8 +45,11 @@ const bpe = (vocab: readonly string[], more: object = {}) => ({
   ...more,
 });
 
-/** Tokens of bytes, whole characters or parts of them: of "é", "€" and "😀" too. Special: <s> (0) and <|end|> (1). */
-export const byteLevelTokenizer = (): Tokenizer => {
+/**
+ * Tokens of bytes, whole characters or parts of them: of "é", "€" and "😀" too. Special: <s> (0) and <|end|> (1). Reads texts
+ * of "a", blanks, line breaks, "é" and "€".
+ */
+export const byteLevelTokenizer = (chatTemplate?: string): Tokenizer => {
   const bytes = (...list: number[]): string => list.map(spelledByte).join("");
   const text = (s: string): string => bytes(...Buffer.from(s));
   const vocab = [
@@ -54,7 +57,9 @@ export const byteLevelTokenizer = (): Tokenizer => {
     ...[bytes(0xe2), bytes(0x82), bytes(0xac), bytes(0x82, 0xac), bytes(0xe2, 0x82), bytes(0xac, 0x61)],
     ...[bytes(0xf0, 0x9f), bytes(0x98), bytes(0x80), text("\uFFFD")],
   ];
-  return load(vocab, { model: bpe(vocab), decoder: { type: "ByteLevel" } });
+  const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: false, use_regex: false };
+  const pieces = { model: bpe(vocab), pre_tokenizer: byteLevel, decoder: byteLevel };
+  return load(vocab, pieces, chatTemplate === undefined ? {} : { chat_template: chatTemplate });
 };
 
 /** As SentencePiece vocabularies: "▁" for blanks, bytes for what has no token. Special: <s> (0) and </s> (1). */
