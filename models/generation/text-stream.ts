@@ -29,6 +29,8 @@ export const textStream = (
   /** Tokens that are decoded together, and what has been told of their text. */
   let window: readonly number[] = [];
   let told = "";
+  /** Is the last token with a text a byte? Tokens without one leave its run open. */
+  let isOpen = false;
 
   const shorten = (): void => {
     for (let from = window.length - 1; from > 0; from--) {
@@ -41,7 +43,8 @@ export const textStream = (
   };
   const push = (id: number): string => {
     window = [...window, id];
-    if (byteIds.has(id)) return "";
+    isOpen = byteIds.has(id) || (isOpen && textOf([id]) === "");
+    if (isOpen) return "";
     const text = textOf(window);
     if (text.endsWith(BROKEN) || !text.startsWith(told)) return "";
     const fresh = text.slice(told.length);
