@@ -4,8 +4,11 @@ import { type Kernel, scratch } from "../wgsl/module.js";
 import { rowParts } from "../windows/rows.js";
 import { type GradientPart, keyKernel, queryKernel } from "./attention/gradient.js";
 import { keyLanesKernel, queryLanesKernel } from "./attention/gradient-lanes.js";
+import { LANES } from "./attention/lanes.js";
+import { noteWords } from "./attention/notes.js";
+import { sizesOf } from "./attention/operands.js";
 import type { Scoring } from "./attention/scores.js";
-import { KEYS, QUERIES } from "./attention/tile.js";
+import { KEYS, QUERIES, ROWS } from "./attention/tile.js";
 import { ofSequence, ofSequences } from "./attention.js";
 import type { Lowering } from "./lowering.js";
 
@@ -13,16 +16,18 @@ import type { Lowering } from "./lowering.js";
 export const attentionGradientKernels = (step: CallStep, lowering: Lowering): Kernel[] => {
   const { inputs, output } = step;
   const [, q, keys] = inputs;
-  const queries = sizeOf(q.shape.slice(0, 3));
   if (sizeOf(output.shape) === 0) return [];
-  lowering.scratch(0, 2 * queries);
   const { wide } = lowering;
+  const block = wide ? ROWS * QUERIES.down : LANES;
+  const hasFrom = inputs.length > 5;
+  const words = noteWords(sizesOf(q, keys), block, hasFrom);
+  const batch = q.shape[0];
+  lowering.scratch(0, batch * words);
   const [size, keySize] = [sizeOf(q.shape), sizeOf(keys.shape)];
   const dq = { ...q, buffer: output.buffer, offset: output.offset };
   const dk = { ...keys, buffer: output.buffer, offset: output.offset + size };
   const dv = { ...dk, offset: output.offset + size + keySize };
-  const [batch, ...perSequence] = q.shape.slice(0, 3);
-  const notes: View = { buffer: scratch(0), shape: [batch, 2 * sizeOf(perSequence)], strides: [], offset: 0 };
+  const notes: View = { buffer: scratch(0), shape: [batch, words], strides: [], offset: 0 };
   const written = [dq, dk, dv, notes];
   const over = [
     ...inputs.map((view, i) => ofSequence(view, step.dtypes[i])),
@@ -33,7 +38,7 @@ export const attentionGradientKernels = (step: CallStep, lowering: Lowering): Ke
     const [partQ, partK, partV, partNotes] = shown.slice(inputs.length);
     const part: GradientPart = {
       ...{ inputs: shown.slice(0, inputs.length), dtypes: step.dtypes, scoring: step.attrs as unknown as Scoring },
-      ...{ dq: partQ, dk: partK, dv: partV, notes: partNotes },
+      ...{ dq: partQ, dk: partK, dv: partV, notes: partNotes, block, hasFrom },
     };
     return [
       ...(size === 0 ? [] : [wide ? queryKernel(part, QUERIES) : queryLanesKernel(part)]),

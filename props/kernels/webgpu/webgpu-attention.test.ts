@@ -76,7 +76,7 @@ webgpuLaw(
 );
 
 /** The kernels of attention and of its gradient, as they are written for heads of `depth` numbers. */
-const kernelsOf = (depth: number, wide: boolean, share: number, dtype: DType): Kernel[] => {
+const kernelsOf = (depth: number, wide: boolean, share: number, dtype: DType, softCap?: number): Kernel[] => {
   const view = (buffer: number, shape: readonly number[]): View => ({
     ...{ buffer, shape, strides: stridesOf(shape), offset: 0 },
   });
@@ -84,13 +84,21 @@ const kernelsOf = (depth: number, wide: boolean, share: number, dtype: DType): K
     [2, 50, 2 * share, depth],
     [2, 60, 2, depth],
   ];
-  const inputs = [view(0, q), view(1, k), view(2, k), view(3, q.slice(0, 2))];
+  const bounds = (softCap === undefined ? [3] : [3, 6]).map((buffer) => view(buffer, q.slice(0, 2)));
+  const inputs = [view(0, q), view(1, k), view(2, k), ...bounds];
   const windows = createWindows([], { binding: 2 ** 30, alignment: 256, bindings: 12 });
   const kernels = (name: string, of: readonly View[], dtypes: readonly DType[], size: readonly number[]) => {
-    const call: CallStep = { kind: "call", name, inputs: of, dtypes, attrs: { scale: 1 }, output: view(5, size) };
+    const call: CallStep = {
+      kind: "call",
+      name,
+      inputs: of,
+      dtypes,
+      attrs: { scale: 1, softCap },
+      output: view(5, size),
+    };
     return lower(call, { wide, subgroup: undefined, features: NO_FEATURES, windows, scratch: () => {} });
   };
-  const dtypes: DType[] = [dtype, dtype, dtype, "i32"];
+  const dtypes: DType[] = [dtype, dtype, dtype, ...bounds.map(() => "i32" as const)];
   return [
     ...kernels("attention", inputs, dtypes, q),
     ...kernels("attention.vjp", [view(4, q), ...inputs], ["f32", ...dtypes], [sizeOf(q) + 2 * sizeOf(k)]),
@@ -105,20 +113,21 @@ const workgroupBytes = (code: string): number =>
   );
 
 // Text that grew with the head took a driver minutes to compile.
-test("no kernel of attention is longer than 24 000 characters or 640 lines, whatever the head size; 16 KiB of workgroup memory do", () => {
+test("no kernel of attention is longer than 26 000 characters or 640 lines, whatever the head size; 16 KiB of workgroup memory do", () => {
   const cases = fc.record({
     depth: fc.integer({ min: 1, max: 2000 }),
     wide: fc.boolean(),
     share: fc.integer({ min: 1, max: 8 }),
     dtype: fc.constantFrom<DType>("f32", "bf16", "f16"),
+    softCap: fc.constantFrom(undefined, 2), // and a lower bound
   });
   fc.assert(
-    fc.property(cases, ({ depth, wide, share, dtype }) => {
-      const made = kernelsOf(depth, wide, share, dtype);
+    fc.property(cases, ({ depth, wide, share, dtype, softCap }) => {
+      const made = kernelsOf(depth, wide, share, dtype, softCap);
       assert.equal(made.length, 3);
       for (const { label, code } of made) {
         const lines = code.split("\n").length;
-        assert.ok(code.length <= 24_000 && lines <= 640, `${label}: ${code.length} characters, ${lines} lines`);
+        assert.ok(code.length <= 26_000 && lines <= 640, `${label}: ${code.length} characters, ${lines} lines`);
         const shared = code.match(/var<workgroup>/g)?.length ?? 0;
         assert.equal(shared > 0, wide);
         assert.ok(workgroupBytes(code) <= 16_384, `${label}: ${workgroupBytes(code)} bytes`);

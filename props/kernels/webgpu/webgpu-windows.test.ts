@@ -215,9 +215,10 @@ windowsLaw(
     .map(({ batch, time, slots, seed }) => {
       const [q, ct] = [0, 1].map((i) => floats([batch, time, 4, 6], seed + i));
       const [k, v] = [2, 3].map((i) => floats([batch, slots, 2, 6], seed + i));
-      const f = (g: Tensor, a: Tensor, b: Tensor, c: Tensor, p: Tensor) =>
-        withGradient((x, y, z) => attention(x, y, z, p, 0.5))(g, a, b, c);
-      return { f: f as Case["f"], given: [ct, q, k, v, integers([batch, time], seed, 0, slots)] };
+      const f = (g: Tensor, a: Tensor, b: Tensor, c: Tensor, p: Tensor, from: Tensor) =>
+        withGradient((x, y, z) => attention(x, y, z, p, 0.5, { from }))(g, a, b, c);
+      const [position, from] = [0, 1].map((i) => integers([batch, time], seed + i, 0, slots));
+      return { f: f as Case["f"], given: [ct, q, k, v, position, from] };
     }),
 );
 

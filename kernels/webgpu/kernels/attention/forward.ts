@@ -35,7 +35,7 @@ export const forwardKernel = ({ inputs, dtypes, scoring, output }: ForwardPart, 
   const t = block(k, f.measures, f.heads.quads);
   const exp = declareInFours(k, "exp");
   const { score } = scoresOf(k, scoring);
-  const isSeen = maskedBy(f);
+  const isSeen = maskedBy(k, f);
   const { put } = f.heads.result("out", output);
   const ofKeys = (read: Read) => f.ofKeys(read, "first", "end");
   const body = [

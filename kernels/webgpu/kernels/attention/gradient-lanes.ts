@@ -2,6 +2,7 @@ import { builder, type Kernel } from "../../wgsl/module.js";
 import { indent } from "../../wgsl/walk.js";
 import { type GradientPart, LABEL } from "./gradient.js";
 import { lanes } from "./lanes.js";
+import { notesOf } from "./notes.js";
 import { sizesOf } from "./operands.js";
 import { declareInFours, lowest } from "./rows.js";
 import { scoresOf } from "./scores.js";
@@ -20,9 +21,7 @@ export const queryLanesKernel = (part: GradientPart): Kernel => {
   const [loadC, loadQ, loadK, loadV] = vectors.map(t.load);
   const [exp, exp1, log1] = [declareInFours(k, "exp"), k.helper("exp_f"), k.helper("log_f")];
   const { score, slope, factor } = scoresOf(k, part.scoring);
-  const notes = k.buffer(part.notes.buffer, "f32", "write");
-  const queries = sizes.batch * sizes.time * sizes.heads;
-  const [levels, deltas] = [k.param(part.notes.offset), k.param(part.notes.offset + queries)];
+  const { level, delta, ranges } = notesOf(k, part, sizes, "write");
   const first = [
     ...t.each((i) => `s${i} = select(${lowest}, ${score(`s${i}`)}, ${t.mask(i)});`),
     "var high = vec4<f32>(top);",
@@ -50,6 +49,9 @@ export const queryLanesKernel = (part: GradientPart): Kernel => {
   const body = [
     ...t.lines,
     ...t.queryRows,
+    ...(ranges === undefined
+      ? []
+      : ["if (lane == 0u) {", ...ranges.store(`firstRow / ${part.block}u`, "start", "end"), "}"]),
     "var top = -1e30;",
     "var sum = 0.0;",
     "var delta = 0.0;",
@@ -61,8 +63,8 @@ export const queryLanesKernel = (part: GradientPart): Kernel => {
     "    delta = delta / divisor;",
     `    level = top + ${log1}(divisor);`,
     "    if (isRow) {",
-    `      ${notes.store(`${levels} + place`, "level")}`,
-    `      ${notes.store(`${deltas} + place`, "delta")}`,
+    `      ${level.store("place", "level")}`,
+    `      ${delta.store("place", "delta")}`,
     "    }",
     "  }",
     ...indented(
@@ -96,17 +98,21 @@ export const keyLanesKernel = (part: GradientPart): Kernel => {
   const { from } = t.at;
   const exp = declareInFours(k, "exp");
   const { score, slope, factor } = scoresOf(k, part.scoring);
-  const notes = k.buffer(part.notes.buffer, "f32", "read");
-  const queries = sizes.batch * sizes.time * sizes.heads;
-  const [levels, deltas] = [k.param(part.notes.offset), k.param(part.notes.offset + queries)];
+  const { level, delta, ranges } = notesOf(k, part, sizes, "read");
   const ofFour = (i: number, text: (column: number) => string) => [0, 1, 2, 3].map((c) => text(4 * i + c)).join(", ");
-  const noted = (i: number, at: string) => `vec4<f32>(${ofFour(i, (c) => notes.load(`${at} + query${c}`))})`;
+  const noted = (i: number, of: typeof level) => `vec4<f32>(${ofFour(i, (c) => of.load(`query${c}`))})`;
   const body = [
     ...t.lines,
     `let place = ${t.at.key("row")};`,
     "var isGoingOn = false;",
     `for (var first = 0u; first < ${t.items}; first += ${t.tile}u) {`,
     ...[
+      // Columns are the blocks of the kernel before.
+      ...(ranges === undefined
+        ? []
+        : [
+            `if (!(${ranges.meets(`first / ${t.tile}u`, "firstRow", `firstRow + ${t.workgroupSize}u`)})) { continue; }`,
+          ]),
       ...t.columns((c) => `let item${c} = min(first + ${c}u, ${t.items} - 1u);`),
       ...t.columns((c) => `let sees${c} = select(0u, ${t.at.visible(`item${c}`)}, first + ${c}u < ${t.items});`),
       "var most = 0u;",
@@ -116,9 +122,6 @@ export const keyLanesKernel = (part: GradientPart): Kernel => {
         ? t.columns((c) => `let isSeen${c} = row < sees${c};`)
         : [
             ...t.columns((c) => `let begin${c} = ${from(`item${c}`)};`),
-            "var isMet = false;",
-            ...t.columns((c) => `isMet |= max(begin${c}, firstRow) < min(sees${c}, firstRow + ${t.workgroupSize}u);`),
-            "if (!isMet) { continue; }",
             ...t.columns((c) => `let isSeen${c} = row < sees${c} && row >= begin${c};`),
           ]),
       ...t.columns((c) => `let query${c} = ${t.at.query(`item${c}`)};`),
@@ -127,9 +130,9 @@ export const keyLanesKernel = (part: GradientPart): Kernel => {
         { name: "d", row: (quad) => loadV("place", quad), column: (c) => loadC(`query${c}`, "quad") },
       ]),
       ...t.each((i) => `let c${i} = ${score(`s${i}`)};`),
-      ...t.each((i) => `s${i} = select(vec4<f32>(), ${exp}(c${i} - ${noted(i, levels)}), ${t.mask(i)});`),
+      ...t.each((i) => `s${i} = select(vec4<f32>(), ${exp}(c${i} - ${noted(i, level)}), ${t.mask(i)});`),
       ...t.each((i) => {
-        const change = `s${i} * (d${i} - ${noted(i, deltas)})${slope(`c${i}`)}`;
+        const change = `s${i} * (d${i} - ${noted(i, delta)})${slope(`c${i}`)}`;
         return `d${i} = select(vec4<f32>(), ${change}, ${t.mask(i)});`;
       }),
       ...t.add(1, "place", "s", (c) => loadC(`query${c}`, "quad")),

@@ -4,23 +4,14 @@ import { builder, type Kernel } from "../../wgsl/module.js";
 import { indent } from "../../wgsl/walk.js";
 import { block } from "./block.js";
 import { frame, NONE } from "./frame.js";
+import { type Noted, notesOf } from "./notes.js";
 import { type Read, sizesOf } from "./operands.js";
-import {
-  declareInFours,
-  divisor,
-  itemRange,
-  lowest,
-  maskedBy,
-  noteQueries,
-  overSlots,
-  queryRows,
-  totalOf,
-} from "./rows.js";
+import { declareInFours, divisor, lowest, maskedBy, noteQueries, overSlots, queryRows, totalOf } from "./rows.js";
 import { type Scoring, scoresOf } from "./scores.js";
 import type { Tile } from "./tile.js";
 
 /** Some sequences of a call, as both kernels see them. */
-export interface GradientPart {
+export interface GradientPart extends Noted {
   /** ct, q, k, v, position and, if there is one, from. */
   readonly inputs: readonly View[];
   readonly dtypes: readonly DType[];
@@ -28,8 +19,6 @@ export interface GradientPart {
   readonly dq: View;
   readonly dk: View;
   readonly dv: View;
-  /** Of each query, what the second kernel needs: log Σ e^score, then δ. [2, queries]. */
-  readonly notes: View;
 }
 
 export const LABEL = "attention.vjp";
@@ -40,23 +29,21 @@ export const LABEL = "attention.vjp";
  * `notes` for the other kernel), the second for dq.
  */
 export const queryKernel = (part: GradientPart, tile: Tile): Kernel => {
-  const { inputs, dtypes, notes: noted } = part;
+  const { inputs, dtypes } = part;
   const [ct, q, keys, values, ...bounds] = inputs;
   const sizes = sizesOf(q, keys);
   const k = builder(`${LABEL}-queries`);
   const vectors = [ct, q, keys, values].map((view, i) => ({ name: "cqkv"[i], view, dtype: dtypes[i] }));
   const [readCt, readQ, readK, readV] = vectors;
-  const others = [part.dq, noted];
+  const others = [part.dq, part.notes];
   const f = frame(k, tile, sizes, sizes.time * sizes.share, { vectors, bounds, others });
   const t = block(k, f.measures, f.heads.quads);
   const [exp, log] = [declareInFours(k, "exp"), declareInFours(k, "log")];
   const { score, slope, factor } = scoresOf(k, part.scoring);
   const { put } = f.heads.result("dq", part.dq);
-  const notes = k.buffer(noted.buffer, "f32", "write");
-  const queries = sizes.batch * sizes.time * sizes.heads;
-  const [levels, deltas] = [k.param(noted.offset), k.param(noted.offset + queries)];
+  const { level, delta, ranges } = notesOf(k, part, sizes, "write");
   const ofKeys = (read: Read) => f.ofKeys(read, "first", "end");
-  const masked = maskedBy(f);
+  const masked = maskedBy(k, f);
   const overKeys = (lines: readonly string[]) => [
     overSlots(f),
     ...t.product("s", f.ofQueries(readQ), ofKeys(readK)).map((line) => `  ${line}`),
@@ -67,6 +54,9 @@ export const queryKernel = (part: GradientPart, tile: Tile): Kernel => {
   const body = [
     ...f.lines,
     ...queryRows(k, f),
+    ...(ranges === undefined
+      ? []
+      : ["if (lane == 0u && slice == 0u) {", ...ranges.store("block", "start", "end"), "}"]),
     // Each invocation keeps a maximum of its own columns: they are joined at the end.
     `var top = ${lowest};`,
     "var sum = vec4<f32>();",
@@ -94,8 +84,8 @@ export const queryKernel = (part: GradientPart, tile: Tile): Kernel => {
     ...[..."xyzw"].flatMap((c, i) => [
       `  let place${i} = places[y + ${f.measures.down * i}u];`,
       `  if (place${i} != ${NONE}) {`,
-      `    ${notes.store(`${levels} + place${i}`, `level.${c}`)}`,
-      `    ${notes.store(`${deltas} + place${i}`, `delta.${c}`)}`,
+      `    ${level.store(`place${i}`, `level.${c}`)}`,
+      `    ${delta.store(`place${i}`, `delta.${c}`)}`,
       "  }",
     ]),
     "}",
@@ -125,28 +115,30 @@ export const queryKernel = (part: GradientPart, tile: Tile): Kernel => {
  * key slots and goes over the queries once, past those tiles of them that see none of its slots.
  */
 export const keyKernel = (part: GradientPart, tile: Tile): Kernel => {
-  const { inputs, dtypes, notes: noted } = part;
+  const { inputs, dtypes } = part;
   const [ct, q, keys, values, ...bounds] = inputs;
   const sizes = sizesOf(q, keys);
   const k = builder(`${LABEL}-keys`);
   const vectors = [ct, q, keys, values].map((view, i) => ({ name: "cqkv"[i], view, dtype: dtypes[i] }));
   const [readCt, readQ, readK, readV] = vectors;
-  const others = [part.dk, part.dv, noted];
+  const others = [part.dk, part.dv, part.notes];
   const f = frame(k, tile, sizes, sizes.slots, { vectors, bounds, others });
   const t = block(k, f.measures, f.heads.quads);
-  const { columns, rows, down } = f.measures;
+  const { columns, rows, down, lanes } = f.measures;
   const exp = declareInFours(k, "exp");
   const { score, slope, factor } = scoresOf(k, part.scoring);
   const [{ put: putK }, { put: putV }] = [f.heads.result("dk", part.dk), f.heads.result("dv", part.dv)];
-  const notes = k.buffer(noted.buffer, "f32", "read");
-  const queries = sizes.batch * sizes.time * sizes.heads;
-  const [levels, deltas] = [k.param(noted.offset), k.param(noted.offset + queries)];
+  const { level, delta, ranges } = notesOf(k, part, sizes, "read");
   const slots = k.param(sizes.slots);
   const ofKeys = (read: Read) => f.ofKeys(read, "firstSlot", slots);
-  const hasFrom = f.at.from !== undefined;
+  const hasFrom = ranges !== undefined;
+  if (hasFrom) {
+    for (const name of ["firstBlock", "lastBlock"]) k.declare(`var<workgroup> ${name}: atomic<u32>;`);
+    k.func("fn begin_of(noted: vec4<f32>) -> u32", ["return u32(noted.z) | (u32(noted.w) << 16u);"]);
+  }
   const isSeen = (place: string) =>
     hasFrom
-      ? `(slot < vec4<u32>(seen[${place}])) & (slot >= vec4<u32>(begins[${place}]))`
+      ? `(slot < vec4<u32>(seen[${place}])) & (slot >= vec4<u32>(begin_of(weights[${place}])))`
       : `slot < vec4<u32>(seen[${place}])`;
   const isMet = `sees > firstSlot${hasFrom ? ` && begin < firstSlot + ${rows}u` : ""}`;
   const body = [
@@ -156,16 +148,33 @@ export const keyKernel = (part: GradientPart, tile: Tile): Kernel => {
     "if (lane == 0u) { atomicStore(&most, 0u); }",
     ...t.zeroSums("dk"),
     ...t.zeroSums("dv"),
-    ...(hasFrom ? itemRange(k, f, sizes, isMet) : []),
+    ...(ranges === undefined
+      ? []
+      : [
+          "if (lane == 0u) { atomicStore(&firstBlock, 0xffffffffu); atomicStore(&lastBlock, 0u); }",
+          "workgroupBarrier();",
+          `for (var e = lane; e < ${ranges.count}; e += ${lanes}u) {`,
+          `  if (${ranges.meets("e", "firstSlot", `firstSlot + ${rows}u`)}) {`,
+          "    atomicMin(&firstBlock, e);",
+          "    atomicMax(&lastBlock, e + 1u);",
+          "  }",
+          "}",
+          "workgroupBarrier();",
+          `let firstItem = workgroupUniformLoad(&firstBlock) * ${part.block}u / ${columns}u * ${columns}u;`,
+          `let lastItem = min(workgroupUniformLoad(&lastBlock) * ${part.block}u, ${f.items});`,
+        ]),
     `for (var first = ${hasFrom ? "firstItem" : "0u"}; first < ${hasFrom ? "lastItem" : f.items}; first += ${columns}u) {`,
     ...[
       "workgroupBarrier();", // nobody needs the last tile's notes
       ...noteQueries(k, f, columns, "first", [
+        // Weights are not needed yet: until then their memory holds log Σ e^score, δ and, in halves, the first slot that is seen.
+        `var noted = vec4<f32>(${hasFrom ? "0.0, 0.0, f32(begin & 0xffffu), f32(begin >> 16u)" : ""});`,
         `if (${isMet}) {`,
         "  atomicMax(&most, first + 1u);",
-        // Weights are not needed yet: their memory holds log Σ e^score and δ until then.
-        `  weights[e] = vec4<f32>(${notes.load(`${levels} + place`)}, ${notes.load(`${deltas} + place`)}, 0.0, 0.0);`,
+        `  noted.x = ${level.load("place")};`,
+        `  noted.y = ${delta.load("place")};`,
         "}",
+        "weights[e] = noted;",
       ]),
       "if (workgroupUniformLoad(&most) != first + 1u) { continue; }",
       ...t.product("s", ofKeys(readK), f.ofQueries(readQ)),

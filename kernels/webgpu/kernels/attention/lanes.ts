@@ -9,7 +9,7 @@ import { rangeOf } from "./rows.js";
  * workgroup (lavapipe's vector) look at the same columns at once, so that these are one load for all of them. Scores of `COLUMNS`
  * columns are in registers; results lie in memory and are gone through in fours, once a tile. No loop over a head is unrolled.
  */
-const LANES = 8;
+export const LANES = 8;
 const COLUMNS = 8;
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);

@@ -21,13 +21,10 @@ export const scoresOf = (k: Builder, { scale, softCap }: Scoring): Scores => {
   if (softCap === undefined) return { factor, score: (product) => `${product} * ${factor}`, slope: () => "" };
   const [cap, inverse, ratio] = [softCap, 1 / softCap, scale / softCap].map((x) => k.floatParam(x));
   const tanh = declareInFours(k, "tanh");
-  k.func("fn bent_slope(score: vec4<f32>, inverse: f32) -> vec4<f32>", [
-    "let bent = score * inverse;",
+  k.func("fn capped(product: vec4<f32>) -> vec4<f32>", [`return ${tanh}(product * ${ratio}) * ${cap};`]);
+  k.func("fn bend(score: vec4<f32>) -> vec4<f32>", [
+    `let bent = score * ${inverse};`,
     "return vec4<f32>(1.0) - bent * bent;",
   ]);
-  return {
-    factor,
-    score: (product) => `${tanh}(${product} * ${ratio}) * ${cap}`,
-    slope: (score) => ` * bent_slope(${score}, ${inverse})`,
-  };
+  return { factor, score: (product) => `capped(${product})`, slope: (score) => ` * bend(${score})` };
 };
