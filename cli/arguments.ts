@@ -1,23 +1,32 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { InputError } from "../core/errors.js";
 import { oneLine, show } from "../models/files/json.js";
-import { type CommandName, type OptionName, optionsOf, specOf, spelled } from "./options.js";
+import { keysOf } from "./keys/table.js";
+import type { Option } from "./option-kinds.js";
+import { type CommandName, optionsOf, specOf, spelled } from "./options.js";
 import { suggestedOption } from "./suggest.js";
 
 /** Options as they were written: text, or true and false for flags. Not yet read by the table. */
 export interface Given {
   readonly help: boolean;
-  readonly values: ReadonlyMap<OptionName, unknown>;
+  readonly values: ReadonlyMap<string, unknown>;
 }
 
 const canonical = (name: string): string => name.replaceAll("-", "_");
+
+/** How options take a value: our own, and keys of other trainers, which may stand alone. */
+const optionTable = (command: CommandName): ReadonlyMap<string, Pick<Option<unknown>, "flag" | "value" | "many">> =>
+  new Map<string, Pick<Option<unknown>, "flag" | "value" | "many">>([
+    ...Object.keys(keysOf(command)).map((name) => [name, { flag: true, value: "X" }] as const),
+    ...optionsOf(command),
+  ]);
 
 /**
  * Splits a command's arguments by its options: --name value, --name=value, --flag, --flag false, --no-flag, --flag VALUE; names with _ or
  * with -; the last of two wins, but for options that may be given several times. Errors: InputError for unknown names (with "did you mean") and missing or stray values.
  */
 export const parseArguments = (command: CommandName, args: readonly string[]): Given => {
-  const table = optionsOf(command);
+  const table = optionTable(command);
   const declared: NonNullable<ParseArgsConfig["options"]> = { help: { type: "boolean", short: "h" } };
   for (const [name, { flag }] of table)
     for (const spelling of [name, name.replaceAll("_", "-")])
@@ -30,10 +39,10 @@ export const parseArguments = (command: CommandName, args: readonly string[]): G
     allowPositionals: true,
     tokens: true,
   });
-  const values = new Map<OptionName, unknown>();
+  const values = new Map<string, unknown>();
   const places = [...(specOf(command).places ?? [])];
   let help = false;
-  let flagBefore: { name: OptionName; index: number } | undefined;
+  let flagBefore: { name: string; index: number } | undefined;
   for (const token of tokens) {
     if (token.kind === "positional") {
       // "--shuffle_dataset false", "--resume DIR": the value of the flag before it.
@@ -54,22 +63,21 @@ export const parseArguments = (command: CommandName, args: readonly string[]): G
     }
     const negated = token.name.startsWith("no-") || token.name.startsWith("no_");
     const name = canonical(token.name);
-    const positive = name.slice(3) as OptionName;
+    const positive = name.slice(3);
     if (negated && token.value === undefined && table.get(positive)?.flag === true) {
       values.set(positive, false);
       continue;
     }
-    const known = name as OptionName;
-    const option = table.get(known);
+    const option = table.get(name);
     if (option === undefined) throw unknown(command, token.rawName, name);
     if (option.flag) {
-      values.set(known, token.value ?? true);
-      if (token.value === undefined) flagBefore = { name: known, index: token.index };
+      values.set(name, token.value ?? true);
+      if (token.value === undefined) flagBefore = { name, index: token.index };
     } else {
       // "--model --json": the next option is no value. A value that begins so is written --model=--json.
       if (token.value === undefined || (token.inlineValue === false && token.value.startsWith("--")))
         throw new InputError(`${spelled(command, name)} needs a value (${option.value})`);
-      values.set(known, option.many ? [...((values.get(known) as string[]) ?? []), token.value] : token.value);
+      values.set(name, option.many ? [...((values.get(name) as string[]) ?? []), token.value] : token.value);
     }
   }
   return { help, values };
@@ -84,6 +92,6 @@ const unknown = (command: CommandName, written: string, name: string): InputErro
   new InputError(`taugrad ${command} has no option ${oneLine(written)}${didYouMean(command, name)}`);
 
 const didYouMean = (command: CommandName, name: string): string => {
-  const meant = suggestedOption(name, [...optionsOf(command).keys()]);
+  const meant = suggestedOption(name, [...optionTable(command).keys()]);
   return meant === undefined ? `; see taugrad ${command} --help` : `; did you mean ${spelled(command, meant)}?`;
 };

@@ -44,6 +44,9 @@ const defaultOf = (command: CommandName, name: string, { flag, fallback }: Optio
   return value === undefined || (flag && value === false) ? "" : ` [${small ? value.toExponential() : value}]`;
 };
 
+const OTHERS =
+  "Keys of TRL, transformers, alignment-handbook and LLaMA-Factory are known too: taugrad help keys says what is done with each.";
+
 export const commandHelp = (command: CommandName): string => {
   const { summary, usage, required, keys } = specOf(command);
   const rows = [...optionsOf(command)].map(([name, option]): [string, string] => [
@@ -58,6 +61,6 @@ export const commandHelp = (command: CommandName): string => {
     "",
     table([...rows, ["--help", "this text"]]),
     "",
-    keys ? `Options may stand in the YAML file too, without the dashes. ${flags}` : flags,
+    keys ? `Options may stand in the YAML file too, without the dashes. ${flags}\n${OTHERS}` : flags,
   ].join("\n");
 };

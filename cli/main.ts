@@ -48,9 +48,11 @@ const runCommand = async <C extends CommandName>(
     process.stdout.write(`${commandHelp(command)}\n`);
     return;
   }
-  const values = await resolveValues(command, given);
+  const notes: string[] = [];
+  const values = await resolveValues(command, given, (note) => notes.push(note));
   const run: Run<C> = await load[command]();
   const out = output("json" in values && values.json === true, { version, args: [command, ...args] });
+  notes.forEach(out.note);
   const { located } = await import("./located.js");
   await run(await located(command, values, out), out);
 };
@@ -61,6 +63,10 @@ const dispatch = async ([name, ...rest]: readonly string[], version: string): Pr
     process.stdout.write(`${version}\n`);
   } else if (name === "help" || name === "--help" || name === "-h") {
     const [about] = rest;
+    if (about === "keys") {
+      process.stdout.write((await import("./keys/document.js")).keysDocument());
+      return;
+    }
     if (about !== undefined && !isCommand(about)) throw unknownCommand(about);
     process.stdout.write(`${about === undefined ? programHelp(version) : commandHelp(about)}\n`);
   } else if (isCommand(name)) {

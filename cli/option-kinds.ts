@@ -113,6 +113,12 @@ export const flag = (about: string, fallback: boolean): Option<boolean> => ({
   },
 });
 
+/** True or false, or neither. */
+export const flagOrUnset = (about: string): Option<boolean | undefined> => {
+  const { read, ...option } = flag(about, false);
+  return { ...option, fallback: undefined, read };
+};
+
 const UNITS: Readonly<Record<string, number>> = {
   ...{ "": 1, b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 },
   ...{ kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30, tib: 2 ** 40 },
@@ -259,6 +265,46 @@ const numeric = (integer: boolean, range: Range, about: string, fallback?: numbe
 
 export const integer = ((range: Range, about: string, fallback?: number) =>
   numeric(true, range, about, fallback)) as Build<[range: Range, about: string], number>;
+
+/** A number of steps, or below 1 a share of all steps. */
+export const stepsOrShare = ((
+  range: { readonly from: 0 } | { readonly above: 0 },
+  about: string,
+  fallback?: number,
+) => ({
+  ...numeric(false, range, about, fallback),
+  value: "N|SHARE",
+  read: (given: unknown, where: string) => {
+    const x = numeric(false, range, about).read(given, where);
+    if (x >= 1 && !Number.isSafeInteger(x)) throw refuse(where, given, "an integer, or below 1 a share of all steps");
+    return x;
+  },
+})) as Build<[range: { readonly from: 0 } | { readonly above: 0 }, about: string], number>;
+
+/** Numbers and names under names: a YAML map, or JSON. */
+export const settings = (about: string): Option<Readonly<Record<string, number | string>> | undefined> => ({
+  ...{ flag: false, value: "JSON", about, fallback: undefined },
+  read: (given, where) => {
+    const object = typeof given === "string" ? parsed(given) : given;
+    const isPlain = (value: unknown) => typeof value === "string" || Number.isFinite(value);
+    if (!isObject(object) || !Object.values(object).every(isPlain))
+      throw refuse(where, given, "names with a number or a name each, such as {min_lr_rate: 0.1}");
+    // YAML 1.1 writers spell 1e-5 as text.
+    const entries = Object.entries(object).map(([name, value]) => [
+      name,
+      typeof value === "string" && NUMBER.test(value.trim()) ? Number(value) : value,
+    ]);
+    return Object.fromEntries(entries) as Readonly<Record<string, number | string>>;
+  },
+});
+
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+};
 
 export const number = ((range: Range, about: string, fallback?: number) =>
   numeric(false, range, about, fallback)) as Build<[range: Range, about: string], number>;

@@ -1,7 +1,7 @@
 import { PAIR_LOSS_TYPES, SMOOTHED } from "../align/objectives/losses.js";
 import { OPTIMIZER_NAMES, PROPOSALS } from "../align/training/optimizer.js";
 import type { DeviceName } from "../kernels/index.js";
-import type { ScheduleName } from "../optim/index.js";
+import { SCHEDULES } from "../optim/index.js";
 import {
   automatic,
   bytes,
@@ -9,6 +9,7 @@ import {
   choices,
   flag,
   flagOr,
+  flagOrUnset,
   integer,
   named,
   names,
@@ -17,6 +18,8 @@ import {
   numbers,
   type Option,
   onOff,
+  settings,
+  stepsOrShare,
   text,
   texts,
 } from "./option-kinds.js";
@@ -24,7 +27,6 @@ import { TRAINING_KINDS } from "./training/fit/kinds.js";
 
 /** Names that a device can be asked for by. */
 const devices = ["auto", "webgpu", "cpu", "reference"] as const satisfies readonly DeviceName[];
-const schedules = ["constant", "constant_with_warmup", "linear", "cosine"] as const satisfies readonly ScheduleName[];
 
 /**
  * Every option there is, by its name. Types, --help, the check of YAML keys and "did you mean" follow from this table. The
@@ -106,12 +108,29 @@ export const options = {
   adam_beta2: number({ from: 0, below: 1 }, "decay of the second moment; default 0.999, 0.99 for lion"),
   adam_epsilon: number({ from: 0 }, "Adam's ε; default 1e-8, 1e-6 for merge_preset official"),
   max_grad_norm: number({ from: 0 }, "gradients are scaled down to this global norm; 0: never", 1),
-  lr_scheduler_type: choice(schedules, "how the learning rate falls", "linear"),
-  warmup_steps: integer({ from: 0 }, "steps over which the learning rate rises", 0),
+  lr_scheduler_type: choice(SCHEDULES, "how the learning rate falls", "linear"),
+  lr_scheduler_kwargs: settings(
+    "what shapes it, by transformers' names: num_cycles, min_lr, min_lr_rate, lr_end, power, …",
+  ),
+  warmup_steps: stepsOrShare({ from: 0 }, "steps over which the learning rate rises, or their share of all steps", 0),
   seed: integer({ from: 0 }, "decides everything random", 42),
-  logging_steps: integer({ from: 1 }, "steps between lines of metrics.jsonl", 10),
-  save_steps: integer({ from: 1 }, "steps between folders checkpoint-N", 500),
-  save_total_limit: integer({ from: 1 }, "keep the last N folders checkpoint-N"),
+  data_seed: integer({ from: 0 }, "decides the order of rows; default: seed"),
+  logging_steps: stepsOrShare({ above: 0 }, "steps between lines of metrics.jsonl", 10),
+  logging_strategy: choice(["no", "steps", "epoch"], "when to write one; no: at the last step alone", "steps"),
+  logging_first_step: flag("write one after the first step too", false),
+  save_steps: stepsOrShare({ above: 0 }, "steps between folders checkpoint-N", 500),
+  save_strategy: choice(
+    ["no", "steps", "epoch", "best"],
+    "when to write one; best: where an evaluation is better than all before",
+    "steps",
+  ),
+  save_total_limit: integer(
+    { from: 1 },
+    "keep the last N folders checkpoint-N, the best one among them where it is asked for",
+  ),
+  load_best_model_at_end: flag("save the model of the best evaluation, not of the last step", false),
+  metric_for_best_model: text("NAME", "what best means: a metric of evaluations, with eval_ or without; default loss"),
+  greater_is_better: flagOrUnset("more of it is better; default: unless its name ends in loss"),
   eval_dataset: text("PATH", "rows to evaluate on during training"),
   eval_tasks: text("FILE", "benchmarks to score at evaluations, as taugrad evaluate takes them"),
   eval_strategy: choice(
@@ -119,7 +138,8 @@ export const options = {
     "when to evaluate; default, with eval_dataset: epoch, or steps where eval_steps is set",
     undefined,
   ),
-  eval_steps: integer({ from: 1 }, "steps between evaluations; default: as logging_steps"),
+  eval_steps: stepsOrShare({ above: 0 }, "steps between evaluations; default: as logging_steps"),
+  eval_delay: number({ from: 0 }, "no evaluation before so many steps, or epochs with eval_strategy epoch", 0),
   eval_on_start: flag("evaluate before the first step too", false),
   per_device_eval_batch_size: integer({ from: 1 }, "rows (pairs) a batch of an evaluation", 8),
   dry_run: flag(
@@ -141,6 +161,13 @@ export const options = {
     "GiB that the run may take, which auto goes by; default: what the device tells, else 8",
   ),
   ref_log_probs_cache: text("DIR", "where that is kept, for other runs too; default: .cache in output_dir"),
+  max_prompt_length: integer({ from: 1 }, "longer prompts lose their beginning; default: none does"),
+  max_completion_length: integer({ from: 1 }, "longer answers lose their end; default: none does"),
+  completion_only_loss: flagOrUnset("false: prompts are learned too; true: rows without one are refused"),
+  eos_token: text("TOKEN", "the end token that is meant; it must be the tokenizer's own"),
+  dataloader_drop_last: flag("leave out the last batch of an epoch where it is not full", false),
+  precision: choice(["f32", "f16"], "what products of the layers round their operands to; sums are f32", "f32"),
+  chat_template: text("JINJA", "the chat template itself, in place of the model's"),
   truncation_mode: choice(["keep_start", "keep_end"], "which end of a longer sequence stays", "keep_start"),
   push_to_hub: flag("upload the finished model to the Hub; takes HF_TOKEN and @huggingface/hub", false),
   hub_model_id: text("OWNER/NAME", "the repository that it goes to; default: the token's owner and output_dir's name"),
@@ -184,7 +211,11 @@ export const options = {
     "how moments, reference delta and carried gradients are stored; bf16: rounded at random",
     "f32",
   ),
-  dtype: choice(["float32", "bfloat16"], "how the trained weights are kept; bfloat16: rounded at random", "float32"),
+  dtype: choice(
+    ["float32", "bfloat16", "auto"],
+    "how the trained weights are kept; bfloat16: rounded at random; auto: as their file has them; with use_peft, of the weights below the adapter",
+    "float32",
+  ),
   compensated: flag("keep what rounding takes from the weights: one more tensor like them", false),
 
   quick: flag("a small lab: one world, few learning rates, no analyses; five minutes on two cores", false),

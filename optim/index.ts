@@ -23,6 +23,7 @@ export { MERGES, type MergeName } from "./pieces.js";
 export { type MergingOptions, mergingRule } from "./preset.js";
 export { type AdamForm, type AdamOptions, adam, sgd } from "./proposal.js";
 export type { Draw, Now, Rule, Scalars, Slots, Stream } from "./rule.js";
-export { SCHEDULES, type ScheduleName, type ScheduleOptions, schedule } from "./schedule.js";
+export { SCHEDULES, type ScheduleOptions, schedule } from "./schedule.js";
+export type { ScheduleName } from "./schedule-shapes.js";
 export * from "./sparsify.js";
 export { stepK } from "./step-k.js";

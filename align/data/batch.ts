@@ -1,3 +1,4 @@
+import { InputError } from "../../core/errors.js";
 import type { Sequence, TokenPair } from "./tokenize.js";
 
 /** Sequences as one right-padded block, B rows of T tokens, all arrays row-major. */
@@ -146,6 +147,8 @@ export interface BatchPlanOptions {
   readonly seed: number;
   /** False: file order in every epoch. */
   readonly shuffle: boolean;
+  /** A last batch that is not full is left out. Default false. */
+  readonly dropLast?: boolean;
   /** Rows of about equal length share a batch. */
   readonly lengths?: ArrayLike<number>;
 }
@@ -157,9 +160,16 @@ export interface BatchPlan {
   readonly at: (index: number) => { readonly epoch: number; readonly rows: readonly number[] };
 }
 
-/** Plans batches so that a resumed run needs only the number of the next one. */
-export const planBatches = ({ rows, batchSize, seed, shuffle, lengths }: BatchPlanOptions): BatchPlan => {
-  const batchesPerEpoch = Math.ceil(rows / batchSize);
+/**
+ * Plans batches so that a resumed run needs only the number of the next one.
+ * Errors: InputError where no batch would be full, and others are left out.
+ */
+export const planBatches = ({ rows, batchSize, seed, shuffle, dropLast, lengths }: BatchPlanOptions): BatchPlan => {
+  const batchesPerEpoch = dropLast ? Math.floor(rows / batchSize) : Math.ceil(rows / batchSize);
+  if (batchesPerEpoch === 0 && rows > 0)
+    throw new InputError(
+      `${rows} rows fill no batch of ${batchSize}, and with dataloader_drop_last none is left; make the batch smaller, or leave dataloader_drop_last out`,
+    );
   let current = { epoch: -1, order: [] as readonly number[] };
   const orderOf = (epoch: number): readonly number[] => {
     if (current.epoch !== epoch) {

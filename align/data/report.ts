@@ -14,6 +14,9 @@ export interface TokenizeReport {
   /** Sequences that were cut to the maximum length, and the tokens cut off. */
   truncated: number;
   tokensCut: number;
+  /** Sequences whose prompt, or whose answer, was cut to a maximum of its own. */
+  promptsCut: number;
+  answersCut: number;
   /** Sequences without any completion token: they teach nothing. */
   withoutCompletion: number;
   /** Sequences whose prompt alone tokenizes differently than at their beginning. The split is by length then, as in TRL. */
@@ -47,6 +50,8 @@ export const emptyReport = (): TokenizeReport => ({
   longest: 0,
   truncated: 0,
   tokensCut: 0,
+  promptsCut: 0,
+  answersCut: 0,
   withoutCompletion: 0,
   promptMismatches: 0,
   unwanted: 0,

@@ -46,6 +46,8 @@ export interface SourceOptions {
   readonly shuffle?: boolean;
   /** True: rows of about equal length share a batch, so that less is padded. Default false. */
   readonly groupByLength?: boolean;
+  /** True: a last batch of an epoch that is not full is left out. Default false: it is filled up with rows that carry no target. */
+  readonly dropLast?: boolean;
   /** Lengths are rounded up to a multiple of this. Default: such that at most four lengths, so four programs, occur. */
   readonly bucket?: number;
 }
@@ -72,13 +74,16 @@ interface RowKind<T> {
 /** Cuts rows into batches by a plan: every number gives the same batch, whichever were asked for before. */
 export const rowSource = <T extends { readonly at?: string }>(
   rows: Rows<T>,
-  { batchSize, seed = 0, shuffle = true, groupByLength = false, bucket }: SourceOptions,
+  { batchSize, seed = 0, shuffle = true, groupByLength = false, dropLast, bucket }: SourceOptions,
   { longest, longestOf, collated }: RowKind<T>,
 ): BatchSource => {
   const row = (index: number): T => rows.at(index) as T;
   const lengths = rows.lengths ?? Int32Array.from({ length: rows.length }, (_, i) => longest(row(i)));
   const multiple = bucket ?? quarterBucket(lengths.reduce((most, length) => Math.max(most, length), 1));
-  const plan = planBatches({ rows: rows.length, batchSize, seed, shuffle, ...(groupByLength && { lengths }) });
+  const plan = planBatches({
+    ...{ rows: rows.length, batchSize, seed, shuffle, dropLast },
+    ...(groupByLength && { lengths }),
+  });
   const most = longestOf ?? ((indices) => indices.reduce((n, i) => Math.max(n, lengths[i]), 1));
   return {
     batchesPerEpoch: plan.batchesPerEpoch,

@@ -31,6 +31,12 @@ export interface TokenPair {
 export interface TokenizeOptions {
   /** Longest sequence, in tokens; longer ones are cut. Default: no limit. */
   readonly maxLength?: number;
+  /** Longest prompt; a longer one loses its beginning, before `maxLength` is looked at. Default: no limit. */
+  readonly maxPromptLength?: number;
+  /** Longest answer; a longer one loses its end, likewise. Default: no limit. */
+  readonly maxCompletionLength?: number;
+  /** Of instruction rows, false: prompts carry the loss too; true: rows without a prompt are an error. */
+  readonly completionOnly?: boolean;
   /** Which end survives a cut, of the whole sequence. Default "keep_start", as in TRL. */
   readonly truncationMode?: "keep_start" | "keep_end";
   /** The model's vocabulary; ids outside of it are an error that names the row. */
@@ -78,10 +84,14 @@ export const tokenizeExample: TokenizeRow<CompletionRow | DocumentRow | Unpaired
     return undefined;
   }
   const content = documentOf(row);
+  if (content !== undefined && options.completionOnly === true)
+    throw new InputError(
+      `${at}: completion_only_loss needs rows {prompt, completion}, and this one has no prompt of its own; leave it out, or give such rows`,
+    );
   const whole =
     content !== undefined
       ? [{ ids: documentIds(content, row, tokenizer, report), completionStart: 0 }]
-      : completions(row as CompletionRow, [(row as CompletionRow).completion], tokenizer, options, report);
+      : completed(row as CompletionRow, tokenizer, options, report);
   const kept = finish(whole, at, options, report);
   return kept && { ...kept[0], at };
 };
@@ -153,6 +163,9 @@ const withEos = (text: string, { eosToken }: Tokenizer): string => {
 interface Whole extends Sequence {
   /** Its prompt tokenizes differently alone. */
   readonly mismatch?: boolean;
+  /** Its prompt, or its answer, was cut to a maximum of its own. */
+  readonly promptCut?: boolean;
+  readonly answerCut?: boolean;
 }
 
 /** The turns of which all is learned; undefined for a row that has a prompt. */
@@ -173,6 +186,17 @@ const encoderOf = ({ variables = {}, unused = [] }: Row, tokenizer: Tokenizer, r
   };
 };
 
+/** Prompt and answer, each cut to its own maximum: source DPOTrainer.tokenize_row of huggingface/trl before 1.0. */
+const eachCut = (
+  { ids, completionStart, ...rest }: Whole,
+  { maxPromptLength = Number.POSITIVE_INFINITY, maxCompletionLength = Number.POSITIVE_INFINITY }: TokenizeOptions,
+): Whole => {
+  const from = Math.max(0, completionStart - maxPromptLength);
+  const to = Math.min(ids.length, completionStart + maxCompletionLength);
+  const cut = { ids: ids.slice(from, to), completionStart: completionStart - from };
+  return { ...rest, ...cut, promptCut: from > 0, answerCut: to < ids.length };
+};
+
 /** A prompt with each of some answers; without them where the prompt alone fills the maximum length. */
 const completions = (
   row: Extract<Row, { readonly prompt: Turns }>,
@@ -186,7 +210,7 @@ const completions = (
     const encodeChat = encoderOf(row, tokenizer, report);
     report[typeof prompt === "string" ? "texts" : "conversations"]++;
     const promptIds = typeof prompt === "string" ? tokenizer.encode(prompt) : encodeChat(prompt, true);
-    const alone = { ids: promptIds, completionStart: promptIds.length };
+    const alone = eachCut({ ids: promptIds, completionStart: promptIds.length }, options);
     if (isPromptOnly(alone, options)) return [alone];
     return answers.map((answer) => {
       const ids =
@@ -194,9 +218,20 @@ const completions = (
           ? tokenizer.encode(prompt + withEos(answer as string, tokenizer))
           : encodeChat([...prompt, ...(answer as Exclude<Turns, string>)], false);
       const mismatch = promptIds.some((id, i) => id !== ids[i]);
-      return { ids, completionStart: Math.min(promptIds.length, ids.length), mismatch };
+      return eachCut({ ids, completionStart: Math.min(promptIds.length, ids.length), mismatch }, options);
     });
   });
+
+/** An instruction with its answer, of which only the answer carries the loss unless `completionOnly` is false. */
+const completed = (
+  row: CompletionRow,
+  tokenizer: Tokenizer,
+  options: TokenizeOptions,
+  report: TokenizeReport,
+): readonly Whole[] => {
+  if (options.completionOnly !== false) return completions(row, [row.completion], tokenizer, options, report);
+  return completions(row, [row.completion], tokenizer, {}, report).map((one) => ({ ...one, completionStart: 0 }));
+};
 
 const documentIds = (content: Turns, row: Row, tokenizer: Tokenizer, report: TokenizeReport): readonly number[] =>
   located(row.at, () => {
@@ -226,7 +261,7 @@ const finish = (
 };
 
 const cutAndCounted = (
-  { ids, completionStart, mismatch }: Whole,
+  { ids, completionStart, mismatch, promptCut, answerCut }: Whole,
   at: string,
   { maxLength = Number.POSITIVE_INFINITY, truncationMode = "keep_start", vocabSize }: TokenizeOptions,
   report: TokenizeReport,
@@ -240,6 +275,8 @@ const cutAndCounted = (
   const targets = kept.length - Math.max(1, start);
   report.sequences++;
   report.promptMismatches += mismatch === true ? 1 : 0;
+  report.promptsCut += promptCut === true ? 1 : 0;
+  report.answersCut += answerCut === true ? 1 : 0;
   report.tokens += kept.length;
   report.completionTokens += Math.max(0, targets);
   report.longest = Math.max(report.longest, kept.length);

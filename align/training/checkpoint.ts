@@ -122,10 +122,15 @@ export const damageOf = async (folder: string): Promise<string | undefined> => {
   }
 };
 
-/** Removes the oldest checkpoints above a number of them. */
-export const rotateCheckpoints = (outputDir: string, keep: number): void => {
+/**
+ * Removes the oldest checkpoints above a number of them. One of the step `best` stays, and counts; the newest stays beside it,
+ * also where one is to be kept.
+ */
+export const rotateCheckpoints = (outputDir: string, keep: number, best?: number): void => {
   const all = checkpointsIn(outputDir);
-  for (const { folder } of all.slice(0, Math.max(0, all.length - keep))) discard(folder);
+  const others = all.filter(({ step }) => step !== best);
+  const room = others.length === all.length ? keep : others.at(-1) === all.at(-1) ? Math.max(1, keep - 1) : keep - 1;
+  for (const { folder } of others.slice(0, Math.max(0, others.length - room))) discard(folder);
 };
 
 /** Removes what a run that was killed has left of unfinished checkpoints and files. */

@@ -1,6 +1,6 @@
 import type { Params } from "../../models/parameters.js";
 import type { Optimizer } from "../../optim/optimizer.js";
-import type { ScheduleName } from "../../optim/schedule.js";
+import type { ScheduleOptions } from "../../optim/schedule.js";
 import type { TrainingBatch } from "../data/source.js";
 import type { Objective } from "../objectives/objective.js";
 import type { Weights } from "./reference.js";
@@ -19,7 +19,9 @@ export interface TrainOptions {
   /** Peak learning rate. */
   readonly learningRate: number;
   /** `lr_scheduler_type`. Default "constant". */
-  readonly scheduler?: ScheduleName;
+  readonly scheduler?: ScheduleOptions["name"];
+  /** What shapes it, by Hugging Face's names (`lr_scheduler_kwargs`). */
+  readonly schedulerOptions?: ScheduleOptions["kwargs"];
   /** `warmup_steps`. Default 0. */
   readonly warmupSteps?: number;
   /** Share of the peak that `linear` and `cosine` end at. Default 0. */
@@ -28,8 +30,8 @@ export interface TrainOptions {
   readonly accumulation?: number;
   /** Global norm that gradients are clipped to (`max_grad_norm`); 0 for no clipping. Default 1. */
   readonly maxGradNorm?: number;
-  /** A record every so many steps, and at the last (`logging_steps`). Numbers are read back only then. Default 1. */
-  readonly loggingSteps?: number;
+  /** A record every so many steps, or after those that it says, and at the last (`logging_steps`). Numbers are read back only then. Default 1. */
+  readonly loggingSteps?: number | ((step: number) => boolean);
   /**
    * "optimizer": what the optimizer keeps of each parameter (moments, τ) lies on the host, and visits the device one
    * parameter at a time. Slower, and the same bits. Default "none".

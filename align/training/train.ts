@@ -76,12 +76,9 @@ const beginning = async (options: TrainOptions, device: Device): Promise<TrainSn
  */
 export async function* train(options: TrainOptions, device: Device): AsyncGenerator<TrainStep, Params> {
   const { objective, optimizer, steps, learningRate, accumulation = 1, maxGradNorm = 1, loggingSteps = 1 } = options;
-  const factor = schedule({
-    name: options.scheduler ?? "constant",
-    warmupSteps: options.warmupSteps,
-    totalSteps: steps,
-    minRatio: options.minRatio,
-  });
+  const { scheduler: name = "constant", warmupSteps, minRatio, schedulerOptions: kwargs } = options;
+  const factor = schedule({ name, warmupSteps, totalSteps: steps, minRatio, kwargs, learningRate });
+  const logs = typeof loggingSteps === "function" ? loggingSteps : (step: number) => step % loggingSteps === 0;
   const compiled = compileGradients(objective, device);
   const compileOptimizer = options.offload === "optimizer" ? compileOffloaded : compileApply;
   const apply = compileOptimizer(objective, optimizer, maxGradNorm > 0 ? maxGradNorm : undefined, device);
@@ -154,7 +151,7 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
         };
         const { step } = at;
         let record: StepRecord | undefined;
-        if (step % loggingSteps === 0 || step === steps) {
+        if (logs(step) || step === steps) {
           const log = await settled(read(owned.state.log), step);
           const { loss, metrics } = objective.report(log);
           const { epoch } = group[group.length - 1];

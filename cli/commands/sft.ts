@@ -5,4 +5,4 @@ import { sftRecipe } from "../training/recipes/sft.js";
 
 /** `taugrad sft`: training on instructions, or documents. */
 export const sftCommand = (values: Values<"sft">, out: Output): Promise<void> =>
-  trainingCommand(sftRecipe, values, out);
+  trainingCommand(sftRecipe(values), values, out);

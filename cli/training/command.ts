@@ -2,7 +2,7 @@ import { paddingId } from "../../align/data/batch.js";
 import { loadModel } from "../../models/index.js";
 import type { Output } from "../output.js";
 import { withDevice } from "../session.js";
-import { checkTogether, readConfigs, type TrainingValues } from "./checks/check.js";
+import { checkTogether, readConfigs, type TrainingValues, withDtype } from "./checks/check.js";
 import { checkStart, tellDrift } from "./checks/start-checks.js";
 import { choose } from "./dry-run/choose.js";
 import { dryRun } from "./dry-run/dry-run.js";
@@ -11,9 +11,11 @@ import { originOf } from "./outputs/model-card.js";
 import { runOutputs } from "./outputs/outputs.js";
 import { checkAdapter } from "./parts/adapter.js";
 import { withTask } from "./parts/assemble.js";
+import { checkBest, checkBestMetric } from "./parts/best.js";
+import { checkCadence, evalStrategy } from "./parts/cadence.js";
 import { trainingTokenizer } from "./parts/chat-template.js";
 import { readDataset } from "./parts/data.js";
-import { benchmarksOf, evalStrategy } from "./parts/evaluation.js";
+import { benchmarksOf } from "./parts/evaluation.js";
 import { spanOf } from "./parts/task.js";
 import type { Recipe } from "./recipe.js";
 import { withRemedies } from "./running/out-of-memory.js";
@@ -22,21 +24,26 @@ import { runTask } from "./running/run.js";
 /** Runs a training command from its checked keys to the saved model; with dry_run only shows what would be run. */
 export const trainingCommand = async <V extends TrainingValues, T>(
   recipe: Recipe<V, T>,
-  values: V,
+  given: V,
   out: Output,
 ): Promise<void> => {
   const { label, read } = recipe;
+  const values = withDtype(given);
   const { dataset_name: path, eval_dataset: evalPath } = values;
   checkTogether(values, out);
+  checkCadence(values, out);
+  checkBest(values, out);
   const evaluates = evalStrategy(values) !== "no" || values.eval_on_start;
   const benchmarks = evaluates ? await benchmarksOf(values) : undefined;
   const config = readConfigs(values);
   checkAdapter(values, config, out);
   const target = await hubTarget(values, out);
   const { tokenizer, chatTemplate } = trainingTokenizer(values, out);
+  recipe.checkTokenizer?.(tokenizer);
   const { vocabSize } = config;
-  const cut = { maxLength: values.max_length, truncationMode: values.truncation_mode, vocabSize };
-  const rows = await readDataset(read, path, tokenizer, { ...cut, split: values.dataset_train_split }, out);
+  const cut = { ...recipe.cut, maxLength: values.max_length, truncationMode: values.truncation_mode, vocabSize };
+  const own = { split: values.dataset_train_split, limit: values.limit };
+  const rows = await readDataset(read, path, tokenizer, { ...cut, ...own }, out);
   const held = { ...cut, split: values.dataset_test_split, otherwise: "test", orOnly: true };
   const evalRows =
     evaluates && evalPath !== undefined ? await readDataset(read, evalPath, tokenizer, held, out) : undefined;
@@ -44,10 +51,14 @@ export const trainingCommand = async <V extends TrainingValues, T>(
   const settings = {
     ...{ values, config, rows, evalRows },
     training: {
-      ...{ padId, seed: values.seed, shuffle: values.shuffle_dataset, groupByLength: values.group_by_length },
+      ...{ padId, shuffle: values.shuffle_dataset, groupByLength: values.group_by_length },
+      ...{ seed: values.data_seed ?? values.seed, dropLast: values.dataloader_drop_last },
       batchSize: values.per_device_train_batch_size,
     },
-    evaluation: { padId, shuffle: false, batchSize: values.per_device_eval_batch_size },
+    evaluation: {
+      ...{ padId, shuffle: false, dropLast: values.dataloader_drop_last },
+      batchSize: values.per_device_eval_batch_size,
+    },
   };
   await withDevice({ ...values, tune: values.dry_run ? "kept" : "now" }, out, async (real) => {
     if (values.dry_run) return dryRun({ recipe, settings, rows, evalRows, tokenizer, device: real }, out);
@@ -62,6 +73,7 @@ export const trainingCommand = async <V extends TrainingValues, T>(
       ...{ device: real.description, origin: originOf(config.raw) },
     });
     await withTask(recipe, parts, about, out, async (task, { startLoss }) => {
+      checkBestMetric(task, values);
       tellDrift(values, spanOf(task, values).steps, out);
       if (!values.resume) await checkStart(task, startLoss, values, real, out);
       await runTask(task, values, real, out, observers);

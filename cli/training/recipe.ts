@@ -1,5 +1,6 @@
 import type { Dataset, DatasetOptions } from "../../align/data/dataset.js";
 import type { BatchSource, Rows, SourceOptions } from "../../align/data/source.js";
+import type { TokenizeOptions } from "../../align/data/tokenize.js";
 import type { Objective } from "../../align/objectives/objective.js";
 import type { Weights } from "../../align/training/reference.js";
 import type { Device } from "../../core/index.js";
@@ -55,6 +56,10 @@ export interface Recipe<V extends TrainingValues, T> {
   readonly label: TrainingKind;
   /** Is the reference model asked before training? Left out where none is asked. */
   readonly precompute?: Automatic;
+  /** How its rows become tokens, beside what all commands ask for. */
+  readonly cut?: TokenizeOptions;
+  /** What it asks of the tokenizer. Errors: InputError. */
+  readonly checkTokenizer?: (tokenizer: Tokenizer) => void;
   readonly read: (path: string, tokenizer: Tokenizer, options: DatasetOptions) => Promise<Dataset<T>>;
   readonly build: (parts: Parts<V, T>) => Promise<Built>;
 }

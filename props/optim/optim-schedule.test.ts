@@ -10,10 +10,13 @@ import {
   globalNorm,
   SCHEDULES,
   type ScheduleName,
+  type ScheduleOptions,
   schedule,
 } from "../../optim/index.js";
 import { check, law } from "../law.js";
 import { numbers, vectors } from "./optim-paths.js";
+
+type ShapeOptions = NonNullable<ScheduleOptions["kwargs"]>;
 
 test("schedules: Hugging Face's values for 10 steps, 4 of them warm-up", () => {
   const at = (name: ScheduleName, minRatio?: number) => {
@@ -28,6 +31,13 @@ test("schedules: Hugging Face's values for 10 steps, 4 of them warm-up", () => {
   assert.deepEqual(at("cosine", 0.1), [...warm, 1, 0.939711, 0.775, 0.55, 0.325, 0.160289, 0.1]);
 });
 
+/** Options that a shape cannot do without. */
+const NEEDED: Partial<Readonly<Record<ScheduleName, ShapeOptions>>> = {
+  cosine_with_min_lr: { min_lr_rate: 0.1 },
+  cosine_warmup_with_min_lr: { min_lr: 1e-4 },
+  warmup_stable_decay: { num_decay_steps: 5 },
+};
+
 const plans = fc.record({
   name: fc.constantFrom(...SCHEDULES),
   warmupSteps: fc.nat(20),
@@ -38,17 +48,98 @@ const plans = fc.record({
 test("schedules: in [0, 1], rising in warm-up, falling after, at minRatio from the end on", () => {
   fc.assert(
     fc.property(plans, (plan) => {
-      const factor = schedule(plan);
       const { name, warmupSteps, totalSteps, minRatio } = plan;
+      const factor = schedule({ ...plan, kwargs: NEEDED[name], learningRate: 1e-3 });
       for (let step = 0; step < 80; step++) {
         assert.ok(factor(step) >= 0 && factor(step) <= 1);
-        if (name !== "constant" && step < warmupSteps) assert.ok(factor(step) < factor(step + 1));
-        else assert.ok(factor(step) >= factor(step + 1));
+        if (name !== "constant" && step < warmupSteps - 1) assert.ok(factor(step) < factor(step + 1));
+        else if (step !== warmupSteps - 1) assert.ok(factor(step) >= factor(step + 1) - 1e-15);
       }
       if (name === "linear" || name === "cosine")
         assert.ok(Math.abs(factor(Math.max(totalSteps, warmupSteps + 1)) - minRatio) < 1e-12);
-      if (name !== "constant") assert.equal(factor(warmupSteps), 1);
+      const stays = name !== "constant" && name !== "cosine_warmup_with_min_lr" && name !== "warmup_stable_decay";
+      if (stays) assert.equal(factor(warmupSteps), 1);
     }),
+  );
+});
+
+/** Every step's factor after warm-up, of one hundred steps, ten of them warm-up; rounded. */
+const after = (name: ScheduleName, kwargs: ShapeOptions = {}): number[] => {
+  const factor = schedule({ name, kwargs, warmupSteps: 10, totalSteps: 100, learningRate: 1e-2 });
+  return Array.from({ length: 91 }, (_, i) => Number(factor(10 + i).toFixed(12)));
+};
+
+test("schedules: what kwargs mean, by laws between shapes", () => {
+  const [cosine, linear] = [after("cosine"), after("linear")];
+  const near = (found: readonly number[], expected: readonly number[]) =>
+    found.forEach((x, i) => {
+      assert.ok(Math.abs(x - expected[i]) < 1e-9, `${i}: ${x} for ${expected[i]}`);
+    });
+  near(after("cosine_with_restarts"), cosine);
+  const twice = after("cosine_with_restarts", { num_cycles: 3 });
+  near(
+    [0, 5, 15, 29].map((i) => twice[i]),
+    [0, 15, 45, 87].map((i) => cosine[i]),
+  );
+  near([twice[30], twice[60], twice[90]], [1, 1, 0]);
+  near(
+    after("cosine_with_min_lr", { min_lr_rate: 0.2 }),
+    cosine.map((x) => 0.2 + 0.8 * x),
+  );
+  near(after("cosine_with_min_lr", { min_lr: 2e-3 }), after("cosine_with_min_lr", { min_lr_rate: 0.2 }));
+  near(
+    after("cosine_warmup_with_min_lr", { min_lr_rate: 0.2 }).slice(0, 90),
+    cosine.slice(1).map((x) => 0.2 + 0.8 * x),
+  );
+  near(
+    after("polynomial"),
+    linear.map((x) => (x * (1e-2 - 1e-7) + 1e-7) / 1e-2),
+  );
+  near(
+    after("polynomial", { power: 2, lr_end: 0 }),
+    linear.map((x) => x * x),
+  );
+  near(after("inverse_sqrt").slice(30, 31), [0.5]);
+  near(after("inverse_sqrt", { timescale: 30 }).slice(90), [0.5]);
+  const decay = after("warmup_stable_decay", { num_decay_steps: 45, min_lr_ratio: 0.5, decay_type: "linear" });
+  near(decay.slice(0, 46), new Array(46).fill(1));
+  near([decay[54], decay[90]], [0.9, 0.5]);
+  near(after("warmup_stable_decay", { num_decay_steps: 90 }), cosine);
+  near([after("warmup_stable_decay", { num_decay_steps: 40, num_stable_steps: 50, decay_type: "1-sqrt" })[60]], [0.5]);
+});
+
+test("schedules: warm-up that does not begin at 0", () => {
+  const rise = (name: ScheduleName, kwargs: ShapeOptions) => {
+    const factor = schedule({ name, kwargs, warmupSteps: 5, totalSteps: 50 });
+    return Array.from({ length: 5 }, (_, step) => Number(factor(step).toFixed(6)));
+  };
+  const cosine = { min_lr_rate: 0.1 };
+  assert.deepEqual(rise("cosine_warmup_with_min_lr", cosine), [0.2, 0.4, 0.6, 0.8, 1]);
+  assert.deepEqual(rise("cosine_warmup_with_min_lr", { ...cosine, warmup_lr_rate: 0.5 }), [0.5, 0.625, 0.75, 0.875, 1]);
+  assert.deepEqual(rise("warmup_stable_decay", { num_decay_steps: 9, min_lr_ratio: 0.5 }), [0.5, 0.6, 0.7, 0.8, 0.9]);
+  const root = rise("warmup_stable_decay", { num_decay_steps: 9, warmup_type: "1-sqrt" });
+  assert.deepEqual(root, [0, 0.105573, 0.225403, 0.367544, 0.552786]);
+});
+
+test("schedules: kwargs that a shape has not, needs, or cannot go by are input errors", () => {
+  const refuses = (
+    name: ScheduleName,
+    kwargs: ShapeOptions,
+    message: RegExp,
+    learningRate: number | undefined = 1e-3,
+  ) => assert.throws(() => schedule({ name, kwargs, totalSteps: 9, learningRate }), { name: "InputError", message });
+  refuses("linear", { num_cycles: 1 }, /linear has no num_cycles; it has none/);
+  refuses("cosine", { cycles: 1 }, /cosine has no cycles; it has num_cycles/);
+  refuses("cosine", { num_cycles: "a" }, /num_cycles is "a"; it must be a number/);
+  refuses("cosine_with_min_lr", {}, /needs min_lr or min_lr_rate/);
+  refuses("cosine_with_min_lr", { min_lr: 1, min_lr_rate: 1 }, /and not both/);
+  refuses("cosine_with_min_lr", { min_lr: 1 }, /needs a learning rate above 0/, 0);
+  refuses("polynomial", { lr_end: 1 }, /lr_end 1 must be below learning_rate 0.001/);
+  refuses("warmup_stable_decay", {}, /needs num_decay_steps/);
+  refuses(
+    "warmup_stable_decay",
+    { num_decay_steps: 2, decay_type: "x" },
+    /decay_type is "x"; it must be one of linear/,
   );
 });
 

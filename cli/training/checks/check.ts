@@ -9,8 +9,11 @@ import { parameterShapes } from "../../../models/parameters.js";
 import { mergingKeys, type Values } from "../../options.js";
 import type { Output } from "../../output.js";
 
-/** What both trainers take; dpo takes more. */
-export type TrainingValues = Omit<Values<"sft">, "config" | "json">;
+/** What all training commands take; each takes more. */
+export type TrainingValues = Omit<
+  Pick<Values<"sft">, keyof Values<"sft"> & keyof Values<"dpo"> & keyof Values<"kto">>,
+  "config" | "json"
+>;
 
 const merges = ({ optim }: TrainingValues): boolean => mergesDelta(optim);
 /** Keys that speak to merging rules, but for one that the chosen rule reads too. */
@@ -116,7 +119,8 @@ export const optimizerSettings = (values: TrainingValues): OptimizerSettings => 
   l2Reference: values.l2_reference,
   compensated: values.compensated,
   stateDtype: values.optim_state_dtype,
-  weightsDtype: values.dtype === "bfloat16" ? "bf16" : "f32",
+  // An adapter's factors are f32, as PEFT has them; dtype is that of the weights below it.
+  weightsDtype: values.dtype === "bfloat16" && !values.use_peft ? "bf16" : "f32",
   reserveP: idleKeys(values).includes("reserve_p") ? undefined : values.reserve_p,
   ...(merges(values) && {
     alpha: values.alpha,
@@ -125,6 +129,20 @@ export const optimizerSettings = (values: TrainingValues): OptimizerSettings => 
     mergePreset: values.merge_preset,
   }),
 });
+
+/**
+ * Values whose `dtype` is no longer auto: what the model's file has. Below an adapter weights stay as they are either way.
+ * Errors: InputError for weights in f16, which cannot be trained as they are.
+ */
+export const withDtype = <V extends TrainingValues>(values: V): V => {
+  if (values.dtype !== "auto") return values;
+  const { dtype } = values.use_peft ? { dtype: "float32" as const } : readConfig(values.model_name_or_path);
+  if (dtype === "float16")
+    throw new InputError(
+      `dtype: auto: ${values.model_name_or_path} is stored in float16, in which small updates are lost; set dtype: float32 or bfloat16`,
+    );
+  return { ...values, dtype };
+};
 
 /** Errors: InputError naming the first tensor in which two folders' configurations differ. */
 export const checkSameShapes = (

@@ -23,6 +23,6 @@ export const plans: { readonly [K in TrainingKind]: PlanKind } = {
   },
   sft: (values, config, planner, out) => {
     const own = values as unknown as Values<"sft">;
-    return planRun(sftRecipe, own, config, fullRows.sft, planner, out);
+    return planRun(sftRecipe(own), own, config, fullRows.sft, planner, out);
   },
 };

@@ -1,5 +1,5 @@
-import { join } from "node:path";
-import { type LoggedRecord, openRecords } from "../../../align/training/writer.js";
+import type { LoggedRecord } from "../../../align/training/writer.js";
+import { recordsIn } from "../running/metrics-file.js";
 import type { RunObserver, RunStart } from "../running/observer.js";
 
 /** All records of a run so far, those from before it was resumed among them. */
@@ -19,9 +19,7 @@ export const runHistory = (): RunHistory => {
       start: (at) => {
         begun = at;
         if (at.step === 0) return;
-        const file = openRecords(join(at.folder, "metrics.jsonl"), { keepTo: at.step });
-        file.close();
-        records = [...file.kept];
+        records = [...recordsIn(at.folder, at.step)];
       },
       step: ({ record }) => {
         if (record !== undefined) records.push(record);

@@ -15,9 +15,9 @@ export const runOutputs = (facts: Omit<CardFacts, "steps" | "records">): RunObse
   const { label, values } = facts;
   const history = runHistory();
   const write = (step: number): void => {
-    const { folder, steps } = history.start();
+    const { folder, ...span } = history.start();
     const records = history.records();
-    const state = trainerState({ values, records, step, steps });
+    const state = trainerState({ values, records, step, span });
     for (const [file, text] of [["trainer_state.json", state], ...runCharts(label, records)])
       writeTextAtomically(join(folder, file), text);
   };

@@ -1,8 +1,10 @@
-import { dispose, upload } from "../../../core/index.js";
+import { type Device, dispose, upload } from "../../../core/index.js";
+import type { Model } from "../../../models/index.js";
 import type { Output } from "../../output.js";
 import type { TrainingValues } from "../checks/check.js";
 import type { Built, Parts, Recipe } from "../recipe.js";
 import { withAdapter } from "./adapter.js";
+import { asAsked, precise } from "./stored.js";
 import type { Task } from "./task.js";
 
 /** What a task has beside what its recipe builds. */
@@ -19,12 +21,17 @@ export const withTask = async <V extends TrainingValues, T, R>(
   out: Output,
   run: (task: Task, built: Built) => Promise<R>,
 ): Promise<R> => {
-  const { values, device, load } = parts;
+  const { values, device } = parts;
+  const load = (folder: string, to?: Device): Model => {
+    const later = values.dtype === "bfloat16" ? undefined : to;
+    const asked = asAsked(parts.load(folder, later), values, parts.planned);
+    return later === to ? asked : { ...asked, params: upload(asked.params, device) };
+  };
   const model = load(values.model_name_or_path);
   const frozen = values.use_peft ? upload(model.params, device) : undefined;
   let built: Built | undefined;
   try {
-    const made = await build({ ...parts, frozen });
+    const made = await build({ ...parts, config: precise(parts.config, values), load, frozen });
     built = made;
     const task = { label, model, ...about, ...made };
     return await withAdapter(task, frozen, values, device, out, (adapted) => run(adapted, made));

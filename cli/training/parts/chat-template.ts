@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { InputError } from "../../../core/errors.js";
 import { folderExists, readText } from "../../../models/files/json.js";
 import { loadTokenizer, type Tokenizer } from "../../../models/index.js";
 import type { Output } from "../../output.js";
@@ -20,12 +21,20 @@ export interface TrainingTokenizer {
   readonly chatTemplate: () => string | undefined;
 }
 
-/** The model's tokenizer; with `chat_template_path`'s template, or a plain one where there is none at all. */
+/** The model's tokenizer; with the template of `chat_template` or `chat_template_path`, or a plain one where there is none at all. */
 export const trainingTokenizer = (
-  values: Pick<TrainingValues, "model_name_or_path" | "chat_template_path">,
+  values: Pick<TrainingValues, "model_name_or_path" | "chat_template_path"> &
+    Partial<Pick<TrainingValues, "chat_template">>,
   out: Output,
 ): TrainingTokenizer => {
-  const { model_name_or_path: folder, chat_template_path: given } = values;
+  const { model_name_or_path: folder, chat_template_path: given, chat_template: text } = values;
+  if (text !== undefined && given !== undefined)
+    throw new InputError("chat_template and chat_template_path both name the chat template; leave one out");
+  if (text !== undefined)
+    return {
+      tokenizer: loadTokenizer(folder, { chatTemplate: { text, path: "chat_template" } }),
+      chatTemplate: () => text,
+    };
   if (given !== undefined) {
     const path = folderExists(given) ? join(given, "chat_template.jinja") : given;
     const text = readText(path);

@@ -55,6 +55,7 @@ const MANY = 0.1;
 const reportRows = (path: string, report: Readonly<TokenizeReport>, out: Output): void => {
   const { rows, dropped, sequences, tokens, longest, truncated, withoutCompletion, promptMismatches, unwanted } =
     report;
+  const { promptsCut, answersCut } = report;
   if (unwanted === rows)
     throw new InputError(`${path}: every row is labelled as not wanted; taugrad kto learns from such`);
   if (dropped + unwanted === rows)
@@ -70,6 +71,8 @@ const reportRows = (path: string, report: Readonly<TokenizeReport>, out: Output)
     parts.push(
       `${truncated} of ${sequences} sequences cut to max_length, ${report.tokensCut} tokens lost${named(report.truncatedAt, truncated)}`,
     );
+  if (promptsCut > 0) parts.push(`${promptsCut} of ${sequences} prompts lost their beginning to max_prompt_length`);
+  if (answersCut > 0) parts.push(`${answersCut} of ${sequences} answers lost their end to max_completion_length`);
   if (withoutCompletion > 0) parts.push(`${withoutCompletion} without a completion`);
   if (promptMismatches > 0) parts.push(`${promptMismatches} whose prompt tokenizes differently alone`);
   const idle = [...report.unused, ...unreadFields(report).filter((name) => ABOUT_MESSAGES.includes(name))];

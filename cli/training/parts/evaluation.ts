@@ -2,12 +2,13 @@ import { oneEpoch } from "../../../align/data/source.js";
 import type { Metrics } from "../../../align/objectives/metrics.js";
 import { evaluateOn } from "../../../align/training/evaluate.js";
 import type { Weights } from "../../../align/training/reference.js";
-import { type Device, InputError } from "../../../core/index.js";
+import type { Device } from "../../../core/index.js";
 import { evaluateTasks, parseTasks, subject } from "../../../lab/evaluate/index.js";
 import type { Task as BenchmarkTask } from "../../../lab/evaluate/tasks.js";
 import type { Params } from "../../../models/index.js";
 import { readYamlObject } from "../../yaml.js";
 import type { TrainingValues } from "../checks/check.js";
+import { cadence, type Span } from "./cadence.js";
 import { type Task, withPlain } from "./task.js";
 
 /** Evaluation during training. */
@@ -20,39 +21,6 @@ export interface Evaluator {
    */
   readonly run: (params: Params) => Promise<Readonly<Record<string, number>>>;
 }
-
-type Strategy = NonNullable<TrainingValues["eval_strategy"]>;
-
-/** When to evaluate. Errors: InputError for keys that contradict each other. */
-export const evalStrategy = (values: TrainingValues): Strategy => {
-  const { eval_dataset, eval_tasks, eval_strategy, eval_steps, eval_on_start } = values;
-  const nothing = eval_dataset === undefined && eval_tasks === undefined;
-  const strategy = eval_strategy ?? (nothing ? "no" : eval_steps === undefined ? "epoch" : "steps");
-  if (nothing && (strategy !== "no" || eval_on_start))
-    throw new InputError(
-      `${eval_on_start ? "eval_on_start" : `eval_strategy ${strategy}`} needs eval_dataset, or eval_tasks`,
-    );
-  if (eval_steps !== undefined && strategy !== "steps")
-    throw new InputError(`eval_steps does nothing with eval_strategy ${strategy}; make it steps, or leave it out`);
-  return strategy;
-};
-
-/** Optimizer steps: of the whole run, and of one epoch. */
-interface Span {
-  readonly steps: number;
-  readonly stepsPerEpoch: number;
-}
-
-/** Hugging Face's Trainer evaluates every `eval_steps`, or where an epoch or the run ends. */
-export const isDue = (values: TrainingValues, { steps, stepsPerEpoch }: Span): Evaluator["due"] => {
-  const strategy = evalStrategy(values);
-  const every = values.eval_steps ?? values.logging_steps;
-  return (step) => {
-    if (step === 0) return values.eval_on_start;
-    if (strategy === "steps") return step % every === 0;
-    return strategy === "epoch" && (step === steps || step % stepsPerEpoch === 0);
-  };
-};
 
 /** The benchmarks that the keys name. Errors: InputError. */
 export const benchmarksOf = async ({
@@ -88,7 +56,7 @@ export const evaluator = (
     ]);
   };
   return {
-    due: isDue(values, span),
+    due: cadence(values, span).evaluates,
     run: async (params) => {
       const found = { ...(await onRows(params)), ...(await onTasks(params)) };
       return Object.fromEntries(Object.entries(found).map(([name, value]) => [`eval_${name}`, value]));

@@ -11,6 +11,7 @@ import { loadModel, type Model, type Params, type Tokenizer } from "../../../mod
 import { absorbed } from "../../../optim/index.js";
 import type { Output } from "../../output.js";
 import { optimizerSettings, peakLearningRate, type TrainingValues } from "../checks/check.js";
+import { cadence, inSteps, type Span } from "./cadence.js";
 
 /** What differs between the training commands. */
 export interface Task {
@@ -57,7 +58,7 @@ export const plainModel = ({ model, adapted }: Task, params: Params): Model => (
 });
 
 /** Steps of a run: in all, and in an epoch. */
-export const spanOf = ({ source }: Task, values: TrainingValues): { steps: number; stepsPerEpoch: number } => {
+export const spanOf = ({ source }: Task, values: TrainingValues): Span => {
   const { gradient_accumulation_steps: accumulation, num_train_epochs: epochs, max_steps } = values;
   const count = (passes: number) => stepsOf(source.batchesPerEpoch, { accumulation, epochs: passes });
   return { steps: max_steps > 0 ? max_steps : count(epochs), stepsPerEpoch: count(1) };
@@ -74,7 +75,8 @@ export const trainOptions = async (
   const { model, objective, reference } = task;
   const { ref_model_name_or_path: referenceFolder = values.model_name_or_path } = values;
   const optimizer = trainingOptimizer(optimizerSettings(values));
-  const { steps } = spanOf(task, values);
+  const span = spanOf(task, values);
+  const { steps } = span;
   // Not computed yet: what the optimizer prepares of it is all that has to stay.
   const delta = optimizer.usesTau ? (task.delta?.() ?? between(referenceFolder, values, load)) : undefined;
   if (delta !== undefined) await warnIfAbsorbed(model.params, delta, values, device, out);
@@ -90,10 +92,11 @@ export const trainOptions = async (
       steps,
       learningRate: peakLearningRate(values),
       scheduler: values.lr_scheduler_type,
-      warmupSteps: values.warmup_steps,
+      schedulerOptions: values.lr_scheduler_kwargs,
+      warmupSteps: inSteps(values.warmup_steps, steps),
       accumulation: values.gradient_accumulation_steps,
       maxGradNorm: values.max_grad_norm,
-      loggingSteps: values.logging_steps,
+      loggingSteps: cadence(values, span).logs,
       seed: values.seed,
       offload: values.offload,
       reference,

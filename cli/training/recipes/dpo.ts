@@ -17,8 +17,10 @@ export const dpoRecipe = (values: Values<"dpo">, out: Output): Recipe<Values<"dp
   const compares = loss.lossType.some((type) => !REFERENCE_FREE.includes(type));
   if (values.precompute_ref_log_probs === true && !compares)
     out.note(`note: precompute_ref_log_probs does nothing with loss_type ${values.loss_type.join(", ")}`);
+  const { max_prompt_length: maxPromptLength, max_completion_length: maxCompletionLength } = values;
   return {
     label: "dpo",
+    cut: { maxPromptLength, maxCompletionLength },
     precompute: compares ? values.precompute_ref_log_probs : undefined,
     read: pairDataset,
     build: async (parts) => {

@@ -9,17 +9,21 @@ import {
   writeCheckpoint,
 } from "../../../align/training/checkpoint.js";
 import type { Position, TrainSnapshot } from "../../../align/training/options.js";
-import { saveTree } from "../../../align/training/state-file.js";
+import { loadTree, saveTree } from "../../../align/training/state-file.js";
 import { InputError } from "../../../core/errors.js";
 import { writeTextAtomically } from "../../../models/files/atomic.js";
 import { folderExists, isObject, type JsonObject } from "../../../models/files/json.js";
-import { type Model, type SaveOptions, saveModel } from "../../../models/index.js";
+import { loadModel, type Model, type Params, type SaveOptions, saveModel } from "../../../models/index.js";
 import type { Output } from "../../output.js";
 import type { TrainingValues } from "../checks/check.js";
+import type { Best } from "../parts/best.js";
+import type { Task } from "../parts/task.js";
 import { checkSameRun, type RunIdentity } from "./same-run.js";
 
 /** Everything that the run remembers, bit for bit: optimizer, weights, sums of the logging interval. */
 export const STATE = "training_state.safetensors";
+/** An adapter's factors, which the model beside them holds merged in. */
+const FACTORS = "adapter_factors.safetensors";
 /** Where the run stands, and which run it is. */
 const RUN = "run.json";
 
@@ -30,24 +34,30 @@ export interface Resumed extends Position {
 
 /** Writes a run's checkpoints: the model in Hugging Face layout, and what it takes to go on. */
 export interface Checkpoints {
-  /** Writes `checkpoint-N`, and drops the oldest above the limit. Resolves to its path. */
-  readonly save: (model: Model, snapshot: TrainSnapshot) => Promise<string>;
+  /**
+   * Writes `checkpoint-N`, with the factors of an adapter where there is one, and drops the oldest above the limit. Resolves
+   * to its path.
+   */
+  readonly save: (model: Model, snapshot: TrainSnapshot, factors?: Params) => Promise<string>;
 }
 
 export const checkpoints = (
   { output_dir, save_total_limit }: TrainingValues,
   identity: RunIdentity,
   options: SaveOptions,
+  best: Best,
 ): Checkpoints => ({
-  save: async (model, { state, ...position }) => {
+  save: async (model, { state, ...position }, factors) => {
     const { step } = position;
     try {
       const folder = await writeCheckpoint(output_dir, step, async (unfinished) => {
         await saveModel(unfinished, model, options);
         await saveTree(join(unfinished, STATE), state);
+        if (factors !== undefined) await saveTree(join(unfinished, FACTORS), factors);
         writeTextAtomically(join(unfinished, RUN), `${JSON.stringify({ ...position, ...identity }, null, 1)}\n`);
       });
-      if (save_total_limit !== undefined) rotateCheckpoints(output_dir, save_total_limit);
+      best.saved(step);
+      if (save_total_limit !== undefined) rotateCheckpoints(output_dir, save_total_limit, best.checkpoint());
       return folder;
     } catch (error) {
       if (!(error instanceof Error) || !("syscall" in error || error instanceof InputError)) throw error;
@@ -57,6 +67,12 @@ export const checkpoints = (
     }
   },
 });
+
+/** What a run hands out from a checkpoint of its own: weights, or the factors of its adapter; on the host. */
+export const weightsOf = (outputDir: string, step: number, { model, adapted }: Task): Params => {
+  const folder = join(outputDir, `checkpoint-${step}`);
+  return adapted === undefined ? loadModel(folder).params : loadTree(join(folder, FACTORS), model.params);
+};
 
 const isPosition = (x: JsonObject): boolean =>
   [x.step, x.batches, x.tokens].every((n) => Number.isSafeInteger(n) && (n as number) >= 0) &&

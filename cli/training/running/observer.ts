@@ -4,8 +4,9 @@ import type { TrainStep } from "../../../align/training/train.js";
 export interface RunStart {
   /** Steps done already: 0, or those of the checkpoint that it goes on from. What was written of later steps is void. */
   readonly step: number;
-  /** Steps in all. */
+  /** Steps in all, and in an epoch. */
   readonly steps: number;
+  readonly stepsPerEpoch: number;
   /** `sft`, `dpo`, … */
   readonly label: string;
   /** `output_dir`; there from now on. */

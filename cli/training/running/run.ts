@@ -9,10 +9,12 @@ import { type Params, saveModel } from "../../../models/index.js";
 import type { Output } from "../../output.js";
 import { Stopped } from "../../stopped.js";
 import type { TrainingValues } from "../checks/check.js";
+import { type Best, bestMetric, bestOf } from "../parts/best.js";
+import { cadence } from "../parts/cadence.js";
 import { evaluator } from "../parts/evaluation.js";
 import { plainModel, spanOf, type Task, trainOptions } from "../parts/task.js";
-import { checkpoints, type Resumed, resumedFrom, STATE } from "./checkpoints.js";
-import { metricsFile } from "./metrics-file.js";
+import { checkpoints, type Resumed, resumedFrom, STATE, weightsOf } from "./checkpoints.js";
+import { metricsFile, recordsIn } from "./metrics-file.js";
 import { type RunObserver, together } from "./observer.js";
 import { progressLine } from "./progress-line.js";
 import { identityOf } from "./same-run.js";
@@ -38,6 +40,24 @@ const teller = (observers: readonly RunObserver[], at: Parameters<NonNullable<Ru
   };
 };
 
+/** The weights of the best evaluation, where they are not the last ones. */
+const bestWeights = (
+  task: Task,
+  values: TrainingValues,
+  best: Best,
+  steps: number,
+  out: Output,
+): Params | undefined => {
+  const { metric } = bestMetric(values);
+  const step = best.checkpoint();
+  if (step === undefined) {
+    out.note("warning: load_best_model_at_end: no checkpoint has an evaluation; the model is that of the last step");
+    return undefined;
+  }
+  out.note(`load_best_model_at_end: the model is that of step ${step}, ${metric} ${best.record()?.value}`);
+  return step === steps ? undefined : weightsOf(values.output_dir, step, task);
+};
+
 /** Where a resumed run takes its state from. */
 const resuming = (
   { folder, ...position }: Resumed,
@@ -58,7 +78,7 @@ export const runTask = async (
   observers: readonly RunObserver[] = [],
 ): Promise<void> => {
   const { label, model, source, reference } = task;
-  const { output_dir: folder, save_steps } = values;
+  const { output_dir: folder } = values;
   const span = spanOf(task, values);
   const { steps } = span;
   const identity = identityOf({ ...values, device: device.name }, task.fingerprint);
@@ -68,21 +88,22 @@ export const runTask = async (
   out.start();
 
   const first = resumed?.step ?? 0;
-  const told = teller([metricsFile(), progressLine(device), ...observers], { step: first, steps, label, folder });
+  const told = teller([metricsFile(), progressLine(device), ...observers], { step: first, ...span, label, folder });
   const how = { from: values.model_name_or_path, chatTemplate: task.chatTemplate, device };
-  const saved = checkpoints(values, identity, how);
+  const best = bestOf(values, span, first > 0 ? recordsIn(folder, first) : []);
+  const saved = checkpoints(values, identity, how, best);
+  const { saves } = cadence(values, span);
   const stop = stopWatch(out.note);
-  const evaluateAt = async (at: { readonly step: number; readonly params: Params }): Promise<void> => {
-    if (evaluation?.due(at.step))
-      await told.evaluation({
-        step: at.step,
-        epoch: at.step / span.stepsPerEpoch,
-        ...(await evaluation.run(at.params)),
-      });
+  /** Evaluates where that is due; is it better than all before? */
+  const evaluateAt = async ({ step, params }: { readonly step: number; readonly params: Params }): Promise<boolean> => {
+    if (!evaluation?.due(step)) return false;
+    const record = { step, epoch: step / span.stepsPerEpoch, ...(await evaluation.run(params)) };
+    await told.evaluation(record);
+    return best.sees(record);
   };
   const save = async (params: Params, snapshot: Awaited<ReturnType<TrainStep["snapshot"]>>): Promise<string> => {
     await told.saving();
-    const path = await saved.save(plainModel(task, params), snapshot);
+    const path = await saved.save(plainModel(task, params), snapshot, task.adapted && params);
     await told.saved(path, snapshot.step);
     return path;
   };
@@ -107,18 +128,19 @@ export const runTask = async (
     for (;;) {
       const { value, done } = await run.next();
       if (done === true) {
-        await saveModel(folder, plainModel(task, value), how);
-        await task.saveAdapter?.(value);
+        const chosen = values.load_best_model_at_end ? bestWeights(task, values, best, steps, out) : undefined;
+        await saveModel(folder, plainModel(task, chosen ?? value), how);
+        await task.saveAdapter?.(chosen ?? value);
         dispose(value);
         break;
       }
       const { step, record } = value;
       if (record !== undefined) last = record;
       await told.step(value);
-      await evaluateAt(value);
+      const isBest = await evaluateAt(value);
       const signal = await stop.asked();
       const leaves = signal !== undefined && step < steps;
-      if (step % save_steps === 0 || leaves) {
+      if (saves(step) || (isBest && values.save_strategy === "best") || leaves) {
         const path = await save(value.params, await value.snapshot());
         if (leaves)
           throw new Stopped(

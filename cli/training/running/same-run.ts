@@ -11,8 +11,10 @@ export interface RunIdentity {
 
 /** Keys that say where to, or how much is told: a resumed run may change them. */
 const FREE: ReadonlySet<string> = new Set([
-  ...["config", "json", "resume", "dry_run", "output_dir", "logging_steps", "save_steps", "save_total_limit"],
-  ...["eval_dataset", "eval_tasks", "eval_strategy", "eval_steps", "eval_on_start", "per_device_eval_batch_size"],
+  ...["config", "json", "resume", "dry_run", "output_dir", "save_steps", "save_total_limit"],
+  ...["logging_steps", "logging_strategy", "logging_first_step", "save_strategy", "load_best_model_at_end"],
+  ...["metric_for_best_model", "greater_is_better", "eval_dataset", "eval_tasks", "eval_strategy", "eval_steps"],
+  ...["eval_delay", "eval_on_start", "per_device_eval_batch_size"],
   ...["ref_log_probs_cache", "offload", "device_memory", "push_to_hub", "hub_model_id", "hub_private_repo"],
   "dataset_train_split",
   "dataset_test_split",

@@ -220,5 +220,5 @@ refused("an adapter that cannot be is refused", () => [
       return [[...peft, bad], new RegExp(`adapter_config.json: ${field} is`)];
     },
   ),
-  [[...calls.dpo, "--lora_rank", "4"], /no option --lora_rank/],
+  [[...calls.dpo, "--lora_rnk", "4"], /no option --lora_rnk/],
 ]);

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { trainingOptimizer } from "../../../align/training/optimizer.js";
 import { resolveValues } from "../../../cli/config.js";
 import { optimizerSettings } from "../../../cli/training/checks/check.js";
-import { evalStrategy } from "../../../cli/training/parts/evaluation.js";
+import { evalStrategy } from "../../../cli/training/parts/cadence.js";
 import { projectRoot } from "../../golden/files.js";
 
 const files = readdirSync(join(projectRoot, "configs")).filter((name) => name.endsWith(".yaml"));

@@ -25,7 +25,7 @@ const live = async (folder: string, from: number, to: number, saves: number): Pr
   mkdirSync(folder, { recursive: true });
   const facts = { label: "dpo", values, invocation: { version: "0", args: ["dpo"] }, device: "cpu" };
   const told = together([metricsFile(), ...runOutputs({ ...facts, origin: undefined, fingerprint: "f" })]);
-  await told.start({ step: from, steps: STEPS, label: "dpo", folder });
+  await told.start({ step: from, steps: STEPS, stepsPerEpoch: 4, label: "dpo", folder });
   for (let step = from + 1; step <= to; step++) {
     await told.step({ step, record: step % 2 === 0 ? recordOf(step) : undefined } as unknown as TrainStep);
     if (step % 3 === 0) await told.evaluation({ step, epoch: step / 4, eval_loss: Math.cos(step) });

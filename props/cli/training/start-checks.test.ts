@@ -9,7 +9,7 @@ import { resolveValues } from "../../../cli/config.js";
 import type { Output } from "../../../cli/output.js";
 import { optimizerSettings, type TrainingValues } from "../../../cli/training/checks/check.js";
 import { checkStart, startLoss, tellDrift } from "../../../cli/training/checks/start-checks.js";
-import { evalStrategy, isDue } from "../../../cli/training/parts/evaluation.js";
+import { cadence, checkCadence, evalStrategy } from "../../../cli/training/parts/cadence.js";
 import { dispose } from "../../../core/index.js";
 import { pairs, shared, tinyParams, trainedConfig } from "../../generators/tiny-training.js";
 import { check } from "../../law.js";
@@ -112,22 +112,24 @@ test("drift: A = T·α/K, over p where what is kept is scaled up; told, and warn
 
 test("evaluations are due as Hugging Face's Trainer has them", async () => {
   const due = async (keys: Readonly<Record<string, unknown>>): Promise<number[]> => {
-    const isNow = isDue(await valuesOf({ eval_dataset: "e", logging_steps: 3, ...keys }), {
-      steps: 10,
-      stepsPerEpoch: 4,
-    });
-    return Array.from({ length: 11 }, (_, step) => step).filter(isNow);
+    const values = await valuesOf({ eval_dataset: "e", logging_steps: 3, ...keys });
+    const { evaluates } = cadence(values, { steps: 10, stepsPerEpoch: 4 });
+    return Array.from({ length: 11 }, (_, step) => step).filter(evaluates);
   };
   assert.deepEqual(await due({}), [4, 8, 10]);
   assert.deepEqual(await due({ eval_strategy: "epoch", eval_on_start: true }), [0, 4, 8, 10]);
   assert.deepEqual(await due({ eval_steps: 5 }), [5, 10]);
   assert.deepEqual(await due({ eval_strategy: "steps" }), [3, 6, 9]);
   assert.deepEqual(await due({ eval_strategy: "no" }), []);
+  assert.deepEqual(await due({ eval_strategy: "epoch", eval_steps: 2, eval_delay: 1.5 }), [8, 10]);
+  assert.deepEqual(await due({ eval_steps: 0.25, eval_delay: 4 }), [6, 9]);
+  const { out, said: told } = listener();
+  checkCadence(await valuesOf({ eval_dataset: "e", eval_strategy: "epoch", eval_steps: 2 }), out);
+  assert.deepEqual(told, ["note: eval_steps does nothing with eval_strategy epoch"]);
   const refused = async (keys: Readonly<Record<string, unknown>>, message: RegExp) => {
     const values = await valuesOf(keys);
     assert.throws(() => evalStrategy(values), { name: "InputError", message });
   };
   await refused({ eval_strategy: "steps" }, /^eval_strategy steps needs eval_dataset/);
   await refused({ eval_on_start: true }, /^eval_on_start needs eval_dataset/);
-  await refused({ eval_dataset: "e", eval_strategy: "epoch", eval_steps: 2 }, /^eval_steps does nothing with/);
 });

@@ -1,0 +1,61 @@
+import { InputError } from "../../../core/errors.js";
+import type { Output } from "../../output.js";
+import type { TrainingValues } from "../checks/check.js";
+
+/** Optimizer steps: of the whole run, and of one epoch. */
+export interface Span {
+  readonly steps: number;
+  readonly stepsPerEpoch: number;
+}
+
+/** A number of steps, of which less than 1 is a share of all of them. */
+export const inSteps = (given: number, steps: number): number => (given < 1 ? Math.ceil(given * steps) : given);
+
+/** What happens after so many steps; before the first: 0. */
+export interface Cadence {
+  readonly logs: (step: number) => boolean;
+  readonly evaluates: (step: number) => boolean;
+  /** Without those checkpoints that an evaluation asks for (save_strategy best). */
+  readonly saves: (step: number) => boolean;
+}
+
+type Strategy = NonNullable<TrainingValues["eval_strategy"]>;
+
+/** When to evaluate. Errors: InputError where there is nothing to evaluate on. */
+export const evalStrategy = (values: TrainingValues): Strategy => {
+  const { eval_dataset, eval_tasks, eval_strategy, eval_steps, eval_on_start } = values;
+  const nothing = eval_dataset === undefined && eval_tasks === undefined;
+  const strategy = eval_strategy ?? (nothing ? "no" : eval_steps === undefined ? "epoch" : "steps");
+  if (nothing && (strategy !== "no" || eval_on_start))
+    throw new InputError(
+      `${eval_on_start ? "eval_on_start" : `eval_strategy ${strategy}`} needs eval_dataset, or eval_tasks`,
+    );
+  return strategy;
+};
+
+/** Tells of keys that do nothing beside others. */
+export const checkCadence = (values: TrainingValues, out: Output): void => {
+  const strategy = evalStrategy(values);
+  if (values.eval_steps !== undefined && strategy !== "steps")
+    out.note(`note: eval_steps does nothing with eval_strategy ${strategy}`);
+};
+
+/** When to log, evaluate and save, as Hugging Face's Trainer does: every so many steps, or where an epoch or the run ends. */
+export const cadence = (values: TrainingValues, { steps, stepsPerEpoch }: Span): Cadence => {
+  const { logging_strategy, logging_steps, logging_first_step, save_strategy, save_steps, eval_delay } = values;
+  const by = (strategy: string, every: number) => (step: number) =>
+    strategy === "steps"
+      ? step % inSteps(every, steps) === 0
+      : strategy === "epoch" && (step === steps || step % stepsPerEpoch === 0);
+  const strategy = evalStrategy(values);
+  const evaluation = by(strategy, values.eval_steps ?? logging_steps);
+  const log = by(logging_strategy, logging_steps);
+  return {
+    logs: (step) => log(step) || (logging_first_step && step === 1),
+    evaluates: (step) =>
+      step === 0
+        ? values.eval_on_start
+        : evaluation(step) && eval_delay <= (strategy === "steps" ? step : step / stepsPerEpoch),
+    saves: by(save_strategy, save_steps),
+  };
+};
