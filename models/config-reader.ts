@@ -15,10 +15,15 @@ export interface Reader {
   readonly numbers: (key: string, length: number) => readonly number[];
 }
 
-/** `path` names the object in messages. Errors (of what it reads): InputError naming path, key, value and what is supported. */
-export const reader = (object: JsonObject, path: string): Reader => {
-  const refuse = (key: string, why: string): InputError =>
-    new InputError(`${path}: ${key} is ${show(object[key])}: ${why}`);
+/**
+ * `path` names the object in messages, and what is not in `given` is told as a default. Errors (of what it reads): InputError naming path, key, value and what is
+ * supported.
+ */
+export const reader = (object: JsonObject, path: string, given = object): Reader => {
+  const refuse = (key: string, why: string): InputError => {
+    const assumed = object[key] !== undefined && given[key] === undefined ? " by default" : "";
+    return new InputError(`${path}: ${key} is ${show(object[key])}${assumed}: ${why}`);
+  };
   const number = (key: string, fallback: number | undefined, fits: (x: number) => boolean, kind: string): number => {
     const value = object[key] ?? fallback;
     if (value === undefined) throw new InputError(`${path}: ${key} is missing (${kind})`);

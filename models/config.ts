@@ -92,7 +92,9 @@ const NULLABLE = new Set([
 const filled = (raw: JsonObject, { fields }: Family): JsonObject => ({
   ...COMMON,
   ...fields,
-  ...Object.fromEntries(Object.entries(raw).filter(([key, value]) => value !== null || NULLABLE.has(key))),
+  ...Object.fromEntries(
+    Object.entries(raw).filter(([key, value]) => value != null || (value === null && NULLABLE.has(key))),
+  ),
 });
 
 /** The same from objects at hand; `path` names the source in messages. */
@@ -100,7 +102,7 @@ export const parseConfig = (raw: JsonObject, path = "config.json", generation: J
   const modelType = FAMILY_NAMES.find((name) => name === raw.model_type);
   if (modelType === undefined) throw reader(raw, path).refuse("model_type", unknownType(raw));
   const family = familyOf({ modelType });
-  const read = reader(filled(raw, family), path);
+  const read = reader(filled(raw, family), path, raw);
   if (raw.quantization_config != null)
     throw read.refuse("quantization_config", "quantized checkpoints are not supported; use the original weights");
   const unsupported = unsupportedField(raw, modelType);

@@ -65,7 +65,7 @@ const hasWindow = (read: Reader): boolean => windowOf(read) !== undefined;
 /** Whether layer i rotates its queries and keys; SmolLM3 leaves it out in every fourth. */
 export const rotates = (read: Reader, i: number): boolean => {
   const listed = read.object.no_rope_layers;
-  if (listed == null) return (i + 1) % read.count("no_rope_layer_interval", i + 2) !== 0;
+  if (listed == null) return (i + 1) % read.count("no_rope_layer_interval") !== 0;
   if (!Array.isArray(listed) || ![0, 1, true, false].includes(listed[i]))
     throw read.refuse("no_rope_layers", "must have a 1 (rotated) or 0 (not) for every layer");
   return Boolean(listed[i]);

@@ -79,7 +79,7 @@ export const layerKinds = (
     const original = read.object.original_max_position_embeddings;
     return readRope({
       ...{ ...sizes, fields, path: `${path}: ${key}`, theta: read.positive(theta), types: family.ropes },
-      partial: read.positive("partial_rotary_factor", 1),
+      partial: "partial_rotary_factor" in family.fields ? read.positive("partial_rotary_factor") : undefined,
       original: original == null ? undefined : read.count("original_max_position_embeddings"),
     });
   };

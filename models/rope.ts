@@ -108,8 +108,8 @@ export interface RopeSource {
   readonly fields: JsonObject;
   readonly theta: number;
   readonly headDim: number;
-  /** Of a head. */
-  readonly partial: number;
+  /** How much of a head is rotated; undefined: the family rotates whole heads. */
+  readonly partial: number | undefined;
   readonly maxPositions: number;
   /** The model's own `original_max_position_embeddings`, which counts before that of `fields`. */
   readonly original?: number;
@@ -126,7 +126,9 @@ export const readRope = (source: RopeSource): RopeConfig => {
   if (unknown !== undefined) throw read.refuse(unknown, "no rotary scaling that is known has such a field");
   const type = read.oneOf(key, source.types ?? Object.keys(scalings), "default");
   const theta = read.positive("rope_theta", source.theta);
-  const partial = read.positive("partial_rotary_factor", source.partial);
+  const partial = read.positive("partial_rotary_factor", source.partial ?? 1);
+  if (source.partial === undefined && partial !== 1)
+    throw read.refuse("partial_rotary_factor", "this model_type rotates whole heads");
   const size = Math.trunc(source.headDim * partial);
   if (partial > 1 || size < 2 || size % 2 !== 0)
     throw read.refuse("partial_rotary_factor", `of a head of ${source.headDim} it must leave an even number to rotate`);

@@ -3,7 +3,7 @@ import { loadModel } from "../../models/index.js";
 import type { Output } from "../output.js";
 import { withDevice } from "../session.js";
 import { checkTogether, readConfigs, type TrainingValues, withDtype } from "./checks/check.js";
-import { checkStart, tellDrift } from "./checks/start-checks.js";
+import { checkStart, tellDrift, tellDropout } from "./checks/start-checks.js";
 import { choose } from "./dry-run/choose.js";
 import { dryRun } from "./dry-run/dry-run.js";
 import { hubTarget, pushed } from "./outputs/hub.js";
@@ -37,6 +37,7 @@ export const trainingCommand = async <V extends TrainingValues, T>(
   const benchmarks = evaluates ? await benchmarksOf(values) : undefined;
   const config = readConfigs(values);
   checkAdapter(values, config, out);
+  tellDropout(config, out);
   const target = await hubTarget(values, out);
   const { tokenizer, chatTemplate } = trainingTokenizer(values, out);
   recipe.checkTokenizer?.(tokenizer);

@@ -21,6 +21,7 @@ import {
   treeZip,
   valueAndGrad,
 } from "../../core/index.js";
+import { generator } from "../../models/generation/generate.js";
 import { logits } from "../../models/head.js";
 import { initParams } from "../../models/init.js";
 import type { Params } from "../../models/parameters.js";
@@ -228,6 +229,34 @@ test("the gradient of a whole model is its directional derivative", async () => 
     }),
     { numRuns: 15 },
   );
+});
+
+test("longrope: a batch longer than the first training's length turns by the long factors, a generation is refused", async () => {
+  const device = await deviceNamed("reference");
+  const config = tinyConfig({
+    ...{ model_type: "phi3", head_dim: 4, original_max_position_embeddings: 5 },
+    rope_scaling: { type: "longrope", short_factor: [1, 2], long_factor: [3, 7] },
+  });
+  const { params } = tinyModel(config, device);
+  const weights = Object.fromEntries(
+    await Promise.all(Object.entries(params).map(async ([weight, t]) => [weight, await read(t)] as const)),
+  );
+  for (const row of [
+    [1, 5, 3, 18, 2],
+    [1, 5, 3, 18, 2, 7],
+  ]) {
+    const ids = padTo([row], row.length, 0);
+    const got = await read(evaluate(logits(params, config, hiddenStates(params, config, ids)), device));
+    assert.ok(apart(got, naiveLogits(config, weights, row).flat()) < 1e-10, `${row.length} tokens`);
+  }
+  const run = generator(config, device);
+  assert.equal((await run(params, [[1, 5]], { maxNewTokens: 3, greedy: true }))[0].length, 5);
+  await assert.rejects(
+    run(params, [[1, 5]], { maxNewTokens: 4 }),
+    /6, and with longrope over .*\(5\) is not supported/,
+  );
+  run.free();
+  dispose(params);
 });
 
 test("calls that do not fit are refused by name", () => {

@@ -3,6 +3,7 @@ import { BETA, type PreferenceOptions } from "../../../align/objectives/objectiv
 import { driftOf } from "../../../align/training/drift.js";
 import { evaluateOn } from "../../../align/training/evaluate.js";
 import { type Device, dispose, evaluate, read, tensor } from "../../../core/index.js";
+import type { ModelConfig } from "../../../models/index.js";
 import type { Output } from "../../output.js";
 import type { Task } from "../parts/task.js";
 import { optimizerSettings, type TrainingValues } from "./check.js";
@@ -47,6 +48,16 @@ export const checkStart = async (
     out.note(
       `warning: before the first step policy and reference are the same, yet ${found.join(", ")}: the reference's log-probabilities are of other weights, rows or precision`,
     );
+};
+
+/** Fields of config.json that drop numbers at random while a model trains. */
+const DROPOUTS = ["attention_dropout", "resid_pdrop", "embd_pdrop", "hidden_dropout"];
+
+/** Tells of dropout that a model's config asks for: training here has none, as transformers has none outside of training. */
+export const tellDropout = ({ raw }: ModelConfig, out: Output): void => {
+  for (const key of DROPOUTS)
+    if (typeof raw[key] === "number" && raw[key] > 0)
+      out.note(`note: config.json has ${key} ${raw[key]}; training here drops nothing`);
 };
 
 /** Where skills are lost in the lab's runs, whichever the setting. */

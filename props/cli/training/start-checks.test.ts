@@ -8,9 +8,10 @@ import { driftOf } from "../../../align/training/drift.js";
 import { resolveValues } from "../../../cli/config.js";
 import type { Output } from "../../../cli/output.js";
 import { optimizerSettings, type TrainingValues } from "../../../cli/training/checks/check.js";
-import { checkStart, startLoss, tellDrift } from "../../../cli/training/checks/start-checks.js";
+import { checkStart, startLoss, tellDrift, tellDropout } from "../../../cli/training/checks/start-checks.js";
 import { cadence, checkCadence, evalStrategy } from "../../../cli/training/parts/cadence.js";
 import { dispose } from "../../../core/index.js";
+import { tinyConfig } from "../../generators/tiny-models.js";
 import { pairs, shared, tinyParams, trainedConfig } from "../../generators/tiny-training.js";
 import { check } from "../../law.js";
 
@@ -50,6 +51,18 @@ const AT_REFERENCE: Readonly<Record<PairLossType, number | undefined>> = {
   orpo: undefined,
   sft: undefined,
 };
+
+test("dropout that a config asks for is told by name, once a field; none is not", () => {
+  const { out, said } = listener();
+  tellDropout(trainedConfig, out);
+  tellDropout(tinyConfig({ attention_dropout: 0 }), out);
+  assert.deepEqual(said, []);
+  tellDropout(tinyConfig({ attention_dropout: 0.1, resid_pdrop: 0.05 }), out);
+  assert.deepEqual(said, [
+    "note: config.json has attention_dropout 0.1; training here drops nothing",
+    "note: config.json has resid_pdrop 0.05; training here drops nothing",
+  ]);
+});
 
 check("start checks: the loss where policy and reference agree is law 31's", async (device) => {
   const options = { beta: 0.5, labelSmoothing: 0.25 };
