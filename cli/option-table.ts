@@ -82,6 +82,10 @@ export const options = {
   ref_model_name_or_path: text("DIR", "reference model; default: the model before training"),
   base_model_name_or_path: text("DIR", "base model θ_b of the merging rules; τ = reference − base"),
   dataset_name: text("PATH", "rows: JSONL, JSON (.gz too) or Parquet, a file, a folder, or owner/name of the Hub"),
+  dataset_config: text(
+    "NAME",
+    "which of the configurations that a folder's README.md declares; default: its default one",
+  ),
   dataset_train_split: text("NAME", "which split of a folder is trained on, by its file names; default train"),
   dataset_test_split: text("NAME", "which split of a folder is evaluated on; default test"),
   chat_template_path: text("PATH", "Jinja file, or model folder, whose chat template replaces the model's"),

@@ -8,6 +8,7 @@ export { type OptionName, options };
 const training = [
   "model_name_or_path",
   "dataset_name",
+  "dataset_config",
   "dataset_train_split",
   "dataset_test_split",
   "limit",

@@ -5,8 +5,10 @@ import { isObject, type JsonObject, oneLine, readText, show } from "../models/fi
 const LONGEST = 2 ** 18;
 
 /** The "key: value" lines of a YAML file; an empty file has none. Errors: InputError with file, line and the parser's words. */
-export const readYamlObject = async (path: string): Promise<JsonObject> => {
-  const source = readText(path);
+export const readYamlObject = (path: string): Promise<JsonObject> => parseYaml(readText(path), path);
+
+/** The "key: value" lines of a text; `path` is where it comes from. Errors: those of `readYamlObject`. */
+export const parseYaml = async (source: string, path: string): Promise<JsonObject> => {
   if (source.length > LONGEST)
     throw new InputError(
       `${path}: has ${source.length} characters, at most ${LONGEST} are read; is this the right file?`,

@@ -2,6 +2,7 @@ import { readdirSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { oneLine } from "../../models/files/json.js";
+import { type Declared, declaredSplits } from "./declared.js";
 
 /** Files of rows in a folder; a file by itself may have any name. */
 const DATA_FILE = /\.((jsonl|ndjson|json)(\.gz)?|parquet)$/i;
@@ -89,16 +90,29 @@ export interface SplitChoice {
   readonly otherwise?: string;
   /** True: where that is not there, the only one that is. Default false. */
   readonly orOnly?: boolean;
+  /** What a folder's README says of its files. Default: their names tell. */
+  readonly declared?: Declared;
 }
 
+/** The splits of a folder's files, and the files of each. */
+const splitsOf = (files: readonly string[], { folder = "", splits }: Declared): Readonly<Record<string, string[]>> => {
+  const below = folder === "" ? "" : `${folder}/`;
+  const inside = files.filter((file) => file.startsWith(below)).map((file) => file.slice(below.length));
+  const ways = splits === undefined ? WAYS : [(names: readonly string[]) => declaredSplits(splits, names)];
+  const found = ways.map((way) => gathered(way(inside))).find((named) => Object.keys(named).length > 0) ?? {};
+  return Object.fromEntries(
+    Object.entries(found).map(([split, names]) => [split, [...new Set(names)].map((name) => below + name)]),
+  );
+};
+
 /**
- * The data files of a path: itself, or a split of a folder, told by file and folder names as `load_dataset` of
- * huggingface/datasets tells them (shards in data/, then folder names, then file names, else all is train).
+ * The data files of a path: itself, or a split of a folder, told as `load_dataset` of huggingface/datasets tells them: by what
+ * its README declares, else by names (shards in data/, then folder names, then file names, else all is train).
  * Errors: InputError if there are none, or none of that split.
  */
 export const dataFiles = (
   path: string,
-  { split, otherwise = "train", orOnly = false }: SplitChoice = {},
+  { split, otherwise = "train", orOnly = false, declared = {} }: SplitChoice = {},
 ): DataFiles => {
   if (!statOf(path).isDirectory()) {
     if (split === undefined) return { files: [path] };
@@ -107,14 +121,14 @@ export const dataFiles = (
   const files = filesBelow(path);
   if (files.length === 0)
     throw new InputError(`${path}: this folder holds no data file (.jsonl, .json, .parquet, and these with .gz)`);
-  const found = WAYS.map((way) => gathered(way(files))).find((splits) => Object.keys(splits).length > 0) ?? {};
+  const found = splitsOf(files, declared);
   const names = Object.keys(found);
   const asked = split ?? otherwise;
   const taken = !names.includes(asked) && orOnly && names.length === 1 ? names[0] : asked;
   const { [taken]: own, ...others } = found;
   if (own === undefined)
     throw new InputError(
-      `${path}: has no split "${asked}"; it has ${names.join(", ")} (dataset_train_split and dataset_test_split choose among them)`,
+      `${path}: has no split "${asked}"; it has ${names.join(", ") || "none with files"} (dataset_train_split and dataset_test_split choose among them)`,
     );
-  return { files: [...new Set(own)].map((file) => join(path, file)), split: taken, others };
+  return { files: own.map((file) => join(path, file)), split: taken, others };
 };

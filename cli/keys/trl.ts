@@ -148,9 +148,8 @@ export const modelKeys: Keys = {
 
 /** Keys of ScriptArguments. */
 export const scriptKeys: Keys = {
-  ...own("dataset_name", "dataset_train_split", "dataset_test_split"),
+  ...own("dataset_name", "dataset_config", "dataset_train_split", "dataset_test_split"),
   ...idle("what is recomputed gives the same numbers", "gradient_checkpointing_use_reentrant"),
-  ...only(["default"], "name the folder of the configuration itself as dataset_name", "dataset_config"),
   ...idle("rows are always read one by one", "dataset_streaming", "streaming"),
   ...idle("one device trains", "ignore_bias_buffers"),
   ...idle("no number is decided by it here", "env"),

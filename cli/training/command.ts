@@ -12,7 +12,7 @@ import { runOutputs } from "./outputs/outputs.js";
 import { checkAdapter } from "./parts/adapter.js";
 import { withTask } from "./parts/assemble.js";
 import { checkBest, checkBestMetric } from "./parts/best.js";
-import { checkCadence, evalStrategy } from "./parts/cadence.js";
+import { checkCadence, evalRowsOf, evalStrategy } from "./parts/cadence.js";
 import { trainingTokenizer } from "./parts/chat-template.js";
 import { readDataset } from "./parts/data.js";
 import { benchmarksOf } from "./parts/evaluation.js";
@@ -29,7 +29,7 @@ export const trainingCommand = async <V extends TrainingValues, T>(
 ): Promise<void> => {
   const { label, read } = recipe;
   const values = withDtype(given);
-  const { dataset_name: path, eval_dataset: evalPath } = values;
+  const { dataset_name: path } = values;
   checkTogether(values, out);
   checkCadence(values, out);
   checkBest(values, out);
@@ -43,11 +43,10 @@ export const trainingCommand = async <V extends TrainingValues, T>(
   recipe.checkTokenizer?.(tokenizer);
   const { vocabSize } = config;
   const cut = { ...recipe.cut, maxLength: values.max_length, truncationMode: values.truncation_mode, vocabSize };
-  const own = { split: values.dataset_train_split, limit: values.limit };
+  const own = { config: values.dataset_config, split: values.dataset_train_split, limit: values.limit };
   const rows = await readDataset(read, path, tokenizer, { ...cut, ...own }, out);
-  const held = { ...cut, split: values.dataset_test_split, otherwise: "test", orOnly: true };
-  const evalRows =
-    evaluates && evalPath !== undefined ? await readDataset(read, evalPath, tokenizer, held, out) : undefined;
+  const held = evaluates ? evalRowsOf(values) : undefined;
+  const evalRows = held && (await readDataset(read, held.path, tokenizer, { ...cut, ...held }, out));
   const padId = paddingId(tokenizer, vocabSize);
   const settings = {
     ...{ values, config, rows, evalRows },

@@ -1,4 +1,6 @@
+import type { SplitChoice } from "../../../align/data/splits.js";
 import { InputError } from "../../../core/errors.js";
+import { folderExists } from "../../../models/files/json.js";
 import type { Output } from "../../output.js";
 import type { TrainingValues } from "../checks/check.js";
 
@@ -21,14 +23,25 @@ export interface Cadence {
 
 type Strategy = NonNullable<TrainingValues["eval_strategy"]>;
 
+/** The rows to evaluate on: those of `eval_dataset`, else the test split of a folder that is trained on, as TRL's scripts do. */
+export const evalRowsOf = (
+  values: TrainingValues,
+): (SplitChoice & { readonly path: string; readonly config?: string }) | undefined => {
+  const { eval_dataset, eval_tasks, eval_strategy = "no", eval_on_start, dataset_name, dataset_config: config } = values;
+  const which = { split: values.dataset_test_split, otherwise: "test" };
+  if (eval_dataset !== undefined) return { ...which, path: eval_dataset, orOnly: true };
+  const asked = eval_tasks === undefined && (eval_strategy !== "no" || eval_on_start);
+  return asked && folderExists(dataset_name) ? { ...which, path: dataset_name, config } : undefined;
+};
+
 /** When to evaluate. Errors: InputError where there is nothing to evaluate on. */
 export const evalStrategy = (values: TrainingValues): Strategy => {
-  const { eval_dataset, eval_tasks, eval_strategy, eval_steps, eval_on_start } = values;
-  const nothing = eval_dataset === undefined && eval_tasks === undefined;
+  const { eval_tasks, eval_strategy, eval_steps, eval_on_start } = values;
+  const nothing = evalRowsOf(values) === undefined && eval_tasks === undefined;
   const strategy = eval_strategy ?? (nothing ? "no" : eval_steps === undefined ? "epoch" : "steps");
   if (nothing && (strategy !== "no" || eval_on_start))
     throw new InputError(
-      `${eval_on_start ? "eval_on_start" : `eval_strategy ${strategy}`} needs eval_dataset, or eval_tasks`,
+      `${eval_on_start ? "eval_on_start" : `eval_strategy ${strategy}`} needs eval_dataset, a folder with a test split as dataset_name, or eval_tasks`,
     );
   return strategy;
 };

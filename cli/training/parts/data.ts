@@ -5,6 +5,7 @@ import type { DataFiles } from "../../../align/data/splits.js";
 import { InputError } from "../../../core/errors.js";
 import type { Tokenizer } from "../../../models/text/tokenizer.js";
 import type { Output } from "../../output.js";
+import { declaredIn } from "./dataset-config.js";
 import { paced } from "./pace.js";
 
 /** Reads one kind of data set: `pairDataset`, `exampleDataset`, `labelledDataset`. */
@@ -18,11 +19,12 @@ export const readDataset = async <T>(
   read: Read<T>,
   path: string,
   tokenizer: Tokenizer,
-  options: DatasetOptions,
+  options: DatasetOptions & { readonly config?: string },
   out: Output,
 ): Promise<Dataset<T>> => {
   const data = await read(path, tokenizer, {
     ...options,
+    declared: await declaredIn(path, options.config),
     onRead: paced((percent) => `${path}: ${percent} % read and tokenized`),
   });
   try {

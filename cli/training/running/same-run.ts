@@ -16,6 +16,7 @@ const FREE: ReadonlySet<string> = new Set([
   ...["metric_for_best_model", "greater_is_better", "eval_dataset", "eval_tasks", "eval_strategy", "eval_steps"],
   ...["eval_delay", "eval_on_start", "per_device_eval_batch_size"],
   ...["ref_log_probs_cache", "offload", "device_memory", "push_to_hub", "hub_model_id", "hub_private_repo"],
+  "dataset_config",
   "dataset_train_split",
   "dataset_test_split",
 ]);

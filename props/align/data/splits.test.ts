@@ -103,6 +103,27 @@ test("case split-files: the train rows alone", async () => {
   }
 });
 
+test("what a README declares comes before names: folders, patterns, several of them", () => {
+  const root = holding(
+    "main/train-0.parquet",
+    "main/test-0.parquet",
+    "more/train-0.parquet",
+    "more/deep/x.json",
+    "a[1].json",
+  );
+  const declared = (folder: string | undefined, splits?: Record<string, readonly string[]>) => {
+    const { files, split = "", others = {} } = dataFiles(root, { orOnly: true, declared: { folder, splits } });
+    return { [split]: files.map((file) => relative(root, file).replaceAll("\\", "/")), ...others };
+  };
+  assert.deepEqual(declared("main"), { train: ["main/train-0.parquet"], test: ["main/test-0.parquet"] });
+  assert.deepEqual(declared(undefined, { train: ["main/train-*", "more/**"], held: ["main/te?t-[0-9].parquet"] }), {
+    train: ["main/train-0.parquet", "more/deep/x.json", "more/train-0.parquet"],
+    held: ["main/test-0.parquet"],
+  });
+  assert.deepEqual(declared("more", { train: ["**/*.json"] }), { train: ["more/deep/x.json"] });
+  refused(() => declared(undefined, { train: ["gone-*"] }), /has no split "train"; it has none with files/);
+});
+
 test("a law of names: a word in a file's name between separators decides, and no other does", () => {
   const words = {
     train: "train",
