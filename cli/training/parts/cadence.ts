@@ -27,7 +27,14 @@ type Strategy = NonNullable<TrainingValues["eval_strategy"]>;
 export const evalRowsOf = (
   values: TrainingValues,
 ): (SplitChoice & { readonly path: string; readonly config?: string }) | undefined => {
-  const { eval_dataset, eval_tasks, eval_strategy = "no", eval_on_start, dataset_name, dataset_config: config } = values;
+  const {
+    eval_dataset,
+    eval_tasks,
+    eval_strategy = "no",
+    eval_on_start,
+    dataset_name,
+    dataset_config: config,
+  } = values;
   const which = { split: values.dataset_test_split, otherwise: "test" };
   if (eval_dataset !== undefined) return { ...which, path: eval_dataset, orOnly: true };
   const asked = eval_tasks === undefined && (eval_strategy !== "no" || eval_on_start);
