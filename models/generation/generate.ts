@@ -75,7 +75,7 @@ export const generator = (config: ModelConfig, device: Device): Generator => {
   /** All prompts fed, of a kept one as much as is not in its cache. */
   const begin = (params: Params, prompts: Prompts, owner: Params, { kept, maxNewTokens }: StreamOptions) => {
     const longest = Math.max(...prompts.map((prompt) => prompt.length));
-    const slots = slotsFor(longest, longest + maxNewTokens);
+    const slots = slotsFor(longest, longest + maxNewTokens, kept !== undefined);
     const known = kept?.take(owner, prompts[0]);
     if (known === undefined) return start(params, prompts, slots);
     let { cache, length } = known;

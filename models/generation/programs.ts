@@ -28,9 +28,14 @@ const PROMPT_STEP = 16;
 const SLOT_STEP = 64;
 const roundUp = (n: number, step: number): number => Math.ceil(n / step) * step;
 
-/** Slots for `tokens` tokens a row, of which the first `prompt` come at once. */
-export const slotsFor = (prompt: number, tokens: number): number =>
-  roundUp(Math.max(roundUp(prompt, PROMPT_STEP), tokens), SLOT_STEP);
+/**
+ * Slots for `tokens` tokens a row, of which the first `prompt` come at once. Those of a cache that is kept are rounded up more,
+ * the more there are, so that few turns of a conversation need other programs.
+ */
+export const slotsFor = (prompt: number, tokens: number, isKept = false): number => {
+  const least = Math.max(roundUp(prompt, PROMPT_STEP), tokens);
+  return roundUp(least, isKept ? Math.max(SLOT_STEP, 2 ** Math.floor(Math.log2(least) - 1)) : SLOT_STEP);
+};
 
 /** Tokens beside each other for rows of at most so many that are added to a cache: 1, or a power of two from 16 on. */
 const width = (longest: number): number =>

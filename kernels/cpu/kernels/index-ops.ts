@@ -35,7 +35,8 @@ export const launchGather = ({ inputs: [table, ids], dtypes: [dtype], output }: 
   const width = sizeOf(table.shape.slice(1));
   if (sizeOf(output.shape) === 0) return [];
   const count = sizeOf(ids.shape);
-  const blocks = cut(count, blocksFor(count * (width / 2 + 2))).map(({ from, size }): Word[] => [
+  const work = count * (width / 2 + 2);
+  const blocks = cut(count, blocksFor(work)).map(({ from, size }): Word[] => [
     startOf(table, bytesOf(dtype)),
     moved(startOf(ids), from),
     moved(startOf(output), from * width),
@@ -43,7 +44,7 @@ export const launchGather = ({ inputs: [table, ids], dtypes: [dtype], output }: 
     width,
     size,
   ]);
-  return [{ kernel: gatherKernel(dtype), blocks }];
+  return [{ kernel: gatherKernel(dtype), blocks, work }];
 };
 
 /** One update after the other, in order, those of `rows` rows from `first` on: the same sums at each run. */
@@ -71,16 +72,15 @@ export const launchScatterAdd = ({ inputs: [ids, updates], output }: CallStep): 
   const width = sizeOf(output.shape.slice(1));
   if (sizeOf(output.shape) === 0) return [];
   const count = sizeOf(ids.shape);
-  const blocks = cut(output.shape[0], blocksFor((count + output.shape[0]) * width * 0.5)).map(
-    ({ from, size }): Word[] => [
-      startOf(ids),
-      startOf(updates),
-      moved(startOf(output), from * width),
-      from,
-      size,
-      width,
-      count,
-    ],
-  );
-  return [{ kernel: scatterKernel, blocks }];
+  const work = (count + output.shape[0]) * width * 0.5;
+  const blocks = cut(output.shape[0], blocksFor(work)).map(({ from, size }): Word[] => [
+    startOf(ids),
+    startOf(updates),
+    moved(startOf(output), from * width),
+    from,
+    size,
+    width,
+    count,
+  ]);
+  return [{ kernel: scatterKernel, blocks, work }];
 };
