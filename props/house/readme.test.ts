@@ -8,7 +8,7 @@ import { transform } from "esbuild";
 import { goldenPath, projectRoot } from "../golden/files.js";
 
 const readme = readFileSync(join(projectRoot, "README.md"), "utf8");
-const [example = "", loop = ""] = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code);
+const [example = "", loop = "", talk = ""] = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code);
 
 /** Runs a program of the README on the cpu device; `change` puts the test's files where the reader's stand. */
 const printed = async (name: string, source: string, change: (code: string) => string = (code) => code) => {
@@ -47,6 +47,12 @@ test("README: the training loop by hand starts at ln 2 and learns", async () => 
     stdout,
   );
   assert.ok(loop.trim().split("\n").length <= 40, "shorten the loop");
+});
+
+test("README: tokens stream as printed", async () => {
+  const folder = JSON.stringify(goldenPath("preferences", "policy"));
+  const stdout = await printed("talk", talk, (code) => code.replaceAll('"runs/dpo"', folder));
+  assert.ok(stdout.length > 0 && talk.includes("streamTokens"), stdout);
 });
 
 test("README: the example is at most twenty-odd lines", () => {
