@@ -47,7 +47,7 @@ const needed = (command: CommandName, name: OptionName, hasFile: boolean): strin
   return `taugrad ${command} needs ${how} (${about})`;
 };
 
-/** The keys of a YAML file, checked by the option table. Keys whose value is null count as absent. */
+/** The keys of a YAML file, checked by the option table; what null says of each: `ofNull`. */
 const readYaml = async (command: CommandName, path: string): Promise<ReadKeys> => {
   const content = await readYamlObject(path);
   const seen = new Set<string>();

@@ -101,7 +101,8 @@ export const fitCommand = async (values: Values<"fit">, out: Output): Promise<vo
     const rows: Row[] = [];
     const lengths = LENGTHS.filter((length) => length <= config.maxPositions);
     const least = values.for === "kto" ? 2 : 1;
-    for (const max_length of values.max_length === undefined ? lengths : [values.max_length])
+    const { max_length: longest = Number.POSITIVE_INFINITY } = values;
+    for (const max_length of Number.isFinite(longest) ? [longest] : lengths)
       for (const per_device_train_batch_size of values.per_device_train_batch_size === undefined
         ? BATCHES.filter((n) => n >= least)
         : [values.per_device_train_batch_size]) {

@@ -2,6 +2,7 @@ import { InputError } from "../../core/errors.js";
 import { show } from "../../models/files/json.js";
 import type { Option } from "../option-kinds.js";
 import { type CommandName, type OptionName, optionsOf, specOf } from "../options.js";
+import { ofNull } from "./null.js";
 import { isOneOf, type Raw, type Reader } from "./row.js";
 import { keysOf } from "./table.js";
 
@@ -38,7 +39,9 @@ const saysSomething = (value: unknown): boolean => !isOneOf(value, [false, 0]);
 export const readKeys = (command: CommandName, { entries, named, unknown }: Source): ReadKeys => {
   const [table, rows] = [optionsOf(command), keysOf(command)];
   const { defaults } = specOf(command);
-  const list = [...entries].filter(([, value]) => value != null);
+  const everything = [...entries];
+  const list = everything.filter(([, value]) => value != null);
+  const nulls = everything.filter(([, value]) => value == null);
   const all: Raw = Object.fromEntries(list.map(([written, value]) => [canonical(written), value]));
   const given = new Map<string, { readonly value: unknown; readonly by: string }>();
   const [instead, byDefault]: [Given, Given] = [{}, {}];
@@ -46,10 +49,9 @@ export const readKeys = (command: CommandName, { entries, named, unknown }: Sour
 
   const read = (name: string, value: unknown, written: string): unknown =>
     (table.get(name as OptionName) as Option<unknown>).read(value, named(written));
-  const isFallback = (name: string, value: unknown): boolean => {
-    const fallback = name in defaults ? defaults[name as OptionName] : table.get(name as OptionName)?.fallback;
-    return same(value, fallback);
-  };
+  const fallbackOf = (name: string): unknown =>
+    name in defaults ? defaults[name as OptionName] : table.get(name as OptionName)?.fallback;
+  const isFallback = (name: string, value: unknown): boolean => same(value, fallbackOf(name));
   const set = (name: string, raw: unknown, written: string): void => {
     const value = read(name, raw, written);
     const before = given.get(name);
@@ -88,6 +90,16 @@ export const readKeys = (command: CommandName, { entries, named, unknown }: Sour
       if (table.has(to as OptionName)) byDefault[to as OptionName] = read(to, said, written);
   };
 
+  for (const [written] of nulls) {
+    const name = canonical(written) as OptionName;
+    const option = table.get(name);
+    if (option === undefined && !Object.hasOwn(rows, name)) throw unknown(written);
+    const { none } =
+      option === undefined
+        ? { none: undefined }
+        : ofNull(name, { ...option, fallback: fallbackOf(name) }, named(written));
+    if (none !== undefined) given.set(name, { value: none, by: written });
+  }
   for (const [written, value] of list) take(canonical(written), value, written);
   if (refused.length > 0) throw new InputError(refused.join("; "));
   if (idle.length > 0)

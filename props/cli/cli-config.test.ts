@@ -1,6 +1,6 @@
 /** YAML files and flags are two spellings of one table. */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -8,7 +8,9 @@ import { parseArguments } from "../../cli/arguments.js";
 import { resolveValues } from "../../cli/config.js";
 import { failure } from "../../cli/fail.js";
 import { type OptionName, optionsOf } from "../../cli/options.js";
+import { yamlOf as settingsOf } from "../../cli/training/outputs/settings.js";
 import { InputError } from "../../core/errors.js";
+import { goldenPath } from "../golden/files.js";
 import { scratch } from "./cli.js";
 
 const folder = scratch();
@@ -114,9 +116,40 @@ test("what is missing is named", async () => {
   await assert.rejects(resolveValues("dpo", new Map()), /needs --config FILE, or --model_name_or_path DIR/);
 });
 
-test("null counts as absent", async () => {
-  const { beta, max_steps } = await resolved(yamlOf({ ...needed, beta: "null", max_steps: "~" }));
-  assert.deepEqual([beta, max_steps], [0.1, -1]);
+test("null is what TRL and transformers make of it, or refused by name: every key", async () => {
+  const meaning: Readonly<Record<string, unknown>> = { max_length: Number.POSITIVE_INFINITY, max_grad_norm: 0 };
+  for (const [key, { flag, fallback: own }] of optionsOf("dpo")) {
+    const fallback = key === "learning_rate" ? 1e-6 : own;
+    if (key === "config" || key === "json" || key in needed) continue;
+    const outcome = await resolved(yamlOf({ ...needed, [key]: null })).then(
+      (values) => values[key],
+      (error: Error) => error.message,
+    );
+    if (key in meaning) assert.equal(outcome, meaning[key], key);
+    else if (typeof fallback === "boolean" || fallback === "auto") assert.ok(outcome === false || flag === false, key);
+    else if (fallback !== undefined) assert.match(String(outcome), new RegExp(`yaml: ${key} is null`));
+    else assert.ok(outcome === undefined || /is null; (leave|say|PEFT)/.test(String(outcome)), key);
+  }
+  await refuses(
+    yamlOf({ ...needed, beta: "~" }),
+    /yaml: beta is null, which says nothing of it; leave it out for 0\.1/,
+  );
+  await refuses(yamlOf({ ...needed, lora_target_modules: "null" }), /PEFT then chooses by the model; name them/);
+  await refuses(yamlOf({ ...needed, learning_rte: "null" }), /unknown key "learning_rte"/);
+  await refuses(yamlOf({ ...needed, model_name_or_path: "null" }), /needs model_name_or_path/);
+});
+
+test("case yaml-null: no cut, no clipping", async () => {
+  const { max_length, max_grad_norm } = await resolved(
+    readFileSync(goldenPath("cases", "yaml-null", "config.yaml"), "utf8"),
+  );
+  assert.deepEqual([max_length, max_grad_norm], [Number.POSITIVE_INFINITY, 0]);
+});
+
+test("settings are written so that they mean the same when they are read", async () => {
+  const values = await resolved(yamlOf({ ...needed, max_length: "null", max_grad_norm: "null", beta: 0.2 }));
+  const again = await resolved(await settingsOf(values));
+  assert.deepEqual({ ...again, config: 0 }, { ...values, config: 0 });
 });
 
 /** Passes if `run` works, or refuses with one line; anything else is a fault. */
