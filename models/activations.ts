@@ -1,4 +1,4 @@
-import { add, erf, mul, swiglu, type Tensor, tanh } from "../core/index.js";
+import { add, checkpoint, erf, mul, swiglu, type Tensor, tanh } from "../core/index.js";
 import type { Activation } from "./config.js";
 
 /** GELU: x/2 · (1 + erf(x/√2)).  Hendrycks & Gimpel 2016. */
@@ -10,9 +10,12 @@ const geluTanh = (x: Tensor): Tensor => {
   return mul(mul(0.5, x), add(1, tanh(mul(Math.sqrt(2 / Math.PI), cubic))));
 };
 
+/** f(gate) · up. The backward pass keeps the two, as it does for `swiglu`, and computes the few steps between them again. */
+const gateOf = (f: (x: Tensor) => Tensor) => checkpoint((gate: Tensor, up: Tensor) => mul(f(gate), up));
+
 /** The feed-forward network's gate: f(gate) · up, element by element.  Shazeer 2020. */
 export const gated = {
   silu: swiglu,
-  gelu: (gate, up) => mul(gelu(gate), up),
-  geluTanh: (gate, up) => mul(geluTanh(gate), up),
+  gelu: gateOf(gelu),
+  geluTanh: gateOf(geluTanh),
 } as const satisfies Record<Activation, (gate: Tensor, up: Tensor) => Tensor>;

@@ -95,9 +95,8 @@ const scalings: Readonly<Record<string, Scaling>> = {
   longrope: { keys: ["factor", "attention_factor", "short_factor", "long_factor"], scale: longrope },
 };
 
+/** Fields of any type. */
 const SHARED = ["rope_type", "type", "rope_theta", "partial_rotary_factor", "original_max_position_embeddings"];
-/** Fields that some scaling knows: one that does not read them ignores them, as transformers does. */
-const KNOWN = new Set([...SHARED, ...Object.values(scalings).flatMap(({ keys }) => keys)]);
 /** Names of old checkpoints. */
 const OLD_NAMES: ReadonlyMap<unknown, string> = new Map([["su", "longrope"]]);
 
@@ -122,9 +121,11 @@ export const readRope = (source: RopeSource): RopeConfig => {
   const key = fields.rope_type != null ? "rope_type" : "type";
   const given = OLD_NAMES.get(fields[key]) ?? fields[key];
   const read = reader({ ...fields, [key]: given }, path);
-  const unknown = Object.keys(fields).find((name) => !KNOWN.has(name) && fields[name] != null);
-  if (unknown !== undefined) throw read.refuse(unknown, "no rotary scaling that is known has such a field");
   const type = read.oneOf(key, source.types ?? Object.keys(scalings), "default");
+  const unread = Object.keys(fields).find(
+    (name) => !SHARED.includes(name) && !scalings[type].keys.includes(name) && fields[name] != null,
+  );
+  if (unread !== undefined) throw read.refuse(unread, `rotary positions of type "${type}" have no such field`);
   const theta = read.positive("rope_theta", source.theta);
   const partial = read.positive("partial_rotary_factor", source.partial ?? 1);
   if (source.partial === undefined && partial !== 1)

@@ -172,6 +172,7 @@ test("fields that a family does not compute are refused by name", () => {
     ["qwen3", { rope_parameters: { full_attention: { rope_theta: 5 } } }, /differs by layer type \(full_attention\)/],
     ["qwen3", { embedding_multiplier: 2 }, /embedding_multiplier is 2: a qwen3 model has none/],
     ["qwen3", { rope_scaling: { mrope_section: [1] } }, /rope_scaling: mrope_section is \[1\]/],
+    ["qwen3", { rope_scaling: { factor: 2 } }, /rope_scaling: factor is 2: rotary positions of type "default" have no/],
     ["phi3", { rope_scaling: { type: "linear", factor: 2 } }, /type is "linear": supported are "default", "longrope"/],
     ["phi3", { partial_rotary_factor: 0.4 }, /partial_rotary_factor.*even/],
     ["olmo2", { rope_parameters: { partial_rotary_factor: 0.5 } }, /partial_rotary_factor is 0.5: this model_type/],

@@ -144,7 +144,10 @@ test("what would be computed wrongly is refused by name", () => {
       /rope_scaling: type is "dynamic": supported are "default", "linear"/,
     ],
     [{ rope_parameters: { rope_type: "linear", factor: 0 } }, /rope_parameters: factor is 0/],
-    [{ rope_parameters: { rope_type: "linear", factr: 2 } }, /rope_parameters: factr is 2: no rotary scaling/],
+    [
+      { rope_parameters: { rope_type: "linear", factr: 2 } },
+      /rope_parameters: factr is 2: rotary positions of type "linear" have no such field/,
+    ],
     [
       { rope_scaling: { type: "longrope", short_factor: [1], long_factor: [1] } },
       /short_factor is \[1\]: must be a list of 8/,
