@@ -2,7 +2,7 @@ import { createContext, Script } from "node:vm";
 import { InputError } from "../core/errors.js";
 
 /** Longest that one pattern may take over all names, in ms. */
-const LIMIT = 1000;
+const LIMIT = 5000;
 
 /** What Python's expressions have and JavaScript's have not, or spell otherwise. */
 const PYTHON_ONLY = /\(\?P|\(\?[aiLmsux]+[:)-]|\\[AZ]|\(\?#|\(\?\(/;
