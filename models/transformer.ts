@@ -117,6 +117,7 @@ const selfAttention = (x: Tensor, params: Params, config: ModelConfig, place: Pl
   const mixed = attention(turned, seen.k, seen.v, place.position, attentionScale, {
     ...(place.from && { from: place.from }),
     ...(attentionCap && { softCap: attentionCap }),
+    operands: config.precision,
   });
   return { out: linear(reshape(mixed, [B, T, H * K]), params, "self_attn.o_proj", config.bias.o, config), seen };
 };

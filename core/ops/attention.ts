@@ -6,7 +6,7 @@ import type { Tensor } from "../tensor.js";
 import { broadcastTo } from "./broadcast.js";
 import { fused } from "./fused.js";
 import { iota } from "./leaf.js";
-import { matmul } from "./matmul.js";
+import { type MatmulOptions, matmul } from "./matmul.js";
 import { softmax } from "./nn.js";
 import { and, div, lessEqual, mul, tanh, where } from "./pointwise.js";
 import { permute, reshape, transpose } from "./view.js";
@@ -22,28 +22,40 @@ export interface AttentionOptions {
   readonly from?: Tensor;
   /** Scores become c · tanh(score / c), as in Gemma 2; c > 0. Default: they stay as they are. */
   readonly softCap?: number;
+  /**
+   * "f16": as `operands` of `matmul`, of all products: queries, keys, values, weights and cotangents are rounded. A device may leave
+   * weights and cotangents as they are; where it does not, it brings cotangents into the range of f16 by a power of two, whatever
+   * their size. Default: "f32".
+   */
+  readonly operands?: MatmulOptions["operands"];
+}
+
+/** What nodes have for options. */
+interface AttentionAttrs extends Omit<AttentionOptions, "from"> {
+  readonly scale: number;
+  readonly [name: string]: unknown;
 }
 
 const attentionOp = fused(
   "attention",
-  ([q, k, v, position, from], { scale, softCap }: { scale: number; softCap?: number }) => {
+  ([q, k, v, position, from], { scale, softCap, operands }: AttentionAttrs) => {
     const [B, T, H, D] = q.shape;
     const [, S, G] = k.shape; // G key-value heads, each shared by H/G query heads
     const shared = (x: Tensor) =>
       reshape(broadcastTo(reshape(permute(x, [0, 2, 1, 3]), [B, G, 1, S, D]), [B, G, H / G, S, D]), [B, H, S, D]);
     const ofQueries = (x: Tensor) => reshape(x, [B, 1, T, 1]);
-    const scores = mul(matmul(permute(q, [0, 2, 1, 3]), transpose(shared(k))), scale);
+    const scores = mul(matmul(permute(q, [0, 2, 1, 3]), transpose(shared(k)), { operands }), scale);
     const capped = softCap === undefined ? scores : mul(tanh(div(scores, softCap)), softCap);
     const slot = iota([S]);
     const isReached = lessEqual(slot, ofQueries(position));
     const visible = from === undefined ? isReached : and(isReached, lessEqual(ofQueries(from), slot));
     const weights = where(visible, softmax(where(visible, capped, MASKED)), 0);
-    return permute(matmul(weights, shared(v)), [0, 2, 1, 3]);
+    return permute(matmul(weights, shared(v), { operands }), [0, 2, 1, 3]);
   },
   ([q]) => q.shape,
 );
 
-const optionNames = ["from", "softCap"] as const satisfies readonly (keyof AttentionOptions)[];
+const optionNames = ["from", "softCap", "operands"] as const satisfies readonly (keyof AttentionOptions)[];
 
 /**
  * Causal attention: the query at t sees the key slots s with from[b, t] ≤ s ≤ position[b, t]; from is 0 unless it is given.
@@ -62,7 +74,7 @@ export const attention = (
   scale: number,
   options: AttentionOptions = {},
 ): Tensor => {
-  const { from, softCap } = options;
+  const { from, softCap, operands = "f32" } = options;
   const inputs = [q, k, v, position, ...(from === undefined ? [] : [from])];
   const call = () => callOf("attention", inputs);
   for (const name of Object.keys(options))
@@ -85,5 +97,11 @@ export const attention = (
     );
   if (softCap !== undefined && !(Number.isFinite(softCap) && softCap > 0))
     throw new ShapeError(`${call()}: softCap ${softCap} is not a finite number above 0`, "leave it out for none");
-  return attentionOp(inputs, { scale, ...(softCap !== undefined && { softCap }) });
+  if (operands !== "f32" && operands !== "f16")
+    throw new ShapeError(`${call()}: operands "${String(operands)}" are not known`, 'use "f32" or "f16"');
+  return attentionOp(inputs, {
+    scale,
+    ...(softCap !== undefined && { softCap }),
+    ...(operands === "f16" && { operands }),
+  });
 };

@@ -1,9 +1,26 @@
-import { cast, matmul, reachable, rewrite, type Tensor } from "../../core/index.js";
+import { cast, reachable, rewrite, type Tensor } from "../../core/index.js";
+import { node } from "../../core/tensor.js";
 
-const isRounded = (t: Tensor): boolean => t.op.name === "matmul" && t.attrs.operands === "f16";
+/** Which inputs of an op are operands of its products. */
+const OPERANDS: Readonly<Record<string, readonly number[]>> = {
+  matmul: [0, 1],
+  attention: [0, 1, 2],
+  "attention.vjp": [1, 2, 3], // cotangents may be of any size, and stay as they are
+};
+
+const isRounded = (t: Tensor): boolean => t.attrs.operands === "f16" && t.op.name in OPERANDS;
+
+/** x as f16 holds it. */
+const rounded = (x: Tensor): Tensor => cast(cast(x, "f16"), "f32");
 
 /** Products of f16 operands as products of operands that were rounded to f16: for devices whose products are of f32. */
 export const roundedOperands = (outputs: readonly Tensor[]): readonly Tensor[] =>
   reachable(outputs).some(isRounded)
-    ? rewrite(outputs, (t, [a, b]) => (isRounded(t) ? matmul(cast(a, "f16"), cast(b, "f16")) : undefined))
+    ? rewrite(outputs, (t, inputs) => {
+        if (!isRounded(t)) return undefined;
+        const { operands, ...attrs } = t.attrs;
+        const of = OPERANDS[t.op.name];
+        const given = inputs.map((x, i) => (of.includes(i) ? rounded(x) : x));
+        return node(t.op, given, attrs, t.shape, t.dtype);
+      })
     : outputs;

@@ -1,4 +1,4 @@
-/** A model whose linear maps round their operands to f16 stays close to the same model in f32, 24 layers deep. */
+/** A model whose linear maps and attention round their operands to f16 stays close to the same model in f32, 24 layers deep. */
 import assert from "node:assert/strict";
 import { type Device, dispose, mean, type Tensor, valueAndGrad } from "../../core/index.js";
 import type { ModelConfig } from "../../models/config.js";

@@ -2,13 +2,16 @@ import { sizeOf } from "../../../core/index.js";
 import type { CallStep, View } from "../../plan/steps.js";
 import { type Kernel, scratch } from "../wgsl/module.js";
 import { rowParts } from "../windows/rows.js";
-import { type GradientPart, keyKernel, queryKernel } from "./attention/gradient.js";
+import type { GradientPart } from "./attention/gradient.js";
+import { keyKernel } from "./attention/gradient-keys.js";
 import { keyLanesKernel, queryLanesKernel } from "./attention/gradient-lanes.js";
+import { queryKernel } from "./attention/gradient-queries.js";
 import { LANES } from "./attention/lanes.js";
 import { noteWords } from "./attention/notes.js";
 import { sizesOf } from "./attention/operands.js";
 import type { Scoring } from "./attention/scores.js";
-import { KEYS, QUERIES, ROWS } from "./attention/tile.js";
+import { ROWS } from "./attention/tile.js";
+import { tilesOf } from "./attention/tiles.js";
 import { ofSequence, ofSequences } from "./attention.js";
 import type { Lowering } from "./lowering.js";
 
@@ -18,9 +21,9 @@ export const attentionGradientKernels = (step: CallStep, lowering: Lowering): Ke
   const [, q, keys] = inputs;
   if (sizeOf(output.shape) === 0) return [];
   const { wide } = lowering;
-  const block = wide ? ROWS * QUERIES.down : LANES;
-  const hasFrom = inputs.length > 5;
-  const words = noteWords(sizesOf(q, keys), block, hasFrom);
+  const tiles = tilesOf(step, sizesOf(q, keys), lowering);
+  const noted = { block: wide ? ROWS * tiles.queries.down : LANES, hasFrom: inputs.length > 5, units: tiles.units };
+  const words = noteWords(sizesOf(q, keys), noted);
   const batch = q.shape[0];
   lowering.scratch(0, batch * words);
   const [size, keySize] = [sizeOf(q.shape), sizeOf(keys.shape)];
@@ -38,11 +41,11 @@ export const attentionGradientKernels = (step: CallStep, lowering: Lowering): Ke
     const [partQ, partK, partV, partNotes] = shown.slice(inputs.length);
     const part: GradientPart = {
       ...{ inputs: shown.slice(0, inputs.length), dtypes: step.dtypes, scoring: step.attrs as unknown as Scoring },
-      ...{ dq: partQ, dk: partK, dv: partV, notes: partNotes, block, hasFrom },
+      ...{ dq: partQ, dk: partK, dv: partV, notes: partNotes, ...noted },
     };
     return [
-      ...(size === 0 ? [] : [wide ? queryKernel(part, QUERIES) : queryLanesKernel(part)]),
-      ...(keySize === 0 ? [] : [wide ? keyKernel(part, KEYS) : keyLanesKernel(part)]),
+      ...(size === 0 ? [] : [wide ? queryKernel(part, tiles.queries) : queryLanesKernel(part)]),
+      ...(keySize === 0 ? [] : [wide ? keyKernel(part, tiles.keys) : keyLanesKernel(part)]),
     ];
   });
 };

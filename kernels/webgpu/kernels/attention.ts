@@ -4,8 +4,10 @@ import type { Kernel } from "../wgsl/module.js";
 import { type Rowed, rowParts } from "../windows/rows.js";
 import { forwardKernel } from "./attention/forward.js";
 import { forwardLanesKernel } from "./attention/forward-lanes.js";
+import { forwardMatrixKernel } from "./attention/forward-matrices.js";
+import { sizesOf } from "./attention/operands.js";
 import type { Scoring } from "./attention/scores.js";
-import { QUERIES } from "./attention/tile.js";
+import { tilesOf } from "./attention/tiles.js";
 import type { Lowering } from "./lowering.js";
 
 /** A view cut by its first axis, sequences that do not see one another; and the shape that some of them have. */
@@ -19,11 +21,12 @@ export const ofSequences = (part: View, shape: readonly number[]): View => ({
 });
 
 /** softmax(scale q kᵀ) v, by sequences: no score is ever stored. */
-export const attentionKernels = (step: CallStep, { windows, wide }: Lowering): Kernel[] => {
+export const attentionKernels = (step: CallStep, lowering: Lowering): Kernel[] => {
   const { inputs, output, dtypes, attrs } = step;
   if (sizeOf(output.shape) === 0) return [];
+  const { queries, units } = tilesOf(step, sizesOf(inputs[0], inputs[1]), lowering);
   const over = [...inputs.map((view, i) => ofSequence(view, dtypes[i])), ofSequence(output, "f32", true)];
-  return rowParts("attention", output.shape[0], over, windows).map(({ views }) => {
+  return rowParts("attention", output.shape[0], over, lowering.windows).map(({ views }) => {
     const parts = [...inputs, output].map((view, i) => ofSequences(views[i], view.shape));
     const part = {
       inputs: parts.slice(0, -1),
@@ -31,6 +34,7 @@ export const attentionKernels = (step: CallStep, { windows, wide }: Lowering): K
       scoring: attrs as unknown as Scoring,
       output: parts[parts.length - 1],
     };
-    return wide ? forwardKernel(part, QUERIES) : forwardLanesKernel(part);
+    if (!lowering.wide) return forwardLanesKernel(part);
+    return units === undefined ? forwardKernel(part, queries) : forwardMatrixKernel(part, queries, units);
   });
 };

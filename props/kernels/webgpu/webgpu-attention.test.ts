@@ -4,7 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { attention, type Device, type DType, sizeOf, stridesOf, type Tensor, tensor } from "../../../core/index.js";
 import type { CallStep, View } from "../../../kernels/plan/steps.js";
-import { NO_FEATURES } from "../../../kernels/webgpu/features.js";
+import { type Features, NO_FEATURES } from "../../../kernels/webgpu/features.js";
 import { lower } from "../../../kernels/webgpu/kernels/lower.js";
 import type { Kernel } from "../../../kernels/webgpu/wgsl/module.js";
 import { createWindows } from "../../../kernels/webgpu/windows/windows.js";
@@ -75,8 +75,16 @@ webgpuLaw(
   2,
 );
 
+/** What kernels are written for: an adapter that runs on the CPU, a GPU, one with matrix units. */
+type On = "cpu" | "gpu" | "units";
+const UNITS = { m: 16, n: 16, k: 16, componentType: "f16", resultType: "f32" };
+const featuresFor = (on: On): Features => ({
+  ...NO_FEATURES,
+  ...(on === "units" && { f16: true, subgroups: true, matrices: [UNITS] }),
+});
+
 /** The kernels of attention and of its gradient, as they are written for heads of `depth` numbers. */
-const kernelsOf = (depth: number, wide: boolean, share: number, dtype: DType, softCap?: number): Kernel[] => {
+const kernelsOf = (on: On, depth: number, share: number, dtype: DType, softCap?: number): Kernel[] => {
   const view = (buffer: number, shape: readonly number[]): View => ({
     ...{ buffer, shape, strides: stridesOf(shape), offset: 0 },
   });
@@ -93,10 +101,10 @@ const kernelsOf = (depth: number, wide: boolean, share: number, dtype: DType, so
       name,
       inputs: of,
       dtypes,
-      attrs: { scale: 1, softCap },
+      attrs: { scale: 1, softCap, operands: on === "units" ? "f16" : undefined },
       output: view(5, size),
     };
-    return lower(call, { wide, subgroup: undefined, features: NO_FEATURES, windows, scratch: () => {} });
+    return lower(call, { wide: on !== "cpu", subgroup: 32, features: featuresFor(on), windows, scratch: () => {} });
   };
   const dtypes: DType[] = [dtype, dtype, dtype, ...bounds.map(() => "i32" as const)];
   return [
@@ -105,32 +113,37 @@ const kernelsOf = (depth: number, wide: boolean, share: number, dtype: DType, so
   ];
 };
 
+const BYTES: Readonly<Record<string, number>> = { u32: 4, f32: 4, f16: 2, "vec4<f32>": 16, "vec4<f16>": 8 };
 /** Bytes of a kernel's workgroup memory. */
 const workgroupBytes = (code: string): number =>
-  [...code.matchAll(/var<workgroup> \w+: (?:array<(vec4<f32>|u32), (\d+)>|atomic<u32>);/g)].reduce(
-    (sum, [, type, count]) => sum + (type === "vec4<f32>" ? 16 : 4) * Number(count ?? 1),
+  [...code.matchAll(/var<workgroup> \w+: (?:array<(.+), (\d+)>|atomic<u32>);/g)].reduce(
+    (sum, [, type, count]) => sum + (BYTES[type ?? "u32"] as number) * Number(count ?? 1),
     0,
   );
 
 // Text that grew with the head took a driver minutes to compile.
-test("no kernel of attention is longer than 26 000 characters or 640 lines, whatever the head size; 16 KiB of workgroup memory do", () => {
+test("no kernel of attention is longer than 26 000 characters or 640 lines, whatever the head size; 16 KiB of workgroup memory do, 32 with matrix units", () => {
   const cases = fc.record({
     depth: fc.integer({ min: 1, max: 2000 }),
-    wide: fc.boolean(),
+    on: fc.constantFrom<On>("cpu", "gpu", "units"),
     share: fc.integer({ min: 1, max: 8 }),
     dtype: fc.constantFrom<DType>("f32", "bf16", "f16"),
     softCap: fc.constantFrom(undefined, 2), // and a lower bound
   });
   fc.assert(
-    fc.property(cases, ({ depth, wide, share, dtype, softCap }) => {
-      const made = kernelsOf(depth, wide, share, dtype, softCap);
+    fc.property(cases, ({ on, depth, share, dtype, softCap }) => {
+      const made = kernelsOf(on, depth, share, dtype, softCap);
       assert.equal(made.length, 3);
       for (const { label, code } of made) {
         const lines = code.split("\n").length;
         assert.ok(code.length <= 26_000 && lines <= 640, `${label}: ${code.length} characters, ${lines} lines`);
         const shared = code.match(/var<workgroup>/g)?.length ?? 0;
-        assert.equal(shared > 0, wide);
-        assert.ok(workgroupBytes(code) <= 16_384, `${label}: ${workgroupBytes(code)} bytes`);
+        assert.equal(shared > 0, on !== "cpu");
+        assert.equal(code.includes("subgroupMatrixMultiplyAccumulate"), on === "units");
+        assert.ok(
+          workgroupBytes(code) <= (on === "units" ? 32_768 : 16_384),
+          `${label}: ${workgroupBytes(code)} bytes`,
+        );
       }
     }),
     { numRuns: 100, seed },

@@ -2,6 +2,7 @@ import type { Builder } from "../../wgsl/module.js";
 import type { Measures } from "./tile.js";
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+const times = (value: string, factor?: string): string => (factor === undefined ? value : `${value} * ${factor}`);
 const indented = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);
 
 /** A line that sets `value`, zeros before, to group `quad` of four numbers of the tile's head vector `index`, if there is such a one. */
@@ -13,26 +14,31 @@ export interface Block {
   readonly eachColumn: (line: (j: number, place: string) => string) => string[];
   /** Declares `<name>0` … : products of each row's vector with each column's. Ends with everybody past the last barrier. */
   readonly product: (name: string, rows: Vectors, columns: Vectors) => string[];
-  /** Hands the invocation's part of weights to the others; a barrier must follow. */
-  readonly share: (name: string) => string[];
+  /** Hands the invocation's part of weights to the others, by a factor if one is given; a barrier must follow. */
+  readonly share: (name: string, factor?: string) => string[];
   readonly zeroSums: (name: string) => string[];
   /** Adds to sums: columns' vectors by the weights shared. Begins with a barrier. */
   readonly addWeighted: (name: string, columns: Vectors) => string[];
-  /** Sets each sum of the invocation: a line of its name and of its row's component. */
-  readonly eachSum: (name: string, line: (sum: string, component: string) => string) => string[];
-  /** Writes sums by `put(place, quad, value)`, where `isRow`. */
+  /** Writes sums, by a factor if one is given, by `put(place, quad, value)`, where `isRow`. */
   readonly store: (
     name: string,
     place: (row: string) => string,
     isRow: (row: string) => string,
     put: string,
+    factor?: string,
   ) => string[];
   /** Joins one vector an invocation over those that share its rows: `<to>` = join of all. Two barriers, the second at its end. */
   readonly joined: (value: string, to: string, start: string, join: (x: string, y: string) => string) => string[];
 }
 
+/** A block whose sums are in registers. */
+export interface FloatBlock extends Block {
+  /** Sets each sum of the invocation: a line of its name and of its row's component. */
+  readonly eachSum: (name: string, line: (sum: string, component: string) => string) => string[];
+}
+
 /** `quads`: text, how many groups of four numbers a head vector has. The text sees x, y, `lane` and `slice` (frame.ts). */
-export const block = (k: Builder, measures: Measures, quads: string): Block => {
+export const block = (k: Builder, measures: Measures, quads: string): FloatBlock => {
   const { down, across, each, quads: own, depth } = measures;
   const { rows, columns, lanes, width, chunk, rowPitch, columnPitch, weightPitch } = measures;
   k.declare(`var<workgroup> stage: array<vec4<f32>, ${measures.stage}>;`);
@@ -78,7 +84,8 @@ export const block = (k: Builder, measures: Measures, quads: string): Block => {
       "  }",
       "}",
     ],
-    share: (name) => upTo(each).map((j) => `weights[(${placeOf(j)}) * ${weightPitch}u + y] = ${name}${j};`),
+    share: (name, factor) =>
+      upTo(each).map((j) => `weights[(${placeOf(j)}) * ${weightPitch}u + y] = ${times(`${name}${j}`, factor)};`),
     zeroSums: (name) => sums.map(({ c, i }) => `var ${name}${i}_${c} = vec4<f32>();`),
     addWeighted: (name, vectors) => [
       `for (var part = 0u; part < ${columns}u; part += ${chunk}u) {`,
@@ -102,13 +109,13 @@ export const block = (k: Builder, measures: Measures, quads: string): Block => {
       "}",
     ],
     eachSum: (name, line) => sums.map(({ c, i }) => line(`${name}${i}_${c}`, four[i])),
-    store: (name, place, isRow, put) =>
+    store: (name, place, isRow, put, factor) =>
       upTo(4).flatMap((i) => [
         `if (${isRow(`y + ${down * i}u`)}) {`,
         `  let at = ${place(`y + ${down * i}u`)};`,
         ...upTo(own).map((c) => {
           const quad = `slice + x + ${across * c}u`;
-          return `  if (${quad} < ${quads}) { ${put}(at, ${quad}, ${name}${i}_${c}); }`;
+          return `  if (${quad} < ${quads}) { ${put}(at, ${quad}, ${times(`${name}${i}_${c}`, factor)}); }`;
         }),
         "}",
       ]),

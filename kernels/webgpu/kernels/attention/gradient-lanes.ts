@@ -111,7 +111,7 @@ export const keyLanesKernel = (part: GradientPart): Kernel => {
       ...(ranges === undefined
         ? []
         : [
-            `if (!(${ranges.meets(`first / ${t.tile}u`, "firstRow", `firstRow + ${t.workgroupSize}u`)})) { continue; }`,
+            `if (${ranges.first(`first / ${t.tile}u`)} >= firstRow + ${t.workgroupSize}u || ${ranges.second(`first / ${t.tile}u`)} <= firstRow) { continue; }`,
           ]),
       ...t.columns((c) => `let item${c} = min(first + ${c}u, ${t.items} - 1u);`),
       ...t.columns((c) => `let sees${c} = select(0u, ${t.at.visible(`item${c}`)}, first + ${c}u < ${t.items});`),

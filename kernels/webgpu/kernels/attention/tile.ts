@@ -52,3 +52,7 @@ export const measure = (tile: Tile, quads: number): Measures => {
 export const QUERIES: Tile = { down: 16, across: 8, each: 4, quads: 4, depth: 4 };
 /** Of the kernel of keys, which sums up twice as much: dk and dv. */
 export const KEYS: Tile = { down: 8, across: 16, each: 4, quads: 2, depth: 4 };
+
+/** On matrix units, which need more workgroup memory: twice the invocations share it. */
+export const UNIT_QUERIES: Tile = { down: 16, across: 16, each: 2, quads: 2, depth: 4 };
+export const UNIT_KEYS: Tile = { down: 8, across: 32, each: 2, quads: 1, depth: 4 };
