@@ -17,6 +17,7 @@ export {
   pairDataset,
 } from "./data/dataset.js";
 export { type KtoSourceOptions, ktoSource } from "./data/kto-source.js";
+export { PACKING_STRATEGIES, type PackingStrategy, packedRows } from "./data/packing/pack.js";
 export type { TokenizeReport } from "./data/report.js";
 export {
   type BatchSource,
@@ -50,7 +51,15 @@ export {
   ktoLoss,
   ktoObjective,
 } from "./objectives/kto.js";
-export { predicting, type Scored, type ScoreOptions, scoreTokens, tokenScores } from "./objectives/log-probs.js";
+export {
+  type BatchTensors,
+  predicting,
+  type Scored,
+  type ScoreOptions,
+  scoreBatch,
+  scoreTokens,
+  tokenScores,
+} from "./objectives/log-probs.js";
 export {
   logRatio,
   meanLogp,
@@ -68,7 +77,6 @@ export {
 } from "./objectives/losses.js";
 export type { Metrics } from "./objectives/metrics.js";
 export {
-  type BatchTensors,
   completionObjective,
   type Objective,
   type ObjectiveOptions,

@@ -1,3 +1,4 @@
+import { PACKING_STRATEGIES } from "../align/data/packing/pack.js";
 import { PAIR_LOSS_TYPES, SMOOTHED } from "../align/objectives/losses.js";
 import { OPTIMIZER_NAMES, PROPOSALS } from "../align/training/optimizer.js";
 import type { DeviceName } from "../kernels/index.js";
@@ -168,6 +169,14 @@ export const options = {
   max_prompt_length: integer({ from: 1 }, "longer prompts lose their beginning; default: none does"),
   max_completion_length: integer({ from: 1 }, "longer answers lose their end; default: none does"),
   completion_only_loss: flagOrUnset("false: prompts are learned too; true: rows without one are refused"),
+  packing: flag("several rows share a sequence of max_length tokens, and none sees another", false),
+  packing_strategy: choice(
+    PACKING_STRATEGIES,
+    "how; bfd: best fit; ffd: first fit; bfd_split: longer rows in pieces; wrapped: rows one after the other, which do see each other",
+    "bfd",
+  ),
+  eval_packing: flagOrUnset("rows of evaluations too; default: as packing"),
+  padding_free: flag("the rows of a batch stand in one sequence, and none sees another: no padding", false),
   eos_token: text("TOKEN", "the end token that is meant; it must be the tokenizer's own"),
   dataloader_drop_last: flag("leave out the last batch of an epoch where it is not full", false),
   precision: choice(["f32", "f16"], "what products of the layers round their operands to; sums are f32", "f32"),

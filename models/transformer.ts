@@ -5,6 +5,7 @@ import {
   checkpoint,
   concat,
   gather,
+  InputError,
   inBlocks,
   iota,
   matmul,
@@ -53,6 +54,12 @@ export interface ForwardOptions {
    * memory for one more forward pass. Default 1.
    */
   readonly together?: number;
+  /**
+   * i32 [B, T], for rows that hold several sequences one after the other: the slot at which each token's own begins. A token
+   * sees what stands before it in its own sequence, and its position is counted from there. Law: the numbers of a sequence
+   * are those that it has alone. Default: each row is one sequence.
+   */
+  readonly starts?: Tensor;
 }
 
 /** x · Wᵀ (+ b), and with an adapter's factors beside W (`withLora`) m · (x Wᵀ + (x Aᵀ) Bᵀ).  x: [..., in], W: [out, in]. */
@@ -202,8 +209,17 @@ const embed = (params: Params, config: ModelConfig, ids: Tensor): Tensor => {
 
 const finalNorm = (x: Tensor, params: Params, config: ModelConfig): Tensor => norm(x, params, "model.norm", config);
 
-/** Where tokens stand for each kind of layer, of `slots` slots; `table` gives the angles of their positions. */
-const placesOf = (config: ModelConfig, position: Tensor, slots: number, table: (rope: RopeConfig) => RopeTable) => {
+/**
+ * Where tokens stand for each kind of layer, of `slots` slots; `table` gives the angles of their positions, `starts` where
+ * their sequences begin.
+ */
+const placesOf = (
+  config: ModelConfig,
+  position: Tensor,
+  slots: number,
+  table: (rope: RopeConfig) => RopeTable,
+  starts: Tensor = scalar(0, "i32"),
+) => {
   const angles = new Map<RopeConfig, RopeTable>();
   const anglesOf = (rope: RopeConfig): RopeTable => {
     const found = angles.get(rope) ?? table(rope);
@@ -212,7 +228,9 @@ const placesOf = (config: ModelConfig, position: Tensor, slots: number, table: (
   };
   const one = ({ rope, window = slots }: LayerKind): Place => ({
     position,
-    ...(window < slots && { from: maximum(sub(position, scalar(window - 1, "i32")), scalar(0, "i32")) }),
+    ...(window < slots
+      ? { from: maximum(sub(position, scalar(window - 1, "i32")), starts) }
+      : starts.shape.length > 0 && { from: starts }),
     ...(rope !== undefined && anglesOf(rope)),
   });
   return new Map([...new Set(config.kinds)].map((kind) => [kind, one(kind)]));
@@ -231,6 +249,28 @@ const fromStart = (config: ModelConfig, B: number, T: number, tokens: number) =>
   });
 
 /**
+ * Tokens of rows that hold several sequences, which begin at `starts`.
+ * Errors: ShapeError for starts of another shape; InputError for rows so long that longrope would take them for one sequence.
+ */
+const fromStarts = (config: ModelConfig, ids: Tensor, starts: Tensor) => {
+  const [B, T] = ids.shape;
+  if (starts.dtype !== "i32" || !sameShape(starts.shape, ids.shape))
+    throw new ShapeError(`transformer(${typeOf(ids)}, starts ${typeOf(starts)})`, "takes a first slot for each token");
+  const over = Math.min(...config.kinds.map(({ rope }) => rope?.long?.over ?? Number.POSITIVE_INFINITY));
+  if (T > over)
+    throw new InputError(
+      `rows of several sequences have ${T} tokens, and with longrope over original_max_position_embeddings (${over}) is not supported; make them shorter`,
+    );
+  const slot = iota([B, T], 1);
+  const own = sub(slot, starts);
+  const table = (rope: RopeConfig) => {
+    const { cosine, sine } = ropeTable(rope, T, T);
+    return { cosine: gather(cosine, own), sine: gather(sine, own) };
+  };
+  return placesOf(config, slot, T, table, starts);
+};
+
+/**
  * The transformer up to and including its final norm: ids i32 [B, T] → [B, T, D]. Rows are padded on the right: a token
  * sees only what stands before it, so padding changes nothing but its own outputs.
  * Errors: ShapeError for ids that are not i32 [B, T], or a weight that is missing or does not fit.
@@ -240,11 +280,13 @@ export const hiddenStates = (
   params: Params,
   config: ModelConfig,
   ids: Tensor,
-  { checkpoint = false, together = 1 }: ForwardOptions = {},
+  { checkpoint = false, together = 1, starts }: ForwardOptions = {},
 ): Tensor => {
   const remembered = checkpoint === true ? config.layers : Number(checkpoint);
   let x = embed(params, config, ids);
-  const layers = layersAt(params, config, fromStart(config, x.shape[0], x.shape[1], x.shape[1]));
+  const [B, T] = x.shape;
+  const places = starts === undefined ? fromStart(config, B, T, T) : fromStarts(config, ids, starts);
+  const layers = layersAt(params, config, places);
   for (let i = 0; i < remembered; i += together)
     x = rememberedLayers(x, layers.slice(i, Math.min(i + together, remembered)), config);
   for (const own of layers.slice(remembered)) x = decoderLayer(x, own, config).out;

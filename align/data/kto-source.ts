@@ -55,8 +55,8 @@ export const ktoSource = (rows: Rows<LabelledSequence>, options: KtoSourceOption
       const meetings = ends.map(([prompt, answer], i) => prompt + Math.max(answer, ends.at(i - 1)?.[1] ?? 0));
       return Math.min(maxLength, Math.max(1, ...meetings));
     },
-    collated: (chosen, indices, bucket) => {
-      const batch = collate([...filled(chosen), ...filled(mismatched(chosen))], { padId, bucket });
+    collated: (chosen, indices, length) => {
+      const batch = collate([...filled(chosen), ...filled(mismatched(chosen))], { padId, bucket: length });
       return {
         ...batch,
         lengths: batch.lengths.slice(0, chosen.length),

@@ -1,5 +1,7 @@
 import type { HostData } from "../../core/index.js";
 import { type Batch, collate, planBatches } from "./batch.js";
+import { oneRow, unowned } from "./packing/one-row.js";
+import { inSixteenths } from "./packing/segments.js";
 import type { Sequence, TokenPair } from "./tokenize.js";
 
 /** Rows by number: an array, or a file that is read on demand. */
@@ -23,6 +25,13 @@ export interface TrainingBatch extends Pick<Batch, "ids" | "mask" | "rows" | "le
   readonly epoch?: number;
   /** True for the last batch of an epoch: a step never gathers gradients across it. */
   readonly endsEpoch?: boolean;
+  /**
+   * Where rows hold several sequences: the first slot of each token's own, and which it is of, [rows · length]; how many
+   * there are. Pairs are then counted, and `reference` is given, by sequence.
+   */
+  readonly starts?: Int32Array;
+  readonly owners?: Int32Array;
+  readonly sequences?: number;
   /** KTO only: 1 where an answer is wanted, else 0, [rows/2]; the other half of the rows is mismatched answers. */
   readonly desirable?: Float32Array;
   /** Where the rows come from ("file:line"), those of padding left out. */
@@ -48,7 +57,12 @@ export interface SourceOptions {
   readonly groupByLength?: boolean;
   /** True: a last batch of an epoch that is not full is left out. Default false: it is filled up with rows that carry no target. */
   readonly dropLast?: boolean;
-  /** Lengths are rounded up to a multiple of this. Default: such that at most four lengths, so four programs, occur. */
+  /** True: the sequences of a batch stand in one row, one after the other, and none sees another. Default false. */
+  readonly paddingFree?: boolean;
+  /**
+   * Lengths are rounded up to a multiple of this. Default: such that at most four lengths, so four programs, occur; rows by
+   * length to sixteenths of powers of two, so that little is padded.
+   */
   readonly bucket?: number;
 }
 
@@ -58,7 +72,7 @@ const quarterBucket = (longest: number): number => Math.max(8, 2 ** Math.ceil(Ma
 /** Rows of padding: they carry no target. */
 const nothing = (padId: number): Sequence => ({ ids: [padId], completionStart: 1 });
 
-const padded = <T>(items: readonly T[], count: number, filler: T): T[] =>
+export const padded = <T>(items: readonly T[], count: number, filler: T): T[] =>
   Array.from({ length: count }, (_, i) => items[i] ?? filler);
 
 /** What a source of its own kind of rows has to say of them. */
@@ -67,15 +81,17 @@ interface RowKind<T> {
   readonly longest: (row: T) => number;
   /** Tokens of the longest sequence in a batch of those rows. Default: of the longest row. */
   readonly longestOf?: (indices: readonly number[]) => number;
-  /** The batch of some rows, with their numbers, padded to multiples of `bucket`. */
-  readonly collated: (rows: readonly T[], indices: readonly number[], bucket: number) => TrainingBatch;
+  /** What a batch's length is rounded up to. Default: as `bucket` says. */
+  readonly rounded?: (length: number) => number;
+  /** The batch of some rows, with their numbers, padded to `length`, which may not be less than they take. */
+  readonly collated: (rows: readonly T[], indices: readonly number[], length: number) => TrainingBatch;
 }
 
 /** Cuts rows into batches by a plan: every number gives the same batch, whichever were asked for before. */
 export const rowSource = <T extends { readonly at?: string }>(
   rows: Rows<T>,
   { batchSize, seed = 0, shuffle = true, groupByLength = false, dropLast, bucket }: SourceOptions,
-  { longest, longestOf, collated }: RowKind<T>,
+  { longest, longestOf, rounded, collated }: RowKind<T>,
 ): BatchSource => {
   const row = (index: number): T => rows.at(index) as T;
   const lengths = rows.lengths ?? Int32Array.from({ length: rows.length }, (_, i) => longest(row(i)));
@@ -84,15 +100,17 @@ export const rowSource = <T extends { readonly at?: string }>(
     ...{ rows: rows.length, batchSize, seed, shuffle, dropLast },
     ...(groupByLength && { lengths }),
   });
+  const inMultiples = (length: number): number => Math.ceil(length / multiple) * multiple;
+  const round = rounded ?? (groupByLength && bucket === undefined ? inSixteenths : inMultiples);
   const most = longestOf ?? ((indices) => indices.reduce((n, i) => Math.max(n, lengths[i]), 1));
   return {
     batchesPerEpoch: plan.batchesPerEpoch,
-    lengthAt: (index) => Math.ceil(most(plan.at(index).rows) / multiple) * multiple,
+    lengthAt: (index) => round(most(plan.at(index).rows)),
     at: (index) => {
       const indices = plan.at(index).rows;
       const chosen = indices.map(row);
       return {
-        ...collated(chosen, indices, multiple),
+        ...collated(chosen, indices, round(most(indices))),
         epoch: (index + 1) / plan.batchesPerEpoch,
         endsEpoch: (index + 1) % plan.batchesPerEpoch === 0,
         rowIds: chosen.map(({ at }, i) => at ?? `row ${indices[i] + 1}`),
@@ -103,11 +121,14 @@ export const rowSource = <T extends { readonly at?: string }>(
 
 /** Batches of `batchSize` sequences; the last one of an epoch is filled up with rows that carry no target. */
 export const sequenceSource = (sequences: Rows<Sequence>, options: SourceOptions): BatchSource => {
-  const { batchSize, padId } = options;
+  const { batchSize, padId, paddingFree } = options;
+  const { together, ...lengths } = oneRow(sequences, options, (row) => [row]);
   return rowSource(sequences, options, {
     longest: ({ ids }) => ids.length,
-    collated: (rows, _indices, bucket) => {
-      const batch = collate(padded(rows, batchSize, nothing(padId)), { padId, bucket });
+    ...(paddingFree && lengths),
+    collated: (rows, _indices, length) => {
+      if (paddingFree) return unowned(together(rows));
+      const batch = collate(padded(rows, batchSize, nothing(padId)), { padId, bucket: length });
       return { ...batch, lengths: batch.lengths.slice(0, rows.length) };
     },
   });
@@ -136,19 +157,23 @@ export interface PairSourceOptions extends SourceOptions {
 
 /** Batches of `batchSize` pairs, [chosen …; rejected …]; the last one of an epoch is filled up with empty pairs. */
 export const pairSource = (pairs: Rows<TokenPair>, options: PairSourceOptions): BatchSource => {
-  const { batchSize, padId, reference } = options;
+  const { batchSize, padId, reference, paddingFree } = options;
+  const { together, ...lengths } = oneRow(pairs, options, ({ chosen, rejected }) => [chosen, rejected]);
   return rowSource(pairs, options, {
     longest: ({ chosen, rejected }) => Math.max(chosen.ids.length, rejected.ids.length),
-    collated: (rows, indices, bucket) => {
+    ...(paddingFree && lengths),
+    collated: (rows, indices, length) => {
+      const known = reference && knownOf(reference, indices, batchSize);
+      if (paddingFree) return { ...together(rows), examples: rows.length, reference: known };
       const side = (pick: (row: TokenPair) => Sequence) => padded(rows.map(pick), batchSize, nothing(padId));
       const sequences = [...side(({ chosen }) => chosen), ...side(({ rejected }) => rejected)];
-      const batch = collate(sequences, { padId, bucket });
+      const batch = collate(sequences, { padId, bucket: length });
       const real = rows.length;
       return {
         ...batch,
         lengths: batch.lengths.filter((_, i) => i % batchSize < real),
         examples: real,
-        reference: reference && knownOf(reference, indices, batchSize),
+        reference: known,
       };
     },
   });

@@ -17,6 +17,13 @@ import { headScores, SCORES } from "../../models/head.js";
 import type { Params } from "../../models/parameters.js";
 import { type ForwardOptions, hiddenStates } from "../../models/transformer.js";
 
+/**
+ * A batch on the device (`batchTensors`): ids i32 [N, T], targets i32 [M] (as `predicting` takes them), and what else the
+ * objective asks for. Where rows hold several sequences: starts i32 [N, T], the first slot of each token's own; owners i32 [M],
+ * which of the S sequences each target is of, S for padding; lengths i32 [S].
+ */
+export type BatchTensors = Readonly<Record<string, Tensor>>;
+
 export interface ScoreOptions extends ForwardOptions {
   /** Also what is no log-probability (entropy, correctness, mean logit). Default false. */
   readonly tokenMetrics?: boolean;
@@ -63,7 +70,7 @@ export const tokenScores = (
   return headScores(params, config, hidden, tokens, tokenMetrics);
 };
 
-/** What a model says of N sequences: sums over each one's targets, f32 [N]. */
+/** What a model says of S sequences: sums over each one's targets, f32 [S]. */
 export interface Scored {
   /** How many there are. */
   readonly counts: Tensor;
@@ -77,29 +84,43 @@ export interface Scored {
   readonly meanLogit: Tensor;
 }
 
-/** Positions of each of N sequences of T tokens among `targets` [M]; [N]. */
-const countOf = (targets: Tensor, [N, T]: readonly number[]): Tensor =>
-  sum(reshape(scatterAdd(targets, ones(targets.shape), N * T), [N, T]), 1);
+/** How many sequences a batch holds: one a row, unless it says otherwise. */
+export const sequencesIn = ({ ids, lengths }: BatchTensors): number => (lengths ?? ids).shape[0];
+
+/** Sums of a number of each target, f32 [M, …], over the targets of each sequence; [S, …]. */
+const perSequence = (values: Tensor, { ids, targets, owners, ...rest }: BatchTensors): Tensor => {
+  if (owners !== undefined) return scatterAdd(owners, values, sequencesIn({ ids, ...rest }));
+  const [N, T] = ids.shape;
+  return sum(reshape(scatterAdd(targets, values, N * T), [N, T, ...values.shape.slice(1)]), 1);
+};
 
 /**
- * Runs a model over right-padded sequences and sums what it says of their targets. Arguments and errors as of `predicting`.
+ * Runs a model over the sequences of a batch and sums what it says of their targets. Errors as of `predicting`.
  * Only targets meet the output matrix, and of their logits there is never more than a block.
  */
+export const scoreBatch = (
+  params: Params,
+  config: ModelConfig,
+  batch: BatchTensors,
+  options: ScoreOptions = {},
+): Scored => {
+  const { ids, targets, starts } = batch;
+  const scores = tokenScores(params, config, ids, targets, { ...options, ...(starts && { starts }) });
+  const width = scores.shape[1];
+  const sums = perSequence(scores, batch);
+  const counts = perSequence(ones(targets.shape), batch);
+  const of = (name: (typeof SCORES)[number]): Tensor => {
+    const at = SCORES.indexOf(name);
+    return at < width ? reshape(sliceAxis(sums, 1, at, at + 1), counts.shape) : mul(0, counts);
+  };
+  return { counts, logps: of("logp"), entropy: of("entropy"), correct: of("correct"), meanLogit: of("meanLogit") };
+};
+
+/** `scoreBatch` of right-padded sequences: ids i32 [N, T], targets i32 [M]. */
 export const scoreTokens = (
   params: Params,
   config: ModelConfig,
   ids: Tensor,
   targets: Tensor,
   options: ScoreOptions = {},
-): Scored => {
-  const scores = tokenScores(params, config, ids, targets, options);
-  const [N, T] = ids.shape;
-  const width = scores.shape[1];
-  const sums = sum(reshape(scatterAdd(targets, scores, N * T), [N, T, width]), 1);
-  const counts = countOf(targets, [N, T]);
-  const of = (name: (typeof SCORES)[number]): Tensor => {
-    const at = SCORES.indexOf(name);
-    return at < width ? reshape(sliceAxis(sums, 1, at, at + 1), [N]) : mul(0, counts);
-  };
-  return { counts, logps: of("logp"), entropy: of("entropy"), correct: of("correct"), meanLogit: of("meanLogit") };
-};
+): Scored => scoreBatch(params, config, { ids, targets }, options);

@@ -17,7 +17,7 @@ import type { ModelConfig } from "../../models/config.js";
 import type { Params } from "../../models/parameters.js";
 import type { ForwardOptions } from "../../models/transformer.js";
 import type { TrainingBatch } from "../data/source.js";
-import { type Scored, scoreTokens } from "./log-probs.js";
+import { type BatchTensors, type Scored, scoreBatch, sequencesIn } from "./log-probs.js";
 import {
   logRatio,
   meanLogp,
@@ -38,9 +38,6 @@ import {
   tokenMetrics,
   totals,
 } from "./metrics.js";
-
-/** A batch on the device (`batchTensors`): ids i32 [N, T], targets i32 [M] (as `predicting` takes them), and what else the objective asks for. */
-export type BatchTensors = Readonly<Record<string, Tensor>>;
 
 /**
  * What is minimized, as a sum over units (target tokens, pairs): the loss of any union of batches is Σ sums / Σ units, so
@@ -80,8 +77,9 @@ export const completionObjective = (
       for (let i = 0; i < rows * length; i++) if (i % length > 0) targets += mask[i];
       return targets;
     },
-    sums: (params, { ids, targets }) => {
-      const { counts, logps, entropy, correct } = scoreTokens(params, config, ids, targets, options);
+    sums: (params, { ids, targets, starts }) => {
+      const batch = { ids, targets, ...(starts && { starts }) };
+      const { counts, logps, entropy, correct } = scoreBatch(params, config, batch, options);
       const loss = neg(sum(logps));
       return [loss, of.pack({ loss, targets: sum(counts), entropy: sum(entropy), correct: sum(correct) })];
     },
@@ -148,11 +146,12 @@ export const preferenceObjective = (
     name: "dpo",
     usesReference,
     units: ({ rows, examples }) => examples ?? rows / 2,
-    sums: (params, { ids, targets, examples, reference }) => {
-      const [N] = ids.shape;
+    sums: (params, batch) => {
+      const { ids, examples, reference } = batch;
+      const N = sequencesIn(batch);
       if (N % 2 !== 0)
         throw new ShapeError(`preferences: ids ${typeOf(ids)} hold no pairs`, "stack [chosen …; rejected …]");
-      const scored = scoreTokens(params, config, ids, targets, options);
+      const scored = scoreBatch(params, config, batch, options);
       const real = realRows(N / 2, examples);
       const pairs = pairScores(scored, usesReference ? reference : zeros([N]), real);
       const all = (values: Tensor) => sum(mul(values, real));

@@ -17,13 +17,9 @@ import { type KtoSourceOptions, ktoSource } from "../data/kto-source.js";
 import { oneEpoch, pairSource, type Rows, type SourceOptions, type TrainingBatch } from "../data/source.js";
 import type { LabelledSequence, TokenPair } from "../data/tokenize.js";
 import { type KtoOptions, ktoObjective } from "../objectives/kto.js";
+import type { BatchTensors } from "../objectives/log-probs.js";
 import type { Metrics } from "../objectives/metrics.js";
-import {
-  type BatchTensors,
-  type Objective,
-  type PreferenceOptions,
-  preferenceObjective,
-} from "../objectives/objective.js";
+import { type Objective, type PreferenceOptions, preferenceObjective } from "../objectives/objective.js";
 import { borrowed, feeder, type Weights } from "./reference.js";
 import { type Carry, compileGradients } from "./step.js";
 

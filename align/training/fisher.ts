@@ -17,7 +17,8 @@ import {
 import type { Params } from "../../models/parameters.js";
 import { jointMask } from "../../optim/child-tuning.js";
 import type { TrainingBatch } from "../data/source.js";
-import type { BatchTensors, Objective } from "../objectives/objective.js";
+import type { BatchTensors } from "../objectives/log-probs.js";
+import type { Objective } from "../objectives/objective.js";
 import { borrowed, feeder, type Weights } from "./reference.js";
 import { gradients } from "./step.js";
 

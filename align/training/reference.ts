@@ -22,8 +22,8 @@ import {
   type TrainingBatch,
 } from "../data/source.js";
 import type { TokenPair } from "../data/tokenize.js";
-import { scoreTokens } from "../objectives/log-probs.js";
-import type { BatchTensors, Objective } from "../objectives/objective.js";
+import { type BatchTensors, scoreBatch } from "../objectives/log-probs.js";
+import type { Objective } from "../objectives/objective.js";
 
 /** As much of a model as computing with it takes. Where a program captures them, weights may be graphs: `withLora(base, …)`. */
 export type Weights = Pick<Model, "config" | "params">;
@@ -43,14 +43,20 @@ export const borrowed = <T extends Tree>(
  * always with `examples`, and with `reference` if it is known.
  */
 export const batchTensors = (batch: TrainingBatch, comparing: boolean): BatchTensors => {
-  const { ids, rows, length, examples, desirable, reference } = batch;
-  const count = examples ?? (comparing ? rows / 2 : undefined);
+  const { ids, rows, length, examples, desirable, reference, starts, owners, sequences = rows } = batch;
+  const count = examples ?? (comparing ? sequences / 2 : undefined);
+  const targets = targetPositions(batch, desirable === undefined ? 1 : 2);
   return {
     ids: tensor(ids, [rows, length]),
-    targets: tensor(targetPositions(batch, desirable === undefined ? 1 : 2)),
+    targets: tensor(targets),
+    ...(starts !== undefined && { starts: tensor(starts, [rows, length]) }),
+    ...(owners !== undefined && {
+      owners: tensor(targets.map((at) => (at < rows * length ? owners[at] : sequences))),
+      lengths: tensor(Int32Array.from(batch.lengths ?? [])),
+    }),
     ...(count !== undefined && { examples: scalar(count) }),
     ...(desirable !== undefined && { desirable: tensor(desirable, [rows / 2]) }),
-    ...(comparing && reference !== undefined && { reference: tensor(reference, [rows], "f32") }),
+    ...(comparing && reference !== undefined && { reference: tensor(reference, [sequences], "f32") }),
   };
 };
 
@@ -76,13 +82,12 @@ export interface ReferenceAsker {
 export const referenceAsker = ({ config, params }: Weights, device: Device): ReferenceAsker => {
   const weights = borrowed(params, device);
   // Captured: what an adapter adds to a base is computed with each batch, and the base may be that of the policy.
-  const program = compile(
-    (ids: Tensor, targets: Tensor) => scoreTokens(weights.tree, config, ids, targets).logps,
-    device,
-    { name: "reference log-probabilities" },
-  );
+  const program = compile((batch: BatchTensors) => scoreBatch(weights.tree, config, batch).logps, device, {
+    name: "reference log-probabilities",
+  });
   return {
-    ask: ({ ids, targets }) => program(ids, targets),
+    ask: ({ ids, targets, starts, owners, lengths }) =>
+      program({ ids, targets, ...(starts && { starts }), ...(owners && { owners, lengths }) }),
     close: () => {
       weights.release();
       for (const built of program.programs()) built.free();
@@ -142,7 +147,7 @@ export const askReference = async (
       checkVocabulary(batch, model);
       const answer = asker.ask(batchTensors(batch, false));
       const logps = await read(answer).finally(() => dispose(answer));
-      const B = batch.rows / 2;
+      const B = (batch.sequences ?? batch.rows) / 2;
       for (let i = 0; i < (batch.examples ?? B); i++) out.push([logps[i], logps[B + i]]);
       onShare((index + 1) / batchesPerEpoch);
     }

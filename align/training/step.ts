@@ -30,7 +30,8 @@ import type { Params } from "../../models/parameters.js";
 import { clipFactor, globalNorm } from "../../optim/clip.js";
 import { type Masks, roundingOf } from "../../optim/masks.js";
 import type { Optimizer, OptimizerState } from "../../optim/optimizer.js";
-import type { BatchTensors, Objective } from "../objectives/objective.js";
+import type { BatchTensors } from "../objectives/log-probs.js";
+import type { Objective } from "../objectives/objective.js";
 
 /** Gradients and totals of all batches of a step. */
 export type Summed = { readonly grads: Params; readonly totals: Tensor };

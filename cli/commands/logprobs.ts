@@ -1,6 +1,6 @@
 import { collate } from "../../align/data/batch.js";
+import type { BatchTensors } from "../../align/objectives/log-probs.js";
 import { tokenScores } from "../../align/objectives/log-probs.js";
-import type { BatchTensors } from "../../align/objectives/objective.js";
 import { batchTensors } from "../../align/training/reference.js";
 import { compile, dispose, InputError, read } from "../../core/index.js";
 import { readConfig } from "../../models/config.js";

@@ -26,7 +26,6 @@ export const trlKeys: Keys = {
   ...idle("rows are read by one process", "dataset_num_proc"),
   ...idle("activations are planned; offload: optimizer moves moments", "activation_offloading"),
   ...idle("no model has experts", "router_aux_loss_coef"),
-  ...only([false], "not there yet", "padding_free"),
 };
 
 /** Keys of all that compare with a reference model. */
@@ -59,7 +58,7 @@ const comparing: Keys = {
 export const dpoKeys: Keys = {
   ...comparing,
   ...own("beta", "loss_weights", "label_smoothing", "simpo_gamma", "precompute_ref_log_probs", "loss_type"),
-  ...own("max_prompt_length", "max_completion_length"),
+  ...own("max_prompt_length", "max_completion_length", "padding_free"),
   ...renamed("max_completion_length", "max_target_length"),
   ...mapped("`loss_type: [sigmoid, sft]`, `loss_weights: [1, rpo_alpha]`", rpo, "rpo_alpha"),
   ...only([1], "every token counts alike; leave it out", "ld_alpha"),
@@ -79,6 +78,7 @@ export const dpoKeys: Keys = {
 export const ktoKeys: Keys = {
   ...comparing,
   ...own("beta", "desirable_weight", "undesirable_weight", "precompute_ref_log_probs", "loss_type"),
+  ...only([false], "rows are padded for kto", "padding_free"),
   ...only(
     [],
     "prompts stay whole for kto, since they meet other answers; leave it out, or shorten the prompts in the data",
@@ -89,8 +89,9 @@ export const ktoKeys: Keys = {
 /** Keys of SFTConfig. */
 export const sftKeys: Keys = {
   ...own("shuffle_dataset", "completion_only_loss", "eos_token"),
-  ...only([false], "not there yet", "assistant_only_loss", "packing", "eval_packing"),
-  ...idle("only read with packing", "packing_strategy"),
+  ...own("packing", "eval_packing", "padding_free"),
+  ...spelled("packing_strategy", { "bfd-requeue": { packing_strategy: "bfd_split" } }),
+  ...only([false], "not there yet", "assistant_only_loss"),
   ...renamed("max_length", "max_seq_length"),
   ...only(["nll", "chunked_nll"], "the loss of sft is the mean cross-entropy of its tokens", "loss_type"),
   ...only(["text"], "text stands in the field text; rename it in the data", "dataset_text_field"),

@@ -42,7 +42,7 @@ export const trainingCommand = async <V extends TrainingValues, T>(
   const { tokenizer, chatTemplate } = trainingTokenizer(values, out);
   recipe.checkTokenizer?.(tokenizer);
   const { vocabSize } = config;
-  const cut = { ...recipe.cut, maxLength: values.max_length, truncationMode: values.truncation_mode, vocabSize };
+  const cut = { maxLength: values.max_length, truncationMode: values.truncation_mode, vocabSize, ...recipe.cut };
   const own = { config: values.dataset_config, split: values.dataset_train_split, limit: values.limit };
   const rows = await readDataset(read, path, tokenizer, { ...cut, ...own }, out);
   const held = evaluates ? evalRowsOf(values) : undefined;

@@ -1,5 +1,5 @@
 import { pairDataset } from "../../../align/data/dataset.js";
-import { pairSource } from "../../../align/data/source.js";
+import { type PairSourceOptions, pairSource, type Rows } from "../../../align/data/source.js";
 import type { TokenPair } from "../../../align/data/tokenize.js";
 import { REFERENCE_FREE } from "../../../align/objectives/losses.js";
 import { preferenceObjective } from "../../../align/objectives/objective.js";
@@ -18,6 +18,8 @@ export const dpoRecipe = (values: Values<"dpo">, out: Output): Recipe<Values<"dp
   if (values.precompute_ref_log_probs === true && !compares)
     out.note(`note: precompute_ref_log_probs does nothing with loss_type ${values.loss_type.join(", ")}`);
   const { max_prompt_length: maxPromptLength, max_completion_length: maxCompletionLength } = values;
+  const sourced = (rows: Rows<TokenPair>, options: PairSourceOptions) =>
+    pairSource(rows, { ...options, paddingFree: values.padding_free });
   return {
     label: "dpo",
     cut: { maxPromptLength, maxCompletionLength },
@@ -33,13 +35,13 @@ export const dpoRecipe = (values: Values<"dpo">, out: Output): Recipe<Values<"dp
       if (compares)
         return {
           objective,
-          ...(await comparedSources({ label: "dpo", sourced: pairSource }, { ...parts, values }, out)),
+          ...(await comparedSources({ label: "dpo", sourced }, { ...parts, values }, out)),
           startLoss: await startLoss(loss, parts.device),
         };
       return {
         objective,
-        source: pairSource(rows, training),
-        evalSource: evalRows && pairSource(evalRows, evaluation),
+        source: sourced(rows, training),
+        evalSource: evalRows && sourced(evalRows, evaluation),
       };
     },
   };

@@ -1,5 +1,7 @@
 import { exampleDataset } from "../../../align/data/dataset.js";
-import { sequenceSource } from "../../../align/data/source.js";
+import { packedRows, shortened } from "../../../align/data/packing/pack.js";
+import { packSource } from "../../../align/data/packing/pack-source.js";
+import { type BatchSource, type Rows, type SourceOptions, sequenceSource } from "../../../align/data/source.js";
 import type { Sequence } from "../../../align/data/tokenize.js";
 import { completionObjective } from "../../../align/objectives/objective.js";
 import { InputError } from "../../../core/errors.js";
@@ -8,22 +10,29 @@ import type { Values } from "../../options.js";
 import type { Recipe } from "../recipe.js";
 
 /** Next-token training on completions, or on whole documents. */
-export const sftRecipe = ({
-  completion_only_loss: completionOnly,
-  eos_token: end,
-}: Values<"sft">): Recipe<Values<"sft">, Sequence> => ({
-  label: "sft",
-  cut: { completionOnly },
-  checkTokenizer: ({ eosToken }) => {
-    if (end !== undefined && end !== eosToken)
-      throw new InputError(
-        `eos_token is ${show(end)}, and the tokenizer's is ${show(eosToken)}; set eos_token in tokenizer_config.json, or leave it out`,
-      );
-  },
-  read: exampleDataset,
-  build: async ({ config, choice, rows, evalRows, training, evaluation }) => ({
-    objective: completionObjective(config, { checkpoint: choice.checkpoint, together: choice.together }),
-    source: sequenceSource(rows, training),
-    evalSource: evalRows && sequenceSource(evalRows, evaluation),
-  }),
-});
+export const sftRecipe = (values: Values<"sft">): Recipe<Values<"sft">, Sequence> => {
+  const { completion_only_loss: completionOnly, eos_token: end, max_length, packing, packing_strategy } = values;
+  const { eval_packing = packing, padding_free: paddingFree } = values;
+  // What is over the maximum length becomes pieces of its own.
+  const splits = (packing || eval_packing) && (packing_strategy === "wrapped" || packing_strategy === "bfd_split");
+  const sourced = (rows: Rows<Sequence>, options: SourceOptions, packs: boolean): BatchSource =>
+    packs
+      ? packSource(packedRows(rows, max_length, packing_strategy), options)
+      : sequenceSource(splits ? shortened(rows, max_length) : rows, { ...options, paddingFree });
+  return {
+    label: "sft",
+    cut: { completionOnly, ...(splits && { maxLength: undefined }) },
+    checkTokenizer: ({ eosToken }) => {
+      if (end !== undefined && end !== eosToken)
+        throw new InputError(
+          `eos_token is ${show(end)}, and the tokenizer's is ${show(eosToken)}; set eos_token in tokenizer_config.json, or leave it out`,
+        );
+    },
+    read: exampleDataset,
+    build: async ({ config, choice, rows, evalRows, training, evaluation }) => ({
+      objective: completionObjective(config, { checkpoint: choice.checkpoint, together: choice.together }),
+      source: sourced(rows, training, packing),
+      evalSource: evalRows && sourced(evalRows, evaluation, eval_packing),
+    }),
+  };
+};

@@ -68,17 +68,14 @@ const ran = async (kind: string, path: string, ...more: readonly string[]): Prom
 /** Recipes that ask for what would change numbers, and is not there: the keys that are refused. */
 const REFUSED: Readonly<Record<string, readonly string[]>> = {
   "handbook-constitutional-dpo": ["optim"], // rmsprop
-  "handbook-smollm3-apo": ["padding_free"],
-  "handbook-smollm3-sft": ["assistant_only_loss", "packing"],
+  "handbook-smollm3-sft": ["assistant_only_loss"],
   "handbook-zephyr-dpo-qlora": ["load_in_4bit", "lora_dropout"],
   "handbook-zephyr-orpo": ["optim"], // adamw_bnb_8bit
   "llama-factory-full-sft": ["dataset", "template"],
   "llama-factory-lora-dpo": ["template"],
   "llama-factory-lora-kto": ["template"],
   "llama-factory-qlora-sft": ["quantization_bit", "dataset", "template"],
-  "trl-gpt-oss-sft": ["packing"],
   "trl-orpo-lora": ["optim"],
-  "trl-sft-lora": ["packing"],
 };
 
 /** Those that are run, not only planned, for two steps. */
