@@ -19,19 +19,16 @@ export {
 export { type KtoSourceOptions, ktoSource } from "./data/kto-source.js";
 export { PACKING_STRATEGIES, type PackingStrategy, packedRows } from "./data/packing/pack.js";
 export type { TokenizeReport } from "./data/report.js";
+export type { BatchSource, Rows, SourceOptions, TrainingBatch } from "./data/rows.js";
 export {
-  type BatchSource,
   batchesFrom,
   oneEpoch,
   type PairSourceOptions,
   pairSource,
   type ReferencePair,
-  type Rows,
   rowSource,
-  type SourceOptions,
   sequenceSource,
   stepsOf,
-  type TrainingBatch,
 } from "./data/source.js";
 export {
   type LabelledSequence,

@@ -1,6 +1,6 @@
-import type { BatchSource, TrainingBatch } from "../align/data/source.js";
-import { scoreTokens } from "../align/objectives/log-probs.js";
+import type { BatchSource, TrainingBatch } from "../align/data/rows.js";
 import type { BatchTensors } from "../align/objectives/log-probs.js";
+import { scoreTokens } from "../align/objectives/log-probs.js";
 import { batchTensors } from "../align/training/reference.js";
 import { add, compile, type Device, dispose, evaluate, mul, read, sub, type Tensor, treeZip } from "../core/index.js";
 import type { ModelConfig } from "../models/config.js";

@@ -1,4 +1,4 @@
-import type { TrainingBatch } from "./source.js";
+import type { TrainingBatch } from "./rows.js";
 
 /** Batches by `size`, the batches of one step; a group ends where an epoch does. */
 export const grouped = async function* (

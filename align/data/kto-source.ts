@@ -1,6 +1,7 @@
 import { InputError } from "../../core/errors.js";
 import { collate } from "./batch.js";
-import { type BatchSource, knownOf, type ReferencePair, type Rows, rowSource, type SourceOptions } from "./source.js";
+import type { BatchSource, Rows, SourceOptions } from "./rows.js";
+import { knownOf, type ReferencePair, rowSource } from "./source.js";
 import type { LabelledSequence, Sequence } from "./tokenize.js";
 
 export interface KtoSourceOptions extends SourceOptions {

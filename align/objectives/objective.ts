@@ -16,7 +16,7 @@ import {
 import type { ModelConfig } from "../../models/config.js";
 import type { Params } from "../../models/parameters.js";
 import type { ForwardOptions } from "../../models/transformer.js";
-import type { TrainingBatch } from "../data/source.js";
+import type { TrainingBatch } from "../data/rows.js";
 import { type BatchTensors, type Scored, scoreBatch, sequencesIn } from "./log-probs.js";
 import {
   logRatio,

@@ -14,7 +14,8 @@ import {
 } from "../../core/index.js";
 import type { Params } from "../../models/parameters.js";
 import { type KtoSourceOptions, ktoSource } from "../data/kto-source.js";
-import { oneEpoch, pairSource, type Rows, type SourceOptions, type TrainingBatch } from "../data/source.js";
+import type { Rows, SourceOptions, TrainingBatch } from "../data/rows.js";
+import { oneEpoch, pairSource } from "../data/source.js";
 import type { LabelledSequence, TokenPair } from "../data/tokenize.js";
 import { type KtoOptions, ktoObjective } from "../objectives/kto.js";
 import type { BatchTensors } from "../objectives/log-probs.js";

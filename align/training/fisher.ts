@@ -16,7 +16,7 @@ import {
 } from "../../core/index.js";
 import type { Params } from "../../models/parameters.js";
 import { jointMask } from "../../optim/child-tuning.js";
-import type { TrainingBatch } from "../data/source.js";
+import type { TrainingBatch } from "../data/rows.js";
 import type { BatchTensors } from "../objectives/log-probs.js";
 import type { Objective } from "../objectives/objective.js";
 import { borrowed, feeder, type Weights } from "./reference.js";

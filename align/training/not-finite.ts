@@ -1,7 +1,7 @@
 import { dispose, read } from "../../core/index.js";
 import { firstNotFinite } from "../../models/files/dtypes.js";
 import type { Params } from "../../models/parameters.js";
-import type { TrainingBatch } from "../data/source.js";
+import type { TrainingBatch } from "../data/rows.js";
 import type { BatchTensors } from "../objectives/log-probs.js";
 import type { Objective } from "../objectives/objective.js";
 import type { Feeder } from "./reference.js";

@@ -1,7 +1,7 @@
 import type { Params } from "../../models/parameters.js";
 import type { Optimizer } from "../../optim/optimizer.js";
 import type { ScheduleOptions } from "../../optim/schedule.js";
-import type { TrainingBatch } from "../data/source.js";
+import type { TrainingBatch } from "../data/rows.js";
 import type { Objective } from "../objectives/objective.js";
 import type { Weights } from "./reference.js";
 import type { TrainState } from "./step.js";

@@ -11,7 +11,7 @@ import {
 import type { Params } from "../../models/parameters.js";
 import { schedule } from "../../optim/schedule.js";
 import { grouped, realTokens, tokensIn, total } from "../data/groups.js";
-import type { TrainingBatch } from "../data/source.js";
+import type { TrainingBatch } from "../data/rows.js";
 import { fixedInputs, reported } from "./fixed.js";
 import { type FailedStep, notFinite } from "./not-finite.js";
 import { compileOffloaded, evaluateToHost } from "./offload.js";

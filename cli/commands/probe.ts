@@ -1,7 +1,8 @@
 import { paddingId } from "../../align/data/batch.js";
 import { streamRows } from "../../align/data/data.js";
 import { exampleDataset, pairDataset } from "../../align/data/dataset.js";
-import { type BatchSource, pairSource, sequenceSource } from "../../align/data/source.js";
+import type { BatchSource } from "../../align/data/rows.js";
+import { pairSource, sequenceSource } from "../../align/data/source.js";
 import { dispose, InputError } from "../../core/index.js";
 import { type Probe, probe } from "../../lab/probe.js";
 import { readConfig } from "../../models/config.js";

@@ -1,4 +1,4 @@
-import type { TrainingBatch } from "../../align/data/source.js";
+import type { TrainingBatch } from "../../align/data/rows.js";
 import { preferenceObjective } from "../../align/objectives/objective.js";
 import { evaluateOn } from "../../align/training/evaluate.js";
 import { referenceDelta } from "../../align/training/optimizer.js";

@@ -1,4 +1,4 @@
-import type { TrainingBatch } from "../../align/data/source.js";
+import type { TrainingBatch } from "../../align/data/rows.js";
 import { preferenceObjective } from "../../align/objectives/objective.js";
 import { evaluateOn } from "../../align/training/evaluate.js";
 import { constantData, type Device, type Tensor, upload, zeros } from "../../core/index.js";

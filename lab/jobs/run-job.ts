@@ -1,4 +1,4 @@
-import type { TrainingBatch } from "../../align/data/source.js";
+import type { TrainingBatch } from "../../align/data/rows.js";
 import { ktoObjective } from "../../align/objectives/kto.js";
 import { preferenceObjective } from "../../align/objectives/objective.js";
 import { adapterTraining } from "../../align/training/adapter.js";

@@ -1,6 +1,6 @@
-import type { TrainingBatch } from "../../align/data/source.js";
-import { predicting } from "../../align/objectives/log-probs.js";
+import type { TrainingBatch } from "../../align/data/rows.js";
 import type { BatchTensors } from "../../align/objectives/log-probs.js";
+import { predicting } from "../../align/objectives/log-probs.js";
 import { batchTensors } from "../../align/training/reference.js";
 import {
   cast,

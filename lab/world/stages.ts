@@ -1,6 +1,7 @@
 import { epochOrder } from "../../align/data/batch.js";
 import { ktoSource } from "../../align/data/kto-source.js";
-import { oneEpoch, type TrainingBatch } from "../../align/data/source.js";
+import type { TrainingBatch } from "../../align/data/rows.js";
+import { oneEpoch } from "../../align/data/source.js";
 import { completionObjective } from "../../align/objectives/objective.js";
 import type { TrainOptions } from "../../align/training/options.js";
 import { batchTensors, referenceAsker } from "../../align/training/reference.js";

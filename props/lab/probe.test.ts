@@ -1,7 +1,8 @@
 /** `taugrad probe`: θ_r + cτ against models that are written out, and what it concludes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type BatchSource, sequenceSource } from "../../align/data/source.js";
+import type { BatchSource } from "../../align/data/rows.js";
+import { sequenceSource } from "../../align/data/source.js";
 import { scoreTokens } from "../../align/objectives/log-probs.js";
 import { add, dispose, evaluate, mul, read, sub, tensor, treeZip } from "../../core/index.js";
 import { probe, verdictOf } from "../../lab/probe.js";

@@ -1,7 +1,7 @@
 /** The lab's world: its text can be read back, its splits are apart, its mix is the stated one. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { TrainingBatch } from "../../align/data/source.js";
+import type { TrainingBatch } from "../../align/data/rows.js";
 import { type Batch, baseBatch, pairBatch, sftBatch, toBatch } from "../../lab/world/batch.js";
 import {
   baseRows,

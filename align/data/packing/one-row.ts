@@ -1,4 +1,4 @@
-import type { Rows, SourceOptions, TrainingBatch } from "../source.js";
+import type { Rows, SourceOptions, TrainingBatch } from "../rows.js";
 import type { Sequence } from "../tokenize.js";
 import { collateSegments, inSixteenths, type Segments } from "./segments.js";
 

@@ -1,4 +1,5 @@
-import { type BatchSource, padded, type Rows, rowSource, type SourceOptions } from "../source.js";
+import type { BatchSource, Rows, SourceOptions } from "../rows.js";
+import { padded, rowSource } from "../source.js";
 import { unowned } from "./one-row.js";
 import type { Pack } from "./pack.js";
 import { collateSegments } from "./segments.js";

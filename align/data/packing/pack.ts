@@ -1,5 +1,5 @@
 import { InputError } from "../../../core/errors.js";
-import type { Rows } from "../source.js";
+import type { Rows } from "../rows.js";
 import type { Sequence } from "../tokenize.js";
 
 /** How rows are put together into rows of at most so many tokens. */

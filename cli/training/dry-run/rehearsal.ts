@@ -1,4 +1,4 @@
-import type { BatchSource, TrainingBatch } from "../../../align/data/source.js";
+import type { BatchSource, TrainingBatch } from "../../../align/data/rows.js";
 import type { Weights } from "../../../align/training/reference.js";
 import { lastOf, train } from "../../../align/training/train.js";
 import {

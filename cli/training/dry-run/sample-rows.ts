@@ -1,4 +1,4 @@
-import type { Rows } from "../../../align/data/source.js";
+import type { Rows } from "../../../align/data/rows.js";
 import type { Sequence } from "../../../align/data/tokenize.js";
 import type { Tokenizer } from "../../../models/index.js";
 

@@ -1,4 +1,4 @@
-import type { Rows } from "../../../align/data/source.js";
+import type { Rows } from "../../../align/data/rows.js";
 import type { LabelledSequence, Sequence, TokenPair } from "../../../align/data/tokenize.js";
 
 /** Rows of `length` tokens each, all of them to be learned: the most that rows of that length can take. */

@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import type { BatchSource, ReferencePair, Rows, SourceOptions } from "../../../align/data/source.js";
+import type { BatchSource, Rows, SourceOptions } from "../../../align/data/rows.js";
+import type { ReferencePair } from "../../../align/data/source.js";
 import { modelFingerprint } from "../../../align/training/fingerprint.js";
 import { askReference } from "../../../align/training/reference.js";
 import { cachedReference, type ReferenceIdentity } from "../../../align/training/reference-cache.js";

@@ -1,4 +1,5 @@
-import { type BatchSource, stepsOf } from "../../../align/data/source.js";
+import type { BatchSource } from "../../../align/data/rows.js";
+import { stepsOf } from "../../../align/data/source.js";
 import type { Objective } from "../../../align/objectives/objective.js";
 import type { AdapterTraining } from "../../../align/training/adapter.js";
 import { fisherMask } from "../../../align/training/fisher.js";

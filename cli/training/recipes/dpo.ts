@@ -1,5 +1,6 @@
 import { pairDataset } from "../../../align/data/dataset.js";
-import { type PairSourceOptions, pairSource, type Rows } from "../../../align/data/source.js";
+import type { Rows } from "../../../align/data/rows.js";
+import { type PairSourceOptions, pairSource } from "../../../align/data/source.js";
 import type { TokenPair } from "../../../align/data/tokenize.js";
 import { REFERENCE_FREE } from "../../../align/objectives/losses.js";
 import { preferenceObjective } from "../../../align/objectives/objective.js";

@@ -1,7 +1,8 @@
 import { exampleDataset } from "../../../align/data/dataset.js";
 import { packedRows, shortened } from "../../../align/data/packing/pack.js";
 import { packSource } from "../../../align/data/packing/pack-source.js";
-import { type BatchSource, type Rows, type SourceOptions, sequenceSource } from "../../../align/data/source.js";
+import type { BatchSource, Rows, SourceOptions } from "../../../align/data/rows.js";
+import { sequenceSource } from "../../../align/data/source.js";
 import type { Sequence } from "../../../align/data/tokenize.js";
 import { completionObjective } from "../../../align/objectives/objective.js";
 import { InputError } from "../../../core/errors.js";

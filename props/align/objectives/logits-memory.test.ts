@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ktoSource } from "../../../align/data/kto-source.js";
-import { type BatchSource, oneEpoch, pairSource, sequenceSource } from "../../../align/data/source.js";
+import type { BatchSource } from "../../../align/data/rows.js";
+import { oneEpoch, pairSource, sequenceSource } from "../../../align/data/source.js";
 import { ktoObjective } from "../../../align/objectives/kto.js";
 import { PAIR_LOSS_TYPES } from "../../../align/objectives/losses.js";
 import { completionObjective, type Objective, preferenceObjective } from "../../../align/objectives/objective.js";

@@ -1,6 +1,7 @@
 /** A step whose loss or gradients are not finite changes nothing, and is named. */
 import assert from "node:assert/strict";
-import { batchesFrom, pairSource, type TrainingBatch } from "../../../align/data/source.js";
+import type { TrainingBatch } from "../../../align/data/rows.js";
+import { batchesFrom, pairSource } from "../../../align/data/source.js";
 import { InputError, read } from "../../../core/index.js";
 import { type Numbers, numbersOf, pairs, type Setting, shared, trainTiny } from "../../generators/tiny-training.js";
 import { check } from "../../law.js";
