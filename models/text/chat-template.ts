@@ -1,7 +1,9 @@
-import { Environment, Interpreter, Template } from "@huggingface/jinja";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
-import { oneLine } from "../files/json.js";
+import { fileExists, folderExists, isObject, type JsonObject, oneLine, readText } from "../files/json.js";
 import type { ChatMessage } from "./chat-message.js";
+import { compileTemplate, type Span } from "./jinja/template.js";
 
 /** What a template may be told beside the messages. */
 export interface RenderOptions {
@@ -16,6 +18,71 @@ export interface RenderOptions {
 /** Renders a conversation as text. */
 export type ChatRenderer = (messages: readonly ChatMessage[], options?: RenderOptions) => string;
 
+/** A rendered conversation, and the stretches of it that `{% generation %}` marks as the assistant's, in UTF-16 units. */
+export interface Rendered {
+  readonly text: string;
+  readonly spans: readonly Span[];
+}
+
+/** Renders a conversation with its spans. */
+export type SpanRenderer = (messages: readonly ChatMessage[], options?: RenderOptions) => Rendered;
+
+/** A template's text, and the file that errors name for it. */
+export interface TemplateSource {
+  readonly text: string;
+  readonly path: string;
+}
+
+/**
+ * The chat templates of a folder by name: `chat_template.jinja` is "default", `additional_chat_templates/*.jinja` have their
+ * file's name; without the first, tokenizer_config.json's `chat_template`: a text, or a list of {name, template}.
+ * Errors: InputError for another shape.
+ */
+export const chatTemplates = (
+  folder: string,
+  config: JsonObject,
+  configPath: string,
+): Readonly<Record<string, TemplateSource>> => {
+  const path = join(folder, "chat_template.jinja");
+  const more = join(folder, "additional_chat_templates");
+  if (fileExists(path)) {
+    const names = folderExists(more) ? readdirSync(more).filter((name) => name.endsWith(".jinja")) : [];
+    const others = names.map((name) => [name.slice(0, -".jinja".length), join(more, name)] as const);
+    const files = [["default", path] as const, ...others];
+    return Object.fromEntries(files.map(([name, file]) => [name, { text: readText(file), path: file }]));
+  }
+  const inline = config.chat_template;
+  if (inline == null) return {};
+  const list = Array.isArray(inline) ? inline : [{ name: "default", template: inline }];
+  const named = list.filter((entry): entry is { name: string; template: string } => {
+    return isObject(entry) && typeof entry.name === "string" && typeof entry.template === "string";
+  });
+  if (named.length < list.length || !named.some(({ name }) => name === "default"))
+    throw new InputError(`${configPath}: chat_template must be a text, or a list with one named "default"`);
+  return Object.fromEntries(named.map(({ name, template }) => [name, { text: template, path: configPath }]));
+};
+
+/**
+ * Renders with the default template, or with the one named "tool_use" where there is one and `tools` are given, as
+ * transformers does. Errors (of the renderer): InputError without a template, or if it refuses the conversation.
+ */
+export const chatRenderer = (
+  sources: Readonly<Record<string, TemplateSource>>,
+  specialTokens: Readonly<Record<string, string>>,
+  folder: string,
+): SpanRenderer => {
+  const compiled = (name: string): SpanRenderer | undefined =>
+    Object.hasOwn(sources, name)
+      ? compileChatTemplate(sources[name].text, sources[name].path, specialTokens)
+      : undefined;
+  const [plain, withTools] = [compiled("default"), compiled("tool_use")];
+  if (plain === undefined)
+    return () => {
+      throw new InputError(`${folder}: has no chat template (chat_template.jinja); use plain text rows, or add one`);
+    };
+  return (messages, options) => (options?.variables?.tools != null ? (withTools ?? plain) : plain)(messages, options);
+};
+
 /**
  * Compiles a Jinja chat template with what transformers gives it: messages, add_generation_prompt, tools, documents, the
  * special tokens by name, `raise_exception`, `strftime_now`; trim_blocks and lstrip_blocks on.
@@ -25,72 +92,21 @@ export const compileChatTemplate = (
   source: string,
   path: string,
   specialTokens: Readonly<Record<string, string>>,
-): ChatRenderer => {
-  const { parsed } = guarded(`${path}: chat template does not parse`, () => new Template(source));
+): SpanRenderer => {
+  const template = guarded(`${path}: chat template does not parse`, () => compileTemplate(source));
   return (messages, { addGenerationPrompt = false, now = new Date(), variables = {} } = {}) =>
     guarded(`${path}: chat template refuses the conversation`, () => {
-      const [scope, pay] = [new Environment(), budget()];
       const names: Readonly<Record<string, unknown>> = {
-        ...globals,
-        range: rangeFor(pay),
-        strftime_now: (format: string) => strftime(now, format),
         ...specialTokens,
         tools: null,
         documents: null,
         ...variables,
-        messages: messages.map((message) => ({ ...message })),
+        messages,
         add_generation_prompt: addGenerationPrompt,
       };
-      for (const [name, value] of Object.entries(names)) scope.set(name, value);
-      const text = String(paying(new Interpreter(scope), pay).run(parsed).value);
-      if (text.length > LONGEST) throw new Error(`it makes more than ${LONGEST} characters of it`);
-      return text;
+      return template(names, now);
     });
 };
-
-/** Steps that a conversation may take (a message takes some hundred), and characters that it may become. */
-const [STEPS, LONGEST] = [200_000, 1 << 21];
-
-/** A template that loops without end takes any number of steps. Errors: Error once they are used up. */
-const budget = () => {
-  let left = STEPS;
-  return (steps: number): void => {
-    left -= steps;
-    if (!(left >= 0)) throw new Error(`it takes more than ${STEPS} steps`);
-  };
-};
-
-/** An interpreter that pays for what it does. */
-const paying = (interpreter: Interpreter, pay: (steps: number) => void): Interpreter => {
-  const evaluate = interpreter.evaluate.bind(interpreter);
-  interpreter.evaluate = (...args: Parameters<typeof evaluate>) => {
-    pay(1);
-    return evaluate(...args);
-  };
-  return interpreter;
-};
-
-/** What Jinja itself declares. The library's `render` declares the same, but lets no caller replace its clock. */
-const globals: Readonly<Record<string, unknown>> = {
-  true: true,
-  True: true,
-  false: false,
-  False: false,
-  none: null,
-  None: null,
-  raise_exception: (message: string) => {
-    throw new Error(message);
-  },
-};
-
-const rangeFor =
-  (pay: (steps: number) => void) =>
-  (start: number, stop?: number, step = 1): number[] => {
-    const [from, to] = stop === undefined ? [0, start] : [start, stop];
-    const length = Math.max(0, Math.ceil((to - from) / step));
-    pay(length);
-    return Array.from({ length }, (_, i) => from + i * step);
-  };
 
 const guarded = <T>(label: string, run: () => T): T => {
   try {
@@ -98,29 +114,4 @@ const guarded = <T>(label: string, run: () => T): T => {
   } catch (error) {
     throw new InputError(`${label}: ${oneLine(error instanceof Error ? error.message : String(error))}`);
   }
-};
-
-const months = "January February March April May June July August September October November December".split(" ");
-const days = "Sunday Monday Tuesday Wednesday Thursday Friday Saturday".split(" ");
-const two = (n: number): string => String(n).padStart(2, "0");
-
-/** Python's strftime in the C locale, local time; the template library's own follows the machine's language. */
-const strftime = (now: Date, format: string): string => {
-  const fields: Readonly<Record<string, () => string>> = {
-    Y: () => String(now.getFullYear()),
-    y: () => two(now.getFullYear() % 100),
-    m: () => two(now.getMonth() + 1),
-    d: () => two(now.getDate()),
-    B: () => months[now.getMonth()],
-    b: () => months[now.getMonth()].slice(0, 3),
-    A: () => days[now.getDay()],
-    a: () => days[now.getDay()].slice(0, 3),
-    H: () => two(now.getHours()),
-    I: () => two(((now.getHours() + 11) % 12) + 1),
-    p: () => (now.getHours() < 12 ? "AM" : "PM"),
-    M: () => two(now.getMinutes()),
-    S: () => two(now.getSeconds()),
-    "%": () => "%",
-  };
-  return format.replace(/%(.)/g, (whole, letter: string) => (Object.hasOwn(fields, letter) ? fields[letter]() : whole));
 };

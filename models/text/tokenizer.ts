@@ -1,11 +1,16 @@
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
 import type { JsonObject } from "../files/json.js";
-import { fileExists, folderExists, isObject, oneLine, readJsonObject, readText, show } from "../files/json.js";
+import { fileExists, folderExists, isObject, oneLine, readJsonObject, show } from "../files/json.js";
 import { byteTokens } from "./byte-tokens.js";
 import { type ChatMessage, namedIn } from "./chat-message.js";
-import type { ChatRenderer, RenderOptions } from "./chat-template.js";
-import { compileChatTemplate } from "./chat-template.js";
+import {
+  type ChatRenderer,
+  chatRenderer,
+  chatTemplates,
+  type RenderOptions,
+  type SpanRenderer,
+} from "./chat-template.js";
 import { type Pipeline, pipeline } from "./tokenizer/pipeline.js";
 import { specialTokens, type TokenizerFiles } from "./tokenizer/transformers.js";
 
@@ -17,6 +22,8 @@ export interface Tokenizer {
   readonly decode: (ids: readonly number[], options?: { readonly skipSpecialTokens?: boolean }) => string;
   /** A conversation as text. Errors: InputError without a template, or if the template refuses the conversation. */
   readonly renderChat: ChatRenderer;
+  /** The same with the stretches that the template's `{% generation %}` marks: what the assistant says. */
+  readonly renderSpans: SpanRenderer;
   /** Ids of a rendered conversation; the template writes its own special tokens, none are added. */
   readonly encodeChat: (messages: readonly ChatMessage[], options?: RenderOptions) => number[];
   readonly hasChatTemplate: boolean;
@@ -85,22 +92,22 @@ export const loadTokenizer = (folder: string, options: LoadTokenizerOptions = {}
     const twice = addSpecialTokens && bosId !== undefined && ids[0] === bosId && ids[1] === bosId;
     return twice && text.startsWith(special.bos_token) ? ids.slice(1) : ids;
   };
-  const source = options.chatTemplate ?? chatTemplate(folder, config, configPath);
-  const renderChat: ChatRenderer =
-    source === undefined
-      ? () => {
-          throw new InputError(
-            `${folder}: has no chat template (chat_template.jinja); use plain text rows, or add one`,
-          );
-        }
-      : compileChatTemplate(source.text, source.path, special);
+  const sources =
+    options.chatTemplate === undefined ? chatTemplates(folder, config, configPath) : { default: options.chatTemplate };
+  const renderSpans = chatRenderer(sources, special, folder);
+  const renderChat: ChatRenderer = (messages, options) => renderSpans(messages, options).text;
   return {
     encode,
     decode: (ids, { skipSpecialTokens = false } = {}) => inner.decode(ids, skipSpecialTokens),
     renderChat,
+    renderSpans,
     encodeChat: (messages, options) => encode(renderChat(messages, options), { addSpecialTokens: false }),
-    hasChatTemplate: source !== undefined,
-    templateNames: namedIn(source?.text ?? ""),
+    hasChatTemplate: sources.default !== undefined,
+    templateNames: namedIn(
+      Object.values(sources)
+        .map(({ text }) => text)
+        .join(""),
+    ),
     bosToken: special.bos_token,
     bosId,
     eosToken: special.eos_token,
@@ -139,20 +146,4 @@ const build = (path: string, files: TokenizerFiles): Pipeline => {
       ? error
       : refuse(`cannot be used: ${error instanceof Error ? error.message : String(error)}`);
   }
-};
-
-const chatTemplate = (
-  folder: string,
-  config: JsonObject,
-  configPath: string,
-): { text: string; path: string } | undefined => {
-  const path = join(folder, "chat_template.jinja");
-  if (fileExists(path)) return { text: readText(path), path };
-  const inline = config.chat_template;
-  if (inline == null) return undefined;
-  const named = Array.isArray(inline) ? inline.find((entry) => isObject(entry) && entry.name === "default") : undefined;
-  const text = isObject(named) ? named.template : inline;
-  if (typeof text !== "string")
-    throw new InputError(`${configPath}: chat_template must be a text, or a list with one named "default"`);
-  return { text, path: configPath };
 };

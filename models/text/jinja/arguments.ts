@@ -1,0 +1,58 @@
+import { type Args, isList, numberOf, str, truth, type Value } from "./values.js";
+
+/** What a function was given for each of its parameters; undefined where it was not. */
+export type Given = readonly (Value | undefined)[];
+
+/**
+ * Arguments by parameter. A parameter written "/x" takes no name, as in Python.
+ * Errors: Error naming the function, for too many or unknown ones.
+ */
+export const bind = (name: string, parameters: readonly string[], { list, named }: Args): Given => {
+  if (list.length > parameters.length)
+    throw new Error(`${name}() takes at most ${parameters.length} arguments, ${list.length} were given`);
+  const given: (Value | undefined)[] = parameters.map((_, i) => list[i]);
+  for (const [key, value] of named) {
+    const at = parameters.indexOf(key);
+    if (at < 0) throw new Error(`${name}() takes no argument "${key}"`);
+    if (at < list.length) throw new Error(`${name}() got two values for "${key}"`);
+    given[at] = value;
+  }
+  return given;
+};
+
+/** Errors: Error for a value that is no text. */
+export const textOf = (value: Value | undefined, what: string): string => {
+  if (typeof value !== "string") throw new Error(`${what} must be a str`);
+  return value;
+};
+
+/** A text, or undefined for what was not given, or is None. */
+export const optionalText = (value: Value | undefined, what: string): string | undefined =>
+  value === undefined || value === null ? undefined : textOf(value, what);
+
+/** Errors: Error for a value that is no whole number. */
+export const intOf = (value: Value | undefined, what: string, otherwise?: number): number => {
+  if (value === undefined && otherwise !== undefined) return otherwise;
+  const number = value === undefined ? undefined : numberOf(value);
+  if (number === undefined || !Number.isInteger(number)) throw new Error(`${what} must be an int`);
+  return number;
+};
+
+export const flagOf = (value: Value | undefined, otherwise = false): boolean =>
+  value === undefined ? otherwise : truth(value);
+
+export const listOf = (value: Value | undefined, what: string): readonly Value[] => {
+  if (value === undefined || !isList(value)) throw new Error(`${what} must be a list`);
+  return value;
+};
+
+/** Longest text that an operation may make. */
+const LONGEST = 1 << 21;
+
+/** Errors: Error for a text that is too long to be a conversation's. */
+export const bounded = (text: string): string => {
+  if (text.length > LONGEST) throw new Error(`it makes more than ${LONGEST} characters of it`);
+  return text;
+};
+
+export const joinAll = (values: readonly Value[], between = ""): string => bounded(values.map(str).join(between));
