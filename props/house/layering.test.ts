@@ -18,7 +18,7 @@ const knows: Record<string, readonly string[]> = {
   bench: ["core", "kernels", "optim", "models", "align", "lab", "cli", "props", "build.mjs"],
 };
 const shipped = Object.keys(knows).filter((folder) => folder !== "props" && folder !== "bench");
-const runtimePackages = ["webgpu", "@huggingface/tokenizers", "@huggingface/jinja", "yaml"];
+const runtimePackages = ["webgpu", "@huggingface/tokenizers", "yaml"];
 /** Loaded where a user asks for what they do, and installed by that user. */
 const tables = ["hyparquet", "hyparquet-compressors"];
 const client = "@huggingface/hub";
@@ -28,7 +28,7 @@ const packagesOf: Record<string, readonly string[]> = {
   core: [],
   kernels: ["webgpu"],
   optim: [],
-  models: ["@huggingface/tokenizers", "@huggingface/jinja", client],
+  models: ["@huggingface/tokenizers", client],
   align: tables,
   lab: [],
   cli: ["yaml"],
