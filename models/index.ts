@@ -7,6 +7,7 @@ export {
 } from "./config.js";
 export { FAMILY_NAMES, type FamilyName } from "./families.js";
 export { type Adapter, loadAdapter, saveAdapter } from "./files/adapter-folder.js";
+export { type Aligned, alignTokens } from "./files/align-tokens.js";
 export type { WeightDtype } from "./files/dtypes.js";
 export { copyTokenizerFiles, type SaveConfigOptions, saveConfig, weightDtypeOf } from "./files/folder.js";
 export { loadModel, type Model } from "./files/load.js";

@@ -1,5 +1,4 @@
 import { paddingId } from "../../align/data/batch.js";
-import { loadModel } from "../../models/index.js";
 import type { Output } from "../output.js";
 import { withDevice } from "../session.js";
 import { checkTogether, readConfigs, type TrainingValues, withDtype } from "./checks/check.js";
@@ -16,6 +15,7 @@ import { checkCadence, evalRowsOf, evalStrategy } from "./parts/cadence.js";
 import { trainingTokenizer } from "./parts/chat-template.js";
 import { readDataset } from "./parts/data.js";
 import { benchmarksOf } from "./parts/evaluation.js";
+import { withTokens } from "./parts/special-tokens.js";
 import { spanOf } from "./parts/task.js";
 import type { Recipe } from "./recipe.js";
 import { withRemedies } from "./running/out-of-memory.js";
@@ -35,12 +35,13 @@ export const trainingCommand = async <V extends TrainingValues, T>(
   checkBest(values, out);
   const evaluates = evalStrategy(values) !== "no" || values.eval_on_start;
   const benchmarks = evaluates ? await benchmarksOf(values) : undefined;
-  const config = readConfigs(values);
-  checkAdapter(values, config, out);
-  tellDropout(config, out);
+  const asRead = readConfigs(values);
+  checkAdapter(values, asRead, out);
+  tellDropout(asRead, out);
   const target = await hubTarget(values, out);
   const { tokenizer, chatTemplate } = trainingTokenizer(values, out);
   recipe.checkTokenizer?.(tokenizer);
+  const { config, load } = withTokens(asRead, tokenizer, values.model_name_or_path, out);
   const { vocabSize } = config;
   const cut = { maxLength: values.max_length, truncationMode: values.truncation_mode, vocabSize, ...recipe.cut };
   const own = { config: values.dataset_config, split: values.dataset_train_split, limit: values.limit };
@@ -63,7 +64,7 @@ export const trainingCommand = async <V extends TrainingValues, T>(
   await withDevice({ ...values, tune: values.dry_run ? "kept" : "now" }, out, async (real) => {
     if (values.dry_run) return dryRun({ recipe, settings, rows, evalRows, tokenizer, device: real }, out);
     const { choice } = await choose({ recipe, settings }, real, out);
-    const parts = { ...settings, choice, device: real, load: loadModel, planned: false };
+    const parts = { ...settings, choice, device: real, load, planned: false };
     const about = {
       ...{ chatTemplate: chatTemplate(), fingerprint: rows.fingerprint },
       evalTasks: benchmarks && { tasks: benchmarks, tokenizer },

@@ -4,7 +4,7 @@ import { InputError } from "../../core/errors.js";
 import type { ModelConfig, ModelDtype } from "../config.js";
 import { writeAtomically, writeTextAtomically } from "./atomic.js";
 import type { WeightDtype } from "./dtypes.js";
-import { fileExists, folderExists, readText } from "./json.js";
+import { fileExists, folderExists, readJsonObject, readText } from "./json.js";
 
 const tokenizerFiles = new Set([
   "tokenizer.json",
@@ -17,6 +17,8 @@ const tokenizerFiles = new Set([
   "chat_template.jinja",
   "chat_template.json",
 ]);
+/** Holds further templates, beside chat_template.jinja. */
+const TEMPLATES = "additional_chat_templates";
 
 /** Copies the tokenizer and its chat template, byte for byte, so that a trained folder is complete. Nothing else. */
 export const copyTokenizerFiles = (from: string, to: string): void => {
@@ -28,6 +30,11 @@ export const copyTokenizerFiles = (from: string, to: string): void => {
     const bytes = readFileSync(join(from, name));
     writeAtomically([{ path: join(to, name), write: (sink) => sink(bytes) }]);
   }
+  const [more, own] = [join(from, TEMPLATES), join(to, TEMPLATES)];
+  if (!folderExists(more)) return;
+  mkdirSync(own, { recursive: true });
+  for (const name of readdirSync(more).filter((file) => file.endsWith(".jinja")))
+    writeTextAtomically(join(own, name), readText(join(more, name)));
 };
 
 /** What `saveConfig` changes or takes along. */
@@ -38,19 +45,48 @@ export interface SaveConfigOptions {
   readonly from?: string;
 }
 
-/** Writes config.json as it was read, with the dtype corrected where it differs (in the spelling that was used). */
+/**
+ * Writes config.json as it was read, with the dtype corrected where it differs (in the spelling that was used), and
+ * generation_config.json as it was, with the special tokens that the configuration says; where they are all config.json's, and
+ * there was no such file, none is written.
+ */
 export const saveConfig = (
   folder: string,
-  config: Pick<ModelConfig, "raw" | "dtype">,
+  config: Pick<ModelConfig, "raw" | "dtype"> & Partial<Pick<ModelConfig, "eosIds" | "bosId" | "padId">>,
   { dtype = config.dtype, from }: SaveConfigOptions = {},
 ): void => {
   const key = "torch_dtype" in config.raw && !("dtype" in config.raw) ? "torch_dtype" : "dtype";
   const raw = dtype === config.dtype ? config.raw : { ...config.raw, [key]: dtype };
   writeTextAtomically(join(folder, "config.json"), `${pythonFloats(JSON.stringify(raw, null, 2))}\n`);
-  const generation = from === undefined ? undefined : join(from, "generation_config.json");
-  if (generation !== undefined && fileExists(generation)) {
-    writeTextAtomically(join(folder, "generation_config.json"), readText(generation));
-  }
+  const path = from === undefined ? undefined : join(from, GENERATION);
+  const text = path !== undefined && fileExists(path) ? readText(path) : undefined;
+  const known = text === undefined || path === undefined ? {} : readJsonObject(path);
+  const tokens = config.eosIds === undefined ? [] : Object.entries(specialIds(config));
+  const others = tokens.filter(([name, id]) => !sameIds(known[name] ?? config.raw[name], id));
+  const saved = others.reduce<string | undefined>((done, [name, id]) => withField(done ?? "{\n}\n", name, id), text);
+  if (saved !== undefined) writeTextAtomically(join(folder, GENERATION), saved);
+};
+
+const GENERATION = "generation_config.json";
+
+/** Special tokens as generation_config.json spells them: of one end token its id, of several a list. */
+const specialIds = ({ eosIds = [], bosId, padId }: Partial<Pick<ModelConfig, "eosIds" | "bosId" | "padId">>) => ({
+  eos_token_id: eosIds.length > 1 ? eosIds : eosIds[0],
+  bos_token_id: bosId,
+  pad_token_id: padId,
+});
+
+const sameIds = (a: unknown, b: unknown): boolean => {
+  const list = (ids: unknown) => (ids == null || ids === -1 ? [] : Array.isArray(ids) ? ids : [ids]);
+  return JSON.stringify(list(a)) === JSON.stringify(list(b));
+};
+
+/** JSON text with another value in one of its top fields: as text, for what is 1.0 in it must not become 1. */
+const withField = (text: string, name: string, value: unknown): string => {
+  const field = `"${name}": ${JSON.stringify(value ?? null)}`;
+  const old = new RegExp(`"${name}"\\s*:\\s*(?:\\[[^\\]]*\\]|[^,}\\s]+)`);
+  if (old.test(text)) return text.replace(old, () => field);
+  return text.replace(/^\s*\{(\s*\})?/, (_, close) => (close === undefined ? `{\n  ${field},` : `{\n  ${field}\n}`));
 };
 
 /** Fields that are floats in transformers' classes. */

@@ -1,4 +1,4 @@
-import { type Args, isList, numberOf, str, truth, type Value } from "./values.js";
+import { type Args, numberOf, str, truth, type Value } from "./values.js";
 
 /** What a function was given for each of its parameters; undefined where it was not. */
 export type Given = readonly (Value | undefined)[];
@@ -41,11 +41,6 @@ export const intOf = (value: Value | undefined, what: string, otherwise?: number
 export const flagOf = (value: Value | undefined, otherwise = false): boolean =>
   value === undefined ? otherwise : truth(value);
 
-export const listOf = (value: Value | undefined, what: string): readonly Value[] => {
-  if (value === undefined || !isList(value)) throw new Error(`${what} must be a list`);
-  return value;
-};
-
 /** Longest text that an operation may make. */
 const LONGEST = 1 << 21;
 
@@ -56,3 +51,14 @@ export const bounded = (text: string): string => {
 };
 
 export const joinAll = (values: readonly Value[], between = ""): string => bounded(values.map(str).join(between));
+
+/** What filters ask the interpreter for. */
+export interface Tools {
+  /** a[b] as Jinja reads it: an item, else an attribute, else undefined. */
+  readonly item: (value: Value, name: Value) => Value;
+  readonly filter: (name: string, value: Value, args: Args) => Value;
+  readonly test: (name: string, value: Value, args: readonly Value[]) => boolean;
+}
+
+/** Parameters, and what becomes of the value. */
+export type Filter = readonly [parameters: readonly string[], run: (value: Value, given: Given, tools: Tools) => Value];

@@ -1,5 +1,5 @@
-import { joinAll } from "./arguments.js";
-import { filter, type Tools } from "./filters.js";
+import { joinAll, type Tools } from "./arguments.js";
+import { filter } from "./filters.js";
 import { method } from "./methods.js";
 import { arithmetic, compare, slice } from "./operators.js";
 import type { CallArgs, Expression } from "./syntax.js";

@@ -1,4 +1,4 @@
-import { bind, bounded, flagOf, type Given, intOf, optionalText, textOf } from "./arguments.js";
+import { bind, bounded, type Filter, flagOf, intOf, optionalText, type Tools, textOf } from "./arguments.js";
 import { percent } from "./format.js";
 import { dumps, indentation } from "./json.js";
 import { method } from "./methods.js";
@@ -21,17 +21,6 @@ import {
   tuple,
   type Value,
 } from "./values.js";
-
-/** What filters ask the interpreter for. */
-export interface Tools {
-  /** a[b] as Jinja reads it: an item, else an attribute, else undefined. */
-  readonly item: (value: Value, name: Value) => Value;
-  readonly filter: (name: string, value: Value, args: Args) => Value;
-  readonly test: (name: string, value: Value, args: readonly Value[]) => boolean;
-}
-
-/** Parameters, and what becomes of the value. */
-export type Filter = readonly [parameters: readonly string[], run: (value: Value, given: Given, tools: Tools) => Value];
 
 const WORD_START = /([-\s({[<]+)/u;
 

@@ -1,5 +1,4 @@
-import { flagOf, intOf, joinAll } from "./arguments.js";
-import type { Filter, Tools } from "./filters.js";
+import { type Filter, flagOf, intOf, joinAll, type Tools } from "./arguments.js";
 import { sorted } from "./methods.js";
 import { arithmetic, order } from "./operators.js";
 import {
