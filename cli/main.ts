@@ -23,6 +23,7 @@ const load: { readonly [C in CommandName]: () => Promise<Run<C>> } = {
   dpo: async () => (await import("./commands/dpo.js")).dpoCommand,
   kto: async () => (await import("./commands/kto.js")).ktoCommand,
   merge: async () => (await import("./commands/merge.js")).mergeCommand,
+  export: async () => (await import("./commands/export.js")).exportCommand,
   demo: async () => (await import("./commands/demo.js")).demoCommand,
   lab: async () => (await import("./commands/lab.js")).labCommand,
   tune: async () => (await import("./commands/tune.js")).tuneCommand,

@@ -2,7 +2,9 @@ import { PACKING_STRATEGIES } from "../align/data/packing/pack.js";
 import { PAIR_LOSS_TYPES, SMOOTHED } from "../align/objectives/losses.js";
 import { OPTIMIZER_NAMES, PROPOSALS } from "../align/training/optimizer.js";
 import type { DeviceName } from "../kernels/index.js";
+import { type GgufType, TYPES } from "../models/gguf/format.js";
 import { SCHEDULES } from "../optim/index.js";
+
 import {
   automatic,
   bytes,
@@ -73,6 +75,8 @@ export const options = {
 
   for: choice(TRAINING_KINDS, "what would be trained", "dpo"),
   memory: bytes("what the device has, such as 24GiB; default: what it tells, if it does"),
+
+  type: choice(Object.keys(TYPES) as GgufType[], "how matrices are stored; vectors are f32", "f16"),
 
   recipe: text("CONFIG.yaml", "what to merge and how, in mergekit's YAML"),
   out: text("OUT", "folder for the merged model"),

@@ -313,6 +313,15 @@ export const commands = {
     places: ["recipe", "out"],
     defaults: { device: "cpu" },
   },
+  export: {
+    summary: "write a model as one GGUF file, for llama.cpp and what is built on it",
+    usage: "--model DIR --out FILE.gguf [--type f16|q8_0|bf16|f32] [--json]",
+    required: ["model", "out"],
+    options: ["model", "out", "type", "json"],
+    keys: false,
+    defaults: {},
+    about: { out: "the GGUF file" },
+  },
   demo: {
     summary: "train, tune and align a small model from scratch, four ways",
     usage: "[--device D] [--output-dir DIR] [--seed N]",

@@ -39,6 +39,7 @@ export {
 } from "./generation/generate.js";
 export { type KeptCache, keptCache } from "./generation/kept-cache.js";
 export type { SamplingOptions } from "./generation/sample.js";
+
 export {
   type Continued,
   continueTexts,
@@ -51,6 +52,10 @@ export {
   type TextStreamOptions,
   textBefore,
 } from "./generation/texts.js";
+
+export { type Exported, exportGguf } from "./gguf/export.js";
+export type { GgufType } from "./gguf/format.js";
+
 export { logits, targetScores } from "./head.js";
 export { type HubName, hubNameOf, parseHubName } from "./hub/name.js";
 export { type HubSettings, hubSettings } from "./hub/settings.js";

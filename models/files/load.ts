@@ -28,9 +28,8 @@ const isDerived = (name: string): boolean => name.endsWith(".rotary_emb.inv_freq
  */
 export const loadModel = (folder: string, device?: Device): Model => {
   const config = readConfig(folder);
-  const weights = openWeights(folder);
+  const weights = openModelWeights(folder, config);
   const shapes = parameterShapes(config);
-  checkNames(weights, shapes, config);
   const place = (t: Tensor) => (device === undefined ? t : upload(t, device));
   const load = (name: string) => {
     const stored = weights.readStored(name);
@@ -41,7 +40,6 @@ export const loadModel = (folder: string, device?: Device): Model => {
       );
     return place(tensor(stored.data, stored.shape, stored.dtype));
   };
-  if (config.tied && weights.has("lm_head.weight")) checkTiedHead(weights);
   const params = Object.fromEntries([...shapes.keys()].map((name) => [name, load(name)]));
   const stored = new Map([...shapes.keys()].map((name) => [name, weights.info(name).dtype]));
   const dtype = (name: string) => {
@@ -49,6 +47,14 @@ export const loadModel = (folder: string, device?: Device): Model => {
     return found === "F16" || found === "BF16" || found === "F32" ? found : weightDtypeOf(config.dtype);
   };
   return { config, params, layout: weights.layout, dtype };
+};
+
+/** A folder's weights, which are those that the configuration calls for. Errors: InputError, as `loadModel`, but for the numbers. */
+export const openModelWeights = (folder: string, config: ModelConfig): Weights => {
+  const weights = openWeights(folder);
+  checkNames(weights, parameterShapes(config), config);
+  if (config.tied && weights.has("lm_head.weight")) checkTiedHead(weights);
+  return weights;
 };
 
 /** The first NaN or infinity, and where it is. */

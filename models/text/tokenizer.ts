@@ -27,6 +27,8 @@ export interface Tokenizer {
   /** Ids of a rendered conversation; the template writes its own special tokens, none are added. */
   readonly encodeChat: (messages: readonly ChatMessage[], options?: RenderOptions) => number[];
   readonly hasChatTemplate: boolean;
+  /** The folder's chat template, a Jinja text. */
+  readonly chatTemplate: string | undefined;
   /** Whether the chat template names a field, a variable or a role. */
   readonly templateNames: (word: string) => boolean;
   readonly bosToken: string | undefined;
@@ -103,6 +105,7 @@ export const loadTokenizer = (folder: string, options: LoadTokenizerOptions = {}
     renderSpans,
     encodeChat: (messages, options) => encode(renderChat(messages, options), { addSpecialTokens: false }),
     hasChatTemplate: sources.default !== undefined,
+    chatTemplate: sources.default?.text,
     templateNames: namedIn(
       Object.values(sources)
         .map(({ text }) => text)
