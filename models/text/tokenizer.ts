@@ -11,6 +11,7 @@ import {
   type RenderOptions,
   type SpanRenderer,
 } from "./chat-template.js";
+import { tokensInSpans } from "./tokenizer/offsets.js";
 import { type Pipeline, pipeline } from "./tokenizer/pipeline.js";
 import { specialTokens, type TokenizerFiles } from "./tokenizer/transformers.js";
 
@@ -26,6 +27,14 @@ export interface Tokenizer {
   readonly renderSpans: SpanRenderer;
   /** Ids of a rendered conversation; the template writes its own special tokens, none are added. */
   readonly encodeChat: (messages: readonly ChatMessage[], options?: RenderOptions) => number[];
+  /**
+   * The same, with each token's being of a stretch that `{% generation %}` marks, as transformers' assistant masks.
+   * Errors: InputError besides where a token's place in the text cannot be told (a normalizer changed the text).
+   */
+  readonly encodeSpans: (
+    messages: readonly ChatMessage[],
+    options?: RenderOptions,
+  ) => { readonly ids: number[]; readonly isAssistant: readonly boolean[] };
   readonly hasChatTemplate: boolean;
   /** The folder's chat template, a Jinja text. */
   readonly chatTemplate: string | undefined;
@@ -104,6 +113,15 @@ export const loadTokenizer = (folder: string, options: LoadTokenizerOptions = {}
     renderChat,
     renderSpans,
     encodeChat: (messages, options) => encode(renderChat(messages, options), { addSpecialTokens: false }),
+    encodeSpans: (messages, options) => {
+      const { text, spans } = renderSpans(messages, options);
+      const ids = encode(text, { addSpecialTokens: false });
+      try {
+        return { ids, isAssistant: tokensInSpans(inner.places(text, ids), spans) };
+      } catch (error) {
+        throw new InputError(`${path}: the assistant's tokens cannot be told: ${oneLine((error as Error).message)}`);
+      }
+    },
     hasChatTemplate: sources.default !== undefined,
     chatTemplate: sources.default?.text,
     templateNames: namedIn(

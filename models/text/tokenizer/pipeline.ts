@@ -3,6 +3,7 @@ import { addedTokenSplitter } from "./added-tokens.js";
 import { decoders } from "./decoders.js";
 import { modelConfig, models } from "./models.js";
 import { normalizers } from "./normalizers.js";
+import { tokenBytes, tokenPlaces } from "./offsets.js";
 import { type Kinds, make } from "./piece.js";
 import { postProcessors } from "./post-processors.js";
 import { preTokenizers } from "./pre-tokenizers.js";
@@ -12,6 +13,8 @@ import { addedEnds, addedTokens, asTransformers, specialTokens, type TokenizerFi
 export interface Pipeline {
   readonly encode: (text: string, addSpecialTokens: boolean) => readonly number[];
   readonly decode: (ids: readonly number[], skipSpecialTokens: boolean) => string;
+  /** Where each token begins and ends in the text that it was made of, in UTF-16 units. Errors: Error if it cannot be told. */
+  readonly places: (text: string, ids: readonly number[]) => ReturnType<typeof tokenPlaces>;
   readonly tokenToId: (token: string) => number | undefined;
   /** Highest id + 1. */
   readonly size: number;
@@ -83,6 +86,8 @@ export const pipeline = (files: TokenizerFiles, refuse: (why: string) => Error):
   };
 
   const tokens = new Map([...ids].map(([token, id]) => [id, token]));
+  const bytesOf = tokenBytes(definition);
+  const isAdded = new Set(added.map(({ id }) => id));
   const skipped = new Set(added.filter(({ token }) => token.special).map(({ id }) => id));
   return {
     encode,
@@ -93,6 +98,11 @@ export const pipeline = (files: TokenizerFiles, refuse: (why: string) => Error):
         .filter((token) => token !== undefined);
       return decode === undefined ? texts.join(" ") : decode(texts).join("");
     },
+    places: (text, list) =>
+      tokenPlaces(
+        text,
+        list.map((id) => bytesOf(tokens.get(id) ?? "", isAdded.has(id))),
+      ),
     tokenToId: (token) => ids.get(token),
     size: [...ids.values()].reduce((most, id) => Math.max(most, id + 1), 0),
   };

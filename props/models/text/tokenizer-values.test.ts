@@ -147,3 +147,21 @@ test("what would be tokenized otherwise is refused by name", () => {
   const merges = { ...bytes.model, merges: [["no", "pe"]] };
   refused(() => written({ ...bytes, model: merges }), /model BPE: merges name "no", which is not in the vocabulary/);
 });
+
+test("the assistant's tokens are those that transformers' masks have", () => {
+  const { conversation, templates, masks } = goldenJson<{
+    conversation: { role: string; content: string }[];
+    templates: string[];
+    masks: { name: string; template: number; mask: string }[];
+  }>("text", "assistant-masks.json");
+  assert.equal(masks.length, 21);
+  for (const { name, template, mask } of masks) {
+    const chatTemplate = { text: templates[template], path: "t" };
+    const { isAssistant } = loadTokenizer(goldenPath("text", name), { chatTemplate }).encodeSpans(conversation);
+    assert.equal(isAssistant.map(Number).join(""), mask, `${name} ${template}`);
+  }
+  // A normalizer that changes the text leaves no place to tell: e and an accent become one letter.
+  const changed = [{ role: "assistant", content: "e\u0301" }];
+  const qwen = loadTokenizer(goldenPath("text", "qwen3"), { chatTemplate: { text: templates[2], path: "t" } });
+  refused(() => qwen.encodeSpans(changed), /the assistant's tokens cannot be told: token 0 is not found in the text/);
+});
