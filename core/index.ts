@@ -59,7 +59,18 @@ export { max, mean } from "./ops/reduce.js";
 export { topkMask } from "./ops/topk.js";
 export * from "./ops/view.js";
 export { callOf, printGraph, typeOf } from "./print.js";
-export { bernoulli, bits, foldIn, foldInName, key, normal, split, uniform } from "./random.js";
+export {
+  bernoulli,
+  bits,
+  foldIn,
+  foldInEach,
+  foldInName,
+  key,
+  namesAsData,
+  normal,
+  split,
+  uniform,
+} from "./random.js";
 export { broadcastShapes, type Shape, sameShape, sizeOf, stridesOf } from "./shape.js";
 export { deviceOf, disposable, dispose, download, isConcrete, read, treeMake, upload } from "./stored.js";
 export { type Attrs, type HostTensorData, isTensor, type Op, reachable, type Tensor } from "./tensor.js";

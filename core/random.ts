@@ -1,11 +1,12 @@
 import { ShapeError } from "./errors.js";
+import { broadcastTo } from "./ops/broadcast.js";
 import { cast } from "./ops/cast.js";
 import { full, iota, scalar, tensor } from "./ops/leaf.js";
 import { add, cos, less, log, mul, sqrt, sub, type TensorLike } from "./ops/pointwise.js";
 import { randomBits, unitInterval } from "./ops/random-bits.js";
 import { concat, reshape, sliceAxis } from "./ops/view.js";
 import { typeOf } from "./print.js";
-import { type Shape, sizeOf } from "./shape.js";
+import { broadcastShapes, type Shape, sizeOf } from "./shape.js";
 import { isTensor, type Tensor } from "./tensor.js";
 
 /** Separate streams of one key: numbers, splits, folds never share bits. */
@@ -43,11 +44,37 @@ export const foldIn = (k: Tensor, data: TensorLike): Tensor => {
   return concat([reshape(word0, [1]), reshape(word1, [1])]);
 };
 
-/** A key for a name (FNV-1a, 32 bits): masks of a parameter do not depend on where it stands in a tree. */
-export const foldInName = (k: Tensor, name: string): Tensor => {
+/** A name as data of a key (FNV-1a, 32 bits). */
+const hashOf = (name: string): number => {
   let hash = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193);
-  return foldIn(k, hash >>> 1);
+  return hash >>> 1;
+};
+
+/** A key for a name: masks of a parameter do not depend on where it stands in a tree. */
+export const foldInName = (k: Tensor, name: string): Tensor => foldIn(k, hashOf(name));
+
+/** Names as data for `foldInEach`: i32 [names]. */
+export const namesAsData = (names: readonly string[]): Tensor => tensor(Int32Array.from(names, hashOf));
+
+/**
+ * `foldIn` of many keys at once: keys u32 [...K, 2], data i32 or u32 [...D], broadcast to one another → u32 [...S, 2].
+ * Errors: ShapeError unless they are.
+ */
+export const foldInEach = (keys: Tensor, data: Tensor): Tensor => {
+  const { shape } = keys;
+  const call = `foldInEach(${typeOf(keys)}, ${typeOf(data)})`;
+  const lead = broadcastShapes(shape.slice(0, -1), data.shape);
+  if (
+    keys.dtype !== "u32" ||
+    shape.at(-1) !== 2 ||
+    lead === undefined ||
+    (data.dtype !== "i32" && data.dtype !== "u32")
+  )
+    throw new ShapeError(`${call}: needs keys u32 [...K, 2] and integers [...D], where K and D broadcast`);
+  const index = add(mul(reshape(cast(data, "u32"), [...data.shape, 1]), 2), iota([2], 0, "u32"));
+  const [k0, k1] = [0, 1].map((word) => sliceAxis(keys, shape.length - 1, word, word + 1));
+  return randomBits(k0, k1, broadcastTo(index, [...lead, 2]), DOMAIN.fold);
 };
 
 /** Random u32 [...shape]; element i depends on (key, i) alone, i the flat index. */

@@ -45,14 +45,14 @@ export const headScores = (
   metrics = false,
 ): Tensor => targetScores(scaled(hidden, config), outputMatrix(params, config), target, metrics, config.logitCap);
 
-/** Logits that are there at a time: 64 MiB. */
-const MOST_LOGITS = 2 ** 24;
+/** Logits that are there at a time: 128 MiB. */
+const MOST_LOGITS = 2 ** 25;
 const MOST_ROWS = 2048;
 /** Blocks are multiples of so many rows: kernels for fewer may add in another order. */
 const FEWEST_ROWS = 8;
 
 /**
- * Rows whose logits are computed together: 2048 for V = 256, 104 for V = 151 936. A function of the vocabulary alone, not of the
+ * Rows whose logits are computed together: 2048 for V = 256, 216 for V = 151 936. A function of the vocabulary alone, not of the
  * device nor of how many rows there are: a row's numbers must not depend on those beside it.
  */
 export const rowsTogether = (vocabSize: number): number => {

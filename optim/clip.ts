@@ -1,9 +1,11 @@
 import {
   add,
+  concat,
   div,
   leaves,
   minimum,
   mul,
+  reshape,
   scalar,
   sqrt,
   square,
@@ -15,8 +17,10 @@ import {
 } from "../core/index.js";
 
 /** √Σ g² over all tensors of a tree; a scalar, 0 for an empty tree. */
-export const globalNorm = (tree: Tree): Tensor =>
-  sqrt(leaves(tree).reduce<Tensor>((total, g) => add(total, sum(square(g))), scalar(0)));
+export const globalNorm = (tree: Tree): Tensor => {
+  const squares = leaves(tree).map((g) => reshape(sum(square(g)), [1]));
+  return squares.length === 0 ? scalar(0) : sqrt(sum(concat(squares)));
+};
 
 /** What keeps gradients of this global norm below maxNorm: min(1, maxNorm / (norm + 1e-6)); a scalar. */
 export const clipFactor = (norm: Tensor, maxNorm: TensorLike): Tensor => minimum(1, div(maxNorm, add(norm, 1e-6)));

@@ -19,7 +19,7 @@ import {
   typeOf,
   zeros,
 } from "../core/index.js";
-import { type Masks, masksOf, roundingOf } from "./masks.js";
+import { keysOf, type Masks, masksOf } from "./masks.js";
 import type { Now, Rule, Scalars, Slots } from "./rule.js";
 
 /** Everything an optimizer remembers: a plain tree of tensors. Saving its leaves and loading them goes on bit for bit. */
@@ -143,6 +143,7 @@ export const optimizer = (
   const coarse = new Set(rule.coarse);
   const typeOfSlot = (slot: string): StateType => (coarse.has(slot) ? storage : "f32");
   const slotNames = compensated ? [...rule.slots, "lost"] : rule.slots;
+  const rounded = [...slotNames.filter((slot) => typeOfSlot(slot) !== "f32"), ...(weights === "f32" ? [] : ["w"])];
 
   /** One parameter after a step, as it is kept: `w` and the slots. */
   const stepLeaf = (w: Tensor, grad: Tensor, slots: Slots, now: Now, keyOf: (what: string) => Tensor): Slots => {
@@ -190,12 +191,12 @@ export const optimizer = (
       ),
     }),
     prepare: (refDelta, key, masks) => {
-      const drawFor = masksOf(key, 0, masks, `${rule.name}.prepare`);
-      const round = roundingOf(key, 0);
-      return treeMap(
-        (tau, name) => kept(rule.prepare(wide(tau), drawFor(name, tau)), storage, () => round("tau", name)),
-        refDelta,
-      );
+      return treeMap((tau, name) => {
+        // Each for itself: leaves of one shape are one program.
+        const keys = keysOf(key, 0, [name], ["tau"]);
+        const draw = masksOf(keys, masks, `${rule.name}.prepare`)(name, tau);
+        return kept(rule.prepare(wide(tau), draw), storage, () => keys.rounding("tau", name));
+      }, refDelta);
     },
     update: (state, grads, { lr, tau: taus, anchor: anchors, masks }) => {
       if (rule.usesTau && taus === undefined)
@@ -207,9 +208,9 @@ export const optimizer = (
       const step = add(state.step, 1);
       const scalars: Scalars = rule.advance(state.scalars);
       const rate = typeof lr === "number" ? scalar(lr) : lr;
-      const drawFor = masksOf(state.key, step, masks, rule.name);
-      const round = roundingOf(state.key, step);
       const params = new Map(namedLeaves(state.params));
+      const keys = keysOf(state.key, step, [...params.keys()], rounded);
+      const drawFor = masksOf(keys, masks, rule.name);
       const gradOf = byName(grads, params, "the gradient", rule.name);
       const tauOf = taus === undefined || !rule.usesTau ? undefined : byName(taus, params, "tau", rule.name);
       const anchorOf =
@@ -235,7 +236,7 @@ export const optimizer = (
         const slots = mapSlots(stored, (_, t) => wide(t));
         next.set(
           name,
-          stepLeaf(w, wide(grad), slots, now, (what) => round(what, name)),
+          stepLeaf(w, wide(grad), slots, now, (what) => keys.rounding(what, name)),
         );
       }
       const pick = (slot: string) => treeMap((_, name) => (next.get(name) as Slots)[slot], state.params);

@@ -8,9 +8,10 @@ import {
   concat,
   type Device,
   equal,
-  foldIn,
+  foldInEach,
   lessEqual,
   mul,
+  namedLeaves,
   not,
   type Program,
   read,
@@ -28,7 +29,7 @@ import {
 } from "../../core/index.js";
 import type { Params } from "../../models/parameters.js";
 import { clipFactor, globalNorm } from "../../optim/clip.js";
-import { type Masks, roundingOf } from "../../optim/masks.js";
+import { keyByName, type Masks, roundingKeys } from "../../optim/masks.js";
 import type { Optimizer, OptimizerState } from "../../optim/optimizer.js";
 import type { BatchTensors } from "../objectives/log-probs.js";
 import type { Objective } from "../objectives/objective.js";
@@ -79,8 +80,9 @@ export const unfailed = async (log: Tensor, { width }: Objective): Promise<Tenso
 
 /** Bits for random rounding. Law: a leaf's rounding is a function of (seed, step, batch, name) alone. */
 const roundingBits = (params: Params, { key, step, batch }: Rounding): Params => {
-  const keyOf = roundingOf(key, step);
-  return treeMap((w, name) => bits(foldIn(keyOf("gradient", name), batch), w.shape), params);
+  const names = namedLeaves(params).map(([name]) => name);
+  const keys = keyByName(foldInEach(roundingKeys(key, step, "gradient", names), batch), names);
+  return treeMap((w, name) => bits(keys.get(name) as Tensor, w.shape), params);
 };
 
 /** The gradient of scale · Σ losses over a batch, and its totals, added to what is carried. */

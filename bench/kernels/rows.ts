@@ -1,9 +1,9 @@
 import type { Step } from "../../kernels/plan/steps.js";
+import { workOf } from "../../kernels/plan/work.js";
 import type { Kernel } from "../../kernels/webgpu/wgsl/module.js";
 import type { Card } from "../cards.js";
 import type { ShaderStats } from "./shader-stats.js";
 import type { PlannedStep } from "./step.js";
-import { workOf } from "./work.js";
 
 /** Steps of a plan that are run by the same kernels, all of a training step. */
 export interface Row {

@@ -7,9 +7,10 @@ import { spellAll } from "./spell.js";
 const SMALL = 65_536;
 
 type Walked = Extract<BaseStep, { readonly kind: "map" | "reduce" }>;
+type Product = Extract<BaseStep, { readonly kind: "matmul" }>;
 
 /** Calls that may be part of a batch: their shapes and attributes are data. */
-const callable = new Set(["gather", "scatterAdd", "topkMask"]);
+const callable = new Set(["gather", "scatterAdd", "topkMask", "topkCut"]);
 
 /** How a step walks its views, as far as its code depends on it: which strides are 0, 1, or any other. */
 const patternOf = (step: Walked): string => {
@@ -21,15 +22,22 @@ const patternOf = (step: Walked): string => {
   return space.strides.map((strides) => strides.map((n) => (n > 1 ? "s" : n)).join("")).join(" ");
 };
 
-/** Equal for steps that one kernel can run, undefined for what is no small map, reduction or call. */
-const kinOf = (step: BaseStep): string | undefined => {
+/** Products of one kernel have one size and one way through memory, and one becomes of all. */
+const productKin = ({ a, b, dtypes, operands, output, epilogue }: Product): string => {
+  const ways = [a, b, ...(epilogue?.inputs ?? [])].map(({ view }) => view.strides);
+  return `matmul ${output.view.shape} ${a.view.shape.at(-1)} ${dtypes} ${operands} ${ways.join(" ")} ${spellAll(epilogue?.body ?? [])}`;
+};
+
+/** Equal for steps that one kernel can run, undefined for what is no map, reduction or call of so many elements at most; products are large. */
+const kinOf = (step: BaseStep, most: number): string | undefined => {
   if (step.kind === "call") {
     const sizes = [...step.inputs, step.output].map(({ view }) => sizeOf(view.shape));
-    return callable.has(step.name) && Math.max(...sizes) <= SMALL ? `${step.name} ${step.dtypes}` : undefined;
+    return callable.has(step.name) && Math.max(...sizes) <= most ? `${step.name} ${step.dtypes}` : undefined;
   }
-  if (step.kind !== "map" && step.kind !== "reduce") return undefined;
+  if (step.kind === "batch") return undefined;
+  if (step.kind === "matmul") return most > SMALL ? productKin(step) : undefined;
   const size = step.kind === "map" ? sizeOf(step.shape) : sizeOf([...step.kept, ...step.reduced]);
-  if (size > SMALL) return undefined;
+  if (size > most) return undefined;
   const results =
     step.kind === "map" ? step.outputs.map(({ value, dtype }) => `${value}:${dtype}`) : `${step.reduce}:${step.dtype}`;
   return `${step.kind} ${results} | ${patternOf(step)} | ${spellAll(step.body)}`; // strides of iotas are in the pattern
@@ -43,21 +51,27 @@ export interface Kin {
   readonly writes: number;
   /** Bytes of intermediate values that it reads: what letting it wait may cost. */
   readonly reads: number;
+  /** Is it of those that run in the order as written, as small steps may, whatever they free? */
+  readonly keepsOrder: boolean;
 }
 
-/** The kin of a lowered step; `isTemporary` names the bases that are neither given nor results. */
-export const kinship = ({ step, reads, writes }: Lowered, isTemporary: (base: Tensor) => boolean): Kin | undefined => {
-  const name = kinOf(step);
+/** The kin of a lowered step, of any size or only of small ones; `isTemporary` names the bases that are neither given nor results. */
+export const kinship = (
+  { step, reads, writes }: Lowered,
+  isTemporary: (base: Tensor) => boolean,
+  large: boolean,
+): Kin | undefined => {
+  const name = kinOf(step, large ? Number.POSITIVE_INFINITY : SMALL);
   if (name === undefined) return undefined;
   const bytes = (bases: readonly Tensor[]) =>
     bases.reduce((n, base) => (isTemporary(base) ? n + byteLength(base.dtype, sizeOf(base.shape)) : n), 0);
-  return { name, writes: bytes(writes), reads: bytes(reads) };
+  return { name, writes: bytes(writes), reads: bytes(reads), keepsOrder: !large };
 };
 
 /** Steps that run as one. */
 export const batched = (members: readonly Lowered[]): Lowered => {
   if (members.length === 1) return members[0];
-  const steps = members.flatMap(({ step }) => (step.kind === "matmul" || step.kind === "batch" ? [] : [step]));
+  const steps = members.flatMap(({ step }) => (step.kind === "batch" ? step.steps : [step]));
   return {
     step: { kind: "batch", steps },
     reads: members.flatMap(({ reads }) => reads),

@@ -3,6 +3,7 @@ import { type Access, isWhole } from "./access.js";
 import type { Lowered } from "./lower.js";
 import type { Owned } from "./reuse.js";
 import type { MapStep, MatmulStep } from "./steps.js";
+import { isContiguous } from "./strided.js";
 
 /** The map as an epilogue of the product that lies in `product`, or undefined if it cannot be one. */
 const attached = (
@@ -18,7 +19,7 @@ const attached = (
   const fits =
     map.outputs.length === 1 &&
     out.dtype === "f32" &&
-    isWhole(out.view) &&
+    isContiguous(out.view.view) &&
     own.every((i) => isWhole(map.inputs[i])) &&
     map.body.every(({ op }) => op !== "iota") &&
     buffers.size <= maxBuffers;
@@ -27,7 +28,7 @@ const attached = (
   const place = map.inputs.map(({ base }) => (base === product ? 0 : next++));
   const body = map.body.map((x) => (x.op === "load" ? { ...x, input: place[x.input] } : x));
   // The product's shape, over the memory of what becomes of it.
-  const output = { base: out.view.base, view: matmul.output.view };
+  const output = { base: out.view.base, view: { ...matmul.output.view, offset: out.view.view.offset } };
   return { ...matmul, output, epilogue: { shape: map.shape, inputs: others, body, value: out.value } };
 };
 
@@ -48,7 +49,7 @@ export const attachEpilogues = (
   for (const lowered of steps) {
     for (const base of new Set(lowered.reads)) readers.set(base, [...(readers.get(base) ?? []), lowered]);
     for (const base of lowered.writes) written.set(base, Math.max(lowered.key, written.get(base) ?? -1));
-    if (lowered.step.kind === "matmul") products.set(lowered.step.output.base, lowered);
+    if (lowered.step.kind === "matmul" && isWhole(lowered.step.output)) products.set(lowered.step.output.base, lowered);
   }
   const waitsTooMuch = (matmul: Lowered, others: readonly Tensor[], product: Tensor): boolean => {
     const held = new Set(matmul.reads.filter(isTemporary));
@@ -76,6 +77,7 @@ export const attachEpilogues = (
         reads: [...matmul.reads, ...others],
         writes: lowered.writes,
         key: mayComeLast ? lowered.key : matmul.key,
+        isOver: lowered.isOver,
       });
       break;
     }

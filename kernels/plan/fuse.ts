@@ -142,14 +142,19 @@ export const fuse = (
     const before = t.inputs.reduce((most, x) => Math.max(most, cost(x)), 0);
     level.set(t, member || free ? before : before + 1);
   }
-  // A node that only one later kernel reads moves into it: nothing is read back, and no more is written than outputs.
-  for (let i = grouped.length - 1; i >= 0; i--) {
-    const t = grouped[i];
-    const readers = users.get(t) as Tensor[];
-    if (readers.length === 0 || !readers.every((user) => isGrouped.has(user) && joins(t, user))) continue;
-    const target = levelOf(readers[0]);
-    if (readers.every((user) => levelOf(user) === target)) level.set(t, target);
-  }
+  // A node that only one later kernel reads moves into it: nothing is read back, and no more is written than outputs. Once all such
+  // have moved, what nobody reads moves along with an operand, and so what both of them read.
+  const isInside = (x: Tensor) => users.get(x)?.every((user) => isGrouped.has(user) && joins(x, user)) === true;
+  for (const movesResults of [false, true])
+    for (let i = grouped.length - 1; i >= 0; i--) {
+      const t = grouped[i];
+      const readers = users.get(t) as Tensor[];
+      const beside = () => t.inputs.filter((x) => joins(x, t) && isInside(x)).flatMap((x) => users.get(x) as Tensor[]);
+      if (readers.length > 0 && isInside(t)) {
+        const target = levelOf(readers[0]);
+        if (readers.every((user) => levelOf(user) === target)) level.set(t, target);
+      } else if (readers.length === 0 && movesResults) level.set(t, Math.max(levelOf(t), ...beside().map(levelOf)));
+    }
 
   const root = new Map<Tensor, Tensor>(grouped.map((t) => [t, t]));
   const find = (t: Tensor): Tensor => {

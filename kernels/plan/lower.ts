@@ -2,6 +2,7 @@ import { DeviceError, isHalf, type ReduceName, reachable, sameShape, sizeOf, typ
 import { type Access, accessor, isSeenThrough } from "./access.js";
 import { expressionOf } from "./expression.js";
 import { fuse } from "./fuse.js";
+import { homesOf, regionsOf } from "./homes.js";
 import { standIn } from "./remake.js";
 import { literalOf } from "./simplify.js";
 import type { Abilities, Step } from "./steps.js";
@@ -16,6 +17,8 @@ export interface Lowered {
   readonly reads: readonly Tensor[];
   readonly writes: readonly Tensor[];
   readonly key: number;
+  /** Does it write over what another step wrote? */
+  readonly isOver?: boolean;
 }
 
 /** A simplified graph as unordered steps. `results` says which base holds each program output, contiguous from its start. */
@@ -36,9 +39,13 @@ export const lower = (
   const access = accessor();
   const { absorbed, groups } = fuse(outputs, access, maxBuffers, epilogue);
   const steps: Lowered[] = [];
-  const push = (step: BaseStep, reads: readonly Access[], writes: readonly Tensor[], key: number) => {
-    if (writes.some((t) => sizeOf(t.shape) > 0)) steps.push({ step, reads: reads.map((r) => r.base), writes, key });
+  const push = (step: BaseStep, reads: readonly Access[], writes: readonly Tensor[], key: number, isOver?: boolean) => {
+    if (writes.some((t) => sizeOf(t.shape) > 0))
+      steps.push({ step, reads: reads.map((r) => r.base), writes, key, isOver });
   };
+  const homes = homesOf(order, new Set(outputs), access, new Set(groups.flatMap(({ written }) => written)));
+  /** Where a value is written: in memory of its own, or where it is a part of. */
+  const homeOf = (t: Tensor): Access => homes.get(t) ?? { base: t, view: contiguous(t.shape) };
 
   /** What is computed on the fly for a step that reads `top`. */
   const absorbedBelow = (top: Tensor): Set<Tensor> => {
@@ -47,7 +54,13 @@ export const lower = (
     return inside;
   };
   /** One map step that computes tensors of one shape (and what is absorbed below them) into regions of `target`. */
-  const writeRegions = (tops: readonly Tensor[], target: Tensor, regions: readonly Strided[], key: number) => {
+  const writeRegions = (
+    tops: readonly Tensor[],
+    target: Tensor,
+    regions: readonly Strided[],
+    key: number,
+    isOver?: boolean,
+  ) => {
     const [{ shape }] = tops;
     if (sizeOf(shape) === 0) return;
     const inside = new Set(tops.flatMap((top) => [...absorbedBelow(top)]));
@@ -55,7 +68,7 @@ export const lower = (
     const outs = tops.map((top, i) => ({
       ...{ value: values.get(top) as number, view: { base: target, view: regions[i] }, dtype: top.dtype },
     }));
-    push({ kind: "map", shape, inputs: loads, body, outputs: outs }, loads, [target], key);
+    push({ kind: "map", shape, inputs: loads, body, outputs: outs }, loads, [target], key, isOver);
   };
   const writeRegion = (top: Tensor, target: Tensor, region: Strided, key: number) =>
     writeRegions([top], target, [region], key);
@@ -97,12 +110,9 @@ export const lower = (
   for (const { nodes, written } of groups) {
     const [{ shape }] = nodes;
     const { body, loads, values } = expressionOf(written, new Set(nodes), access, identityAxes(shape.length));
-    const outs = written.map((t) => ({
-      value: values.get(t) as number,
-      view: { base: t, view: contiguous(t.shape) },
-      dtype: t.dtype,
-    }));
-    push({ kind: "map", shape, inputs: loads, body, outputs: outs }, loads, written, nodes[nodes.length - 1].id);
+    const outs = written.map((t) => ({ value: values.get(t) as number, view: homeOf(t), dtype: t.dtype }));
+    const bases = [...new Set(outs.map(({ view }) => view.base))];
+    push({ kind: "map", shape, inputs: loads, body, outputs: outs }, loads, bases, nodes[nodes.length - 1].id);
   }
 
   for (const t of order) {
@@ -121,36 +131,41 @@ export const lower = (
         inputs: loads,
         body,
         value: values.get(x) as number,
-        output: { base: t, view: contiguous(t.shape) },
+        output: homeOf(t),
       };
-      push(step, loads, [t], key);
+      push(step, loads, [step.output.base], key);
     } else if (t.op.kind === "matmul") {
       const [a, b] = t.inputs.map((x) => inMemory(x, key));
       const dtypes = [a.base.dtype, b.base.dtype] as const;
       const operands = t.attrs.operands === "f16" ? { operands: "f16" as const } : {};
-      const output = { base: t, view: contiguous(t.shape) };
-      push({ kind: "matmul", a, b, dtypes, ...operands, output }, [a, b], [t], key);
+      const output = homeOf(t);
+      push({ kind: "matmul", a, b, dtypes, ...operands, output }, [a, b], [output.base], key);
     } else if (t.op.kind === "index" || t.op.kind === "fused") {
       const inputs = t.inputs.map((x) => dense(x, key, reads16(t.op.name)));
       const dtypes = inputs.map(({ base }) => base.dtype);
-      const output = { base: t, view: contiguous(t.shape) };
-      push({ kind: "call", name: t.op.name, inputs, dtypes, attrs: t.attrs, output }, inputs, [t], key);
+      const output = homeOf(t);
+      push({ kind: "call", name: t.op.name, inputs, dtypes, attrs: t.attrs, output }, inputs, [output.base], key);
     } else if (t.op.name === "concat") {
-      const axis = t.attrs.axis as number;
-      let at = 0;
-      const regions = t.inputs.map((part) => {
-        const starts = t.shape.map((_, i) => (i === axis ? at : 0));
-        at += part.shape[axis];
-        return sliceView(contiguous(t.shape), starts, part.shape);
+      const regions = regionsOf(t);
+      const copied = t.inputs.flatMap((part, i) => {
+        const { base } = access(part);
+        return homes.get(base)?.base === t ? [] : [{ part, region: regions[i] }];
       });
-      if (areOne(t.inputs)) writeRegions(t.inputs, t, regions, key);
-      else for (const [i, part] of t.inputs.entries()) writeRegion(part, t, regions[i], key);
+      const parts = copied.map(({ part }) => part);
+      if (parts.length > 1 && areOne(parts))
+        writeRegions(
+          parts,
+          t,
+          copied.map(({ region }) => region),
+          key,
+        );
+      else for (const { part, region } of copied) writeRegion(part, t, region, key);
     } else if (t.op.name === "pad") {
       const [x] = t.inputs;
       const zero = { op: "constant", value: 0, dtype: t.dtype } as const;
       const everywhere = { value: 0, view: { base: t, view: contiguous(t.shape) }, dtype: t.dtype };
       push({ kind: "map", shape: t.shape, inputs: [], body: [zero], outputs: [everywhere] }, [], [t], key);
-      writeRegion(x, t, sliceView(contiguous(t.shape), t.attrs.low as number[], x.shape), key);
+      writeRegions([x], t, [sliceView(contiguous(t.shape), t.attrs.low as number[], x.shape)], key, true);
     } else if (isSeenThrough(t) && access(t).base === t) {
       // A reshape that strides cannot express: copy its input in row-major order.
       const [x] = t.inputs;

@@ -1,19 +1,11 @@
-import type { SmallStep, Step } from "./steps.js";
+import type { SingleStep, Step } from "./steps.js";
 
-const mapSmall = <A, B>(step: SmallStep<A>, view: (seen: A) => B): SmallStep<B> =>
-  step.kind === "map"
-    ? {
-        ...step,
-        inputs: step.inputs.map(view),
-        outputs: step.outputs.map((out) => ({ ...out, view: view(out.view) })),
-      }
-    : { ...step, inputs: step.inputs.map(view), output: view(step.output) };
-
-/** The step with each of its views replaced. */
-export const mapViews = <A, B>(step: Step<A>, view: (seen: A) => B): Step<B> => {
+const mapSingle = <A, B>(step: SingleStep<A>, view: (seen: A) => B): SingleStep<B> => {
   switch (step.kind) {
-    case "batch":
-      return { ...step, steps: step.steps.map((one) => mapSmall(one, view)) };
+    case "map": {
+      const outputs = step.outputs.map((out) => ({ ...out, view: view(out.view) }));
+      return { ...step, inputs: step.inputs.map(view), outputs };
+    }
     case "matmul":
       return {
         ...step,
@@ -23,6 +15,10 @@ export const mapViews = <A, B>(step: Step<A>, view: (seen: A) => B): Step<B> => 
         epilogue: step.epilogue && { ...step.epilogue, inputs: step.epilogue.inputs.map(view) },
       };
     default:
-      return mapSmall(step, view);
+      return { ...step, inputs: step.inputs.map(view), output: view(step.output) };
   }
 };
+
+/** The step with each of its views replaced. */
+export const mapViews = <A, B>(step: Step<A>, view: (seen: A) => B): Step<B> =>
+  step.kind === "batch" ? { ...step, steps: step.steps.map((one) => mapSingle(one, view)) } : mapSingle(step, view);

@@ -25,7 +25,7 @@ import type { Abilities, Plan, PlanBuffer, View } from "./steps.js";
 
 const bytesOf = (t: Tensor): number => byteLength(t.dtype, sizeOf(t.shape));
 
-/** Dependencies: readers wait for every writer of a base, later writers of a base for earlier ones. */
+/** Dependencies: readers wait for every writer of a base, and who writes over what others wrote for these. */
 const ordered = (
   lowered: readonly Lowered[],
   { isTemporary, donated }: Owned,
@@ -45,7 +45,7 @@ const ordered = (
       const earlier = writers.get(base);
       if (earlier === undefined) writers.set(base, [i]);
       else {
-        needs.push(earlier[earlier.length - 1]);
+        if (value.isOver) needs.push(...earlier);
         earlier.push(i);
       }
     }
@@ -77,7 +77,7 @@ export const plan = (graph: Graph, abilities: Abilities): Plan => {
   const lowered =
     abilities.epilogue === true ? attachEpilogues(separate, { isTemporary, donated }, abilities.maxBuffers) : separate;
   const steps = ordered(lowered, { isTemporary, donated }, (step) =>
-    abilities.batches ? kinship(step, isTemporary) : undefined,
+    abilities.batches ? kinship(step, isTemporary, abilities.largeBatches === true) : undefined,
   );
 
   const lives = livesOf(steps);

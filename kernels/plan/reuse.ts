@@ -1,6 +1,7 @@
 import { byteLength, bytesOf, sizeOf, type Tensor } from "../../core/index.js";
-import { isWhole } from "./access.js";
+import { type Access, isWhole } from "./access.js";
 import type { BaseStep, Lowered } from "./lower.js";
+import type { SingleStep } from "./steps.js";
 
 /** What becomes of bases: intermediate values come and go, donated inputs may go. */
 export interface Owned {
@@ -31,13 +32,15 @@ export const livesOf = (steps: readonly Lowered[]): Map<Tensor, Life> => {
   return lives;
 };
 
+const readBy = (step: SingleStep<Access>): Tensor[] =>
+  (step.kind === "matmul" ? [step.a, step.b, ...(step.epilogue?.inputs ?? [])] : step.inputs).map(({ base }) => base);
+
 /** Outputs of a step, each with the bases whose memory may take it while it is written: seen whole, element for element. */
 const replaceable = (step: BaseStep): [heir: Tensor, bases: Tensor[]][] => {
   if (step.kind === "batch") {
     const readers = new Map<Tensor, number>();
     for (const one of step.steps)
-      for (const base of new Set(one.inputs.map((input) => input.base)))
-        readers.set(base, (readers.get(base) ?? 0) + 1);
+      for (const base of new Set(readBy(one))) readers.set(base, (readers.get(base) ?? 0) + 1);
     // What another step of the batch reads too must stay.
     return step.steps
       .flatMap((one) => replaceable(one))
@@ -48,7 +51,7 @@ const replaceable = (step: BaseStep): [heir: Tensor, bases: Tensor[]][] => {
   const across = new Set(inputs.flatMap((input) => (isWhole(input) ? [] : [input.base])));
   if (step.kind === "matmul") for (const { base } of [step.a, step.b]) across.add(base);
   const bases = [...new Set(inputs.map(({ base }) => base))].filter((base) => !across.has(base));
-  if (step.kind === "matmul") return [[step.output.base, bases]];
+  if (step.kind === "matmul") return isWhole(step.output) ? [[step.output.base, bases]] : [];
   return step.outputs.flatMap(({ view }) => (isWhole(view) ? [[view.base, bases]] : []));
 };
 

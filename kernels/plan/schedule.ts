@@ -14,8 +14,11 @@ export interface Task<T> {
   readonly kin?: Kin;
 }
 
-/** Most bytes that bringing tasks together may keep alive: outputs that came early, and as much of inputs that wait. */
-const MOST_BYTES = 2 ** 20;
+/**
+ * Most bytes that bringing small or large tasks together may keep alive: outputs that came early, and as much of inputs that wait.
+ * Of large ones a kin may write as much as its largest does alone.
+ */
+const MOST_BYTES = { small: 2 ** 20, large: 2 ** 26 } as const;
 
 /** Least first. */
 const createHeap = (key: (item: number) => number) => {
@@ -85,6 +88,17 @@ const roomFor = <T>(tasks: readonly Task<T>[], bytes: readonly number[]) => {
  * steps of an optimizer, wait for their kin till nothing else is ready. Both only as far as they keep little memory alive.
  */
 export const schedule = <T>(tasks: readonly Task<T>[], bytes: readonly number[]): T[][] => {
+  const areLarge = tasks.some(({ kin }) => kin?.keepsOrder === false);
+  const mostHeld = areLarge ? MOST_BYTES.large : MOST_BYTES.small;
+  /** Of a kin of large tasks: bytes written ahead that are not yet used up, and most of them. Small ones share an account. */
+  const accounts = new Map<string, { early: number; most: number }>();
+  const accountOf = ({ name }: Kin) => accounts.get(areLarge ? name : "") as { early: number; most: number };
+  for (const { kin } of tasks) {
+    if (kin === undefined) continue;
+    const name = areLarge ? kin.name : "";
+    const known = accounts.get(name) ?? { early: 0, most: mostHeld };
+    accounts.set(name, areLarge ? { ...known, most: Math.max(known.most, kin.writes) } : known);
+  }
   const needs = tasks.map((task) => [...new Set(task.needs)]);
   const waiting = needs.map(({ length }) => length);
   const users: number[][] = tasks.map(() => []);
@@ -98,39 +112,43 @@ export const schedule = <T>(tasks: readonly Task<T>[], bytes: readonly number[])
   const alike = new Map<string, Set<number>>(); // ready tasks by kin
   const late: number[] = []; // ready tasks that wait
   let held = 0; // bytes that they read
-  let early = 0; // bytes written ahead, not yet used up
   const unused = users.map(({ length }) => length);
   const isEarly = tasks.map(() => false);
   const isDone = tasks.map(() => false);
+  const isLate = tasks.map(() => false);
 
+  /** Would it make room at once? Not asked of small tasks, nor of what waits for its kin and holds nothing but what was given. */
+  const isFree = (task: number): boolean => {
+    const { kin } = tasks[task];
+    return !(kin?.keepsOrder || (isLate[task] && kin?.reads === 0)) && room.isFree(task);
+  };
   const makeReady = (task: number) => {
     const { kin } = tasks[task];
     if (kin !== undefined) {
       const known = alike.get(kin.name);
       if (known === undefined) alike.set(kin.name, new Set([task]));
       else known.add(task);
-      if (users[task].length === 0 && kin.writes === 0) {
-        late.push(task);
-        held += kin.reads;
-        return;
-      }
-    } else if (room.isFree(task)) {
-      atOnce.push(task);
-      return;
+      isLate[task] = users[task].length === 0 && kin.writes === 0;
     }
-    heap.push(task);
+    if (isFree(task)) atOnce.push(task);
+    else if (isLate[task]) {
+      late.push(task);
+      held += kin?.reads ?? 0;
+    } else heap.push(task);
   };
   /** The task, with those of its kin that may come along. */
   const together = (first: number): number[] => {
     const kin = tasks[first].kin;
     const ready = kin && alike.get(kin.name);
-    if (ready === undefined) return [first];
+    if (kin === undefined || ready === undefined) return [first];
     ready.delete(first);
     const members = [first];
+    const account = accountOf(kin);
+    const own = kin.keepsOrder ? 0 : kin.writes;
     for (const task of ready) {
       const { writes } = tasks[task].kin as Kin;
-      if (early + writes > MOST_BYTES) break;
-      early += writes;
+      if (account.early + own + writes > account.most) break;
+      account.early += writes;
       isEarly[task] = true;
       ready.delete(task);
       members.push(task);
@@ -140,9 +158,11 @@ export const schedule = <T>(tasks: readonly Task<T>[], bytes: readonly number[])
   const finish = (task: number) => {
     isDone[task] = true;
     for (const other of room.done(task))
-      if (waiting[other] === 0 && !isDone[other] && tasks[other].kin === undefined && room.isFree(other))
-        atOnce.push(other);
-    for (const need of needs[task]) if (--unused[need] === 0 && isEarly[need]) early -= (tasks[need].kin as Kin).writes;
+      if (waiting[other] === 0 && !isDone[other] && isFree(other)) atOnce.push(other);
+    for (const need of needs[task]) {
+      const { kin } = tasks[need];
+      if (--unused[need] === 0 && isEarly[need] && kin !== undefined) accountOf(kin).early -= kin.writes;
+    }
     for (const user of users[task]) if (--waiting[user] === 0) makeReady(user);
   };
 
@@ -162,7 +182,7 @@ export const schedule = <T>(tasks: readonly Task<T>[], bytes: readonly number[])
       run(free);
       continue;
     }
-    const next = held > MOST_BYTES ? undefined : heap.pop();
+    const next = held > mostHeld ? undefined : heap.pop();
     if (next !== undefined) run(next);
     else if (late.length === 0) return out;
     else {

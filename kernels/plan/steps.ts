@@ -101,17 +101,17 @@ export interface CallStep<V = View> {
   readonly output: V;
 }
 
-/** Alike steps over many small tensors, independent of one another: in any order, or all at once. */
+/** Alike steps, independent of one another: in any order, or all at once. */
 export interface BatchStep<V = View> {
   readonly kind: "batch";
-  readonly steps: readonly SmallStep<V>[];
+  readonly steps: readonly SingleStep<V>[];
 }
 
-/** What may be part of a batch: maps, reductions, and calls of index ops. */
-export type SmallStep<V = View> = MapStep<V> | ReduceStep<V> | CallStep<V>;
+/** What may be part of a batch. */
+export type SingleStep<V = View> = MapStep<V> | ReduceStep<V> | MatmulStep<V> | CallStep<V>;
 
 /** A step over views; over `View` once tensors have buffers, before that over views of tensors. */
-export type Step<V = View> = SmallStep<V> | MatmulStep<V> | BatchStep<V>;
+export type Step<V = View> = SingleStep<V> | BatchStep<V>;
 
 export interface PlanBuffer {
   /**
@@ -156,6 +156,8 @@ export interface Abilities {
   readonly inPlace: boolean;
   /** Does a batch of alike small steps cost it less than the steps one by one? */
   readonly batches: boolean;
+  /** And one of alike large steps, products among them? Default: no. */
+  readonly largeBatches?: boolean;
   /** May a product pass through an expression before it is written? Default: no. */
   readonly epilogue?: boolean;
   /** Can it round operands of a product to f16 as it reads them? Else a map does. Default: no. */

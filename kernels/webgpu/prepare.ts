@@ -31,6 +31,8 @@ export interface Profile {
   readonly layouts?: readonly Layout[];
   /** How fast they are on this adapter, as measured: see `Lowering`. */
   readonly rates?: Rates;
+  /** Most seconds of planned work in a submit. Default: 0.1. */
+  readonly sliceSeconds?: number;
 }
 
 /** A graph as kernels over buffers, before any adapter is asked for anything. */
@@ -57,7 +59,8 @@ export const prepare = (graph: Graph, profile: Profile): Prepared => {
       reads16,
       maxBuffers,
       inPlace: true,
-      batches: false,
+      batches: wide,
+      largeBatches: wide,
       epilogue: wide,
       slotBytes,
       f16Operands: wide && unitsOf(profile) !== undefined,
@@ -70,9 +73,12 @@ export const prepare = (graph: Graph, profile: Profile): Prepared => {
   });
   const lowering: Lowering = {
     ...{ wide, subgroup, leastSubgroup, features, tiles, layouts, rates, windows },
-    scratch: (index: number, words: number) => {
+    mostBindings: maxBuffers,
+    scratch: (index, words) => {
+      if (words === 0) return 0;
       for (let i = scratchBytes.length; i <= index; i++) scratchBytes.push(0);
       scratchBytes[index] = Math.max(scratchBytes[index], 4 * words);
+      return 0;
     },
   };
   const lowered = made.steps.map((step) => lower(step, lowering));

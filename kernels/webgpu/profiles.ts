@@ -100,13 +100,15 @@ export interface Seen {
   readonly layouts?: readonly Layout[];
   /** How fast they are. Default: what was measured on the adapter, else what they say themselves. */
   readonly rates?: Rates;
+  /** Most seconds of planned work in a submit. Default: 0.1. */
+  readonly sliceSeconds?: number;
 }
 
 /** What programs depend on of an adapter. Errors: DeviceError if wider limits are wanted than it has. */
 export const profileOf = (
   report: AdapterReport,
   mode: Mode = "full",
-  { limits, without = [], tiles, layouts, rates }: Seen = {},
+  { limits, without = [], tiles, layouts, rates, sliceSeconds }: Seen = {},
 ): Profile => {
   const features = mode === "plain" ? NO_FEATURES : featuresOf(report);
   const kept = { ...features, ...Object.fromEntries(without.map((name) => [name, NO_FEATURES[name]])) };
@@ -119,6 +121,7 @@ export const profileOf = (
     tiles,
     layouts,
     rates,
+    sliceSeconds,
   };
 };
 

@@ -1,4 +1,3 @@
-import { debugs } from "../../core/debug.js";
 import { DeviceError, type Graph, type Program } from "../../core/index.js";
 import { donorsOf } from "../plan/plan.js";
 import type { PlanBuffer } from "../plan/steps.js";
@@ -7,7 +6,8 @@ import type { Compiled } from "./pipelines.js";
 import type { Block } from "./pool.js";
 import { prepare } from "./prepare.js";
 import { allOf, pending } from "./queue.js";
-import { canTime, printElapsed, timedPasses } from "./timings.js";
+import { MOST_SECONDS, secondsOf, slicesOf } from "./slices.js";
+import { type Replayed, type Submitted, submit } from "./submit.js";
 import { USAGE } from "./usage.js";
 import { type Kernel, scratchIndex } from "./wgsl/module.js";
 import type { Window } from "./windows/windows.js";
@@ -22,19 +22,11 @@ interface Piece {
 /** Bind groups kept for one kernel, and replays for a program: buffers repeat with a short period when outputs are donated back. */
 const GROUPS = 8;
 
-/** A launch with its buffers: all that a repeated run needs. */
-interface Replayed {
-  readonly pipeline: GPUComputePipeline;
-  readonly group: GPUBindGroup;
-  readonly launch: Launch;
-}
-
-interface Launch {
+interface Launch extends Submitted {
   readonly kernel: Kernel;
   readonly compiled: Compiled;
   /** Where its parameters begin, in bytes. */
   readonly offset: number;
-  readonly grid: readonly [number, number];
   readonly groups: Map<string, GPUBindGroup>;
 }
 
@@ -70,18 +62,20 @@ const packParameters = (
 /** Plans a graph, asks for its pipelines, uploads its constants. */
 export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
   const { maxStorageBufferBindingSize: most } = gpu.limits;
-  const { plan: made, kernels, windows, scratchBytes, memory } = prepare(graph, gpu);
+  const { plan: made, kernels, stepOf, windows, scratchBytes, memory } = prepare(graph, gpu);
   const handedOn = donorsOf(made);
   const donorAt = (buffer: number): number | undefined => {
     const { role } = made.buffers[buffer];
     return role.kind === "output" ? role.donor : undefined;
   };
   const { buffer: parameters, offsets } = packParameters(gpu, kernels);
+  const slices = slicesOf(secondsOf(made, stepOf), gpu.sliceSeconds ?? MOST_SECONDS);
   const launches: Launch[] = kernels.map((kernel, i) => ({
     kernel,
     compiled: gpu.pipelines.compile(kernel),
     offset: offsets[i],
     grid: gridOf(kernel.workgroups, gpu.limits.maxComputeWorkgroupsPerDimension),
+    slice: slices[i],
     groups: new Map(),
   }));
   const ready = pending(Promise.all(launches.map(({ compiled }) => compiled.ready.promise)));
@@ -140,27 +134,6 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
     return replay;
   };
 
-  const encode = (replay: readonly Replayed[]) => {
-    const isTimed = debugs("timings");
-    const encoder = gpu.device.createCommandEncoder();
-    const timed = isTimed && canTime(gpu.device) ? timedPasses(gpu.device, encoder) : undefined;
-    const shared = timed === undefined ? encoder.beginComputePass() : undefined;
-    let last: GPUComputePipeline | undefined;
-    for (const { pipeline, group, launch } of replay) {
-      const pass = timed?.begin(launch.kernel.label) ?? (shared as GPUComputePassEncoder);
-      if (pipeline !== last || timed !== undefined) pass.setPipeline(pipeline);
-      last = pipeline;
-      pass.setBindGroup(0, group);
-      pass.dispatchWorkgroups(launch.grid[0], launch.grid[1]);
-      if (timed !== undefined) pass.end();
-    }
-    shared?.end();
-    const ticks = timed?.resolve();
-    gpu.device.queue.submit([encoder.finish()]);
-    if (ticks !== undefined) timed?.print(ticks);
-    if (isTimed && timed === undefined) printElapsed(gpu.device, launches.length);
-  };
-
   return {
     memory,
     run: (inputs) => {
@@ -198,7 +171,7 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
         gpu.count(launches.length);
         const fresh = [...outputs.values()].map((buffer) => gpu.blockOf(buffer)).concat(taken);
         const needs = allOf([ready, ...fresh.map(({ there }) => there)]);
-        if (launches.length > 0) gpu.queue.push(() => encode(replayOf(pieces, scratch)), needs);
+        if (launches.length > 0) gpu.queue.push(() => submit(gpu.device, replayOf(pieces, scratch)), needs);
       } catch (error) {
         for (const buffer of outputs.values()) gpu.free(buffer);
         throw error;

@@ -1,5 +1,6 @@
 import { DeviceError } from "../../../core/index.js";
-import type { CallStep, Step } from "../../plan/steps.js";
+import type { BatchStep, CallStep, Step } from "../../plan/steps.js";
+import { link } from "../wgsl/link.js";
 import type { Kernel } from "../wgsl/module.js";
 import { attentionKernels } from "./attention.js";
 import { attentionGradientKernels } from "./attention-gradient.js";
@@ -46,6 +47,32 @@ export const FUSED: ReadonlySet<string> = new Set(Object.keys(fused));
 /** Every call reads 16-bit inputs as they lie. */
 export const reads16 = (): boolean => true;
 
+/** Where a member's words begin in a scratch buffer: multiples of so many, as quads and bindings may. */
+const ALIGN = 64;
+
+/** Steps that do not wait for one another: the first kernels of all of them, then the second ones, each in as few launches as can be. */
+const batchKernels = (steps: BatchStep["steps"], lowering: Lowering): Kernel[] => {
+  const ends: number[] = []; // of the scratch buffers
+  const phases: Kernel[][] = [];
+  for (const step of steps) {
+    const words: number[] = []; // of the member's own
+    const scratch = (index: number, count: number): number => {
+      words[index] = Math.max(words[index] ?? 0, count);
+      const from = ends[index] ?? 0;
+      lowering.scratch(index, from + count);
+      return from;
+    };
+    lower(step, { ...lowering, scratch }).forEach((kernel, phase) => {
+      phases[phase] = [...(phases[phase] ?? []), kernel];
+    });
+    words.forEach((count, index) => {
+      ends[index] = (ends[index] ?? 0) + Math.ceil(count / ALIGN) * ALIGN;
+    });
+  }
+  const memoryOf = (binding: number) => lowering.windows.at(binding)?.buffer ?? binding;
+  return phases.flatMap((kernels) => link(kernels, lowering.mostBindings, memoryOf));
+};
+
 /** The kernels of one step, in order. */
 export const lower = (step: Step, lowering: Lowering): Kernel[] => {
   switch (step.kind) {
@@ -56,7 +83,7 @@ export const lower = (step: Step, lowering: Lowering): Kernel[] => {
     case "matmul":
       return matmulKernels(step, lowering);
     case "batch":
-      return step.steps.flatMap((one) => lower(one, lowering));
+      return batchKernels(step.steps, lowering);
     case "call": {
       const kernels = calls[step.name];
       if (kernels === undefined) throw new DeviceError(`webgpu: no kernel for ${step.name}`);

@@ -23,8 +23,13 @@ export interface Lowering {
   readonly layouts?: readonly Layout[];
   /** How fast tiles are on this adapter, as measured. Default: what they say themselves. */
   readonly rates?: Rates;
-  /** Asks for at least `words` four-byte words in scratch buffer `index`. A step may not rely on what another left there. */
-  readonly scratch: (index: number, words: number) => void;
+  /**
+   * Asks for at least `words` four-byte words in scratch buffer `index`, and says where they begin: only in a batch elsewhere than
+   * at 0. A step may not rely on what another left there.
+   */
+  readonly scratch: (index: number, words: number) => number;
+  /** Most bindings of a kernel. */
+  readonly mostBindings: number;
   /** What kernels bind: views pass through here before they are written into one. */
   readonly windows: Windows;
 }

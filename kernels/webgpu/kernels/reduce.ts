@@ -188,10 +188,16 @@ export const reduceKernels = (step: ReduceStep, lowering: Lowering, level = 0): 
   );
   const { chunks } = chunking;
   const dense = stridesOf(step.kept);
-  const partial: View = { buffer: scratch(level), shape: [chunks, ...step.kept], strides: [kept, ...dense], offset: 0 };
+  const from = chunks > 1 ? lowering.scratch(level, chunks * kept) : 0;
+  const partial: View = {
+    buffer: scratch(level),
+    shape: [chunks, ...step.kept],
+    strides: [kept, ...dense],
+    offset: from,
+  };
   const whole: View = { ...step.output, shape: [1, ...step.kept], strides: [0, ...step.output.strides] };
-  if (chunks > 1) lowering.scratch(level, chunks * kept);
-  const parts = reduceParts(step, chunking, chunks === 1 ? whole : partial, scratch(level + 1), lowering.windows);
+  const state = { buffer: scratch(level + 1), offset: lowering.scratch(level + 1, 0) };
+  const parts = reduceParts(step, chunking, chunks === 1 ? whole : partial, state, lowering.windows);
   for (const { terms, target } of parts) if (terms !== undefined) lowering.scratch(level + 1, sizeOf(target.shape));
   const kernels = parts.map(reduceKernel);
   if (chunks === 1) return kernels;

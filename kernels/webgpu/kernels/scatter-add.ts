@@ -122,11 +122,12 @@ const sumKernel = (
       out.store(at, "total"),
     ]);
   const [parts, terms] = [k.buffer(pending[0].buffer, "f32", "write"), k.buffer(pending[1].buffer, "u32", "write")];
-  const place = `row * ${widthText} + column`;
+  const place = `${k.param(pending[0].offset)} + row * ${widthText} + column`;
+  const termPlace = `${k.param(pending[1].offset)} + row * ${widthText} + column`;
   return finish([
     `var total = ${out.load(at)};`,
     `var part = ${parts.load(place)};`,
-    `var had = ${terms.load(place)};`,
+    `var had = ${terms.load(termPlace)};`,
     `for (var i = first; i < ${count}; i++) {`,
     `  if (${sorted.load("i")} != row) { break; }`,
     `  if (had == ${BLOCK}u) {`,
@@ -139,7 +140,7 @@ const sumKernel = (
     "}",
     out.store(at, "total"),
     parts.store(place, "part"),
-    terms.store(place, "had"),
+    terms.store(termPlace, "had"),
   ]);
 };
 
@@ -163,8 +164,11 @@ export const scatterAddKernels = (step: CallStep, lowering: Lowering): Kernel[] 
   const clear = wide || n === 0 ? mapKernels(filled(stretchOf(output, 0, size), "f32"), lowering) : [];
   if (n === 0) return clear;
   const each = wide ? 4 : 1;
-  const work: View = { buffer: scratch(wide ? 0 : 1), shape: [each * n], strides: [1], offset: 0 };
-  lowering.scratch(wide ? 0 : 1, each * n);
+  const index = wide ? 0 : 1;
+  const work: View = {
+    ...{ buffer: scratch(index), shape: [each * n], strides: [1] },
+    offset: lowering.scratch(index, each * n),
+  };
   const positions = rowParts(
     "scatterAdd",
     n,
@@ -186,9 +190,9 @@ export const scatterAddKernels = (step: CallStep, lowering: Lowering): Kernel[] 
     );
     if (!wide) return parts.flatMap(listKernels);
     if (parts.length === 1) return [sortKernel(parts[0]), sumKernel(parts[0])];
-    lowering.scratch(1, rows * width);
-    lowering.scratch(2, rows * width);
-    const pending = [1, 2].map((i) => stretchOf({ ...to, buffer: scratch(i), offset: 0 }, 0, rows * width));
+    const pending = [1, 2].map((i) =>
+      stretchOf({ ...to, buffer: scratch(i), offset: lowering.scratch(i, rows * width) }, 0, rows * width),
+    );
     const [sums, terms] = pending;
     const whole = stretchOf(output, from * width, rows * width);
     const total: MapStep = {

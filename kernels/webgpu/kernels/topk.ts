@@ -1,6 +1,6 @@
 import { type DType, sizeOf } from "../../../core/index.js";
 import type { CallStep, View } from "../../plan/steps.js";
-import { type Builder, builder, type Kernel, scratch } from "../wgsl/module.js";
+import { type Access, type Builder, builder, type Kernel, scratch } from "../wgsl/module.js";
 import { indent } from "../wgsl/walk.js";
 import { rowParts, stretchOf } from "../windows/rows.js";
 import { reads, type Windows, writes } from "../windows/windows.js";
@@ -73,26 +73,36 @@ const smallKernel = (x: View, dtype: DType, k: number, output: View, lanes: numb
   return b.finish({ workgroupSize: lanes, workgroups: 1, body: indent(body) });
 };
 
-const clearKernel = (): Kernel => {
+/** The counts of one digit, where they begin. */
+const counts = (b: Builder, { buffer, offset }: View, mode: "read" | "write" | "atomic"): Access => {
+  const [access, from] = [b.buffer(buffer, "u32", mode), b.param(offset)];
+  return {
+    load: (d) => access.load(`${from} + ${d}`),
+    store: (d, value) => access.store(`${from} + ${d}`, value),
+    add: (d, value) => access.add(`${from} + ${d}`, value),
+  };
+};
+
+const clearKernel = (bins: readonly View[]): Kernel => {
   const b = builder("topk-clear");
   const body = [
     "let i = group * 64u + lane;",
-    ...BINS.map((bins, pass) => {
-      const to = b.buffer(scratch(pass), "u32", "write");
-      return `if (i < ${bins + (pass === LAST ? 1 : 0)}u) { ${to.store("i", "0u")} }`;
+    ...bins.map((view) => {
+      const to = counts(b, view, "write");
+      return `if (i < ${sizeOf(view.shape)}u) { ${to.store("i", "0u")} }`;
     }),
   ];
   return b.finish({ workgroupSize: 64, workgroups: Math.ceil(Math.max(...BINS) / 64), body: indent(body) });
 };
 
 /** The digits before `passes`, from how many have each. */
-const found = (b: Builder, k: number, passes: number, lanes: number, mode: "read" | "write"): string[] => [
+const found = (b: Builder, { k, bins, lanes }: Part, passes: number, mode: "read" | "write"): string[] => [
   "var threshold = 0u;",
   `var wanted = ${b.param(k)};`,
   "var there = 0u;",
-  ...BINS.slice(0, passes).flatMap((_, pass) =>
-    findDigit(digitAt(pass), lanes, b.buffer(scratch(pass), "u32", pass === LAST ? mode : "read").load),
-  ),
+  ...bins
+    .slice(0, passes)
+    .flatMap((view, pass) => findDigit(digitAt(pass), lanes, counts(b, view, pass === LAST ? mode : "read").load)),
 ];
 
 /** What the kernels over one part of the numbers know. */
@@ -105,15 +115,18 @@ interface Part {
   readonly first: number;
   /** [spans, last digits] */
   readonly spans: View;
+  /** [digits] for each digit; after the last ones, ties counted so far. */
+  readonly bins: readonly View[];
   readonly k: number;
   readonly lanes: number;
 }
 
 /** Counts one digit of the numbers that agree with the digits before. Integer atomics: any order, one result. */
-const countKernel = ({ x, dtype, span, spans, k, lanes }: Part, pass: number): Kernel => {
+const countKernel = (part: Part, pass: number): Kernel => {
+  const { x, dtype, span, spans, lanes } = part;
   const b = builder("topk-count");
   const numbers = numbersOf(b, x, dtype, lanes);
-  const to = b.buffer(scratch(pass), "u32", "atomic");
+  const to = counts(b, part.bins[pass], "atomic");
   const kept = pass === LAST ? b.buffer(spans.buffer, "u32", "write") : undefined;
   const [rows, size, spanText] = [spans.shape[0], sizeOf(x.shape), b.param(span)];
   const own = `${b.param(spans.offset)} + group * ${BINS[LAST]}u`;
@@ -130,7 +143,7 @@ const countKernel = ({ x, dtype, span, spans, k, lanes }: Part, pass: number): K
   const [from, end] = [`group * ${spanText}`, `min((group + 1u) * ${spanText}, ${b.param(size)})`];
   const body = [
     `if (group >= ${b.param(rows)}) { return; }`,
-    ...found(b, k, pass, lanes, "read"),
+    ...found(b, part, pass, "read"),
     ...countDigit(numbers, digitAt(pass), lanes, bins, from, end),
     ...(lanes > 1 ? join : []),
   ];
@@ -138,19 +151,20 @@ const countKernel = ({ x, dtype, span, spans, k, lanes }: Part, pass: number): K
 };
 
 /** One workgroup: the whole threshold; and if ties have to be cut in this part, where: first the span, then the number. */
-const cutKernel = ({ x, dtype, span, first, spans, k, lanes }: Part, size: number, output: View): Kernel => {
+const cutKernel = (part: Part, size: number, output: View): Kernel => {
+  const { x, dtype, span, first, spans, bins, lanes } = part;
   const b = builder("topk-cut");
   const numbers = numbersOf(b, x, dtype, lanes);
   const out = store(b, output);
   const kept = b.buffer(spans.buffer, "u32", "read");
-  const state = b.buffer(scratch(LAST), "u32", "write");
+  const state = counts(b, bins[LAST], "write");
   const [rows, spanText, firstText] = [b.param(spans.shape[0]), b.param(span), b.param(first)];
   const each = b.param(Math.ceil(spans.shape[0] / lanes));
   const ties = (s: string) => kept.load(`${b.param(spans.offset)} + (${s}) * ${BINS[LAST]}u + digit`);
   share(b, lanes);
   b.declare(`var<${lanes === 1 ? "private" : "workgroup"}> place: vec2<u32>;`);
   const body = [
-    ...found(b, k, BINS.length, lanes, "write"),
+    ...found(b, part, BINS.length, "write"),
     ...FOUND,
     `let counted = ${state.load(COUNTED)};`,
     ...(lanes === 1 ? [] : ["storageBarrier();"]),
@@ -182,8 +196,8 @@ const cutKernel = ({ x, dtype, span, first, spans, k, lanes }: Part, size: numbe
   return b.finish({ workgroupSize: lanes, workgroups: 1, body: indent(body) });
 };
 
-const binsView = (index: number, words: number): View => ({
-  ...{ buffer: scratch(index), shape: [words], strides: [1], offset: 0 },
+const binsView = (index: number, words: number, offset: number): View => ({
+  ...{ buffer: scratch(index), shape: [words], strides: [1], offset },
 });
 
 /** Numbers of a span: enough for a workgroup, few enough spans, and as many as a window holds. */
@@ -204,19 +218,21 @@ export const topkCutKernels = (step: CallStep, { wide, windows, scratch: ask }: 
   const size = sizeOf(x.shape);
   if (size === 0) return [];
   const lanes = wide ? 256 : 1;
-  const counts = BINS.map((bins, pass) => binsView(pass, bins + (pass === LAST ? 1 : 0)));
-  for (const view of counts) if (!windows.fits([writes(view)])) windows.refuse("topkMask", [writes(view)]);
+  const words = BINS.map((bins, pass) => bins + (pass === LAST ? 1 : 0));
   const all = [reads(stretchOf(x, 0, size), dtype), writes(step.output)];
   if (size <= SMALL && windows.fits(all)) {
     const [from, to] = windows.place(all);
-    ask(0, BINS[0]);
+    if (lanes === 1) ask(0, BINS[0]);
     return [smallKernel(from, dtype, k, to, lanes)];
   }
   const span = spanFor(x, dtype, windows);
   const count = Math.ceil(size / span);
-  for (const [pass, { shape }] of counts.entries()) ask(pass, sizeOf(shape));
-  ask(SPANS, count * BINS[LAST]);
-  const spans = { ...binsView(SPANS, count * BINS[LAST]), shape: [count, BINS[LAST]], strides: [BINS[LAST], 1] };
+  const bins = words.map((some, pass) => {
+    const own = [writes(binsView(pass, some, ask(pass, some)))];
+    return (windows.fits(own) ? windows.place(own) : windows.refuse("topkMask", own))[0];
+  });
+  const noted = binsView(SPANS, count * BINS[LAST], ask(SPANS, count * BINS[LAST]));
+  const spans = { ...noted, shape: [count, BINS[LAST]], strides: [BINS[LAST], 1] };
   const over = [
     { view: x, along: span, dtype },
     { view: spans, along: BINS[LAST], isWritten: true },
@@ -224,10 +240,10 @@ export const topkCutKernels = (step: CallStep, { wide, windows, scratch: ask }: 
   ];
   const parts = rowParts("topkMask", count, over, windows).map(({ from, rows, views: [numbers, kept, output] }) => {
     const own = { ...kept, shape: [rows, BINS[LAST]] };
-    return { part: { ...{ x: numbers, dtype, span, first: from * span }, ...{ spans: own, k, lanes } }, output };
+    return { part: { ...{ x: numbers, dtype, span, first: from * span }, ...{ spans: own, bins, k, lanes } }, output };
   });
   return [
-    clearKernel(),
+    clearKernel(bins),
     ...DIGITS.flatMap((_, pass) => parts.map(({ part }) => countKernel(part, pass))),
     ...parts.map(({ part, output }) => cutKernel(part, size, output)),
   ];

@@ -1,6 +1,7 @@
 import { DeviceError, type DType, isHalf } from "../../../core/index.js";
-import { accessors, quadAccessors, quadType } from "./accessors.js";
+import { quadType } from "./accessors.js";
 import { HELPERS, type HelperName } from "./helpers.js";
+import { type Bound, paramsIn, readParam, type Source, textOf } from "./source.js";
 
 /** One dispatch: WGSL text, what to bind, the numbers it reads, how many workgroups. */
 export interface Kernel {
@@ -15,6 +16,8 @@ export interface Kernel {
   /** Words of the uniform buffer at binding 0. */
   readonly params: readonly number[];
   readonly workgroups: number;
+  /** What the text was made of. */
+  readonly source: Source;
 }
 
 /** Numbers a View.buffer that is not one of the plan's: working memory shared by all steps of a program. */
@@ -40,14 +43,6 @@ export interface Quads {
   readonly type: string;
   readonly value: (raw: string) => string;
 }
-
-const LETTERS = "xyzw";
-/** A line that names a number of the uniform buffer. */
-const readParam = (i: number): string => `let P${i} = P[${i >> 2}].${LETTERS[i & 3]};`;
-
-/** The numbers of the uniform buffer that a text names, in order. */
-const paramsIn = (text: string): number[] =>
-  [...new Set(text.match(/\bP\d+\b/g))].map((name) => Number(name.slice(1))).sort((a, b) => a - b);
 
 const words = new DataView(new ArrayBuffer(4));
 /** The bits of an f32. */
@@ -95,7 +90,7 @@ interface Entry {
   readonly subgroup?: number | "any";
 }
 
-interface Bound {
+interface Open extends Bound {
   readonly buffer: number;
   readonly dtypes: Set<DType>;
   written: boolean;
@@ -105,7 +100,7 @@ interface Bound {
 
 export const builder = (label: string): Builder => {
   const params: number[] = [...FIRST_WORDS];
-  const bound: Bound[] = [];
+  const bound: Open[] = [];
   const helpers = new Set<HelperName>();
   const declarations: string[] = [];
   const extensions = new Set<string>();
@@ -123,7 +118,7 @@ export const builder = (label: string): Builder => {
     return name;
   };
 
-  const bind = (buffer: number, dtype: DType): [at: number, it: Bound] => {
+  const bind = (buffer: number, dtype: DType): [at: number, it: Open] => {
     if (isHalf(dtype)) need(`${dtype}_value`);
     let at = bound.findIndex((b) => b.buffer === buffer);
     if (at < 0) at = bound.push({ buffer, dtypes: new Set(), written: false, atomic: false, quads: false }) - 1;
@@ -166,39 +161,25 @@ export const builder = (label: string): Builder => {
     enable: (extension) => void extensions.add(extension),
     declare: (text) => void declarations.push(text),
     finish: ({ workgroupSize, workgroups, body, subgroup }) => {
-      const isSized = typeof subgroup === "number";
-      if (isSized) extensions.add("subgroup_size_control");
-      const buffers = bound.map(({ dtypes, written, atomic, quads }, at) => {
-        const raw = [...dtypes].some((dtype) => dtype !== "f32");
-        const mode = written ? "read_write" : "read";
-        const word = atomic ? "atomic<u32>" : raw ? "u32" : "f32";
-        const type = !quads ? word : [...dtypes].some(isHalf) ? "vec2<u32>" : `vec4<${word}>`;
-        const head = `@group(0) @binding(${at + 1}) var<storage, ${mode}> B${at}: array<${type}>;\n`;
-        if (quads) return head + [...dtypes].map((dtype) => quadAccessors(`B${at}`, dtype, raw, written)).join("");
-        return head + [...dtypes].map((dtype) => accessors(`B${at}`, dtype, raw, written, atomic)).join("");
-      });
-      const code = [
-        ...[...extensions].map((name) => `enable ${name};`),
-        `@group(0) @binding(0) var<uniform> P: array<vec4<u32>, ${Math.ceil(params.length / 4)}>;`,
-        ...buffers,
-        ...[...helpers].map((name) => HELPERS[name].code),
-        ...declarations,
-        `@compute @workgroup_size(${workgroupSize})${isSized ? ` @subgroup_size(${subgroup})` : ""}`,
-        "fn main(@builtin(workgroup_id) at: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>,",
-        `        @builtin(local_invocation_index) lane: u32${subgroup === undefined ? "" : ", @builtin(subgroup_id) subgroup: u32"}) {`,
-        "  let group = at.y * grid.x + at.x;",
+      if (typeof subgroup === "number") extensions.add("subgroup_size_control");
+      const source: Source = {
+        extensions: [...extensions],
+        words: params.length,
+        bound,
+        helpers: [...helpers].map((name) => HELPERS[name].code),
+        declarations,
+        ...{ workgroupSize, subgroup },
         // Read once, before any loop: compilers of software adapters move nothing out of loops.
-        ...paramsIn(body).map((i) => `  ${readParam(i)}`),
-        body,
-        "}",
-      ].join("\n");
+        body: [...paramsIn(body).map((i) => `  ${readParam(i)}`), body].join("\n"),
+      };
       return {
         label,
-        code,
+        code: textOf(source),
         bindings: bound.map((b) => b.buffer),
         access: bound.map((b) => (b.written ? "w" : "r")).join(""),
         params,
         workgroups,
+        source,
       };
     },
   };

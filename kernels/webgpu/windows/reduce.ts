@@ -52,14 +52,14 @@ const spanOf = (shape: readonly number[], strides: readonly number[], from: numb
 
 /**
  * A reduction as kernels whose windows fit. Kept indices are cut freely, reduced ones between chunks; a chunk too long for a
- * window is gone through in pieces, its sums waiting in `state` (a scratch buffer) in between. The same sums in the same
+ * window is gone through in pieces, its sums waiting in `state` (of a scratch buffer) in between. The same sums in the same
  * order, whatever is cut. `target` is all of [chunks, ...kept].
  */
 export const reduceParts = (
   step: ReduceStep,
   chunking: Chunking,
   target: View,
-  state: number,
+  state: Pick<View, "buffer" | "offset">,
   windows: Windows,
 ): ReducePart[] => {
   const rank = step.kept.length;
@@ -84,7 +84,7 @@ export const reduceParts = (
   const touched = (part: Chunks): Touched[] => [...inputsOver(part.box, ...termsOf(part)), writes(targetOver(part))];
   const stateOver = ({ sizes }: Box): View => {
     const shape = [sumsOf(chunking), ...sizes];
-    return { buffer: state, shape, strides: stridesOf(shape), offset: 0 };
+    return { ...state, shape, strides: stridesOf(shape) };
   };
   /** Along each kept axis, and at last along the reduced terms. */
   const stretch = ({ view, count, isWritten }: Touched): number[] => {

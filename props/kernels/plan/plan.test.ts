@@ -22,6 +22,7 @@ const abilities: fc.Arbitrary<Abilities> = fc.record({
   maxBuffers: fc.constantFrom(4, 5, 6, 8, 12),
   inPlace: fc.boolean(),
   batches: fc.boolean(),
+  largeBatches: fc.boolean(),
   epilogue: fc.boolean(),
 });
 
@@ -100,6 +101,36 @@ test("a pointwise run is one kernel; views cost none; a reduction computes its o
   const [a, b] = [t.add(x, 1), t.mul(x, 3)];
   assert.deepEqual(stepsOf([a, b, t.add(a, b)]), ["map"], "several outputs of one run");
   assert.deepEqual(stepsOf([t.exp(x), t.exp(x)]), ["map", "map"], "a value twice is computed once and copied");
+});
+
+test("what a concat alone reads is computed where it belongs; nothing copies it there", () => {
+  const [a, b, ids] = [placeholder([4, 6], "f32"), placeholder([6, 3], "f32"), placeholder([4], "i32")];
+  const product = (i: number) => t.matmul(a, t.add(b, i));
+  const parts = [product(1), t.softmax(product(2)), t.gather(t.exp(b), ids)];
+  const kinds = (outputs: t.Tensor[], epilogue: boolean) => {
+    const able: Abilities = {
+      ...{ fused: new Set(["softmax"]), maxBuffers: 8, inPlace: true, batches: false },
+      epilogue,
+    };
+    const made = plan({ inputs: [a, b, ids], outputs }, able);
+    assertSound(made, able);
+    const given = [new Float64Array(24).fill(0.5), Float64Array.from({ length: 18 }, (_, i) => i / 8), [0, 5, 1, 1]];
+    const memory = interpretPlan(made, given as t.HostData[]);
+    const numbers = outputs.map(({ shape }, i) => [...memory[i]].slice(0, t.sizeOf(shape)));
+    return { kinds: made.steps.map(({ kind }) => kind).sort(), numbers };
+  };
+  for (const epilogue of [false, true]) {
+    const { kinds: joined, numbers } = kinds([t.concat(parts, 0)], epilogue);
+    const { kinds: apart, numbers: each } = kinds(parts, epilogue);
+    assert.deepEqual(joined, apart);
+    assert.deepEqual(numbers[0], each.flat());
+    const sums = t.concat(parts.map((x) => t.reshape(t.sum(x), [1])));
+    assert.deepEqual(kinds([sums], epilogue).kinds.filter((kind) => kind === "reduce").length, parts.length);
+    // Read by others too, or beside others in each row: copied.
+    assert.deepEqual(kinds([t.concat(parts, 1)], epilogue).kinds.length, apart.length + parts.length);
+    const twice = kinds([t.concat(parts.slice(0, 2), 0), parts[0]], epilogue).kinds;
+    assert.deepEqual(twice.length, kinds(parts.slice(0, 2), epilogue).kinds.length + 1);
+  }
 });
 
 test("a product passes through the map that alone reads it, where the device can", () => {

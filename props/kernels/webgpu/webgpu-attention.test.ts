@@ -104,7 +104,14 @@ const kernelsOf = (on: On, depth: number, share: number, dtype: DType, softCap?:
       attrs: { scale: 1, softCap, operands: on === "units" ? "f16" : undefined },
       output: view(5, size),
     };
-    return lower(call, { wide: on !== "cpu", subgroup: 32, features: featuresFor(on), windows, scratch: () => {} });
+    return lower(call, {
+      wide: on !== "cpu",
+      subgroup: 32,
+      features: featuresFor(on),
+      windows,
+      mostBindings: 12,
+      scratch: () => 0,
+    });
   };
   const dtypes: DType[] = [dtype, dtype, dtype, ...bounds.map(() => "i32" as const)];
   return [

@@ -50,9 +50,9 @@ const tiledKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
     return [...alone(product), ...finish];
   }
   const size = sizeOf(step.output.shape);
-  lowering.scratch(0, parts * size);
+  const from = lowering.scratch(0, parts * size);
   const { product, finish } = finishedLater(step, parts * size, lowering);
-  const sums: MatmulStep = { ...bare, output: { ...step.output, buffer: scratch(0), offset: 0 } };
+  const sums: MatmulStep = { ...bare, output: { ...step.output, buffer: scratch(0), offset: from } };
   const whole: Touched = { ...writes(sums.output), count: parts * size };
   const products = windows.fits([reads(step.a, step.dtypes[0]), reads(step.b, step.dtypes[1]), whole])
     ? [tiledKernel({ step: placedMatmul(sums, windows), continues: false }, tile, { parts, length, together: length })]
@@ -63,7 +63,7 @@ const tiledKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
     dtype: "f32",
     kept: [size],
     reduced: [parts],
-    inputs: [{ buffer: scratch(0), shape: [size, parts], strides: [1, size], offset: 0 }],
+    inputs: [{ buffer: scratch(0), shape: [size, parts], strides: [1, size], offset: from }],
     body: [{ op: "load", input: 0, dtype: "f32" }],
     value: 0,
     output: { ...product.output, shape: [size], strides: [1] },
@@ -73,18 +73,17 @@ const tiledKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
 
 /**
  * A product that takes several kernels, without what becomes of it, and the kernels of that. It may lie over what it is read
- * with, so that the product itself must not: it lies in scratch memory, `from` so many words on.
+ * with, so that the product itself must not: it lies in scratch memory, `after` so many words.
  */
 const finishedLater = (
   step: MatmulStep,
-  from: number,
+  after: number,
   lowering: Lowering,
 ): { readonly product: MatmulStep; readonly finish: readonly Kernel[] } => {
   const { epilogue, output, ...bare } = step;
   if (epilogue === undefined) return { product: step, finish: [] };
   const size = sizeOf(output.shape);
-  lowering.scratch(0, from + size);
-  const place: View = { ...output, buffer: scratch(0), offset: from };
+  const place: View = { ...output, buffer: scratch(0), offset: lowering.scratch(0, after + size) + after };
   return { product: { ...bare, output: place }, finish: mapKernels(epilogueMap(epilogue, place, output), lowering) };
 };
 

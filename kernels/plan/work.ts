@@ -1,5 +1,5 @@
 import { byteLength, sizeOf } from "../../core/index.js";
-import type { Instruction, Plan, SmallStep, Step, View } from "../../kernels/plan/steps.js";
+import type { Instruction, Plan, SingleStep, Step, View } from "./steps.js";
 
 /** What a step must do at the least: arithmetic, and bytes read and written once each. */
 export interface Work {
@@ -44,7 +44,7 @@ export const workOf = (step: Step, { buffers }: Plan): Work => {
     );
     return [...distinct.values()].reduce((n, view) => n + bytesOf(view), 0);
   };
-  const sum = (steps: readonly SmallStep[]): Work =>
+  const sum = (steps: readonly SingleStep[]): Work =>
     steps
       .map((one) => workOf(one, { buffers } as Plan))
       .reduce((all, one) => ({ flops: all.flops + one.flops, bytes: all.bytes + one.bytes }), { flops: 0, bytes: 0 });
