@@ -30,23 +30,29 @@ export const loadModel = (folder: string, device?: Device): Model => {
   const config = readConfig(folder);
   const weights = openModelWeights(folder, config);
   const shapes = parameterShapes(config);
-  const place = (t: Tensor) => (device === undefined ? t : upload(t, device));
-  const load = (name: string) => {
-    const stored = weights.readStored(name);
-    const broken = brokenIn(stored);
-    if (broken !== undefined)
-      throw new InputError(
-        `${folder}: tensor "${name}" holds ${broken.value} at element ${broken.at}; the weights are broken or have diverged`,
-      );
-    return place(tensor(stored.data, stored.shape, stored.dtype));
-  };
+  const load = (name: string) => placed(folder, name, weights.readStored(name), device);
   const params = Object.fromEntries([...shapes.keys()].map((name) => [name, load(name)]));
-  const stored = new Map([...shapes.keys()].map((name) => [name, weights.info(name).dtype]));
-  const dtype = (name: string) => {
+  return { config, params, layout: weights.layout, dtype: storedDtype(weights, config) };
+};
+
+/** A weight as a tensor: on the device, or a constant on the host. Errors: InputError for a NaN or an infinity. */
+export const placed = (where: string, name: string, stored: StoredNumbers, device: Device | undefined): Tensor => {
+  const broken = brokenIn(stored);
+  if (broken !== undefined)
+    throw new InputError(
+      `${where}: tensor "${name}" holds ${broken.value} at element ${broken.at}; the weights are broken or have diverged`,
+    );
+  const t = tensor(stored.data, stored.shape, stored.dtype);
+  return device === undefined ? t : upload(t, device);
+};
+
+/** Each weight's dtype in its file, where weights are saved in it. */
+export const storedDtype = ({ info }: Pick<Weights, "info">, config: ModelConfig): Model["dtype"] => {
+  const stored = new Map([...parameterShapes(config).keys()].map((name) => [name, info(name).dtype]));
+  return (name) => {
     const found = stored.get(name);
     return found === "F16" || found === "BF16" || found === "F32" ? found : weightDtypeOf(config.dtype);
   };
-  return { config, params, layout: weights.layout, dtype };
 };
 
 /** A folder's weights, which are those that the configuration calls for. Errors: InputError, as `loadModel`, but for the numbers. */
@@ -68,7 +74,11 @@ const brokenIn = (stored: StoredNumbers): { readonly value: number; readonly at:
 };
 
 /** Headers only: every expected tensor is there, in its shape, and nothing else is. */
-const checkNames = (weights: Weights, shapes: ReadonlyMap<string, readonly number[]>, config: ModelConfig): void => {
+export const checkNames = (
+  weights: Pick<Weights, "folder" | "names" | "has" | "info">,
+  shapes: ReadonlyMap<string, readonly number[]>,
+  config: ModelConfig,
+): void => {
   for (const [name, expected] of shapes) {
     if (!weights.has(name))
       throw new InputError(
@@ -91,11 +101,16 @@ const checkNames = (weights: Weights, shapes: ReadonlyMap<string, readonly numbe
 };
 
 /** A stored copy of the embedding is fine; a head of its own contradicts the configuration. */
-const checkTiedHead = (weights: Weights): void => {
-  const head = weights.read("lm_head.weight");
-  const embedding = weights.read("model.embed_tokens.weight");
+const checkTiedHead = (weights: Weights): void =>
+  checkSameHead(weights.folder, weights.readStored(HEAD), weights.readStored(EMBEDDING));
+
+export const HEAD = "lm_head.weight";
+export const EMBEDDING = "model.embed_tokens.weight";
+
+/** Errors: InputError for a head that is not the embedding. */
+export const checkSameHead = (where: string, head: StoredNumbers, embedding: StoredNumbers): void => {
   if (!sameShape(head.shape, embedding.shape) || head.data.some((x, i) => !Object.is(x, embedding.data[i])))
     throw new InputError(
-      `${weights.folder}: tensor "lm_head.weight" differs from the embedding, though config.json ties them; set tie_word_embeddings to false`,
+      `${where}: tensor "${HEAD}" differs from the embedding, though config.json ties them; set tie_word_embeddings to false`,
     );
 };

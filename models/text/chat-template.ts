@@ -51,6 +51,11 @@ export const chatTemplates = (
     const files = [["default", path] as const, ...others];
     return Object.fromEntries(files.map(([name, file]) => [name, { text: readText(file), path: file }]));
   }
+  return inlineTemplates(config, configPath);
+};
+
+/** The templates that a tokenizer_config.json holds itself. Errors: InputError for a value that is none. */
+export const inlineTemplates = (config: JsonObject, configPath: string): Readonly<Record<string, TemplateSource>> => {
   const inline = config.chat_template;
   if (inline == null) return {};
   const list = Array.isArray(inline) ? inline : [{ name: "default", template: inline }];

@@ -8,6 +8,7 @@ import {
   type ChatRenderer,
   chatRenderer,
   chatTemplates,
+  inlineTemplates,
   type RenderOptions,
   type SpanRenderer,
 } from "./chat-template.js";
@@ -79,7 +80,6 @@ export const loadTokenizer = (folder: string, options: LoadTokenizerOptions = {}
   const definition = readJsonObject(path);
   const configPath = join(folder, "tokenizer_config.json");
   const config = fileExists(configPath) ? readJsonObject(configPath) : {};
-  checkReach(path, definition);
   const optional = (name: string): JsonObject | undefined => {
     const file = join(folder, name);
     return fileExists(file) ? readJsonObject(file) : undefined;
@@ -91,6 +91,49 @@ export const loadTokenizer = (folder: string, options: LoadTokenizerOptions = {}
     specialTokensMap: optional("special_tokens_map.json"),
     modelType: typeof modelType === "string" ? modelType : undefined,
   };
+  const sources =
+    options.chatTemplate === undefined ? chatTemplates(folder, config, configPath) : { default: options.chatTemplate };
+  return assembled(files, sources, { path, folder });
+};
+
+/** The files of a tokenizer, at hand: as objects, and the chat template as a text. */
+export interface TokenizerSource {
+  /** tokenizer.json. */
+  readonly tokenizer: JsonObject;
+  /** tokenizer_config.json. */
+  readonly tokenizerConfig?: JsonObject;
+  /** special_tokens_map.json. */
+  readonly specialTokensMap?: JsonObject;
+  /** `model_type` of config.json. */
+  readonly modelType?: string;
+  /** A Jinja text, where tokenizer_config.json does not hold it. */
+  readonly chatTemplate?: string;
+}
+
+/** The same from what is at hand instead of a folder. Errors: InputError naming what `tokenizer.json` would hold. */
+export const tokenizerOf = ({
+  tokenizer: definition,
+  tokenizerConfig: config = {},
+  ...rest
+}: TokenizerSource): Tokenizer => {
+  const { specialTokensMap, modelType, chatTemplate: text } = rest;
+  const sources =
+    text === undefined
+      ? inlineTemplates(config, "tokenizer_config.json")
+      : { default: { text, path: "chat template" } };
+  return assembled({ definition, config, specialTokensMap, modelType }, sources, {
+    path: "tokenizer.json",
+    folder: "tokenizer",
+  });
+};
+
+const assembled = (
+  files: TokenizerFiles,
+  sources: ReturnType<typeof chatTemplates>,
+  { path, folder }: { readonly path: string; readonly folder: string },
+): Tokenizer => {
+  const { definition } = files;
+  checkReach(path, definition);
   const inner = build(path, files);
   const special = specialTokens(files);
   const idOf = (token: string | undefined): number | undefined =>
@@ -103,8 +146,6 @@ export const loadTokenizer = (folder: string, options: LoadTokenizerOptions = {}
     const twice = addSpecialTokens && bosId !== undefined && ids[0] === bosId && ids[1] === bosId;
     return twice && text.startsWith(special.bos_token) ? ids.slice(1) : ids;
   };
-  const sources =
-    options.chatTemplate === undefined ? chatTemplates(folder, config, configPath) : { default: options.chatTemplate };
   const renderSpans = chatRenderer(sources, special, folder);
   const renderChat: ChatRenderer = (messages, options) => renderSpans(messages, options).text;
   return {
