@@ -64,7 +64,7 @@ export { hubSnapshot, type SnapshotOptions } from "./hub/snapshot.js";
 export { type HubTarget, prepareUpload, uploadFolder } from "./hub/upload.js";
 export type { Purpose } from "./hub/wanted.js";
 export { initParams } from "./init.js";
-export type { LayerKind } from "./layer-kinds.js";
+export { type LayerKind, ropeReach } from "./layer-kinds.js";
 export { initLora, loraDelta, mergeLora, withLora } from "./lora/lora.js";
 export { type LoraOptions, type LoraTarget, loraTargets, targetsOf } from "./lora/targets.js";
 export { type Params, parameterShapes } from "./parameters.js";

@@ -12,12 +12,16 @@ export interface LayerKind {
   readonly rope: RopeConfig | undefined;
 }
 
+/** Tokens past which longrope takes other frequencies for a whole batch; infinity without it. */
+export const ropeReach = ({ kinds }: { readonly kinds: readonly LayerKind[] }): number =>
+  Math.min(...kinds.map(({ rope }) => rope?.long?.over ?? Number.POSITIVE_INFINITY));
+
 /**
  * Errors: InputError for a sequence that would be written, a token at a time, past where longrope takes other frequencies: all
  * keys so far would be others.
  */
-export const checkLength = ({ kinds }: { readonly kinds: readonly LayerKind[] }, tokens: number): void => {
-  const over = Math.min(...kinds.map(({ rope }) => rope?.long?.over ?? Number.POSITIVE_INFINITY));
+export const checkLength = (config: { readonly kinds: readonly LayerKind[] }, tokens: number): void => {
+  const over = ropeReach(config);
   if (tokens > over)
     throw new InputError(
       `generate: prompt and new tokens are ${tokens}, and with longrope over original_max_position_embeddings (${over}) is not supported; ask for fewer`,

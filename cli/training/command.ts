@@ -2,7 +2,7 @@ import { paddingId } from "../../align/data/batch.js";
 import type { Output } from "../output.js";
 import { withDevice } from "../session.js";
 import { checkTogether, readConfigs, type TrainingValues, withDtype } from "./checks/check.js";
-import { checkStart, tellDrift, tellDropout } from "./checks/start-checks.js";
+import { checkStart, tellDrift, tellModel } from "./checks/start-checks.js";
 import { choose } from "./dry-run/choose.js";
 import { dryRun } from "./dry-run/dry-run.js";
 import { hubTarget, pushed } from "./outputs/hub.js";
@@ -37,7 +37,7 @@ export const trainingCommand = async <V extends TrainingValues, T>(
   const benchmarks = evaluates ? await benchmarksOf(values) : undefined;
   const asRead = readConfigs(values);
   checkAdapter(values, asRead, out);
-  tellDropout(asRead, out);
+  tellModel(asRead, values, out);
   const target = await hubTarget(values, out);
   const { tokenizer, chatTemplate } = trainingTokenizer(values, out);
   recipe.checkTokenizer?.(tokenizer);

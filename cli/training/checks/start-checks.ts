@@ -3,7 +3,7 @@ import { BETA, type PreferenceOptions } from "../../../align/objectives/objectiv
 import { driftOf } from "../../../align/training/drift.js";
 import { evaluateOn } from "../../../align/training/evaluate.js";
 import { type Device, dispose, evaluate, read, tensor } from "../../../core/index.js";
-import type { ModelConfig } from "../../../models/index.js";
+import { type ModelConfig, ropeReach } from "../../../models/index.js";
 import type { Output } from "../../output.js";
 import type { Task } from "../parts/task.js";
 import { optimizerSettings, type TrainingValues } from "./check.js";
@@ -53,11 +53,25 @@ export const checkStart = async (
 /** Fields of config.json that drop numbers at random while a model trains. */
 const DROPOUTS = ["attention_dropout", "resid_pdrop", "embd_pdrop", "hidden_dropout"];
 
-/** Tells of dropout that a model's config asks for: training here has none, as transformers has none outside of training. */
-export const tellDropout = ({ raw }: ModelConfig, out: Output): void => {
-  for (const key of DROPOUTS)
-    if (typeof raw[key] === "number" && raw[key] > 0)
-      out.note(`note: config.json has ${key} ${raw[key]}; training here drops nothing`);
+/**
+ * Tells where a run is not what transformers would do with a model's config, or does as strange a thing: dropout, which there is
+ * none of here, and longrope, by which a row's numbers depend on how long the rows beside it are.
+ */
+export const tellModel = (
+  config: ModelConfig,
+  { max_length: most }: Pick<TrainingValues, "max_length">,
+  out: Output,
+): void => {
+  for (const key of DROPOUTS) {
+    const value = config.raw[key];
+    if (typeof value === "number" && value > 0)
+      out.note(`note: config.json has ${key} ${value}; training here drops nothing`);
+  }
+  const reach = ropeReach(config);
+  if (reach < Number.POSITIVE_INFINITY && (most === undefined || most > reach))
+    out.note(
+      `note: by longrope, batches longer than ${reach} tokens turn otherwise, short rows in them too, as in transformers; max_length ${reach} avoids it`,
+    );
 };
 
 /** Where skills are lost in the lab's runs, whichever the setting. */

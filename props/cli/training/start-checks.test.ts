@@ -8,7 +8,7 @@ import { driftOf } from "../../../align/training/drift.js";
 import { resolveValues } from "../../../cli/config.js";
 import type { Output } from "../../../cli/output.js";
 import { optimizerSettings, type TrainingValues } from "../../../cli/training/checks/check.js";
-import { checkStart, startLoss, tellDrift, tellDropout } from "../../../cli/training/checks/start-checks.js";
+import { checkStart, startLoss, tellDrift, tellModel } from "../../../cli/training/checks/start-checks.js";
 import { cadence, checkCadence, evalStrategy } from "../../../cli/training/parts/cadence.js";
 import { dispose } from "../../../core/index.js";
 import { tinyConfig } from "../../generators/tiny-models.js";
@@ -52,16 +52,24 @@ const AT_REFERENCE: Readonly<Record<PairLossType, number | undefined>> = {
   sft: undefined,
 };
 
-test("dropout that a config asks for is told by name, once a field; none is not", () => {
+test("dropout and longrope that a config asks for are told; nothing is where there is none", () => {
   const { out, said } = listener();
-  tellDropout(trainedConfig, out);
-  tellDropout(tinyConfig({ attention_dropout: 0 }), out);
+  tellModel(trainedConfig, { max_length: 9 }, out);
+  tellModel(tinyConfig({ attention_dropout: 0 }), { max_length: 9 }, out);
   assert.deepEqual(said, []);
-  tellDropout(tinyConfig({ attention_dropout: 0.1, resid_pdrop: 0.05 }), out);
+  tellModel(tinyConfig({ attention_dropout: 0.1, resid_pdrop: 0.05 }), { max_length: 9 }, out);
   assert.deepEqual(said, [
     "note: config.json has attention_dropout 0.1; training here drops nothing",
     "note: config.json has resid_pdrop 0.05; training here drops nothing",
   ]);
+  const longrope = tinyConfig({
+    ...{ model_type: "phi3", original_max_position_embeddings: 8 },
+    rope_scaling: { type: "longrope", short_factor: [1, 1], long_factor: [2, 2] },
+  });
+  tellModel(longrope, { max_length: 8 }, out);
+  assert.equal(said.length, 2);
+  tellModel(longrope, { max_length: 9 }, out);
+  assert.match(said[2], /longrope, batches longer than 8 tokens .* max_length 8 avoids it/);
 });
 
 check("start checks: the loss where policy and reference agree is law 31's", async (device) => {
