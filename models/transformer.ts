@@ -1,43 +1,24 @@
 import {
   add,
   attention,
-  broadcastTo,
   checkpoint,
-  concat,
   gather,
-  InputError,
   inBlocks,
-  iota,
-  matmul,
-  maximum,
   mul,
   reshape,
-  rmsnorm,
-  rope,
   ShapeError,
   sameShape,
-  scalar,
   sliceAxis,
-  sub,
   type Tensor,
-  transpose,
   typeOf,
 } from "../core/index.js";
 import { gated } from "./activations.js";
 import { type Cache, type KeyValues, slotsOf, withSlots, writeSlots } from "./cache.js";
 import type { ModelConfig } from "./config.js";
 import { familyOf } from "./families.js";
-import type { LayerKind } from "./layer-kinds.js";
-import { factorNames, layerShapes, type Params, partSizes, weightOf } from "./parameters.js";
-import type { RopeConfig } from "./rope.js";
-import { type RopeTable, ropeTable } from "./rope-table.js";
-
-/** Where the tokens of a call stand, as a layer sees it: position i32 [B, T], its first slot seen, and rotary angles. */
-interface Place extends Partial<RopeTable> {
-  readonly position: Tensor;
-  /** i32 [B, T]; undefined: they see all from the first. */
-  readonly from?: Tensor;
-}
+import { factorNames, layerShapes, type Params, weightOf } from "./parameters.js";
+import { atPositions, fromStart, fromStarts, type Place, type Places, turn } from "./places.js";
+import { linear, norm, parts } from "./projections.js";
 
 /** One of a model's layers: its weights, named without the layer's prefix, and where tokens stand for it. */
 interface Layer {
@@ -61,49 +42,6 @@ export interface ForwardOptions {
    */
   readonly starts?: Tensor;
 }
-
-/** x · Wᵀ (+ b), and with an adapter's factors beside W (`withLora`) m · (x Wᵀ + (x Aᵀ) Bᵀ).  x: [..., in], W: [out, in]. */
-const linear = (x: Tensor, params: Params, name: string, hasBias: boolean, { precision }: ModelConfig): Tensor => {
-  const by = (z: Tensor, W: Tensor) => matmul(z, transpose(W), { operands: precision });
-  const plain = by(x, weightOf(params, `${name}.weight`));
-  const { a, b, m } = factorNames(`${name}.weight`);
-  const adapted = a in params ? add(plain, by(by(x, params[a]), weightOf(params, b))) : plain;
-  const y = m in params ? mul(params[m], adapted) : adapted;
-  return hasBias ? add(y, weightOf(params, `${name}.bias`)) : y;
-};
-
-/** RMS norm by the weight of a name, over the last axis; x itself where the family has no such norm. */
-const norm = (x: Tensor, params: Params, name: string | undefined, config: ModelConfig): Tensor => {
-  if (name === undefined) return x;
-  const w = weightOf(params, `${name}.weight`);
-  return rmsnorm(x, familyOf(config).onePlus ? add(w, 1) : w, config.rmsNormEps);
-};
-
-/** Tokens of a sequence that is still written: few enough for every rotary scaling (`checkLength` sees to it). */
-const GROWING = 0;
-
-/** What a module makes of x, part by part: each by its matrix, or all by one and cut apart.  x: [..., D] → [..., n] each. */
-const parts = (x: Tensor, params: Params, config: ModelConfig, module: "self_attn" | "mlp"): Tensor[] => {
-  const sizes = Object.entries(partSizes(config)[module]);
-  const hasBias = module === "mlp" ? config.bias.mlp : config.bias.qkv;
-  const by = (matrix: string) => linear(x, params, `${module}.${matrix}`, hasBias, config);
-  const { fused } = familyOf(config);
-  if (fused === undefined) return sizes.map(([part]) => by(`${part}_proj`));
-  const all = by(fused[module]);
-  let end = 0;
-  return sizes.map(([, n]) => {
-    end += n;
-    return sliceAxis(all, all.shape.length - 1, end - n, end);
-  });
-};
-
-/** Turns the first pairs of each head by their angles, and leaves the rest.  heads: [B, T, H, K]. */
-const turn = (heads: Tensor, { cosine, sine }: Place): Tensor => {
-  if (cosine === undefined || sine === undefined) return heads;
-  const [size, K] = [2 * cosine.shape[2], heads.shape[3]];
-  if (size === K) return rope(heads, cosine, sine);
-  return concat([rope(sliceAxis(heads, 3, 0, size), cosine, sine), sliceAxis(heads, 3, size, K)], 3);
-};
 
 /** Causal grouped-query attention with rotary positions.  x: [B, T, D] → [B, T, D] and the keys and values it looked at. */
 const selfAttention = (x: Tensor, params: Params, config: ModelConfig, place: Place, cached?: KeyValues) => {
@@ -209,66 +147,9 @@ const embed = (params: Params, config: ModelConfig, ids: Tensor): Tensor => {
 
 const finalNorm = (x: Tensor, params: Params, config: ModelConfig): Tensor => norm(x, params, "model.norm", config);
 
-/**
- * Where tokens stand for each kind of layer, of `slots` slots; `table` gives the angles of their positions, `starts` where
- * their sequences begin.
- */
-const placesOf = (
-  config: ModelConfig,
-  position: Tensor,
-  slots: number,
-  table: (rope: RopeConfig) => RopeTable,
-  starts: Tensor = scalar(0, "i32"),
-) => {
-  const angles = new Map<RopeConfig, RopeTable>();
-  const anglesOf = (rope: RopeConfig): RopeTable => {
-    const found = angles.get(rope) ?? table(rope);
-    angles.set(rope, found);
-    return found;
-  };
-  const one = ({ rope, window = slots }: LayerKind): Place => ({
-    position,
-    ...(window < slots
-      ? { from: maximum(sub(position, scalar(window - 1, "i32")), starts) }
-      : starts.shape.length > 0 && { from: starts }),
-    ...(rope !== undefined && anglesOf(rope)),
-  });
-  return new Map([...new Set(config.kinds)].map((kind) => [kind, one(kind)]));
-};
-
 /** A model's layers where tokens stand as `places` says. */
-const layersAt = (params: Params, config: ModelConfig, places: ReadonlyMap<LayerKind, Place>): readonly Layer[] =>
+const layersAt = (params: Params, config: ModelConfig, places: Places): readonly Layer[] =>
   config.kinds.map((kind, i) => ({ params: layerParams(params, config, i), place: places.get(kind) as Place }));
-
-/** Tokens 0 … T−1 of every row, of sequences of so many tokens. */
-const fromStart = (config: ModelConfig, B: number, T: number, tokens: number) =>
-  placesOf(config, iota([B, T], 1), T, (rope) => {
-    const table = ropeTable(rope, T, tokens);
-    const rows = (angles: Tensor) => broadcastTo(angles, [B, ...angles.shape]);
-    return { cosine: rows(table.cosine), sine: rows(table.sine) };
-  });
-
-/**
- * Tokens of rows that hold several sequences, which begin at `starts`.
- * Errors: ShapeError for starts of another shape; InputError for rows so long that longrope would take them for one sequence.
- */
-const fromStarts = (config: ModelConfig, ids: Tensor, starts: Tensor) => {
-  const [B, T] = ids.shape;
-  if (starts.dtype !== "i32" || !sameShape(starts.shape, ids.shape))
-    throw new ShapeError(`transformer(${typeOf(ids)}, starts ${typeOf(starts)})`, "takes a first slot for each token");
-  const over = Math.min(...config.kinds.map(({ rope }) => rope?.long?.over ?? Number.POSITIVE_INFINITY));
-  if (T > over)
-    throw new InputError(
-      `rows of several sequences have ${T} tokens, and with longrope over original_max_position_embeddings (${over}) is not supported; make them shorter`,
-    );
-  const slot = iota([B, T], 1);
-  const own = sub(slot, starts);
-  const table = (rope: RopeConfig) => {
-    const { cosine, sine } = ropeTable(rope, T, T);
-    return { cosine: gather(cosine, own), sine: gather(sine, own) };
-  };
-  return placesOf(config, slot, T, table, starts);
-};
 
 /**
  * The transformer up to and including its final norm: ids i32 [B, T] → [B, T, D]. Rows are padded on the right: a token
@@ -285,7 +166,7 @@ export const hiddenStates = (
   const remembered = checkpoint === true ? config.layers : Number(checkpoint);
   let x = embed(params, config, ids);
   const [B, T] = x.shape;
-  const places = starts === undefined ? fromStart(config, B, T, T) : fromStarts(config, ids, starts);
+  const places = starts === undefined ? fromStart(config, B, T) : fromStarts(config, ids, starts);
   const layers = layersAt(params, config, places);
   for (let i = 0; i < remembered; i += together)
     x = rememberedLayers(x, layers.slice(i, Math.min(i + together, remembered)), config);
@@ -302,7 +183,7 @@ export const prefill = (
 ): { hidden: Tensor; cache: Cache } => {
   let x = embed(params, config, ids);
   const cache: KeyValues[] = [];
-  for (const layer of layersAt(params, config, fromStart(config, x.shape[0], x.shape[1], GROWING))) {
+  for (const layer of layersAt(params, config, fromStart(config, x.shape[0], x.shape[1], true))) {
     const { out, seen } = decoderLayer(x, layer, config);
     cache.push({ k: withSlots(seen.k, slots), v: withSlots(seen.v, slots) });
     x = out;
@@ -324,11 +205,7 @@ export const decode = (
   let x = embed(params, config, ids);
   if (position.dtype !== "i32" || !sameShape(position.shape, ids.shape))
     throw new ShapeError(`decode(${typeOf(ids)}, ${typeOf(position)})`, "takes an i32 position for each token: [B, T]");
-  const slots = slotsOf(cache);
-  const places = placesOf(config, position, slots, (rope) => {
-    const table = ropeTable(rope, slots, GROWING);
-    return { cosine: gather(table.cosine, position), sine: gather(table.sine, position) };
-  });
+  const places = atPositions(config, position, slotsOf(cache));
   const next = layersAt(params, config, places).map((layer, i) => {
     const { out, seen } = decoderLayer(x, layer, config, { cached: cache[i] });
     x = out;

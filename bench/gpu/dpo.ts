@@ -5,7 +5,7 @@ import { planningDevice } from "../../cli/training/dry-run/planning-device.js";
 import { type Device, evaluate, key } from "../../core/index.js";
 import { describeAdapters, plannerOfReport } from "../../kernels/index.js";
 import { chosenOf } from "../../kernels/webgpu/adapter.js";
-import { initParams, type ModelConfig } from "../../models/index.js";
+import { initParams, type ModelConfig, parseConfig } from "../../models/index.js";
 import { adamW } from "../../optim/index.js";
 import { NAMES, SHAPES, type ShapeName } from "../shapes.js";
 import { figure, isOutOfMemory, part, skipped } from "./part.js";
@@ -17,10 +17,12 @@ interface Size {
 }
 
 /** A model of the same family that a software adapter can train. */
-const reduced = (config: ModelConfig): ModelConfig => ({
-  ...config,
-  ...{ layers: 2, hiddenSize: 64, intermediateSize: 176, heads: 4, kvHeads: 2, headDim: 16, vocabSize: 512 },
-});
+const reduced = (config: ModelConfig): ModelConfig =>
+  parseConfig({
+    ...config.raw,
+    ...{ num_hidden_layers: 2, hidden_size: 64, intermediate_size: 176, vocab_size: 512 },
+    ...{ num_attention_heads: 4, num_key_value_heads: 2, head_dim: 16 },
+  });
 
 /** Pairs of random tokens, the same at every step, all learned; of each the reference says 0. */
 const batches = function* ({ config, pairs, length }: Size) {
