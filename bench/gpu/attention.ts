@@ -1,4 +1,4 @@
-/** Causal attention, forward, and forward with its gradient, at head sizes 64 and 128: milliseconds, TFLOP/s, and the first call. */
+/** Causal attention, forward, and forward with its gradient, at head sizes 64 and 128, f32 and f16 operands, and a window: milliseconds, TFLOP/s, and the first call. */
 import assert from "node:assert/strict";
 import {
   attention,
@@ -10,6 +10,7 @@ import {
   mul,
   normal,
   read,
+  sub,
   sum,
   type Tensor,
   tensor,
@@ -25,6 +26,17 @@ interface Size {
   readonly D: number;
 }
 
+/** How a call is made: what is rounded, how near it then comes, and how many slots a query sees. */
+interface Kind {
+  readonly name: string;
+  readonly operands?: "f16";
+  readonly window?: number;
+  readonly error: number;
+}
+const PLAIN: Kind = { name: "", error: 2e-5 };
+const HALF: Kind = { name: ", f16", operands: "f16", error: 4e-3 };
+const WINDOW: Kind = { name: ", window of 512", window: 512, error: 2e-5 };
+
 type Inputs = { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor; readonly ct: Tensor };
 const inputsOf = ({ B, T, H, G, D }: Size): Inputs => ({
   q: normal(key(1), [B, T, H, D]),
@@ -38,13 +50,19 @@ const positionsOf = ({ B, T }: Size): Tensor =>
     [B, T],
   );
 const forward =
-  (D: number) =>
+  (D: number, { operands, window }: Kind) =>
   ({ q, k, v }: Omit<Inputs, "ct">, position: Tensor): Tensor =>
-    attention(q, k, v, position, 1 / Math.sqrt(D));
+    attention(q, k, v, position, 1 / Math.sqrt(D), {
+      operands,
+      ...(window !== undefined && { from: sub(position, window - 1) }),
+    });
 const backward =
-  (D: number) =>
+  (D: number, kind: Kind) =>
   ({ ct, ...qkv }: Inputs, position: Tensor) =>
-    grad((x: Omit<Inputs, "ct">) => sum(mul(forward(D)(x, position), ct)))(qkv);
+    grad((x: Omit<Inputs, "ct">) => sum(mul(forward(D, kind)(x, position), ct)))(qkv);
+
+/** Pairs of a query and a slot that it sees, of T queries. */
+const seenPairs = (T: number, window = T): number => T * window - (window * (window - 1)) / 2;
 
 await part(async ({ device, drain, software, left }) => {
   const sizes: readonly Size[] = software
@@ -58,28 +76,31 @@ await part(async ({ device, drain, software, left }) => {
         { B: 2, T: 4096, H: 16, G: 16, D: 128 },
       ];
   const exact = await open("reference");
-  for (const size of sizes) {
+  const calls = sizes.flatMap((size) =>
+    [PLAIN, HALF, ...(size.T > 1024 ? [WINDOW] : [])].map((kind) => ({ size, kind })),
+  );
+  for (const { size, kind } of calls) {
     const { B, T, H, D } = size;
-    const name = `attention ${B} × ${T}, ${H} heads of ${D}`;
+    const name = `attention ${B} × ${T}, ${H} heads of ${D}${kind.name}`;
     if (left() < 5) {
       skipped(name, "no time left");
       continue;
     }
     const [inputs, position] = [evaluate(inputsOf(size), device), evaluate(positionsOf(size), device)];
-    const flops = 2 * B * H * T * T * D; // the causal half of two products
-    const [run, runGradient] = [compile(forward(D), device), compile(backward(D), device)];
+    const flops = 4 * B * H * seenPairs(T, kind.window) * D; // two products of what is seen
+    const [run, runGradient] = [compile(forward(D, kind), device), compile(backward(D, kind), device)];
     const most = software ? 1 : 2;
     const back = await timed(() => dispose(runGradient(inputs, position)), drain, most); // first: its first call compiles
     const ahead = await timed(() => dispose(run(inputs, position)), drain, most);
     // The same kernels at a length that the f64 interpreter can do.
     const small = { B: 1, T: 40, H: 2, G: 1, D };
-    for (const of of [forward(D), (x: Inputs, p: Tensor) => backward(D)(x, p).k]) {
+    for (const of of [forward(D, kind), (x: Inputs, p: Tensor) => backward(D, kind)(x, p).k]) {
       const [want, got] = await Promise.all(
         [exact, device].map((d) => read(evaluate(of(inputsOf(small), positionsOf(small)), d))),
       );
       for (const [i, value] of got.entries())
         assert.ok(
-          Math.abs(value - want[i]) <= 2e-5 * Math.max(1, Math.abs(want[i])),
+          Math.abs(value - want[i]) <= kind.error * Math.max(1, Math.abs(want[i])),
           `${name}: ${value} for ${want[i]}`,
         );
     }

@@ -62,7 +62,8 @@ const optionNames = ["from", "softCap", "operands"] as const satisfies readonly 
  *   q: [B, T, H, D]; k, v: [B, S, G, D] with G | H (grouped queries); position, from: i32 [B, T] → [B, T, H, D].
  * A query that sees nothing (from > position, or position < 0) is 0, and has no part in any gradient. Slots that a query does
  * not see (padding, unused cache, other segments) weigh exactly 0; kernels pass over tiles of slots that no query of theirs
- * sees. Slots must hold finite numbers all the same: 0 · ∞ is NaN, and it depends on the device where it shows.
+ * sees. What lies past all that the queries of a row see may be anything (devices alone; the definition needs numbers); other
+ * slots must hold finite numbers all the same: 0 · ∞ is NaN, and it depends on the device whom it reaches.
  * Errors: ShapeError for shapes, dtypes or options that do not fit. Vaswani et al. 2017; Ainslie et al. 2023; windows:
  * Beltagy et al. 2020; softCap: Gemma Team 2024.
  */

@@ -146,6 +146,29 @@ law(
   { effort: 0.3 },
 );
 
+law(
+  "what is in slots past all that queries see is nobody's business: NaN there changes no bit",
+  fc.record({ T: fc.constantFrom(1, 20), more: fc.constantFrom(1, 30), seed: seeds() }),
+  async ({ T, more, seed }, device) => {
+    const [D, S] = [8, T + more];
+    const position = integers([1, T], seed, 0, T - 1);
+    const from = t.tensor(new Int32Array(T), [1, T]);
+    const [ct, q] = [0, 1].map((i) => eighths([1, T, 1, D], seed + i));
+    const of = (unused: number) => {
+      const [k, v] = [2, 3].map((i) => {
+        const numbers = t.constantData(eighths([1, S, 1, D], seed + i)).data.map((x, at) => (at < T * D ? x : unused));
+        return t.tensor(Float64Array.from(numbers), [1, S, 1, D]);
+      });
+      const both = (g: t.Tensor, x: t.Tensor, y: t.Tensor, z: t.Tensor) =>
+        withGradient((a, b, c) => t.attention(a, b, c, position, 0.5, { from }))(g, x, y, z);
+      return run(both, [ct, q, k, v], device);
+    };
+    const [got, want] = [await of(Number.NaN), await of(0)];
+    for (const [i, numbers] of got.entries()) assertSame(numbers, want[i], `result ${i}`);
+  },
+  { effort: 0.3, on: ["cpu", "webgpu"] },
+);
+
 test("options of attention that are not known, and caps that are none, are refused", () => {
   const [q, k, v] = [0, 1, 2].map((i) => eighths([1, 2, 1, 2], i));
   const position = t.tensor([[0, 1]], undefined, "i32");

@@ -46,7 +46,7 @@ const numbers = (size: number, from: number): Float32Array =>
   Float32Array.from({ length: size }, (_, i) => hash(from, i) / 2 ** 31 - 1);
 
 webgpuLaw(
-  "a query is the same bits whatever sequences and later tokens are beside it",
+  "a query is the same bits whatever sequences and later tokens are beside it, and slots that nobody sees hold",
   fc.record({
     depth: fc.constantFrom(16, 64),
     share: fc.integer({ min: 1, max: 2 }),
@@ -57,15 +57,27 @@ webgpuLaw(
   async ({ depth, share, few, many, seed: drawn }, device: Device) => {
     const [heads, groups] = [2 * share, 2];
     const all = [heads, heads, groups, groups].map((n, i) => numbers(2 * many * n * depth, drawn + i));
-    const of = async (batch: number, time: number) => {
-      const given = [heads, heads, groups, groups].map((n, i) =>
-        tensor(all[i].subarray(0, batch * time * n * depth), [batch, time, n, depth]),
-      );
+    const of = async (batch: number, time: number, unused = 0) => {
+      const given = [heads, heads, groups, groups].map((n, i) => {
+        const more = i < 2 ? 0 : unused;
+        const nobodys = new Float32Array(more * n * depth).fill(Number.NaN);
+        const numbers = [...all[i].subarray(0, batch * time * n * depth), ...nobodys];
+        return tensor(Float32Array.from(numbers), [batch, time + more, n, depth]);
+      });
       const places = Int32Array.from({ length: batch * time }, (_, i) => i % time);
       const [ct, q, k, v] = given;
       return run(gradientOf(0.3), [ct, q, k, v, tensor(places, [batch, time])], device);
     };
     const [alone, later, beside] = [await of(1, few), await of(1, many), await of(2, many)];
+    const amid = await of(1, few, 40);
+    for (const [i, numbers] of alone.entries()) {
+      assertSame(amid[i].slice(0, numbers.length), numbers, `result ${i}: slots that nobody sees`);
+      assertSame(
+        amid[i].slice(numbers.length),
+        new Float32Array(amid[i].length - numbers.length),
+        `result ${i}: theirs`,
+      );
+    }
     for (const i of [0, 1]) {
       assertSame(later[i].slice(0, alone[i].length), alone[i], `${i === 0 ? "value" : "dq"}: later tokens`);
       assertSame(beside[i].slice(0, later[i].length), later[i], `${i === 0 ? "value" : "dq"}: another sequence`);

@@ -6,8 +6,8 @@ import type { Measures } from "./tile.js";
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 const indented = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);
 
-/** Fours of a head vector that workgroup memory holds at a time. */
-const DEPTH = 8;
+/** Fours of a head vector that workgroup memory holds at a time: two matrices. */
+const depthOf = ({ shape }: Units): number => shape.k / 2;
 /** Fours of padding a line of workgroup memory, so that neighbouring lines lie in other banks. */
 const PAD = 2;
 /** Columns whose vectors lie in workgroup memory together while results are summed. */
@@ -31,9 +31,7 @@ const shareOf = (down: number, across: number, subgroups: number): Share | undef
 const sharesOf = ({ rows, columns, lanes, width }: Measures, { shape, lanes: size }: Units) => {
   const { m, n, k } = shape;
   const [scores, results] = [columns / n, (4 * width) / n].map((across) => shareOf(rows / m, across, lanes / size));
-  const isWhole = [lanes / size, rows / m, columns / n, (4 * width) / n, (4 * DEPTH) / k, CHUNK / k].every(
-    Number.isInteger,
-  );
+  const isWhole = [lanes / size, rows / m, columns / n, (4 * width) / n, k / 4, CHUNK / k].every(Number.isInteger);
   return isWhole && scores !== undefined && results !== undefined ? { scores, results } : undefined;
 };
 
@@ -47,11 +45,12 @@ export const suits = (measures: Measures, units: Units): boolean => sharesOf(mea
 export const matrixBlock = (k: Builder, measures: Measures, quads: string, units: Units): Block => {
   const { down, across, each, rows, columns, lanes, width } = measures;
   const { shape } = units;
+  const depth = depthOf(units);
   const shares = sharesOf(measures, units);
   if (shares === undefined) throw new TypeError("the tile is not made of matrices");
   for (const extension of ["f16", "subgroups", "chromium_experimental_subgroup_matrix"] as const) k.enable(extension);
   const [pitch, vectorPitch, scorePitch, weightPitch] = [
-    DEPTH + PAD,
+    depth + PAD,
     width + PAD,
     columns + 4 * PAD,
     columns + 4 * PAD,
@@ -102,14 +101,14 @@ export const matrixBlock = (k: Builder, measures: Measures, quads: string, units
     product: (name, rowVectors: Vectors, columnVectors: Vectors) => [
       // Given a value: drivers do not clear what is declared in a loop again.
       ...upTo(scores.tall * scores.wide).map((t) => `var ${name}_sum${t} = ${result}();`),
-      `for (var part = 0u; part < ${quads}; part += ${DEPTH}u) {`,
+      `for (var part = 0u; part < ${quads}; part += ${depth}u) {`,
       "  workgroupBarrier();",
-      ...indented(fill(rows, DEPTH, `outer * ${pitch}u + inner`, rowVectors("outer", "part + inner"))),
+      ...indented(fill(rows, depth, `outer * ${pitch}u + inner`, rowVectors("outer", "part + inner"))),
       ...indented(
-        fill(columns, DEPTH, `${rows * pitch}u + outer * ${pitch}u + inner`, columnVectors("outer", "part + inner")),
+        fill(columns, depth, `${rows * pitch}u + outer * ${pitch}u + inner`, columnVectors("outer", "part + inner")),
       ),
       "  workgroupBarrier();",
-      `  for (var deep = 0u; deep < ${DEPTH}u; deep += ${shape.k / 4}u) {`,
+      `  for (var deep = 0u; deep < ${depth}u; deep += ${shape.k / 4}u) {`,
       ...products(
         `${name}_sum`,
         scores,
