@@ -25,9 +25,11 @@ export const taugrad = (
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
   input = "",
+  cwd?: string,
 ): Promise<Ended> =>
   new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [...process.execArgv, cli, ...args], {
+      cwd,
       stdio: ["pipe", "pipe", "pipe"],
       env: { ...process.env, NODE_OPTIONS: "", NODE_TEST_CONTEXT: undefined, ...env },
     });
@@ -40,6 +42,9 @@ export const taugrad = (
       });
     child.on("error", reject).on("close", (code) => resolve({ code, ...said }));
   });
+
+/** Runs `taugrad …args` in a folder. */
+export const taugradIn = (folder: string, args: readonly string[]): Promise<Ended> => taugrad(args, {}, "", folder);
 
 /** Runs a command that must succeed. */
 export const succeeds = async (args: readonly string[]): Promise<Ended> => {

@@ -96,7 +96,7 @@ const warningsOf = (report: Readonly<TokenizeReport>): readonly string[] => {
   return [
     ...(dropped > MANY * rows
       ? [
-          `${dropped} of ${rows} rows (${Math.round((100 * dropped) / rows)} %) are left out, since their prompt alone fills max_length; raise max_length, or set truncation_mode keep_end`,
+          `${dropped} of ${rows} rows (${Math.round((100 * dropped) / rows)} %) are left out, since their prompt alone fills max_length; raise max_length, or set max_prompt_length, or truncation_mode keep_end`,
         ]
       : []),
     ...(unread.length > 0
