@@ -1,20 +1,22 @@
 import { type Device, dispose, evaluate, InputError, upload } from "../../core/index.js";
 import { folderExists, show } from "../../models/files/json.js";
 import { type Generator, generator, loadAdapter, loadModel, type Model, withLora } from "../../models/index.js";
+import { locate } from "../located.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
 import { withDevice } from "../session.js";
 
 type Asked = Pick<Values<"chat">, "model" | "adapter" | "adapter_name_or_path" | "device">;
 
-/** `adapter` is a folder with an adapter for the model, or else says which GPU. Errors: InputError. */
-const adaptersOf = ({ adapter, adapter_name_or_path: named }: Asked) => {
+/** `adapter` names an adapter for the model, as a folder or of the Hub, or else says which GPU. Errors: InputError. */
+const adaptersOf = async ({ adapter, adapter_name_or_path: named }: Asked, out: Output) => {
   if (typeof adapter !== "string" || !(/[/\\]/.test(adapter) || folderExists(adapter)))
     return { folder: named, gpu: adapter };
-  if (!folderExists(adapter)) throw new InputError(`--adapter ${show(adapter)}: no such folder`);
   if (named !== undefined)
     throw new InputError("--adapter and --adapter-name-or-path both name an adapter for the model; give one");
-  return { folder: adapter, gpu: undefined };
+  const folder = await locate(adapter, "adapter", out);
+  if (!folderExists(folder)) throw new InputError(`--adapter ${show(adapter)}: no such folder`);
+  return { folder, gpu: undefined };
 };
 
 /** The model on the device, with the adapter's factors beside its weights. */
@@ -36,7 +38,7 @@ export const withModel = async <T>(
   out: Output,
   work: (model: Pick<Model, "config" | "params">, go: Generator) => Promise<T>,
 ): Promise<T> => {
-  const { folder, gpu } = adaptersOf(values);
+  const { folder, gpu } = await adaptersOf(values, out);
   return withDevice({ device: values.device, adapter: gpu }, out, async (device) => {
     const model = loadAdapted(values.model, folder, device);
     const go = generator(model.config, device);
