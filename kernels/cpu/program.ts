@@ -193,6 +193,8 @@ export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLau
   };
 
   const memory = memoryOf(plan);
+  // Asked once: reading the environment takes as long as a launch.
+  const isTimed = debugs("timings");
   const scratchBytes = commonBytes + pool.threads * threadBytes;
   let isFree = false;
   return {
@@ -217,7 +219,7 @@ export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLau
           );
         resolve(inputs, taken, outputs);
         patch(scratch(scratchBytes));
-        if (debugs("timings")) printTimings(jobs, launches, pool);
+        if (isTimed) printTimings(jobs, launches, pool);
         else launchAll();
         onLaunch(jobs.length);
       } catch (error) {

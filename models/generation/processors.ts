@@ -11,7 +11,11 @@ export const penalizeRepetition = (scores: Scores, seen: Iterable<number>, penal
 };
 
 /** scores / temperature. */
-export const applyTemperature = (scores: Scores, temperature: number): Scores => scores.map((s) => s / temperature);
+export const applyTemperature = (scores: Scores, temperature: number): Scores => {
+  const out = new Float64Array(scores.length);
+  for (let id = 0; id < scores.length; id++) out[id] = scores[id] / temperature;
+  return out;
+};
 
 /** The k-th largest of the values, 1 ≤ k ≤ their number: quickselect, which reorders them.  Hoare 1961. */
 const kthLargest = (values: Scores, k: number): number => {
@@ -36,12 +40,16 @@ const kthLargest = (values: Scores, k: number): number => {
   return values[wanted];
 };
 
-/** Drops what scores below the k-th largest.  Fan et al. 2018. */
-export const keepTopK = (scores: Scores, k: number): Scores => {
-  if (k === 0 || k >= scores.length) return scores;
-  const threshold = kthLargest(scores.slice(), k);
-  return scores.map((s) => (s < threshold ? NEVER : s));
+/** Drops what scores below a threshold. Plain loops here and below: this is done for every token, over the vocabulary. */
+const keepFrom = (scores: Scores, threshold: number): Scores => {
+  const out = new Float64Array(scores.length);
+  for (let id = 0; id < scores.length; id++) out[id] = scores[id] < threshold ? NEVER : scores[id];
+  return out;
 };
+
+/** Drops what scores below the k-th largest.  Fan et al. 2018. */
+export const keepTopK = (scores: Scores, k: number): Scores =>
+  k === 0 || k >= scores.length ? scores : keepFrom(scores, kthLargest(scores.slice(), k));
 
 /** e^(s − highest) of every score, and their sum. */
 const exponentials = (scores: Scores): { readonly e: Scores; readonly total: number; readonly highest: number } => {
@@ -60,24 +68,26 @@ const exponentials = (scores: Scores): { readonly e: Scores; readonly total: num
 /** Softmax. */
 export const probabilities = (scores: Scores): Scores => {
   const { e, total } = exponentials(scores);
-  return e.map((x) => x / total);
+  for (let id = 0; id < e.length; id++) e[id] /= total;
+  return e;
 };
 
 /** Drops the least likely tokens that hold at most 1 − p together; equal ones go from the highest id on.  Holtzman et al. 2020. */
 export const keepTopP = (scores: Scores, p: number): Scores => {
   if (p >= 1) return scores;
-  const { total, highest } = exponentials(scores);
-  const ascending = scores.filter((s) => s !== NEVER).sort();
-  let mass = 0;
+  const { e, total } = exponentials(scores);
+  // What cannot be chosen is likely 0, and goes first.
+  const ascending = e.slice().sort();
   let drops = 0;
-  for (; drops < ascending.length - 1; drops++) {
-    mass += Math.exp(ascending[drops] - highest) / total;
+  for (let mass = 0; drops < ascending.length - 1; drops++) {
+    mass += ascending[drops] / total;
     if (mass > 1 - p) break;
   }
-  const least = ascending[drops];
-  // Of those that score as the least one that stays, so many go.
-  let equals = drops - ascending.indexOf(least);
-  const out = scores.map((s) => (s < least ? NEVER : s));
+  // The least one that stays; of those that score as it does, so many go.
+  const least = kthLargest(scores.slice(), scores.length - drops);
+  const out = keepFrom(scores, least);
+  let equals = drops;
+  for (let id = 0; id < out.length; id++) if (scores[id] < least) equals--;
   for (let id = out.length - 1; equals > 0; id--) {
     if (out[id] !== least) continue;
     out[id] = NEVER;
@@ -90,7 +100,8 @@ export const keepTopP = (scores: Scores, p: number): Scores => {
 export const keepMinP = (scores: Scores, minP: number): Scores => {
   if (minP === 0) return scores;
   const { e } = exponentials(scores);
-  return scores.map((s, id) => (e[id] < minP ? NEVER : s));
+  for (let id = 0; id < e.length; id++) e[id] = e[id] < minP ? NEVER : scores[id];
+  return e;
 };
 
 /**
