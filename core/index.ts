@@ -58,6 +58,7 @@ export * from "./ops/random-bits.js";
 export { max, mean } from "./ops/reduce.js";
 export { topkMask } from "./ops/topk.js";
 export * from "./ops/view.js";
+export { writeRows } from "./ops/write-rows.js";
 export { callOf, printGraph, typeOf } from "./print.js";
 export {
   bernoulli,

@@ -11,9 +11,10 @@ import {
   sliceAxis,
   type Tensor,
   typeOf,
+  writeRows,
 } from "../core/index.js";
 import { gated } from "./activations.js";
-import { type Cache, type KeyValues, slotsOf, withSlots, writeSlots } from "./cache.js";
+import { type Cache, type KeyValues, slotsOf, withSlots } from "./cache.js";
 import type { ModelConfig } from "./config.js";
 import { familyOf } from "./families.js";
 import { factorNames, layerShapes, type Params, weightOf } from "./parameters.js";
@@ -57,7 +58,7 @@ const selfAttention = (x: Tensor, params: Params, config: ModelConfig, place: Pl
   const fresh: KeyValues = { k: turn(normed(k, "self_attn.k_norm"), place), v: split(v) };
   const at = reshape(sliceAxis(place.position, 1, 0, 1), [B]);
   const seen =
-    cached === undefined ? fresh : { k: writeSlots(cached.k, fresh.k, at), v: writeSlots(cached.v, fresh.v, at) };
+    cached === undefined ? fresh : { k: writeRows(cached.k, fresh.k, at), v: writeRows(cached.v, fresh.v, at) };
   const turned = turn(normed(q, "self_attn.q_norm"), place);
   const mixed = attention(turned, seen.k, seen.v, place.position, attentionScale, {
     ...(place.from && { from: place.from }),

@@ -35,6 +35,9 @@ export const livesOf = (steps: readonly Lowered[]): Map<Tensor, Life> => {
 const readBy = (step: SingleStep<Access>): Tensor[] =>
   (step.kind === "matmul" ? [step.a, step.b, ...(step.epilogue?.inputs ?? [])] : step.inputs).map(({ base }) => base);
 
+/** Calls whose result is their first input, changed in places: in its memory they write these alone. */
+const WRITES_ITS_FIRST: ReadonlySet<string> = new Set(["writeRows"]);
+
 /** Outputs of a step, each with the bases whose memory may take it while it is written: seen whole, element for element. */
 const replaceable = (step: BaseStep): [heir: Tensor, bases: Tensor[]][] => {
   if (step.kind === "batch") {
@@ -45,6 +48,11 @@ const replaceable = (step: BaseStep): [heir: Tensor, bases: Tensor[]][] => {
     return step.steps
       .flatMap((one) => replaceable(one))
       .map(([heir, bases]) => [heir, bases.filter((base) => readers.get(base) === 1)]);
+  }
+  if (step.kind === "call" && WRITES_ITS_FIRST.has(step.name)) {
+    const [first, ...others] = step.inputs;
+    const isApart = isWhole(first) && others.every(({ base }) => base !== first.base);
+    return isApart && isWhole(step.output) ? [[step.output.base, [first.base]]] : [];
   }
   if (step.kind !== "map" && step.kind !== "matmul") return [];
   const inputs = step.kind === "map" ? step.inputs : (step.epilogue?.inputs ?? []);

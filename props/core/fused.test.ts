@@ -120,6 +120,13 @@ const cases: Readonly<Record<string, fc.Arbitrary<Case>>> = {
         slopes: 2 * most, // weights·(ct·v - its mean)·k
       };
     }),
+  writeRows: sizes([1, 3], [1, 2, 7, 33], [1, 2, 5], [1, 3, 8], [-2, 0, 3, 40]).map(([seed, B, S, T, width, most]) => ({
+    f: t.writeRows,
+    args: [scaled([B, S, 1, width], seed, 4), scaled([B, T, 1, width], seed + 1, 4)],
+    fixed: [integers([B], seed + 2, Math.min(most, 0), Math.max(most, 0))],
+    forward: 0,
+    gradient: 0,
+  })),
   crossEntropy: sizes([1, 2, 5, 67], [1, 2, 3, 5, 64, 293, 1537], [1, 8, 80]).map(([seed, N, V, most]) => ({
     f: t.crossEntropy,
     args: [scaled([N, V], seed, most)],
@@ -185,6 +192,11 @@ law(
         args: [eighths([1, 3, 2, 2], seed), eighths([1, 4, 1, 2], seed + 1), eighths([1, 4, 1, 2], seed + 2)],
         fixed: [t.tensor([[0, 3, 1]], undefined, "i32"), t.tensor([[0, 2, 3]], undefined, "i32")],
       },
+      writeRows: {
+        f: t.writeRows,
+        args: [eighths([2, 4, 3], seed), eighths([2, 2, 3], seed + 1)],
+        fixed: [t.tensor([1, 3], undefined, "i32")],
+      },
       crossEntropy: {
         f: t.crossEntropy,
         args: [eighths([2, 5], seed)],
@@ -210,4 +222,21 @@ law(
     });
   },
   { effort: 0.4, on: ["cpu", "webgpu"] },
+);
+
+law(
+  "rows written into a table that is given away are those written into a copy, and nothing else moves",
+  sizes([1, 3], [2, 9, 64], [1, 2, 5], [1, 3, 8], [-1, 0, 1, 8]),
+  async ([seed, B, S, T, width, most], device) => {
+    const [table, rows] = [scaled([B, S, width], seed, 4), scaled([B, T, width], seed + 1, 4)];
+    const first = integers([B], seed + 2, Math.min(most, 0), Math.max(most, 0));
+    const write = (x: t.Tensor, y: t.Tensor, at: t.Tensor) => t.writeRows(x, t.mul(y, 2), at);
+    const given = t.compile(write, device, { donate: [0] });
+    const out = given(t.upload(table, device), rows, first);
+    const [want] = await run((...x: t.Tensor[]) => [write(x[0], x[1], x[2])], [table, rows, first], reference);
+    assertClose(Float64Array.from(await t.read(out)), want, { rel: 0, abs: 0 }, "written in place");
+    t.dispose(out);
+    for (const program of given.programs()) program.free();
+  },
+  { effort: 0.5, on: ["cpu", "webgpu"] },
 );

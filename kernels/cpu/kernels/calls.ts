@@ -8,6 +8,7 @@ import { launchGather, launchScatterAdd } from "./index-ops.js";
 import { launchRmsnorm, launchRmsnormGradient } from "./rmsnorm.js";
 import { launchSoftmax, launchSoftmaxGradient } from "./softmax.js";
 import { launchTopkMask } from "./topk.js";
+import { launchWriteRows } from "./write-rows.js";
 
 type Launcher = (step: CallStep) => Launch[];
 
@@ -21,6 +22,7 @@ const fused: Record<string, Launcher> = {
   crossEntropy: launchCrossEntropy,
   "crossEntropy.vjp": launchCrossEntropyGradient,
   topkMask: launchTopkMask,
+  writeRows: launchWriteRows,
 };
 
 const launchers: Record<string, Launcher> = {
