@@ -1,4 +1,5 @@
 import { InputError } from "../../core/errors.js";
+import { learnedSpans } from "./learned.js";
 import type { Sequence, TokenPair } from "./tokenize.js";
 
 /** Sequences as one right-padded block, B rows of T tokens, all arrays row-major. */
@@ -37,10 +38,11 @@ export const collate = (sequences: readonly Sequence[], { padId, bucket = 8 }: C
   sequences.forEach((sequence, row) => {
     const at = row * length;
     ids.set(sequence.ids, at);
-    for (let t = Math.max(1, sequence.completionStart); t < sequence.ids.length; t++) {
-      mask[at + t] = 1;
-      labels[at + t - 1] = sequence.ids[t];
-    }
+    for (const [from, to] of learnedSpans(sequence))
+      for (let t = Math.max(1, from); t < to; t++) {
+        mask[at + t] = 1;
+        labels[at + t - 1] = sequence.ids[t];
+      }
   });
   return {
     rows: sequences.length,

@@ -3,6 +3,7 @@ import { closeSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
+import type { Span } from "./learned.js";
 import type { Rows } from "./rows.js";
 import type { Sequence } from "./tokenize.js";
 
@@ -44,13 +45,16 @@ const growing = <A extends Float64Array | Int32Array>(make: (length: number) => 
 const PIECE = 1 << 20;
 
 /**
- * A record is words of 32 bits: number of sequences, label; of each sequence its completionStart and its length; the tokens
- * of all; `at` in UTF-8, filled up to whole words with zeros.
+ * A record is words of 32 bits: number of sequences, label; of each sequence its completionStart, its length and how
+ * many spans it has (−1: none are given); the spans of all; the tokens of all; `at` in UTF-8, filled up to whole words with zeros.
  */
 const packed = <T extends { readonly at?: string }>(row: T, form: RowForm<T>) => {
   const at = Buffer.from(row.at ?? "", "utf8");
   const sequences = form.sequences(row);
-  const heads = sequences.flatMap(({ completionStart, ids }) => [completionStart, ids.length]);
+  const heads = [
+    ...sequences.flatMap(({ completionStart, ids, spans }) => [completionStart, ids.length, spans?.length ?? -1]),
+    ...sequences.flatMap(({ spans = [] }) => spans.flat()),
+  ];
   const tokens = sequences.reduce((sum, { ids }) => sum + ids.length, 0);
   const words = new Int32Array(2 + heads.length + tokens + Math.ceil(at.length / 4));
   words.set([sequences.length, form.label?.(row) ?? 0, ...heads]);
@@ -66,12 +70,18 @@ const packed = <T extends { readonly at?: string }>(row: T, form: RowForm<T>) =>
 
 const unpacked = <T>(words: Int32Array<ArrayBuffer>, form: RowForm<T>): T => {
   const [count, label] = words;
-  let next = 2 + 2 * count;
-  const sequences = Array.from({ length: count }, (_, i): Sequence => {
-    const [completionStart, length] = words.subarray(2 + 2 * i);
+  let next = 2 + 3 * count;
+  const heads = Array.from({ length: count }, (_, i) => {
+    const [completionStart, length, many] = words.subarray(2 + 3 * i);
+    if (many < 0) return { completionStart, length };
+    const spans = Array.from({ length: many }, (__, k): Span => [words[next + 2 * k], words[next + 2 * k + 1]]);
+    next += 2 * many;
+    return { completionStart, length, spans };
+  });
+  const sequences = heads.map(({ length, ...head }): Sequence => {
     const ids = Array.from(words.subarray(next, next + length));
     next += length;
-    return { ids, completionStart };
+    return { ids, ...head };
   });
   const at = Buffer.from(words.buffer, 4 * next).toString("utf8");
   return form.row(sequences, label, at.replaceAll("\0", ""));

@@ -2,6 +2,7 @@ import { InputError } from "../../core/errors.js";
 import type { Tokenizer } from "../../models/text/tokenizer.js";
 import { checkTokenIds } from "../../models/text/tokenizer.js";
 import type { CompletionRow, DocumentRow, PairedRow, Row, UnpairedRow } from "./data-row.js";
+import { part, type Span, targetsIn } from "./learned.js";
 import { fitting, noteFields } from "./render.js";
 import { emptyReport, name, type TokenizeReport } from "./report.js";
 import type { Turns } from "./turns.js";
@@ -10,6 +11,8 @@ import type { Turns } from "./turns.js";
 export interface Sequence {
   readonly ids: readonly number[];
   readonly completionStart: number;
+  /** Of those, only tokens in these stretches; default: all. */
+  readonly spans?: readonly Span[];
   /** Where its row stands ("file:line"). */
   readonly at?: string;
 }
@@ -188,13 +191,13 @@ const encoderOf = ({ variables = {}, unused = [] }: Row, tokenizer: Tokenizer, r
 
 /** Prompt and answer, each cut to its own maximum: source DPOTrainer.tokenize_row of huggingface/trl before 1.0. */
 const eachCut = (
-  { ids, completionStart, ...rest }: Whole,
+  whole: Whole,
   { maxPromptLength = Number.POSITIVE_INFINITY, maxCompletionLength = Number.POSITIVE_INFINITY }: TokenizeOptions,
 ): Whole => {
+  const { ids, completionStart } = whole;
   const from = Math.max(0, completionStart - maxPromptLength);
   const to = Math.min(ids.length, completionStart + maxCompletionLength);
-  const cut = { ids: ids.slice(from, to), completionStart: completionStart - from };
-  return { ...rest, ...cut, promptCut: from > 0, answerCut: to < ids.length };
+  return { ...part(whole, from, to), promptCut: from > 0, answerCut: to < ids.length };
 };
 
 /** A prompt with each of some answers; without them where the prompt alone fills the maximum length. */
@@ -261,28 +264,27 @@ const finish = (
 };
 
 const cutAndCounted = (
-  { ids, completionStart, mismatch, promptCut, answerCut }: Whole,
+  { mismatch, promptCut, answerCut, ...whole }: Whole,
   at: string,
   { maxLength = Number.POSITIVE_INFINITY, truncationMode = "keep_start", vocabSize }: TokenizeOptions,
   report: TokenizeReport,
 ): Sequence => {
-  if (vocabSize !== undefined) checkTokenIds(ids, vocabSize, at);
-  const cut = Math.max(0, ids.length - maxLength);
+  const { length } = whole.ids;
+  if (vocabSize !== undefined) checkTokenIds(whole.ids, vocabSize, at);
+  const cut = Math.max(0, length - maxLength);
   const from = truncationMode === "keep_end" ? cut : 0;
-  const kept = cut === 0 ? ids : ids.slice(from, from + maxLength);
-  const start = Math.min(Math.max(0, completionStart - from), kept.length);
-  // Position 0 has nothing before it to be predicted from.
-  const targets = kept.length - Math.max(1, start);
+  const kept = part(whole, from, from + length - cut);
+  const targets = targetsIn(kept);
   report.sequences++;
   report.promptMismatches += mismatch === true ? 1 : 0;
   report.promptsCut += promptCut === true ? 1 : 0;
   report.answersCut += answerCut === true ? 1 : 0;
-  report.tokens += kept.length;
-  report.completionTokens += Math.max(0, targets);
-  report.longest = Math.max(report.longest, kept.length);
+  report.tokens += kept.ids.length;
+  report.completionTokens += targets;
+  report.longest = Math.max(report.longest, kept.ids.length);
   report.truncated += cut > 0 ? 1 : 0;
   if (cut > 0) name(report.truncatedAt, at);
   report.tokensCut += cut;
-  report.withoutCompletion += targets <= 0 ? 1 : 0;
-  return { ids: kept, completionStart: start };
+  report.withoutCompletion += targets === 0 ? 1 : 0;
+  return kept;
 };

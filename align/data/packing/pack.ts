@@ -1,4 +1,5 @@
 import { InputError } from "../../../core/errors.js";
+import { part } from "../learned.js";
 import type { Rows } from "../rows.js";
 import type { Sequence } from "../tokenize.js";
 
@@ -113,13 +114,6 @@ export interface Pack {
   readonly at?: string;
 }
 
-/** Part of a sequence, as one of its own. */
-const part = ({ ids, completionStart, ...rest }: Sequence, { from, to }: Piece): Sequence => ({
-  ...rest,
-  ids: ids.slice(from, to),
-  completionStart: Math.min(Math.max(0, completionStart - from), to - from),
-});
-
 /**
  * Rows, packed. Errors: InputError for rows whose lengths are not known.
  */
@@ -132,7 +126,7 @@ export const packedRows = (rows: Rows<Sequence>, most: number, strategy: Packing
     lengths: Int32Array.from(bins, (bin) => bin.reduce((sum, piece) => sum + size(piece), 0)),
     at: (index) => {
       const pieces = bins[index];
-      const sequences = pieces.map((piece) => part(rows.at(piece.row) as Sequence, piece));
+      const sequences = pieces.map((piece) => part(rows.at(piece.row) as Sequence, piece.from, piece.to));
       const places = [...new Set(sequences.map(({ at }, i) => at ?? `row ${pieces[i].row + 1}`))];
       return { sequences, joined: strategy === "wrapped", at: places.join(", ") };
     },
@@ -145,6 +139,6 @@ export const shortened = ({ length, lengths, at }: Rows<Sequence>, most: number)
   lengths: lengths?.map((n) => Math.min(n, most)),
   at: (index) => {
     const row = at(index);
-    return row && part(row, { row: index, from: 0, to: Math.min(most, row.ids.length) });
+    return row && part(row, 0, Math.min(most, row.ids.length));
   },
 });

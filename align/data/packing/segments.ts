@@ -1,4 +1,5 @@
 import type { Batch } from "../batch.js";
+import { learnedSpans } from "../learned.js";
 import type { Sequence } from "../tokenize.js";
 import type { Pack } from "./pack.js";
 
@@ -32,8 +33,9 @@ export const collateSegments = (packs: readonly Omit<Pack, "at">[], length: numb
       for (let t = 0; t < sequence.ids.length; t++) {
         starts[at + t] = begins;
         owners[at + t] = owner;
-        mask[at + t] = next + t > begins && t >= sequence.completionStart ? 1 : 0;
       }
+      for (const [from, to] of learnedSpans(sequence))
+        for (let t = from; t < to; t++) mask[at + t] = next + t > begins ? 1 : 0;
       next += sequence.ids.length;
       owner++;
     }

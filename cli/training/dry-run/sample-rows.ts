@@ -1,3 +1,4 @@
+import { learnedSpans, targetsIn } from "../../../align/data/learned.js";
 import type { Rows } from "../../../align/data/rows.js";
 import type { Sequence } from "../../../align/data/tokenize.js";
 import type { Tokenizer } from "../../../models/index.js";
@@ -10,7 +11,10 @@ export interface Sample {
   /** Tokens that carry the loss. */
   readonly targets: number;
   readonly prompt: string;
+  /** What is learned; of several stretches with ⟧ … ⟦ between them. */
   readonly completion: string;
+  /** What stands after it. */
+  readonly rest: string;
   readonly ids: readonly number[];
   /** 1 where the token is a loss target. */
   readonly mask: readonly (0 | 1)[];
@@ -32,16 +36,20 @@ const partsOf = (row: object): readonly (readonly [name: string, sequence: Seque
   return [[label === undefined ? "row" : label === true ? "wanted" : "unwanted", row]];
 };
 
-const sampleOf = (name: string, { ids, completionStart }: Sequence, { decode }: Tokenizer): Sample => {
-  const start = Math.max(1, completionStart); // the first token has nothing before it to be predicted from
+const sampleOf = (name: string, sequence: Sequence, { decode }: Tokenizer): Sample => {
+  const { ids } = sequence;
+  const spans = learnedSpans(sequence);
+  const start = Math.max(1, spans[0]?.[0] ?? ids.length); // the first token has nothing before it to be predicted from
+  const end = spans.at(-1)?.[1] ?? ids.length;
   return {
     name,
     tokens: ids.length,
-    targets: Math.max(0, ids.length - start),
+    targets: targetsIn(sequence),
     prompt: decode(ids.slice(0, start)),
-    completion: decode(ids.slice(start)),
+    completion: spans.map(([from, to]) => decode(ids.slice(Math.max(1, from), to))).join("⟧ … ⟦"),
+    rest: decode(ids.slice(end)),
     ids,
-    mask: ids.map((_, i) => (i >= start ? 1 : 0)),
+    mask: ids.map((_, i) => (i > 0 && spans.some(([from, to]) => from <= i && i < to) ? 1 : 0)),
   };
 };
 
@@ -66,13 +74,14 @@ export const printSamples = (rows: readonly SampleRow[]): string =>
   rows
     .flatMap(({ at, sequences }) => [
       at,
-      ...sequences.flatMap(({ name, tokens, targets, prompt, completion, ids }) => {
-        const border = tokens - targets;
+      ...sequences.flatMap(({ name, tokens, targets, prompt, completion, rest, ids, mask }) => {
+        const first = mask.indexOf(1);
+        const border = first < 0 ? tokens : first;
         const before = ids.slice(Math.max(0, border - IDS), border).join(" ");
         const after = ids.slice(border, border + IDS).join(" ");
         return [
           `  ${name}: ${tokens} tokens, ${targets} of them learned`,
-          `    ${JSON.stringify(shortened(prompt, "start")).slice(1, -1)}⟦${JSON.stringify(shortened(completion, "end")).slice(1, -1)}⟧`,
+          `    ${JSON.stringify(shortened(prompt, "start")).slice(1, -1)}⟦${JSON.stringify(shortened(completion, "end")).slice(1, -1)}⟧${JSON.stringify(shortened(rest, "end")).slice(1, -1)}`,
           `    ${border > IDS ? "… " : ""}${before} ⟦${after}${targets > IDS ? " …" : ""}⟧`,
         ];
       }),

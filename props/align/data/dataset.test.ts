@@ -64,7 +64,7 @@ const held = async (): Promise<number> => {
 
 test("rows on disk cost memory by their number, not by their tokens", async () => {
   const form: RowForm<Sequence> = { sequences: (row) => [row], row: ([row], _label, at) => ({ ...row, at }) };
-  const rows = async function* (count: number) {
+  const rows = async function* (count: number): AsyncGenerator<Sequence> {
     for (let i = 0; i < count; i++)
       yield { ids: Array.from({ length: 1000 }, (_, t) => (i * t) % 5003), completionStart: i % 7, at: `x:${i + 1}` };
   };
