@@ -20,6 +20,7 @@ export { type KtoSourceOptions, ktoSource } from "./data/kto-source.js";
 export { PACKING_STRATEGIES, type PackingStrategy, packedRows } from "./data/packing/pack.js";
 export type { TokenizeReport } from "./data/report.js";
 export type { BatchSource, Rows, SourceOptions, TrainingBatch } from "./data/rows.js";
+export type { LabelledSequence, Sequence, TokenizeOptions, TokenPair } from "./data/sequence.js";
 export {
   batchesFrom,
   oneEpoch,
@@ -30,15 +31,7 @@ export {
   sequenceSource,
   stepsOf,
 } from "./data/source.js";
-export {
-  type LabelledSequence,
-  type Sequence,
-  type TokenizeOptions,
-  type TokenPair,
-  tokenizeAnswers,
-  tokenizeExamples,
-  tokenizePairs,
-} from "./data/tokenize.js";
+export { tokenizeAnswers, tokenizeExamples, tokenizePairs } from "./data/tokenize.js";
 export { unpairRows } from "./data/unpair.js";
 export {
   type KtoLossOptions,

@@ -182,6 +182,7 @@ export const options = {
   eval_packing: flagOrUnset("rows of evaluations too; default: as packing"),
   padding_free: flag("the rows of a batch stand in one sequence, and none sees another: no padding", false),
   eos_token: text("TOKEN", "the end token that is meant; it must be the tokenizer's own"),
+  assistant_only_loss: flag("of conversations, learn what the chat template's {% generation %} marks", false),
   dataloader_drop_last: flag("leave out the last batch of an epoch where it is not full", false),
   precision: choice(["f32", "f16"], "what products of the layers round their operands to; sums are f32", "f32"),
   chat_template: text("JINJA", "the chat template itself, in place of the model's"),

@@ -1,6 +1,6 @@
 import { InputError } from "../../core/errors.js";
-import { learnedSpans } from "./learned.js";
-import type { Sequence, TokenPair } from "./tokenize.js";
+import type { Sequence, TokenPair } from "./sequence.js";
+import { learnedSpans } from "./sequence.js";
 
 /** Sequences as one right-padded block, B rows of T tokens, all arrays row-major. */
 export interface Batch {

@@ -1,8 +1,8 @@
 import { InputError } from "../../core/errors.js";
 import { collate } from "./batch.js";
 import type { BatchSource, Rows, SourceOptions } from "./rows.js";
+import type { LabelledSequence, Sequence } from "./sequence.js";
 import { knownOf, type ReferencePair, rowSource } from "./source.js";
-import type { LabelledSequence, Sequence } from "./tokenize.js";
 
 export interface KtoSourceOptions extends SourceOptions {
   /** Longest sequence, in tokens; longer ones lose their end, after prompts met their neighbours' answers. Default: no limit. */

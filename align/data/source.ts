@@ -2,7 +2,7 @@ import { collate, planBatches } from "./batch.js";
 import { oneRow, unowned } from "./packing/one-row.js";
 import { inSixteenths } from "./packing/segments.js";
 import type { BatchSource, Rows, SourceOptions, TrainingBatch } from "./rows.js";
-import type { Sequence, TokenPair } from "./tokenize.js";
+import type { Sequence, TokenPair } from "./sequence.js";
 
 /** A quarter of the power of two that holds the longest sequence, at least 8. */
 const quarterBucket = (longest: number): number => Math.max(8, 2 ** Math.ceil(Math.log2(Math.max(1, longest))) / 4);

@@ -3,9 +3,8 @@ import { closeSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
-import type { Span } from "./learned.js";
 import type { Rows } from "./rows.js";
-import type { Sequence } from "./tokenize.js";
+import type { Sequence, Span } from "./sequence.js";
 
 /** Rows of tokens in a temporary file: what stays in memory is 12 bytes a row. */
 export interface StoredRows<T> extends Rows<T> {

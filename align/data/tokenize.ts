@@ -1,50 +1,12 @@
 import { InputError } from "../../core/errors.js";
 import type { Tokenizer } from "../../models/text/tokenizer.js";
-import { checkTokenIds } from "../../models/text/tokenizer.js";
+import { assistantSpans } from "./assistant.js";
+import { eachCut, finish, isPromptOnly, type Whole } from "./cut.js";
 import type { CompletionRow, DocumentRow, PairedRow, Row, UnpairedRow } from "./data-row.js";
-import { part, type Span, targetsIn } from "./learned.js";
 import { fitting, noteFields } from "./render.js";
-import { emptyReport, name, type TokenizeReport } from "./report.js";
+import { emptyReport, type TokenizeReport } from "./report.js";
+import type { LabelledSequence, Sequence, TokenizeOptions, TokenPair } from "./sequence.js";
 import type { Turns } from "./turns.js";
-
-/** One token sequence; the loss is on the tokens from `completionStart` on. */
-export interface Sequence {
-  readonly ids: readonly number[];
-  readonly completionStart: number;
-  /** Of those, only tokens in these stretches; default: all. */
-  readonly spans?: readonly Span[];
-  /** Where its row stands ("file:line"). */
-  readonly at?: string;
-}
-
-/** An answer that is wanted (`label` true) or not. */
-export interface LabelledSequence extends Sequence {
-  readonly label: boolean;
-}
-
-/** A preference pair as tokens; both begin with the prompt. */
-export interface TokenPair {
-  readonly chosen: Sequence;
-  readonly rejected: Sequence;
-  /** Where its row stands ("file:line"). */
-  readonly at?: string;
-}
-
-/** How rows become tokens. */
-export interface TokenizeOptions {
-  /** Longest sequence, in tokens; longer ones are cut. Default: no limit. */
-  readonly maxLength?: number;
-  /** Longest prompt; a longer one loses its beginning, before `maxLength` is looked at. Default: no limit. */
-  readonly maxPromptLength?: number;
-  /** Longest answer; a longer one loses its end, likewise. Default: no limit. */
-  readonly maxCompletionLength?: number;
-  /** Of instruction rows, false: prompts carry the loss too; true: rows without a prompt are an error. */
-  readonly completionOnly?: boolean;
-  /** Which end survives a cut, of the whole sequence. Default "keep_start", as in TRL. */
-  readonly truncationMode?: "keep_start" | "keep_end";
-  /** The model's vocabulary; ids outside of it are an error that names the row. */
-  readonly vocabSize?: number;
-}
 
 /** Makes one row tokens and counts it; undefined if it is left out. */
 export type TokenizeRow<R, T> = (
@@ -95,9 +57,29 @@ export const tokenizeExample: TokenizeRow<CompletionRow | DocumentRow | Unpaired
     content !== undefined
       ? [{ ids: documentIds(content, row, tokenizer, report), completionStart: 0 }]
       : completed(row as CompletionRow, tokenizer, options, report);
-  const kept = finish(whole, at, options, report);
+  const marked = options.assistantOnly ? whole.map((one) => ofAssistant(one, row, content, tokenizer)) : whole;
+  const kept = finish(marked, at, options, report);
   return kept && { ...kept[0], at };
 };
+
+/** A conversation of which only the assistant's tokens are learned; a prompt that was cut off before its answer stays as it is. */
+const ofAssistant = (
+  whole: Whole,
+  row: CompletionRow | DocumentRow | UnpairedRow,
+  document: Turns | undefined,
+  tokenizer: Tokenizer,
+): Whole =>
+  located(row.at, () => {
+    const { prompt, completion } = row as CompletionRow;
+    const messages = document ?? (typeof prompt === "string" ? prompt : [...prompt, ...(completion as typeof prompt)]);
+    if (typeof messages === "string")
+      throw new InputError("assistant_only_loss needs conversations, and this row is text; leave it out");
+    if (whole.completionStart >= whole.ids.length) return whole;
+    return {
+      ...whole,
+      spans: assistantSpans(fitting(messages, tokenizer), row.variables ?? {}, whole.ids, tokenizer),
+    };
+  });
 
 /**
  * A labelled answer as TRL's KTOTrainer tokenizes it: as one side of a pair, but whole. What is over the maximum length is
@@ -162,15 +144,6 @@ const withEos = (text: string, { eosToken }: Tokenizer): string => {
   return text.endsWith(eosToken) ? text : text + eosToken;
 };
 
-/** A sequence before it is cut. */
-interface Whole extends Sequence {
-  /** Its prompt tokenizes differently alone. */
-  readonly mismatch?: boolean;
-  /** Its prompt, or its answer, was cut to a maximum of its own. */
-  readonly promptCut?: boolean;
-  readonly answerCut?: boolean;
-}
-
 /** The turns of which all is learned; undefined for a row that has a prompt. */
 const documentOf = (row: CompletionRow | DocumentRow | UnpairedRow): Turns | undefined => {
   if (row.kind === "document") return row.content;
@@ -187,17 +160,6 @@ const encoderOf = ({ variables = {}, unused = [] }: Row, tokenizer: Tokenizer, r
     if (!isPrompt) noteFields(fit, variables, tokenizer, report.fields);
     return tokenizer.encodeChat(fit, { addGenerationPrompt: isPrompt, variables });
   };
-};
-
-/** Prompt and answer, each cut to its own maximum: source DPOTrainer.tokenize_row of huggingface/trl before 1.0. */
-const eachCut = (
-  whole: Whole,
-  { maxPromptLength = Number.POSITIVE_INFINITY, maxCompletionLength = Number.POSITIVE_INFINITY }: TokenizeOptions,
-): Whole => {
-  const { ids, completionStart } = whole;
-  const from = Math.max(0, completionStart - maxPromptLength);
-  const to = Math.min(ids.length, completionStart + maxCompletionLength);
-  return { ...part(whole, from, to), promptCut: from > 0, answerCut: to < ids.length };
 };
 
 /** A prompt with each of some answers; without them where the prompt alone fills the maximum length. */
@@ -242,49 +204,3 @@ const documentIds = (content: Turns, row: Row, tokenizer: Tokenizer, report: Tok
     report[typeof content === "string" ? "texts" : "conversations"]++;
     return typeof content === "string" ? tokenizer.encode(withEos(content, tokenizer)) : encodeChat(content, false);
   });
-
-/** Would the cut leave no completion token? */
-const isPromptOnly = ({ completionStart }: Sequence, { maxLength, truncationMode }: TokenizeOptions): boolean =>
-  maxLength !== undefined && truncationMode !== "keep_end" && completionStart >= maxLength;
-
-/** Cuts, checks and counts the sequences of a row; undefined if one of them would have no completion left. */
-const finish = (
-  wholes: readonly Whole[],
-  at: string,
-  options: TokenizeOptions,
-  report: TokenizeReport,
-): Sequence[] | undefined => {
-  report.rows++;
-  if (wholes.some((whole) => isPromptOnly(whole, options))) {
-    report.dropped++;
-    name(report.droppedAt, at);
-    return undefined;
-  }
-  return wholes.map((whole) => cutAndCounted(whole, at, options, report));
-};
-
-const cutAndCounted = (
-  { mismatch, promptCut, answerCut, ...whole }: Whole,
-  at: string,
-  { maxLength = Number.POSITIVE_INFINITY, truncationMode = "keep_start", vocabSize }: TokenizeOptions,
-  report: TokenizeReport,
-): Sequence => {
-  const { length } = whole.ids;
-  if (vocabSize !== undefined) checkTokenIds(whole.ids, vocabSize, at);
-  const cut = Math.max(0, length - maxLength);
-  const from = truncationMode === "keep_end" ? cut : 0;
-  const kept = part(whole, from, from + length - cut);
-  const targets = targetsIn(kept);
-  report.sequences++;
-  report.promptMismatches += mismatch === true ? 1 : 0;
-  report.promptsCut += promptCut === true ? 1 : 0;
-  report.answersCut += answerCut === true ? 1 : 0;
-  report.tokens += kept.ids.length;
-  report.completionTokens += targets;
-  report.longest = Math.max(report.longest, kept.ids.length);
-  report.truncated += cut > 0 ? 1 : 0;
-  if (cut > 0) name(report.truncatedAt, at);
-  report.tokensCut += cut;
-  report.withoutCompletion += targets === 0 ? 1 : 0;
-  return kept;
-};

@@ -15,8 +15,8 @@ import {
 import type { Params } from "../../models/parameters.js";
 import { type KtoSourceOptions, ktoSource } from "../data/kto-source.js";
 import type { Rows, SourceOptions, TrainingBatch } from "../data/rows.js";
+import type { LabelledSequence, TokenPair } from "../data/sequence.js";
 import { oneEpoch, pairSource } from "../data/source.js";
-import type { LabelledSequence, TokenPair } from "../data/tokenize.js";
 import { type KtoOptions, ktoObjective } from "../objectives/kto.js";
 import type { BatchTensors } from "../objectives/log-probs.js";
 import type { Metrics } from "../objectives/metrics.js";

@@ -14,8 +14,8 @@ import {
 import type { Model } from "../../models/files/load.js";
 import { targetPositions } from "../data/batch.js";
 import type { BatchSource, Rows, SourceOptions, TrainingBatch } from "../data/rows.js";
+import type { TokenPair } from "../data/sequence.js";
 import { pairSource, type ReferencePair } from "../data/source.js";
-import type { TokenPair } from "../data/tokenize.js";
 import { type BatchTensors, scoreBatch } from "../objectives/log-probs.js";
 import type { Objective } from "../objectives/objective.js";
 

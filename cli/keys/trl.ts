@@ -89,9 +89,8 @@ export const ktoKeys: Keys = {
 /** Keys of SFTConfig. */
 export const sftKeys: Keys = {
   ...own("shuffle_dataset", "completion_only_loss", "eos_token"),
-  ...own("packing", "eval_packing", "padding_free"),
+  ...own("packing", "eval_packing", "padding_free", "assistant_only_loss"),
   ...spelled("packing_strategy", { "bfd-requeue": { packing_strategy: "bfd_split" } }),
-  ...only([false], "not there yet", "assistant_only_loss"),
   ...renamed("max_length", "max_seq_length"),
   ...only(["nll", "chunked_nll"], "the loss of sft is the mean cross-entropy of its tokens", "loss_type"),
   ...only(["text"], "text stands in the field text; rename it in the data", "dataset_text_field"),

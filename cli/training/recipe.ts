@@ -1,6 +1,6 @@
 import type { Dataset, DatasetOptions } from "../../align/data/dataset.js";
 import type { BatchSource, Rows, SourceOptions } from "../../align/data/rows.js";
-import type { TokenizeOptions } from "../../align/data/tokenize.js";
+import type { TokenizeOptions } from "../../align/data/sequence.js";
 import type { Objective } from "../../align/objectives/objective.js";
 import type { Weights } from "../../align/training/reference.js";
 import type { Device } from "../../core/index.js";

@@ -1,5 +1,5 @@
+import type { Sequence, TokenPair } from "../../align/data/sequence.js";
 import { batchesFrom, pairSource, sequenceSource } from "../../align/data/source.js";
-import type { Sequence, TokenPair } from "../../align/data/tokenize.js";
 import { completionObjective, preferenceObjective } from "../../align/objectives/objective.js";
 import { type OptimizerSettings, trainingOptimizer } from "../../align/training/optimizer.js";
 import type { TrainOptions } from "../../align/training/options.js";

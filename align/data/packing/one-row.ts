@@ -1,5 +1,5 @@
 import type { Rows, SourceOptions, TrainingBatch } from "../rows.js";
-import type { Sequence } from "../tokenize.js";
+import type { Sequence } from "../sequence.js";
 import { collateSegments, inSixteenths, type Segments } from "./segments.js";
 
 /** Tokens of each row, all its sequences together, by its number. */

@@ -1,7 +1,7 @@
 import { InputError } from "../../../core/errors.js";
-import { part } from "../learned.js";
 import type { Rows } from "../rows.js";
-import type { Sequence } from "../tokenize.js";
+import type { Sequence } from "../sequence.js";
+import { part } from "../sequence.js";
 
 /** How rows are put together into rows of at most so many tokens. */
 export const PACKING_STRATEGIES = ["bfd", "bfd_split", "ffd", "wrapped"] as const;

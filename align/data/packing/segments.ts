@@ -1,6 +1,6 @@
 import type { Batch } from "../batch.js";
-import { learnedSpans } from "../learned.js";
-import type { Sequence } from "../tokenize.js";
+import type { Sequence } from "../sequence.js";
+import { learnedSpans } from "../sequence.js";
 import type { Pack } from "./pack.js";
 
 /** Rows that hold several sequences one after the other, as one right-padded block of B rows of T tokens. */

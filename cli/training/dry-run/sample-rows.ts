@@ -1,6 +1,6 @@
-import { learnedSpans, targetsIn } from "../../../align/data/learned.js";
 import type { Rows } from "../../../align/data/rows.js";
-import type { Sequence } from "../../../align/data/tokenize.js";
+import type { Sequence } from "../../../align/data/sequence.js";
+import { learnedSpans, targetsIn } from "../../../align/data/sequence.js";
 import type { Tokenizer } from "../../../models/index.js";
 
 /** A sequence as the model reads it. */

@@ -1,5 +1,5 @@
 import type { Rows } from "../../../align/data/rows.js";
-import type { LabelledSequence, Sequence, TokenPair } from "../../../align/data/tokenize.js";
+import type { LabelledSequence, Sequence, TokenPair } from "../../../align/data/sequence.js";
 
 /** Rows of `length` tokens each, all of them to be learned: the most that rows of that length can take. */
 const rowsOf = <T>(count: number, length: number, make: (sequence: Sequence) => T): Rows<T> => {

@@ -1,7 +1,7 @@
 import { pairDataset } from "../../../align/data/dataset.js";
 import type { Rows } from "../../../align/data/rows.js";
+import type { TokenPair } from "../../../align/data/sequence.js";
 import { type PairSourceOptions, pairSource } from "../../../align/data/source.js";
-import type { TokenPair } from "../../../align/data/tokenize.js";
 import { REFERENCE_FREE } from "../../../align/objectives/losses.js";
 import { preferenceObjective } from "../../../align/objectives/objective.js";
 import type { Values } from "../../options.js";

@@ -1,6 +1,6 @@
 import { labelledDataset } from "../../../align/data/dataset.js";
 import { ktoSource } from "../../../align/data/kto-source.js";
-import type { LabelledSequence } from "../../../align/data/tokenize.js";
+import type { LabelledSequence } from "../../../align/data/sequence.js";
 import { ktoObjective } from "../../../align/objectives/kto.js";
 import { InputError } from "../../../core/errors.js";
 import type { Values } from "../../options.js";

@@ -2,8 +2,8 @@ import { exampleDataset } from "../../../align/data/dataset.js";
 import { packedRows, shortened } from "../../../align/data/packing/pack.js";
 import { packSource } from "../../../align/data/packing/pack-source.js";
 import type { BatchSource, Rows, SourceOptions } from "../../../align/data/rows.js";
+import type { Sequence } from "../../../align/data/sequence.js";
 import { sequenceSource } from "../../../align/data/source.js";
-import type { Sequence } from "../../../align/data/tokenize.js";
 import { completionObjective } from "../../../align/objectives/objective.js";
 import { InputError } from "../../../core/errors.js";
 import { show } from "../../../models/files/json.js";
@@ -22,7 +22,7 @@ export const sftRecipe = (values: Values<"sft">): Recipe<Values<"sft">, Sequence
       : sequenceSource(splits ? shortened(rows, max_length) : rows, { ...options, paddingFree });
   return {
     label: "sft",
-    cut: { completionOnly, ...(splits && { maxLength: undefined }) },
+    cut: { completionOnly, assistantOnly: values.assistant_only_loss, ...(splits && { maxLength: undefined }) },
     checkTokenizer: ({ eosToken }) => {
       if (end !== undefined && end !== eosToken)
         throw new InputError(

@@ -10,7 +10,7 @@ import {
   planBatches,
   targetPositions,
 } from "../../../align/data/batch.js";
-import type { Sequence } from "../../../align/data/tokenize.js";
+import type { Sequence } from "../../../align/data/sequence.js";
 
 const sequence = fc
   .record({ ids: fc.array(fc.nat({ max: 400 }), { minLength: 1, maxLength: 20 }), start: fc.nat({ max: 22 }) })

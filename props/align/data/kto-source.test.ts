@@ -4,7 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { Row } from "../../../align/data/data-row.js";
 import { ktoSource } from "../../../align/data/kto-source.js";
-import type { LabelledSequence } from "../../../align/data/tokenize.js";
+import type { LabelledSequence } from "../../../align/data/sequence.js";
 import { unpairRows } from "../../../align/data/unpair.js";
 import { InputError } from "../../../core/errors.js";
 

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { ktoSource } from "../../../align/data/kto-source.js";
+import type { Sequence } from "../../../align/data/sequence.js";
 import { pairSource, sequenceSource } from "../../../align/data/source.js";
-import type { Sequence } from "../../../align/data/tokenize.js";
 import { seed } from "../../seed.js";
 
 const sequence: fc.Arbitrary<Sequence> = fc

@@ -6,7 +6,7 @@ import { after, test } from "node:test";
 import fc from "fast-check";
 import { readRows, rowsOfKind } from "../../../align/data/data.js";
 import type { Row } from "../../../align/data/data-row.js";
-import type { Sequence } from "../../../align/data/tokenize.js";
+import type { Sequence } from "../../../align/data/sequence.js";
 import { tokenizeAnswers, tokenizeExamples, tokenizePairs } from "../../../align/data/tokenize.js";
 import { loadTokenizer } from "../../../models/text/tokenizer.js";
 import { goldenJson, goldenPath } from "../../golden/files.js";

@@ -19,7 +19,11 @@ const preferences = goldenPath("preferences");
 
 /** What stands in a recipe for models and data. */
 const placed = (text: string, name: string): string => {
-  const template = JSON.stringify(readFileSync(join(preferences, "sft", "chat_template.jinja"), "utf8"));
+  // What the assistant says is marked, as in templates to train with.
+  const marked = "{% generation %}{{ m.content }}<|im_end|>{% endgeneration %}";
+  const template = JSON.stringify(
+    `{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' %}${marked}{% else %}{{ m.content }}<|im_end|>{% endif %}\n{% endfor %}`,
+  );
   const folder = join(root, name);
   mkdirSync(folder, { recursive: true });
   const chat = join(folder, "chat.jsonl");
@@ -68,7 +72,6 @@ const ran = async (kind: string, path: string, ...more: readonly string[]): Prom
 /** Recipes that ask for what would change numbers, and is not there: the keys that are refused. */
 const REFUSED: Readonly<Record<string, readonly string[]>> = {
   "handbook-constitutional-dpo": ["optim"], // rmsprop
-  "handbook-smollm3-sft": ["assistant_only_loss"],
   "handbook-zephyr-dpo-qlora": ["load_in_4bit", "lora_dropout"],
   "handbook-zephyr-orpo": ["optim"], // adamw_bnb_8bit
   "llama-factory-full-sft": ["dataset", "template"],
