@@ -4,30 +4,26 @@ import type { Tokenizer } from "../../models/text/tokenizer.js";
 import type { Span } from "./sequence.js";
 
 /**
- * The tokens of a conversation that are the assistant's: those that hold a character which the chat template marks by
- * `{% generation %}`. `ids` are those of the whole conversation.
- * Errors: InputError for a template that marks nothing, or a conversation in which nothing is marked.
- * Source: return_assistant_tokens_mask of huggingface/transformers.
+ * The stretches of a conversation's tokens that are the assistant's: those that the chat template marks by
+ * `{% generation %}`. Errors: InputError for a template that marks nothing, or a conversation in which nothing is marked.
  */
 export const assistantSpans = (
   messages: readonly ChatMessage[],
   variables: Readonly<Record<string, unknown>>,
-  ids: readonly number[],
   tokenizer: Tokenizer,
 ): readonly Span[] => {
-  const { text, spans } = tokenizer.renderSpans(messages, { variables });
+  const { isAssistant } = tokenizer.encodeSpans(messages, { variables });
+  const spans: [from: number, to: number][] = [];
+  isAssistant.forEach((marked, t) => {
+    if (!marked) return;
+    if (t > 0 && isAssistant[t - 1]) spans[spans.length - 1][1] = t + 1;
+    else spans.push([t, t + 1]);
+  });
   if (spans.length === 0)
     throw new InputError(
       tokenizer.templateNames("generation")
         ? "assistant_only_loss: the conversation has no turn of the assistant"
         : "assistant_only_loss needs a chat template with {% generation %} and {% endgeneration %} around what the assistant says, and this one has none; chat_template_path names another",
     );
-  /** Tokens that lie before a character: of those that hold it too, none, or with `including` all. */
-  const tokensTo = (at: number, including: boolean): number => {
-    const before = tokenizer.encode(text.slice(0, at), { addSpecialTokens: false });
-    const differs = before.findIndex((id, i) => id !== ids[i]);
-    // Where a token reaches over the border, the beginning alone tokenizes otherwise from there on.
-    return differs < 0 ? before.length : differs + (including ? 1 : 0);
-  };
-  return spans.map(([from, to]): Span => [tokensTo(from, false), tokensTo(to, true)]);
+  return spans;
 };

@@ -77,7 +77,7 @@ const ofAssistant = (
     if (whole.completionStart >= whole.ids.length) return whole;
     return {
       ...whole,
-      spans: assistantSpans(fitting(messages, tokenizer), row.variables ?? {}, whole.ids, tokenizer),
+      spans: assistantSpans(fitting(messages, tokenizer), row.variables ?? {}, tokenizer),
     };
   });
 

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { assistantSpans } from "../../../align/data/assistant.js";
 import { collate } from "../../../align/data/batch.js";
 import { collateSegments } from "../../../align/data/packing/segments.js";
 import { learnedSpans, part, type Sequence, targetsIn } from "../../../align/data/sequence.js";
@@ -58,20 +57,6 @@ test("assistant_only_loss: the learned tokens spell what the assistant says, wit
     }),
     { numRuns: 60, seed },
   );
-});
-
-test("assistant_only_loss: a token that reaches over a border counts whole", () => {
-  const template =
-    "{{ messages[0].content }}{% generation %}{{ messages[1].content }}{% endgeneration %}{{ messages[0].content }}";
-  const joined = loadTokenizer(folder, { chatTemplate: { path: "joined", text: template } });
-  const turns = [
-    { role: "user", content: "the" },
-    { role: "assistant", content: "llo" },
-  ];
-  const ids = joined.encode("thellothe", { addSpecialTokens: false });
-  const [[from, to]] = assistantSpans(turns, {}, ids, joined);
-  const before = joined.decode(ids.slice(0, from));
-  assert.ok("the".startsWith(before) && joined.decode(ids.slice(0, to)).startsWith("thello"));
 });
 
 test("assistant_only_loss: a template that marks nothing, text, and nobody who answers are refused by name", () => {
