@@ -26,12 +26,15 @@ export const locate = async (written: string, purpose: Purpose, out: Output): Pr
 
 /** Options of a command with folders for names of the Hub. Errors: as `hubSnapshot`. */
 export const located = async <V extends object>(command: CommandName, values: V, out: Output): Promise<V> => {
-  const found: [string, string][] = [];
+  const found: [string, string | string[]][] = [];
   for (const [option, value] of Object.entries(values)) {
     const place = PLACES[option as OptionName];
     // A plan reads no rows, and no weights.
     const purpose = command === "fit" ? (place === "model" ? "config" : undefined) : place;
-    if (purpose !== undefined && typeof value === "string") found.push([option, await locate(value, purpose, out)]);
+    if (purpose === undefined || value === undefined) continue;
+    const places: string[] = [];
+    for (const written of [value].flat()) places.push(await locate(written, purpose, out));
+    found.push([option, Array.isArray(value) ? places : places[0]]);
   }
   return { ...values, ...Object.fromEntries(found) };
 };

@@ -59,6 +59,7 @@ const beginning: Read = (value, refuse) => {
 const FIELDS: Readonly<Record<string, Read>> = {
   ...{ peft_type: inert, task_type: inert, auto_mapping: inert, peft_version: inert, inference_mode: inert },
   ...{ base_model_name_or_path: inert, revision: inert, runtime_config: inert },
+  // What training drops of a factor's inputs: `loadAdapter` tells it apart.
   lora_dropout: inert,
   r: of("rank", isCount, "an integer ≥ 1"),
   lora_alpha: of("alpha", isNumber, "a number > 0"),
@@ -98,7 +99,7 @@ const isOff = (value: unknown): boolean =>
  * Errors: InputError naming the field, for another kind of adapter and for everything that would count otherwise than here.
  * Source: LoraConfig of huggingface/peft 0.21.
  */
-export const readAdapterConfig = (path: string): LoraOptions => {
+export const readAdapterConfig = (path: string): { readonly options: LoraOptions; readonly dropout: number } => {
   const raw: JsonObject = readJsonObject(path);
   if (raw.peft_type !== "LORA")
     throw new InputError(`${path}: peft_type is ${show(raw.peft_type)}; only LORA adapters are read`);
@@ -112,7 +113,7 @@ export const readAdapterConfig = (path: string): LoraOptions => {
   const options: LoraOptions = Object.assign({ rank: 8, alpha: 8 }, ...parts);
   if (typeof options.targets === "string" && options.layers !== undefined)
     throw new InputError(`${path}: layers_to_transform does not go with target_modules that is an expression`);
-  return options;
+  return { options, dropout: Number(raw.lora_dropout ?? 0) };
 };
 
 /** PEFT's adapter_config.json of such settings; `modules` are those with factors. */

@@ -14,6 +14,8 @@ import { safetensorsFile, type WeightEntry } from "./safetensors-write.js";
 export interface Adapter {
   readonly options: LoraOptions;
   readonly factors: Params;
+  /** `lora_dropout`: the share of a factor's inputs that PEFT drops while it trains; nothing is dropped here. */
+  readonly dropout?: number;
 }
 
 const configFile = "adapter_config.json";
@@ -52,7 +54,7 @@ const checkForeign = (stored: Safetensors, wanted: ReadonlySet<string>): void =>
  */
 export const loadAdapter = (folder: string, config: ModelConfig): Adapter => {
   if (!folderExists(folder)) throw new InputError(`${folder}: no such folder`);
-  const settings = readAdapterConfig(join(folder, configFile));
+  const { options: settings, dropout } = readAdapterConfig(join(folder, configFile));
   const path = join(folder, weightsFile);
   const stored = openSafetensors(path);
   const modules = factored(stored.tensors.keys());
@@ -72,7 +74,7 @@ export const loadAdapter = (folder: string, config: ModelConfig): Adapter => {
       throw new InputError(`${path}: tensor "${as}" holds ${data[broken]} at element ${broken}`);
     return [name, tensor(data, shape)] as const;
   });
-  return { options, factors: Object.fromEntries(factors) };
+  return { options, factors: Object.fromEntries(factors), dropout };
 };
 
 /**

@@ -83,6 +83,10 @@ export const checkAdapter = (values: TrainingValues, config: ModelConfig, out: O
     return;
   }
   loraTargets(config, adapter.options);
+  if (adapter.dropout)
+    out.note(
+      `WARNING: ${folder} has lora_dropout ${adapter.dropout}, which TRL would apply as it trains on; it is not applied here`,
+    );
   const { usesTau, usesAnchor } = trainingOptimizer(optimizerSettings(values));
   if (usesTau && adapter.options.dora)
     throw new InputError(

@@ -126,9 +126,11 @@ test("DoRA, rsLoRA and a module trained whole: the folder holds what base and ad
     assertClose(openWeights(out).read(name).data, got, { rel: 1e-6 }, name);
   }
   const next = join(folder, "dora-dpo");
-  await succeeds([
+  writeFileSync(join(adapter, "adapter_config.json"), JSON.stringify({ ...raw, lora_dropout: 0.05 }));
+  const { stderr } = await succeeds([
     ...["dpo", ...common, "--max_steps", "1", "--use_peft", "--adapter_name_or_path", adapter, "--output_dir", next],
   ]);
+  assert.match(stderr, /WARNING: .* has lora_dropout 0.05, which TRL would apply/);
   assert.ok(Math.abs(losses(next)[0] - Math.LN2) < 1e-5, `first loss ${losses(next)[0]}`);
   const refusedTau = await taugrad([...peft, adapter]);
   assert.equal(refusedTau.code, 2);

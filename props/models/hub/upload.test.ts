@@ -13,11 +13,15 @@ const folder = scratch();
 const env = { ...noSettings, HF_ENDPOINT: hub.url, HF_HOME: join(folder, "home") };
 const out = join(folder, "run");
 const args = [
-  ...["dpo", "--model_name_or_path", "golden/sft", "--dataset_name", goldenPath("preferences", "chat.jsonl")],
+  ...["dpo", "--model_name_or_path", "golden/sft", "--dataset_name", "golden/rows"],
   ...["--max_steps", "2", "--save_steps", "1", "--use_peft", "--device", "cpu", "--max_length", "64"],
 ];
 const model = goldenPath("preferences", "sft");
 const files = readdirSync(model).map((name): [string, Buffer] => [name, readFileSync(join(model, name))]);
+const rows = readFileSync(goldenPath("preferences", "chat.jsonl"));
+/** Rows as data sets of the Hub have them: files of splits below data/, and a card. */
+const dataset = { "README.md": Buffer.from("# rows\n"), "data/train-00000.jsonl": rows, "data/test-00000.jsonl": rows };
+hub.repos.set("golden/rows", { type: "dataset", commit: COMMIT, files: new Map(Object.entries(dataset)) });
 hub.repos.set("golden/sft", { type: "model", commit: COMMIT, files: new Map(files) });
 
 test("a model of the Hub is trained, and uploaded: every file of the folder but checkpoints", async () => {
