@@ -50,7 +50,8 @@ const comparing: Keys = {
   ),
   ...only([], "the reference is loaded as the model is", "ref_model_init_kwargs"),
   ...only([], "tools stand in the rows", "tools"),
-  ...idle("models have no dropout of their own, and none is trained", "disable_dropout"),
+  ...only([true], "no dropout is applied", "disable_dropout"),
+  ...idle("with disable_dropout, which is TRL's default, dropout is off in adapters too", "lora_dropout"),
   ...idle("names a part of PyTorch's model", "base_model_attribute_name"),
 };
 
@@ -113,7 +114,7 @@ export const sftKeys: Keys = {
 export const modelKeys: Keys = {
   ...own("model_name_or_path", "use_peft", "lora_r", "lora_alpha", "lora_target_modules", "lora_modules_to_save"),
   ...own("use_rslora", "use_dora"),
-  ...only([0], "not there yet", "lora_dropout"),
+  ...only([0], "no dropout is applied to what an adapter reads; set it to 0", "lora_dropout"),
   ...only([], "matrices of linear layers have adapters, by lora_target_modules", "lora_target_parameters"),
   ...spelled("dtype", {}, { values: ["float16"], why: "weights that are trained are float32 or bfloat16" }),
   ...renamed("dtype", "torch_dtype"),

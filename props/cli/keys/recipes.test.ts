@@ -72,7 +72,7 @@ const ran = async (kind: string, path: string, ...more: readonly string[]): Prom
 /** Recipes that ask for what would change numbers, and is not there: the keys that are refused. */
 const REFUSED: Readonly<Record<string, readonly string[]>> = {
   "handbook-constitutional-dpo": ["optim"], // rmsprop
-  "handbook-zephyr-dpo-qlora": ["load_in_4bit", "lora_dropout"],
+  "handbook-zephyr-dpo-qlora": ["load_in_4bit"],
   "handbook-zephyr-orpo": ["optim"], // adamw_bnb_8bit
   "llama-factory-full-sft": ["dataset", "template"],
   "llama-factory-lora-dpo": ["template"],
