@@ -3,8 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { readConfig } from "../../models/config.js";
 import { fileExists, folderExists, type JsonObject, readJsonObject, show } from "../../models/files/json.js";
-import type { Weights } from "../../models/index.js";
-import { openWeights } from "../../models/index.js";
+import { FAMILY_NAMES, openWeights, type Weights } from "../../models/index.js";
 
 export const EMBEDDING = "model.embed_tokens.weight";
 export const HEAD = "lm_head.weight";
@@ -21,8 +20,6 @@ export interface SourceModel {
   readonly names: readonly string[];
 }
 
-/** Families whose configurations are read in full; for others the merge goes by names and shapes alone. */
-const known: readonly unknown[] = ["llama", "qwen2"];
 const readable = ["F32", "F16", "BF16", "F64"];
 
 /** One folder, whatever it is called. */
@@ -39,15 +36,21 @@ export const folderOf = (written: string, recipe: string): string => {
   );
 };
 
+/**
+ * Whether the configuration ties the output matrix to the embedding: of a known family it is read in full; of others the merge
+ * goes by names and shapes alone, and it may not say.
+ */
+const saysTied = (folder: string, raw: JsonObject): unknown =>
+  FAMILY_NAMES.some((name) => name === raw.model_type) ? readConfig(folder).tied : raw.tie_word_embeddings;
+
 /** Whether the output matrix is the embedding, as configuration and weights say. */
-const isTied = (folder: string, raw: JsonObject, weights: Weights): boolean => {
-  const says = raw.tie_word_embeddings ?? !known.includes(raw.model_type);
+const isTied = (folder: string, says: unknown, weights: Weights): boolean => {
   if (!weights.has(EMBEDDING)) return false;
   if (!weights.has(HEAD)) {
-    if (says === true) return true;
+    if (says === true || says == null) return true;
     throw new InputError(`${folder}: tensor "${HEAD}" is missing, and config.json does not tie it to the embedding`);
   }
-  if (raw.tie_word_embeddings !== true) return false;
+  if (says !== true) return false;
   const [head, embedding] = [weights.read(HEAD).data, weights.read(EMBEDDING).data];
   if (head.length !== embedding.length || head.some((x, i) => !Object.is(x, embedding[i])))
     throw new InputError(
@@ -61,9 +64,9 @@ export const openSource = (folder: string): SourceModel => {
   const path = join(folder, "config.json");
   if (!fileExists(path)) throw new InputError(`${folder}: holds no config.json; is it a model folder?`);
   const raw = readJsonObject(path);
-  if (known.includes(raw.model_type)) readConfig(folder);
+  const says = saysTied(folder, raw);
   const weights = openWeights(folder);
-  const tied = isTied(folder, raw, weights);
+  const tied = isTied(folder, says, weights);
   const names = weights.names.filter((name) => !name.endsWith(".rotary_emb.inv_freq") && !(tied && name === HEAD));
   for (const name of names) {
     const { dtype } = weights.info(name);

@@ -151,6 +151,31 @@ dtype: float32
   assertClose(values(head).data, exact, { rel: 2 ** -8 });
 });
 
+test("merge: families as their configurations mean them: a Gemma says nothing of its tied head, an OLMo has norms of its own", async () => {
+  for (const change of [{ model_type: "gemma2" }, { model_type: "olmo2", tie_word_embeddings: false }]) {
+    const silent = { tie_word_embeddings: undefined, ...change };
+    const folders = await Promise.all(
+      [1, 2].map((seed) => model(`${change.model_type}-${seed}`, { seed, change: silent })),
+    );
+    const content = {
+      merge_method: "linear",
+      models: folders.map((one) => ({ model: one, parameters: { weight: 1 } })),
+    };
+    const out = openWeights(await merges(change.model_type, content));
+    const [first, second] = folders.map((one) => openWeights(one));
+    assert.deepEqual([...out.names].sort(), [...first.names].sort());
+    for (const name of out.names) {
+      const [x, y] = [first.read(name).data, second.read(name).data];
+      assertClose(
+        out.read(name).data,
+        Array.from(x, (one, i) => (one + y[i]) / 2),
+        { rel: 1e-6, abs: 1e-7 },
+        name,
+      );
+    }
+  }
+});
+
 test("merge: DARE by seed: the same numbers again and on another device, others with another seed", async () => {
   const content = {
     merge_method: "dare_ties",
