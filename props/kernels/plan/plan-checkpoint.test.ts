@@ -38,6 +38,19 @@ const named = ({ fused, epilogue }: Abilities) =>
   `${fused.size > 0 ? "all fused kernels" : "no fused kernel"}, ${epilogue ? "wide" : "narrow"}`;
 
 for (const able of abilities)
+  test(`the gates of GELU keep no more for the backward pass than silu's (${named(able)})`, () => {
+    const peak = (hidden_act: string): number => {
+      const config = tinyConfig({ hidden_act, num_hidden_layers: 6, intermediate_size: 400 });
+      const params = t.treeMap((w) => placeholder(w.shape, w.dtype), initParams(config, t.key(0)));
+      const ids = placeholder([B, T], "i32");
+      const graph = { inputs: [...t.leaves(params), ids], outputs: slopes(config, params, ids, false), donated: [] };
+      return memoryOf(plan(graph, able)).temporaries;
+    };
+    const [silu, ...others] = ["silu", "gelu", "gelu_pytorch_tanh"].map(peak);
+    for (const other of others) assert.ok(other <= 1.05 * silu, `${other} bytes, ${silu} of silu`);
+  });
+
+for (const able of abilities)
   for (const accumulated of [false, true])
     test(`a checkpointed model of 24 layers keeps at most a quarter of the intermediate values (${named(able)}${
       accumulated ? ", accumulated" : ""
