@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { InputError } from "../../core/errors.js";
 import { oneLine } from "../../models/files/json.js";
+import { parseJson } from "../../models/files/written-json.js";
 
 /** A value of a data file, and where it stands. */
 export type Found = readonly [at: string, value: unknown];
@@ -19,7 +20,7 @@ const parse = (bytes: Buffer, at: string): unknown => {
   if (!isUtf8(bytes)) throw new InputError(`${at}: is not UTF-8 text`);
   const text = bytes.toString("utf8").replace(/^\uFEFF/, "");
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (error) {
     throw new InputError(`${at}: malformed JSON (${oneLine(error instanceof Error ? error.message : String(error))})`);
   }

@@ -1,5 +1,6 @@
 import { InputError } from "../../core/errors.js";
 import { isObject, type JsonObject, show } from "../../models/files/json.js";
+import { parseJson } from "../../models/files/written-json.js";
 import type { ChatMessage, ContentPart } from "../../models/text/chat-message.js";
 
 /** What ShareGPT and its kin call the roles that chat templates know. Other names stay; a template has to know them. */
@@ -39,7 +40,7 @@ export const isShareGpt = (value: unknown): boolean =>
 /** JSON in a column of text; undefined if it is none. */
 export const fromJson = (text: string): unknown => {
   try {
-    return JSON.parse(text) as unknown;
+    return parseJson(text);
   } catch {
     return undefined;
   }

@@ -188,7 +188,7 @@ export const checkTokenIds = (ids: readonly number[], vocabSize: number, where: 
   const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize);
   if (wrong !== undefined) {
     throw new InputError(
-      `${where}: token id ${show(wrong)} is outside of the model's vocabulary of ${vocabSize}; do tokenizer and model belong together?`,
+      `${where}: token id ${show(wrong)} is outside of the model's vocabulary of ${vocabSize}; do tokenizer and model belong together? (for tokens that were added, resize the model's embedding first)`,
     );
   }
 };

@@ -1,3 +1,4 @@
+import { writtenAs } from "../../files/written-json.js";
 import { floatText, quoted } from "./text.js";
 
 /** A float that Python would write with a point: whole numbers of JavaScript are ints here, all others floats anyway. */
@@ -242,11 +243,23 @@ export const key = (value: Value): Key => {
   return number;
 };
 
-/** JSON as a template sees it; a Value stays what it is. */
+/**
+ * JSON as a template sees it: floats and keys as they were written, where `parseJson` read them.
+ * Errors: Error for an integer beyond 2^53, which JavaScript has rounded.
+ */
 export const fromJson = (value: unknown): Value => {
   if (value === undefined || value === null) return null;
-  if (typeof value === "number" || typeof value === "string" || typeof value === "boolean") return value;
-  if (Array.isArray(value)) return value.map(fromJson);
+  if (typeof value === "number") {
+    if (Number.isInteger(value) && !Number.isSafeInteger(value)) throw new Error(`integer ${value} is beyond 2^53`);
+    return value;
+  }
+  if (typeof value === "string" || typeof value === "boolean") return value;
   if (typeof value !== "object") return String(value);
-  return new Map(Object.entries(value).map(([name, inner]) => [name, fromJson(inner)]));
+  const { floats, keys } = writtenAs(value) ?? { floats: undefined, keys: Object.keys(value) };
+  const inner = (name: string): Value => {
+    const own = (value as Readonly<Record<string, unknown>>)[name];
+    return floats?.has(name) && typeof own === "number" ? float(own) : fromJson(own);
+  };
+  if (Array.isArray(value)) return value.map((_, i) => inner(String(i)));
+  return new Map(keys.map((name) => [name, inner(name)]));
 };
