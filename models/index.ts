@@ -9,7 +9,13 @@ export { FAMILY_NAMES, type FamilyName } from "./families.js";
 export { type Adapter, loadAdapter, saveAdapter } from "./files/adapter-folder.js";
 export { type Aligned, alignTokens } from "./files/align-tokens.js";
 export type { WeightDtype } from "./files/dtypes.js";
-export { copyTokenizerFiles, type SaveConfigOptions, saveConfig, weightDtypeOf } from "./files/folder.js";
+export {
+  copyTokenizerFiles,
+  type SaveConfigOptions,
+  saveConfig,
+  tokenizerFilesOf,
+  weightDtypeOf,
+} from "./files/folder.js";
 export { loadModel, type Model } from "./files/load.js";
 export { loadModelFrom, type ModelSource } from "./files/load-from.js";
 export { type HostTensor, openSafetensors, type Safetensors, type StoredTensor } from "./files/safetensors.js";

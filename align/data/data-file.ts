@@ -3,6 +3,7 @@ import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { InputError } from "../../core/errors.js";
 import { oneLine } from "../../models/files/json.js";
+import { openRegular } from "../../models/files/regular.js";
 import { type Found, jsonRows } from "./data-json.js";
 import { parquetRows } from "./data-parquet.js";
 import { statOf } from "./splits.js";
@@ -16,7 +17,7 @@ const reason = (error: unknown): string => oneLine(error instanceof Error ? erro
 
 /** The bytes of a file, those of a .gz inflated; `onBytes` hears how many of the file's are read. */
 async function* chunksOf(path: string, onBytes: (count: number) => void): AsyncGenerator<Buffer, void> {
-  const file = createReadStream(path, { highWaterMark: CHUNK });
+  const file = createReadStream(path, { fd: openRegular(path), highWaterMark: CHUNK });
   // Whoever reads the last stream of a pipeline hears of every error in it.
   const bytes = /\.gz$/i.test(path) ? pipeline(file, createGunzip({ chunkSize: CHUNK }), () => {}) : file;
   try {

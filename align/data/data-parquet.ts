@@ -1,5 +1,6 @@
 import { InputError } from "../../core/errors.js";
 import { isObject, oneLine } from "../../models/files/json.js";
+import { checkRegular } from "../../models/files/regular.js";
 import type { Found } from "./data-json.js";
 
 const reason = (error: unknown): string => oneLine(error instanceof Error ? error.message : String(error));
@@ -54,6 +55,7 @@ export async function* parquetRows(path: string, onRead: (share: number) => void
       throw new InputError(`${path}: is no Parquet file, or is broken (${reason(error)})`);
     }
   };
+  checkRegular(path);
   const file = await guarded(() => asyncBufferFromFile(path));
   const metadata = await guarded(() => parquetMetadataAsync(file));
   let number = 0;

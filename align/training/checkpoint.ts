@@ -4,6 +4,7 @@ import { open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { writeTextAtomically } from "../../models/files/atomic.js";
 import { folderExists, isObject, readJsonObject } from "../../models/files/json.js";
+import { checkRegular } from "../../models/files/regular.js";
 
 /** Says of every other file of a checkpoint how long it is, and its sha256. Written last. */
 const MANIFEST = "manifest.json";
@@ -111,6 +112,7 @@ export const damageOf = async (folder: string): Promise<string | undefined> => {
     for (const [name, said] of Object.entries(files)) {
       if (!isObject(said)) return `${MANIFEST} says nothing of ${name}`;
       const size = statSync(join(folder, name), { throwIfNoEntry: false })?.size;
+      checkRegular(join(folder, name));
       if (size === undefined) return `${name} is missing`;
       if (size !== said.bytes) return `${name} has ${size} bytes, and was written with ${said.bytes}`;
       if ((await hashed(join(folder, name), { sync: false })) !== said.sha256)

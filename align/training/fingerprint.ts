@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import { closeSync, fstatSync, openSync, readdirSync, readSync } from "node:fs";
+import { closeSync, fstatSync, readdirSync, readSync } from "node:fs";
 import { join } from "node:path";
+import { openRegular } from "../../models/files/regular.js";
 
 /** Larger files are looked at in places: rereading all weights at every start would cost minutes. */
 const WHOLE = 64 * 2 ** 20;
@@ -17,7 +18,7 @@ export const modelFingerprint = (folder: string): string => {
   const block = new Uint8Array(BLOCK);
   const files = readdirSync(folder).filter((name) => /^(adapter_)?config\.json$|\.safetensors$/.test(name));
   for (const name of files.sort()) {
-    const handle = openSync(join(folder, name), "r");
+    const handle = openRegular(join(folder, name));
     try {
       const { size } = fstatSync(handle);
       hash.update(`${name} ${size}\n`);

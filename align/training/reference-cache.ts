@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { InputError } from "../../core/errors.js";
 import { writeTextAtomically } from "../../models/files/atomic.js";
-import { isObject } from "../../models/files/json.js";
+import { isObject, readText } from "../../models/files/json.js";
 import type { ReferencePair } from "../data/source.js";
 
 /** What decides reference log-probabilities, by name: digests of model and rows, and settings. */
@@ -29,7 +29,7 @@ const digest = (values: readonly number[]): string =>
 const stored = ({ path, identity, rows }: CacheOptions): readonly ReferencePair[] | string => {
   let content: unknown;
   try {
-    content = JSON.parse(readFileSync(path, "utf8"));
+    content = JSON.parse(readText(path));
   } catch {
     return "it cannot be read";
   }

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { InputError, type Planner } from "../../core/index.js";
 import {
@@ -9,7 +9,7 @@ import {
   plannerOfReport,
 } from "../../kernels/index.js";
 import { readConfig } from "../../models/config.js";
-import { isObject } from "../../models/files/json.js";
+import { isObject, readText } from "../../models/files/json.js";
 import { resolveValues } from "../config.js";
 import type { OptionName, Values } from "../options.js";
 import { commands, optionsOf } from "../options.js";
@@ -30,7 +30,7 @@ const folderOf = (path: string): string => (existsSync(path) && statSync(path).i
 const reportIn = (path: string): AdapterReport => {
   let content: unknown;
   try {
-    content = JSON.parse(readFileSync(path, "utf8"));
+    content = JSON.parse(readText(path));
   } catch (error) {
     throw new InputError(
       `--adapter ${path}: is neither ${[...PROFILE_NAMES, "cpu", "this"].join(", ")} nor a file of taugrad doctor --json (${error instanceof Error ? error.message : String(error)})`,

@@ -1,20 +1,24 @@
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { writeTextAtomically } from "../../models/files/atomic.js";
 import { isObject } from "../../models/files/json.js";
+import { readRegular } from "../../models/files/regular.js";
 
 /** A short name of what something was computed from. */
 export const fingerprintOf = (...parts: readonly unknown[]): string =>
   createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 16);
+
+/** Most bytes of what an earlier call left. */
+const LARGEST_STORE = 2 ** 30;
 
 const lineOf = (value: unknown): string => `${JSON.stringify(value)}\n`;
 
 /** What a file holds of an earlier call, if it was computed from the same; a torn last line does not count. */
 const found = (path: string, fingerprint: string): Map<number, unknown> | undefined => {
   if (!existsSync(path)) return undefined;
-  const lines = readFileSync(path, "utf8").split("\n").slice(0, -1);
+  const lines = new TextDecoder().decode(readRegular(path, LARGEST_STORE)).split("\n").slice(0, -1);
   const values = lines.map((line): unknown => {
     try {
       return JSON.parse(line);

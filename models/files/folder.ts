@@ -1,10 +1,11 @@
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readdirSync, realpathSync } from "node:fs";
+import { basename, dirname, join, sep } from "node:path";
 import { InputError } from "../../core/errors.js";
 import type { ModelConfig, ModelDtype } from "../config.js";
 import { writeAtomically, writeTextAtomically } from "./atomic.js";
 import type { WeightDtype } from "./dtypes.js";
-import { fileExists, folderExists, readJsonObject, readText } from "./json.js";
+import { fileExists, folderExists, LARGEST_TEXT, readJsonObject, readText } from "./json.js";
+import { readRegular } from "./regular.js";
 
 const tokenizerFiles = new Set([
   "tokenizer.json",
@@ -20,21 +21,43 @@ const tokenizerFiles = new Set([
 /** Holds further templates, beside chat_template.jinja. */
 const TEMPLATES = "additional_chat_templates";
 
-/** Copies the tokenizer and its chat template, byte for byte, so that a trained folder is complete. Nothing else. */
-export const copyTokenizerFiles = (from: string, to: string): void => {
+/**
+ * Where a link in a model's folder may lead: into the folder, or to what the Hub's cache keeps for it (snapshots/… beside blobs/).
+ * Somebody else's model must not make a copy of whatever its user can read.
+ */
+const isOwn = (folder: string, file: string): boolean => {
+  const [home, target] = [folder, file].map((path) => realpathSync(path));
+  const places = [home, ...(basename(dirname(home)) === "snapshots" ? [join(home, "..", "..", "blobs")] : [])];
+  return places.some((place) => target.startsWith(join(place, sep)));
+};
+
+/**
+ * The tokenizer and its chat templates as a folder has them, [name, bytes] each. Errors: InputError if there is no such folder, and
+ * for a file that cannot be read, is no regular one, or is a link that leads out of the folder.
+ */
+export const tokenizerFilesOf = (from: string): readonly (readonly [string, Uint8Array])[] => {
   if (!folderExists(from)) throw new InputError(`${from}: no such folder`);
-  mkdirSync(to, { recursive: true });
-  for (const name of readdirSync(from)) {
-    if (!tokenizerFiles.has(name)) continue;
-    // Not as a copy, which would be as read-only as what it was made from.
-    const bytes = readFileSync(join(from, name));
-    writeAtomically([{ path: join(to, name), write: (sink) => sink(bytes) }]);
-  }
-  const [more, own] = [join(from, TEMPLATES), join(to, TEMPLATES)];
-  if (!folderExists(more)) return;
-  mkdirSync(own, { recursive: true });
-  for (const name of readdirSync(more).filter((file) => file.endsWith(".jinja")))
-    writeTextAtomically(join(own, name), readText(join(more, name)));
+  const names = readdirSync(from).filter((name) => tokenizerFiles.has(name));
+  const more = folderExists(join(from, TEMPLATES)) ? readdirSync(join(from, TEMPLATES)) : [];
+  const templates = more.filter((name) => name.endsWith(".jinja")).map((name) => join(TEMPLATES, name));
+  return [...names, ...templates].map((name) => {
+    const file = join(from, name);
+    const bytes = readRegular(file, LARGEST_TEXT);
+    if (!isOwn(from, file))
+      throw new InputError(`${file}: is a link that leads out of the folder; put the file itself there`);
+    return [name, bytes] as const;
+  });
+};
+
+/**
+ * Copies the tokenizer and its chat template, byte for byte, so that a trained folder is complete. Nothing else. Errors: those of
+ * `tokenizerFilesOf`.
+ */
+export const copyTokenizerFiles = (from: string, to: string): void => {
+  const files = tokenizerFilesOf(from);
+  // Not as copies, which would be as read-only as what they were made from.
+  for (const [name] of files) mkdirSync(dirname(join(to, name)), { recursive: true });
+  writeAtomically(files.map(([name, bytes]) => ({ path: join(to, name), write: (sink) => sink(bytes) })));
 };
 
 /** What `saveConfig` changes or takes along. */

@@ -1,5 +1,6 @@
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { InputError } from "../../core/errors.js";
+import { readRegular } from "./regular.js";
 
 /** A parsed JSON object whose fields are still to be checked. */
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -22,20 +23,11 @@ export const show = (value: unknown): string => {
 };
 
 /** Largest text that is read whole, in bytes: a few times the largest tokenizer. */
-const LARGEST = 128 * 2 ** 20;
+export const LARGEST_TEXT = 128 * 2 ** 20;
 
-/** Text of a UTF-8 file. Errors: InputError if it is not there, not UTF-8 or far too large. */
+/** Text of a UTF-8 file. Errors: InputError if it is not there, no regular file, not UTF-8 or far too large. */
 export const readText = (path: string): string => {
-  let bytes: Uint8Array;
-  try {
-    const { size } = statSync(path);
-    if (size > LARGEST) throw new Error(`it has ${size} bytes, at most ${LARGEST} are read`);
-    bytes = readFileSync(path);
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code === "ENOENT") throw new InputError(`${path}: no such file`);
-    throw new InputError(`${path}: cannot be read (${error instanceof Error ? error.message : String(error)})`);
-  }
+  const bytes = readRegular(path, LARGEST_TEXT);
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
@@ -59,8 +51,11 @@ export const readJsonObject = (path: string): JsonObject => {
 /** A message on one line: V8 quotes the offending text, line breaks and all. */
 export const oneLine = (message: string): string => message.replace(/\s+/g, " ");
 
-/** Whether a path is a file. */
-export const fileExists = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+/** Whether there is something at a path, other than a folder; if it is no regular file, whoever reads it says so. */
+export const fileExists = (path: string): boolean => {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  return stats !== undefined && !stats.isDirectory();
+};
 
 /** Whether a path is a folder. */
 export const folderExists = (path: string): boolean =>

@@ -1,7 +1,8 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, readSync } from "node:fs";
 import { InputError } from "../../core/errors.js";
 import { decodeHalves, type HalfType } from "../../core/half.js";
 import { dtypeOf } from "./dtypes.js";
+import { openRegular } from "./regular.js";
 import {
   dtypeBytes,
   headerLength,
@@ -85,17 +86,10 @@ const asBytes = (array: ArrayBufferView): Uint8Array =>
   new Uint8Array(array.buffer as ArrayBuffer, array.byteOffset, array.byteLength);
 
 const withFile = <T>(path: string, use: (handle: number) => T): T => {
-  let handle: number;
-  try {
-    handle = openSync(path, "r");
-  } catch (error) {
-    const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
-    throw new InputError(`${path}: ${missing ? "no such file" : `cannot be opened (${String(error)})`}`);
-  }
+  const handle = openRegular(path);
   try {
     return use(handle);
   } catch (error) {
-    // A folder opens like a file and fails on its first read.
     if (error instanceof Error && "syscall" in error)
       throw new InputError(`${path}: cannot be read (${error.message})`);
     throw error;

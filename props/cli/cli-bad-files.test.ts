@@ -134,7 +134,10 @@ refused("models that do not fit together", () => {
       [...calls.eval, "--model", vocabulary, "--ref-model", vocabulary],
       /token id \d+ is outside of the model's vocabulary of 300/,
     ],
-    [[...calls.dpo, "--model_name_or_path", vocabulary], /chat\.jsonl:1: token id \d+ is outside/],
+    [
+      [...calls.dpo, "--model_name_or_path", vocabulary],
+      /end token .* has id \d+, beyond the model's vocabulary of 300/,
+    ],
     [[...calls.eval, "--ref-model", tiny], /vocabulary of .* they must share a tokenizer/],
     [[...calls.dpo, "--ref_model_name_or_path", tiny], /they must share a tokenizer/],
     [

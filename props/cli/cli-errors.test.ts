@@ -27,7 +27,7 @@ refused("usage", () => [
 
 refused("token ids and prompts", () => [
   [[...calls.logprobs, "--model", tiny, "--ids-file", join(folder, "none.json")], /none\.json: no such file/],
-  [[...calls.logprobs, "--model", tiny, "--ids-file", folder], /cannot be read/],
+  [[...calls.logprobs, "--model", tiny, "--ids-file", folder], /is a folder, and must be a regular file/],
   [[...calls.logprobs, "--model", tiny, "--ids-file", file("a.json", "[1")], /a\.json: is not JSON/],
   [[...calls.logprobs, "--model", tiny, "--ids-file", file("b.json", '{"ids": 1}')], /must hold \{"ids"/],
   [[...calls.logprobs, "--model", tiny, "--ids-file", file("c.json", '{"ids": []}')], /holds no sequence/],
@@ -105,7 +105,7 @@ refused("training keys", () => {
     ],
     [yaml("syntax.yaml", "a: [\n"), /syntax\.yaml:\d+: is not YAML/],
     [[...calls.dpo, "--config", join(folder, "gone.yaml")], /gone\.yaml: no such file/],
-    [[...calls.dpo, "--config", folder], /cannot be read/],
+    [[...calls.dpo, "--config", folder], /is a folder, and must be a regular file/],
     [["dpo", "--dataset_name", pairs], /needs --config FILE, or --model_name_or_path DIR/],
     [[...calls.dpo, "--learning_rate", "NaN"], /--learning_rate is "NaN"/],
     [[...calls.dpo, "--max_steps", "0"], /max_steps is 0/],

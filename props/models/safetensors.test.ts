@@ -214,7 +214,7 @@ test("lying headers are refused, each by name", () => {
     assert.ok(name);
   }
   refused(() => openSafetensors(join(folder, "absent")), /no such file/);
-  refused(() => openSafetensors(folder), /cannot be read/);
+  refused(() => openSafetensors(folder), /is a folder, and must be a regular file/);
 });
 
 test("integers are refused by name, an unknown tensor too", () => {

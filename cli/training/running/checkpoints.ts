@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import {
   type Checkpoint,
@@ -12,7 +11,7 @@ import type { Position, TrainSnapshot } from "../../../align/training/options.js
 import { loadTree, saveTree } from "../../../align/training/state-file.js";
 import { InputError } from "../../../core/errors.js";
 import { writeTextAtomically } from "../../../models/files/atomic.js";
-import { folderExists, isObject, type JsonObject } from "../../../models/files/json.js";
+import { folderExists, isObject, type JsonObject, readText } from "../../../models/files/json.js";
 import { loadModel, type Model, type Params, type SaveOptions, saveModel } from "../../../models/index.js";
 import type { Output } from "../../output.js";
 import type { TrainingValues } from "../checks/check.js";
@@ -81,7 +80,7 @@ const isPosition = (x: JsonObject): boolean =>
 
 /** Position and identity of a checkpoint that is whole. Errors: InputError for what another program wrote. */
 const readRun = (folder: string): Position & RunIdentity => {
-  const content: unknown = JSON.parse(readFileSync(join(folder, RUN), "utf8"));
+  const content: unknown = JSON.parse(readText(join(folder, RUN)));
   if (!isObject(content) || !isPosition(content))
     throw new InputError(`${join(folder, RUN)}: says not where the run stood`);
   return content as unknown as Position & RunIdentity;
