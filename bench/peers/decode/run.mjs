@@ -60,7 +60,10 @@ try {
     "load, ms": ({ load_ms }) => load_ms,
     "first token after load, ms": ({ first_token_ms }) => first_token_ms,
     ...Object.fromEntries(
-      Object.keys(all[0].tokens_s).map((way) => [`${way}, tokens/s`, ({ tokens_s }) => tokens_s[way]]),
+      Object.keys(all[0].tokens_s).flatMap((way) => [
+        [`${way}, tokens/s`, ({ tokens_s }) => tokens_s[way]],
+        [`${way}, CPU µs a token`, ({ cpu_us }) => cpu_us[way]],
+      ]),
     ),
   };
   const numbers = {};
