@@ -12,6 +12,8 @@ and late 4.x), of alignment-handbook's recipes and of LLaMA-Factory's, in a YAML
 - **another key**: it is read as that one.
 - **changes nothing**: any value is taken, and a note names the key.
 - **only …**, **refused**: other values would change a number, or what a run does, and are refused by name.
+- \`null\` is what it is there: no cut for \`max_length\`, no clipping for \`max_grad_norm\`, false for flags, no key where there is no
+  default; of other keys it is refused by name.
 `;
 
 const FOOT = `## Keys of taugrad alone
