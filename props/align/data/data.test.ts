@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
+import { COLUMNS } from "../../../align/data/columns.js";
 import { readRows, rowsOfKind } from "../../../align/data/data.js";
 import { parseRow, type Row } from "../../../align/data/data-row.js";
 import type { Turns } from "../../../align/data/turns.js";
@@ -199,20 +200,18 @@ test("bad files and rows are refused by file and line", async () => {
 });
 
 test("any JSON value as a row is read or refused with one line", () => {
-  const keys = [
-    "prompt",
-    "chosen",
-    "rejected",
-    "completion",
-    "label",
-    "messages",
-    "conversations",
-    "instruction",
-    "output",
-    "text",
-    "system",
-  ];
-  const message = fc.record({ role: fc.string(), content: fc.oneof(fc.string(), fc.integer()) });
+  const keys = [...new Set<string>(Object.values(COLUMNS).flat()), "images", "functions", "score"];
+  const said = fc.oneof(
+    fc.string(),
+    fc.integer(),
+    fc.constant(null),
+    fc.array(fc.record({ type: fc.string(), text: fc.string() })),
+  );
+  const role = fc.oneof(fc.string(), fc.constantFrom("user", "assistant", "function_call", "observation", "__proto__"));
+  const message = fc.oneof(
+    fc.record({ role, content: said }),
+    fc.record({ from: role, value: said, weight: fc.nat(1), tool_calls: fc.jsonValue() }, { requiredKeys: ["from"] }),
+  );
   const value = fc.oneof(fc.string(), fc.boolean(), fc.array(message, { maxLength: 3 }), fc.jsonValue());
   fc.assert(
     fc.property(fc.dictionary(fc.constantFrom(...keys), value), (candidate) => {
