@@ -286,3 +286,30 @@ test("on the command line: a name of the Hub stands wherever a model folder may"
   assert.equal(none.code, 2);
   assert.match(none.stderr, /^taugrad: golden\/none: no model of that name at .*\n$/);
 });
+
+test("without the package that speaks to the Hub: one line says how to get it, and a whole copy in the cache serves", async () => {
+  const hook =
+    "export async function resolve(name, context, next) { if (name === '@huggingface/hub') throw new Error('gone'); return next(name, context); }";
+  const register = `import { register } from "node:module"; register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(hook)}`)});`;
+  const without = { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(register)}` };
+  const env = { ...noSettings, HF_ENDPOINT: hub.url, HF_HOME: join(folder, "bare"), ...without };
+  const args = [
+    "generate",
+    "--ids",
+    "1,2,3",
+    "--greedy",
+    "--max-new-tokens",
+    "2",
+    "--device",
+    "reference",
+    "--model",
+    "golden/sft",
+  ];
+  const bare = await taugrad(args, env);
+  assert.equal(bare.code, 2, bare.stderr);
+  assert.equal(bare.stderr, "taugrad: golden/sft takes one more package: npm install @huggingface/hub\n");
+  await fetched(settings({ cache: join(folder, "bare", "hub") }));
+  const kept = await taugrad(args, env);
+  assert.equal(kept.code, 0, kept.stderr);
+  assert.match(kept.stderr, /npm install @huggingface\/hub; the copy in the cache serves/);
+});
