@@ -79,15 +79,17 @@ const tokensOf = ({ vocab, added, unknown, byteFallback, path }: Parts, size: nu
  * The score of each token: SentencePiece merges what makes the token of the highest score, tokenizer.json the pair that
  * stands first. Both are one where pairs that make the same token stand together.
  */
-const scoresOf = ({ merges, vocab, path }: Parts, size: number): number[] => {
+const scoresOf = ({ merges, vocab, added, path }: Parts, size: number): number[] => {
   const scores = new Array<number>(size).fill(0);
   let [rank, last] = [0, ""];
   const made = new Set<string>();
+  // Found in a text before anything is merged.
+  const apart = new Set(added.map(({ content }) => content));
   for (const [left, right] of merges) {
     const token = left + right;
     const id = vocab.get(token);
     if (id === undefined) throw new InputError(`${path}: merges makes ${show(token)}, which is no token`);
-    if (token === last) continue;
+    if (token === last || apart.has(token)) continue;
     if (made.has(token))
       throw new InputError(
         `${path}: merges makes ${show(token)} at two places; scores, as llama.cpp has them, cannot say that`,

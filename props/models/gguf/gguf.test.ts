@@ -268,6 +268,18 @@ test("SentencePiece's kind: bytes, scores in the order of merges, a space before
   );
 });
 
+test("a word that is found before merging has no score: its merges may stand anywhere", async () => {
+  const place = await sentencePiece((all) => {
+    (all.added_tokens as unknown[]).push({ id: 25, content: "▁ab", special: false, normalized: false });
+    all.model.merges = [["▁", "a"], ["▁a", "b"], ["a", "b"], ["▁", "ab"]]; // biome-ignore format: one line
+  });
+  const file = join(folder, "word.gguf");
+  await exportGguf(place, file, "f16");
+  const { values } = await opened(file);
+  const [tokens, kinds] = ["tokens", "token_type"].map((key) => (values[`tokenizer.ggml.${key}`] as unknown[])[25]);
+  assert.deepEqual([tokens, kinds], [" ab", 4]);
+});
+
 test("what llama.cpp would compute otherwise is refused by name, and no file is left", async () => {
   const file = join(folder, "never.gguf");
   const refuses = async (place: string, pattern: RegExp, type: GgufType = "f16"): Promise<void> => {
