@@ -1,6 +1,6 @@
 /** Laws of the families: each computes what transformers does, on every device. */
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { compile, type Device, dispose, div, mul, neg, read, sum, tensor, valueAndGrad } from "../../core/index.js";
@@ -109,6 +109,9 @@ for (const name of FAMILIES) {
         assert.deepEqual(after.read(weight), before.read(weight));
       }
       assert.deepEqual(loadModel(target).config, loadModel(folder).config);
+      // Whole numbers of float fields too are spelled as they were; exponents are not.
+      const [lines, written] = [folder, target].map((at) => readFileSync(join(at, "config.json"), "utf8").split("\n"));
+      for (const line of lines) if (!line.includes("e-0")) assert.ok(written.includes(line), line);
       assert.deepEqual(readdirSync(target).sort(), ["config.json", "generation_config.json", "model.safetensors"]);
     }));
 }
