@@ -202,6 +202,11 @@ export const options = {
     "modules with an adapter: q_proj,v_proj, all-linear, or an expression; default all-linear",
   ),
   lora_modules_to_save: names("NAMES", "modules that are trained whole, and saved with the adapter: embed_tokens"),
+  lora_dropout: number(
+    { from: 0, below: 1 },
+    "share of what the adapter reads that is dropped in training; no layer is recomputed then",
+    0,
+  ),
   use_rslora: flag("the adapter counts lora_alpha / √lora_r", false),
   use_dora: flag("DoRA: the length of each row is trained too", false),
   optim: { ...choice(OPTIMIZER_NAMES, "", "adamw"), about: OPTIMIZER_NAMES.join(" ") },

@@ -256,7 +256,7 @@ export const commands = {
     required: trained,
     options: [
       ...(["config", ...training, "completion_only_loss", "packing", "packing_strategy", "eval_packing"] as const),
-      "assistant_only_loss",
+      ...(["assistant_only_loss", "lora_dropout"] as const),
       ...(["padding_free", "eos_token", "ref_model_name_or_path", ...mergingKeys, "json"] as const),
     ],
     keys: true,
@@ -293,7 +293,8 @@ export const commands = {
       ...(["model", "for", "memory", "config", ...training, "loss_type", "loss_weights", "beta"] as const),
       ...(["label_smoothing", "simpo_gamma", "desirable_weight", "undesirable_weight", ...comparing] as const),
       ...(["max_prompt_length", "max_completion_length", "completion_only_loss", "eos_token"] as const),
-      ...(["assistant_only_loss", "packing", "packing_strategy", "eval_packing", "padding_free"] as const),
+      ...(["assistant_only_loss", "lora_dropout", "packing", "packing_strategy", "eval_packing"] as const),
+      "padding_free",
     ],
     keys: true,
     defaults: { adapter: "this", max_length: undefined, per_device_train_batch_size: undefined },

@@ -68,13 +68,16 @@ export const parameterShapes = (config: ModelConfig): ReadonlyMap<string, Shape>
 
 /**
  * What an adapter puts beside a weight matrix [out, in], by PEFT's names: factors A [r, in] and B [out, r], and with DoRA the
- * length m [out] of each row.
+ * length m [out] of each row. While it trains with dropout also what every element that A reads is multiplied by, d [B, T, in].
  */
-export const factorNames = (weight: string): { readonly a: string; readonly b: string; readonly m: string } => {
+export const factorNames = (
+  weight: string,
+): { readonly a: string; readonly b: string; readonly m: string; readonly d: string } => {
   const module = weight.slice(0, -".weight".length);
   return {
     a: `${module}.lora_A.weight`,
     b: `${module}.lora_B.weight`,
     m: `${module}.lora_magnitude_vector`,
+    d: `${module}.lora_dropout`,
   };
 };

@@ -1,9 +1,12 @@
-import { add, matmul, mul, rmsnorm, sliceAxis, type Tensor, transpose } from "../core/index.js";
+import { add, matmul, mul, reshape, rmsnorm, sliceAxis, type Tensor, transpose } from "../core/index.js";
 import type { ModelConfig } from "./config.js";
 import { familyOf } from "./families.js";
 import { factorNames, type Params, partSizes, weightOf } from "./parameters.js";
 
-/** x · Wᵀ (+ b), and with an adapter's factors beside W (`withLora`) m · (x Wᵀ + (x Aᵀ) Bᵀ).  x: [..., in], W: [out, in]. */
+/**
+ * x · Wᵀ (+ b), and with an adapter's factors beside W (`withLora`) m · (x Wᵀ + (x Aᵀ) Bᵀ), or with dropout m · (x Wᵀ + (x·d Aᵀ) Bᵀ).
+ * x: [..., in], W: [out, in].
+ */
 export const linear = (
   x: Tensor,
   params: Params,
@@ -13,8 +16,9 @@ export const linear = (
 ): Tensor => {
   const by = (z: Tensor, W: Tensor) => matmul(z, transpose(W), { operands: precision });
   const plain = by(x, weightOf(params, `${name}.weight`));
-  const { a, b, m } = factorNames(`${name}.weight`);
-  const adapted = a in params ? add(plain, by(by(x, params[a]), weightOf(params, b))) : plain;
+  const { a, b, m, d } = factorNames(`${name}.weight`);
+  const read = d in params ? mul(x, reshape(params[d], x.shape)) : x;
+  const adapted = a in params ? add(plain, by(by(read, params[a]), weightOf(params, b))) : plain;
   const y = m in params ? mul(params[m], adapted) : adapted;
   return hasBias ? add(y, weightOf(params, `${name}.bias`)) : y;
 };

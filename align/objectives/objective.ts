@@ -47,6 +47,8 @@ export interface Objective {
   readonly name: string;
   /** Does it compare with a reference model? Then batches need `reference`, f32 [N]. */
   readonly usesReference: boolean;
+  /** Does it drop some of what it reads while it trains? Then `sums` takes a batch's `dropoutKey`, u32 [2], if there is one. */
+  readonly drops?: boolean;
   /** How many units a batch holds; counted on the host. */
   readonly units: (batch: TrainingBatch) => number;
   /** Σ of the units' losses, a scalar, and the totals [k] that `report` takes, that Σ first. */

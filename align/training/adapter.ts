@@ -1,9 +1,11 @@
-import { type Device, evaluateEach, key } from "../../core/index.js";
+import { type Device, evaluateEach, InputError, key } from "../../core/index.js";
 import type { ModelConfig } from "../../models/config.js";
 import { initLora, mergeLora, withLora } from "../../models/lora/lora.js";
-import type { LoraOptions } from "../../models/lora/targets.js";
+import { type LoraOptions, loraTargets } from "../../models/lora/targets.js";
 import type { Params } from "../../models/parameters.js";
+import type { BatchTensors } from "../objectives/log-probs.js";
 import type { Objective } from "../objectives/objective.js";
+import { dropoutMasks } from "./dropout.js";
 
 /** Training of a low-rank adapter over weights that stay as they are. */
 export interface AdapterTraining {
@@ -19,21 +21,32 @@ export interface AdapterTraining {
 
 /**
  * Turns an objective over weights into one over the factors of an adapter. `base` lies on the device and stays the caller's.
- * `from` are factors to start at, which stay the caller's; default: fresh ones, decided by `seed`.
+ * `from` are factors to start at, which stay the caller's; default: fresh ones, decided by `seed`. `dropout` is the share of
+ * what the adapter reads that is dropped in training steps (`lora_dropout`), and nowhere else; the objective must then
+ * recompute no layers.
  * Errors: as `loraTargets`.
  */
 export const adapterTraining = (
   objective: Objective,
   { config, params: base }: { readonly config: ModelConfig; readonly params: Params },
-  options: LoraOptions & { readonly seed?: number; readonly from?: Params },
+  {
+    dropout: p = 0,
+    ...options
+  }: LoraOptions & { readonly seed?: number; readonly from?: Params; readonly dropout?: number },
   device: Device,
 ): AdapterTraining => {
+  if (!(p >= 0 && p < 1)) throw new InputError(`lora: dropout is ${p}; it must lie in [0, 1)`);
+  if (p > 0 && (options.dora || loraTargets(config, options).some(([name]) => name === "lm_head.weight")))
+    throw new InputError("lora: dropout does not go with DoRA, nor with an adapter of lm_head; set it to 0");
+  const masks = ({ ids, dropoutKey: key }: BatchTensors): Params =>
+    key === undefined ? {} : dropoutMasks(config, options, { p, key, rows: ids.shape });
   const plain = (factors: Params): Params => mergeLora(base, factors, config, options);
   return {
     factors: evaluateEach(options.from ?? initLora(config, key(options.seed ?? 0), options, base), device),
     objective: {
       ...objective,
-      sums: (factors, batch) => objective.sums(withLora(base, factors, config, options), batch),
+      drops: p > 0,
+      sums: (factors, batch) => objective.sums({ ...withLora(base, factors, config, options), ...masks(batch) }, batch),
     },
     plain,
     merged: (factors) => {

@@ -33,21 +33,21 @@ import { keyByName, type Masks, roundingKeys } from "../../optim/masks.js";
 import type { Optimizer, OptimizerState } from "../../optim/optimizer.js";
 import type { BatchTensors } from "../objectives/log-probs.js";
 import type { Objective } from "../objectives/objective.js";
+import { type Chance, dropoutKey } from "./chance.js";
 
 /** Gradients and totals of all batches of a step. */
 export type Summed = { readonly grads: Params; readonly totals: Tensor };
 /** Of those so far; without keys before the first. */
 export type Carry = Partial<Summed>;
 
-/** What decides how gradients are rounded: the optimizer's key u32 [2], its updates so far i32 [], the batch's number in the step i32 []. */
-export type Rounding = { readonly key: Tensor; readonly step: Tensor; readonly batch: Tensor };
-
 /** How a batch counts, and how its gradients are kept. */
 export type BatchInputs = {
   /** 1 / units of all batches of the step. */
   readonly scale: Tensor;
   /** Gradients are kept in bf16, rounded at random; without it in f32. */
-  readonly rounding?: Rounding;
+  readonly rounding?: Chance;
+  /** What decides which elements are dropped, for objectives that drop some. */
+  readonly dropout?: Chance;
 };
 
 /** What an optimizer looks at in every step and never changes; without the keys that it does not ask for. */
@@ -79,7 +79,7 @@ export const unfailed = async (log: Tensor, { width }: Objective): Promise<Tenso
   tensor((await read(log)).map((x, i) => (i === width + 1 ? 0 : x)));
 
 /** Bits for random rounding. Law: a leaf's rounding is a function of (seed, step, batch, name) alone. */
-const roundingBits = (params: Params, { key, step, batch }: Rounding): Params => {
+const roundingBits = (params: Params, { key, step, batch }: Chance): Params => {
   const names = namedLeaves(params).map(([name]) => name);
   const keys = keyByName(foldInEach(roundingKeys(key, step, "gradient", names), batch), names);
   return treeMap((w, name) => bits(keys.get(name) as Tensor, w.shape), params);
@@ -90,11 +90,12 @@ export const gradients = (
   objective: Objective,
   params: Params,
   batch: BatchTensors,
-  { scale, rounding }: BatchInputs,
+  { scale, rounding, dropout }: BatchInputs,
   carry: Carry,
 ): Summed => {
+  const seen = dropout === undefined ? batch : { ...batch, dropoutKey: dropoutKey(dropout) };
   const scaled = (p: Params): [Tensor, Tensor] => {
-    const [loss, totals] = objective.sums(p, batch);
+    const [loss, totals] = objective.sums(p, seen);
     return [mul(loss, scale), totals];
   };
   // Written before the gradients, so that their keys are there when these are: none waits in f32 for the others.

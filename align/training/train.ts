@@ -93,8 +93,9 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
   const gradients: FailedStep["gradients"] = (params, batch, scale, number, carry) => {
     const { key, step } = (owned.state as TrainState).optimizer;
     const isRounded = optimizer.storage === "bf16";
-    const rounding = isRounded ? { rounding: { key, step, batch: scalar(number, "i32") } } : {};
-    return compiled(params, batch, { scale, ...rounding }, carry);
+    const chance = { key, step, batch: scalar(number, "i32") };
+    const random = { ...(isRounded && { rounding: chance }), ...(objective.drops && { dropout: chance }) };
+    return compiled(params, batch, { scale, ...random }, carry);
   };
 
   const advance = async (group: readonly TrainingBatch[], state: TrainState, lr: number): Promise<TrainState> => {

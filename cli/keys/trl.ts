@@ -90,7 +90,7 @@ export const ktoKeys: Keys = {
 /** Keys of SFTConfig. */
 export const sftKeys: Keys = {
   ...own("shuffle_dataset", "completion_only_loss", "eos_token"),
-  ...own("packing", "eval_packing", "padding_free", "assistant_only_loss"),
+  ...own("packing", "eval_packing", "padding_free", "assistant_only_loss", "lora_dropout"),
   ...spelled("packing_strategy", { "bfd-requeue": { packing_strategy: "bfd_split" } }),
   ...renamed("max_length", "max_seq_length"),
   ...only(["nll", "chunked_nll"], "the loss of sft is the mean cross-entropy of its tokens", "loss_type"),
@@ -114,7 +114,6 @@ export const sftKeys: Keys = {
 export const modelKeys: Keys = {
   ...own("model_name_or_path", "use_peft", "lora_r", "lora_alpha", "lora_target_modules", "lora_modules_to_save"),
   ...own("use_rslora", "use_dora"),
-  ...only([0], "no dropout is applied to what an adapter reads; set it to 0", "lora_dropout"),
   ...only([], "matrices of linear layers have adapters, by lora_target_modules", "lora_target_parameters"),
   ...spelled("dtype", {}, { values: ["float16"], why: "weights that are trained are float32 or bfloat16" }),
   ...renamed("dtype", "torch_dtype"),

@@ -18,6 +18,8 @@ export interface Built {
   readonly reference?: Weights;
   /** Frees what was made for it. */
   readonly release?: () => void;
+  /** Share of what an adapter reads that is dropped in training. */
+  readonly dropout?: number;
   /** What the loss is where policy and reference are the same. */
   readonly startLoss?: number;
 }

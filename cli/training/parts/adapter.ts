@@ -144,7 +144,12 @@ export const withAdapter = async <R>(
   if (adapter === undefined || frozen === undefined) return run(task);
   const { options, factors: from } = adapter;
   const base = { config: model.config, params: frozen };
-  const training = adapterTraining(objective, base, { ...options, seed: values.seed, from }, device);
+  const training = adapterTraining(
+    objective,
+    base,
+    { ...options, seed: values.seed, from, dropout: task.dropout },
+    device,
+  );
   const { factors, plain, merged } = training;
   try {
     out.note(`adapter: ${described(training, model.params)}`);

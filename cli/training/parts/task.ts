@@ -30,6 +30,8 @@ export interface Task {
   readonly fingerprint?: string;
   /** The reference model, where the loop has to ask it. */
   readonly reference?: Weights;
+  /** Share of what an adapter reads that is dropped in training. */
+  readonly dropout?: number;
   /** Where an adapter is trained: the weights below it, and what makes plain weights of both. */
   readonly adapted?: { readonly base: Params } & Pick<AdapterTraining, "plain" | "merged">;
   /** τ, where it is not the difference of two folders' weights; not computed yet. */

@@ -14,6 +14,7 @@ import type { Recipe } from "../recipe.js";
 export const sftRecipe = (values: Values<"sft">): Recipe<Values<"sft">, Sequence> => {
   const { completion_only_loss: completionOnly, eos_token: end, max_length, packing, packing_strategy } = values;
   const { eval_packing = packing, padding_free: paddingFree } = values;
+  const dropout = values.use_peft && values.lora_dropout > 0 ? values.lora_dropout : undefined;
   // What is over the maximum length becomes pieces of its own.
   const splits = (packing || eval_packing) && (packing_strategy === "wrapped" || packing_strategy === "bfd_split");
   const sourced = (rows: Rows<Sequence>, options: SourceOptions, packs: boolean): BatchSource =>
@@ -31,7 +32,11 @@ export const sftRecipe = (values: Values<"sft">): Recipe<Values<"sft">, Sequence
     },
     read: exampleDataset,
     build: async ({ config, choice, rows, evalRows, training, evaluation }) => ({
-      objective: completionObjective(config, { checkpoint: choice.checkpoint, together: choice.together }),
+      objective: completionObjective(config, {
+        checkpoint: dropout === undefined ? choice.checkpoint : 0,
+        together: choice.together,
+      }),
+      dropout,
       source: sourced(rows, training, packing),
       evalSource: evalRows && sourced(evalRows, evaluation, eval_packing),
     }),
