@@ -31,8 +31,14 @@ export const generateCommand = async (values: Values<"generate">, out: Output): 
       "--stream prints one text as it comes; it goes with neither --json, --prompts nor several samples",
     );
   const tokenizer = tokenizerOf(values, out);
-  const prompts = await promptsOf(values, tokenizer);
+  const { vocabSize, maxPositions } = readConfig(values.model);
+  const prompts = await promptsOf(values, tokenizer, vocabSize);
   const options = samplingOf(values, 64, out);
+  const reach = prompts.reduce((most, { ids }) => Math.max(most, ids.length), 0) + options.maxNewTokens;
+  if (reach > maxPositions)
+    out.note(
+      `note: a text may have ${reach} tokens, the model was made for ${maxPositions}; past these it may lose its way`,
+    );
 
   /** The text of a prompt that is continued stands before its continuation; an answer stands alone. */
   const shown = ({ ids, isAnswered }: Prompt, text: string): string =>
@@ -76,9 +82,12 @@ const tokenizerOf = (values: Values<"generate">, out: Output): Tokenizer | undef
   return trainingTokenizer({ model_name_or_path: folder, chat_template_path }, out).tokenizer;
 };
 
-const promptsOf = async (values: Values<"generate">, tokenizer: Tokenizer | undefined): Promise<Prompt[]> => {
+const promptsOf = async (
+  values: Values<"generate">,
+  tokenizer: Tokenizer | undefined,
+  vocabSize: number,
+): Promise<Prompt[]> => {
   const { model: folder, prompt, ids, prompts: file, chat, system, template_kwargs: variables } = values;
-  const { vocabSize } = readConfig(folder);
   const reading = { tokenizer, vocabSize, folder, chat, system, variables };
   if (file !== undefined) return readPrompts(file, reading);
   if (ids !== undefined) return [promptOf({ ids: parseIds(ids, vocabSize) }, "--ids", reading)];

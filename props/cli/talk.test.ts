@@ -78,7 +78,7 @@ test("control characters reach no terminal; line breaks, tabs and everything els
       const plain = text.replace(/[^\P{Cc}\n\t]/gu, "").replace(/[\u2028\u2029\u202A-\u202E\u2066-\u2069]/g, "");
       assert.equal(shown.replace(/\\u[0-9a-f]{4}/g, ""), plain.replace(/\\u[0-9a-f]{4}/g, ""));
     }),
-    { numRuns: 50 },
+    { numRuns: 25 },
   );
 });
 
