@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
 import type { JsonObject } from "../files/json.js";
-import { fileExists, folderExists, isObject, oneLine, readJsonObject, show } from "../files/json.js";
+import { fileExists, folderExists, oneLine, readJsonObject, show } from "../files/json.js";
 import { byteTokens } from "./byte-tokens.js";
 import { type ChatMessage, namedIn } from "./chat-message.js";
 import {
@@ -56,18 +56,6 @@ export interface LoadTokenizerOptions {
   /** A template instead of the folder's own, and the file that errors name for it. */
   readonly chatTemplate?: { readonly text: string; readonly path: string };
 }
-
-/** Ids from here on are a mistake: the largest vocabularies are a sixtieth of it, and tables of all ids are walked. */
-const FARTHEST = 2 ** 24;
-
-/** Errors: InputError naming the first id that no vocabulary reaches. */
-const checkReach = (path: string, { model, added_tokens: added }: JsonObject): void => {
-  const vocabulary = isObject(model) && isObject(model.vocab) ? Object.values(model.vocab) : [];
-  const ids = [...vocabulary, ...(Array.isArray(added) ? added.filter(isObject).map(({ id }) => id) : [])];
-  const wrong = ids.find((id) => typeof id === "number" && id >= FARTHEST);
-  if (wrong !== undefined)
-    throw new InputError(`${path}: has a token with id ${show(wrong)}; ids end before ${FARTHEST}`);
-};
 
 /**
  * Loads `tokenizer.json`, `tokenizer_config.json` (optional) and the chat template: `chat_template.jinja`, else the
@@ -133,7 +121,6 @@ const assembled = (
   { path, folder }: { readonly path: string; readonly folder: string },
 ): Tokenizer => {
   const { definition } = files;
-  checkReach(path, definition);
   const inner = build(path, files);
   const special = specialTokens(files);
   const idOf = (token: string | undefined): number | undefined =>

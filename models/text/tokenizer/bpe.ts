@@ -85,10 +85,12 @@ const readMerges = (
     return id;
   };
   list.forEach((merge: unknown, rank) => {
-    const [left, right, ...more] = typeof merge === "string" ? merge.split(" ") : Array.isArray(merge) ? merge : [];
-    if (typeof left !== "string" || typeof right !== "string" || more.length > 0)
+    const pair: unknown = typeof merge === "string" ? merge.split(" ") : merge;
+    if (!Array.isArray(pair) || pair.length !== 2 || typeof pair[0] !== "string" || typeof pair[1] !== "string")
       throw refuse(`merge ${rank} is ${show(merge)}; it must be two tokens`);
-    merges.set(idOf(left) * IDS + idOf(right), rank * IDS + idOf(left + right.slice(prefixLength)));
+    const [left, right] = pair as [string, string];
+    const made = prefixLength === 0 ? left + right : left + right.slice(prefixLength);
+    merges.set(idOf(left) * IDS + idOf(right), rank * IDS + idOf(made));
   });
   return merges;
 };

@@ -11,11 +11,19 @@ export interface TokenModel {
 export const optionalText = (value: unknown): string | undefined =>
   typeof value === "string" && value !== "" ? value : undefined;
 
-/** A vocabulary as {token: id}. Errors: whatever `refuse` makes, for another shape. */
+/** Ids from here on are a mistake: the largest vocabularies are a sixtieth of it, and tables of all ids are walked. */
+const FARTHEST = 2 ** 24;
+
+/** A vocabulary as {token: id}. Errors: whatever `refuse` makes, for another shape, or an id that no vocabulary reaches. */
 export const readVocabulary = (vocab: unknown, refuse: (why: string) => Error): ReadonlyMap<string, number> => {
   if (!isObject(vocab)) throw refuse(`vocab must be an object, is ${show(vocab)}`);
-  const entries = Object.entries(vocab);
-  const wrong = entries.find(([, id]) => typeof id !== "number" || !Number.isInteger(id) || id < 0);
-  if (wrong !== undefined) throw refuse(`token ${show(wrong[0])} has id ${show(wrong[1])}`);
-  return new Map(entries as [string, number][]);
+  const vocabulary = new Map<string, number>();
+  for (const token of Object.keys(vocab)) {
+    const id = vocab[token];
+    if (typeof id !== "number" || !Number.isInteger(id) || id < 0)
+      throw refuse(`token ${show(token)} has id ${show(id)}`);
+    if (id >= FARTHEST) throw refuse(`has a token with id ${id}; ids end before ${FARTHEST}`);
+    vocabulary.set(token, id);
+  }
+  return vocabulary;
 };
