@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { resolveValues } from "../../../cli/config.js";
+import { evalRowsOf } from "../../../cli/training/parts/cadence.js";
 import { declaredIn } from "../../../cli/training/parts/dataset-config.js";
 import { InputError } from "../../../core/errors.js";
 import { scratch } from "../cli.js";
@@ -39,6 +41,23 @@ test("the configuration of a name, with its folder and patterns", async () => {
   });
   assert.deepEqual(await declaredIn(root, "socratic"), { folder: "socratic" });
   assert.deepEqual(await declaredIn(root, "all"), { splits: { train: ["*.json"] } });
+});
+
+test("the rows to evaluate on: eval_dataset, else the test split of the folder where eval_strategy asks", async () => {
+  const root = withReadme("# Rows");
+  const of = async (more: Readonly<Record<string, string>>) => {
+    const keys = { model_name_or_path: "m", dataset_name: root, output_dir: "o", ...more };
+    return evalRowsOf(await resolveValues("sft", new Map(Object.entries(keys))));
+  };
+  const test = { split: undefined, otherwise: "test" };
+  assert.equal(await of({}), undefined);
+  assert.deepEqual(await of({ eval_strategy: "epoch" }), { ...test, path: root, config: undefined });
+  assert.deepEqual(await of({ eval_strategy: "steps", dataset_test_split: "dev", dataset_config: "a" }), {
+    ...{ path: root, config: "a", split: "dev", otherwise: "test" },
+  });
+  assert.deepEqual(await of({ eval_dataset: "rows" }), { ...test, path: "rows", orOnly: true });
+  const others: Record<string, string>[] = [{ eval_tasks: "t.yaml" }, { dataset_name: join(root, "README.md") }];
+  for (const other of others) assert.equal(await of({ eval_strategy: "epoch", ...other }), undefined);
 });
 
 test("without a name the default one, or the only one; else the names are told", async () => {
