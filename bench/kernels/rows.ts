@@ -35,7 +35,7 @@ const sizeNamed = (step: Step): string => {
     case "call":
       return step.output.shape.join("×");
     case "batch":
-      return `${step.steps.length} leaves`;
+      return `${step.steps.length} of ${sizeNamed(step.steps[0])}`;
   }
 };
 
@@ -88,13 +88,18 @@ const short = (value: number): string => {
 const HEAD = ["kernel", "largest", "launches", "FLOP", "byte", "ms at peak", "share", "bound by"];
 const STATS = ["registers", "spills", "scratch", "LDS", "waves", "instructions", "inverse throughput"];
 
-/** Lines of a Markdown table; numbers to the right. A row of several kernels has the compiler's figures a kernel, worst first. */
+/** Most kernels of a row that the compiler's figures are shown of. */
+const SHOWN = 3;
+
+/** Lines of a Markdown table; numbers to the right. A row of several kernels has the compiler's figures of each that differ, worst first. */
 export const tableOf = (rows: readonly Row[], stats?: ReadonlyMap<string, ShaderStats>): string => {
   const cells = rows.map(({ name, size, kernels, launches, flops, bytes, ms, share, bound }) => {
-    const told = kernels
-      .flatMap(({ code }) => stats?.get(code) ?? [])
-      .sort((a, b) => b.spills - a.spills || a.waves - b.waves || b.registers - a.registers);
-    const each = (of: (one: ShaderStats) => number): string => told.map(of).join(" ") || "–";
+    const all = kernels.flatMap(({ code }) => stats?.get(code) ?? []);
+    const told = [...new Map(all.map((one) => [JSON.stringify(one), one])).values()].sort(
+      (a, b) => b.spills - a.spills || a.waves - b.waves || b.registers - a.registers,
+    );
+    const each = (of: (one: ShaderStats) => number): string =>
+      [...told.slice(0, SHOWN).map(of), ...(told.length > SHOWN ? ["…"] : [])].join(" ") || "–";
     return [
       ...[name, size, `${launches}`, short(flops), short(bytes), ms.toFixed(3), `${(100 * share).toFixed(1)} %`, bound],
       ...(stats === undefined

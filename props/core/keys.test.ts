@@ -58,6 +58,25 @@ law(
 );
 
 law(
+  "many keys folded at once are each folded alone: by names, and by one number for all",
+  fc.tuple(fc.array(seedsOfKeys, { minLength: 1, maxLength: 3 }), fc.array(fc.string(), { maxLength: 4 }), fc.nat()),
+  async ([keySeeds, names, data], device) => {
+    const keys = keySeeds.map(t.key);
+    const [byName, byNumber] = await values(
+      [
+        t.foldInEach(t.reshape(t.concat(keys), [keys.length, 1, 2]), t.namesAsData(names)),
+        t.foldInEach(t.reshape(t.concat(keys), [keys.length, 2]), t.scalar(data % 2 ** 31, "i32")),
+      ],
+      device,
+    );
+    const each = async (made: t.Tensor[]) => (await values(made, device)).flatMap((words) => [...words]);
+    assertSame(byName, await each(keys.flatMap((k) => names.map((name) => t.foldInName(k, name)))));
+    assertSame(byNumber, await each(keys.map((k) => t.foldIn(k, data % 2 ** 31))));
+  },
+  { effort: 0.2 },
+);
+
+law(
   "normal agrees with the reference",
   seedsOfKeys,
   async (seed, device) => {

@@ -23,17 +23,15 @@ const faults = [
   {
     fault: "one mask for τ and Δ",
     file: "optim/masks.ts",
-    within: "at(STREAM[stream], name)",
-    original: "STREAM[stream]",
-    planted: 'STREAM[stream === "tau" ? "delta" : stream]',
+    original: "streams[stream]",
+    planted: 'streams[stream === "tau" ? "delta" : stream]',
     law: "law 27",
   },
   {
     fault: "the mask does not change from step to step",
     file: "optim/masks.ts",
-    within: "foldInEach(foldIn(key, step), tensor(",
-    original: "foldIn(key, step)",
-    planted: "key",
+    original: "foldIn(stepKey, STREAM[stream])",
+    planted: "foldIn(key, STREAM[stream])",
     law: "law 27",
   },
   {

@@ -218,19 +218,21 @@ export const topkCutKernels = (step: CallStep, { wide, windows, scratch: ask }: 
   const size = sizeOf(x.shape);
   if (size === 0) return [];
   const lanes = wide ? 256 : 1;
-  const words = BINS.map((bins, pass) => bins + (pass === LAST ? 1 : 0));
+  /** The counts of a digit, and after the last ones a number more, in scratch memory. */
+  const asked = (pass: number): View => {
+    const words = BINS[pass] + (pass === LAST ? 1 : 0);
+    const own = [writes(binsView(pass, words, ask(pass, words)))];
+    return (windows.fits(own) ? windows.place(own) : windows.refuse("topkMask", own))[0];
+  };
   const all = [reads(stretchOf(x, 0, size), dtype), writes(step.output)];
   if (size <= SMALL && windows.fits(all)) {
     const [from, to] = windows.place(all);
-    if (lanes === 1) ask(0, BINS[0]);
+    if (lanes === 1) asked(0);
     return [smallKernel(from, dtype, k, to, lanes)];
   }
   const span = spanFor(x, dtype, windows);
   const count = Math.ceil(size / span);
-  const bins = words.map((some, pass) => {
-    const own = [writes(binsView(pass, some, ask(pass, some)))];
-    return (windows.fits(own) ? windows.place(own) : windows.refuse("topkMask", own))[0];
-  });
+  const bins = BINS.map((_, pass) => asked(pass));
   const noted = binsView(SPANS, count * BINS[LAST], ask(SPANS, count * BINS[LAST]));
   const spans = { ...noted, shape: [count, BINS[LAST]], strides: [BINS[LAST], 1] };
   const over = [

@@ -89,17 +89,36 @@ test("steps that wait for one another are no batch", () => {
   assert.deepEqual(kindsOf([x]), Array.from({ length: 5 }, () => ["map", "matmul"]).flat());
 });
 
-test("working ahead of the order as written costs little memory", () => {
-  // Twenty layers, each of which adds noise that depends on nothing: all the noise could be drawn at the start.
-  const noise = t.key(1);
-  let x = placeholder([256, 256], "f32");
-  const inputs = [x, placeholder([256, 256], "f32")];
-  for (let layer = 0; layer < 40; layer++) {
-    const drawn = t.normal(t.foldIn(noise, layer), [256, 256]);
-    x = t.matmul(t.matmul(x, inputs[1]), drawn);
-  }
-  const peak = (batches: boolean) => memoryOf(plan({ inputs, outputs: [x] }, { ...able, batches })).temporaries;
-  assert.ok(peak(true) <= peak(false) + 2 ** 20, `${peak(true)} bytes, ${peak(false)} without batches`);
+for (const [size, largeBatches, most] of [
+  [256, false, 2 ** 20],
+  [2048, true, 2 ** 26],
+  [8192, true, 2 ** 26],
+] as const)
+  test(`working ahead of the order as written costs little memory: ${size}`, () => {
+    // Forty layers, each of which adds noise that depends on nothing: all the noise could be drawn at the start.
+    const noise = t.key(1);
+    let x = placeholder([size, size], "f32");
+    const inputs = [x, placeholder([size, size], "f32")];
+    for (let layer = 0; layer < 40; layer++) {
+      const drawn = t.normal(t.foldIn(noise, layer), [size, size]);
+      x = t.matmul(t.matmul(x, inputs[1]), drawn);
+    }
+    const peak = (batches: boolean) =>
+      memoryOf(plan({ inputs, outputs: [x] }, { ...able, batches, largeBatches })).temporaries;
+    assert.ok(peak(true) <= peak(false) + most, `${peak(true)} bytes, ${peak(false)} without batches`);
+  });
+
+test("large steps run together too, where that pays: products of one size, maps and sums of any", () => {
+  const leaves = Array.from({ length: 6 }, (_, i) => placeholder([512, 1024 + 512 * (i % 2)], "f32"));
+  const kinds = (outputs: t.Tensor[]) => {
+    const inputs = t.reachable(outputs).filter(({ op }) => op.name === "input");
+    const { steps } = plan({ inputs, outputs }, { ...able, largeBatches: true });
+    return steps.map((step) => (step.kind === "batch" ? `${step.steps.length} ${step.steps[0].kind}s` : step.kind));
+  };
+  assert.deepEqual(kinds(leaves.map((x) => t.exp(x))), ["6 maps"]);
+  assert.deepEqual(kinds(leaves.map((x) => t.sum(t.square(x)))), ["6 reduces"]);
+  const x = placeholder([64, 512], "f32");
+  assert.deepEqual(kinds(leaves.map((w) => t.matmul(x, w))), ["3 matmuls", "3 matmuls"]);
 });
 
 check("an optimizer step with clipping over 200 tensors is a handful of launches, and right", async (device) => {
