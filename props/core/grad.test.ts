@@ -78,7 +78,7 @@ const without = {
     "normal",
     "key",
   ],
-  keys: ["split", "foldIn", "foldInName"],
+  keys: ["split", "foldIn", "foldInEach", "foldInName", "namesAsData"],
   // Its gradient is its function's, block by block: props/core/in-blocks.test.ts.
   blocks: ["inBlocks"],
   // The gradient passes rounding by, which no difference quotient shows: props/core/half.test.ts.

@@ -212,6 +212,13 @@ export const cases: Readonly<Record<string, fc.Arbitrary<Case>>> = {
       args: [eighths([B, T, G * group, D], seed), eighths([B, S, G, D], seed + 1), eighths([B, S, G, D], seed + 2)],
     };
   }),
+  writeRows: sizes([1, 2], [1, 3], [1, 2], [1, 3]).map(([seed, B, S, T, width]) => {
+    const at = integers([B], seed, -1, S);
+    return {
+      f: (x, rows) => t.writeRows(x, rows, at),
+      args: [eighths([B, S, width], seed), eighths([B, T, width], seed + 1)],
+    };
+  }),
   crossEntropy: sizes([1, 3], [1, 5]).map(([seed, N, V]) => {
     const target = integers([N], seed, 0, V - 1);
     return { f: (logits) => t.crossEntropy(logits, target), args: [eighths([N, V], seed)] };
