@@ -21,10 +21,11 @@ import { factorNames, layerShapes, type Params, weightOf } from "./parameters.js
 import { atPositions, fromStart, fromStarts, type Place, type Places, turn } from "./places.js";
 import { linear, norm, parts } from "./projections.js";
 
-/** One of a model's layers: its weights, named without the layer's prefix, and where tokens stand for it. */
+/** One of a model's layers: its weights, named without the layer's prefix, where tokens stand for it, and how many slots they see. */
 interface Layer {
   readonly params: Params;
   readonly place: Place;
+  readonly window: number | undefined;
 }
 
 /** How a pass is computed; the numbers do not depend on it. */
@@ -45,7 +46,7 @@ export interface ForwardOptions {
 }
 
 /** Causal grouped-query attention with rotary positions.  x: [B, T, D] → [B, T, D] and the keys and values it looked at. */
-const selfAttention = (x: Tensor, params: Params, config: ModelConfig, place: Place, cached?: KeyValues) => {
+const selfAttention = (x: Tensor, { params, place, window }: Layer, config: ModelConfig, cached?: KeyValues) => {
   const { headDim: K, heads: H, attentionScale, attentionCap } = config;
   const { qkNorm } = familyOf(config);
   const [B, T] = x.shape;
@@ -64,6 +65,7 @@ const selfAttention = (x: Tensor, params: Params, config: ModelConfig, place: Pl
     ...(place.from && { from: place.from }),
     ...(attentionCap && { softCap: attentionCap }),
     operands: config.precision,
+    most: window,
   });
   return { out: linear(reshape(mixed, [B, T, H * K]), params, "self_attn.o_proj", config.bias.o, config), seen };
 };
@@ -94,15 +96,16 @@ const mlpInBlocks = (x: Tensor, params: Params, config: ModelConfig): Tensor => 
 /** One layer: attention and the feed-forward network, each added to what it started from.  x: [B, T, D] → [B, T, D]. */
 const decoderLayer = (
   x: Tensor,
-  { params, place }: Layer,
+  layer: Layer,
   config: ModelConfig,
   { cached, feedForward = mlp }: { readonly cached?: KeyValues; readonly feedForward?: typeof mlp } = {},
 ) => {
   const { norms } = familyOf(config);
+  const { params } = layer;
   const normed = (h: Tensor, name: string | undefined) => norm(h, params, name, config);
   const onto = (h: Tensor, change: Tensor) =>
     add(h, config.residualMultiplier === 1 ? change : mul(change, config.residualMultiplier));
-  const { out, seen } = selfAttention(normed(x, norms.beforeAttention), params, config, place, cached);
+  const { out, seen } = selfAttention(normed(x, norms.beforeAttention), layer, config, cached);
   const h = onto(x, normed(out, norms.afterAttention));
   const tokens = reshape(normed(h, norms.beforeMlp), [-1, config.hiddenSize]); // all of it in one shape
   const fed = reshape(feedForward(tokens, params, config), h.shape);
@@ -119,7 +122,7 @@ const rememberedLayers = (x: Tensor, layers: readonly Layer[], config: ModelConf
     const inputOf = new Map(read.map((t, i) => [t, inputs[i]]));
     const again = <T extends object>(tensors: T): T =>
       Object.fromEntries(Object.entries(tensors).map(([name, t]) => [name, inputOf.get(t)])) as T;
-    const own = layers.map(({ params, place }) => ({ params: again(params), place: again(place) }));
+    const own = layers.map(({ params, place, window }) => ({ params: again(params), place: again(place), window }));
     if (own.length === 1) return decoderLayer(h, own[0], config, { feedForward: mlpInBlocks }).out;
     return own.reduce((y, layer) => rememberedLayers(y, [layer], config), h);
   });
@@ -150,7 +153,9 @@ const finalNorm = (x: Tensor, params: Params, config: ModelConfig): Tensor => no
 
 /** A model's layers where tokens stand as `places` says. */
 const layersAt = (params: Params, config: ModelConfig, places: Places): readonly Layer[] =>
-  config.kinds.map((kind, i) => ({ params: layerParams(params, config, i), place: places.get(kind) as Place }));
+  config.kinds.map((kind, i) => ({
+    ...{ params: layerParams(params, config, i), place: places.get(kind) as Place, window: kind.window },
+  }));
 
 /**
  * The transformer up to and including its final norm: ids i32 [B, T] → [B, T, D]. Rows are padded on the right: a token

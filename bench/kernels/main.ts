@@ -19,6 +19,7 @@ const options = {
   length: { type: "string", default: "1024" },
   pairs: { type: "string", default: "1" },
   optim: { type: "string", default: "ondare" },
+  precision: { type: "string", default: "f32" },
   card: { type: "string", default: "h100" },
   adapter: { type: "string" },
   top: { type: "string", default: "24" },
@@ -68,9 +69,11 @@ const main = async (): Promise<void> => {
           .map((name) => [`(${name}) ${NAMES[name]}`, SHAPES[name]]);
   const [max_length, pairs] = [whole("length", values.length), whole("pairs", values.pairs)];
   const top = whole("top", values.top);
+  const precision = oneOf("precision", values.precision, ["f32", "f16"] as const);
   for (const [name, config] of models) {
     const keys = {
       ...{ max_length, per_device_train_batch_size: pairs, optim: values.optim, precompute_ref_log_probs: true },
+      precision,
       ...{ alpha: 1e-6, reserve_p: 0.01 },
     };
     const step = await planStep(config, profile, keys);
@@ -79,7 +82,7 @@ const main = async (): Promise<void> => {
     const stats = tellsStats() && values.compile !== undefined ? await statsOf(kernels, values.compile) : undefined;
     const sum = (of: (row: (typeof rows)[number]) => number) => rows.reduce((n, row) => n + of(row), 0);
     console.log(
-      `\n## ${name}, ${pairs} pair${pairs > 1 ? "s" : ""} of ${max_length} tokens, ${values.optim}, planned for ${adapterName}\n`,
+      `\n## ${name}, ${pairs} pair${pairs > 1 ? "s" : ""} of ${max_length} tokens, ${values.optim}${precision === "f16" ? ", operands of f16" : ""}, planned for ${adapterName}\n`,
     );
     console.log(
       `${sum((r) => r.launches)} launches of ${kernels.length} kernels; ${(sum((r) => r.flops) / 1e12).toFixed(2)} TFLOP, ` +

@@ -1,5 +1,5 @@
 /**
- * Every kernel of a training step: npm run kernels [-- --model DIR | --shapes a,b,c] [--length N] [--pairs N] [--optim NAME]
+ * Every kernel of a training step: npm run kernels [-- --model DIR | --shapes a,b,c] [--length N] [--pairs N] [--optim NAME] [--precision f16]
  *   [--card h100|h200|a100|rtx4090|rtx3090|rx7900] [--adapter nvidia|lavapipe|swiftshader|this|FILE] [--top N]
  * Launches, FLOPs, bytes and the time at a card's peak come from the planner alone, on any machine. Under a driver that tells what its
  * compiler did (RADV with RADV_DEBUG=shaderstats) every pipeline is compiled too, and registers, spills and waves are beside them.

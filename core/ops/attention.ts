@@ -28,6 +28,8 @@ export interface AttentionOptions {
    * their size. Default: "f32".
    */
   readonly operands?: MatmulOptions["operands"];
+  /** No query sees more slots than this, a window's width: plans count so much work, and no number depends on it. Default: any. */
+  readonly most?: number;
 }
 
 /** What nodes have for options. */
@@ -55,7 +57,7 @@ const attentionOp = fused(
   ([q]) => q.shape,
 );
 
-const optionNames = ["from", "softCap", "operands"] as const satisfies readonly (keyof AttentionOptions)[];
+const optionNames = ["from", "softCap", "operands", "most"] as const satisfies readonly (keyof AttentionOptions)[];
 
 /**
  * Causal attention: the query at t sees the key slots s with from[b, t] ≤ s ≤ position[b, t]; from is 0 unless it is given.
@@ -75,7 +77,7 @@ export const attention = (
   scale: number,
   options: AttentionOptions = {},
 ): Tensor => {
-  const { from, softCap, operands = "f32" } = options;
+  const { from, softCap, operands = "f32", most } = options;
   const inputs = [q, k, v, position, ...(from === undefined ? [] : [from])];
   const call = () => callOf("attention", inputs);
   for (const name of Object.keys(options))
@@ -100,8 +102,11 @@ export const attention = (
     throw new ShapeError(`${call()}: softCap ${softCap} is not a finite number above 0`, "leave it out for none");
   if (operands !== "f32" && operands !== "f16")
     throw new ShapeError(`${call()}: operands "${String(operands)}" are not known`, 'use "f32" or "f16"');
+  if (most !== undefined && !(Number.isInteger(most) && most > 0))
+    throw new ShapeError(`${call()}: most ${most} is not a number of slots`, "leave it out for any");
   return attentionOp(inputs, {
     scale,
+    ...(most !== undefined && { most }),
     ...(softCap !== undefined && { softCap }),
     ...(operands === "f16" && { operands }),
   });

@@ -1,5 +1,5 @@
 import { byteLength, sizeOf } from "../../core/index.js";
-import type { Instruction, Plan, SingleStep, Step, View } from "./steps.js";
+import type { CallStep, Instruction, Plan, SingleStep, Step, View } from "./steps.js";
 
 /** What a step must do at the least: arithmetic, and bytes read and written once each. */
 export interface Work {
@@ -15,17 +15,17 @@ const FREE: ReadonlySet<string> = new Set(["load", "constant", "iota", "cast", "
 /** Operations for each element of an expression; a transcendental counts as one. */
 const perElement = (body: readonly Instruction[]): number => body.filter(({ op }) => !FREE.has(op)).length;
 
-type CallWork = (inputs: readonly View[], output: View) => number;
-/** Scores and weighted values of [B,T,H,D] over [B,S,G,D], the causal half: FLOPs of one product each. */
-const half = ([q, k]: readonly View[]): number => {
+type CallWork = (inputs: readonly View[], output: View, attrs: CallStep["attrs"]) => number;
+/** Scores and weighted values of [B,T,H,D] over [B,S,G,D], the causal half, or what a window leaves of it: FLOPs of one product each. */
+const half = ([q, k]: readonly View[], { most }: CallStep["attrs"]): number => {
   const [batch, length, heads, size] = q.shape;
-  return 2 * batch * heads * length * k.shape[1] * size * 0.5;
+  return 2 * batch * heads * length * size * Math.min(0.5 * k.shape[1], (most as number | undefined) ?? k.shape[1]);
 };
 const largest = (views: readonly View[]): number => Math.max(...views.map(({ shape }) => sizeOf(shape)));
 /** FLOPs of calls: those of the formulas, nothing that a kernel does twice. */
 const CALLS: Readonly<Record<string, CallWork>> = {
-  attention: (inputs) => 2 * half(inputs),
-  "attention.vjp": (inputs) => 5 * half(inputs),
+  attention: (inputs, _, attrs) => 2 * half(inputs, attrs),
+  "attention.vjp": (inputs, _, attrs) => 5 * half(inputs.slice(1), attrs), // after ct
   softmax: (_, out) => 5 * sizeOf(out.shape),
   "softmax.vjp": (_, out) => 4 * sizeOf(out.shape),
   rmsnorm: (_, out) => 4 * sizeOf(out.shape),
@@ -71,7 +71,7 @@ export const workOf = (step: Step, { buffers }: Plan): Work => {
     }
     case "call":
       return {
-        flops: CALLS[step.name]?.(step.inputs, step.output) ?? 0,
+        flops: CALLS[step.name]?.(step.inputs, step.output, step.attrs) ?? 0,
         // Of a table only the rows that are asked for.
         bytes:
           (step.name === "gather" ? bytes(step.inputs.slice(1)) + bytes([step.output]) : bytes(step.inputs)) +

@@ -35,7 +35,7 @@ test("a product of M × K by K × N does 2MNK operations and touches its matrice
   );
 });
 
-test("attention does two products of the causal half; a gather touches the rows it takes; a map its elements", () => {
+test("attention does two products of the causal half, or of a window; a gather touches the rows it takes; a map its elements", () => {
   const [q, k, v] = [
     placeholder([2, 32, 4, 16], "f32"),
     placeholder([2, 32, 2, 16], "f32"),
@@ -44,6 +44,8 @@ test("attention does two products of the causal half; a gather touches the rows 
   const position = placeholder([2, 32], "i32");
   const [{ flops }] = workIn([q, k, v, position], [attention(q, k, v, position, 0.25)]);
   assert.equal(flops, 2 * 2 * 2 * 32 * 32 * 4 * 16 * 0.5);
+  const windowed = attention(q, k, v, position, 0.25, { from: position, most: 4 });
+  assert.equal(workIn([q, k, v, position], [windowed])[0].flops, 2 * 2 * 2 * 32 * 4 * 4 * 16);
   const [table, ids] = [placeholder([1000, 8], "f32"), placeholder([5], "i32")];
   assert.deepEqual(workIn([table, ids], [gather(table, ids)]), [{ flops: 0, bytes: 4 * 5 + 2 * 4 * 5 * 8 }]);
   const x = placeholder([7, 9], "f32");

@@ -184,6 +184,7 @@ test("options of attention that are not known, and caps that are none, are refus
   );
   for (const softCap of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, null, "1"])
     assert.throws(call({ softCap }), says(new RegExp(`softCap ${softCap} is not`)));
+  for (const most of [0, 1.5, -1]) assert.throws(call({ most }), says(new RegExp(`most ${most} is not`)));
   for (const from of [eighths([1, 2], 0), t.tensor([0, 1], undefined, "i32"), t.tensor([[0]], undefined, "i32")])
     assert.throws(call({ from }), says(/from, if given, i32 \[B,T\]/));
   assert.deepEqual(call({ from: undefined, softCap: undefined })().attrs, { scale: 1 });

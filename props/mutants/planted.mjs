@@ -23,15 +23,17 @@ const faults = [
   {
     fault: "one mask for τ and Δ",
     file: "optim/masks.ts",
-    original: "streams[stream]",
-    planted: 'streams[stream === "tau" ? "delta" : stream]',
+    within: "at(STREAM[stream], name)",
+    original: "STREAM[stream]",
+    planted: 'STREAM[stream === "tau" ? "delta" : stream]',
     law: "law 27",
   },
   {
     fault: "the mask does not change from step to step",
     file: "optim/masks.ts",
-    original: "foldIn(stepKey, STREAM[stream])",
-    planted: "foldIn(key, STREAM[stream])",
+    within: "foldInEach(foldIn(key, step), tensor(",
+    original: "foldIn(key, step)",
+    planted: "key",
     law: "law 27",
   },
   {

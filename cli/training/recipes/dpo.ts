@@ -19,6 +19,10 @@ export const dpoRecipe = (values: Values<"dpo">, out: Output): Recipe<Values<"dp
   if (values.precompute_ref_log_probs === true && !compares)
     out.note(`note: precompute_ref_log_probs does nothing with loss_type ${values.loss_type.join(", ")}`);
   const { max_prompt_length: maxPromptLength, max_completion_length: maxCompletionLength } = values;
+  if (maxPromptLength !== undefined && values.truncation_mode === "keep_start")
+    out.note(
+      "note: max_prompt_length is of TRL before 1.0, where what is over max_length lost its beginning by default; here it loses its end, unless truncation_mode is keep_end",
+    );
   const sourced = (rows: Rows<TokenPair>, options: PairSourceOptions) =>
     pairSource(rows, { ...options, paddingFree: values.padding_free });
   return {
