@@ -8,7 +8,6 @@ export {
   planBatches,
 } from "./data/batch.js";
 export { readRows, rowsOfKind, streamRows } from "./data/data.js";
-export type { CompletionRow, DocumentRow, PairedRow, Row, UnpairedRow } from "./data/data-row.js";
 export {
   type Dataset,
   type DatasetOptions,
@@ -17,6 +16,8 @@ export {
   pairDataset,
 } from "./data/dataset.js";
 export { type KtoSourceOptions, ktoSource } from "./data/kto-source.js";
+export type { CompletionRow, DocumentRow, PairedRow, Row, UnpairedRow } from "./data/layouts/data-row.js";
+export { unpairRows } from "./data/layouts/unpair.js";
 export { PACKING_STRATEGIES, type PackingStrategy, packedRows } from "./data/packing/pack.js";
 export type { TokenizeReport } from "./data/report.js";
 export type { BatchSource, Rows, SourceOptions, TrainingBatch } from "./data/rows.js";
@@ -32,7 +33,6 @@ export {
   stepsOf,
 } from "./data/source.js";
 export { tokenizeAnswers, tokenizeExamples, tokenizePairs } from "./data/tokenize.js";
-export { unpairRows } from "./data/unpair.js";
 export {
   type KtoLossOptions,
   type KtoOptions,

@@ -1,7 +1,7 @@
 import { InputError } from "../../core/errors.js";
-import { type OnRead, valuesOf } from "./data-file.js";
-import { parseRow, type Row } from "./data-row.js";
-import { dataFiles, type SplitChoice } from "./splits.js";
+import { type OnRead, valuesOf } from "./files/data-file.js";
+import { dataFiles, type SplitChoice } from "./files/splits.js";
+import { parseRow, type Row } from "./layouts/data-row.js";
 
 export interface StreamOptions extends SplitChoice {
   /** Hears how much of the data has been read. */

@@ -1,12 +1,12 @@
 import type { Tokenizer } from "../../models/text/tokenizer.js";
 import { ofKind, type StreamOptions, streamRows } from "./data.js";
-import type { Row } from "./data-row.js";
+import { type DataFiles, dataFiles } from "./files/splits.js";
+import type { Row } from "./layouts/data-row.js";
+import { unpairRows } from "./layouts/unpair.js";
 import { emptyReport, type TokenizeReport } from "./report.js";
 import type { LabelledSequence, Sequence, TokenizeOptions, TokenPair } from "./sequence.js";
-import { type DataFiles, dataFiles } from "./splits.js";
 import { type RowForm, type StoredRows, storeRows } from "./token-file.js";
 import { type TokenizeRow, tokenizeExample, tokenizeLabelled, tokenizePair } from "./tokenize.js";
-import { unpairRows } from "./unpair.js";
 
 /** What a training run takes its rows as. */
 interface DatasetKind<K extends Row["kind"], T> {

@@ -2,7 +2,7 @@ import { InputError } from "../../core/errors.js";
 import { show } from "../../models/files/json.js";
 import type { ChatMessage } from "../../models/text/chat-message.js";
 import type { Tokenizer } from "../../models/text/tokenizer.js";
-import type { Variables } from "./template-variables.js";
+import type { Variables } from "./layouts/template-variables.js";
 
 /** Roles that any chat template is trusted with; it must name others itself. */
 const ROLES: readonly string[] = ["system", "user", "assistant", "tool"];

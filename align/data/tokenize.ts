@@ -2,11 +2,11 @@ import { InputError } from "../../core/errors.js";
 import type { Tokenizer } from "../../models/text/tokenizer.js";
 import { assistantSpans } from "./assistant.js";
 import { eachCut, finish, isPromptOnly, type Whole } from "./cut.js";
-import type { CompletionRow, DocumentRow, PairedRow, Row, UnpairedRow } from "./data-row.js";
+import type { CompletionRow, DocumentRow, PairedRow, Row, UnpairedRow } from "./layouts/data-row.js";
+import type { Turns } from "./layouts/turns.js";
 import { fitting, noteFields } from "./render.js";
 import { emptyReport, type TokenizeReport } from "./report.js";
 import type { LabelledSequence, Sequence, TokenizeOptions, TokenPair } from "./sequence.js";
-import type { Turns } from "./turns.js";
 
 /** Makes one row tokens and counts it; undefined if it is left out. */
 export type TokenizeRow<R, T> = (

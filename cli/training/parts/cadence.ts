@@ -1,4 +1,4 @@
-import type { SplitChoice } from "../../../align/data/splits.js";
+import type { SplitChoice } from "../../../align/data/files/splits.js";
 import { InputError } from "../../../core/errors.js";
 import { folderExists } from "../../../models/files/json.js";
 import type { Output } from "../../output.js";

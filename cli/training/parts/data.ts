@@ -1,7 +1,7 @@
 import { relative } from "node:path";
 import type { Dataset, DatasetOptions } from "../../../align/data/dataset.js";
+import type { DataFiles } from "../../../align/data/files/splits.js";
 import type { TokenizeReport } from "../../../align/data/report.js";
-import type { DataFiles } from "../../../align/data/splits.js";
 import { InputError } from "../../../core/errors.js";
 import type { Tokenizer } from "../../../models/text/tokenizer.js";
 import type { Output } from "../../output.js";

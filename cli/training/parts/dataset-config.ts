@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { Declared } from "../../../align/data/declared.js";
+import type { Declared } from "../../../align/data/files/declared.js";
 import { InputError } from "../../../core/errors.js";
 import { folderExists, isObject, type JsonObject, readText, show } from "../../../models/files/json.js";
 import { parseYaml } from "../../yaml.js";

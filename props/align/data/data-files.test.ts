@@ -8,8 +8,8 @@ import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { readRows } from "../../../align/data/data.js";
-import { jsonRows } from "../../../align/data/data-json.js";
-import type { Row } from "../../../align/data/data-row.js";
+import { jsonRows } from "../../../align/data/files/json.js";
+import type { Row } from "../../../align/data/layouts/data-row.js";
 import { goldenPath } from "../../golden/files.js";
 import { refusedLater } from "../../golden/refused.js";
 

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { Row } from "../../../align/data/data-row.js";
 import { ktoSource } from "../../../align/data/kto-source.js";
+import type { Row } from "../../../align/data/layouts/data-row.js";
+import { unpairRows } from "../../../align/data/layouts/unpair.js";
 import type { LabelledSequence } from "../../../align/data/sequence.js";
-import { unpairRows } from "../../../align/data/unpair.js";
 import { InputError } from "../../../core/errors.js";
 
 /** Row i: its prompt is 100·i + 1 …, its answer 100·i + 51 …, so that every token tells where it is from. */

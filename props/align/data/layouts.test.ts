@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { COLUMNS } from "../../../align/data/columns.js";
-import { parseRow } from "../../../align/data/data-row.js";
+import { COLUMNS } from "../../../align/data/layouts/columns.js";
+import { parseRow } from "../../../align/data/layouts/data-row.js";
 import { refused } from "../../golden/refused.js";
 
 const user = (content: string) => ({ role: "user", content });

@@ -8,7 +8,7 @@ import { brotliCompressSync, gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { readRows } from "../../../align/data/data.js";
-import { parquetRows } from "../../../align/data/data-parquet.js";
+import { parquetRows } from "../../../align/data/files/parquet.js";
 
 const folder = mkdtempSync(join(tmpdir(), "taugrad-parquet-"));
 after(() => rmSync(folder, { recursive: true, force: true }));

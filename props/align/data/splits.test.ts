@@ -6,7 +6,7 @@ import { dirname, join, relative } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
 import { readRows } from "../../../align/data/data.js";
-import { dataFiles } from "../../../align/data/splits.js";
+import { dataFiles } from "../../../align/data/files/splits.js";
 import { goldenPath } from "../../golden/files.js";
 import { refused } from "../../golden/refused.js";
 

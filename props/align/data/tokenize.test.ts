@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
 import { readRows, rowsOfKind } from "../../../align/data/data.js";
-import type { Row } from "../../../align/data/data-row.js";
+import type { Row } from "../../../align/data/layouts/data-row.js";
 import type { Sequence } from "../../../align/data/sequence.js";
 import { tokenizeAnswers, tokenizeExamples, tokenizePairs } from "../../../align/data/tokenize.js";
 import { loadTokenizer } from "../../../models/text/tokenizer.js";

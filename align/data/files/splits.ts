@@ -1,7 +1,7 @@
 import { readdirSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
-import { InputError } from "../../core/errors.js";
-import { oneLine } from "../../models/files/json.js";
+import { InputError } from "../../../core/errors.js";
+import { oneLine } from "../../../models/files/json.js";
 import { type Declared, declaredSplits } from "./declared.js";
 
 /** Files of rows in a folder; a file by itself may have any name. */

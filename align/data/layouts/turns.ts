@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
-import { InputError } from "../../core/errors.js";
-import { isObject, show } from "../../models/files/json.js";
-import type { ChatMessage } from "../../models/text/chat-message.js";
+import { InputError } from "../../../core/errors.js";
+import { isObject, show } from "../../../models/files/json.js";
+import type { ChatMessage } from "../../../models/text/chat-message.js";
 import type { Column, Columns } from "./columns.js";
 import { messagesOf } from "./messages.js";
 

@@ -1,7 +1,7 @@
-import { InputError } from "../../core/errors.js";
-import { isObject, oneLine } from "../../models/files/json.js";
-import { checkRegular } from "../../models/files/regular.js";
-import type { Found } from "./data-json.js";
+import { InputError } from "../../../core/errors.js";
+import { isObject, oneLine } from "../../../models/files/json.js";
+import { checkRegular } from "../../../models/files/regular.js";
+import type { Found } from "./json.js";
 
 const reason = (error: unknown): string => oneLine(error instanceof Error ? error.message : String(error));
 

@@ -1,5 +1,5 @@
-import { InputError } from "../../core/errors.js";
-import { show } from "../../models/files/json.js";
+import { InputError } from "../../../core/errors.js";
+import { show } from "../../../models/files/json.js";
 import { type Column, type Columns, columnsOf } from "./columns.js";
 import { isShareGpt } from "./messages.js";
 import { templateVariables, type Variables } from "./template-variables.js";

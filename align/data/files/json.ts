@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
-import { InputError } from "../../core/errors.js";
-import { oneLine } from "../../models/files/json.js";
-import { parseJson } from "../../models/files/written-json.js";
+import { InputError } from "../../../core/errors.js";
+import { oneLine } from "../../../models/files/json.js";
+import { parseJson } from "../../../models/files/written-json.js";
 
 /** A value of a data file, and where it stands. */
 export type Found = readonly [at: string, value: unknown];

@@ -1,5 +1,5 @@
-import { InputError } from "../../core/errors.js";
-import { isObject, type JsonObject, show } from "../../models/files/json.js";
+import { InputError } from "../../../core/errors.js";
+import { isObject, type JsonObject, show } from "../../../models/files/json.js";
 
 /**
  * What columns hold, and the names that TRL, LLaMA-Factory and well-known data sets have for them. Of several in one row

@@ -1,5 +1,5 @@
-import { InputError } from "../../core/errors.js";
-import { isObject, type JsonObject, show } from "../../models/files/json.js";
+import { InputError } from "../../../core/errors.js";
+import { isObject, type JsonObject, show } from "../../../models/files/json.js";
 import type { Column, Columns } from "./columns.js";
 import { fromJson } from "./messages.js";
 

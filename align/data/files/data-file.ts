@@ -1,11 +1,11 @@
 import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
-import { InputError } from "../../core/errors.js";
-import { oneLine } from "../../models/files/json.js";
-import { openRegular } from "../../models/files/regular.js";
-import { type Found, jsonRows } from "./data-json.js";
-import { parquetRows } from "./data-parquet.js";
+import { InputError } from "../../../core/errors.js";
+import { oneLine } from "../../../models/files/json.js";
+import { openRegular } from "../../../models/files/regular.js";
+import { type Found, jsonRows } from "./json.js";
+import { parquetRows } from "./parquet.js";
 import { statOf } from "./splits.js";
 
 /** Hears how much of the data has been read, from 0 to 1. */

@@ -1,7 +1,7 @@
-import { InputError } from "../../core/errors.js";
-import { isObject, type JsonObject, show } from "../../models/files/json.js";
-import { parseJson } from "../../models/files/written-json.js";
-import type { ChatMessage, ContentPart } from "../../models/text/chat-message.js";
+import { InputError } from "../../../core/errors.js";
+import { isObject, type JsonObject, show } from "../../../models/files/json.js";
+import { parseJson } from "../../../models/files/written-json.js";
+import type { ChatMessage, ContentPart } from "../../../models/text/chat-message.js";
 
 /** What ShareGPT and its kin call the roles that chat templates know. Other names stay; a template has to know them. */
 const ROLES: Readonly<Record<string, string>> = {
