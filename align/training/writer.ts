@@ -1,6 +1,5 @@
 import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import { InputError } from "../../core/errors.js";
-import { checkRegular } from "../../models/files/regular.js";
 
 export type LoggedRecord = Readonly<Record<string, unknown>>;
 
@@ -54,7 +53,6 @@ export const openRecords = (path: string, { keepTo }: { readonly keepTo?: number
   let file: number | undefined;
   let kept: readonly LoggedRecord[] = [];
   try {
-    checkRegular(path);
     file = openSync(path, keepTo === undefined ? "w" : "a+");
     if (keepTo !== undefined) {
       let length: number;

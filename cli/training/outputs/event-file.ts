@@ -1,7 +1,6 @@
 import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { InputError } from "../../../core/errors.js";
-import { checkRegular } from "../../../models/files/regular.js";
 
 const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   let crc = byte;
@@ -113,7 +112,6 @@ export const openEvents = (path: string, { keepTo }: { readonly keepTo?: number 
   const now = (): number => Date.now() / 1000;
   attempt(() => {
     mkdirSync(dirname(path), { recursive: true });
-    checkRegular(path);
     file = openSync(path, keepTo === undefined ? "w" : "a+");
     const kept = keepTo === undefined ? 0 : endOf(readFileSync(path), keepTo);
     ftruncateSync(file, kept);
