@@ -113,7 +113,9 @@ export const parseConfig = (raw: JsonObject, path = "config.json", generation: J
 
   const hiddenSize = read.count("hidden_size");
   const heads = read.count("num_attention_heads");
-  const kvHeads = read.count("num_key_value_heads", heads);
+  const usual = read.count("num_key_value_heads", heads);
+  // A class's own number that does not divide the heads runs nowhere: who left the field out meant as many as heads.
+  const kvHeads = raw.num_key_value_heads === undefined && heads % usual !== 0 ? heads : usual;
   if (heads % kvHeads !== 0) throw read.refuse("num_key_value_heads", `it must divide num_attention_heads (${heads})`);
   if (read.object.head_dim == null && hiddenSize % heads !== 0) {
     throw read.refuse("num_attention_heads", `without head_dim it must divide hidden_size (${hiddenSize})`);

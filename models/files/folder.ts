@@ -22,18 +22,18 @@ const tokenizerFiles = new Set([
 const TEMPLATES = "additional_chat_templates";
 
 /**
- * Where a link in a model's folder may lead: into the folder, or to what the Hub's cache keeps for it (snapshots/… beside blobs/).
- * Somebody else's model must not make a copy of whatever its user can read.
+ * Where a link in a model's folder may lead: into the folder, to what the Hub's cache keeps for it (snapshots/… beside blobs/), or to
+ * a file of the same name, as of another model. Somebody else's model must not make a copy of whatever its user can read.
  */
 const isOwn = (folder: string, file: string): boolean => {
   const [home, target] = [folder, file].map((path) => realpathSync(path));
   const places = [home, ...(basename(dirname(home)) === "snapshots" ? [join(home, "..", "..", "blobs")] : [])];
-  return places.some((place) => target.startsWith(join(place, sep)));
+  return basename(target) === basename(file) || places.some((place) => target.startsWith(join(place, sep)));
 };
 
 /**
  * The tokenizer and its chat templates as a folder has them, [name, bytes] each. Errors: InputError if there is no such folder, and
- * for a file that cannot be read, is no regular one, or is a link that leads out of the folder.
+ * for a file that cannot be read, is no regular one, or is a link to a file of another name outside of the folder.
  */
 export const tokenizerFilesOf = (from: string): readonly (readonly [string, Uint8Array])[] => {
   if (!folderExists(from)) throw new InputError(`${from}: no such folder`);
@@ -44,7 +44,9 @@ export const tokenizerFilesOf = (from: string): readonly (readonly [string, Uint
     const file = join(from, name);
     const bytes = readRegular(file, LARGEST_TEXT);
     if (!isOwn(from, file))
-      throw new InputError(`${file}: is a link that leads out of the folder; put the file itself there`);
+      throw new InputError(
+        `${file}: is a link that leads out of the folder, to a file of another name; put the file itself there`,
+      );
     return [name, bytes] as const;
   });
 };
