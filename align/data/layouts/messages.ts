@@ -18,8 +18,12 @@ const ROLES: Readonly<Record<string, string>> = {
 /** Roles whose text is the JSON of calls, {name, arguments} or a list of them: an assistant's turn. */
 const CALLS: readonly string[] = ["function_call", "tool_call"];
 
-/** Fields by which data sets switch a turn's loss off, and what says off. */
-const SWITCHES: Readonly<Record<string, readonly unknown[]>> = { weight: [0], train: [false, 0], loss: [false, 0] };
+/** Fields by which data sets switch a turn's loss, and what says on and off. */
+const SWITCHES: Readonly<Record<string, { readonly on: readonly unknown[]; readonly off: readonly unknown[] }>> = {
+  weight: { on: [1], off: [0] },
+  train: { on: [true, 1], off: [false, 0] },
+  loss: { on: [true, 1], off: [false, 0] },
+};
 
 /** What stands before the JSON of a call. */
 const THOUGHT = /^\s*(<think>[\s\S]*?<\/think>)?\s*/;
@@ -47,14 +51,11 @@ export const fromJson = (text: string): unknown => {
 };
 
 const messageOf = (given: unknown, where: string): ChatMessage => {
-  const {
-    from,
-    role = from,
-    value,
-    content = value,
-    ...fields
-  } = isObject(given) ? present(given) : ({} as JsonObject);
-  if (typeof role === "string" && CALLS.includes(role)) return { ...calling(content, where), ...fields };
+  const own = isObject(given) ? present(given) : ({} as JsonObject);
+  const [who, what] = ["role" in own ? "role" : "from", "content" in own ? "content" : "value"];
+  const { [who]: role, [what]: content, ...fields } = own;
+  if (typeof role === "string" && CALLS.includes(role))
+    return { ...calling(content, where), ...switched(fields, "assistant", where) };
   const known = typeof role === "string" && Object.hasOwn(ROLES, role) ? ROLES[role] : role;
   const rest = switched(fields, known, where);
   const said = content === undefined ? undefined : contentOf(content, where);
@@ -86,16 +87,18 @@ const contentOf = (content: unknown, where: string): string | readonly ContentPa
   });
 };
 
-/** Fields without those that switch the loss on, which it is. Errors: InputError for an answer whose loss is off. */
+/** Fields without those that switch the loss on, which it is. Errors: InputError for an answer that says anything else. */
 const switched = (fields: JsonObject, role: unknown, where: string): JsonObject =>
   Object.fromEntries(
     Object.entries(fields).filter(([name, value]) => {
-      const off = Object.hasOwn(SWITCHES, name) ? SWITCHES[name] : undefined;
-      if (off === undefined || !off.includes(value)) return off === undefined;
+      if (!Object.hasOwn(SWITCHES, name)) return true;
+      const { on, off } = SWITCHES[name];
+      if (on.includes(value)) return false;
       if (role !== "assistant") return true;
-      throw new InputError(
-        `${where} has ${name} ${show(value)}, so it is not to be learned, but every answer of a conversation is; end the row before it, or leave ${name} out`,
-      );
+      const why = off.includes(value)
+        ? "so it is not to be learned, but every answer of a conversation is; end the row before it, or leave"
+        : "but every answer of a conversation is learned alike; leave";
+      throw new InputError(`${where} has ${name} ${show(value)}, ${why} ${name} out`);
     }),
   );
 

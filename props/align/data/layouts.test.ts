@@ -161,6 +161,20 @@ test("what would change what is learned, and is not understood, is refused by na
     ],
     [{ messages: [...asked, { ...oak[0], weight: 0 }] }, /message 2 has weight 0/],
     [{ messages: [...asked, { ...oak[0], train: false }] }, /message 2 has train false/],
+    [
+      { messages: [...asked, { ...oak[0], weight: 0.5 }] },
+      /message 2 has weight 0.5, but every answer .* is learned alike/,
+    ],
+    [{ messages: [...asked, { ...oak[0], train: "false" }] }, /message 2 has train "false", but every answer/],
+    [
+      {
+        conversations: [
+          { from: "human", value: "a" },
+          { from: "function_call", value: '{"name":"f","arguments":{}}', loss: 0 },
+        ],
+      },
+      /message 2 has loss 0, so it is not to be learned/,
+    ],
     [{ messages: [system("a"), ...asked], system: "b" }, /a system prompt in a column of its own and another/],
     [{ messages: [...asked, ...oak], tools: "no JSON" }, /"tools" must be a list of objects/],
     [{ messages: asked, chat_template_kwargs: { messages: [] } }, /"chat_template_kwargs" must not hold "messages"/],

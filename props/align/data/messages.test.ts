@@ -204,6 +204,12 @@ test("parts of text: whole to a template that knows parts, one text to others", 
   assert.equal(knowing.decode([...ids(parts, knowing)]), "<Name ><one tree.>");
 });
 
+test("of two spellings of one field the other stays a field", () => {
+  const row = parseRow({ messages: [{ role: "user", content: "a", from: "b", value: "c", weight: 1 }] }, "x");
+  assert.ok(row.kind === "document");
+  assert.deepEqual(row.content, [{ role: "user", content: "a", from: "b", value: "c" }]);
+});
+
 test("null fields are absent ones, but for what is said", () => {
   const row = parseRow({ messages: [{ role: "assistant", content: null, tool_calls: [{ a: 1 }], name: null }] }, "x");
   assert.ok(row.kind === "document");
