@@ -64,7 +64,7 @@ export const addedTokenSplitter = (
     return best;
   };
   return ({ text, first }) => {
-    if (patterns.length === 0) return [{ text, first }];
+    if (patterns.length === 0) return text === "" ? [] : [{ text, first }];
     const sections: Section[] = [];
     let done = 0;
     const keep = (end: number): void => {

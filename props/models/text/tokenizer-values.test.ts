@@ -109,6 +109,10 @@ test("flags of tokenizer_config.json win over those of tokenizer.json", () => {
   assert.equal(tokenizer.decode([64, 423], { skipSpecialTokens: true }), "a", "special now");
 });
 
+test("no text has no tokens, with and without added ones", () => {
+  for (const definition of [bytes, { ...bytes, added_tokens: [] }]) assert.deepEqual(written(definition).encode(""), []);
+});
+
 test("a named special token that no file lists is added, in order", () => {
   const tokenizer = written(bytes, { pad_token: "<pad>", eos_token: "cat", extra_special_tokens: ["<one>"] });
   assert.deepEqual([tokenizer.padId, tokenizer.eosId, tokenizer.vocabSize], [424, 423, 426]);
