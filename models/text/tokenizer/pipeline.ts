@@ -48,12 +48,11 @@ export const pipeline = (files: TokenizerFiles, refuse: (why: string) => Error):
     ids.set(token.content, id);
     return { token, id };
   });
-  const cutAdded = addedTokenSplitter(
-    added.filter(({ token }) => !token.normalized).map((entry) => ({ ...entry, text: entry.token.content })),
-  );
-  const cutNormalized = addedTokenSplitter(
-    added.filter(({ token }) => token.normalized).map((entry) => ({ ...entry, text: normalize(entry.token.content) })),
-  );
+  const sought = added.map(({ token, id }) => {
+    return { token, id, text: token.normalized ? normalize(token.content) : token.content };
+  });
+  const cutAdded = addedTokenSplitter(sought.filter(({ token }) => !token.normalized));
+  const cutNormalized = addedTokenSplitter(sought.filter(({ token }) => token.normalized));
 
   const special = specialTokens(files);
   const flags = addedEnds(files);
@@ -88,14 +87,16 @@ export const pipeline = (files: TokenizerFiles, refuse: (why: string) => Error):
   const tokens = new Map([...ids].map(([token, id]) => [id, token]));
   const bytesOf = tokenBytes(definition);
   const isAdded = new Set(added.map(({ id }) => id));
-  const skipped = new Set(added.filter(({ token }) => token.special).map(({ id }) => id));
+  // As tokenizers 0.23 has it, an added token reads as it was sought, and is skipped if that is a special one's text.
+  const readAs = new Map([...tokens, ...sought.map(({ id, text }) => [id, text] as const)]);
+  const skipped = new Set(added.filter(({ token }) => token.special).map(({ token }) => token.content));
   return {
     encode,
     decode: (list, skipSpecialTokens) => {
       const texts = list
-        .filter((id) => !(skipSpecialTokens && skipped.has(id)))
-        .map((id) => tokens.get(id))
-        .filter((token) => token !== undefined);
+        .map((id) => readAs.get(id))
+        .filter((token) => token !== undefined)
+        .filter((token) => !(skipSpecialTokens && skipped.has(token)));
       return decode === undefined ? texts.join(" ") : decode(texts).join("");
     },
     places: (text, list) =>

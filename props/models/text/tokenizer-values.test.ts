@@ -9,7 +9,7 @@ import { goldenJson, goldenPath, projectRoot } from "../../golden/files.js";
 import { refused } from "../../golden/refused.js";
 import { tries } from "../../reach.js";
 
-/** Values of tokenizers 0.22.2 (Rust): ids without special tokens, decoded with and without special tokens. */
+/** Values of tokenizers 0.23.2 (Rust), which transformers 5.18 takes: ids without special tokens, decoded with and without special tokens. */
 interface Case {
   readonly text: string;
   readonly ids: readonly number[];
@@ -109,8 +109,25 @@ test("flags of tokenizer_config.json win over those of tokenizer.json", () => {
   assert.equal(tokenizer.decode([64, 423], { skipSpecialTokens: true }), "a", "special now");
 });
 
+test("an added token of another case reads as it was sought, and is special by that text", () => {
+  const added = (id: number, content: string) => {
+    const flags = { single_word: false, lstrip: false, rstrip: false, normalized: true, special: true };
+    return { id, content, ...flags };
+  };
+  const tokenizer = written({
+    ...bytes,
+    normalizer: { type: "Lowercase" },
+    added_tokens: [added(423, "<New>"), added(424, "<old>")],
+  });
+  const ids = tokenizer.encode("<NEW>a<OLD>");
+  assert.deepEqual(ids, [420, 64, 421]);
+  assert.equal(tokenizer.decode(ids), "<new>a<old>");
+  assert.equal(tokenizer.decode(ids, { skipSpecialTokens: true }), "<new>a");
+});
+
 test("no text has no tokens, with and without added ones", () => {
-  for (const definition of [bytes, { ...bytes, added_tokens: [] }]) assert.deepEqual(written(definition).encode(""), []);
+  for (const definition of [bytes, { ...bytes, added_tokens: [] }])
+    assert.deepEqual(written(definition).encode(""), []);
 });
 
 test("a named special token that no file lists is added, in order", () => {
