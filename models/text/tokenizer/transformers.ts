@@ -47,7 +47,7 @@ export const specialTokens = (files: TokenizerFiles): Readonly<Record<string, st
 /**
  * All added tokens, in the order in which transformers 5 adds them: tokenizer.json's, then tokenizer_config.json's
  * `added_tokens_decoder` (whose flags win), then the named and the extra special tokens. A later one of the same content
- * takes the earlier one's place.
+ * takes the earlier one's place; one that is there already is made special by a name alone.
  */
 export const addedTokens = (files: TokenizerFiles): readonly AddedToken[] => {
   const { definition, config } = files;
@@ -62,13 +62,14 @@ export const addedTokens = (files: TokenizerFiles): readonly AddedToken[] => {
   const extra = [config.additional_special_tokens, config.extra_special_tokens].flatMap((value) =>
     Array.isArray(value) ? value : isObject(value) ? Object.values(value) : [],
   );
-  for (const value of [...named(files).map(([, token]) => token), ...extra]) {
+  const names = named(files).map(([, token]) => token);
+  for (const value of [...names, ...extra]) {
     const content = isObject(value) ? value.content : value;
     if (typeof content !== "string") continue;
     const known = tokens.get(content);
     add(
       known !== undefined
-        ? { ...known, special: true }
+        ? { ...known, special: known.special || names.includes(value) }
         : isObject(value)
           ? readToken(value, true)
           : plainSpecial(content),

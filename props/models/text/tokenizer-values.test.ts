@@ -109,6 +109,15 @@ test("flags of tokenizer_config.json win over those of tokenizer.json", () => {
   assert.equal(tokenizer.decode([64, 423], { skipSpecialTokens: true }), "a", "special now");
 });
 
+test("an extra special token that is added already stays what it is, a named one is special", () => {
+  const known = { ...bytes.added_tokens[0], content: "cat", special: false };
+  const skipped = (config: object): string =>
+    written({ ...bytes, added_tokens: [known] }, config).decode([64, 420], { skipSpecialTokens: true });
+  assert.equal(skipped({ extra_special_tokens: ["cat"] }), "acat");
+  assert.equal(skipped({ additional_special_tokens: ["cat"] }), "acat");
+  assert.equal(skipped({ eos_token: "cat" }), "a");
+});
+
 test("an added token of another case reads as it was sought, and is special by that text", () => {
   const added = (id: number, content: string) => {
     const flags = { single_word: false, lstrip: false, rstrip: false, normalized: true, special: true };
