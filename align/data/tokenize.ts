@@ -126,7 +126,7 @@ export const tokenizeAnswers = (rows: readonly UnpairedRow[], tokenizer: Tokeniz
 };
 
 /** Puts `at` before what tokenizer or template complain about. */
-const located = <T>(at: string, run: () => T): T => {
+export const located = <T>(at: string, run: () => T): T => {
   try {
     return run();
   } catch (error) {

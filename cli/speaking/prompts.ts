@@ -1,5 +1,11 @@
+import { columnsOf } from "../../align/data/layouts/columns.js";
+import { messagesOf } from "../../align/data/layouts/messages.js";
+import { templateVariables, type Variables } from "../../align/data/layouts/template-variables.js";
+import { fitting } from "../../align/data/render.js";
+import { located } from "../../align/data/tokenize.js";
 import { InputError } from "../../core/errors.js";
 import { isObject, oneLine, readText, show } from "../../models/files/json.js";
+import { parseJson } from "../../models/files/written-json.js";
 import { type ChatMessage, checkTokenIds, type Tokenizer } from "../../models/index.js";
 
 /** Something to continue, where it comes from, and whether its own text is part of what is shown. */
@@ -8,8 +14,11 @@ export interface Prompt {
   readonly isAnswered: boolean;
 }
 
-/** What a line may hold. */
-type Given = string | { readonly ids: readonly number[] } | { readonly messages: readonly ChatMessage[] };
+/** What a line may hold: a text or messages, with what the line tells the chat template beside them, or token ids. */
+type Given =
+  | string
+  | { readonly ids: readonly number[] }
+  | { readonly said: string | readonly ChatMessage[]; readonly variables?: Variables };
 
 /** How prompts become tokens. */
 export interface Reading {
@@ -33,30 +42,35 @@ export const promptOf = (given: Given, where: string, reading: Reading): Prompt 
     return { ids: given.ids, isAnswered: false };
   }
   if (tokenizer === undefined) throw new InputError(`${folder}: holds no tokenizer.json, so it reads token ids alone`);
-  const isTalk = typeof given === "object" || chat;
+  const { said, variables: own } = typeof given === "string" ? { said: given } : given;
+  const isTalk = typeof said !== "string" || chat;
+  if (!isTalk && own !== undefined)
+    throw new InputError(`${where}: ${Object.keys(own).join(", ")} is for the chat template; add --chat`);
   if (!isTalk && (system !== undefined || variables !== undefined))
     throw new InputError(`${where}: --system and --template-kwargs are for the chat template; add --chat`);
-  const said = typeof given === "object" ? given.messages : [{ role: "user", content: given }];
-  const hasSystem = said[0]?.role === "system";
-  if (isTalk && hasSystem && system !== undefined)
+  const turns: readonly ChatMessage[] = typeof said === "string" ? [{ role: "user", content: said }] : said;
+  if (isTalk && turns[0].role === "system" && system !== undefined)
     throw new InputError(`${where}: has a system message of its own; leave --system out`);
-  const messages = system === undefined ? said : [{ role: "system", content: system }, ...said];
-  const ids = isTalk
-    ? tokenizer.encodeChat(messages, { addGenerationPrompt: true, ...(variables && { variables }) })
-    : tokenizer.encode(given as string);
+  const messages = system === undefined ? turns : [{ role: "system", content: system }, ...turns];
+  const ids =
+    typeof said === "string" && !chat
+      ? tokenizer.encode(said)
+      : located(where, () =>
+          tokenizer.encodeChat(fitting(messages, tokenizer), {
+            addGenerationPrompt: true,
+            variables: { ...variables, ...own },
+          }),
+        );
   checkTokenIds(ids, vocabSize, where);
   if (ids.length === 0) throw new InputError(`${where} has no token`);
   return { ids, isAnswered: isTalk };
 };
 
-const isMessages = (value: unknown): value is ChatMessage[] =>
-  Array.isArray(value) && value.length > 0 && value.every((turn) => isObject(turn) && typeof turn.role === "string");
-
 /** What a line of JSON asks for. Errors: InputError. */
 const givenBy = (line: string, where: string): Given => {
   let value: unknown;
   try {
-    value = JSON.parse(line);
+    value = parseJson(line);
   } catch (error) {
     throw new InputError(`${where}: is not JSON (${oneLine((error as Error).message)})`);
   }
@@ -65,9 +79,12 @@ const givenBy = (line: string, where: string): Given => {
     const { prompt, messages, ids } = value;
     const there = [prompt, messages, ids].filter((part) => part !== undefined);
     if (there.length === 1) {
-      if (typeof prompt === "string" && prompt !== "") return prompt;
-      if (isMessages(messages ?? prompt)) return { messages: (messages ?? prompt) as ChatMessage[] };
-      if (Array.isArray(ids)) return { ids: ids as number[] };
+      const variables = templateVariables(columnsOf(value, where), false, where);
+      if (typeof prompt === "string" && prompt !== "") return { said: prompt, variables };
+      const turns = messages ?? prompt;
+      if (Array.isArray(turns) && turns.length > 0)
+        return { said: messagesOf(turns, messages === undefined ? "prompt" : "messages", where), variables };
+      if (Array.isArray(ids) && variables === undefined) return { ids: ids as number[] };
     }
   }
   throw new InputError(

@@ -65,6 +65,26 @@ test("many prompts, several samples each: lines in order, each what the prompt g
   });
 });
 
+test("a line's messages are read as rows of data are: tools, parts, ShareGPT's roles; what is unknown is refused", async () => {
+  const template = file(
+    "tools.jinja",
+    "{{ tools | tojson if tools }}{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}",
+  );
+  const tools = '[{"name": "f", "max": 1.0}]';
+  const asked = (line: string) =>
+    taugrad([...generate, "--greedy", "--json", "--chat_template_path", template, "--prompts", "-"], {}, line);
+  const parts = '[{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]';
+  const [told, wrong, bare] = await Promise.all([
+    asked(`{"messages": [{"from": "human", "value": ${parts}}], "tools": ${tools}}`),
+    asked('{"messages": [{"role": "critic", "content": "a"}]}'),
+    asked(`{"prompt": "a", "tools": ${tools}}`),
+  ]);
+  const { ids } = JSON.parse(told.stdout) as Line;
+  assert.ok(loadTokenizer(policy).decode(ids).startsWith(`${tools}user: ab\n`), told.stdout);
+  assert.match(wrong.stderr, /^taugrad: standard input:1: has a message of role "critic"/m);
+  assert.match(bare.stderr, /^taugrad: standard input:1: tools is for the chat template; add --chat/m);
+});
+
 test("--stream prints what the call without it prints; --chat answers; --stop cuts", async () => {
   const asked = [...generate, "--seed", "2"];
   const [plain, streamed, chat] = await Promise.all([
