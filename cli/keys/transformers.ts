@@ -103,7 +103,8 @@ export const transformersKeys: Keys = {
     ...["hub_strategy", "hub_token", "hub_always_push", "push_to_hub_token", "push_to_hub_organization"],
   ),
   ...only(["main"], "the model is uploaded to the branch main", "hub_revision", "hub_model_revision"),
-  ...idle(HERE, "report_to", "run_name", "logging_dir", "project", "trackio_space_id", "wandb_project", "wandb_entity"),
+  ...idle(HERE, "report_to", "run_name", "logging_dir", "project", "wandb_project", "wandb_entity"),
+  ...idle(HERE, "trackio_space_id", "trackio_bucket_id", "trackio_static_space_id"),
   ...idle("progress and metrics are told alike", "log_level", "log_level_replica", "log_on_each_node", "disable_tqdm"),
   ...idle("a step that is not finite ends the run", "logging_nan_inf_filter"),
   ...idle(
@@ -118,7 +119,8 @@ export const transformersKeys: Keys = {
   ...idle(
     "rows are read and batched by one process",
     ...["dataloader_num_workers", "dataloader_pin_memory", "dataloader_persistent_workers"],
-    ...["dataloader_prefetch_factor", "length_column_name"],
+    ...["dataloader_prefetch_factor", "dataloader_in_order", "dataloader_multiprocessing_context"],
+    "length_column_name",
   ),
   ...idle("rows are known by what they hold", "remove_unused_columns", "label_names"),
   ...idle(
