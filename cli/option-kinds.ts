@@ -1,5 +1,6 @@
 import { InputError } from "../core/errors.js";
 import { isObject, type JsonObject, show } from "../models/files/json.js";
+import { parseJson } from "../models/files/written-json.js";
 
 /** One option: how it is read, from a command line's text or from a YAML value, and what --help says of it. */
 export interface Option<T> {
@@ -64,7 +65,7 @@ export const named = (about: string, example: string): Option<JsonObject | undef
   read: (given, where) => {
     let value = given;
     try {
-      if (typeof given === "string") value = JSON.parse(given);
+      if (typeof given === "string") value = parseJson(given);
     } catch {
       // said below
     }

@@ -1,5 +1,6 @@
 import { InputError } from "../../core/errors.js";
 import { show } from "../../models/files/json.js";
+import { asWritten } from "../../models/files/written-json.js";
 import type { ChatMessage } from "../../models/text/chat-message.js";
 import type { Tokenizer } from "../../models/text/tokenizer.js";
 import type { Variables } from "./layouts/template-variables.js";
@@ -22,7 +23,10 @@ export const fitting = (messages: readonly ChatMessage[], tokenizer: Tokenizer):
 
 const withOneText = (message: ChatMessage): ChatMessage =>
   Array.isArray(message.content)
-    ? { ...message, content: message.content.map(({ text }: { readonly text?: unknown }) => text).join("") }
+    ? asWritten(
+        { ...message, content: message.content.map(({ text }: { readonly text?: unknown }) => text).join("") },
+        message,
+      )
     : message;
 
 /** By name, whether what rows hold beside roles and contents ever changed what a template made of them. */
@@ -32,7 +36,7 @@ const isEmpty = (value: unknown): boolean =>
   value == null || value === "" || (Array.isArray(value) && value.length === 0);
 
 const without = <T extends object>(object: T, name: string): T =>
-  Object.fromEntries(Object.entries(object).filter(([key]) => key !== name)) as T;
+  asWritten(Object.fromEntries(Object.entries(object).filter(([key]) => key !== name)) as T, object);
 
 /** Tries each field that has not been seen to matter: is the text another one without it? */
 export const noteFields = (

@@ -5,7 +5,7 @@ import { fitting } from "../../align/data/render.js";
 import { located } from "../../align/data/tokenize.js";
 import { InputError } from "../../core/errors.js";
 import { isObject, oneLine, readText, show } from "../../models/files/json.js";
-import { parseJson } from "../../models/files/written-json.js";
+import { asWritten, parseJson } from "../../models/files/written-json.js";
 import { type ChatMessage, checkTokenIds, type Tokenizer } from "../../models/index.js";
 
 /** Something to continue, where it comes from, and whether its own text is part of what is shown. */
@@ -58,7 +58,7 @@ export const promptOf = (given: Given, where: string, reading: Reading): Prompt 
       : located(where, () =>
           tokenizer.encodeChat(fitting(messages, tokenizer), {
             addGenerationPrompt: true,
-            variables: { ...variables, ...own },
+            variables: asWritten({ ...variables, ...own }, own ?? {}),
           }),
         );
   checkTokenIds(ids, vocabSize, where);

@@ -11,6 +11,13 @@ const written = new WeakMap<object, Written>();
 /** How an object or list that `parseJson` read was written; undefined where nothing is forgotten. */
 export const writtenAs = (value: object): Written | undefined => written.get(value);
 
+/** A changed copy of an object, whose numbers that stayed are written as they were there. */
+export const asWritten = <T extends object>(copy: T, source: object): T => {
+  const { floats } = written.get(source) ?? {};
+  if (floats !== undefined && floats.size > 0) written.set(copy, { floats, keys: Object.keys(copy) });
+  return copy;
+};
+
 /** Numbers and keys that may be forgotten: without one of them a text needs no second look. */
 const FORGOTTEN = /\d\.0*(?!\d)|\d\.\d*0(?!\d)|\d[eE]|"\d+"\s*:/;
 

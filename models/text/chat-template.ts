@@ -2,6 +2,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { fileExists, folderExists, isObject, type JsonObject, oneLine, readText } from "../files/json.js";
+import { asWritten } from "../files/written-json.js";
 import type { ChatMessage } from "./chat-message.js";
 import { compileTemplate, type Span } from "./jinja/template.js";
 
@@ -101,15 +102,9 @@ export const compileChatTemplate = (
   const template = guarded(`${path}: chat template does not parse`, () => compileTemplate(source));
   return (messages, { addGenerationPrompt = false, now = new Date(), variables = {} } = {}) =>
     guarded(`${path}: chat template refuses the conversation`, () => {
-      const names: Readonly<Record<string, unknown>> = {
-        ...specialTokens,
-        tools: null,
-        documents: null,
-        ...variables,
-        messages,
-        add_generation_prompt: addGenerationPrompt,
-      };
-      return template(names, now);
+      const defaults = { ...specialTokens, tools: null, documents: null };
+      const names = { ...defaults, ...variables, messages, add_generation_prompt: addGenerationPrompt };
+      return template(asWritten(names, variables), now);
     });
 };
 

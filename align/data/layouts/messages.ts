@@ -1,6 +1,6 @@
 import { InputError } from "../../../core/errors.js";
 import { isObject, type JsonObject, show } from "../../../models/files/json.js";
-import { parseJson } from "../../../models/files/written-json.js";
+import { asWritten, parseJson } from "../../../models/files/written-json.js";
 import type { ChatMessage, ContentPart } from "../../../models/text/chat-message.js";
 
 /** What ShareGPT and its kin call the roles that chat templates know. Other names stay; a template has to know them. */
@@ -55,19 +55,19 @@ const messageOf = (given: unknown, where: string): ChatMessage => {
   const [who, what] = ["role" in own ? "role" : "from", "content" in own ? "content" : "value"];
   const { [who]: role, [what]: content, ...fields } = own;
   if (typeof role === "string" && CALLS.includes(role))
-    return { ...calling(content, where), ...switched(fields, "assistant", where) };
+    return asWritten({ ...calling(content, where), ...switched(fields, "assistant", where) }, own);
   const known = typeof role === "string" && Object.hasOwn(ROLES, role) ? ROLES[role] : role;
   const rest = switched(fields, known, where);
   const said = content === undefined ? undefined : contentOf(content, where);
   const saysNothing = said === undefined && (known !== "assistant" || Object.keys(rest).length === 0);
   if (typeof known !== "string" || known === "" || saysNothing || said === null)
     throw new InputError(`${where} must be {role, content} with text in both, is ${show(given)}`);
-  return said === undefined ? { role: known, ...nothingSaid(given), ...rest } : { role: known, content: said, ...rest };
+  return asWritten({ role: known, ...(said === undefined ? nothingSaid(given) : { content: said }), ...rest }, own);
 };
 
 /** Fields that are null count as absent, as TRL's `remove_none_values` has it. */
 const present = (object: JsonObject): JsonObject =>
-  Object.fromEntries(Object.entries(object).filter(([, field]) => field !== null));
+  asWritten(Object.fromEntries(Object.entries(object).filter(([, field]) => field !== null)), object);
 
 /** `content: null` stays null for the template; what is absent stays absent. */
 const nothingSaid = (given: unknown): { content?: null } =>
@@ -83,7 +83,7 @@ const contentOf = (content: unknown, where: string): string | readonly ContentPa
       throw new InputError(`${where} holds a part of type ${show(type)}; only text can be learned here`);
     if (typeof text !== "string")
       throw new InputError(`${where} holds ${show(part)}; a part must be {type: "text", text}`);
-    return { type, text, ...rest };
+    return isObject(part) ? asWritten({ type, text, ...rest }, part) : { type, text, ...rest };
   });
 };
 

@@ -1,5 +1,6 @@
 import { InputError } from "../../../core/errors.js";
 import { isObject, type JsonObject, show } from "../../../models/files/json.js";
+import { asWritten } from "../../../models/files/written-json.js";
 import type { Column, Columns } from "./columns.js";
 import { fromJson } from "./messages.js";
 
@@ -44,14 +45,11 @@ const wrapped = (tool: JsonObject): JsonObject =>
 export const templateVariables = (row: Columns, flat: boolean, at: string): Variables | undefined => {
   const kwargs = columnValue(row, "kwargs") ?? {};
   if (!isObject(kwargs)) throw new InputError(`${at}: "chat_template_kwargs" must be an object, is ${show(kwargs)}`);
-  const own = OWN.find((name) => name in kwargs);
-  if (own !== undefined)
-    throw new InputError(`${at}: "chat_template_kwargs" must not hold "${own}", which is not the row's to say`);
+  const taken = OWN.find((name) => name in kwargs);
+  if (taken !== undefined)
+    throw new InputError(`${at}: "chat_template_kwargs" must not hold "${taken}", which is not the row's to say`);
   const [tools, documents] = [listOf(row, "tools", at), listOf(row, "documents", at)];
-  const variables = {
-    ...(tools && { tools: flat ? tools.map(wrapped) : tools }),
-    ...(documents && { documents }),
-    ...kwargs,
-  };
+  const own = { ...(tools && { tools: flat ? tools.map(wrapped) : tools }), ...(documents && { documents }) };
+  const variables = asWritten({ ...own, ...kwargs }, kwargs);
   return Object.keys(variables).length === 0 ? undefined : variables;
 };

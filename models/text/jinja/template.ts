@@ -2,7 +2,7 @@ import { globals } from "./globals.js";
 import { parse } from "./parse.js";
 import { render, type Span } from "./render.js";
 import { strftime } from "./strftime.js";
-import { fromJson } from "./values.js";
+import { fromJson, type Value } from "./values.js";
 
 export type { Span } from "./render.js";
 
@@ -38,7 +38,7 @@ export const compileTemplate = (source: string): Template => {
   const statements = parse(source);
   return (names, now) => {
     const pay = budget();
-    const given = Object.entries(names).map(([name, value]) => [name, fromJson(value)] as const);
+    const given = fromJson(names) as ReadonlyMap<string, Value>;
     return render(statements, new Map([...globals(pay, (format) => strftime(now, format)), ...given]), pay);
   };
 };

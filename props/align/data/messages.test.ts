@@ -9,6 +9,7 @@ import { readRows, rowsOfKind } from "../../../align/data/data.js";
 import { exampleDataset } from "../../../align/data/dataset.js";
 import { parseRow } from "../../../align/data/layouts/data-row.js";
 import { tokenizeAnswers, tokenizeExamples, tokenizePairs } from "../../../align/data/tokenize.js";
+import { parseJson } from "../../../models/files/written-json.js";
 import { loadTokenizer, type Tokenizer } from "../../../models/text/tokenizer.js";
 import { goldenJson, goldenPath } from "../../golden/files.js";
 import { refused } from "../../golden/refused.js";
@@ -145,6 +146,20 @@ test("a law of whole messages: the template gets every field of every message, e
     ),
     { numRuns: 40 },
   ));
+
+test("floats of a message, a part and of template variables stay floats", () => {
+  const said = '{"role": "user", "content": "a", "score": 1.0, "name": null}';
+  const parts = '{"role": "user", "content": [{"type": "text", "text": "b", "at": 2.0}], "score": 3.0}';
+  const row = parseRow(parseJson(`{"messages": [${said}, ${parts}], "chat_template_kwargs": {"mood": 1e1}}`), "x");
+  const { sequences, report } = tokenizeExamples(rowsOfKind([row], "document"), everything);
+  const absent = said.replace(', "name": null', "");
+  assert.equal(everything.decode(sequences[0].ids), `nullnull10.0${absent}${parts}`);
+  assert.deepEqual(report.fields, { score: true, mood: true });
+  assert.deepEqual(tokenizeExamples(rowsOfKind([row], "document"), own).report.fields, { score: false, mood: false });
+  const flat = withTemplate("{% for m in messages %}{{ m.content }}{{ m.score }}{% endfor %}");
+  const { ids } = tokenizeExamples(rowsOfKind([row], "document"), flat).sequences[0];
+  assert.equal(flat.decode(ids), "a1.0b3.0");
+});
 
 test("a prompt and its answers see the same tools", () => {
   const tools = [{ type: "function", function: { name: "f" } }];
