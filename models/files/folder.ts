@@ -85,10 +85,12 @@ export const saveConfig = (
   writeTextAtomically(join(folder, "config.json"), `${pythonFloats(JSON.stringify(raw, null, 2))}\n`);
   const path = from === undefined ? undefined : join(from, GENERATION);
   const text = path !== undefined && fileExists(path) ? readText(path) : undefined;
-  const known = text === undefined || path === undefined ? {} : readJsonObject(path);
+  const known = text === undefined || path === undefined ? config.raw : readJsonObject(path);
   const tokens = config.eosIds === undefined ? [] : Object.entries(specialIds(config));
-  const others = tokens.filter(([name, id]) => !sameIds(known[name] ?? config.raw[name], id));
-  const saved = others.reduce<string | undefined>((done, [name, id]) => withField(done ?? "{\n}\n", name, id), text);
+  const others = tokens.filter(([name, id]) => !sameIds(known[name], id));
+  // A new file is all that transformers asks for them.
+  const told = text === undefined && others.length > 0 ? tokens.filter(([, id]) => id !== undefined) : others;
+  const saved = told.reduce<string | undefined>((done, [name, id]) => withField(done ?? "{\n}\n", name, id), text);
   if (saved !== undefined) writeTextAtomically(join(folder, GENERATION), saved);
 };
 

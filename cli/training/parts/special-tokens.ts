@@ -14,7 +14,7 @@ export interface WithTokens {
  */
 export const withTokens = (config: ModelConfig, tokenizer: Tokenizer, folder: string, out: Output): WithTokens => {
   const aligned = alignTokens(config, tokenizer);
-  const words = Object.entries(aligned.changed).map(([name, id]) => `${name} ${id ?? "none"}`);
+  const words = Object.entries(aligned.changed).map(([name, id]) => `${name} ${[id].flat().join(" ")}`);
   if (words.length > 0)
     out.note(`note: ${folder}: the tokenizer's special tokens take the place of the model's: ${words.join(", ")}`);
   const load: typeof loadModel = (from, ...rest) => {

@@ -1,6 +1,6 @@
 /** The end, start and padding tokens of a trained model: the tokenizer's, as TRL aligns them. */
 import assert from "node:assert/strict";
-import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -63,21 +63,38 @@ test("the tokenizer's tokens come first, the model's own end tokens still end a 
   };
   assert.deepEqual(align({}, {}), [END, [END], {}]);
   assert.deepEqual(align({ eos_token_id: OLD }, {}), [END, [END, OLD], { eos_token_id: END }]);
+  const all = [END, OLD, 5];
   assert.deepEqual(align({ eos_token_id: [OLD, 5] }, { eos_token_id: [5, OLD] }), [
-    END,
+    all,
     [END, 5, OLD],
-    { eos_token_id: END },
+    { eos_token_id: all },
   ]);
+  assert.deepEqual(align({ eos_token_id: [OLD, END] }, { eos_token_id: [OLD, END] }), [[OLD, END], [OLD, END], {}]);
   assert.deepEqual(align({ eos_token_id: OLD }, { eos_token_id: [END, OLD] })[1], [END, OLD], "once, and first");
   assert.deepEqual(align({}, { eos_token_id: [OLD, END] })[1], [OLD, END], "as it was, where nothing is new");
   assert.deepEqual(align({}, {}, { bosId: START })[2], { bos_token_id: START });
-  assert.deepEqual(align({ bos_token_id: START }, {})[2], { bos_token_id: null }, "a tokenizer without bos");
+  assert.deepEqual(align({ bos_token_id: START }, {})[2], {}, "a tokenizer without bos");
   assert.deepEqual(align({}, {}, { padId: undefined })[2], { pad_token_id: END }, "without a pad: the end token");
   assert.deepEqual(align({}, {}, { eosId: undefined, padId: 500 })[2], {}, "nothing to align with");
   refused(
     () => align({}, {}, { eosId: 423 }),
     /end token "<\|im_end\|>" has id 423, beyond the model's vocabulary of 423: .*resize the model's embedding/,
   );
+});
+
+test("saved: null in generation_config.json is no value, and a new file says all tokens", () => {
+  const saved = (config: object, generation: object | null) => {
+    const from = model(config, generation ?? {});
+    if (generation === null) rmSync(join(from, "generation_config.json"));
+    const to = scratch();
+    saveConfig(to, alignTokens(readConfig(from), { ...tokenizer, bosId: START }).config, { from });
+    const { eos_token_id: end, bos_token_id: start, pad_token_id: pad } = readJson(to, "generation_config.json");
+    return [end, start, pad];
+  };
+  const none = { eos_token_id: null, bos_token_id: null, pad_token_id: null };
+  assert.deepEqual(saved(none, none), [END, START, OLD]);
+  assert.deepEqual(saved({}, {}), [END, START, OLD], "nor is what it does not say");
+  assert.deepEqual(saved({ eos_token_id: OLD }, null), [[END, OLD], START, OLD]);
 });
 
 test("saved: config.json and generation_config.json say what was aligned, and all else as it was", () => {
