@@ -7,7 +7,7 @@ import { tokenBytes, tokenPlaces } from "./offsets.js";
 import { type Kinds, make } from "./piece.js";
 import { postProcessors } from "./post-processors.js";
 import { preTokenizers } from "./pre-tokenizers.js";
-import { addedEnds, addedTokens, asTransformers, specialTokens, type TokenizerFiles } from "./transformers.js";
+import { addedTokens, asTransformers, type TokenizerFiles } from "./transformers.js";
 
 /** Text ↔ ids. */
 export interface Pipeline {
@@ -54,16 +54,7 @@ export const pipeline = (files: TokenizerFiles, refuse: (why: string) => Error):
   const cutAdded = addedTokenSplitter(sought.filter(({ token }) => !token.normalized));
   const cutNormalized = addedTokenSplitter(sought.filter(({ token }) => token.normalized));
 
-  const special = specialTokens(files);
-  const flags = addedEnds(files);
-  const end = (wanted: boolean, name: string): readonly number[] => {
-    const id = wanted && special[name] !== undefined ? ids.get(special[name]) : undefined;
-    return id === undefined ? [] : [id];
-  };
-  const finish =
-    flags !== undefined
-      ? (own: readonly number[]) => [...end(flags.bos, "bos_token"), ...own, ...end(flags.eos, "eos_token")]
-      : part("post_processor", postProcessors);
+  const finish = part("post_processor", postProcessors);
 
   const encode: Pipeline["encode"] = (text, addSpecialTokens) => {
     const own: number[] = [];

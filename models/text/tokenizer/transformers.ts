@@ -89,7 +89,8 @@ const LLAMA_TYPES: readonly (string | undefined)[] = [undefined, "llama"];
  * tokenizer.json as transformers 5 reads it. `LlamaTokenizer` keeps vocabulary and merges alone and builds the rest itself: "▁"
  * goes before the first piece (`legacy` false or missing), before every piece (`legacy` true), or nowhere
  * (`add_prefix_space` false). A byte-level file under that class (some distilled models) is no Llama tokenizer and is taken
- * as it is. `add_bos_token` or `add_eos_token`, where tokenizer_config.json has them, take the post-processor's place.
+ * as it is. `add_bos_token` and `add_eos_token` of tokenizer_config.json change nothing where there is a tokenizer.json: its
+ * post-processor decides, and without one nothing is added.
  * Source: models/llama/tokenization_llama.py, tokenization_utils_tokenizers.py, models/auto/tokenization_auto.py.
  */
 export const asTransformers = (files: TokenizerFiles): JsonObject => {
@@ -123,9 +124,3 @@ export const asTransformers = (files: TokenizerFiles): JsonObject => {
     },
   };
 };
-
-/** Whether bos and eos are added by flags, and which; undefined where tokenizer.json's post-processor decides. */
-export const addedEnds = ({ definition, config }: TokenizerFiles): { bos: boolean; eos: boolean } | undefined =>
-  "add_bos_token" in config || "add_eos_token" in config || definition.post_processor == null
-    ? { bos: config.add_bos_token === true, eos: config.add_eos_token === true }
-    : undefined;
