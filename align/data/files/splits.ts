@@ -6,6 +6,8 @@ import { type Declared, declaredSplits } from "./declared.js";
 
 /** Files of rows in a folder; a file by itself may have any name. */
 const DATA_FILE = /\.((jsonl|ndjson|json)(\.gz)?|parquet)$/i;
+/** Rows in forms that are not read here. */
+const OTHER_FILE = /\.(csv|tsv|arrow)(\.gz)?$/i;
 /** What Hugging Face and LLaMA-Factory keep beside their data. */
 const ABOUT_DATA = /^(config|dataset_infos?|dataset_dict|state)\.json$/;
 
@@ -31,6 +33,14 @@ export const statOf = (path: string): Stats => {
   }
 };
 
+/** Errors: InputError for rows in a form that is not read: passed over, they would be missing in silence. */
+const checkForm = (file: string): void => {
+  if (OTHER_FILE.test(file))
+    throw new InputError(
+      `${file}: rows are read from JSONL, JSON (.gz too) and Parquet; convert it, or put it elsewhere`,
+    );
+};
+
 /** Data files below a folder, as paths from it with "/", sorted; without what is hidden, and folders named __…. */
 const filesBelow = (folder: string, from = ""): readonly string[] =>
   readdirSync(join(folder, from), { withFileTypes: true })
@@ -39,6 +49,7 @@ const filesBelow = (folder: string, from = ""): readonly string[] =>
       if (entry.name.startsWith(".")) return [];
       if (statOf(join(folder, path)).isDirectory())
         return entry.name.startsWith("__") ? [] : filesBelow(folder, `${path}/`);
+      checkForm(join(folder, path));
       return DATA_FILE.test(entry.name) && !ABOUT_DATA.test(entry.name) ? [path] : [];
     })
     .sort((a, b) => (a < b ? -1 : 1));
@@ -115,6 +126,7 @@ export const dataFiles = (
   { split, otherwise = "train", orOnly = false, declared = {} }: SplitChoice = {},
 ): DataFiles => {
   if (!statOf(path).isDirectory()) {
+    checkForm(path);
     if (split === undefined) return { files: [path] };
     throw new InputError(`${path}: is a file, so it has no split "${split}"; name a folder, or leave the split out`);
   }

@@ -91,6 +91,13 @@ test("a split that was asked for and is not there is refused; a lone one may sta
   refused(() => dataFiles(holding("README.md")), /holds no data file/);
 });
 
+test("rows in forms that are not read are refused by name, alone and beside others", () => {
+  for (const name of ["train.csv", "data/more.tsv", "train.csv.gz", "data-00000-of-00002.arrow"]) {
+    refused(() => dataFiles(holding("train.jsonl", name)), /(csv|tsv|csv\.gz|arrow): rows are read from JSONL/);
+    refused(() => dataFiles(join(holding(name), name)), /: rows are read from JSONL/);
+  }
+});
+
 test("case split-files: the train rows alone", async () => {
   for (const place of ["", "data"]) {
     const root = join(folder, `case${place}`);
