@@ -25,6 +25,8 @@ export const generateCommand = async (values: Values<"generate">, out: Output): 
   const { prompt, ids, prompts: file, stream, num_return_sequences: samples, batch_size: size } = values;
   if ([prompt, ids, file].filter((given) => given !== undefined).length !== 1)
     throw new InputError('taugrad generate needs one of --prompt TEXT and --ids "1,2,3", or --prompts FILE');
+  if (values.greedy && samples > 1)
+    throw new InputError(`--greedy has one answer, and --num-return-sequences asks for ${samples}; leave either out`);
   const isOne = file === undefined && samples === 1;
   if (stream && (out.json || !isOne))
     throw new InputError(

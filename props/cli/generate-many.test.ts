@@ -131,6 +131,7 @@ test("what does not go together is refused with one line", async () => {
   const cases: [string[], RegExp][] = [
     [[...g], /needs one of --prompt TEXT and --ids "1,2,3", or --prompts FILE/],
     [[...g, "--prompt", "a", "--stream"], /--stream prints one text/],
+    [[...g, "--prompt", "a", "--greedy", "--num-return-sequences", "3"], /--greedy has one answer/],
     [[...g, "--prompt", "a", "--stop", ""], /--stop is empty/],
     [[...g, "--prompt", "a", "--stop", "<|im_end|>\n"], /special token "<\|im_end\|>"/],
     [[...g, "--prompt", "a", "--system", "x"], /add --chat/],
