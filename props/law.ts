@@ -6,7 +6,7 @@ import { tries } from "./reach.js";
 import { seed } from "./seed.js";
 
 /** Random cases a device gets: compiling a shader for each graph is slow on software adapters. */
-const RUNS: Readonly<Record<DeviceName, number>> = { reference: 40, cpu: 40, webgpu: 8 };
+const RUNS: Readonly<Record<DeviceName, number>> = { reference: 30, cpu: 30, webgpu: 6 };
 
 export interface LawOptions {
   /** Share of the usual number of cases. */

@@ -51,7 +51,7 @@ export const webgpuLaw = <T>(
   name: string,
   arbitrary: fc.Arbitrary<T>,
   body: (value: T, device: Device) => Promise<void>,
-  count = 8,
+  count = 6,
 ): void =>
   webgpuCheck(name, async (device, variant) => {
     await fc.assert(
