@@ -11,7 +11,7 @@ import { goldenPath } from "../../golden/files.js";
 import { seed } from "../../seed.js";
 import { cli, scratch } from "../cli.js";
 
-const kills = Number(process.env.RESUME_KILLS ?? 2);
+const kills = Number(process.env.RESUME_KILLS ?? 1);
 const steps = Number(process.env.RESUME_STEPS ?? 18);
 const folder = scratch();
 const [policy, sft] = ["policy", "sft"].map((name) => goldenPath("preferences", name));
