@@ -30,7 +30,7 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Where compiling takes seconds, fewer devices do. */
 const optimizers: readonly (readonly [name: string, OptimizerSettings, on?: readonly DeviceName[]])[] = [
-  ["AdamW", { weightDecay: 0.1 }],
+  ["AdamW", { weightDecay: 0.1 }, ["reference", "cpu"]],
   ["OnDARE with step-K", { optim: "ondare", reserveP: 0.5, alpha: 0.01, onlineStep: 2, l2Reference: 0.1 }],
   ["OnTIES, compensated", { optim: "onties", reserveP: 0.5, alpha: 0.01, compensated: true }, ["reference", "cpu"]],
   ["averaged, bf16", { optim: "ema", emaCoefficient: 0.3, stateDtype: "bf16" }],
