@@ -59,16 +59,21 @@ export const texts = (value: string, about: string): Option<readonly string[] | 
   },
 });
 
+/** What a YAML file holds, or what a text says as JSON; undefined for a text that is none. */
+const asObject = (given: unknown): unknown => {
+  if (typeof given !== "string") return given;
+  try {
+    return parseJson(given);
+  } catch {
+    return undefined;
+  }
+};
+
 /** Named values: a YAML mapping, or a JSON object as text. */
 export const named = (about: string, example: string): Option<JsonObject | undefined> => ({
   ...{ flag: false, value: "JSON", about, fallback: undefined },
   read: (given, where) => {
-    let value = given;
-    try {
-      if (typeof given === "string") value = parseJson(given);
-    } catch {
-      // said below
-    }
+    const value = asObject(given);
     if (!isObject(value)) throw refuse(where, given, `a JSON object, such as ${example}`);
     return value;
   },
@@ -286,7 +291,7 @@ export const stepsOrShare = ((
 export const settings = (about: string): Option<Readonly<Record<string, number | string>> | undefined> => ({
   ...{ flag: false, value: "JSON", about, fallback: undefined },
   read: (given, where) => {
-    const object = typeof given === "string" ? parsed(given) : given;
+    const object = asObject(given);
     const isPlain = (value: unknown) => typeof value === "string" || Number.isFinite(value);
     if (!isObject(object) || !Object.values(object).every(isPlain))
       throw refuse(where, given, "names with a number or a name each, such as {min_lr_rate: 0.1}");
@@ -298,14 +303,6 @@ export const settings = (about: string): Option<Readonly<Record<string, number |
     return Object.fromEntries(entries) as Readonly<Record<string, number | string>>;
   },
 });
-
-const parsed = (text: string): unknown => {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
-};
 
 export const number = ((range: Range, about: string, fallback?: number) =>
   numeric(false, range, about, fallback)) as Build<[range: Range, about: string], number>;
