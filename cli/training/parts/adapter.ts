@@ -16,6 +16,7 @@ import {
   saveAdapter,
   withLora,
 } from "../../../models/index.js";
+import type { Values } from "../../options.js";
 import type { Output } from "../../output.js";
 import { optimizerSettings, samePlace, type TrainingValues } from "../checks/check.js";
 import type { Parts } from "../recipe.js";
@@ -77,7 +78,8 @@ export const checkAdapter = (values: TrainingValues, config: ModelConfig, out: O
   if (folder !== undefined) checkGiven(folder, values);
   const adapter = adapterFor(values, config);
   if (adapter === undefined) {
-    const idle = givenKeys(values);
+    const { lora_dropout = 0 }: TrainingValues & Partial<Pick<Values<"sft">, "lora_dropout">> = values; // sft's alone
+    const idle = [...givenKeys(values), ...(lora_dropout > 0 ? ["lora_dropout"] : [])];
     if (idle.length > 0)
       out.note(`note: ${idle.join(", ")} ${idle.length > 1 ? "do" : "does"} nothing without use_peft`);
     return;

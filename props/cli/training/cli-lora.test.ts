@@ -137,6 +137,19 @@ test("DoRA, rsLoRA and a module trained whole: the folder holds what base and ad
   assert.match(refusedTau.stderr, /optim ondare drifts along τ, and with DoRA weights do not move along a line/);
 });
 
+test("keys of an adapter without use_peft are told to do nothing, dropout as the others", async () => {
+  const common = [
+    "--model_name_or_path",
+    policy,
+    "--dataset_name",
+    completions(),
+    "--output_dir",
+    join(folder, "idle"),
+  ];
+  const { stderr } = await succeeds(["sft", ...common, "--lora_r", "4", "--lora_dropout", "0.1", "--dry_run"]);
+  assert.match(stderr, /note: lora_r, lora_dropout do nothing without use_peft/);
+});
+
 test("laws 4 and 7 over an adapter: dpo drifts its factors by α·τ, so that weights move along reference − base", async () => {
   const sft = await adapted;
   const trained = async (name: string, ...more: string[]): Promise<string> => {
