@@ -12,9 +12,10 @@ export const filesUnder = (folder, suffix) =>
     .sort();
 
 /**
- * Bundles `files` flat into `outdir`, whatever room they are from. Returns the bundles' paths, in the order of `files`.
+ * Bundles `files` flat into `outdir`, whatever room they are from; `js` stands before each. Returns the bundles' paths, in the
+ * order of `files`.
  */
-export const bundle = async (files, outdir) => {
+export const bundle = async (files, outdir, js = "") => {
   const names = files.map((file) =>
     file
       .replace(/^[^/]*\//, "")
@@ -26,6 +27,7 @@ export const bundle = async (files, outdir) => {
     ...bundling,
     entryPoints: files.map((file, index) => ({ in: file, out: names[index] })),
     outdir,
+    banner: { js },
     chunkNames: "chunk-[hash]",
     sourcemap: "linked",
   });

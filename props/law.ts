@@ -3,7 +3,6 @@ import fc from "fast-check";
 import type { Device } from "../core/index.js";
 import { type DeviceName, device, presentDevices } from "./devices.js";
 import { tries } from "./reach.js";
-import { seed } from "./seed.js";
 
 /** Random cases a device gets: compiling a shader for each graph is slow on software adapters. */
 const RUNS: Readonly<Record<DeviceName, number>> = { reference: 30, cpu: 30, webgpu: 6 };
@@ -33,7 +32,7 @@ export const law = <T>(
       const numRuns = Math.max(3, tries(RUNS[where] * effort));
       await fc.assert(
         fc.asyncProperty(arbitrary, (value) => body(value, here)),
-        { numRuns, seed },
+        { numRuns },
       );
     });
 };

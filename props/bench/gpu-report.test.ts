@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { type Result, reportOf } from "../../bench/gpu/report.js";
-import { seed } from "../seed.js";
 
 const about = { date: "2026-11-29", adapter: "Some GPU", machine: "node", laws: ["webgpu-kernels"] };
 const name = fc.stringMatching(/^[a-z][a-z0-9 ]{0,11}$/).map((text) => `part ${text}`);
@@ -39,7 +38,6 @@ test("every figure, every reason and every fault is in the report, and PyTorch's
             );
       }
     }),
-    { seed },
   );
 });
 

@@ -29,6 +29,7 @@ export const bundleLaws = async (lawFiles, name, sourceOf) => {
     // The files are wanted for what they do when they load.
     ignoreAnnotations: true,
     chunkNames: undefined,
+    banner: { js: 'import "../props/seed.mjs";' },
     stdin: { contents: lawFiles.map((file) => `import "./${file}";`).join("\n"), resolveDir: root, loader: "ts" },
     outfile,
     plugins: [

@@ -8,7 +8,6 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node
 import { join } from "node:path";
 import { test } from "node:test";
 import { goldenPath } from "../../golden/files.js";
-import { seed } from "../../seed.js";
 import { cli, scratch } from "../cli.js";
 
 const kills = Number(process.env.RESUME_KILLS ?? 1);
@@ -79,7 +78,7 @@ test(`${kills} kills at random instants of ${steps} steps of OnDARE with step-K 
   const [whole, killed] = ["whole", "killed"].map((name) => join(folder, name));
   await start(whole);
 
-  const from = Number(process.env.RESUME_SEED ?? seed ?? Date.now());
+  const from = Number(process.env.RESUME_SEED ?? process.env.FC_SEED ?? Date.now());
   t.diagnostic(`RESUME_SEED=${from} repeats these instants`);
   const draw = draws(from);
   // Most of them somewhere in or after a step, a checkpoint's writing among it; some before the first.

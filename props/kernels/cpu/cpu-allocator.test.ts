@@ -23,8 +23,6 @@ import { createPool } from "../../../kernels/cpu/threads/pool.js";
 import { openCpu } from "../../../kernels/index.js";
 import { plan } from "../../../kernels/plan/plan.js";
 
-import { seed } from "../../seed.js";
-
 const START = 1024;
 const LIMIT = 2 ** 20;
 
@@ -84,7 +82,6 @@ test("blocks are aligned, padded, inside the memory, and never overlap", () =>
         assert.equal(allocator.liveBlocks(), live.size);
       });
     }),
-    { seed },
   ));
 
 test("what is given back is one block again; no repetition of a traffic needs more than all of it at once", () =>
@@ -103,7 +100,7 @@ test("what is given back is one block again; no repetition of a traffic needs mo
       assert.equal(allocator.allocate(whole), START);
       assert.equal(end(), before);
     }),
-    { seed, endOnFailure: true },
+    { endOnFailure: true },
   ));
 
 test("too much is a DeviceError with the numbers, and leaves the allocator as it was", () => {

@@ -15,7 +15,6 @@ import { i32, i32x4, select, v128 } from "../../../kernels/cpu/wasm/ops.js";
 import { initParams, parseConfig } from "../../../models/index.js";
 import { adamW } from "../../../optim/index.js";
 import { seeds } from "../../generators/generators.js";
-import { seed } from "../../seed.js";
 import { bytesOf, programs } from "./cpu-programs.js";
 import { lacksMemory64 } from "./memory64.js";
 
@@ -85,7 +84,7 @@ test("integers of wide code have 64 bits, those of vectors and conditions 32", {
       assert.equal(exports.word(), a, "a word of an argument block");
       assert.equal(exports.stored(a), wide(BigInt.asIntN(32, BigInt(a))));
     }),
-    { seed, numRuns: 400 },
+    { numRuns: 400 },
   );
 });
 
@@ -101,7 +100,7 @@ const alike = async (a: Device, b: Device, numRuns: number) => {
         const { inputs, f } = make(n, d, s);
         assert.deepEqual(await bytesOf(b, inputs, f), await bytesOf(a, inputs, f), `${name} on ${b.description}`);
       }),
-      { seed, numRuns },
+      { numRuns },
     );
 };
 
@@ -188,6 +187,6 @@ test("training that moves to 64-bit addresses at any allocation ends with the sa
       });
       assert.equal(notices, 1);
     }),
-    { seed, numRuns: 5 },
+    { numRuns: 5 },
   );
 });

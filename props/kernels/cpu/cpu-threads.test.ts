@@ -36,7 +36,6 @@ import { projectRoot } from "../../golden/files.js";
 import { bytesOf, programs } from "./cpu-programs.js";
 
 const COUNTS = [1, 2, 3, 4];
-const seed = process.env.FC_SEED === undefined ? undefined : Number(process.env.FC_SEED);
 
 /** The device as TAUGRAD_THREADS=n opens it. */
 const openWith = async (threads: number | string): Promise<Device> => {
@@ -69,7 +68,7 @@ for (const [name, make] of Object.entries(programs))
           }
         },
       ),
-      { numRuns: 4, seed },
+      { numRuns: 4 },
     ));
 
 /** Writes its number where it is told; traps for one of them. */

@@ -7,10 +7,8 @@ import { signedLeb, unsignedLeb } from "../../../kernels/cpu/wasm/leb.js";
 import { call, type ModuleBuilder, moduleBuilder } from "../../../kernels/cpu/wasm/module.js";
 import { f32, f32x4, i32, v128 } from "../../../kernels/cpu/wasm/ops.js";
 
-import { seed } from "../../seed.js";
-
 const always = <T>(arbitrary: fc.Arbitrary<T>, holds: (value: T) => void) =>
-  fc.assert(fc.property(arbitrary, holds), { seed, numRuns: 400 });
+  fc.assert(fc.property(arbitrary, holds), { numRuns: 400 });
 
 const u32 = () =>
   fc.oneof(

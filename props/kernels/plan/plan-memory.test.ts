@@ -12,7 +12,6 @@ import { initParams } from "../../../models/init.js";
 import { onDare } from "../../../optim/index.js";
 import { randomGraphs } from "../../generators/random-graphs.js";
 import { tinyConfig } from "../../generators/tiny-models.js";
-import { seed } from "../../seed.js";
 import { assertSound, viewsOf } from "./sound-plan.js";
 
 /** Narrow kernels, and wide ones that finish a product before it is written. */
@@ -32,7 +31,7 @@ test("finishing products before they are written costs no more than the largest 
       const [most, peak] = [memoryOf(without).peak + largest, memoryOf(joined).peak];
       assert.ok(peak <= most, `${peak} bytes, ${most - largest} without, ${largest} the largest`);
     }),
-    { numRuns: 300, seed },
+    { numRuns: 300 },
   );
 });
 
@@ -85,7 +84,6 @@ test("what is in use at one time shares no bytes, and no step reads the memory t
       const largest = Math.max(500, ...lifetimes.map(({ bytes }) => bytes));
       if (slotBytes !== undefined) assert.ok(slots.every((bytes) => bytes <= largest));
     }),
-    { seed },
   );
 });
 

@@ -14,7 +14,6 @@ import type { Machine } from "../../../kernels/webgpu/machine.js";
 import { missingOf, unlockedBy } from "../../../kernels/webgpu/unlocked.js";
 import { hiddenGpu, whyNoAdapter } from "../../../kernels/webgpu/vulkan.js";
 import { presentDevices } from "../../devices.js";
-import { seed } from "../../seed.js";
 
 const report = (name: string, own: Partial<AdapterReport> = {}): AdapterReport => ({
   ...{ name, alike: 1, vendor: "nvidia", architecture: "hopper", device: name.toLowerCase(), description: "570.1" },
@@ -40,7 +39,6 @@ test("Dawn's list of adapters is read name by name, whatever is in a name", () =
       const lines = names.map((name) => ` * backend: 'vulkan', name: '${name}'`);
       assert.deepEqual(namesIn(["no suitable backends found", "Available adapters:", ...lines, ""].join("\n")), names);
     }),
-    { seed },
   );
   assert.deepEqual(namesIn("no suitable backends found"), []);
 });
@@ -53,7 +51,6 @@ test("a name reaches the first adapter whose name holds it: itself, unless anoth
         assert.ok(at <= i && names[at].includes(name) && !names.slice(0, at).some((other) => other.includes(name)));
       }
     }),
-    { seed },
   );
 });
 

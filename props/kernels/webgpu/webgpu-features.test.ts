@@ -23,7 +23,6 @@ import { MODES, modeOf } from "../../../kernels/webgpu/modes.js";
 import { profileOf } from "../../../kernels/webgpu/profiles.js";
 import { assertSame } from "../../close.js";
 import { presentDevices } from "../../devices.js";
-import { seed } from "../../seed.js";
 
 test("TAUGRAD_WEBGPU names a mode; the tests' own word stands beside it; any other is refused by name", () => {
   assert.equal(modeOf(""), "full");
@@ -70,7 +69,6 @@ test("features are what the adapter lists, and a device is asked for those and n
       const asked = namesOf(featuresOf({ ...report, features }));
       assert.deepEqual([...asked].sort(), features.filter((name) => name !== "depth-clip-control").sort());
     }),
-    { seed },
   );
 });
 
