@@ -1,7 +1,7 @@
 import { type Device, DeviceError, InputError } from "../core/index.js";
 import { openCpu } from "./cpu/index.js";
 import { openReference } from "./reference/index.js";
-import { nameOf } from "./webgpu/adapter-report.js";
+import { nameOf } from "./webgpu/adapter/report.js";
 import {
   type AdapterReport,
   alikeHints,

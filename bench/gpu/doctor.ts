@@ -1,8 +1,8 @@
 /** The doctor's report, and the name of the adapter that the other parts run on. */
 import { describe } from "../../cli/commands/doctor.js";
 import { doctor } from "../../kernels/index.js";
-import { chosenOf } from "../../kernels/webgpu/adapter.js";
-import { nameOf } from "../../kernels/webgpu/adapter-report.js";
+import { chosenOf } from "../../kernels/webgpu/adapter/find.js";
+import { nameOf } from "../../kernels/webgpu/adapter/report.js";
 import { part } from "./part.js";
 
 await part(async ({ device, adapter }) => {

@@ -4,7 +4,7 @@ import { preferenceObjective, train } from "../../align/index.js";
 import { planningDevice } from "../../cli/training/dry-run/planning-device.js";
 import { type Device, evaluate, key } from "../../core/index.js";
 import { describeAdapters, plannerOfReport } from "../../kernels/index.js";
-import { chosenOf } from "../../kernels/webgpu/adapter.js";
+import { chosenOf } from "../../kernels/webgpu/adapter/find.js";
 import { initParams, type ModelConfig, parseConfig } from "../../models/index.js";
 import { adamW } from "../../optim/index.js";
 import { NAMES, SHAPES, type ShapeName } from "../shapes.js";

@@ -13,9 +13,9 @@ import {
   type Tensor,
 } from "../../core/index.js";
 import { describeAdapters } from "../../kernels/index.js";
-import { chosenOf } from "../../kernels/webgpu/adapter.js";
-import { featuresOf } from "../../kernels/webgpu/features.js";
-import { modeOf } from "../../kernels/webgpu/modes.js";
+import { featuresOf } from "../../kernels/webgpu/adapter/features.js";
+import { chosenOf } from "../../kernels/webgpu/adapter/find.js";
+import { modeOf } from "../../kernels/webgpu/adapter/modes.js";
 import { figure, part, skipped, timed } from "./part.js";
 
 type Product = (a: Tensor, b: Tensor, options?: { readonly operands: "f16" }) => Tensor;

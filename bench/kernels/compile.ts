@@ -3,9 +3,9 @@
  * driver wrote before that line is of that pipeline. A process of its own, because drivers write where no one can listen.
  */
 import { readFileSync, writeSync } from "node:fs";
-import { findAdapter } from "../../kernels/webgpu/adapter.js";
-import { featuresOf, namesOf } from "../../kernels/webgpu/features.js";
-import { modeOf } from "../../kernels/webgpu/modes.js";
+import { featuresOf, namesOf } from "../../kernels/webgpu/adapter/features.js";
+import { findAdapter } from "../../kernels/webgpu/adapter/find.js";
+import { modeOf } from "../../kernels/webgpu/adapter/modes.js";
 import { createPipelines } from "../../kernels/webgpu/pipelines.js";
 import type { Kernel } from "../../kernels/webgpu/wgsl/module.js";
 import { AFTER } from "./driver.js";

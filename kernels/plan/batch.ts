@@ -1,5 +1,5 @@
 import { byteLength, sizeOf, type Tensor } from "../../core/index.js";
-import { collapse } from "./collapse.js";
+import { collapse } from "./access/collapse.js";
 import type { BaseStep, Lowered } from "./lower.js";
 import { spellAll } from "./spell.js";
 

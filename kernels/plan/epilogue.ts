@@ -1,9 +1,9 @@
 import { sizeOf, type Tensor } from "../../core/index.js";
-import { type Access, isWhole } from "./access.js";
+import { type Access, isWhole } from "./access/access.js";
+import { isContiguous } from "./access/strided.js";
 import type { Lowered } from "./lower.js";
-import type { Owned } from "./reuse.js";
+import type { Owned } from "./memory/reuse.js";
 import type { MapStep, MatmulStep } from "./steps.js";
-import { isContiguous } from "./strided.js";
 
 /** The map as an epilogue of the product that lies in `product`, or undefined if it cannot be one. */
 const attached = (

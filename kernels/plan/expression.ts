@@ -1,9 +1,9 @@
 import type { PointwiseName, Tensor } from "../../core/index.js";
-import type { Access } from "./access.js";
+import type { Access } from "./access/access.js";
+import { permuteView, type Strided } from "./access/strided.js";
 import { literalOf } from "./simplify.js";
 import { spell } from "./spell.js";
 import type { Instruction } from "./steps.js";
-import { permuteView, type Strided } from "./strided.js";
 
 /** An expression with the memory it reads. */
 export interface Expression {

@@ -1,5 +1,5 @@
 import { isHalf, reachable, sameShape, sizeOf, type Tensor } from "../../core/index.js";
-import { type Access, isSeenThrough, isWhole } from "./access.js";
+import { type Access, isSeenThrough, isWhole } from "./access/access.js";
 import { type Group, halves } from "./halves.js";
 import { literalOf } from "./simplify.js";
 

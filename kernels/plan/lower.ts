@@ -1,12 +1,12 @@
 import { DeviceError, isHalf, type ReduceName, reachable, sameShape, sizeOf, type Tensor } from "../../core/index.js";
-import { type Access, accessor, isSeenThrough } from "./access.js";
+import { type Access, accessor, isSeenThrough } from "./access/access.js";
+import { homesOf, regionsOf } from "./access/homes.js";
+import { contiguous, isContiguous, type Strided, sliceView } from "./access/strided.js";
 import { expressionOf } from "./expression.js";
 import { fuse } from "./fuse.js";
-import { homesOf, regionsOf } from "./homes.js";
 import { standIn } from "./remake.js";
 import { literalOf } from "./simplify.js";
 import type { Abilities, Step } from "./steps.js";
-import { contiguous, isContiguous, type Strided, sliceView } from "./strided.js";
 
 /** A step over bases, before they have buffers. */
 export type BaseStep = Step<Access>;

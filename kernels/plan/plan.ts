@@ -10,16 +10,16 @@ import {
   type Tensor,
   typeOf,
 } from "../../core/index.js";
-import type { Access } from "./access.js";
+import type { Access } from "./access/access.js";
 import { batched, type Kin, kinship } from "./batch.js";
 import { attachEpilogues } from "./epilogue.js";
 import { type Lowered, lower } from "./lower.js";
 import { mapViews } from "./map-views.js";
-import { type Lifetime, placeTemporaries } from "./memory.js";
+import { type Lifetime, placeTemporaries } from "./memory/memory.js";
+import { donors, hostsOf, inPlace, type Life, livesOf, type Owned } from "./memory/reuse.js";
+import { schedule } from "./memory/schedule.js";
 import { printPlan } from "./print.js";
-import { donors, hostsOf, inPlace, type Life, livesOf, type Owned } from "./reuse.js";
 import { roundedOperands } from "./rounded.js";
-import { schedule } from "./schedule.js";
 import { simplify } from "./simplify.js";
 import type { Abilities, Plan, PlanBuffer, View } from "./steps.js";
 

@@ -15,10 +15,10 @@ import {
   type Tensor,
 } from "../../core/index.js";
 import { node } from "../../core/tensor.js";
-import { type Access, accessor } from "./access.js";
+import { type Access, accessor } from "./access/access.js";
+import { reshapeView } from "./access/strided.js";
 import { remake } from "./remake.js";
 import { spelled } from "./spell.js";
-import { reshapeView } from "./strided.js";
 
 /** An attribute as text: numbers, lists of numbers, text; large constants by identity. */
 const attributeKey = (value: unknown, idOf: (x: object) => number): string => {

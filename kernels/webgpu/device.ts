@@ -9,11 +9,11 @@ import {
   OutOfMemoryError,
   sizeOf,
 } from "../../core/index.js";
-import { findAdapter } from "./adapter.js";
-import { nameOf } from "./adapter-report.js";
-import { namesOf } from "./features.js";
+import { namesOf } from "./adapter/features.js";
+import { findAdapter } from "./adapter/find.js";
+import { type Mode, modeOf } from "./adapter/modes.js";
+import { nameOf } from "./adapter/report.js";
 import type { Gpu, GpuBuffer } from "./gpu.js";
-import { type Mode, modeOf } from "./modes.js";
 import { createPipelines } from "./pipelines.js";
 import { createPool } from "./pool.js";
 import { planWebgpu } from "./prepare.js";

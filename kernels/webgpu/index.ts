@@ -1,17 +1,17 @@
 import type { Device, Planner } from "../../core/index.js";
-import type { AdapterReport } from "./adapter-report.js";
+import type { AdapterReport } from "./adapter/report.js";
 import type { WebgpuOptions } from "./device.js";
 import type { ProfileName } from "./profile-names.js";
 import type { Tuning } from "./tuning/options.js";
 
-export type { AdapterReport } from "./adapter-report.js";
-export { alikeHints, describeAdapters, explainAdapters, missingGpu } from "./describe.js";
+export { alikeHints, describeAdapters, explainAdapters, missingGpu } from "./adapter/describe.js";
+export { type Mode, modeOf, PURPOSES } from "./adapter/modes.js";
+export type { AdapterReport } from "./adapter/report.js";
+export type { Explained } from "./adapter/unlocked.js";
+export { whyNoAdapter } from "./adapter/vulkan.js";
 export type { WebgpuOptions } from "./device.js";
-export { type Mode, modeOf, PURPOSES } from "./modes.js";
 export { PROFILE_NAMES, type ProfileName } from "./profile-names.js";
 export type { Tune, Tuning } from "./tuning/options.js";
-export type { Explained } from "./unlocked.js";
-export { whyNoAdapter } from "./vulkan.js";
 
 // What knows kernels is loaded when it is first asked for: who opens another device need not wait for an engine to read it.
 

@@ -1,5 +1,5 @@
 import { OutOfMemoryError } from "../../core/index.js";
-import { checkBuffer, type Limits } from "./limits.js";
+import { checkBuffer, type Limits } from "./adapter/limits.js";
 import type { Pending, Queue } from "./queue.js";
 import { USAGE } from "./usage.js";
 

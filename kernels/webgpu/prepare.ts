@@ -2,14 +2,14 @@ import type { Graph, Planned, ProgramMemory } from "../../core/index.js";
 import { oneNameEach } from "../plan/names.js";
 import { largestOf, memoryOf, plan } from "../plan/plan.js";
 import type { Plan } from "../plan/steps.js";
-import type { Features } from "./features.js";
+import type { Features } from "./adapter/features.js";
+import { checkBuffer, type Limits } from "./adapter/limits.js";
 import { FUSED, lower, reads16 } from "./kernels/lower.js";
 import type { Lowering } from "./kernels/lowering.js";
 import type { Layout } from "./kernels/matmul/layouts.js";
 import type { Rates } from "./kernels/matmul/rates.js";
 import type { Tile } from "./kernels/matmul/tiles.js";
 import { unitsOf } from "./kernels/matmul/units.js";
-import { checkBuffer, type Limits } from "./limits.js";
 import type { Kernel } from "./wgsl/module.js";
 import { createWindows, type Windows } from "./windows/windows.js";
 

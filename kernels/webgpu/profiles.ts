@@ -1,11 +1,11 @@
 import type { Planner } from "../../core/index.js";
-import { type AdapterReport, nameOf } from "./adapter-report.js";
-import { type Features, featuresOf, type MatrixShape, NO_FEATURES } from "./features.js";
+import { type Features, featuresOf, type MatrixShape, NO_FEATURES } from "./adapter/features.js";
+import { type Limits, limitsWithin } from "./adapter/limits.js";
+import type { Mode } from "./adapter/modes.js";
+import { type AdapterReport, nameOf } from "./adapter/report.js";
 import type { Layout } from "./kernels/matmul/layouts.js";
 import type { Rates } from "./kernels/matmul/rates.js";
 import type { Tile } from "./kernels/matmul/tiles.js";
-import { type Limits, limitsWithin } from "./limits.js";
-import type { Mode } from "./modes.js";
 import { type Profile, planWebgpu } from "./prepare.js";
 import type { ProfileName } from "./profile-names.js";
 

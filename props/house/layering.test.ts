@@ -101,6 +101,22 @@ for (const folder of Object.keys(knows)) {
   });
 }
 
+/** Rooms that know nothing of their own floor beside themselves. */
+const ROOMS = ["kernels/plan", "kernels/webgpu/adapter", "kernels/cpu/wasm"];
+
+for (const room of ROOMS) {
+  test(`${room} imports nothing else of its floor`, () => {
+    const floor = room.split("/")[0] as string;
+    const found = sources(room).flatMap((path) =>
+      specifiers(readFileSync(join(root, path), "utf8"))
+        .map((specifier) => posix.join(dirname(path), specifier))
+        .filter((target) => target.startsWith(`${floor}/`) && !target.startsWith(`${room}/`))
+        .map((target) => `${path}: ${room} may not import ${target}`),
+    );
+    assert.deepEqual(found, [], found.join("\n"));
+  });
+}
+
 /** The source file that `specifier` names in the module at `path`; undefined if it is none of `files`. */
 const imported = (path: string, specifier: string, files: ReadonlySet<string>): string | undefined => {
   const target = posix.normalize(posix.join(dirname(path), specifier));

@@ -1,5 +1,5 @@
 import { bytesOf, sizeOf } from "../../../core/index.js";
-import { collapse } from "../../plan/collapse.js";
+import { collapse } from "../../plan/access/collapse.js";
 import { spellAll } from "../../plan/spell.js";
 import type { ReduceStep } from "../../plan/steps.js";
 import { blocksFor, cut, type Launch, moved, type Range, type Word } from "../launch.js";

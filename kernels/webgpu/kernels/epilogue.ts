@@ -1,5 +1,5 @@
 import { stridesOf } from "../../../core/index.js";
-import { collapse } from "../../plan/collapse.js";
+import { collapse } from "../../plan/access/collapse.js";
 import type { Epilogue, MapStep, View } from "../../plan/steps.js";
 import { emitBody } from "../wgsl/emit.js";
 import type { Builder } from "../wgsl/module.js";

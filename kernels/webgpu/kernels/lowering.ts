@@ -1,4 +1,4 @@
-import type { Features } from "../features.js";
+import type { Features } from "../adapter/features.js";
 import type { Windows } from "../windows/windows.js";
 import type { Layout } from "./matmul/layouts.js";
 import type { Rates } from "./matmul/rates.js";

@@ -1,5 +1,5 @@
 import { type DType, isHalf, sizeOf } from "../../../core/index.js";
-import { collapse } from "../../plan/collapse.js";
+import { collapse } from "../../plan/access/collapse.js";
 import type { Instruction, MapStep, View } from "../../plan/steps.js";
 import { emitBody } from "../wgsl/emit.js";
 import { type Builder, builder, type Kernel } from "../wgsl/module.js";

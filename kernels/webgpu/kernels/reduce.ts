@@ -1,7 +1,7 @@
 import { type DType, type ReduceName, sizeOf, stridesOf } from "../../../core/index.js";
-import { collapse } from "../../plan/collapse.js";
+import { collapse } from "../../plan/access/collapse.js";
+import { isContiguous } from "../../plan/access/strided.js";
 import type { ReduceStep, View } from "../../plan/steps.js";
-import { isContiguous } from "../../plan/strided.js";
 import { emitBody } from "../wgsl/emit.js";
 import { type Builder, builder, type Kernel, scratch } from "../wgsl/module.js";
 import { indent, plus, walk } from "../wgsl/walk.js";

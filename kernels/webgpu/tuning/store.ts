@@ -3,11 +3,11 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node
 import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import type { AdapterReport } from "../adapter-report.js";
+import type { Mode } from "../adapter/modes.js";
+import type { AdapterReport } from "../adapter/report.js";
 import { LAYOUTS } from "../kernels/matmul/layouts.js";
 import type { Rates } from "../kernels/matmul/rates.js";
 import { TILES } from "../kernels/matmul/tiles.js";
-import type { Mode } from "../modes.js";
 
 /** Raised when kernels change so that former measurements say nothing any more. */
 const SERIES = 1;

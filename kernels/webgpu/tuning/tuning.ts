@@ -1,6 +1,6 @@
-import { type AdapterReport, nameOf } from "../adapter-report.js";
+import type { Mode } from "../adapter/modes.js";
+import { type AdapterReport, nameOf } from "../adapter/report.js";
 import type { Gpu } from "../gpu.js";
-import type { Mode } from "../modes.js";
 import { measureRates } from "./measure.js";
 import type { TuneOptions, Tuning } from "./options.js";
 import { readTuning, tuningFile, writeTuning } from "./store.js";

@@ -1,5 +1,5 @@
 import { bytesOf, sizeOf, stridesOf } from "../../../core/index.js";
-import { collapse } from "../../plan/collapse.js";
+import { collapse } from "../../plan/access/collapse.js";
 import type { ReduceStep, View } from "../../plan/steps.js";
 import { type Box, cut, halves, longestAxis, reachOf, stretches, viewIn, wholeBox } from "./box.js";
 import { shifted, storedAs } from "./map.js";

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import * as t from "../../../core/index.js";
 import { placeholder } from "../../../core/ops/leaf.js";
-import { type Host, type Lifetime, placeTemporaries } from "../../../kernels/plan/memory.js";
+import { type Host, type Lifetime, placeTemporaries } from "../../../kernels/plan/memory/memory.js";
 import { donorsOf, memoryOf, plan } from "../../../kernels/plan/plan.js";
 import type { Abilities, Plan } from "../../../kernels/plan/steps.js";
 import { hiddenStates } from "../../../models/index.js";

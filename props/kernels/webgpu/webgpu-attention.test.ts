@@ -4,7 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { attention, type Device, type DType, sizeOf, stridesOf, type Tensor, tensor } from "../../../core/index.js";
 import type { CallStep, View } from "../../../kernels/plan/steps.js";
-import { type Features, NO_FEATURES } from "../../../kernels/webgpu/features.js";
+import { type Features, NO_FEATURES } from "../../../kernels/webgpu/adapter/features.js";
 import { lower } from "../../../kernels/webgpu/kernels/lower.js";
 import type { Kernel } from "../../../kernels/webgpu/wgsl/module.js";
 import { createWindows } from "../../../kernels/webgpu/windows/windows.js";

@@ -1,7 +1,7 @@
 /** Laws of the pool of GPU buffers, on a device that has so much memory and no more. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Limits } from "../../../kernels/webgpu/limits.js";
+import type { Limits } from "../../../kernels/webgpu/adapter/limits.js";
 import { createPool } from "../../../kernels/webgpu/pool.js";
 import { createQueue, pending } from "../../../kernels/webgpu/queue.js";
 

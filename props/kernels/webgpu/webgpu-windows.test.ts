@@ -30,7 +30,7 @@ import {
   transpose,
 } from "../../../core/index.js";
 import { openWebgpu } from "../../../kernels/index.js";
-import type { Limits } from "../../../kernels/webgpu/limits.js";
+import type { Limits } from "../../../kernels/webgpu/adapter/limits.js";
 import { assertSame, run, withGradient } from "../../close.js";
 import { presentDevices } from "../../devices.js";
 import { eighths, hash, integers, seeds, shapes, someAxes, viewOf } from "../../generators/generators.js";

@@ -1,4 +1,4 @@
-import type { MatrixShape } from "../../features.js";
+import type { MatrixShape } from "../../adapter/features.js";
 import type { Kernel } from "../../wgsl/module.js";
 import { indent } from "../../wgsl/walk.js";
 import type { MatmulPart } from "../../windows/matmul.js";

@@ -1,5 +1,5 @@
 import { type DType, sizeOf } from "../../../../core/index.js";
-import { collapse } from "../../../plan/collapse.js";
+import { collapse } from "../../../plan/access/collapse.js";
 import type { MatmulStep, View } from "../../../plan/steps.js";
 import { type Builder, builder, type Quads } from "../../wgsl/module.js";
 import { plus, walk } from "../../wgsl/walk.js";

@@ -1,4 +1,4 @@
-import type { MatrixShape } from "../../features.js";
+import type { MatrixShape } from "../../adapter/features.js";
 import type { Lowering } from "../lowering.js";
 
 /** Subgroup matrices of one shape, f16 × f16 → f32, and how many invocations a subgroup has. */

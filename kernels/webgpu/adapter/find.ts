@@ -1,7 +1,7 @@
-import { DeviceError } from "../../core/index.js";
-import { type AdapterReport, nameOf } from "./adapter-report.js";
+import { DeviceError } from "../../../core/index.js";
 import { askFor, type Dawn, listNames, loadDawn, reached, reportOf } from "./dawn.js";
 import { type Mode, modeOf, TOGGLES, type Toggles } from "./modes.js";
+import { type AdapterReport, nameOf } from "./report.js";
 import { vulkanProblem, whyNoAdapter } from "./vulkan.js";
 
 /** An adapter, and the Dawn instance that must outlive its devices. */

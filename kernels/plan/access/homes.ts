@@ -1,4 +1,4 @@
-import { isHalf, type Tensor } from "../../core/index.js";
+import { isHalf, type Tensor } from "../../../core/index.js";
 import { type Access, isSeenThrough, isWhole } from "./access.js";
 import { contiguous, isContiguous, type Strided, sliceView } from "./strided.js";
 

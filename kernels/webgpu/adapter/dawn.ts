@@ -1,6 +1,6 @@
-import { DeviceError } from "../../core/index.js";
-import type { AdapterReport, SubgroupMatrixConfig } from "./adapter-report.js";
+import { DeviceError } from "../../../core/index.js";
 import { flagsOf, type Toggles } from "./modes.js";
+import type { AdapterReport, SubgroupMatrixConfig } from "./report.js";
 
 /** npm `webgpu` with its native module. */
 export type Dawn = typeof import("webgpu");

@@ -1,4 +1,4 @@
-import { InputError } from "../../core/index.js";
+import { InputError } from "../../../core/index.js";
 
 /**
  * How much of Dawn is unlocked. plain: nothing, as a browser would have it, and no optional feature is used. full, the default:

@@ -13,15 +13,15 @@ import {
   type Tensor,
   tensor,
   upload,
-} from "../../../core/index.js";
-import { openWebgpu } from "../../../kernels/index.js";
-import type { View } from "../../../kernels/plan/steps.js";
-import { type Limits, limitsWithin } from "../../../kernels/webgpu/limits.js";
-import { arrange, reads, writes } from "../../../kernels/webgpu/windows/windows.js";
-import { assertSame } from "../../close.js";
-import { presentDevices } from "../../devices.js";
-import { hash } from "../../generators/generators.js";
-import { trainTiny } from "../../generators/tiny-training.js";
+} from "../../../../core/index.js";
+import { openWebgpu } from "../../../../kernels/index.js";
+import type { View } from "../../../../kernels/plan/steps.js";
+import { type Limits, limitsWithin } from "../../../../kernels/webgpu/adapter/limits.js";
+import { arrange, reads, writes } from "../../../../kernels/webgpu/windows/windows.js";
+import { assertSame } from "../../../close.js";
+import { presentDevices } from "../../../devices.js";
+import { hash } from "../../../generators/generators.js";
+import { trainTiny } from "../../../generators/tiny-training.js";
 
 const opened: Promise<Device>[] = [];
 after(async () => {

@@ -1,4 +1,4 @@
-import { type Shape, sizeOf, stridesOf } from "../../core/index.js";
+import { type Shape, sizeOf, stridesOf } from "../../../core/index.js";
 
 /** How a tensor lies in its base: element at index i is base element offset + Σ i·strides. */
 export interface Strided {

@@ -14,15 +14,15 @@ import {
   read,
   softmax,
   type Tensor,
-} from "../../../core/index.js";
-import { openWebgpu, type WebgpuOptions } from "../../../kernels/index.js";
-import { findAll } from "../../../kernels/webgpu/adapter.js";
-import type { AdapterReport } from "../../../kernels/webgpu/adapter-report.js";
-import { featuresOf, type MatrixShape, NO_FEATURES, namesOf } from "../../../kernels/webgpu/features.js";
-import { MODES, modeOf } from "../../../kernels/webgpu/modes.js";
-import { profileOf } from "../../../kernels/webgpu/profiles.js";
-import { assertSame } from "../../close.js";
-import { presentDevices } from "../../devices.js";
+} from "../../../../core/index.js";
+import { openWebgpu, type WebgpuOptions } from "../../../../kernels/index.js";
+import { featuresOf, type MatrixShape, NO_FEATURES, namesOf } from "../../../../kernels/webgpu/adapter/features.js";
+import { findAll } from "../../../../kernels/webgpu/adapter/find.js";
+import { MODES, modeOf } from "../../../../kernels/webgpu/adapter/modes.js";
+import type { AdapterReport } from "../../../../kernels/webgpu/adapter/report.js";
+import { profileOf } from "../../../../kernels/webgpu/profiles.js";
+import { assertSame } from "../../../close.js";
+import { presentDevices } from "../../../devices.js";
 
 test("TAUGRAD_WEBGPU names a mode; the tests' own word stands beside it; any other is refused by name", () => {
   assert.equal(modeOf(""), "full");

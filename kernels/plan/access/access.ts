@@ -1,4 +1,4 @@
-import { isHalf, sizeOf, type Tensor } from "../../core/index.js";
+import { isHalf, sizeOf, type Tensor } from "../../../core/index.js";
 import {
   broadcastView,
   contiguous,

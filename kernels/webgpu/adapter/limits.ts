@@ -1,4 +1,4 @@
-import { DeviceError, OutOfMemoryError } from "../../core/index.js";
+import { DeviceError, OutOfMemoryError } from "../../../core/index.js";
 
 /** Limits of a device that programs look at. */
 export interface Limits {

@@ -1,7 +1,7 @@
-import type { AdapterReport } from "./adapter-report.js";
 import { askFor, loadDawn, reportOf } from "./dawn.js";
 import { type Features, featuresOf } from "./features.js";
 import { type Mode, TOGGLES } from "./modes.js";
+import type { AdapterReport } from "./report.js";
 
 /** What a toggle of Dawn gives on an adapter: features that are not there without it. */
 export interface Unlocked {

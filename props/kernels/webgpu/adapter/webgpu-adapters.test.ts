@@ -2,18 +2,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { describe } from "../../../cli/commands/doctor.js";
-import { describeAdapters, openWebgpu } from "../../../kernels/index.js";
-import { choose, open } from "../../../kernels/open.js";
-import { chosenOf } from "../../../kernels/webgpu/adapter.js";
-import type { AdapterReport } from "../../../kernels/webgpu/adapter-report.js";
-import { namesIn, reached } from "../../../kernels/webgpu/dawn.js";
-import { alikeHints, missingGpu } from "../../../kernels/webgpu/describe.js";
-import type { Features } from "../../../kernels/webgpu/features.js";
-import type { Machine } from "../../../kernels/webgpu/machine.js";
-import { missingOf, unlockedBy } from "../../../kernels/webgpu/unlocked.js";
-import { hiddenGpu, whyNoAdapter } from "../../../kernels/webgpu/vulkan.js";
-import { presentDevices } from "../../devices.js";
+import { describe } from "../../../../cli/commands/doctor.js";
+import { describeAdapters, openWebgpu } from "../../../../kernels/index.js";
+import { choose, open } from "../../../../kernels/open.js";
+import { namesIn, reached } from "../../../../kernels/webgpu/adapter/dawn.js";
+import { alikeHints, missingGpu } from "../../../../kernels/webgpu/adapter/describe.js";
+import type { Features } from "../../../../kernels/webgpu/adapter/features.js";
+import { chosenOf } from "../../../../kernels/webgpu/adapter/find.js";
+import type { Machine } from "../../../../kernels/webgpu/adapter/machine.js";
+import type { AdapterReport } from "../../../../kernels/webgpu/adapter/report.js";
+import { missingOf, unlockedBy } from "../../../../kernels/webgpu/adapter/unlocked.js";
+import { hiddenGpu, whyNoAdapter } from "../../../../kernels/webgpu/adapter/vulkan.js";
+import { presentDevices } from "../../../devices.js";
 
 const report = (name: string, own: Partial<AdapterReport> = {}): AdapterReport => ({
   ...{ name, alike: 1, vendor: "nvidia", architecture: "hopper", device: name.toLowerCase(), description: "570.1" },

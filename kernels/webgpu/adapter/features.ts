@@ -1,4 +1,4 @@
-import type { AdapterReport } from "./adapter-report.js";
+import type { AdapterReport } from "./report.js";
 
 /** One shape that subgroup matrices (tensor cores) come in: [m,k] × [k,n], components "f16", "i8", …, sums "f32", "f16", …. */
 export interface MatrixShape {

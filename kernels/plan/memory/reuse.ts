@@ -1,7 +1,7 @@
-import { byteLength, bytesOf, sizeOf, type Tensor } from "../../core/index.js";
-import { type Access, isWhole } from "./access.js";
-import type { BaseStep, Lowered } from "./lower.js";
-import type { SingleStep } from "./steps.js";
+import { byteLength, bytesOf, sizeOf, type Tensor } from "../../../core/index.js";
+import { type Access, isWhole } from "../access/access.js";
+import type { BaseStep, Lowered } from "../lower.js";
+import type { SingleStep } from "../steps.js";
 
 /** What becomes of bases: intermediate values come and go, donated inputs may go. */
 export interface Owned {

@@ -1,4 +1,4 @@
-import type { Kin } from "./batch.js";
+import type { Kin } from "../batch.js";
 
 /** Something to order: what it needs first, and where it stood in the program as written. */
 export interface Task<T> {

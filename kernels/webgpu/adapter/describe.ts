@@ -1,7 +1,7 @@
-import { ALIKE_HINT, findAll } from "./adapter.js";
-import { type AdapterReport, nameOf } from "./adapter-report.js";
+import { ALIKE_HINT, findAll } from "./find.js";
 import type { Machine } from "./machine.js";
 import { modeOf } from "./modes.js";
+import { type AdapterReport, nameOf } from "./report.js";
 import { type Explained, explain } from "./unlocked.js";
 import { hiddenGpu } from "./vulkan.js";
 
