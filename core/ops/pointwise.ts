@@ -18,12 +18,16 @@ export type PointwiseName =
   | "abs"
   | "sign"
   | "floor"
+  | "round"
   | "exp"
+  | "expm1"
   | "log"
+  | "log1p"
   | "sqrt"
   | "rsqrt"
   | "sin"
   | "cos"
+  | "atan"
   | "tanh"
   | "erf"
   | "sigmoid"
@@ -136,16 +140,33 @@ export const sign: Unary = pointwise("sign", { define: (x) => Math.sign(x) });
 /** The largest integer ≤ x. */
 export const floor: Unary = pointwise("floor", { define: (x) => Math.floor(x) });
 
+/** The nearest integer; of two as near, the even one. */
+export const round: Unary = pointwise("round", {
+  define: (x) => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x)),
+});
+
 /** eˣ */
 export const exp: Unary = pointwise("exp", {
   define: (x) => Math.exp(x),
   vjp: (ct, _, y) => [mul(ct, y)],
 });
 
+/** eˣ - 1, accurate near 0. */
+export const expm1: Unary = pointwise("expm1", {
+  define: (x) => Math.expm1(x),
+  vjp: (ct, _, y) => [mul(ct, add(y, 1))],
+});
+
 /** Natural logarithm. */
 export const log: Unary = pointwise("log", {
   define: (x) => Math.log(x),
   vjp: (ct, [x]) => [div(ct, x)],
+});
+
+/** log(1 + x), accurate near 0. */
+export const log1p: Unary = pointwise("log1p", {
+  define: (x) => Math.log1p(x),
+  vjp: (ct, [x]) => [div(ct, add(1, x))],
 });
 
 /** √x; NaN below 0, and no finite gradient at 0. */
@@ -170,6 +191,12 @@ export const sin: Unary = pointwise("sin", {
 export const cos: Unary = pointwise("cos", {
   define: (x) => Math.cos(x),
   vjp: (ct, [x]) => [neg(mul(ct, sin(x)))],
+});
+
+/** The angle in (-π/2, π/2) whose tangent is x, in radians. */
+export const atan: Unary = pointwise("atan", {
+  define: (x) => Math.atan(x),
+  vjp: (ct, [x]) => [div(ct, add(1, mul(x, x)))],
 });
 
 /** (eˣ - e⁻ˣ)/(eˣ + e⁻ˣ) */

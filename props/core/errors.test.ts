@@ -182,8 +182,10 @@ const misfits: Readonly<Record<string, readonly (readonly [() => unknown, RegExp
   ],
 };
 
-const { neg, abs, exp, log, sqrt, rsqrt, sin, cos, tanh, erf, sigmoid, softplus, sign, floor } = t;
-const unary = { neg, abs, exp, log, sqrt, rsqrt, sin, cos, tanh, erf, sigmoid, softplus, sign, floor };
+const { neg, abs, exp, expm1, log, log1p, sqrt, rsqrt, sin, cos, atan, tanh, erf, sigmoid, softplus } = t;
+const { sign, floor, round } = t;
+const smooth = { exp, expm1, log, log1p, sqrt, rsqrt, sin, cos, atan, tanh, erf, sigmoid, softplus };
+const unary = { neg, abs, sign, floor, round, ...smooth };
 
 test("functions of one number take no bool, and say so", () => {
   for (const [name, op] of Object.entries(unary))

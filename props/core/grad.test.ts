@@ -57,6 +57,7 @@ const without = {
   piecewiseConstant: [
     "sign",
     "floor",
+    "round",
     "topkMask",
     "less",
     "lessEqual",

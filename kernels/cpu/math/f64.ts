@@ -54,6 +54,34 @@ const logCore: Core = (body, x) => {
   return v128.bitselect(positive, special, f64x2.gt(x, c(0)));
 };
 
+/** 1 + x is exact in f64 but for the smallest of f32, which go by the series x - x²/2 + x³/3. */
+const log1pCore: Core = (body, x) => {
+  const near = sub(x, mul(mul(x, x), sub(c(0.5), mul(x, c(1 / 3)))));
+  return v128.bitselect(near, logCore(body, body.let(add(x, c(1)))), f64x2.lt(f64x2.abs(x), c(1e-4)));
+};
+
+/** Near 0 by the series, where eˣ - 1 would cancel. */
+const expm1Core: Core = (body, x) => {
+  const coefficients = [1];
+  for (let n = 2; n <= 12; n++) coefficients.unshift(coefficients[0] / n);
+  const near = body.let(mul(x, horner(body, x, coefficients)));
+  const far = sub(expCore(body, f64x2.max(f64x2.min(x, c(200)), c(-200))), c(1));
+  return v128.bitselect(near, far, f64x2.lt(f64x2.abs(x), c(0.5)));
+};
+
+/** The angle of 1/x beyond 1, and of (x - 1)/(x + 1) beyond tan π/8; what is left by the series of artanh, z = -x². */
+const atanCore: Core = (body, x) => {
+  const a = body.let(f64x2.abs(x));
+  const isFar = body.let(f64x2.gt(a, c(1)));
+  const t = body.let(v128.bitselect(div(c(1), a), a, isFar));
+  const isMid = body.let(f64x2.gt(t, c(Math.SQRT2 - 1)));
+  const u = body.let(v128.bitselect(div(sub(t, c(1)), add(t, c(1))), t, isMid));
+  const series = mul(u, artanhSeries(body, body.let(f64x2.neg(mul(u, u))), 12));
+  const y = body.let(add(v128.and(c(Math.PI / 4), isMid), series));
+  const angle = body.let(v128.bitselect(sub(c(Math.PI / 2), y), y, isFar));
+  return v128.or(angle, v128.and(x, c(-0)));
+};
+
 /** Small x by the series x - x³/3, where (e²ˣ - 1)/(e²ˣ + 1) would cancel. */
 const tanhCore: Core = (body, x) => {
   const near = body.let(f64x2.max(f64x2.min(x, c(20)), c(-20)));
@@ -127,6 +155,9 @@ const inDouble =
   };
 
 export const log = inDouble(logCore);
+export const log1p = inDouble(log1pCore);
+export const expm1 = inDouble(expm1Core);
+export const atan = inDouble(atanCore);
 export const tanh = inDouble(tanhCore);
 export const softplus = inDouble(softplusCore);
 export const erf = inDouble(erfCore);

@@ -1,9 +1,9 @@
 import type { V128 } from "../wasm/expression.js";
 import { type Body, call } from "../wasm/module.js";
 import { exp, sigmoid } from "./f32.js";
-import { cos, erf, log, sin, softplus, tanh } from "./f64.js";
+import { atan, cos, erf, expm1, log, log1p, sin, softplus, tanh } from "./f64.js";
 
-const bodies = { exp, sigmoid, log, tanh, softplus, erf, sin, cos };
+const bodies = { exp, expm1, sigmoid, log, log1p, tanh, softplus, erf, sin, cos, atan };
 
 export type MathName = keyof typeof bodies;
 

@@ -55,12 +55,16 @@ const POINTWISE = {
   abs: (_, x) => `abs(${x})`,
   sign: call("sign_f"),
   floor: (_, x) => `floor(${x})`,
+  round: (_, x) => `round(${x})`,
   exp: call("exp_f"), // 2 ulp
+  expm1: call("expm1_f"), // 5 ulp
   log: call("log_f"), // 3 ulp
+  log1p: call("log1p_f"), // 4 ulp
   sqrt: call("sqrt_f"), // 3 ulp by the specification, correctly rounded on most devices
   rsqrt: call("rsqrt_f"), // 2 ulp by the specification
   sin: call("sin_f"), // 2e-7 absolute
   cos: call("cos_f"), // 2e-7 absolute
+  atan: call("atan_f"), // 4 ulp
   tanh: call("tanh_f"), // 4 ulp
   erf: call("erf_f"), // 4 ulp
   sigmoid: call("sigmoid_f"), // 4 ulp

@@ -23,7 +23,10 @@ export type HelperName =
   | "min_nan"
   | "exp_f"
   | "log_f"
+  | "expm1_f"
   | "log1p_unit"
+  | "log1p_f"
+  | "atan_f"
   | "quarter_turns"
   | "sin_poly"
   | "cos_poly"
@@ -150,7 +153,22 @@ export const HELPERS: Record<HelperName, Helper> = {
     ["is_nan", "infinity", "nan"],
   ),
 
-  // log(1 + e) for 0 ≤ e ≤ 1, 3 ulp: 2 atanh(e / (2 + e)), without the cancellation of log(1 + e).
+  // 5 ulp. Near 0 by the series, where eˣ - 1 would cancel.
+  expm1_f: helper(
+    `fn expm1_f(x: f32) -> f32 {
+  var p = 2.48015873e-5;
+  p = p * x + 1.98412698e-4;
+  p = p * x + 1.38888889e-3;
+  p = p * x + 8.33333333e-3;
+  p = p * x + 4.16666667e-2;
+  p = p * x + 1.66666667e-1;
+  p = p * x + 0.5;
+  return select(select(exp_f(x) - 1.0, x + x * x * p, abs(x) < 0.5), x, is_nan(x));
+}`,
+    ["exp_f", "is_nan"],
+  ),
+
+  // log(1 + e) for -½ ≤ e ≤ 1, 3 ulp: 2 atanh(e / (2 + e)), without the cancellation of log(1 + e).
   log1p_unit: helper(
     `fn log1p_unit(e: f32) -> f32 {
   let s = e / (2.0 + e);
@@ -164,6 +182,30 @@ export const HELPERS: Record<HelperName, Helper> = {
   p = p * z + 0.333333333;
   return 2.0 * (s + s * z * p);
 }`,
+  ),
+
+  log1p_f: helper(
+    `fn log1p_f(x: f32) -> f32 {
+  let y = select(log_f(1.0 + x), log1p_unit(clamp(x, -0.5, 1.0)), (x >= -0.5) & (x <= 1.0));
+  return select(y, x, is_nan(x));
+}`,
+    ["log_f", "log1p_unit", "is_nan"],
+  ),
+
+  // 4 ulp. The angle of 1/x beyond 1, and of (x - 1)/(x + 1) beyond tan π/8 (Cephes).
+  atan_f: helper(
+    `fn atan_f(x: f32) -> f32 {
+  let a = min(abs(x), 1e30);
+  let t = select(a, 1.0 / max(a, 1.0), a > 1.0);
+  let mid = t > 0.414213562;
+  let u = select(t, (t - 1.0) / (t + 1.0), mid);
+  let z = u * u;
+  let p = ((8.05374449538e-2 * z - 1.38776856032e-1) * z + 1.99777106478e-1) * z - 3.33329491539e-1;
+  let near = select(0.0, 0.785398163, mid) + (u + u * z * p);
+  let y = select(near, 1.57079633 - near, a > 1.0);
+  return select(select(y, -y, x < 0.0), x, is_nan(x) | (a == 0.0));
+}`,
+    ["is_nan"],
   ),
 
   quarter_turns: helper(QUARTER_TURNS),

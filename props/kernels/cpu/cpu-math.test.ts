@@ -1,14 +1,18 @@
 import assert from "node:assert/strict";
 import {
+  atan,
   cast,
   cos,
   erf,
   erfOf,
   exp,
+  expm1,
   floor,
   log,
+  log1p,
   maximum,
   minimum,
+  round,
   rsqrt,
   sigmoid,
   sign,
@@ -51,6 +55,8 @@ interface Case {
   readonly within?: number;
 }
 
+const halfEven = (x: number): number => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x));
+
 const CASES: Record<string, Case> = {
   exp: { op: exp, define: Math.exp, ulps: 1 },
   sigmoid: { op: sigmoid, define: (x) => (x < -700 ? 0 : 1 / (1 + Math.exp(-x))), ulps: 2 },
@@ -64,6 +70,10 @@ const CASES: Record<string, Case> = {
   rsqrt: { op: rsqrt, define: (x) => 1 / Math.sqrt(x), ulps: 2 },
   sign: { op: sign, define: Math.sign, ulps: 0 },
   floor: { op: floor, define: Math.floor, ulps: 0 },
+  round: { op: round, define: halfEven, ulps: 0 },
+  log1p: { op: log1p, define: Math.log1p, ulps: 0.51 },
+  expm1: { op: expm1, define: Math.expm1, ulps: 0.51 },
+  atan: { op: atan, define: Math.atan, ulps: 0.51 },
 };
 
 for (const [name, { op, define, ulps, within = Number.POSITIVE_INFINITY }] of Object.entries(CASES))

@@ -1,13 +1,17 @@
 import assert from "node:assert/strict";
 import {
+  atan,
   cast,
   cos,
   erf,
   erfOf,
   exp,
+  expm1,
   log,
+  log1p,
   maximum,
   minimum,
+  round,
   rsqrt,
   sigmoid,
   sin,
@@ -49,9 +53,15 @@ interface Case {
   readonly from?: number;
 }
 
+const halfEven = (x: number): number => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x));
+
 const CASES: Record<string, Case> = {
   exp: { op: exp, define: Math.exp, ulps: 2 },
   log: { op: log, define: Math.log, ulps: 3, from: 0 },
+  log1p: { op: log1p, define: Math.log1p, ulps: 4, from: -1 },
+  expm1: { op: expm1, define: Math.expm1, ulps: 5 },
+  atan: { op: atan, define: Math.atan, ulps: 4 },
+  round: { op: round, define: halfEven, ulps: 0 },
   tanh: { op: tanh, define: Math.tanh, ulps: 4 },
   erf: { op: erf, define: erfOf, ulps: 4 },
   sigmoid: { op: sigmoid, define: (x) => 1 / (1 + Math.exp(-x)), ulps: 4 },
