@@ -13,14 +13,19 @@ const isRounded = (t: Tensor): boolean => t.attrs.operands === "f16" && t.op.nam
 /** x as f16 holds it. */
 const rounded = (x: Tensor): Tensor => cast(cast(x, "f16"), "f32");
 
-/** Products of f16 operands as products of operands that were rounded to f16: for devices whose products are of f32. */
-export const roundedOperands = (outputs: readonly Tensor[]): readonly Tensor[] =>
-  reachable(outputs).some(isRounded)
+/** Products of f16 operands as products of operands that were rounded to f16, where a device does not round them itself. */
+export const roundedOperands = (
+  outputs: readonly Tensor[],
+  rounds: (product: Tensor) => boolean = () => false,
+): readonly Tensor[] => {
+  const isAsked = (t: Tensor): boolean => isRounded(t) && !rounds(t);
+  return reachable(outputs).some(isAsked)
     ? rewrite(outputs, (t, inputs) => {
-        if (!isRounded(t)) return undefined;
+        if (!isAsked(t)) return undefined;
         const { operands, ...attrs } = t.attrs;
         const of = OPERANDS[t.op.name];
         const given = inputs.map((x, i) => (of.includes(i) ? rounded(x) : x));
         return node(t.op, given, attrs, t.shape, t.dtype);
       })
     : outputs;
+};

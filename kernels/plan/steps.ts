@@ -1,4 +1,4 @@
-import type { DType, HostData, PointwiseName, ReduceName } from "../../core/index.js";
+import type { DType, HostData, PointwiseName, ReduceName, Tensor } from "../../core/index.js";
 
 /** A tensor inside a buffer: element at index i lies at offset + Σ i·strides, in elements of its dtype. */
 export interface View {
@@ -160,8 +160,8 @@ export interface Abilities {
   readonly largeBatches?: boolean;
   /** May a product pass through an expression before it is written? Default: no. */
   readonly epilogue?: boolean;
-  /** Can it round operands of a product to f16 as it reads them? Else a map does. Default: no. */
-  readonly f16Operands?: boolean;
+  /** Can it round operands of this product, or attention, to f16 as it reads them? Else a map does. Default: no. */
+  readonly f16Operands?: (product: Tensor) => boolean;
   /** Most bytes of a slot that is shared. Default: any. */
   readonly slotBytes?: number;
   /** Bytes past its end that a step may write along with a value; slots, inputs and outputs are as much longer. Default: none. */

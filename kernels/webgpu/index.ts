@@ -1,10 +1,12 @@
 import type { Device, Planner } from "../../core/index.js";
+import { explainAdapters as explain } from "./adapter/describe.js";
 import type { AdapterReport } from "./adapter/report.js";
+import type { Explained } from "./adapter/unlocked.js";
 import type { WebgpuOptions } from "./device.js";
 import type { ProfileName } from "./profile-names.js";
 import type { Tuning } from "./tuning/options.js";
 
-export { alikeHints, describeAdapters, explainAdapters, missingGpu } from "./adapter/describe.js";
+export { alikeHints, describeAdapters, missingGpu } from "./adapter/describe.js";
 export { type Mode, modeOf, PURPOSES } from "./adapter/modes.js";
 export type { AdapterReport } from "./adapter/report.js";
 export type { Explained } from "./adapter/unlocked.js";
@@ -35,6 +37,12 @@ export const tuneWebgpu = async (options: WebgpuOptions = {}): Promise<Tuning | 
   const device = await openWebgpu({ tune: "again", ...options, tuned });
   await device.close();
   return found;
+};
+
+/** Every adapter, best first, with what each toggle of Dawn gives, and what is missing: a second or so. Errors: as `describeAdapters`. */
+export const explainAdapters = async (): Promise<Explained[]> => {
+  const { unitsOfReport } = await import("./profiles.js");
+  return explain((report) => unitsOfReport(report) !== undefined);
 };
 
 /** Plans as an adapter of that kind would. */

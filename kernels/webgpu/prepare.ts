@@ -1,9 +1,10 @@
-import type { Graph, Planned, ProgramMemory } from "../../core/index.js";
+import type { Graph, Planned, ProgramMemory, Tensor } from "../../core/index.js";
 import { oneNameEach } from "../plan/names.js";
 import { largestOf, memoryOf, plan } from "../plan/plan.js";
 import type { Plan } from "../plan/steps.js";
 import type { Features } from "./adapter/features.js";
 import { checkBuffer, type Limits } from "./adapter/limits.js";
+import { unitTiles } from "./kernels/attention/tiles.js";
 import { FUSED, lower, reads16 } from "./kernels/lower.js";
 import type { Lowering } from "./kernels/lowering.js";
 import type { Layout } from "./kernels/matmul/layouts.js";
@@ -47,6 +48,16 @@ export interface Prepared {
   readonly memory: ProgramMemory;
 }
 
+/** Matrix units round operands as they read them: is this a product of theirs? */
+const roundsOnUnits = (profile: Profile) => {
+  const units = profile.wide ? unitsOf(profile) : undefined;
+  return ({ op, inputs }: Tensor): boolean => {
+    if (units === undefined || op.name === "matmul") return units !== undefined;
+    const [{ shape }] = inputs; // q, or its cotangent: heads last
+    return unitTiles(units, shape[shape.length - 1], profile.limits) !== undefined;
+  };
+};
+
 /** Plans a graph and writes its kernels: a function of the graph's structure and the profile. */
 export const prepare = (graph: Graph, profile: Profile): Prepared => {
   const { limits, wide, subgroup, leastSubgroup, features, tiles, layouts, rates } = profile;
@@ -63,7 +74,7 @@ export const prepare = (graph: Graph, profile: Profile): Prepared => {
       largeBatches: wide,
       epilogue: wide,
       slotBytes,
-      f16Operands: wide && unitsOf(profile) !== undefined,
+      f16Operands: roundsOnUnits(profile),
     }),
   );
   for (const { bytes, of } of made.buffers) checkBuffer(bytes, limits, 0, of); // before anything runs
@@ -72,7 +83,7 @@ export const prepare = (graph: Graph, profile: Profile): Prepared => {
     ...{ binding, bindings: maxBuffers, alignment: limits.minStorageBufferOffsetAlignment },
   });
   const lowering: Lowering = {
-    ...{ wide, subgroup, leastSubgroup, features, tiles, layouts, rates, windows },
+    ...{ wide, subgroup, leastSubgroup, features, limits, tiles, layouts, rates, windows },
     mostBindings: maxBuffers,
     scratch: (index, words) => {
       if (words === 0) return 0;

@@ -6,10 +6,11 @@ import { type AdapterReport, nameOf } from "./adapter/report.js";
 import type { Layout } from "./kernels/matmul/layouts.js";
 import type { Rates } from "./kernels/matmul/rates.js";
 import type { Tile } from "./kernels/matmul/tiles.js";
+import { type Units, unitsOf } from "./kernels/matmul/units.js";
 import { type Profile, planWebgpu } from "./prepare.js";
 import type { ProfileName } from "./profile-names.js";
 
-const MIB = 2 ** 20;
+const [KIB, MIB] = [2 ** 10, 2 ** 20];
 
 /** f16 × f16 → f16 and f32 in cubes, as adapters list them. */
 const cubes = (size: number): MatrixShape[] =>
@@ -40,6 +41,7 @@ const PROFILES = {
       maxBufferSize: 4_292_870_144,
       maxStorageBufferBindingSize: 2_147_483_644,
       maxStorageBuffersPerShaderStage: 16,
+      maxComputeWorkgroupStorageSize: 48 * KIB,
       minStorageBufferOffsetAlignment: 256,
     },
   },
@@ -52,6 +54,7 @@ const PROFILES = {
       ...shared,
       maxBufferSize: 4096 * MIB - 1,
       maxStorageBufferBindingSize: 128 * MIB,
+      maxComputeWorkgroupStorageSize: 32 * KIB,
       maxStorageBuffersPerShaderStage: 16,
       minStorageBufferOffsetAlignment: 256,
     },
@@ -65,6 +68,7 @@ const PROFILES = {
       ...shared,
       maxBufferSize: 1024 * MIB,
       maxStorageBufferBindingSize: 1024 * MIB,
+      maxComputeWorkgroupStorageSize: 32 * KIB,
       maxStorageBuffersPerShaderStage: 12,
       minStorageBufferOffsetAlignment: 256,
     },
@@ -123,6 +127,15 @@ export const profileOf = (
     rates,
     sliceSeconds,
   };
+};
+
+/** The matrix units that products of f16 operands run on, on the adapter that a report describes. */
+export const unitsOfReport = (report: AdapterReport): Units | undefined => {
+  const { maxComputeWorkgroupStorageSize } = report.limits;
+  return unitsOf({
+    ...{ features: featuresOf(report), limits: { maxComputeWorkgroupStorageSize } },
+    ...{ subgroup: fixedSubgroup(report), leastSubgroup: report.subgroupMinSize },
+  });
 };
 
 /** Plans as the adapter that a report describes, such as one of `taugrad doctor --json` on another machine. */

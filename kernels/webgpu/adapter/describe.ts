@@ -8,10 +8,13 @@ import { hiddenGpu } from "./vulkan.js";
 /** Every adapter, best first; an empty list where there is none. Errors: DeviceError if the native module does not load. */
 export const describeAdapters = async (): Promise<AdapterReport[]> => (await findAll()).map(({ report }) => report);
 
-/** The same, with what each toggle of Dawn gives, and what is missing: a second or so. */
-export const explainAdapters = async (): Promise<Explained[]> => {
+/**
+ * The same, with what each toggle of Dawn gives, and what is missing: a second or so. `hasUnits`: can products run on the matrices
+ * of an adapter?
+ */
+export const explainAdapters = async (hasUnits: (report: AdapterReport) => boolean): Promise<Explained[]> => {
   const explained: Explained[] = [];
-  for (const report of await describeAdapters()) explained.push(await explain(report, modeOf()));
+  for (const report of await describeAdapters()) explained.push(await explain(report, modeOf(), hasUnits(report)));
   return explained;
 };
 

@@ -8,6 +8,8 @@ export interface Limits {
   readonly maxStorageBufferBindingSize: number;
   readonly maxStorageBuffersPerShaderStage: number;
   readonly maxComputeWorkgroupsPerDimension: number;
+  /** Bytes. WebGPU promises 16 KiB, and what every kernel needs that has no smaller form is no more. */
+  readonly maxComputeWorkgroupStorageSize: number;
   /** Bytes. */
   readonly minStorageBufferOffsetAlignment: number;
   /** Bytes. */
@@ -44,6 +46,7 @@ export const limitsWithin = (adapter: Readonly<Record<string, number>>, wanted: 
     maxStorageBufferBindingSize: whole(binding, 16), // quads
     maxStorageBuffersPerShaderStage: most("maxStorageBuffersPerShaderStage"),
     maxComputeWorkgroupsPerDimension: most("maxComputeWorkgroupsPerDimension"),
+    maxComputeWorkgroupStorageSize: most("maxComputeWorkgroupStorageSize"),
     minStorageBufferOffsetAlignment: least("minStorageBufferOffsetAlignment"),
     minUniformBufferOffsetAlignment: least("minUniformBufferOffsetAlignment"),
   };

@@ -34,8 +34,8 @@ export const unlockedBy = (all: Features, without: ReadonlyMap<string, Features>
     return { toggle, gives: wordsOf(all).filter((word) => !left.has(word)) };
   });
 
-/** What is not there, and why: mode, driver, or another feature that is not there. */
-export const missingOf = (report: AdapterReport, mode: Mode): Missing[] => {
+/** What is not there, and why: mode, driver, or another feature that is not there. `hasUnits`: do products run on its matrices? */
+export const missingOf = (report: AdapterReport, mode: Mode, hasUnits: boolean): Missing[] => {
   const { f16, subgroups, matrices, timestamps } = featuresOf(report);
   const isPlain = mode === "plain";
   const plain = "TAUGRAD_WEBGPU=plain uses nothing beyond what every device has";
@@ -43,6 +43,8 @@ export const missingOf = (report: AdapterReport, mode: Mode): Missing[] => {
   const hasHalves = matrices.some(({ componentType }) => componentType === "f16");
   const whyNoMatrices = (): string => {
     if (isPlain) return plain;
+    if (hasHalves)
+      return `no kernel is made of their shapes in ${report.limits.maxComputeWorkgroupStorageSize} bytes of workgroup memory`;
     if (matrices.length > 0)
       return `the driver lists shapes of ${[...new Set(matrices.map((m) => m.componentType))].join(", ")} alone`;
     if (!f16) return "they need f16";
@@ -51,7 +53,7 @@ export const missingOf = (report: AdapterReport, mode: Mode): Missing[] => {
   const rows: readonly [feature: string, isThere: boolean, why: () => string][] = [
     ["f16", f16, () => driver],
     ["subgroups", subgroups, () => driver],
-    ["subgroup matrices of f16", hasHalves, whyNoMatrices],
+    ["subgroup matrices of f16", hasUnits, whyNoMatrices],
     ["timestamps", timestamps, () => driver],
   ];
   return rows
@@ -60,7 +62,7 @@ export const missingOf = (report: AdapterReport, mode: Mode): Missing[] => {
 };
 
 /** Asks for the adapter again, without one toggle after another. */
-export const explain = async (report: AdapterReport, mode: Mode): Promise<Explained> => {
+export const explain = async (report: AdapterReport, mode: Mode, hasUnits: boolean): Promise<Explained> => {
   const dawn = await loadDawn();
   const toggles = TOGGLES[mode];
   const without = new Map<string, Features>();
@@ -69,5 +71,5 @@ export const explain = async (report: AdapterReport, mode: Mode): Promise<Explai
     const less = await askFor(dawn, { on: others(toggles.on), off: others(toggles.off) }, report.name);
     if (less !== undefined) without.set(toggle, featuresOf(reportOf(less.adapter)));
   }
-  return { ...report, unlocked: unlockedBy(featuresOf(report), without), missing: missingOf(report, mode) };
+  return { ...report, unlocked: unlockedBy(featuresOf(report), without), missing: missingOf(report, mode, hasUnits) };
 };

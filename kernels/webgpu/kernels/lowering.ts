@@ -1,4 +1,5 @@
 import type { Features } from "../adapter/features.js";
+import type { Limits } from "../adapter/limits.js";
 import type { Windows } from "../windows/windows.js";
 import type { Layout } from "./matmul/layouts.js";
 import type { Rates } from "./matmul/rates.js";
@@ -17,6 +18,8 @@ export interface Lowering {
   readonly leastSubgroup?: number;
   /** What kernels may use beyond what every device has: f16, subgroups, subgroup matrices. */
   readonly features: Features;
+  /** What kernels keep to beyond what they bind. */
+  readonly limits: Pick<Limits, "maxComputeWorkgroupStorageSize">;
   /** What products may choose among. Default: all. */
   readonly tiles?: readonly Tile[];
   /** The same on matrix units. */

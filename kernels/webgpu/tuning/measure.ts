@@ -3,7 +3,7 @@ import { placeholder } from "../../../core/ops/leaf.js";
 import type { MatmulStep } from "../../plan/steps.js";
 import type { Gpu } from "../gpu.js";
 import { LAYOUTS } from "../kernels/matmul/layouts.js";
-import { matrixTiles } from "../kernels/matmul/matrices.js";
+import { matrixTiles } from "../kernels/matmul/matrix-tiles.js";
 import { classOf, type Rates, type Sized, tileName } from "../kernels/matmul/rates.js";
 import { busyUncut, busyWith, TILES } from "../kernels/matmul/tiles.js";
 import { unitsOf } from "../kernels/matmul/units.js";
@@ -68,7 +68,7 @@ const candidates = (gpu: Gpu, operands: "f16" | undefined) => {
     }));
   const units = unitsOf(gpu);
   return LAYOUTS.flatMap((layout) =>
-    (units === undefined ? [] : matrixTiles(units, [layout])).map((tile) => ({
+    (units === undefined ? [] : matrixTiles(units, gpu.limits, [layout])).map((tile) => ({
       ...{ tile: tile as Sized, alone: { ...gpu, layouts: [layout], rates: undefined } },
       busy: (step: MatmulStep) => busyUncut(step, tile),
     })),

@@ -94,8 +94,18 @@ const featuresFor = (on: On): Features => ({
   ...(on === "units" && { f16: true, subgroups: true, matrices: [UNITS] }),
 });
 
+interface Written {
+  readonly on: On;
+  readonly depth: number;
+  readonly share: number;
+  readonly dtype: DType;
+  readonly softCap: number | undefined;
+  /** Bytes of workgroup memory that the adapter has. */
+  readonly memory: number;
+}
+
 /** The kernels of attention and of its gradient, as they are written for heads of `depth` numbers. */
-const kernelsOf = (on: On, depth: number, share: number, dtype: DType, softCap?: number): Kernel[] => {
+const kernelsOf = ({ on, depth, share, dtype, softCap, memory }: Written): Kernel[] => {
   const view = (buffer: number, shape: readonly number[]): View => ({
     ...{ buffer, shape, strides: stridesOf(shape), offset: 0 },
   });
@@ -119,6 +129,7 @@ const kernelsOf = (on: On, depth: number, share: number, dtype: DType, softCap?:
       wide: on !== "cpu",
       subgroup: 32,
       features: featuresFor(on),
+      limits: { maxComputeWorkgroupStorageSize: memory },
       windows,
       mostBindings: 12,
       scratch: () => 0,
@@ -140,17 +151,19 @@ const workgroupBytes = (code: string): number =>
   );
 
 // Text that grew with the head took a driver minutes to compile.
-test("no kernel of attention is longer than 26 000 characters or 640 lines, whatever the head size; 16 KiB of workgroup memory do, 32 with matrix units", () => {
-  const cases = fc.record({
+test("no kernel of attention is longer than 26 000 characters or 640 lines, whatever the head size; workgroup memory does, with matrix units too", () => {
+  const cases: fc.Arbitrary<Written> = fc.record({
     depth: fc.integer({ min: 1, max: 2000 }),
+    memory: fc.constantFrom(16_384, 32_768), // least that WebGPU promises; more is taken where it is
     on: fc.constantFrom<On>("cpu", "gpu", "units"),
     share: fc.integer({ min: 1, max: 8 }),
     dtype: fc.constantFrom<DType>("f32", "bf16", "f16"),
     softCap: fc.constantFrom(undefined, 2), // and a lower bound
   });
   fc.assert(
-    fc.property(cases, ({ on, depth, share, dtype, softCap }) => {
-      const made = kernelsOf(on, depth, share, dtype, softCap);
+    fc.property(cases, (written) => {
+      const { on, memory } = written;
+      const made = kernelsOf(written);
       assert.equal(made.length, 3);
       for (const { label, code } of made) {
         const lines = code.split("\n").length;
@@ -158,10 +171,8 @@ test("no kernel of attention is longer than 26 000 characters or 640 lines, what
         const shared = code.match(/var<workgroup>/g)?.length ?? 0;
         assert.equal(shared > 0, on !== "cpu");
         assert.equal(code.includes("subgroupMatrixMultiplyAccumulate"), on === "units");
-        assert.ok(
-          workgroupBytes(code) <= (on === "units" ? 32_768 : 16_384),
-          `${label}: ${workgroupBytes(code)} bytes`,
-        );
+        const bytes = workgroupBytes(code);
+        assert.ok(bytes <= memory, `${label}: ${bytes} bytes of ${memory}`);
       }
     }),
     { numRuns: 100 },

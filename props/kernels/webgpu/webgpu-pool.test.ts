@@ -34,7 +34,11 @@ const world = (most: number) => {
   };
   const limits: Limits = {
     ...{ maxBufferSize: 2 ** 30, maxStorageBufferBindingSize: 2 ** 30, maxStorageBuffersPerShaderStage: 8 },
-    ...{ maxComputeWorkgroupsPerDimension: 65_535, minStorageBufferOffsetAlignment: 256 },
+    ...{
+      maxComputeWorkgroupsPerDimension: 65_535,
+      maxComputeWorkgroupStorageSize: 32_768,
+      minStorageBufferOffsetAlignment: 256,
+    },
     minUniformBufferOffsetAlignment: 256,
   };
   const fail = (error: unknown) => errors.push(error);

@@ -12,6 +12,8 @@ const depthOf = ({ shape }: Units): number => shape.k / 2;
 const PAD = 2;
 /** Columns whose vectors lie in workgroup memory together while results are summed. */
 const CHUNK = 16;
+/** Words that all share: bounds, and the largest of what is rounded. */
+const NOTES = 8;
 
 /** How `down` × `across` matrices are shared out: each subgroup has tall × wide of them, `beside` subgroups in a row of them. */
 interface Share {
@@ -38,30 +40,48 @@ const sharesOf = ({ rows, columns, lanes, width }: Measures, { shape, lanes: siz
 /** Can the tile be worked on by matrix units? */
 export const suits = (measures: Measures, units: Units): boolean => sharesOf(measures, units) !== undefined;
 
+/** What lies where in workgroup memory: lengths of its arrays, and of their lines. */
+const layoutOf = ({ down, across, rows, columns, lanes, width }: Measures, units: Units) => {
+  const { m, n } = units.shape;
+  const [area, subgroups] = [m * n, lanes / units.lanes];
+  const [pitch, vectorPitch, scorePitch, weightPitch] = [
+    depthOf(units) + PAD,
+    width + PAD,
+    columns + 4 * PAD,
+    columns + 4 * PAD,
+  ];
+  return {
+    ...{ area, subgroups, pitch, vectorPitch, scorePitch, weightPitch },
+    stage: Math.max((rows + columns) * pitch, CHUNK * vectorPitch),
+    scores: Math.max(rows * scorePitch, subgroups * area),
+    halves: rows * weightPitch,
+    weights: Math.max(across * (down + 1), columns),
+  };
+};
+
+/** Bytes of workgroup memory that kernels with such tiles take, with their notes of rows or columns. */
+export const bytesOf = (measures: Measures, units: Units): number => {
+  const { stage, scores, halves, weights } = layoutOf(measures, units);
+  const notes = 3 * Math.max(measures.rows, measures.columns) + NOTES;
+  return 8 * stage + 4 * scores + 2 * halves + 16 * weights + 4 * notes;
+};
+
 /**
  * As `block`, on matrix units: vectors and weights are rounded to f16, sums are f32. Matrices have no elements that a kernel could
  * touch: scores pass through workgroup memory to the invocations that need them, and sums where they are stored.
  */
 export const matrixBlock = (k: Builder, measures: Measures, quads: string, units: Units): Block => {
   const { down, across, each, rows, columns, lanes, width } = measures;
+  const { area, subgroups, pitch, vectorPitch, scorePitch, weightPitch, ...sizes } = layoutOf(measures, units);
   const { shape } = units;
   const depth = depthOf(units);
   const shares = sharesOf(measures, units);
   if (shares === undefined) throw new TypeError("the tile is not made of matrices");
   for (const extension of ["f16", "subgroups", "chromium_experimental_subgroup_matrix"] as const) k.enable(extension);
-  const [pitch, vectorPitch, scorePitch, weightPitch] = [
-    depth + PAD,
-    width + PAD,
-    columns + 4 * PAD,
-    columns + 4 * PAD,
-  ];
-  const area = shape.m * shape.n;
-  const subgroups = lanes / units.lanes;
-  const stage = Math.max((rows + columns) * pitch, CHUNK * vectorPitch);
-  k.declare(`var<workgroup> stage: array<vec4<f16>, ${stage}>;`);
-  k.declare(`var<workgroup> scores: array<f32, ${Math.max(rows * scorePitch, subgroups * area)}>;`);
-  k.declare(`var<workgroup> shared_weights: array<f16, ${rows * weightPitch}>;`);
-  k.declare(`var<workgroup> weights: array<vec4<f32>, ${Math.max(across * (down + 1), columns)}>;`);
+  k.declare(`var<workgroup> stage: array<vec4<f16>, ${sizes.stage}>;`);
+  k.declare(`var<workgroup> scores: array<f32, ${sizes.scores}>;`);
+  k.declare(`var<workgroup> shared_weights: array<f16, ${sizes.halves}>;`);
+  k.declare(`var<workgroup> weights: array<vec4<f32>, ${sizes.weights}>;`);
   const [left, right, result] = [
     `subgroup_matrix_left<f16, ${shape.k}, ${shape.m}>`,
     `subgroup_matrix_right<f16, ${shape.n}, ${shape.k}>`,

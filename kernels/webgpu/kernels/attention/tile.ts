@@ -53,6 +53,17 @@ export const QUERIES: Tile = { down: 16, across: 8, each: 4, quads: 4, depth: 4 
 /** Of the kernel of keys, which sums up twice as much: dk and dv. */
 export const KEYS: Tile = { down: 8, across: 16, each: 4, quads: 2, depth: 4 };
 
-/** On matrix units, which need more workgroup memory: twice the invocations share it. */
-export const UNIT_QUERIES: Tile = { down: 16, across: 16, each: 2, quads: 2, depth: 4 };
-export const UNIT_KEYS: Tile = { down: 8, across: 32, each: 2, quads: 1, depth: 4 };
+/**
+ * On matrix units, which need more workgroup memory: twice the invocations share it. Where an adapter has no 28 KiB of it, half as
+ * many rows or columns.
+ */
+export const UNIT_TILES: readonly { readonly queries: Tile; readonly keys: Tile }[] = [
+  {
+    queries: { down: 16, across: 16, each: 2, quads: 2, depth: 4 },
+    keys: { down: 8, across: 32, each: 2, quads: 1, depth: 4 },
+  },
+  {
+    queries: { down: 8, across: 16, each: 2, quads: 2, depth: 4 },
+    keys: { down: 8, across: 16, each: 2, quads: 1, depth: 4 },
+  },
+];

@@ -8,7 +8,8 @@ import { epilogueMap, epilogueOfZero } from "../epilogue.js";
 import type { Lowering } from "../lowering.js";
 import { mapKernels } from "../map.js";
 import { reduceKernels } from "../reduce.js";
-import { matrixKernel, matrixTiles } from "./matrices.js";
+import { matrixKernel } from "./matrices.js";
+import { matrixTiles } from "./matrix-tiles.js";
 import { registerKernel } from "./register.js";
 import { tiledKernel } from "./tiled.js";
 import { chosen, fastest, innerCut } from "./tiles.js";
@@ -20,7 +21,7 @@ const matrixKernels = (step: MatmulStep, lowering: Lowering): Kernel[] => {
   const units = unitsOf(lowering);
   if (units === undefined)
     throw new DeviceError("webgpu: a product of f16 operands was planned where there are no matrix units");
-  const tile = fastest(step, matrixTiles(units, lowering.layouts), lowering.rates);
+  const tile = fastest(step, matrixTiles(units, lowering.limits, lowering.layouts), lowering.rates);
   if (windows.fits(touchedByMatmul(step)))
     return [matrixKernel({ step: placedMatmul(step, windows), continues: false }, units, tile)];
   const { product, finish } = finishedLater(step, 0, lowering);

@@ -4,34 +4,10 @@ import { indent } from "../../wgsl/walk.js";
 import type { MatmulPart } from "../../windows/matmul.js";
 import { declareFinish } from "../epilogue.js";
 import { groupLines } from "./groups.js";
-import { LAYOUTS, type Layout } from "./layouts.js";
-import { canTurn, loads, overBlocks, sharesOf } from "./loads.js";
-import type { Sized } from "./rates.js";
+import { canTurn, loads, overBlocks } from "./loads.js";
+import { type MatrixTile, PAD } from "./matrix-tiles.js";
 import { matmulText, type Side } from "./text.js";
 import type { Units } from "./units.js";
-
-export interface MatrixTile extends Sized, Layout {
-  readonly depth: number;
-}
-
-/** Inner elements that workgroup memory holds at a time: 32, or a matrix if that is longer. */
-const depthOf = ({ k }: MatrixShape): number => Math.max(32, k);
-
-/** The tiles that subgroup matrices of a shape can make up: blocks are shared evenly among the invocations. */
-export const matrixTiles = ({ shape, lanes }: Units, layouts = LAYOUTS): MatrixTile[] =>
-  layouts.flatMap((layout) => {
-    const [rows, columns] = [layout.down * layout.tall * shape.m, layout.across * layout.wide * shape.n];
-    const [depth, all] = [depthOf(shape), lanes * layout.down * layout.across];
-    const isEven = [rows, columns].every(
-      (side) =>
-        Number.isInteger(sharesOf({ rows: side, depth, lanes: all })) &&
-        [side, depth].every((length) => Number.isInteger(all / (length / 4))),
-    );
-    return isEven ? [{ ...layout, rows, columns, depth }] : [];
-  });
-
-/** Fours of padding a line of workgroup memory, so that neighbouring lines lie in other banks. */
-const PAD = 2;
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 

@@ -13,12 +13,14 @@ import type { Machine } from "../../../../kernels/webgpu/adapter/machine.js";
 import type { AdapterReport } from "../../../../kernels/webgpu/adapter/report.js";
 import { missingOf, unlockedBy } from "../../../../kernels/webgpu/adapter/unlocked.js";
 import { hiddenGpu, whyNoAdapter } from "../../../../kernels/webgpu/adapter/vulkan.js";
+import { unitsOfReport } from "../../../../kernels/webgpu/profiles.js";
 import { presentDevices } from "../../../devices.js";
 
 const report = (name: string, own: Partial<AdapterReport> = {}): AdapterReport => ({
   ...{ name, alike: 1, vendor: "nvidia", architecture: "hopper", device: name.toLowerCase(), description: "570.1" },
   ...{ software: false, isFallbackAdapter: false, subgroupMinSize: 32, subgroupMaxSize: 32 },
-  ...{ subgroupMatrixConfigs: [], features: ["shader-f16", "subgroups", "timestamp-query"], limits: {} },
+  ...{ subgroupMatrixConfigs: [], features: ["shader-f16", "subgroups", "timestamp-query"] },
+  limits: { maxComputeWorkgroupStorageSize: 32_768 },
   ...own,
 });
 const swiftshader = report("SwiftShader Device", { vendor: "google", software: true, features: ["subgroups"] });
@@ -135,14 +137,17 @@ test("what a toggle unlocks is what is not there without it; what is missing has
     features: ["shader-f16", "subgroups", "timestamp-query", "chromium-experimental-subgroup-matrix"],
     subgroupMatrixConfigs: [config],
   });
-  assert.deepEqual(missingOf(whole, "full"), []);
-  assert.equal(missingOf(whole, "plain").length, 4);
+  assert.deepEqual(missingOf(whole, "full", true), []);
+  assert.equal(missingOf(whole, "plain", true).length, 4);
   assert.match(
-    missingOf({ ...whole, subgroupMatrixConfigs: [{ ...config, componentType: "i8" }] }, "full")[0].why,
+    missingOf({ ...whole, subgroupMatrixConfigs: [{ ...config, componentType: "i8" }] }, "full", false)[0].why,
     /shapes of i8 alone/,
   );
+  const small = { ...whole, limits: { maxComputeWorkgroupStorageSize: 8192 } };
+  assert.deepEqual([whole, small].map(unitsOfReport), [{ shape, lanes: 32, varies: false }, undefined]);
+  assert.match(missingOf(small, "full", false)[0].why, /no kernel is made of their shapes in 8192 bytes/);
   assert.deepEqual(
-    missingOf(swiftshader, "full").map(({ feature }) => feature),
+    missingOf(swiftshader, "full", false).map(({ feature }) => feature),
     ["f16", "subgroup matrices of f16", "timestamps"],
   );
 });
@@ -159,7 +164,7 @@ test("the doctor's report on a container whose GPU has no Vulkan driver: what au
       { toggle: "allow_unsafe_apis", gives: ["f16→f32 8×8×8"] },
       { toggle: "timestamp_quantization", gives: [] },
     ],
-    missing: missingOf(swiftshader, "full"),
+    missing: missingOf(swiftshader, "full", false),
   };
   const text = describe({
     ...{ platform: "linux-x64", node: "v20", mode: "full", adapters: [explained], problem: undefined },

@@ -50,7 +50,11 @@ const report: AdapterReport = {
   ],
   limits: {
     ...{ maxBufferSize: 2 ** 30, maxStorageBufferBindingSize: 2 ** 27, maxStorageBuffersPerShaderStage: 16 },
-    ...{ maxComputeWorkgroupsPerDimension: 65535, minStorageBufferOffsetAlignment: 16 },
+    ...{
+      maxComputeWorkgroupsPerDimension: 65535,
+      maxComputeWorkgroupStorageSize: 32768,
+      minStorageBufferOffsetAlignment: 16,
+    },
     minUniformBufferOffsetAlignment: 16,
   },
 };

@@ -4,24 +4,29 @@ import { after, test } from "node:test";
 import fc from "fast-check";
 import {
   add,
+  attention,
   compile,
   type Device,
   dispose,
+  matmul,
   read,
   reshape,
+  sizeOf,
   softmax,
   type Tensor,
   tensor,
+  transpose,
   upload,
 } from "../../../../core/index.js";
 import { openWebgpu } from "../../../../kernels/index.js";
 import type { View } from "../../../../kernels/plan/steps.js";
 import { type Limits, limitsWithin } from "../../../../kernels/webgpu/adapter/limits.js";
 import { arrange, reads, writes } from "../../../../kernels/webgpu/windows/windows.js";
-import { assertSame } from "../../../close.js";
+import { assertClose, assertSame, run, withGradient } from "../../../close.js";
 import { presentDevices } from "../../../devices.js";
 import { hash } from "../../../generators/generators.js";
 import { trainTiny } from "../../../generators/tiny-training.js";
+import { needsUnits } from "../webgpu-variants.js";
 
 const opened: Promise<Device>[] = [];
 after(async () => {
@@ -79,7 +84,11 @@ test("windows hold what is touched, start where bindings may, are no longer than
 
 const adapter = {
   ...{ maxBufferSize: 2 ** 32 - 1, maxStorageBufferBindingSize: 2 ** 31 - 4, maxStorageBuffersPerShaderStage: 12 },
-  ...{ maxComputeWorkgroupsPerDimension: 65535, minStorageBufferOffsetAlignment: 64 },
+  ...{
+    maxComputeWorkgroupsPerDimension: 65535,
+    maxComputeWorkgroupStorageSize: 32768,
+    minStorageBufferOffsetAlignment: 64,
+  },
   minUniformBufferOffsetAlignment: 256,
 };
 
@@ -148,4 +157,34 @@ if ((await presentDevices()).includes("webgpu")) {
         free.records.map(({ loss }) => loss),
       );
     });
+
+  test(
+    "with 16 KiB of workgroup memory matrix units make the same products, and attention as close [webgpu]",
+    needsUnits,
+    async () => {
+      const floats = (shape: readonly number[], seed: number) =>
+        tensor(
+          Float32Array.from({ length: sizeOf(shape) }, (_, i) => hash(seed, i) / 2 ** 31 - 1),
+          shape,
+        );
+      const f16 = { operands: "f16" } as const;
+      const f = (x: Tensor, y: Tensor, g: Tensor, q: Tensor, k: Tensor, v: Tensor) => {
+        const position = tensor(
+          Int32Array.from({ length: 40 }, (_, i) => i),
+          [1, 40],
+        );
+        const heads = withGradient((a, b, c) => attention(a, b, c, position, 0.3, f16));
+        return [matmul(x, y, f16), matmul(transpose(y), transpose(x), f16), ...heads(g, q, k, v)];
+      };
+      const heads = [1, 40, 2, 64];
+      const given = [[130, 70], [70, 66], heads, heads, heads, heads].map(floats);
+      const of = async (limits: Partial<Limits>) =>
+        run(f as (...given: Tensor[]) => Tensor[], given, await open(limits, "gpu"));
+      const [little, much] = [await of({ maxComputeWorkgroupStorageSize: 16_384 }), await of({})];
+      much.forEach((numbers, i) => {
+        if (i < 2) assertSame(little[i], numbers, `product ${i}`);
+        else assertClose(little[i], numbers, { rel: 2 ** -9 }, `attention, result ${i - 2}`);
+      });
+    },
+  );
 }
