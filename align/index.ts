@@ -78,6 +78,7 @@ export {
   type Checkpoint,
   checkpointsIn,
   damageOf,
+  type Manifest,
   removeUnfinished,
   rotateCheckpoints,
   writeCheckpoint,

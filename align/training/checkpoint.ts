@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join, sep } from "node:path";
 import { writeTextAtomically } from "../../models/files/atomic.js";
-import { folderExists, isObject, readJsonObject } from "../../models/files/json.js";
+import { folderExists, isObject, readJsonObject, show } from "../../models/files/json.js";
 import { checkRegular } from "../../models/files/regular.js";
 
 /** Says of every other file of a checkpoint how long it is, and its sha256. Written last. */
@@ -17,6 +17,13 @@ const CHUNK = 1 << 22;
 export interface Checkpoint {
   readonly step: number;
   readonly folder: string;
+}
+
+/** What a manifest says. */
+export interface Manifest {
+  readonly step: number;
+  /** The checkpoint's files, as paths from its folder with "/" between their parts. */
+  readonly names: ReadonlySet<string>;
 }
 
 /** Sees to it that names in a folder survive a power cut. Windows cannot, and does not need to. */
@@ -48,6 +55,13 @@ const hashed = async (path: string, { sync }: { readonly sync: boolean }): Promi
   }
 };
 
+/** The files of a folder and its folders, in the manifest's spelling. */
+const filesIn = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((name) => statSync(join(folder, name)).isFile())
+    .map((name) => name.split(sep).join("/"))
+    .sort();
+
 let serial = 0;
 
 /** A name that no checkpoint has, for a folder on its way in or out. */
@@ -76,7 +90,7 @@ export const writeCheckpoint = async (
     mkdirSync(unfinished, { recursive: true });
     await write(unfinished);
     const files: Record<string, { bytes: number; sha256: string }> = {};
-    for (const name of readdirSync(unfinished).sort()) {
+    for (const name of filesIn(unfinished)) {
       const path = join(unfinished, name);
       files[name] = { bytes: statSync(path).size, sha256: await hashed(path, { sync: true }) };
     }
@@ -104,21 +118,44 @@ export const checkpointsIn = (outputDir: string): Checkpoint[] => {
     .sort((a, b) => a.step - b.step);
 };
 
-/** What is wrong with a checkpoint, in a few words; undefined if every file is as it was written. */
-export const damageOf = async (folder: string): Promise<string | undefined> => {
+/** A path that stays in the folder it starts from. */
+const isInside = (name: string): boolean =>
+  !/[\\:\0]/.test(name) && name.split("/").every((part) => !["", ".", ".."].includes(part));
+
+const isStep = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+/** What is wrong with one file of a manifest, in a few words. */
+const damageOfFile = async (folder: string, name: string, said: unknown): Promise<string | undefined> => {
+  if (!isInside(name)) return `${MANIFEST} names ${show(name)}, which is no file of its folder`;
+  if (!isObject(said) || !isStep(said.bytes) || typeof said.sha256 !== "string")
+    return `${MANIFEST} says neither how long ${name} is nor what is in it`;
+  const path = join(folder, name);
+  const size = statSync(path, { throwIfNoEntry: false })?.size;
+  checkRegular(path);
+  if (size === undefined) return `${name} is missing`;
+  if (size !== said.bytes) return `${name} has ${size} bytes, and was written with ${said.bytes}`;
+  if ((await hashed(path, { sync: false })) !== said.sha256) return `${name} is not as it was written`;
+  return undefined;
+};
+
+/**
+ * What is wrong with a checkpoint, in a few words; undefined if it is whole: its manifest is of the step that the folder is
+ * named by, every file in it is as it was written, and nothing is `lacking`, which is asked once the files are known to be so.
+ */
+export const damageOf = async (
+  folder: string,
+  lacking: (manifest: Manifest) => string | undefined = () => undefined,
+): Promise<string | undefined> => {
   try {
-    const { version, files } = readJsonObject(join(folder, MANIFEST));
-    if (version !== 1 || !isObject(files)) return `${MANIFEST} is not one that this version writes`;
+    const { version, step, files } = readJsonObject(join(folder, MANIFEST));
+    if (version !== 1 || !isStep(step) || !isObject(files)) return `${MANIFEST} is not one that this version writes`;
+    const named = NAME.exec(basename(folder));
+    if (named !== null && Number(named[1]) !== step) return `${MANIFEST} is that of step ${step}`;
     for (const [name, said] of Object.entries(files)) {
-      if (!isObject(said)) return `${MANIFEST} says nothing of ${name}`;
-      const size = statSync(join(folder, name), { throwIfNoEntry: false })?.size;
-      checkRegular(join(folder, name));
-      if (size === undefined) return `${name} is missing`;
-      if (size !== said.bytes) return `${name} has ${size} bytes, and was written with ${said.bytes}`;
-      if ((await hashed(join(folder, name), { sync: false })) !== said.sha256)
-        return `${name} is not as it was written`;
+      const damage = await damageOfFile(folder, name, said);
+      if (damage !== undefined) return damage;
     }
-    return undefined;
+    return lacking({ step, names: new Set(Object.keys(files)) });
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }

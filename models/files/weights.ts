@@ -70,6 +70,12 @@ export const openWeights = (folder: string): Weights => {
   };
 };
 
+/** The files that hold a folder's weights: one, or the index and what it lists. Errors: InputError, as `openWeights`. */
+export const weightFiles = (folder: string): readonly string[] => {
+  const files = shardsOf(folder);
+  return files.has(singleFile) ? [singleFile] : [indexFile, ...files.keys()];
+};
+
 /** file → names that the index expects in it (undefined: all that it holds). The single file wins, as in transformers. */
 const shardsOf = (folder: string): ReadonlyMap<string, readonly string[] | undefined> => {
   if (fileExists(join(folder, singleFile))) return new Map([[singleFile, undefined]]);

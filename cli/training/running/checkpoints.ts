@@ -3,6 +3,7 @@ import {
   type Checkpoint,
   checkpointsIn,
   damageOf,
+  type Manifest,
   removeUnfinished,
   rotateCheckpoints,
   writeCheckpoint,
@@ -12,6 +13,7 @@ import { loadTree, saveTree } from "../../../align/training/state-file.js";
 import { InputError } from "../../../core/errors.js";
 import { writeTextAtomically } from "../../../models/files/atomic.js";
 import { folderExists, isObject, type JsonObject, readText } from "../../../models/files/json.js";
+import { weightFiles } from "../../../models/files/weights.js";
 import { loadModel, type Model, type Params, type SaveOptions, saveModel } from "../../../models/index.js";
 import type { Output } from "../../output.js";
 import type { TrainingValues } from "../checks/check.js";
@@ -86,11 +88,26 @@ const readRun = (folder: string): Position & RunIdentity => {
   return content as unknown as Position & RunIdentity;
 };
 
+/** What a checkpoint lacks of what a run goes on from: the model, the run's state and place. Errors: InputError. */
+const lackingIn =
+  (folder: string) =>
+  ({ step, names }: Manifest): string | undefined => {
+    const missingOf = (needed: readonly string[]): string | undefined => {
+      const missing = needed.find((name) => !names.has(name));
+      return missing === undefined ? undefined : `its manifest knows of no ${missing}`;
+    };
+    const missing = missingOf(["config.json", RUN, STATE]) ?? missingOf(weightFiles(folder));
+    if (missing !== undefined) return missing;
+    const run = readRun(folder);
+    if (run.step !== step) return `${RUN} is that of step ${run.step}, its manifest that of step ${step}`;
+    return run.settings.use_peft === true ? missingOf([FACTORS]) : undefined;
+  };
+
 /** The newest checkpoint that is whole. Damaged ones are named. Errors: InputError if there are some, and all damaged. */
 const newestWhole = async (found: readonly Checkpoint[], out: Output): Promise<Checkpoint | undefined> => {
   const damaged: string[] = [];
   for (const checkpoint of [...found].reverse()) {
-    const damage = await damageOf(checkpoint.folder);
+    const damage = await damageOf(checkpoint.folder, lackingIn(checkpoint.folder));
     if (damage === undefined) {
       for (const line of damaged) out.note(`warning: ${line}; going on from ${basename(checkpoint.folder)} instead`);
       return checkpoint;

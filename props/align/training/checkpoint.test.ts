@@ -8,6 +8,7 @@ import fc from "fast-check";
 import {
   checkpointsIn,
   damageOf,
+  type Manifest,
   removeUnfinished,
   rotateCheckpoints,
   writeCheckpoint,
@@ -86,6 +87,36 @@ test("any changed byte, any cut, any missing file is damage", async () => {
     }),
     { numRuns: 60 },
   );
+});
+
+test("a manifest is of its folder's step, names files of its folder, and says all of each", async () => {
+  const path = await writeCheckpoint(out, 5, async (to) => {
+    mkdirSync(join(to, "deep", "er"), { recursive: true });
+    writeFileSync(join(to, "deep", "er", "file"), "text");
+    await fill(to);
+  });
+  const manifest = join(path, "manifest.json");
+  const told = JSON.parse(readFileSync(manifest, "utf8"));
+  assert.deepEqual(Object.keys(told.files), ["config.json", "deep/er/file", "empty", "model.safetensors"]);
+  const lacking = ({ names }: Manifest) => (names.has("deep/er/file") ? undefined : "lacks it");
+  assert.equal(await damageOf(path, lacking), undefined);
+  const [, first] = Object.values(told.files);
+  const { "deep/er/file": _, ...fewer } = told.files;
+  const lies: [RegExp, unknown][] = [
+    [/^manifest\.json is that of step 6$/, { ...told, step: 6 }],
+    [/is not one that this version writes$/, { ...told, step: null }],
+    [/is not one that this version writes$/, { ...told, files: [] }],
+    [/is no file of its folder$/, { ...told, files: { ...told.files, "../manifest.json": first } }],
+    [/says neither how long config\.json is/, { ...told, files: { ...told.files, "config.json": { bytes: 2 } } }],
+    [/^lacks it$/, { ...told, files: fewer }],
+  ];
+  for (const [said, lie] of lies) {
+    writeFileSync(manifest, JSON.stringify(lie));
+    assert.match((await damageOf(path, lacking)) ?? "nothing", said);
+  }
+  rmSync(join(path, "deep", "er", "file"));
+  writeFileSync(manifest, JSON.stringify(told));
+  assert.equal(await damageOf(path), "deep/er/file is missing");
 });
 
 test("rotation drops the oldest by number, and what a killed run left unfinished goes", async () => {
