@@ -51,6 +51,7 @@ export const labCommand = async (values: Values<"lab">, out: Output): Promise<vo
   const all = jobsOf(planRuns(size)).length;
   const budget = labBudget(size, folder);
   const text = budgetText(budget, all, processes);
+  for (const line of budget.damaged) out.note(`warning: ${line}; it is computed again`);
   if (dry) {
     out.result({ size: size.name, jobs: all, pending: budget.pending.length, seconds: budget.seconds }, () => text);
     return;

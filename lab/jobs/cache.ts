@@ -1,46 +1,128 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { loadTree, saveTree } from "../../align/training/state-file.js";
 import { InputError, type Tree } from "../../core/index.js";
 import { writeTextAtomically } from "../../models/files/atomic.js";
+import { isObject, readJsonObject } from "../../models/files/json.js";
+import { readRegular } from "../../models/files/regular.js";
 import { idOf, type Job, settingsOf } from "./job.js";
 import type { Outcome } from "./outcome.js";
 
 /**
  * Results by content: ID.json holds a job's settings and outcome, ID.safetensors what later jobs need. The JSON comes last,
- * so a job with one is done, and both are written whole or not at all.
+ * so a job with one is done, and both are written whole or not at all. The JSON holds digests of the weights and of itself:
+ * what does not match them is not used.
  */
 export interface Cache {
+  /** Whether a job is done, and all that it left is as it was written. */
   readonly has: (job: Job) => boolean;
+  /** What is wrong with what a job left, in a few words; undefined if it is as it was written, and if it left nothing. */
+  readonly damage: (job: Job) => string | undefined;
+  /** Errors, as of `tensors`: InputError for a job that the cache has not. */
   readonly outcome: (job: Job) => Outcome;
   readonly tensors: <T extends Tree>(job: Job, like: T) => T;
   readonly put: (job: Job, outcome: Outcome, tensors: Tree | undefined) => Promise<void>;
 }
 
 /** JSON knows no NaN; a diverged run's numbers become null, and null becomes NaN again. */
-const revive = (_: string, value: unknown): unknown => (value === null ? Number.NaN : value);
+const revived = (value: unknown): unknown => {
+  if (value === null) return Number.NaN;
+  if (Array.isArray(value)) return value.map(revived);
+  return isObject(value) ? Object.fromEntries(Object.entries(value).map(([key, part]) => [key, revived(part)])) : value;
+};
+
+/** Far more than any weights of the lab. */
+const LARGEST = 2 ** 28;
+
+const sha256 = (content: string | Uint8Array): string => createHash("sha256").update(content).digest("hex");
+
+/** What ID.json holds, but for its digest. */
+interface Result {
+  readonly job: unknown;
+  readonly outcome: unknown;
+  /** A digest of ID.safetensors, where there is one. */
+  readonly weights: string | null;
+}
+
+/** Of a result and of the name that it goes by: one job's is not another's. */
+const digestOf = (job: Job, { job: settings, outcome, weights }: Result): string =>
+  sha256(`${idOf(job)} ${JSON.stringify([settings, outcome, weights])}`);
+
+/** Something is wrong with what a job left. */
+class Damage extends Error {}
 
 export const openCache = (folder: string): Cache => {
   const file = (job: Job, ending: string) => join(folder, `${idOf(job)}.${ending}`);
-  const read = new Map<string, Outcome>();
+  const known = new Map<string, Outcome>();
+
+  /** What a job found; undefined if it is not done. Errors: Damage. */
+  const found = (job: Job): Outcome | undefined => {
+    const before = known.get(idOf(job));
+    if (before !== undefined) return before;
+    const path = file(job, "json");
+    if (!existsSync(path)) return undefined;
+    let result: Result;
+    try {
+      const { digest, ...content } = readJsonObject(path);
+      result = content as unknown as Result;
+      if (digest !== digestOf(job, result) || !isObject(result.outcome))
+        throw new InputError(`${path} is not as the lab wrote it`);
+    } catch (error) {
+      // JSON.parse is iterative, JSON.stringify is not: what is nested too deeply is a RangeError.
+      throw new Damage(error instanceof InputError ? error.message : `${path} is not as the lab wrote it`);
+    }
+    const { weights, outcome } = result;
+    if (weights !== null) checkWeights(file(job, "safetensors"), weights);
+    known.set(idOf(job), revived(outcome) as Outcome);
+    return known.get(idOf(job));
+  };
+
+  const checkWeights = (path: string, digest: string): void => {
+    let bytes: Uint8Array;
+    try {
+      bytes = readRegular(path, LARGEST);
+    } catch (error) {
+      throw error instanceof InputError ? new Damage(error.message) : error;
+    }
+    if (sha256(bytes) !== digest) throw new Damage(`${path} is not as the lab wrote it`);
+  };
+
+  const damage = (job: Job): string | undefined => {
+    try {
+      found(job);
+      return undefined;
+    } catch (error) {
+      if (error instanceof Damage) return error.message;
+      throw error;
+    }
+  };
+
+  const needed = (job: Job): Outcome => {
+    const wrong = damage(job);
+    const outcome = wrong === undefined ? found(job) : undefined;
+    if (outcome !== undefined) return outcome;
+    throw new InputError(
+      `${wrong ?? `${file(job, "json")}: is gone`}; start the lab again, and it computes that again`,
+    );
+  };
+
   return {
-    has: (job) => existsSync(file(job, "json")),
-    outcome: (job) => {
-      const path = file(job, "json");
-      const before = read.get(path);
-      if (before !== undefined) return before;
-      try {
-        const { outcome } = JSON.parse(readFileSync(path, "utf8"), revive) as { outcome: Outcome };
-        read.set(path, outcome);
-        return outcome;
-      } catch {
-        throw new InputError(`${path}: is not what the lab wrote; delete it, and the lab makes it again`);
-      }
+    has: (job) => damage(job) === undefined && found(job) !== undefined,
+    damage,
+    outcome: needed,
+    tensors: (job, like) => {
+      needed(job);
+      return loadTree(file(job, "safetensors"), like);
     },
-    tensors: (job, like) => loadTree(file(job, "safetensors"), like),
     put: async (job, outcome, tensors) => {
-      if (tensors !== undefined) await saveTree(file(job, "safetensors"), tensors);
-      writeTextAtomically(file(job, "json"), `${JSON.stringify({ job: settingsOf(job), outcome })}\n`);
+      const path = file(job, "safetensors");
+      if (tensors !== undefined) await saveTree(path, tensors);
+      const weights = tensors === undefined ? null : sha256(readRegular(path, LARGEST));
+      // As JSON knows it: of what is read back the digest is taken again.
+      const result = JSON.parse(JSON.stringify({ job: settingsOf(job), outcome, weights })) as Result;
+      known.delete(idOf(job));
+      writeTextAtomically(file(job, "json"), `${JSON.stringify({ ...result, digest: digestOf(job, result) })}\n`);
     },
   };
 };

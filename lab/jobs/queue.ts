@@ -16,11 +16,14 @@ export interface Budget {
   readonly pending: readonly Job[];
   /** Seconds of one core. */
   readonly seconds: number;
+  /** What is wrong with what some of them left before, in a few words each. */
+  readonly damaged: readonly string[];
 }
 
 export const budgetOf = (jobs: readonly Job[], cache: Cache): Budget => {
   const pending = jobs.filter((job) => !cache.has(job));
-  return { pending, seconds: pending.reduce((sum, job) => sum + costOf(job), 0) };
+  const seconds = pending.reduce((sum, job) => sum + costOf(job), 0);
+  return { pending, seconds, damaged: pending.flatMap((job) => cache.damage(job) ?? []) };
 };
 
 /** Seconds from the start of each job to the end of the longest chain that hangs on it. */

@@ -1,11 +1,13 @@
 /** Jobs of the lab: named by their content, done once, each after its parent, and cut off without harm. */
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
 import { trainingOptimizer } from "../../align/training/optimizer.js";
+import { constantData, InputError, tensor } from "../../core/index.js";
+import { openCache } from "../../lab/jobs/cache.js";
 import { idOf, type Job, parentOf, settingsOf } from "../../lab/jobs/job.js";
 import { budgetOf, runQueue } from "../../lab/jobs/queue.js";
 import { ownWorker, type Worker } from "../../lab/jobs/workers.js";
@@ -13,7 +15,8 @@ import { METHOD_NAMES, trainingOf } from "../../lab/methods.js";
 import { jobsOf, planRuns } from "../../lab/plan.js";
 import { runLab } from "../../lab/run.js";
 import { SIZES, type Size } from "../../lab/sizes.js";
-import { madeUpCache } from "./lab-values.js";
+import { tries } from "../reach.js";
+import { madeUp, madeUpCache } from "./lab-values.js";
 
 const full = planRuns(SIZES.full);
 const jobs = jobsOf(full);
@@ -185,4 +188,52 @@ test("lab: cut off and resumed, it ends in the same bytes; what is done is not d
     },
   });
   assert.deepEqual(again, []);
+});
+
+const [base] = jobs.filter(({ kind }) => kind === "base");
+const drawnTensors = { weights: { a: tensor([1, 2.5, -3]), b: tensor([0.125]) } };
+
+test("lab: of a cached result no flipped bit, cut or foreign file is taken; it is as if it were not there, with a word", async () => {
+  const folder = scratch();
+  const cache = openCache(folder);
+  const outcome = { ...madeUp(base), relativeDelta: Number.NaN, curve: [{ step: 1, loss: Number.NaN, margin: 0.1 }] };
+  await cache.put(base, outcome, drawnTensors);
+  const again = openCache(folder);
+  assert.deepEqual([again.has(base), again.damage(base), again.outcome(base)], [true, undefined, outcome]);
+  assert.deepEqual(constantData(again.tensors(base, drawnTensors).weights.a).data, Float64Array.of(1, 2.5, -3));
+  const other = jobs.find((job) => job !== base && job.kind === "base") as Job;
+  for (const ending of ["json", "safetensors"])
+    copyFileSync(join(folder, `${idOf(base)}.${ending}`), join(folder, `${idOf(other)}.${ending}`));
+  assert.match(openCache(folder).damage(other) ?? "", /is not as the lab wrote it$/);
+
+  const harm = fc.record({
+    ending: fc.constantFrom("json", "safetensors"),
+    at: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+    how: fc.constantFrom("flip", "cut", "gone", "deep"),
+    bit: fc.nat(7),
+  });
+  await fc.assert(
+    fc.asyncProperty(harm, async ({ ending, at, how, bit }) => {
+      const path = join(folder, `${idOf(base)}.${ending}`);
+      const whole = readFileSync(path);
+      const place = Math.floor(at * (whole.length - 1)); // not the line break at the end
+      if (how === "gone") rmSync(path);
+      else if (how === "deep") writeFileSync(path, `{"job":${"[".repeat(100_000)}${"]".repeat(100_000)}}`);
+      else if (how === "cut") writeFileSync(path, whole.subarray(0, place));
+      else
+        writeFileSync(
+          path,
+          Uint8Array.from(whole, (byte, i) => (i === place ? byte ^ (1 << bit) : byte)),
+        );
+      const hurt = openCache(folder);
+      const { pending, damaged } = budgetOf([base], hurt);
+      assert.throws(() => hurt.tensors(base, drawnTensors), InputError);
+      writeFileSync(path, whole);
+      assert.deepEqual(pending, [base]);
+      assert.equal(damaged.length, ending === "json" && how === "gone" ? 0 : 1);
+      assert.ok(damaged.every((line) => line.includes(path) && !line.includes("\n")));
+      assert.ok(openCache(folder).has(base));
+    }),
+    { numRuns: tries(40) },
+  );
 });

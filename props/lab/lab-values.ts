@@ -41,6 +41,7 @@ export const madeUp = (job: Job): Outcome => {
 /** A cache in which every job is done, with made-up outcomes. */
 export const madeUpCache: Cache = {
   has: () => true,
+  damage: () => undefined,
   outcome: madeUp,
   tensors: () => {
     throw new Error("made-up jobs have no tensors");
