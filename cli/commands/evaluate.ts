@@ -22,7 +22,7 @@ export const evaluateCommand = async (values: Values<"evaluate">, out: Output): 
     out.start();
     out.note(`${name}: ${percent(scores.score)} of ${rows}`);
   };
-  const options = { batchSize, folder: output_dir, fingerprint: modelFingerprint(folder), done };
+  const options = { batchSize, folder: output_dir, fingerprint: modelFingerprint(folder), done, tell: out.note };
   const result = await withDevice(values, out, async (device) => {
     const model = loadModel(folder, device);
     const asked = subject(model, tokenizer, device);

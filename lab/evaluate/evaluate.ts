@@ -6,7 +6,7 @@ import { winPoints } from "./judge.js";
 import { type AnswerKind, answerKinds, meanScores, type Scores } from "./kinds.js";
 import type { Subject } from "./model.js";
 import { filled, promptIds, rowsOf, type Shot, shotsOf } from "./prompts.js";
-import { fingerprintOf, remembered } from "./store.js";
+import { fingerprintOf, remembered, type Store } from "./store.js";
 import type { Task } from "./tasks.js";
 
 /** What a model earned on one task. */
@@ -41,6 +41,8 @@ export interface EvaluateTasksOptions {
   readonly fingerprint?: string;
   /** Told of each task as it is done. */
   readonly done?: (result: TaskResult) => void;
+  /** Hears, in one line, of kept answers that cannot be used. */
+  readonly tell?: (line: string) => void;
 }
 
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
@@ -51,10 +53,8 @@ const batchesByLength = (lengths: readonly number[], size: number): number[][] =
   return Array.from({ length: Math.ceil(order.length / size) }, (_, i) => order.slice(i * size, (i + 1) * size));
 };
 
-interface Keeping {
+interface Keeping extends Store {
   readonly batchSize: number;
-  readonly path: string | undefined;
-  readonly fingerprint: string;
 }
 
 /** The end of a prompt, as much as leaves `room` tokens. */
@@ -81,10 +81,10 @@ const prepareChoices = (task: Task, model: Subject): Prepared => {
     start: Math.max(1, start - Math.max(0, ids.length - room)),
   }));
   const lengths = cut.map(({ ids }) => ids.length);
-  return async ({ batchSize, path, fingerprint }) => {
-    const key = fingerprintOf(fingerprint, "logps", batchSize, cut);
+  return async ({ batchSize, ...store }) => {
+    const fingerprint = fingerprintOf(store.fingerprint, "logps", batchSize, cut);
     const compute = (some: readonly number[]) => model.logps(some.map((i) => cut[i]));
-    const logps = await remembered(path, key, batchesByLength(lengths, batchSize), compute);
+    const logps = await remembered({ ...store, fingerprint }, batchesByLength(lengths, batchSize), compute);
     let at = 0;
     const scores = rows.map((row) => {
       const from = at;
@@ -113,13 +113,13 @@ const prepareAnswers = (
   const lengths = prompts.map((ids) => ids.length);
   const end = (text: string): number =>
     Math.min(text.length, ...stop.map((mark) => text.indexOf(mark)).filter((at) => at >= 0));
-  return async ({ batchSize, path, fingerprint }) => {
-    const key = fingerprintOf(fingerprint, sampling, batchSize, prompts);
+  return async ({ batchSize, ...store }) => {
+    const fingerprint = fingerprintOf(store.fingerprint, sampling, batchSize, prompts);
     const compute = (some: readonly number[]) => {
       const asked = some.map((i) => prompts[i]);
       return model.answers(asked, sampling, some);
     };
-    const said = await remembered(path, key, batchesByLength(lengths, batchSize), compute);
+    const said = await remembered({ ...store, fingerprint }, batchesByLength(lengths, batchSize), compute);
     return {
       answers: said.map((text) => text.slice(0, end(text))),
       truncated: whole.filter((ids) => ids.length > room).length,
@@ -174,13 +174,13 @@ const prepare = (task: Task, model: Subject): Prepared => {
 export const evaluateTasks = async (
   tasks: readonly Task[],
   model: Subject,
-  { batchSize = 8, folder, fingerprint = "", done }: EvaluateTasksOptions = {},
+  { batchSize = 8, folder, fingerprint = "", done, tell = () => {} }: EvaluateTasksOptions = {},
 ): Promise<EvaluationResult> => {
   const prepared = tasks.map((task) => ({ task, run: prepare(task, model) }));
   const results: TaskResult[] = [];
   for (const { task, run } of prepared) {
     const path = folder === undefined ? undefined : join(folder, `${task.name}.jsonl`);
-    const { scores, total = meanScores, ...counts } = await run({ batchSize, path, fingerprint });
+    const { scores, total = meanScores, ...counts } = await run({ batchSize, path, fingerprint, tell });
     const { name, category, type } = task;
     const result = { name, category, type, rows: scores.length, ...counts, scores: total(scores) };
     done?.(result);

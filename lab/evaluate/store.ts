@@ -13,24 +13,51 @@ export const fingerprintOf = (...parts: readonly unknown[]): string =>
 /** Most bytes of what an earlier call left. */
 const LARGEST_STORE = 2 ** 30;
 
+/** Where values are kept, and what they were computed from. */
+export interface Store {
+  /** Undefined: nowhere. */
+  readonly path: string | undefined;
+  readonly fingerprint: string;
+  /** Hears, in one line, of what is there and cannot be used. */
+  readonly tell: (line: string) => void;
+}
+
 const lineOf = (value: unknown): string => `${JSON.stringify(value)}\n`;
 
-/** What a file holds of an earlier call, if it was computed from the same; a torn last line does not count. */
-const found = (path: string, fingerprint: string): Map<number, unknown> | undefined => {
+/** A row's value, with a digest of both and of what it was computed from. */
+const rowLine = (fingerprint: string, row: number, value: unknown): string =>
+  lineOf({ row, value, digest: fingerprintOf(fingerprint, row, value) });
+
+const parsed = (line: string): unknown => {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+};
+
+/** The row and value on a line, if it is as it was written. */
+const entryOf = (fingerprint: string, line: string): [row: number, value: unknown] | undefined => {
+  const entry = parsed(line);
+  if (!isObject(entry) || !Number.isInteger(entry.row)) return undefined;
+  const { row, value } = entry;
+  return `${line}\n` === rowLine(fingerprint, row as number, value) ? [row as number, value] : undefined;
+};
+
+/** What a file holds of an earlier call, if it was computed from the same; lines that are not as they were written do not count. */
+const found = (path: string, { fingerprint, tell }: Store): Map<number, unknown> | undefined => {
   if (!existsSync(path)) return undefined;
-  const lines = new TextDecoder().decode(readRegular(path, LARGEST_STORE)).split("\n").slice(0, -1);
-  const values = lines.map((line): unknown => {
-    try {
-      return JSON.parse(line);
-    } catch {
-      return undefined;
-    }
-  });
-  const [head] = values;
-  if (!isObject(head) || head.fingerprint !== fingerprint) return undefined;
-  return new Map(
-    values.filter(isObject).flatMap(({ row, value }) => (Number.isInteger(row) ? [[row as number, value]] : [])),
-  );
+  const [head, ...lines] = new TextDecoder().decode(readRegular(path, LARGEST_STORE)).split("\n");
+  if (`${head}\n` !== lineOf({ fingerprint })) {
+    tell(`${path}: holds what another model or other settings said, and is begun anew`);
+    return undefined;
+  }
+  const entries = lines.filter((line) => line !== "").map((line) => entryOf(fingerprint, line));
+  const whole = entries.filter((entry) => entry !== undefined);
+  const lost = entries.length - whole.length;
+  if (lost > 0)
+    tell(`warning: ${path}: ${lost} line${lost === 1 ? " is" : "s are"} not as written; those rows are computed again`);
+  return new Map(whole);
 };
 
 /**
@@ -39,13 +66,14 @@ const found = (path: string, fingerprint: string): Map<number, unknown> | undefi
  * Errors: InputError if the file cannot be written.
  */
 export const remembered = async <T>(
-  path: string | undefined,
-  fingerprint: string,
+  store: Store,
   batches: readonly (readonly number[])[],
   compute: (rows: readonly number[]) => Promise<readonly T[]>,
 ): Promise<readonly T[]> => {
-  const before = path === undefined ? undefined : found(path, fingerprint);
-  const values = new Map((before ?? new Map()) as Map<number, T>);
+  const { path, fingerprint } = store;
+  const before = path === undefined ? undefined : found(path, store);
+  const whole = batches.filter((rows) => rows.every((row) => before?.has(row))).flat();
+  const values = new Map(whole.map((row) => [row, before?.get(row) as T]));
   const out: T[] = [];
   const file = path === undefined ? undefined : begun(path, fingerprint, values);
   try {
@@ -53,7 +81,7 @@ export const remembered = async <T>(
       if (!rows.every((row) => values.has(row))) {
         const fresh = await compute(rows);
         for (const [i, row] of rows.entries()) values.set(row, fresh[i]);
-        if (file !== undefined) writeSync(file, rows.map((row) => lineOf({ row, value: values.get(row) })).join(""));
+        if (file !== undefined) writeSync(file, rows.map((row) => rowLine(fingerprint, row, values.get(row))).join(""));
       }
       for (const row of rows) out[row] = values.get(row) as T;
     }
@@ -65,7 +93,7 @@ export const remembered = async <T>(
 
 /** The file with its first line and what is known already, open at its end. */
 const begun = (path: string, fingerprint: string, known: ReadonlyMap<number, unknown>): number => {
-  const lines = [{ fingerprint }, ...[...known].map(([row, value]) => ({ row, value }))].map(lineOf);
+  const lines = [lineOf({ fingerprint }), ...[...known].map(([row, value]) => rowLine(fingerprint, row, value))];
   try {
     mkdirSync(dirname(path), { recursive: true });
     writeTextAtomically(path, lines.join(""));

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import fc from "fast-check";
 import { dispose, evaluate, read, tensor } from "../../core/index.js";
 import { choiceRows } from "../../lab/evaluate/choice.js";
 import { evaluateTasks, parseTasks, type Subject, subject } from "../../lab/evaluate/index.js";
@@ -11,6 +12,7 @@ import { document, scratch, succeeds, taugrad } from "../cli/cli.js";
 import { device } from "../devices.js";
 import { goldenPath } from "../golden/files.js";
 import { tokenLogps } from "../models/token-logps.js";
+import { tries } from "../reach.js";
 
 const folder = scratch();
 const policy = goldenPath("preferences", "policy");
@@ -132,24 +134,52 @@ test("answers that leave no room for a prompt are refused, not asked of its last
   assert.equal((await evaluateTasks(tasks.slice(2), { ...model, maxPositions: 7 })).tasks[0].truncated, 3);
 });
 
-test("what was answered is not asked again; a torn line and another model are", async () => {
+test("what was answered is not asked again; a line that is not as written, and another model, are, with a word", async () => {
   const tokenizer = loadTokenizer(policy);
   const kept = join(folder, "kept");
   const run = async (fingerprint: string) => {
-    const model = parrot("2", tokenizer);
-    const result = await evaluateTasks(tasks, model, { folder: kept, fingerprint, batchSize: 2 });
-    return { asked: model.asked, result };
+    const [model, said] = [parrot("2", tokenizer), [] as string[]];
+    const how = { folder: kept, fingerprint, batchSize: 2, tell: (line: string) => said.push(line) };
+    const result = await evaluateTasks(tasks, model, how);
+    return { asked: model.asked, result, said: said.join("\n") };
   };
   const first = await run("one");
-  assert.equal(first.asked, 8 + 8 + 3);
+  assert.deepEqual([first.asked, first.said], [8 + 8 + 3, ""]);
   const again = await run("one");
-  assert.deepEqual(again, { asked: 0, result: first.result });
+  assert.deepEqual(again, { ...first, asked: 0 });
   const path = join(kept, "sums.jsonl");
   const whole = readFileSync(path, "utf8");
-  writeFileSync(path, whole.slice(0, -5));
-  assert.deepEqual(await run("one"), { asked: 1, result: first.result });
-  assert.equal(readFileSync(path, "utf8"), whole, "the file is what it would have been");
-  assert.equal((await run("two")).asked, 19);
+  const end = whole.indexOf("\n") + 1;
+  const place = fc.record({ at: fc.integer({ min: end, max: whole.length - 2 }), bit: fc.nat(7) });
+  const harms = fc.oneof(
+    place.map(({ at }) => [whole.slice(0, at), whole.slice(end, at)] as const),
+    fc.constantFrom('"2"', "null", '["2"]', '"3"').map((value) => {
+      const other = whole.replace(/"value":"2"/, `"value":${value}`);
+      return [other, other.slice(end)] as const;
+    }),
+    place.map(({ at, bit }) => {
+      const other = Buffer.from(whole);
+      other[at] ^= 1 << bit;
+      return [other, undefined] as const;
+    }),
+  );
+  await fc.assert(
+    fc.asyncProperty(harms, async ([content, rest]) => {
+      writeFileSync(path, content);
+      const { asked, result, said } = await run("one");
+      assert.deepEqual(result, first.result);
+      const sorted = (text: string) => text.split("\n").sort();
+      assert.deepEqual(sorted(readFileSync(path, "utf8")), sorted(whole), "the file holds what it would have held");
+      if (content === whole) assert.equal(asked, 0);
+      else assert.ok(asked > 0);
+      if (rest === undefined)
+        assert.match(said, /sums\.jsonl: \d lines? (is|are) not as written; those rows are computed/);
+    }),
+    { numRuns: tries(12) },
+  );
+  const other = await run("two");
+  assert.equal(other.asked, 19);
+  assert.match(other.said, /sums\.jsonl: holds what another model or other settings said, and is begun anew$/);
 });
 
 test("a training run scores its benchmarks as taugrad evaluate scores the model that it saves", async () => {
