@@ -55,7 +55,9 @@ const foreign: Readonly<Record<string, string>> = {
   chat_template: "the template is copied from the base model; leave it out, and edit the merged folder",
 };
 
-const anyNumber = number({}, "");
+/** As far as f32 goes: beyond it weights and their sums are infinities. */
+const LARGEST = 3.4e38;
+const anyNumber = number({ from: -LARGEST, to: LARGEST }, "");
 const share = number({ from: 0, to: 1 }, "");
 
 const bool = (given: unknown, where: string): boolean => {

@@ -13,6 +13,7 @@ import {
   upload,
 } from "../../core/index.js";
 import { writeTextAtomically } from "../../models/files/atomic.js";
+import { notFiniteAs } from "../../models/files/dtypes.js";
 import { readText } from "../../models/files/json.js";
 import type { AnnouncedTensor } from "../../models/files/safetensors-write.js";
 import { type PlannedFile, singleFile } from "../../models/files/weights.js";
@@ -37,6 +38,10 @@ export interface MergeTarget {
 /** A model's tensor in the merged shape: rows that are too many are cut, rows that lack are `fill`'s. */
 const readRows = (model: SourceModel, name: string, count: number, fill?: Float32Array): Float32Array => {
   const { data } = model.weights.read(storedName(model, name));
+  // Not every method would show it: some drop what they cannot compare.
+  const broken = notFiniteAs(data, "F32");
+  if (broken !== undefined)
+    throw new InputError(`${model.folder}: tensor "${name}" ${broken}; mend or leave out the model`);
   if (data.length >= count) return data.length === count ? data : data.subarray(0, count);
   if (fill === undefined)
     throw new InputError(`${model.folder}: tensor "${name}" has ${data.length} values, not ${count}`);
@@ -135,6 +140,7 @@ const writeConfig = ({ donor, vocabulary, tied }: MergePlan, { dtype }: Recipe, 
 /**
  * Merges tensor by tensor, so that memory is bounded by the copies of the largest tensor, one a model, into a folder that
  * transformers and `loadModel` load. config.json comes last, so that a folder with one is complete.
+ * Errors: InputError naming the first tensor that holds what is not finite, in a model or as it would be stored.
  */
 export const runMerge = async (
   plan: MergePlan,
@@ -146,11 +152,13 @@ export const runMerge = async (
   const byName = new Map(plan.tensors.map((planned) => [planned.name, planned]));
   const files = filesFor(plan, target.shardSize);
   let done = 0;
-  await streamWeights(target.folder, files, async (name) => {
+  const valuesOf = async (name: string): Promise<Float32Array> => {
     const values = await mergeOne(byName.get(name) as PlannedMerge, plan, target.seed, device);
     onTensor(++done);
     return values;
-  });
+  };
+  const mend = "lessen weight or lambda, or choose another dtype";
+  await streamWeights(target.folder, files, { valuesOf, mend });
   copyTokenizerFiles(target.tokenizer, target.folder);
   writeTextAtomically(join(target.folder, "mergekit_config.yml"), readText(recipe.path));
   writeConfig(plan, recipe, target.folder);

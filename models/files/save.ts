@@ -1,18 +1,8 @@
 import { join, resolve } from "node:path";
-import {
-  type Device,
-  dispose,
-  evaluate,
-  type HostData,
-  InputError,
-  isConcrete,
-  read,
-  type Tensor,
-} from "../../core/index.js";
+import { type Device, dispose, evaluate, type HostData, isConcrete, read, type Tensor } from "../../core/index.js";
 import type { ModelConfig } from "../config.js";
 import { familyOf } from "../families.js";
 import { writeTextAtomically } from "./atomic.js";
-import { firstNotFinite } from "./dtypes.js";
 import { copyTokenizerFiles, saveConfig } from "./folder.js";
 import type { Model } from "./load.js";
 import { planFiles } from "./weights.js";
@@ -40,7 +30,7 @@ const numbersOf = async (t: Tensor, device: Device | undefined): Promise<HostDat
  * with one is complete.
  * An embedding multiplier that transformers would not apply is folded into the embedding; a tied head then becomes a
  * tensor of its own.
- * Errors: InputError for weights that hold a NaN or an infinity, or files that cannot be written.
+ * Errors: InputError for weights that hold a NaN or an infinity, or would as they are stored, or files that cannot be written.
  */
 export const saveModel = async (
   folder: string,
@@ -49,17 +39,14 @@ export const saveModel = async (
 ): Promise<void> => {
   const { config, weights } = plainWeights(model);
   const shapes = new Map([...weights].map(([name, { t }]) => [name, t.shape]));
-  await streamWeights(folder, planFiles(shapes, { dtype: model.dtype, layout: model.layout }), async (name) => {
+  const valuesOf = async (name: string): Promise<Float32Array> => {
     const { t, factor } = weights.get(name) as StoredWeight;
     const data = await numbersOf(t, device);
-    const found = firstNotFinite(data);
-    if (found !== undefined)
-      throw new InputError(
-        `${folder}: not saved, tensor "${name}" holds ${data[found]} at element ${found}: the run has diverged; lower learning_rate`,
-      );
     const values = data instanceof Float32Array ? data : Float32Array.from(data);
     return factor === 1 ? values : values.map((x) => x * factor);
-  });
+  };
+  const mend = "if they were trained, the run has diverged: lower learning_rate";
+  await streamWeights(folder, planFiles(shapes, { dtype: model.dtype, layout: model.layout }), { valuesOf, mend });
   if (from !== undefined && resolve(from) !== resolve(folder)) copyTokenizerFiles(from, folder);
   if (chatTemplate !== undefined) writeTextAtomically(join(folder, "chat_template.jinja"), chatTemplate);
   saveConfig(folder, config, { from });

@@ -3,7 +3,15 @@ import assert from "node:assert/strict";
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import fc from "fast-check";
+import { planMerge } from "../../../cli/merge/plan.js";
+import { readRecipe } from "../../../cli/merge/recipe.js";
+import { runMerge } from "../../../cli/merge/run.js";
+import { InputError } from "../../../core/errors.js";
+import { openSafetensors } from "../../../models/files/safetensors.js";
+import { reference } from "../../close.js";
 import { goldenPath } from "../../golden/files.js";
+import { tries } from "../../reach.js";
 import { taugrad } from "../cli.js";
 import { at, folder, model, recipe } from "./merge-models.js";
 
@@ -41,6 +49,10 @@ test("merge refuses: one line, exit code 2, nothing written", async () => {
     [{ ...good, models: [{ model: a }] }, /has no weight for tensor "/],
     [{ ...good, models: parts({ weight: [{ filter: "mlp", value: 1 }] }, half) }, /has no weight for tensor "/],
     [{ ...good, models: parts({ weight: "much" }, half) }, /weight is "much"; it must be a number/],
+    [
+      { ...good, models: parts({ weight: [1, 1e39] }, half) },
+      /weight is 1e\+39; it must be a number in \[-3\.4e\+38, 3\.4e\+38\]/,
+    ],
     [{ ...good, models: parts({ weight: [] }, half) }, /empty list/],
     [{ ...good, models: parts({ weight: [{ filtre: "x", value: 1 }] }, half) }, /did you mean "filter"\?/],
     [{ ...good, models: parts({ ...half, density: 1.5 }, half) }, /density is 1.5; it must be a number in \[0, 1\]/],
@@ -88,6 +100,62 @@ test("merge refuses: one line, exit code 2, nothing written", async () => {
   assert.deepEqual(
     readdirSync(a).filter((name) => name.includes("tmp")),
     [],
+  );
+});
+
+test("law: what is not finite in a model, or would not be as it is stored, ends a merge by tensor, element and count", async () => {
+  const [name, size] = ["model.layers.1.mlp.down_proj.weight", 120];
+  const drawn = fc.record({
+    value: fc.constantFrom(Number.NaN, Number.NEGATIVE_INFINITY, 65519, -65520, 3.39e38, 3.4e38),
+    places: fc.uniqueArray(fc.nat(size - 1), { minLength: 1, maxLength: 3 }),
+    dtype: fc.constantFrom("float32", "float16", "bfloat16"),
+    merge_method: fc.constantFrom("linear", "ties"),
+    weight: fc.constantFrom(1, 3e38),
+  });
+  const limits: Record<string, number> = { float32: 2 ** 128, float16: 65520, bfloat16: 3.396e38 };
+  const out = at("out-hurt");
+  const hurt = await model("hurt", { seed: 4 });
+  const file = join(hurt, "model.safetensors");
+  const whole = readFileSync(file);
+  const { tensors } = openSafetensors(file);
+  const stored = tensors.get(name);
+  assert.ok(stored && stored.end - stored.begin === 4 * size);
+  const start = 8 + Number(whole.readBigUInt64LE()) + stored.begin;
+  await fc.assert(
+    fc.asyncProperty(drawn, async ({ value, places, dtype, merge_method, weight }) => {
+      rmSync(out, { recursive: true, force: true });
+      const bytes = Buffer.from(whole);
+      for (const place of places) bytes.writeFloatLE(value, start + 4 * place);
+      writeFileSync(file, bytes);
+      const models = [{ model: hurt, parameters: { weight } }];
+      const path = recipe("hurt", {
+        merge_method,
+        models,
+        dtype,
+        parameters: { normalize: false },
+        ...(merge_method === "ties" && { base_model: base }),
+      });
+      const read = await readRecipe(path);
+      const target = { folder: out, tokenizer: base, seed: 0, shardSize: undefined };
+      const merging = runMerge(planMerge(read), read, target, reference);
+      if (weight === 1 && Math.abs(value) < limits[dtype]) await merging;
+      else {
+        const [first] = [...places].sort((x, y) => x - y);
+        const own = weight === 1; // else another tensor may be the first
+        await assert.rejects(merging, (error: Error) => {
+          assert.ok(error instanceof InputError && !error.message.includes("\n"));
+          if (own)
+            assert.ok(
+              error.message.includes(`tensor "${name}" holds`) && error.message.includes(`at element ${first}`),
+            );
+          if (own && places.length > 1)
+            assert.ok(error.message.includes(`and ${places.length - 1} more`), error.message);
+          return true;
+        });
+        assert.ok(!existsSync(out));
+      }
+    }),
+    { numRuns: tries(12) },
   );
 });
 
