@@ -6,6 +6,7 @@ import { winPoints } from "./judge.js";
 import { type AnswerKind, answerKinds, meanScores, type Scores } from "./kinds.js";
 import type { Subject } from "./model.js";
 import { filled, promptIds, rowsOf, type Shot, shotsOf } from "./prompts.js";
+import { LONGEST_WAIT } from "./shell.js";
 import { fingerprintOf, remembered, type Store } from "./store.js";
 import type { Task } from "./tasks.js";
 
@@ -152,7 +153,7 @@ const prepareWins = (task: Task, model: Subject): Prepared => {
   const template = task.prompt ?? "{prompt}";
   const theirs = (row: Fields) => row.optionalText("output") ?? row.text("reference");
   const rows = rowsOf(task).map((row) => ({ prompt: filled(template, row), theirs: theirs(row) }));
-  const [judge, timeout] = [task.own.text("judge"), task.own.count("timeout", 1, 3600)];
+  const [judge, timeout] = [task.own.text("judge"), task.own.count("timeout", 1, 3600, LONGEST_WAIT)];
   const questions = rows.map(({ prompt }) => prompt);
   const answer = prepareAnswers(task, questions, shotsOf(task, shotBy(template, theirs)), model);
   return async (keeping) => {

@@ -11,8 +11,8 @@ export interface Fields {
   readonly text: (key: string, fallback?: string) => string;
   readonly optionalText: (key: string) => string | undefined;
   readonly flag: (key: string, fallback: boolean) => boolean;
-  /** A whole number ≥ `from`. */
-  readonly count: (key: string, from: number, fallback?: number) => number;
+  /** A whole number ≥ `from`, and ≤ `to` where that is given. */
+  readonly count: (key: string, from: number, fallback?: number, to?: number) => number;
   readonly number: (key: string, fallback: number) => number;
   /** A list of texts; one text counts as a list of one. */
   readonly texts: (key: string, fallback?: readonly string[]) => readonly string[];
@@ -48,10 +48,11 @@ export const fields = (object: JsonObject, where: string): Fields => {
     text,
     optionalText: (key) => (raw(key) === undefined ? undefined : text(key)),
     flag: checked("true or false", (value): value is boolean => typeof value === "boolean"),
-    count: (key, from, fallback) =>
+    count: (key, from, fallback, to) =>
       checked(
-        `a whole number ≥ ${from}`,
-        (value): value is number => Number.isSafeInteger(value) && (value as number) >= from,
+        to === undefined ? `a whole number ≥ ${from}` : `a whole number from ${from} to ${to}`,
+        (value): value is number =>
+          Number.isSafeInteger(value) && (value as number) >= from && (value as number) <= (to ?? Infinity),
       )(key, fallback),
     number: checked("a number", (value): value is number => typeof value === "number" && Number.isFinite(value)),
     texts,

@@ -1,6 +1,6 @@
-import { spawn } from "node:child_process";
 import { InputError } from "../../core/errors.js";
 import { isObject, show } from "../../models/files/json.js";
+import { shell } from "./shell.js";
 
 /** Two answers to one prompt, in the order in which a judge sees them. */
 export interface Match {
@@ -12,37 +12,24 @@ export interface Match {
 /** What the first answer earns: 1, ½ for a tie, 0. */
 const POINTS: Readonly<Record<string, number>> = { a: 1, b: 0, tie: 0.5 };
 
+/** Characters that a judge may print a match: a verdict, and reasons that nobody reads. */
+const MOST = 2 ** 16;
+
 /**
  * Asks a judge, any shell command: it reads one JSON line {"prompt", "answer_a", "answer_b"} a match on its standard input
  * and prints one line {"winner": "a" | "b" | "tie"} for each, in order. → points of `answer_a`, one a match.
- * Errors: InputError if it fails, takes longer than `timeout` seconds, or prints something else.
+ * Errors: InputError if it fails, takes longer than `timeout` seconds, or prints something else, or more than 64 Ki characters
+ * a match; it is ended then with all that it has started.
  */
-export const judged = (command: string, matches: readonly Match[], timeout: number): Promise<readonly number[]> =>
-  new Promise((resolve, reject) => {
-    const child = spawn(command, { shell: true, stdio: ["pipe", "pipe", "inherit"] });
-    const fail = (what: string): void => reject(new InputError(`judge "${command}" ${what}`));
-    const timer = setTimeout(() => {
-      child.kill("SIGKILL");
-      fail(`has not answered within ${timeout} s`);
-    }, timeout * 1000);
-    let said = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      said += text;
-    });
-    // A judge that ends without reading everything is found by its answers.
-    child.stdin.on("error", () => {});
-    child.on("error", (error) => fail(`cannot be started (${error.message})`));
-    child.on("close", (code, signal) => {
-      clearTimeout(timer);
-      if (code !== 0) return fail(`ended with ${signal ?? `exit code ${code}`}`);
-      try {
-        resolve(pointsOf(said, matches.length, command));
-      } catch (error) {
-        reject(error);
-      }
-    });
-    child.stdin.end(matches.map((match) => `${JSON.stringify(match)}\n`).join(""));
-  });
+export const judged = async (
+  command: string,
+  matches: readonly Match[],
+  timeout: number,
+): Promise<readonly number[]> => {
+  const input = matches.map((match) => `${JSON.stringify(match)}\n`).join("");
+  const said = await shell(`judge "${command}"`, command, input, { timeout, output: MOST * matches.length });
+  return pointsOf(said, matches.length, command);
+};
 
 const pointsOf = (said: string, count: number, command: string): readonly number[] => {
   const lines = said.split("\n").filter((line) => line.trim() !== "");

@@ -9,6 +9,7 @@ const COMMON = (
 /** Letters of a Unicode script. Errors: InputError if Unicode knows none of that name. */
 const lettersOf = (script: string, where: string): RegExp => {
   try {
+    if (!/^\w+$/.test(script)) throw new SyntaxError("no name");
     return new RegExp(`^\\p{Script=${script}}$`, "u");
   } catch {
     throw new InputError(`${where}: there is no script "${script}"; names are Unicode's, such as Latin, Han, Cyrillic`);

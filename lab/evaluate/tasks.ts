@@ -3,6 +3,7 @@ import { InputError } from "../../core/errors.js";
 import { instead } from "../../core/suggest.js";
 import { isObject, type JsonObject, show } from "../../models/files/json.js";
 import { checkSampling, type SamplingOptions } from "../../models/generation/sample.js";
+import { checkStops } from "../../models/generation/stop-strings.js";
 import { type Fields, fields } from "./fields.js";
 import { type AnswerKindName, answerKinds } from "./kinds.js";
 
@@ -89,6 +90,17 @@ const samplingOf = (given: readonly unknown[], where: string): Sampling => {
   return sampling;
 };
 
+/** Errors: InputError, also for an empty text, before which every answer ends. */
+const stopsOf = (f: Fields): readonly string[] => {
+  const stops = f.optionalTexts("stop") ?? [];
+  try {
+    checkStops(stops);
+    return stops;
+  } catch (error) {
+    throw error instanceof InputError ? new InputError(`${f.where}: "stop": ${error.message}`) : error;
+  }
+};
+
 const taskOf = (given: unknown, where: string, folder: string, shared: unknown): Task => {
   if (!isObject(given)) throw new InputError(`${where} is ${show(given)}; a task has name, type and data`);
   const f = fields(given, where);
@@ -114,7 +126,7 @@ const taskOf = (given: unknown, where: string, folder: string, shared: unknown):
     prompt: f.optionalText("prompt"),
     system: f.optionalText("system"),
     chat: f.raw("chat") === undefined ? undefined : f.flag("chat", false),
-    stop: f.texts("stop", ["\u0000"]).filter((text) => text !== "\u0000"),
+    stop: stopsOf(f),
     sampling: samplingOf([shared, given.sampling], `${where}: sampling`),
     own: f,
   };

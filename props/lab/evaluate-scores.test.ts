@@ -1,6 +1,6 @@
 /** Scores of answers against values worked out by hand, and IFEval's checks, each by an answer that passes and one that does not. */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { InputError } from "../../core/errors.js";
@@ -157,6 +157,7 @@ test("scripts by Unicode", () => {
   assert.equal(foreignShare(["Latin"], "t")("123 …"), 0);
   assert.equal(foreignShare(["Han", "Hiragana"], "t")("日本のa"), 0.25);
   assert.throws(() => foreignShare(["Klingon"], "task 1"), /task 1: there is no script "Klingon"/);
+  assert.throws(() => foreignShare(["Latin}$|^.{1"], "task 1"), /task 1: there is no script "Latin}/);
 });
 
 test("CSV as MMLU has it, with a header, and what is malformed", () => {
@@ -201,8 +202,44 @@ test("a judge sees each match in both orders", async () => {
   await assert.rejects(judged(judge("'both'"), match, 60), /printed .* for match 1; it must be/);
   await assert.rejects(judged("exit 3", match, 60), /ended with exit code 3/);
   await assert.rejects(judged(`"${process.execPath}" -e ""`, match, 60), /printed 0 lines for 1 matches/);
-  await assert.rejects(judged(`"${process.execPath}" -e "setTimeout(()=>{},9e3)"`, match, 0.1), /not answered within/);
+  await assert.rejects(judged("no-such-judge", match, 60), /ended with exit code \d+/);
 });
+
+const posix = { skip: process.platform === "win32" ? "groups of processes are POSIX's" : false };
+
+test(
+  "a judge that is given up leaves no process, whatever it started; one without end is given up",
+  posix,
+  async () => {
+    const match = [{ prompt: "p", answer_a: "a", answer_b: "b" }];
+    const alive = (pid: number): boolean => {
+      try {
+        process.kill(pid, 0);
+        return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8")); // Linux; elsewhere ENOENT
+      } catch (error) {
+        return (error as NodeJS.ErrnoException).code === "ENOENT" && process.platform !== "linux";
+      }
+    };
+    const pids = join(folder, "pids");
+    const children = `sleep 60 & echo $! >> "${pids}"; (sleep 60; true) & echo $! >> "${pids}"; echo $$ >> "${pids}"`;
+    const listeners = process.listenerCount("exit");
+    for (const [command, timeout, said] of [
+      [`${children}; sleep 60`, 0.3, /^judge ".*has not answered within 0\.3 s$/],
+      [`${children}; exit 0`, 0.3, /has not answered within 0\.3 s$/], // its children still hold the output
+      [`${children}; yes '{"winner": "a"}'`, 60, /printed more than 65536 characters$/],
+      [`${children}; kill -9 $$`, 0.3, /has not answered within 0\.3 s$|ended with SIGKILL$/],
+    ] as const)
+      await assert.rejects(
+        judged(command, match, timeout),
+        (error) => error instanceof InputError && said.test(error.message),
+      );
+    const started = readFileSync(pids, "utf8").trim().split("\n").map(Number);
+    assert.equal(started.length, 12);
+    for (let i = 0; i < 100 && started.some(alive); i++) await new Promise((resolve) => setTimeout(resolve, 10));
+    assert.deepEqual(started.filter(alive), []);
+    assert.equal(process.listenerCount("exit"), listeners);
+  },
+);
 
 test("a tasks file is refused by task and key", () => {
   const good = { name: "a", type: "last_number", data: "a.jsonl" };
@@ -222,6 +259,8 @@ test("a tasks file is refused by task and key", () => {
   refused([{ ...good, data: null }], /"data" is missing/);
   refused([{ ...good, name: "../x" }], /"name" is "\.\.\/x"/);
   refused([good, good], /two tasks are named "a"/);
+  refused([{ ...good, stop: "" }], /task 1: "stop": stop string 1 of 1 is empty; give at least one character/);
+  refused([{ ...good, stop: ["x", ""] }], /stop string 2 of 2 is empty/);
   refused([{ ...good, shots: 2 }], /"examples", the file they come from, is missing/);
   refused([{ ...good, sampling: { top_p: 2 } }], /task 1: sampling: topP is 2/);
   refused([{ ...good, sampling: { top: 2 } }], /unknown key "top"/);
