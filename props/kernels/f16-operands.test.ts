@@ -53,6 +53,24 @@ const exact = async ({ m, k, n, batch, a, b, seed }: Case, device: t.Device): Pr
 law("a product of f16 operands of eighths is the reference's, bit for bit", cases(sizes), exact);
 webgpuLaw("a product of f16 operands of eighths is the reference's, bit for bit", cases(sizes), exact, 6);
 
+webgpuCheck(
+  "a weight gradient of many tokens is exact, alone and added to what is carried, both ways round",
+  async (device) => {
+    const [x, ct] = [eighths([1100, 70], 1), eighths([1100, 33], 2)];
+    const f = (carry: t.Tensor, a: t.Tensor, b: t.Tensor) => [
+      t.matmul(t.transpose(a), b, f16),
+      t.add(carry, t.matmul(t.transpose(b), a, f16)),
+    ];
+    const program = t.compile(f, device, { donate: [0] });
+    const [got, sum] = program(t.upload(eighths([33, 70], 3), device), x, ct);
+    const [want, wantSum] = t.evaluate(f(eighths([33, 70], 3), x, ct), reference);
+    assertSame(await t.read(got), await t.read(want));
+    assertSame(await t.read(sum), await t.read(wantSum));
+    t.dispose([got, sum, want, wantSum]);
+    for (const one of program.programs()) one.free();
+  },
+);
+
 law(
   "a product of f16 operands is the product of rounded ones",
   cases(sizes),

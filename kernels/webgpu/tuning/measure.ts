@@ -5,7 +5,7 @@ import type { Gpu } from "../gpu.js";
 import { LAYOUTS } from "../kernels/matmul/layouts.js";
 import { matrixTiles } from "../kernels/matmul/matrix-tiles.js";
 import { classOf, type Rates, type Sized, tileName } from "../kernels/matmul/rates.js";
-import { busyUncut, busyWith, TILES } from "../kernels/matmul/tiles.js";
+import { busyOnUnits, busyWith, TILES } from "../kernels/matmul/tiles.js";
 import { unitsOf } from "../kernels/matmul/units.js";
 import { prepare } from "../prepare.js";
 import { buildProgram } from "../program.js";
@@ -70,7 +70,7 @@ const candidates = (gpu: Gpu, operands: "f16" | undefined) => {
   return LAYOUTS.flatMap((layout) =>
     (units === undefined ? [] : matrixTiles(units, gpu.limits, [layout])).map((tile) => ({
       ...{ tile: tile as Sized, alone: { ...gpu, layouts: [layout], rates: undefined } },
-      busy: (step: MatmulStep) => busyUncut(step, tile),
+      busy: (step: MatmulStep) => busyOnUnits(step, tile),
     })),
   );
 };

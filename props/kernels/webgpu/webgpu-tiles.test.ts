@@ -29,17 +29,24 @@ const products = (x: Tensor, w: Tensor, bias: Tensor, y: Tensor): Tensor[] => [
   matmul(transpose(y), y),
 ];
 
-const onUnits = (x: Tensor, w: Tensor, bias: Tensor, y: Tensor): Tensor[] => [
+/** Of a long inner axis, which is several parts on matrix units too. */
+const long = floats([1100, 132], 5);
+const onUnits = (x: Tensor, w: Tensor, bias: Tensor, y: Tensor, z: Tensor): Tensor[] => [
   add(mul(matmul(x, transpose(w), { operands: "f16" }), 2), bias),
   matmul(transpose(y), y, { operands: "f16" }),
+  ...[matmul(transpose(z), z, { operands: "f16" }), add(matmul(transpose(z), z, { operands: "f16" }), bias)],
 ];
 
 /** The numbers by each choice, with nothing else to choose from. */
-const areTheSame = async (f: typeof products, choices: readonly Seen[]): Promise<void> => {
+const areTheSame = async (
+  f: (...given: never[]) => Tensor[],
+  given: Tensor[],
+  choices: readonly Seen[],
+): Promise<void> => {
   const numbersBy = async (seen: Seen): Promise<HostData[]> => {
     const device = await openWebgpu({ kernels: "gpu", ...seen });
     opened.push(device);
-    return run(f as (...given: Tensor[]) => Tensor[], given, device);
+    return run(f as unknown as (...given: Tensor[]) => Tensor[], given, device);
   };
   const [first, ...others] = await Promise.all(choices.map(numbersBy));
   for (const [i, numbers] of others.entries())
@@ -50,12 +57,15 @@ if ((await presentDevices()).includes("webgpu")) {
   test("every tile gives the same bits: kernels for gpu [webgpu]", () =>
     areTheSame(
       products,
+      given,
       TILES.map((tile) => ({ tiles: [tile] })),
     ));
   test("every layout of matrices gives the same bits: kernels for gpu [webgpu]", needsUnits, () =>
     areTheSame(
       onUnits,
-      LAYOUTS.map((layout) => ({ layouts: [layout] })),
+      [...given, long],
+      // Each by itself, and where parts of the inner axis cost nothing or everything.
+      LAYOUTS.flatMap((layout) => [1, 1e-6].map((rate) => ({ layouts: [{ ...layout, rate }] }))),
     ),
   );
 }

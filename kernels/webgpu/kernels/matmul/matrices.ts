@@ -3,6 +3,7 @@ import type { Kernel } from "../../wgsl/module.js";
 import { indent } from "../../wgsl/walk.js";
 import type { MatmulPart } from "../../windows/matmul.js";
 import { declareFinish } from "../epilogue.js";
+import type { Sums } from "./cut.js";
 import { groupLines } from "./groups.js";
 import { canTurn, loads, overBlocks } from "./loads.js";
 import { type MatrixTile, PAD } from "./matrix-tiles.js";
@@ -34,18 +35,23 @@ const stagedHalves = (side: Side, rows: number, depth: number, lanes: number, { 
 
 /**
  * The product on matrix units: operands as f16, rounded to nearest even as they are brought into workgroup memory; f32 sums, in
- * steps of one matrix in the order of the inner axis whatever the tile. Matrices have no elements that a kernel could touch, so
+ * steps of one matrix in the order of the inner axis whatever the tile; those of several parts are added up where the product lies. Matrices have no elements that a kernel could touch, so
  * that sums pass through workgroup memory where something becomes of them.
  */
-export const matrixKernel = ({ step, continues }: MatmulPart, units: Units, tile: MatrixTile): Kernel => {
+export const matrixKernel = (
+  { step, continues }: MatmulPart,
+  units: Units,
+  tile: MatrixTile,
+  { parts, length, together }: Sums,
+): Kernel => {
   const { shape } = units;
   const { rows, columns, depth, down, across, tall, wide } = tile;
   const text = matmulText(step);
-  const { k, sizes, m, n, outRow } = text;
+  const { k, m, n, outRow } = text;
   const subgroups = down * across;
   const lanes = units.lanes * subgroups;
   const area = shape.m * shape.n;
-  const groups = groupLines(text, { rows, columns, parts: 1, length: sizes.inner });
+  const groups = groupLines(text, { rows, columns, parts, length });
   const out = k.buffer(step.output.buffer, "f32", "write");
   for (const extension of ["f16", "subgroups", "chromium_experimental_subgroup_matrix"] as const) k.enable(extension);
   const stagedA = stagedHalves(text.sides[0], rows, depth, lanes, shape);
@@ -82,8 +88,27 @@ export const matrixKernel = ({ step, continues }: MatmulPart, units: Units, tile
       "}",
     ];
   };
+  const adds = together < length;
   const place = `subgroup * ${area}u`;
   const address = `${outRow(`min(row + r, ${m} - 1u)`)} + min(column + c, ${n} - 1u)`;
+  /** Lines that store sums; with `isFirst` only those of the first part, and later ones added to them. */
+  const takeOut = (value: string, isFirst?: string) =>
+    eachMatrix(
+      (t) => `subgroupMatrixStore<row_major>(&sums, ${place}, c${t}, ${shape.n}u);`,
+      [
+        `if (row + r < ${m} && column + c < ${n}) {`,
+        `  let at = (batch * ${m} + row + r) * ${n} + column + c;`,
+        `  let to = partAt + ${outRow("row + r")} + column + c;`,
+        ...(isFirst === undefined
+          ? [`  ${out.store("to", value)}`]
+          : [
+              `  if (${isFirst}) { ${out.store("to", value)} }`,
+              `  else { ${out.store("to", `${out.load("to")} + ${value}`)} }`,
+            ]),
+        "}",
+      ],
+      "matrix",
+    );
   const lines = [
     ...groups.lines,
     `let wm = subgroup / ${across}u * ${tall * shape.m}u;`,
@@ -97,8 +122,10 @@ export const matrixKernel = ({ step, continues }: MatmulPart, units: Units, tile
         )
       : []),
     ...[...loadsA.before, ...loadsB.before],
-    ...overBlocks([loadsA, loadsB], depth, [
-      ...upTo(depth / shape.k).flatMap((at) => [
+    ...overBlocks(
+      [loadsA, loadsB],
+      depth,
+      upTo(depth / shape.k).flatMap((at) => [
         "  {",
         ...upTo(wide).map((j) => `    let b${j} = ${stagedB.matrix(right, `wn + ${j * shape.n}u`, at)};`),
         ...upTo(tall).map((i) => `    let a${i} = ${stagedA.matrix(left, `wm + ${i * shape.m}u`, at)};`),
@@ -108,17 +135,17 @@ export const matrixKernel = ({ step, continues }: MatmulPart, units: Units, tile
         }),
         "  }",
       ]),
-    ]),
-    ...eachMatrix(
-      (t) => `subgroupMatrixStore<row_major>(&sums, ${place}, c${t}, ${shape.n}u);`,
-      [
-        `if (row + r < ${m} && column + c < ${n}) {`,
-        `  let at = (batch * ${m} + row + r) * ${n} + column + c;`,
-        `  ${out.store(`${outRow("row + r")} + column + c`, step.epilogue === undefined ? "sums[e]" : "finish(sums[e], at)")}`,
-        "}",
-      ],
-      "matrix",
+      adds
+        ? [
+            `  if ((next - begin) % ${k.param(together)} == 0u || next >= end) {`,
+            `    let isFirst = next - begin <= ${k.param(together)};`,
+            indent(takeOut("sums[e]", "isFirst"), 4),
+            ...all.map((t) => `    c${t} = ${result}();`),
+            "  }",
+          ]
+        : [],
     ),
+    ...(adds ? [] : takeOut(step.epilogue === undefined ? "sums[e]" : "finish(sums[e], at)")),
   ];
   const subgroup = units.varies ? units.lanes : "any";
   return k.finish({ workgroupSize: lanes, workgroups: groups.count, body: indent(lines), subgroup });

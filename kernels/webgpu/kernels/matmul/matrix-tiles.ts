@@ -1,5 +1,5 @@
 import type { MatrixShape } from "../../adapter/features.js";
-import type { Lowering } from "../lowering.js";
+import type { Limits } from "../../adapter/limits.js";
 import { LAYOUTS, type Layout } from "./layouts.js";
 import { sharesOf } from "./loads.js";
 import type { Sized } from "./rates.js";
@@ -25,7 +25,7 @@ const bytesOf = ({ rows, columns, depth, down, across }: MatrixTile, { m, n }: M
 /** The tiles that matrices of a shape can make up: blocks are shared evenly among the invocations, and fit workgroup memory. */
 export const matrixTiles = (
   { shape, lanes }: { readonly shape: MatrixShape; readonly lanes: number },
-  { maxComputeWorkgroupStorageSize: most }: Lowering["limits"],
+  { maxComputeWorkgroupStorageSize: most }: Pick<Limits, "maxComputeWorkgroupStorageSize">,
   layouts: readonly Layout[] = LAYOUTS,
 ): MatrixTile[] =>
   layouts.flatMap((layout) => {

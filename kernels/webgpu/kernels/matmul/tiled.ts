@@ -2,19 +2,13 @@ import type { Kernel } from "../../wgsl/module.js";
 import { indent } from "../../wgsl/walk.js";
 import type { MatmulPart } from "../../windows/matmul.js";
 import { declareFinish } from "../epilogue.js";
+import type { Sums } from "./cut.js";
 import { groupLines } from "./groups.js";
 import { loads, overBlocks } from "./loads.js";
 import { resultLines } from "./results.js";
 import { type Reads, readsOf } from "./staged.js";
 import { matmulText, type Side } from "./text.js";
 import type { Tile } from "./tiles.js";
-
-/** How a kernel sums over the inner axis: `parts` products [parts, ...] of `length` each, sums of `together` added up in each. */
-export interface Sums {
-  readonly parts: number;
-  readonly length: number;
-  readonly together: number;
-}
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
