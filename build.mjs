@@ -34,7 +34,7 @@ export const buildBundles = async () => {
   const { metafile } = await build({
     ...bundling,
     entryPoints: {
-      index: "core/index.ts",
+      index: "library/index.ts",
       optim: "optim/index.ts",
       models: "models/index.ts",
       align: "align/index.ts",

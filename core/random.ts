@@ -1,4 +1,5 @@
 import { ShapeError } from "./errors.js";
+import { expects } from "./expects.js";
 import { broadcastTo } from "./ops/broadcast.js";
 import { cast } from "./ops/cast.js";
 import { full, iota, scalar, tensor } from "./ops/leaf.js";
@@ -19,6 +20,7 @@ export const key = (seed: number): Tensor => {
 };
 
 const words = (k: Tensor, call: string): [Tensor, Tensor] => {
+  if (!isTensor(k)) expects(call.slice(0, call.indexOf("(")), "tensor", k);
   if (k.dtype !== "u32" || k.shape.length !== 1 || k.shape[0] !== 2)
     throw new ShapeError(`${call}: ${typeOf(k)} is not a key`, "make one with key(seed)");
   return [reshape(sliceAxis(k, 0, 0, 1), []), reshape(sliceAxis(k, 0, 1, 2), [])];
@@ -62,6 +64,7 @@ export const namesAsData = (names: readonly string[]): Tensor => tensor(Int32Arr
  * Errors: ShapeError unless they are.
  */
 export const foldInEach = (keys: Tensor, data: Tensor): Tensor => {
+  expects("foldInEach", "tensor tensor", keys, data);
   const { shape } = keys;
   const call = `foldInEach(${typeOf(keys)}, ${typeOf(data)})`;
   const lead = broadcastShapes(shape.slice(0, -1), data.shape);

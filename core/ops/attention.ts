@@ -1,4 +1,5 @@
 import { ShapeError } from "../errors.js";
+import { expects } from "../expects.js";
 import { callOf } from "../print.js";
 import { sameShape } from "../shape.js";
 import { instead } from "../suggest.js";
@@ -77,6 +78,7 @@ export const attention = (
   scale: number,
   options: AttentionOptions = {},
 ): Tensor => {
+  expects("attention", "tensor tensor tensor tensor number", q, k, v, position, scale);
   const { from, softCap, operands = "f32", most } = options;
   const inputs = [q, k, v, position, ...(from === undefined ? [] : [from])];
   const call = () => callOf("attention", inputs);

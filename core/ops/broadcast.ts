@@ -1,5 +1,6 @@
 import { hostArray } from "../dtype.js";
 import { ShapeError } from "../errors.js";
+import { expects } from "../expects.js";
 import { typeOf } from "../print.js";
 import { checkShape, normalAxes, type Shape, sameShape, sizeOf, stridesOf } from "../shape.js";
 import { node, type Op, type Tensor } from "../tensor.js";
@@ -27,6 +28,7 @@ const broadcastOp: Op = {
 
 /** Stretches axes of size 1 and adds leading axes (aligned right). Errors: ShapeError if another axis would change. */
 export const broadcastTo = (x: Tensor, shape: Shape): Tensor => {
+  expects("broadcastTo", "tensor numbers", x, shape);
   checkShape(shape, `broadcastTo(${typeOf(x)}, [${shape}])`);
   const lead = shape.length - x.shape.length;
   if (lead < 0 || x.shape.some((n, i) => n !== shape[lead + i] && n !== 1))
@@ -84,6 +86,7 @@ export const reduce = (
   axes: number | readonly number[] | undefined,
   keepAxes: boolean,
 ): Tensor => {
+  expects(op.name, "tensor axes?", given, axes);
   const x = widened(given);
   const call = `${op.name}(${typeOf(x)}, [${axes ?? "all"}])`;
   const normal = normalAxes(axes, x.shape.length, call);

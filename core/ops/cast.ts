@@ -1,5 +1,6 @@
 import { type DType, isFloating, isHalf } from "../dtype.js";
 import { ShapeError } from "../errors.js";
+import { expects } from "../expects.js";
 import { type HalfType, roundRandomly, roundToHalf } from "../half.js";
 import { callOf, typeOf } from "../print.js";
 import { sameShape } from "../shape.js";
@@ -27,6 +28,7 @@ const castOp: Op = {
  * rounds to nearest even; from these to f32 is exact, and to all others by way of it. A gradient passes between floats.
  */
 export const cast = (x: Tensor, dtype: DType): Tensor => {
+  expects("cast", "tensor text", x, dtype);
   if (x.dtype === dtype) return x;
   const isByF32 = x.dtype !== "f32" && dtype !== "f32" && (isHalf(x.dtype) || isHalf(dtype));
   return isByF32 ? cast(cast(x, "f32"), dtype) : node(castOp, [x], { from: x.dtype }, x.shape, dtype);
@@ -45,6 +47,7 @@ const roundRandomOp: Op = {
  * What the dtype holds stays what it is; finite numbers stay finite. The gradient passes, as through `cast`.
  */
 export const roundRandom = (x: Tensor, bits: Tensor, dtype: HalfType): Tensor => {
+  expects("roundRandom", "tensor tensor text", x, bits, dtype);
   if (x.dtype !== "f32" || bits.dtype !== "u32" || !isHalf(dtype))
     throw new ShapeError(`${callOf("roundRandom", [x, bits])}: needs f32, u32 bits, and "bf16" or "f16"`);
   if (!sameShape(x.shape, bits.shape))

@@ -1,5 +1,6 @@
 import { hostArray } from "../dtype.js";
 import { ShapeError } from "../errors.js";
+import { expects } from "../expects.js";
 import { callOf, typeOf } from "../print.js";
 import { checkShape, sizeOf } from "../shape.js";
 import { node, type Op, type Tensor } from "../tensor.js";
@@ -26,6 +27,7 @@ const gatherOp: Op = {
  * (host code that takes ids from users checks them first).
  */
 export const gather = (table: Tensor, ids: Tensor): Tensor => {
+  expects("gather", "tensor tensor", table, ids);
   if (ids.dtype !== "i32" || table.shape.length < 1)
     throw new ShapeError(`${callOf("gather", [table, ids])}: needs a table with rows and i32 ids`);
   const rows = widened(table);
@@ -50,6 +52,7 @@ const scatterAddOp: Op = {
 
 /** Zeros [N, ...D] with updates [...S, ...D] added at rows ids i32 [...S]; ids outside are dropped. Gather's transpose. */
 export const scatterAdd = (ids: Tensor, given: Tensor, rows: number): Tensor => {
+  expects("scatterAdd", "tensor tensor number", ids, given, rows);
   const updates = widened(given);
   const rank = ids.shape.length;
   if (ids.dtype !== "i32" || updates.dtype !== "f32" || ids.shape.some((n, i) => n !== updates.shape[i]))

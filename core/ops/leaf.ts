@@ -1,5 +1,6 @@
 import { type DType, type HostData, isHalf, numbersOf } from "../dtype.js";
 import { ShapeError } from "../errors.js";
+import { expects } from "../expects.js";
 import { floatToHalf, type HalfType } from "../half.js";
 import { checkShape, normalAxis, type Shape, sizeOf } from "../shape.js";
 import { type HostTensorData, node, type Op, type Tensor } from "../tensor.js";
@@ -129,6 +130,7 @@ const iotaOp: Op = {
 
 /** Element index along one axis: iota([2, 3], 1) = [[0, 1, 2], [0, 1, 2]]. Never materialised by itself. */
 export const iota = (shape: Shape, axis = 0, dtype: "i32" | "u32" | "f32" = "i32"): Tensor => {
+  expects("iota", "numbers number", shape, axis);
   const call = `iota([${shape}], ${axis})`;
   checkShape(shape, call);
   return node(iotaOp, [], { axis: normalAxis(axis, shape.length, call) }, shape, dtype);

@@ -1,5 +1,6 @@
 import { hostArray } from "../dtype.js";
 import { ShapeError } from "../errors.js";
+import { expects } from "../expects.js";
 import { roundToHalf } from "../half.js";
 import { callOf } from "../print.js";
 import { broadcastShapes, sizeOf } from "../shape.js";
@@ -45,6 +46,7 @@ const matmulOp: Op = {
  * the inner sizes differ, and for operands of another name.
  */
 export const matmul = (left: Tensor, right: Tensor, options: MatmulOptions = {}): Tensor => {
+  expects("matmul", "tensor tensor", left, right);
   const [a, b] = [widened(left), widened(right)];
   const call = callOf("matmul", [a, b]);
   if (a.shape.length < 2 || b.shape.length < 2)

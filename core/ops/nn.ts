@@ -1,6 +1,7 @@
 import { ShapeError } from "../errors.js";
+import { expects } from "../expects.js";
 import { callOf } from "../print.js";
-import { sameShape } from "../shape.js";
+import { normalAxis, sameShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 import { broadcastTo, sum } from "./broadcast.js";
 import { cast, widened } from "./cast.js";
@@ -10,7 +11,7 @@ import { iota } from "./leaf.js";
 import { stopGradient } from "./marker.js";
 import { add, div, equal, exp, log, mul, neg, rsqrt, silu, square, sub, where } from "./pointwise.js";
 import { max, mean } from "./reduce.js";
-import { concat, reshape, sliceAxis } from "./view.js";
+import { concat, permute, reshape, sliceAxis } from "./view.js";
 
 /** The result has the shape of the first operand. */
 const ofFirst = ([x]: readonly Tensor[]) => x.shape;
@@ -22,12 +23,26 @@ const shiftedExp = (x: Tensor): { shift: Tensor; e: Tensor; total: Tensor } => {
   return { shift, e, total: sum(e, -1, true) };
 };
 
-/** x as f32. Throws unless it has rows to work on: a last axis, not empty. */
-const rowsOf = (name: string, given: Tensor): Tensor => {
+/** x as f32 with an axis as the last one, and the way back. Throws unless it has rows to work on: an axis, not empty. */
+const rowsOf = (name: string, given: Tensor, axis: number): { rows: Tensor; restore: (y: Tensor) => Tensor } => {
+  expects(name, "tensor number", given, axis);
   const x = widened(given);
-  if (!((x.shape.at(-1) ?? 0) > 0) || x.dtype !== "f32")
-    throw new ShapeError(`${callOf(name, [x])}: needs f32 with at least one element on a last axis`);
-  return x;
+  const call = callOf(name, [x]);
+  const rank = x.shape.length;
+  const at = rank === 0 ? -1 : normalAxis(axis, rank, call);
+  if (!(x.shape[at] > 0) || x.dtype !== "f32")
+    throw new ShapeError(
+      `${call}: needs f32 with at least one element on ${axis === -1 ? "a last axis" : `axis ${axis}`}`,
+    );
+  const order = [...x.shape.keys()].filter((i) => i !== at).concat(at);
+  return {
+    rows: permute(x, order),
+    restore: (y) =>
+      permute(
+        y,
+        [...order.keys()].map((i) => order.indexOf(i)),
+      ),
+  };
 };
 
 const softmaxOp = fused(
@@ -38,13 +53,17 @@ const softmaxOp = fused(
   },
   ofFirst,
 );
-/** eˣ / Σ eˣ over the last axis; x: [..., D]. */
-export const softmax = (x: Tensor): Tensor => softmaxOp([rowsOf("softmax", x)], {});
+/** eˣ / Σ eˣ over an axis, the last by default; x: [..., D]. */
+export const softmax = (x: Tensor, axis = -1): Tensor => {
+  const { rows, restore } = rowsOf("softmax", x, axis);
+  return restore(softmaxOp([rows], {}));
+};
 
-/** log Σ eˣ over the last axis; [..., D] → [...]. */
-export const logSumExp = (x: Tensor): Tensor => {
-  const { shift, total } = shiftedExp(rowsOf("logSumExp", x));
-  return reshape(add(shift, log(total)), x.shape.slice(0, -1));
+/** log Σ eˣ over an axis, the last by default; [..., D] → [...]. */
+export const logSumExp = (x: Tensor, axis = -1): Tensor => {
+  const { rows } = rowsOf("logSumExp", x, axis);
+  const { shift, total } = shiftedExp(rows);
+  return reshape(add(shift, log(total)), rows.shape.slice(0, -1));
 };
 
 const rmsnormOp = fused(
@@ -54,6 +73,7 @@ const rmsnormOp = fused(
 );
 /** y = x / rms(x) · w over the last axis.  x: [..., D], w: [D].  Zhang & Sennrich 2019. */
 export const rmsnorm = (x: Tensor, w: Tensor, eps: number): Tensor => {
+  expects("rmsnorm", "tensor tensor number", x, w, eps);
   if (w.shape.length !== 1 || w.shape[0] !== x.shape[x.shape.length - 1])
     throw new ShapeError(`${callOf("rmsnorm", [x, w])}: the weight needs the size of x's last axis`);
   return rmsnormOp([x, w], { eps });
@@ -62,6 +82,7 @@ export const rmsnorm = (x: Tensor, w: Tensor, eps: number): Tensor => {
 const swigluOp = fused("swiglu", ([gate, up]) => mul(silu(gate), up), ofFirst);
 /** gate · σ(gate) · up, element by element.  Shazeer 2020. */
 export const swiglu = (gate: Tensor, up: Tensor): Tensor => {
+  expects("swiglu", "tensor tensor", gate, up);
   if (!sameShape(gate.shape, up.shape)) throw new ShapeError(`${callOf("swiglu", [gate, up])}: both need one shape`);
   return swigluOp([gate, up], {});
 };
@@ -78,6 +99,7 @@ const ropeOp = fused(
 );
 /** Rotates pairs (i, i + D/2) of the last axis by an angle each.  x: [B, T, H, D]; cosine, sine: [B, T, D/2].  Su et al. 2021. */
 export const rope = (x: Tensor, cosine: Tensor, sine: Tensor): Tensor => {
+  expects("rope", "tensor tensor tensor", x, cosine, sine);
   const [B, T, , D] = x.shape;
   const fits = (angles: Tensor) => sameShape(angles.shape, [B, T, D / 2]);
   if (x.shape.length !== 4 || D % 2 !== 0 || !fits(cosine) || !fits(sine))
@@ -96,6 +118,7 @@ const crossEntropyOp = fused(
 );
 /** -log softmax(logits)[target], row by row.  logits: [N, V]; target: i32 [N], 0 ≤ target < V → [N]. */
 export const crossEntropy = (logits: Tensor, target: Tensor): Tensor => {
+  expects("crossEntropy", "tensor tensor", logits, target);
   if (logits.shape.length !== 2 || !sameShape(target.shape, logits.shape.slice(0, 1)) || target.dtype !== "i32")
     throw new ShapeError(`${callOf("crossEntropy", [logits, target])}: needs logits [N,V] and i32 targets [N]`);
   return crossEntropyOp([logits, target], {});
@@ -123,6 +146,7 @@ const tokenScoresOp = fused(
  * the first alone.
  */
 export const tokenScores = (logits: Tensor, target: Tensor): Tensor => {
+  expects("tokenScores", "tensor tensor", logits, target);
   if (logits.shape.length !== 2 || !sameShape(target.shape, logits.shape.slice(0, 1)) || target.dtype !== "i32")
     throw new ShapeError(`${callOf("tokenScores", [logits, target])}: needs logits [N,V] and i32 targets [N]`);
   return tokenScoresOp([logits, target], {});

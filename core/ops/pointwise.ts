@@ -1,5 +1,6 @@
 import type { DType } from "../dtype.js";
 import { ShapeError } from "../errors.js";
+import { checked, expects } from "../expects.js";
 import { callOf } from "../print.js";
 import { broadcastShapes, type Shape } from "../shape.js";
 import { isTensor, node, type Op, type Tensor } from "../tensor.js";
@@ -90,6 +91,8 @@ const dtypeFor = (signature: Signature, inputs: readonly Tensor[]): DType | unde
 const pointwise = (name: PointwiseName, rule: PointwiseRule) => {
   const op: Op = { name, kind: "pointwise", evaluate: elementwise(rule.define), vjp: rule.vjp };
   return (...given: TensorLike[]): Tensor => {
+    for (const x of given)
+      if (typeof x !== "number" && !isTensor(x)) expects(name, given.map(() => "operand").join(" "), ...given);
     const operands = given.map((x) => (typeof x === "number" ? x : widened(x)));
     const typed = operands.filter(isTensor);
     // A number takes the dtype of the last tensor: `where(mask, 1, x)` means x's.
@@ -292,8 +295,10 @@ export const not: Unary = pointwise("not", { signature: "logic", define: (x) => 
 
 /** x where the condition holds, else y. The branch not taken gets a zero cotangent, whatever its value. */
 export const where = (condition: Tensor, x: TensorLike, y: TensorLike): Tensor => {
+  expects("where", "tensor operand operand", condition, x, y);
   const stored = [x, y].map((branch) => (typeof branch === "number" ? undefined : branch.dtype));
-  const chosen = select(condition, x, y);
+  // Two numbers are an f32's.
+  const chosen = select(condition, typeof x === "number" && typeof y === "number" ? scalar(x) : x, y);
   // A choice between numbers of one 16-bit dtype is one of that dtype.
   return stored[0] !== undefined && stored[0] === stored[1] ? cast(chosen, stored[0]) : chosen;
 };
@@ -304,10 +309,14 @@ const select = pointwise("where", {
 });
 
 /** x² */
-export const square = (x: Tensor): Tensor => mul(x, x);
+export const square = checked("square", "tensor", (x: Tensor): Tensor => mul(x, x));
 /** x · σ(x) */
-export const silu = (x: Tensor): Tensor => mul(x, sigmoid(x));
+export const silu = checked("silu", "tensor", (x: Tensor): Tensor => mul(x, sigmoid(x)));
 /** log σ(x), without overflow. */
-export const logSigmoid = (x: Tensor): Tensor => neg(softplus(neg(x)));
+export const logSigmoid = checked("logSigmoid", "tensor", (x: Tensor): Tensor => neg(softplus(neg(x))));
 /** (1-t)·a + t·b */
-export const lerp = (a: Tensor, b: Tensor, t: TensorLike): Tensor => add(mul(sub(1, t), a), mul(t, b));
+export const lerp = checked(
+  "lerp",
+  "tensor tensor operand",
+  (a: Tensor, b: Tensor, t: TensorLike): Tensor => add(mul(sub(1, t), a), mul(t, b)),
+);

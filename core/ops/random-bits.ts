@@ -1,4 +1,5 @@
 import { ShapeError } from "../errors.js";
+import { expects } from "../expects.js";
 import { callOf } from "../print.js";
 import { node, type Op, type Tensor } from "../tensor.js";
 import { broadcastTo } from "./broadcast.js";
@@ -8,6 +9,7 @@ import type { PointwiseName } from "./pointwise.js";
 
 /** Uniform numbers k/2²⁴ in [0, 1) from the upper 24 bits of u32. */
 export const unitInterval = (bits: Tensor): Tensor => {
+  expects("unitInterval", "tensor", bits);
   if (bits.dtype !== "u32") throw new ShapeError(`${callOf("unitInterval", [bits])}: needs u32`);
   return node(unitOp, [bits], {}, bits.shape, "f32");
 };
@@ -22,6 +24,7 @@ const unitOp: Op = {
  * with counter (i>>3)·4 + (i&3): blocks of eight share four calls, so that SIMD wastes none. Source: Salmon et al. 2011.
  */
 export const randomBits = (k0: Tensor, k1: Tensor, index: Tensor, domain: number): Tensor => {
+  expects("randomBits", "tensor tensor tensor number", k0, k1, index, domain);
   const inputs = [k0, k1, index];
   if (inputs.some((x) => x.dtype !== "u32")) throw new ShapeError(`${callOf("randomBits", inputs)}: needs u32`);
   return node(

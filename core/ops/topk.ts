@@ -1,5 +1,6 @@
 import { type HostData, hostArray } from "../dtype.js";
 import { ShapeError } from "../errors.js";
+import { expects } from "../expects.js";
 import { typeOf } from "../print.js";
 import { sizeOf } from "../shape.js";
 import { node, type Op, type Tensor } from "../tensor.js";
@@ -78,6 +79,7 @@ const topkMaskOp: Op = {
  * x f32 [...S] → bool [...S]. No gradient flows.
  */
 export const topkMask = (given: Tensor, k: number): Tensor => {
+  expects("topkMask", "tensor number", given, k);
   const x = widened(given);
   if (x.dtype !== "f32" || !Number.isInteger(k) || k < 0)
     throw new ShapeError(`topkMask(${typeOf(x)}, ${k}): needs f32 and an integer k ≥ 0`);

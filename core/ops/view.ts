@@ -1,5 +1,6 @@
 import { hostArray, isHalf } from "../dtype.js";
 import { ShapeError } from "../errors.js";
+import { expects } from "../expects.js";
 import { typeOf } from "../print.js";
 import { checkShape, normalAxis, type Shape, sameShape, sizeOf, stridesOf } from "../shape.js";
 import { type HostTensorData, node, type Op, type Tensor } from "../tensor.js";
@@ -15,6 +16,7 @@ const reshapeOp: Op = {
 
 /** The same elements in row-major order under another shape; one axis may be -1. Errors: ShapeError if sizes differ. */
 export const reshape = (x: Tensor, shape: Shape): Tensor => {
+  expects("reshape", "tensor numbers", x, shape);
   const known = shape.reduce((product, n) => (n === -1 ? product : product * n), 1);
   const target = shape.map((n) => (n === -1 ? (known === 0 ? 0 : sizeOf(x.shape) / known) : n));
   checkShape(target, `reshape(${typeOf(x)}, [${shape}])`);
@@ -48,6 +50,7 @@ const permuteOp: Op = {
 
 /** Reorders axes: output axis i is input axis axes[i]. */
 export const permute = (x: Tensor, axes: readonly number[]): Tensor => {
+  expects("permute", "tensor numbers", x, axes);
   const normal = axes.map((axis) => normalAxis(axis, x.shape.length, `permute(${typeOf(x)}, [${axes}])`));
   if (normal.length !== x.shape.length || new Set(normal).size !== normal.length)
     throw new ShapeError(`permute(${typeOf(x)}, [${axes}]): axes must name each of ${x.shape.length} axes once`);
@@ -63,6 +66,7 @@ export const permute = (x: Tensor, axes: readonly number[]): Tensor => {
 
 /** Swaps the last two axes. */
 export const transpose = (x: Tensor): Tensor => {
+  expects("transpose", "tensor", x);
   const rank = x.shape.length;
   if (rank < 2) throw new ShapeError(`transpose(${typeOf(x)}): needs two axes`);
   return permute(x, [...Array.from({ length: rank - 2 }, (_, i) => i), rank - 1, rank - 2]);
@@ -89,6 +93,7 @@ const sliceOp: Op = {
 
 /** x[starts[0]:stops[0], …]; missing axes are taken whole. Errors: ShapeError if a range leaves the axis. */
 export const slice = (x: Tensor, starts: readonly number[], stops: readonly number[]): Tensor => {
+  expects("slice", "tensor numbers numbers", x, starts, stops);
   const from = x.shape.map((_, i) => starts[i] ?? 0);
   const to = x.shape.map((n, i) => stops[i] ?? n);
   const fits = (start: number, i: number) =>
@@ -101,6 +106,7 @@ export const slice = (x: Tensor, starts: readonly number[], stops: readonly numb
 
 /** The part start ≤ i < stop of one axis. */
 export const sliceAxis = (x: Tensor, axis: number, start: number, stop: number): Tensor => {
+  expects("sliceAxis", "tensor number number number", x, axis, start, stop);
   const at = normalAxis(axis, x.shape.length, `sliceAxis(${typeOf(x)}, ${axis})`);
   return slice(
     x,
@@ -147,6 +153,7 @@ const padOp: Op = {
 
 /** Zeros around x: [before, after] for each axis. */
 export const pad = (x: Tensor, widths: readonly (readonly [number, number])[]): Tensor => {
+  expects("pad", "tensor", x);
   if (widths.length !== x.shape.length || widths.flat().some((n) => !Number.isInteger(n) || n < 0))
     throw new ShapeError(`pad(${typeOf(x)}): needs integers [before, after] ≥ 0 for each of ${x.shape.length} axes`);
   const shape = x.shape.map((n, i) => widths[i][0] + n + widths[i][1]);
@@ -185,6 +192,7 @@ const concatOp: Op = {
 
 /** Joins tensors along one axis; the other axes and the dtype must agree. */
 export const concat = (inputs: readonly Tensor[], axis = 0): Tensor => {
+  expects("concat", "tensors number", inputs, axis);
   if (inputs.length === 0) throw new ShapeError("concat([]): needs at least one tensor");
   const [first] = inputs;
   const call = `concat([${inputs.map(typeOf).join(", ")}], ${axis})`;
@@ -205,6 +213,7 @@ export const concat = (inputs: readonly Tensor[], axis = 0): Tensor => {
 
 /** Stacks tensors of one shape [...S] along a new axis of the result. Errors: ShapeError if shapes or dtypes differ. */
 export const stack = (inputs: readonly Tensor[], axis = 0): Tensor => {
+  expects("stack", "tensors number", inputs, axis);
   const call = `stack([${inputs.map(typeOf).join(", ")}], ${axis})`;
   const at = normalAxis(axis, (inputs[0]?.shape.length ?? 0) + 1, call);
   const other = inputs.find((x) => !sameShape(x.shape, inputs[0].shape));

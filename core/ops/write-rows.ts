@@ -1,4 +1,5 @@
 import { ShapeError } from "../errors.js";
+import { expects } from "../expects.js";
 import { callOf } from "../print.js";
 import { sameShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
@@ -29,6 +30,7 @@ const writeRowsOp = fused(
  * 0 … S − 1 is dropped. Where the table is given away, a device may write the rows alone.
  */
 export const writeRows = (table: Tensor, rows: Tensor, first: Tensor): Tensor => {
+  expects("writeRows", "tensor tensor tensor", table, rows, first);
   const [B, , ...D] = table.shape;
   const fits = rows.shape.length === table.shape.length && rows.shape[0] === B && sameShape(rows.shape.slice(2), D);
   if (table.shape.length < 2 || !fits || first.dtype !== "i32" || !sameShape(first.shape, [B]))

@@ -45,14 +45,14 @@ const sums = (n: number): number => (16 + 2 * Math.sqrt(n)) * EPS;
 
 const cases: Readonly<Record<string, fc.Arbitrary<Case>>> = {
   softmax: sizes([0, 1, 2, 3], widths, [1, 8, 80]).map(([seed, which, D, most]) => ({
-    f: t.softmax,
+    f: (x) => t.softmax(x),
     args: [scaled(shapeFrom(which, D), seed, most)],
     forward: sums(D) + 2 * most * EPS,
     gradient: 4 * (sums(D) + 2 * most * EPS),
     slopes: 1, // y·(ct - Σ y·ct), |ct| ≤ 1
   })),
   logSumExp: sizes([0, 1, 2, 3], widths, [1, 8, 80]).map(([seed, which, D, most]) => ({
-    f: t.logSumExp,
+    f: (x) => t.logSumExp(x),
     args: [scaled(shapeFrom(which, D), seed, most)],
     forward: sums(D),
     terms: most,
@@ -176,8 +176,8 @@ law(
   fc.tuple(fc.constantFrom(...Object.keys(cases)), seeds()),
   async ([name, seed], device) => {
     const small: Readonly<Record<string, Pick<Case, "f" | "args" | "fixed">>> = {
-      softmax: { f: t.softmax, args: [eighths([2, 5], seed)] },
-      logSumExp: { f: t.logSumExp, args: [eighths([2, 5], seed)] },
+      softmax: { f: (x) => t.softmax(x), args: [eighths([2, 5], seed)] },
+      logSumExp: { f: (x) => t.logSumExp(x), args: [eighths([2, 5], seed)] },
       rmsnorm: {
         f: (x, w) => t.rmsnorm(x, w, 0.5),
         args: [eighths([2, 5], seed), eighths([5], seed + 1)],

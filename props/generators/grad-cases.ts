@@ -192,8 +192,11 @@ export const cases: Readonly<Record<string, fc.Arbitrary<Case>>> = {
       args: [eighths([...ids.shape, ...(seed % 2 === 0 ? [D] : [])], seed)],
     };
   }),
-  softmax: shaped((shape, seed) => ({ f: t.softmax, args: [eighths(shape, seed)] }), { minRank: 1, low: 1 }),
-  logSumExp: shaped((shape, seed) => ({ f: t.logSumExp, args: [eighths(shape, seed)] }), { minRank: 1, low: 1 }),
+  softmax: shaped((shape, seed) => ({ f: (x) => t.softmax(x), args: [eighths(shape, seed)] }), { minRank: 1, low: 1 }),
+  logSumExp: shaped((shape, seed) => ({ f: (x) => t.logSumExp(x), args: [eighths(shape, seed)] }), {
+    minRank: 1,
+    low: 1,
+  }),
   rmsnorm: shaped(
     (shape, seed) => ({
       f: (x, w) => t.rmsnorm(x, w, 0.25),

@@ -8,14 +8,15 @@ import { projectRoot as root } from "../golden/files.js";
 /** What a folder may import from, beside itself. */
 const knows: Record<string, readonly string[]> = {
   core: [],
+  library: ["core"],
   kernels: ["core"],
   optim: ["core"],
-  models: ["core"],
-  align: ["core", "optim", "models"],
-  lab: ["core", "kernels", "optim", "models", "align"],
-  cli: ["core", "kernels", "optim", "models", "align", "lab"],
-  props: ["core", "kernels", "optim", "models", "align", "lab", "cli", "bench", "build.mjs"],
-  bench: ["core", "kernels", "optim", "models", "align", "lab", "cli", "props", "build.mjs"],
+  models: ["core", "library"],
+  align: ["core", "library", "optim", "models"],
+  lab: ["core", "library", "kernels", "optim", "models", "align"],
+  cli: ["core", "library", "kernels", "optim", "models", "align", "lab"],
+  props: ["core", "library", "kernels", "optim", "models", "align", "lab", "cli", "bench", "build.mjs"],
+  bench: ["core", "library", "kernels", "optim", "models", "align", "lab", "cli", "props", "build.mjs"],
 };
 const shipped = Object.keys(knows).filter((folder) => folder !== "props" && folder !== "bench");
 const runtimePackages = ["webgpu", "@huggingface/tokenizers", "yaml"];
@@ -23,9 +24,10 @@ const runtimePackages = ["webgpu", "@huggingface/tokenizers", "yaml"];
 const tables = ["hyparquet", "hyparquet-compressors"];
 const client = "@huggingface/hub";
 const optionalPackages = [...tables, client];
-/** The devices alone touch a GPU package, and core has no I/O at all. */
+/** The devices alone touch a GPU package, and core and library have no I/O at all. */
 const packagesOf: Record<string, readonly string[]> = {
   core: [],
+  library: [],
   kernels: ["webgpu"],
   optim: [],
   models: ["@huggingface/tokenizers", client],
@@ -55,7 +57,8 @@ const faults = (path: string, source: string): string[] => {
   const folder = path.split("/")[0] as string;
   return specifiers(source).flatMap((specifier) => {
     if (!specifier.startsWith(".")) {
-      if (specifier.startsWith("node:")) return folder === "core" ? [`${path}: core has no I/O: ${specifier}`] : [];
+      if (specifier.startsWith("node:"))
+        return folder === "core" || folder === "library" ? [`${path}: ${folder} has no I/O: ${specifier}`] : [];
       const allowed = packagesOf[folder];
       const name = specifier
         .split("/")

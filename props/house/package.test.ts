@@ -78,7 +78,7 @@ test("npm pack ships dist, the licence and the example configs, no sources and n
       : await node([npm, ...args]);
   const [{ files }] = JSON.parse(packed) as [{ files: { path: string }[] }];
   const paths = files.map(({ path }) => path);
-  for (const file of ["LICENSE", "package.json", "dist/index.js", "dist/cli.js", "dist/types/core/index.d.ts"]) {
+  for (const file of ["LICENSE", "package.json", "dist/index.js", "dist/cli.js", "dist/types/library/index.d.ts"]) {
     assert.ok(paths.includes(file), `${file} is not packed`);
   }
   const strays = paths.filter((path) => !/^(dist\/|configs\/|LICENSE$|README\.md$|package\.json$)/.test(path));

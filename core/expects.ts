@@ -1,0 +1,84 @@
+import { ShapeError } from "./errors.js";
+import { typeOf } from "./print.js";
+import { isTensor } from "./tensor.js";
+
+/** An argument as errors show it. */
+const shown = (x: unknown): string => {
+  if (isTensor(x)) return typeOf(x);
+  if (typeof x === "function") return "a function";
+  if (typeof x !== "object" || x === null) return typeof x === "string" ? JSON.stringify(x) : String(x);
+  if (Array.isArray(x)) return x.length <= 8 && x.every((n) => typeof n === "number") ? `[${x}]` : "an array";
+  return ArrayBuffer.isView(x) ? x.constructor.name : x instanceof Promise ? "a promise" : "an object";
+};
+
+/** What to write instead of something that is no tensor. */
+const insteadOf = (x: unknown): string => {
+  if (x instanceof Promise) return "await it first";
+  if (Array.isArray(x) || ArrayBuffer.isView(x)) return "tensor(…) makes a tensor of an array";
+  if (typeof x === "number") return "scalar(…) makes a tensor of a number";
+  return x === undefined ? "is an argument missing, or a name of a record misspelled?" : "pass a tensor";
+};
+
+type Fault = readonly [what: string, hint?: string];
+const isNumber = (x: unknown): boolean => typeof x === "number";
+const isNumbers = (x: unknown): boolean => Array.isArray(x) && x.every(isNumber);
+const unless = (fits: boolean, what: string): Fault | undefined => (fits ? undefined : [what]);
+const tensorFault = (x: unknown): Fault | undefined =>
+  isTensor(x) ? undefined : [`${shown(x)} is no tensor`, insteadOf(x)];
+
+/** Kinds of argument, and what is wrong with one that is not of its kind. */
+const kinds = {
+  tensor: tensorFault,
+  operand: (x: unknown) => (typeof x === "number" ? undefined : tensorFault(x)),
+  tensors: (x: unknown): Fault | undefined =>
+    Array.isArray(x)
+      ? x.reduce<Fault | undefined>((fault, part) => fault ?? tensorFault(part), undefined)
+      : [`${shown(x)} is no array of tensors`, "write [x, y, …]"],
+  /** Of numbers; which of them an axis or a size can be, each op says. */
+  numbers: (x: unknown) => unless(isNumbers(x), `${shown(x)} is no array of numbers`),
+  number: (x: unknown) => unless(isNumber(x), `${shown(x)} is no number`),
+  integer: (x: unknown) => unless(Number.isInteger(x), `${shown(x)} is no integer`),
+  axes: (x: unknown) => unless(isNumber(x) || isNumbers(x), `axes ${shown(x)} are no numbers`),
+  text: (x: unknown) => unless(typeof x === "string", `${shown(x)} is no text`),
+} as const;
+type Kind = keyof typeof kinds;
+
+const spelled = new Map<string, readonly string[]>();
+
+/**
+ * The one place where ops check what kind of thing they are given: `expects("gather", "tensor tensor", table, ids)`. A kind
+ * with "?" may be left out. Errors: ShapeError with the call as it was written.
+ */
+export const expects = (name: string, wanted: string, ...given: readonly unknown[]): void => {
+  const words = spelled.get(wanted) ?? wanted.split(" ");
+  spelled.set(wanted, words);
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i];
+    const isLeftOut = word.endsWith("?") && given[i] === undefined;
+    const fault = isLeftOut ? undefined : kinds[word.replace("?", "") as Kind](given[i]);
+    if (fault !== undefined) throw new ShapeError(`${name}(${given.map(shown).join(", ")}): ${fault[0]}`, fault[1]);
+  }
+};
+
+/** Errors of the ops that a composition is made of, told as its own. */
+const reasons = new WeakMap<ShapeError, readonly [message: string, hint?: string]>();
+
+/**
+ * A composition of other ops that answers by its own name: checks what it is given, and says of an error inside which call it
+ * was made in.  `checked("relu", "tensor", (x: Tensor) => …)`; kinds as in `expects`.
+ */
+export const checked = <F extends (...given: never[]) => unknown>(name: string, wanted: string, f: F): F =>
+  ((...given: never[]) => {
+    expects(name, wanted, ...given);
+    try {
+      return f(...given);
+    } catch (error) {
+      if (!(error instanceof ShapeError)) throw error;
+      const reason = reasons.get(error) ?? ([error.message.split("\n")[0], error.hint] as const);
+      const call = `${name}(${given.map(shown).join(", ")})`;
+      if (reason[0].startsWith(`${name}(`)) throw error;
+      const outer = new ShapeError(`${call}: ${reason[0]}`, reason[1]);
+      reasons.set(outer, reason);
+      throw outer;
+    }
+  }) as F;

@@ -1,0 +1,16 @@
+export * from "../core/index.js";
+export * from "./activation.js";
+export * from "./conv.js";
+export * from "./create.js";
+export * from "./eigh.js";
+export * from "./einsum.js";
+export * from "./element.js";
+export { cholesky, det, inv, matrixPower, slogdet, solve } from "./linalg.js";
+export * from "./nn.js";
+export * from "./products.js";
+export * from "./random.js";
+export * from "./reduce.js";
+export * from "./scan.js";
+export * from "./shape.js";
+export { argsort, bincount, median, quantile, type SortOptions, searchSorted, sort, topk } from "./sort.js";
+export * from "./take.js";
