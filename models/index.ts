@@ -13,7 +13,6 @@ export {
   copyTokenizerFiles,
   type SaveConfigOptions,
   saveConfig,
-  tokenizerFilesOf,
   weightDtypeOf,
 } from "./files/folder.js";
 export { loadModel, type Model } from "./files/load.js";
@@ -21,6 +20,7 @@ export { loadModelFrom, type ModelSource } from "./files/load-from.js";
 export { type HostTensor, openSafetensors, type Safetensors, type StoredTensor } from "./files/safetensors.js";
 export { type WeightEntry, writeSafetensors } from "./files/safetensors-write.js";
 export { type SaveOptions, saveModel } from "./files/save.js";
+export { type SideFiles, sideFilesOf } from "./files/side-files.js";
 export {
   openWeights,
   type Weights,

@@ -52,7 +52,10 @@ export interface TrainOptions {
    * before the first step, whose structure a saved one is read into. The snapshot's tensors become the run's.
    */
   readonly resume?: (initial: TrainState) => TrainSnapshot;
-  /** Given the last good state and its weights, to save them, before a step that is not finite ends the run. */
+  /**
+   * Given the last good state and its weights, to save them, before a step that is not finite, or another error of batches or
+   * device that leaves them as they were, ends the run.
+   */
   readonly rescue?: (good: TrainSnapshot, params: Params) => Promise<void>;
 }
 

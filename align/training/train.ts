@@ -87,6 +87,8 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
   let at: Position = { step: 0, batches: 0, tokens: 0 };
   /** Steps that may still turn out not to be finite, and where the run stood before each. */
   let pending: { readonly before: Position; readonly group: readonly TrainingBatch[] }[] = [];
+  /** Steps done before the run, and whether the last good state was handed out. */
+  let [begun, isRescued] = [0, false];
   let mark: { readonly step: number; readonly log: Promise<HostData> } | undefined;
 
   /** Gradients of the `number`-th batch of the step that comes next, added to those carried, which are donated. */
@@ -121,24 +123,33 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
     return numbers;
   };
 
+  const handOut = async (good: TrainSnapshot): Promise<void> => {
+    isRescued = true;
+    const weights = reported(optimizer, good.state, device);
+    await options.rescue?.(good, weights.params()).finally(weights.release);
+  };
+
   /** The state is as it was before the first step that failed. */
   const failed = async (): Promise<never> => {
     const state = owned.state as TrainState;
     const [done] = await read(state.optimizer.step);
     const bad = pending.find(({ before }) => before.step === done);
     if (bad === undefined) throw new Error(`a step after step ${done} failed, and it is forgotten which`);
-    const weights = reported(optimizer, state, device);
-    try {
-      const log = await unfailed(state.log, objective);
-      await options.rescue?.({ ...bad.before, state: { ...state, log } }, weights.params());
-    } finally {
-      weights.release();
-    }
+    await handOut({ ...bad.before, state: { ...state, log: await unfailed(state.log, objective) } });
     throw new InputError(await notFinite({ objective, feed, gradients }, state.optimizer.params, bad.group, done + 1));
+  };
+
+  /** What another error has left as it was, if the device still answers. */
+  const salvage = async (): Promise<void> => {
+    const { state } = owned;
+    if (isRescued || state === undefined || at.step === begun) return;
+    await settled(read(state.log), at.step);
+    await handOut({ ...at, state });
   };
 
   try {
     ({ state: owned.state, ...at } = await beginning(options, device));
+    begun = at.step;
     owned.fixed = await fixedInputs(options, owned.state.optimizer.key, device);
     if (steps > at.step)
       for await (const group of grouped(options.batches, accumulation)) {
@@ -197,6 +208,9 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
     await settled(read(owned.state.log), at.step);
     owned.handedOut = reported(optimizer, owned.state, device).params();
     return owned.handedOut;
+  } catch (error) {
+    await salvage().catch(() => {}); // the first error is the one to tell
+    throw error;
   } finally {
     await mark?.log.catch(() => {});
     close();

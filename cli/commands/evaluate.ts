@@ -6,6 +6,7 @@ import {
   parseTasks,
   subject,
   type TaskResult,
+  tryJudges,
 } from "../../lab/evaluate/index.js";
 import { loadModel, loadTokenizer } from "../../models/index.js";
 import type { Values } from "../options.js";
@@ -18,6 +19,7 @@ export const evaluateCommand = async (values: Values<"evaluate">, out: Output): 
   const { model: folder, tasks: path, output_dir, batch_size: batchSize, limit } = values;
   const tasks = parseTasks(await readYamlObject(path), path).map((task) => ({ ...task, limit: limit ?? task.limit }));
   const tokenizer = loadTokenizer(folder);
+  await tryJudges(tasks);
   const done = ({ name, rows, scores }: TaskResult) => {
     out.start();
     out.note(`${name}: ${percent(scores.score)} of ${rows}`);

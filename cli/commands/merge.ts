@@ -1,6 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { InputError } from "../../core/errors.js";
 import { show } from "../../models/files/json.js";
+import { sideFilesOf } from "../../models/index.js";
 import { locateIn } from "../located.js";
 import { type MergePlan, planMerge } from "../merge/plan.js";
 import { type Recipe, type RecipeModel, readRecipe } from "../merge/recipe.js";
@@ -92,7 +93,7 @@ export const mergeCommand = async (values: Values<"merge">, out: Output): Promis
   for (const note of [...recipe.notes, ...plan.notes]) out.note(note);
   const target = {
     folder: values.out,
-    tokenizer: tokenizerFolder(recipe, plan, out),
+    tokenizer: sideFilesOf(tokenizerFolder(recipe, plan, out)),
     seed: values.seed,
     shardSize: values.out_shard_size === undefined ? undefined : parameterCount(values.out_shard_size),
   };

@@ -18,7 +18,7 @@ import { readText } from "../../models/files/json.js";
 import type { AnnouncedTensor } from "../../models/files/safetensors-write.js";
 import { type PlannedFile, singleFile } from "../../models/files/weights.js";
 import { streamWeights } from "../../models/files/weights-stream.js";
-import { copyTokenizerFiles, saveConfig } from "../../models/index.js";
+import { copyTokenizerFiles, type SideFiles, saveConfig, sideFilesOf } from "../../models/index.js";
 import { mergeTensors } from "../../optim/offline/index.js";
 import type { MergePlan, PlannedMerge } from "./plan.js";
 import type { Recipe } from "./recipe.js";
@@ -27,8 +27,8 @@ import { HEAD, type SourceModel, storedName } from "./source.js";
 /** Where the merged model goes and how it is cut. */
 export interface MergeTarget {
   readonly folder: string;
-  /** The folder whose tokenizer is taken along. */
-  readonly tokenizer: string;
+  /** Whose tokenizer is taken along. */
+  readonly tokenizer: SideFiles;
   /** Decides the Bernoulli masks. */
   readonly seed: number;
   /** At most so many parameters a file; without it, the files of the donor. */
@@ -126,7 +126,12 @@ const cut = (entries: readonly AnnouncedTensor[], shardSize: number): PlannedFil
 };
 
 /** config.json of the donor, corrected in what the merge changes. */
-const writeConfig = ({ donor, vocabulary, tied }: MergePlan, { dtype }: Recipe, folder: string): void => {
+const writeConfig = (
+  { donor, vocabulary, tied }: MergePlan,
+  { dtype }: Recipe,
+  folder: string,
+  from: SideFiles,
+): void => {
   const raw = {
     ...donor.raw,
     ...(vocabulary !== undefined && { vocab_size: vocabulary }),
@@ -134,7 +139,7 @@ const writeConfig = ({ donor, vocabulary, tied }: MergePlan, { dtype }: Recipe, 
   };
   const own = donor.raw.dtype ?? donor.raw.torch_dtype;
   const stored = (["float32", "float16", "bfloat16"] as const).find((name) => name === own) ?? "float32";
-  saveConfig(folder, { raw, dtype: stored }, { dtype: dtype ?? stored, from: donor.folder });
+  saveConfig(folder, { raw, dtype: stored }, { dtype: dtype ?? stored, from });
 };
 
 /**
@@ -151,6 +156,8 @@ export const runMerge = async (
 ): Promise<number> => {
   const byName = new Map(plan.tensors.map((planned) => [planned.name, planned]));
   const files = filesFor(plan, target.shardSize);
+  // Before much is computed: what cannot be read is known by then, and what becomes of it costs nothing.
+  const [donorFiles, text] = [sideFilesOf(plan.donor.folder), readText(recipe.path)];
   let done = 0;
   const valuesOf = async (name: string): Promise<Float32Array> => {
     const values = await mergeOne(byName.get(name) as PlannedMerge, plan, target.seed, device);
@@ -160,7 +167,7 @@ export const runMerge = async (
   const mend = "lessen weight or lambda, or choose another dtype";
   await streamWeights(target.folder, files, { valuesOf, mend });
   copyTokenizerFiles(target.tokenizer, target.folder);
-  writeTextAtomically(join(target.folder, "mergekit_config.yml"), readText(recipe.path));
-  writeConfig(plan, recipe, target.folder);
+  writeTextAtomically(join(target.folder, "mergekit_config.yml"), text);
+  writeConfig(plan, recipe, target.folder, donorFiles);
   return files.length;
 };

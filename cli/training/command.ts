@@ -1,4 +1,6 @@
 import { paddingId } from "../../align/data/batch.js";
+import { checkTasks } from "../../lab/evaluate/index.js";
+import { sideFilesOf } from "../../models/index.js";
 import type { Output } from "../output.js";
 import { withDevice } from "../session.js";
 import { checkTogether, readConfigs, type TrainingValues, withDtype } from "./checks/check.js";
@@ -31,6 +33,7 @@ export const trainingCommand = async <V extends TrainingValues, T>(
   const values = withDtype(given);
   const { dataset_name: path } = values;
   checkTogether(values, out);
+  const sideFiles = sideFilesOf(values.model_name_or_path);
   checkCadence(values, out);
   checkBest(values, out);
   const evaluates = evalStrategy(values) !== "no" || values.eval_on_start;
@@ -42,6 +45,7 @@ export const trainingCommand = async <V extends TrainingValues, T>(
   const { tokenizer, chatTemplate } = trainingTokenizer(values, out);
   recipe.checkTokenizer?.(tokenizer);
   const { config, load } = withTokens(asRead, tokenizer, values.model_name_or_path, out);
+  if (benchmarks !== undefined) await checkTasks(benchmarks, { tokenizer, maxPositions: config.maxPositions });
   const { vocabSize } = config;
   const cut = { maxLength: values.max_length, truncationMode: values.truncation_mode, vocabSize, ...recipe.cut };
   const own = { config: values.dataset_config, split: values.dataset_train_split, limit: values.limit };
@@ -66,7 +70,7 @@ export const trainingCommand = async <V extends TrainingValues, T>(
     const { choice } = await choose({ recipe, settings }, real, out);
     const parts = { ...settings, choice, device: real, load, planned: false };
     const about = {
-      ...{ chatTemplate: chatTemplate(), fingerprint: rows.fingerprint },
+      ...{ chatTemplate: chatTemplate(), fingerprint: rows.fingerprint, sideFiles },
       evalTasks: benchmarks && { tasks: benchmarks, tokenizer },
     };
     const observers = runOutputs({

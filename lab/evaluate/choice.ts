@@ -67,7 +67,7 @@ export interface ChoiceRow {
  * Rows of a multiple-choice task. `choices: letters` (default) asks for the letter, as MMLU does; `choices: texts` for the
  * whole choice, as ARC and HellaSwag do, and then `normalize: true` divides by the choice's length in bytes.
  */
-export const choiceRows = (task: Task, { tokenizer }: Subject): readonly ChoiceRow[] => {
+export const choiceRows = (task: Task, { tokenizer }: Pick<Subject, "tokenizer">): readonly ChoiceRow[] => {
   const how = task.own.text("choices", "letters");
   if (how !== "letters" && how !== "texts")
     throw new InputError(`${task.own.where}: "choices" is "${how}"; it must be letters or texts`);

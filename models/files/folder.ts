@@ -1,73 +1,23 @@
-import { mkdirSync, readdirSync, realpathSync } from "node:fs";
-import { basename, dirname, join, sep } from "node:path";
-import { InputError } from "../../core/errors.js";
+import { mkdirSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { ModelConfig, ModelDtype } from "../config.js";
 import { writeAtomically, writeTextAtomically } from "./atomic.js";
 import type { WeightDtype } from "./dtypes.js";
-import { fileExists, folderExists, LARGEST_TEXT, readJsonObject, readText } from "./json.js";
-import { readRegular } from "./regular.js";
+import { GENERATION, type SideFiles } from "./side-files.js";
 
-const tokenizerFiles = new Set([
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "tokenizer.model",
-  "special_tokens_map.json",
-  "added_tokens.json",
-  "vocab.json",
-  "merges.txt",
-  "chat_template.jinja",
-  "chat_template.json",
-]);
-/** Holds further templates, beside chat_template.jinja. */
-const TEMPLATES = "additional_chat_templates";
-
-/**
- * Where a link in a model's folder may lead: into the folder, to what the Hub's cache keeps for it (snapshots/… beside blobs/), or to
- * a file of the same name, as of another model. Somebody else's model must not make a copy of whatever its user can read.
- */
-const isOwn = (folder: string, file: string): boolean => {
-  const [home, target] = [folder, file].map((path) => realpathSync(path));
-  const places = [home, ...(basename(dirname(home)) === "snapshots" ? [join(home, "..", "..", "blobs")] : [])];
-  return basename(target) === basename(file) || places.some((place) => target.startsWith(join(place, sep)));
-};
-
-/**
- * The tokenizer and its chat templates as a folder has them, [name, bytes] each. Errors: InputError if there is no such folder, and
- * for a file that cannot be read, is no regular one, or is a link to a file of another name outside of the folder.
- */
-export const tokenizerFilesOf = (from: string): readonly (readonly [string, Uint8Array])[] => {
-  if (!folderExists(from)) throw new InputError(`${from}: no such folder`);
-  const names = readdirSync(from).filter((name) => tokenizerFiles.has(name));
-  const more = folderExists(join(from, TEMPLATES)) ? readdirSync(join(from, TEMPLATES)) : [];
-  const templates = more.filter((name) => name.endsWith(".jinja")).map((name) => join(TEMPLATES, name));
-  return [...names, ...templates].map((name) => {
-    const file = join(from, name);
-    const bytes = readRegular(file, LARGEST_TEXT);
-    if (!isOwn(from, file))
-      throw new InputError(
-        `${file}: is a link that leads out of the folder, to a file of another name; put the file itself there`,
-      );
-    return [name, bytes] as const;
-  });
-};
-
-/**
- * Copies the tokenizer and its chat template, byte for byte, so that a trained folder is complete. Nothing else. Errors: those of
- * `tokenizerFilesOf`.
- */
-export const copyTokenizerFiles = (from: string, to: string): void => {
-  const files = tokenizerFilesOf(from);
+/** Writes the tokenizer and its chat template, byte for byte, so that a trained folder is complete. Nothing else. */
+export const copyTokenizerFiles = ({ tokenizer }: SideFiles, to: string): void => {
   // Not as copies, which would be as read-only as what they were made from.
-  for (const [name] of files) mkdirSync(dirname(join(to, name)), { recursive: true });
-  writeAtomically(files.map(([name, bytes]) => ({ path: join(to, name), write: (sink) => sink(bytes) })));
+  for (const [name] of tokenizer) mkdirSync(dirname(join(to, name)), { recursive: true });
+  writeAtomically(tokenizer.map(([name, bytes]) => ({ path: join(to, name), write: (sink) => sink(bytes) })));
 };
 
 /** What `saveConfig` changes or takes along. */
 export interface SaveConfigOptions {
   /** The dtype the weights are saved in, if it is not the config's own. */
   readonly dtype?: ModelDtype;
-  /** The folder the model came from; its generation_config.json is taken along, if it has one. */
-  readonly from?: string;
+  /** The files of the folder the model came from; its generation_config.json is taken along, if it has one. */
+  readonly from?: SideFiles;
 }
 
 /**
@@ -83,9 +33,8 @@ export const saveConfig = (
   const key = "torch_dtype" in config.raw && !("dtype" in config.raw) ? "torch_dtype" : "dtype";
   const raw = dtype === config.dtype ? config.raw : { ...config.raw, [key]: dtype };
   writeTextAtomically(join(folder, "config.json"), `${pythonFloats(JSON.stringify(raw, null, 2))}\n`);
-  const path = from === undefined ? undefined : join(from, GENERATION);
-  const text = path !== undefined && fileExists(path) ? readText(path) : undefined;
-  const known = text === undefined || path === undefined ? config.raw : readJsonObject(path);
+  const text = from?.generation?.text;
+  const known = from?.generation?.fields ?? config.raw;
   const tokens = config.eosIds === undefined ? [] : Object.entries(specialIds(config));
   const others = tokens.filter(([name, id]) => !sameIds(known[name], id));
   // A new file is all that transformers asks for them.
@@ -93,8 +42,6 @@ export const saveConfig = (
   const saved = told.reduce<string | undefined>((done, [name, id]) => withField(done ?? "{\n}\n", name, id), text);
   if (saved !== undefined) writeTextAtomically(join(folder, GENERATION), saved);
 };
-
-const GENERATION = "generation_config.json";
 
 /** Special tokens as generation_config.json spells them: of one end token its id, of several a list. */
 const specialIds = ({ eosIds = [], bosId, padId }: Partial<Pick<ModelConfig, "eosIds" | "bosId" | "padId">>) => ({

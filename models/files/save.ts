@@ -5,12 +5,13 @@ import { familyOf } from "../families.js";
 import { writeTextAtomically } from "./atomic.js";
 import { copyTokenizerFiles, saveConfig } from "./folder.js";
 import type { Model } from "./load.js";
+import { type SideFiles, sideFilesOf } from "./side-files.js";
 import { planFiles } from "./weights.js";
 import { streamWeights } from "./weights-stream.js";
 
 export interface SaveOptions {
-  /** The folder that the tokenizer, chat template and generation settings are copied from. */
-  readonly from?: string;
+  /** The folder that the tokenizer, chat template and generation settings are copied from, or those as they were read. */
+  readonly from?: string | SideFiles;
   /** The chat template, if it is not that of `from`: a Jinja text. */
   readonly chatTemplate?: string;
   /** Where weights that are graphs still, such as base and adapter together, are computed: one at a time. */
@@ -37,6 +38,7 @@ export const saveModel = async (
   model: Model,
   { from, chatTemplate, device }: SaveOptions = {},
 ): Promise<void> => {
+  const side = typeof from === "string" ? sideFilesOf(from) : from;
   const { config, weights } = plainWeights(model);
   const shapes = new Map([...weights].map(([name, { t }]) => [name, t.shape]));
   const valuesOf = async (name: string): Promise<Float32Array> => {
@@ -47,9 +49,9 @@ export const saveModel = async (
   };
   const mend = "if they were trained, the run has diverged: lower learning_rate";
   await streamWeights(folder, planFiles(shapes, { dtype: model.dtype, layout: model.layout }), { valuesOf, mend });
-  if (from !== undefined && resolve(from) !== resolve(folder)) copyTokenizerFiles(from, folder);
+  if (side !== undefined && resolve(side.folder) !== resolve(folder)) copyTokenizerFiles(side, folder);
   if (chatTemplate !== undefined) writeTextAtomically(join(folder, "chat_template.jinja"), chatTemplate);
-  saveConfig(folder, config, { from });
+  saveConfig(folder, config, { from: side });
 };
 
 /** A weight, and what its numbers are multiplied by on their way into the file. */

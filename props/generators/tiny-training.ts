@@ -95,13 +95,17 @@ export const trainTiny = async (
     reference: { config: trainedConfig, params: other },
     ...rest,
   };
-  const trained = await lastOf(train(options, device), async (step) => {
-    if (step.record !== undefined) records.push(step.record);
-    await onStep(step);
-  });
-  const weights = await numbersOf(trained, read);
-  dispose(params, other, trained);
-  return { records, weights };
+  try {
+    const trained = await lastOf(train(options, device), async (step) => {
+      if (step.record !== undefined) records.push(step.record);
+      await onStep(step);
+    });
+    const weights = await numbersOf(trained, read);
+    dispose(trained);
+    return { records, weights };
+  } finally {
+    dispose(params, other);
+  }
 };
 
 /** A number by its name; NaN, which is close to nothing, if it is not there. */

@@ -9,6 +9,7 @@ import { type ModelConfig, parseConfig, readConfig } from "../../models/config.j
 import { FAMILY_NAMES, type Family, families } from "../../models/families.js";
 import { copyTokenizerFiles, saveConfig } from "../../models/files/folder.js";
 import type { JsonObject } from "../../models/files/json.js";
+import { sideFilesOf } from "../../models/files/side-files.js";
 import type { RopeConfig } from "../../models/rope.js";
 import { besideCheckout, goldenJson, goldenPath } from "../golden/files.js";
 import { refused } from "../golden/refused.js";
@@ -228,8 +229,8 @@ test("a saved folder holds what transformers wants, unchanged but for the dtype"
   const source = goldenPath("preferences", "base");
   const config = readConfig(source);
   const target = join(folder, "saved");
-  saveConfig(target, config, { from: source });
-  copyTokenizerFiles(source, target);
+  saveConfig(target, config, { from: sideFilesOf(source) });
+  copyTokenizerFiles(sideFilesOf(source), target);
   for (const name of ["generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"]) {
     assert.deepEqual(readFileSync(join(target, name)), readFileSync(join(source, name)), name);
   }

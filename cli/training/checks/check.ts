@@ -4,7 +4,6 @@ import { checkpointsIn } from "../../../align/training/checkpoint.js";
 import { mergesDelta, type OptimizerSettings, trainingOptimizer } from "../../../align/training/optimizer.js";
 import { InputError, sameShape } from "../../../core/index.js";
 import { type ModelConfig, readConfig } from "../../../models/config.js";
-import { tokenizerFilesOf } from "../../../models/files/folder.js";
 import { folderExists } from "../../../models/files/json.js";
 import { parameterShapes } from "../../../models/parameters.js";
 import { mergingKeys, type Values } from "../../options.js";
@@ -55,7 +54,6 @@ export const checkTogether = (values: TrainingValues, out: Output): void => {
     if (folder !== undefined && existsSync(output_dir) && existsSync(folder) && samePlace(folder, output_dir))
       throw new InputError(`output_dir is ${key} (${folder}), which would be overwritten; choose another folder`);
   }
-  tokenizerFilesOf(values.model_name_or_path); // copied at every save: what is wrong with them is to be known now
   checkWritable("output_dir", output_dir);
   const taken = written.map((name) => join(output_dir, name)).find(folderExists);
   if (taken !== undefined)

@@ -8,7 +8,7 @@ import { asAsked, precise } from "./stored.js";
 import type { Task } from "./task.js";
 
 /** What a task has beside what its recipe builds. */
-type About = Pick<Task, "chatTemplate" | "fingerprint" | "evalTasks">;
+type About = Pick<Task, "chatTemplate" | "fingerprint" | "evalTasks" | "sideFiles">;
 
 /**
  * Makes a recipe's task, from the model to the adapter, hands it to `run`, and frees what was made. Weights that an adapter

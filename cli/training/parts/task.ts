@@ -8,7 +8,7 @@ import type { TrainOptions } from "../../../align/training/options.js";
 import type { Weights } from "../../../align/training/reference.js";
 import { type Device, dispose, evaluate, key, read } from "../../../core/index.js";
 import type { Task as BenchmarkTask } from "../../../lab/evaluate/tasks.js";
-import { loadModel, type Model, type Params, type Tokenizer } from "../../../models/index.js";
+import { loadModel, type Model, type Params, type SideFiles, type Tokenizer } from "../../../models/index.js";
 import { absorbed } from "../../../optim/index.js";
 import type { Output } from "../../output.js";
 import { optimizerSettings, peakLearningRate, type TrainingValues } from "../checks/check.js";
@@ -26,6 +26,8 @@ export interface Task {
   readonly evalTasks?: { readonly tasks: readonly BenchmarkTask[]; readonly tokenizer: Tokenizer };
   /** Of the model that is saved, if it is not that of the folder it comes from. */
   readonly chatTemplate?: string;
+  /** What is saved beside weights and config.json. */
+  readonly sideFiles?: SideFiles;
   /** A digest of the rows that are trained on. */
   readonly fingerprint?: string;
   /** The reference model, where the loop has to ask it. */

@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { batchesFrom } from "../../../align/data/source.js";
-import type { TrainOptions } from "../../../align/training/options.js";
+import type { TrainOptions, TrainSnapshot } from "../../../align/training/options.js";
 import { loadTree } from "../../../align/training/state-file.js";
 import { type StepRecord, type TrainStep, train } from "../../../align/training/train.js";
 import { type Device, dispose } from "../../../core/index.js";
@@ -89,7 +89,7 @@ export const runTask = async (
 
   const first = resumed?.step ?? 0;
   const told = teller([metricsFile(), progressLine(device), ...observers], { step: first, ...span, label, folder });
-  const how = { from: values.model_name_or_path, chatTemplate: task.chatTemplate, device };
+  const how = { from: task.sideFiles, chatTemplate: task.chatTemplate, device };
   const best = bestOf(values, span, first > 0 ? recordsIn(folder, first) : []);
   const saved = checkpoints(values, identity, how, best);
   const { saves } = cadence(values, span);
@@ -101,25 +101,59 @@ export const runTask = async (
     await told.evaluation(record);
     return best.sees(record);
   };
-  const save = async (params: Params, snapshot: Awaited<ReturnType<TrainStep["snapshot"]>>): Promise<string> => {
+  /** The last step whose checkpoint was tried. */
+  let tried: number | undefined;
+  const save = async (params: Params, snapshot: TrainSnapshot): Promise<string> => {
+    tried = snapshot.step;
     await told.saving();
     const path = await saved.save(plainModel(task, params), snapshot, task.adapted && params);
     await told.saved(path, snapshot.step);
     return path;
   };
+  /** Before an error ends the run: a checkpoint of where it stands, unless that is what failed. */
+  const rescue = async (step: number, params: () => Params, snapshot: () => Promise<TrainSnapshot>): Promise<void> => {
+    if (tried === step || step === first) return;
+    try {
+      const path = await save(params(), await snapshot());
+      out.note(`${path} holds the state after step ${step}, which --resume goes on from`);
+    } catch (error) {
+      out.note(`warning: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  };
+  let isSaved = false;
+  const finish = async (params: Params): Promise<void> => {
+    const chosen = values.load_best_model_at_end ? bestWeights(task, values, best, steps, out) : undefined;
+    await saveModel(folder, plainModel(task, chosen ?? params), how);
+    await task.saveAdapter?.(chosen ?? params);
+    isSaved = true;
+  };
 
   let last: StepRecord | undefined;
+  const afterStep = async (taken: TrainStep): Promise<void> => {
+    const { step, record } = taken;
+    if (record !== undefined) last = record;
+    await told.step(taken);
+    const isBest = await evaluateAt(taken);
+    const signal = await stop.asked();
+    const leaves = signal !== undefined && step < steps;
+    if (saves(step) || (isBest && values.save_strategy === "best") || leaves) {
+      const path = await save(taken.params, await taken.snapshot());
+      if (leaves)
+        throw new Stopped(signal, `stopped by ${signal} after step ${step} of ${steps}; --resume goes on from ${path}`);
+    }
+    if (step === steps) await finish(taken.params);
+  };
   const run = train(
     {
       ...options,
       batches: batchesFrom(source, resumed?.batches),
       resume: resumed && resuming(resumed, values, device),
-      rescue: async (good, params) => {
-        await save(params, good).then(
-          (path) => out.note(`${path} holds the last good state`),
-          (error: Error) => out.note(`warning: ${error.message}`),
-        );
-      },
+      rescue: (good, params) =>
+        rescue(
+          good.step,
+          () => params,
+          async () => good,
+        ),
     },
     device,
   );
@@ -128,25 +162,15 @@ export const runTask = async (
     for (;;) {
       const { value, done } = await run.next();
       if (done === true) {
-        const chosen = values.load_best_model_at_end ? bestWeights(task, values, best, steps, out) : undefined;
-        await saveModel(folder, plainModel(task, chosen ?? value), how);
-        await task.saveAdapter?.(chosen ?? value);
+        if (!isSaved) await finish(value); // a run that had no steps left
         dispose(value);
         break;
       }
-      const { step, record } = value;
-      if (record !== undefined) last = record;
-      await told.step(value);
-      const isBest = await evaluateAt(value);
-      const signal = await stop.asked();
-      const leaves = signal !== undefined && step < steps;
-      if (saves(step) || (isBest && values.save_strategy === "best") || leaves) {
-        const path = await save(value.params, await value.snapshot());
-        if (leaves)
-          throw new Stopped(
-            signal,
-            `stopped by ${signal} after step ${step} of ${steps}; --resume goes on from ${path}`,
-          );
+      try {
+        await afterStep(value);
+      } catch (error) {
+        await rescue(value.step, () => value.params, value.snapshot);
+        throw error;
       }
     }
     await told.end();

@@ -56,3 +56,39 @@ for (const [what, verdict, said] of [
     assert.deepEqual(rescued, { step: 4, batches: 6, failed: 0, weights: healthy });
     assert.ok(steps > 5 && steps < 14, `found after step ${steps}: later than it happened, and before the end`);
   });
+
+check(
+  "an error of the batches after step 4 hands out what step 4 left, once, and is the error that is told",
+  async (device) => {
+    function* broken(): Generator<TrainingBatch> {
+      let taken = 0;
+      for (const batch of batchesFrom(source)) {
+        if (taken++ === 6) throw new InputError("the rows are gone");
+        yield batch;
+      }
+    }
+    let healthy: Numbers | undefined;
+    const rescued: unknown[] = [];
+    const live = device.stats().liveBuffers;
+    const run = trainTiny(
+      "dpo",
+      {
+        ...setting,
+        batches: broken(),
+        rescue: async ({ step, batches, state }, params) => {
+          assert.equal((await read(state.optimizer.step))[0], 4);
+          rescued.push({ step, batches, weights: await numbersOf(params, read) });
+          throw new Error("there is no room to save it");
+        },
+      },
+      device,
+      async ({ step, params }) => {
+        if (step === 4) healthy = await numbersOf(params, read);
+      },
+    );
+    await assert.rejects(run, /^InputError: the rows are gone$/);
+    assert.deepEqual(rescued, [{ step: 4, batches: 6, weights: healthy }]);
+    assert.equal(device.stats().liveBuffers, live, "nothing stays");
+  },
+  ["reference", "cpu"],
+);

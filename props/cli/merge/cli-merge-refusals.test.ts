@@ -9,6 +9,7 @@ import { readRecipe } from "../../../cli/merge/recipe.js";
 import { runMerge } from "../../../cli/merge/run.js";
 import { InputError } from "../../../core/errors.js";
 import { openSafetensors } from "../../../models/files/safetensors.js";
+import { sideFilesOf } from "../../../models/files/side-files.js";
 import { reference } from "../../close.js";
 import { goldenPath } from "../../golden/files.js";
 import { tries } from "../../reach.js";
@@ -136,7 +137,7 @@ test("law: what is not finite in a model, or would not be as it is stored, ends 
         ...(merge_method === "ties" && { base_model: base }),
       });
       const read = await readRecipe(path);
-      const target = { folder: out, tokenizer: base, seed: 0, shardSize: undefined };
+      const target = { folder: out, tokenizer: sideFilesOf(base), seed: 0, shardSize: undefined };
       const merging = runMerge(planMerge(read), read, target, reference);
       if (weight === 1 && Math.abs(value) < limits[dtype]) await merging;
       else {

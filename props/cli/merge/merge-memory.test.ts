@@ -4,6 +4,7 @@ import { planMerge } from "../../../cli/merge/plan.js";
 import { readRecipe } from "../../../cli/merge/recipe.js";
 import { runMerge } from "../../../cli/merge/run.js";
 import { sizeOf } from "../../../core/index.js";
+import { sideFilesOf } from "../../../models/files/side-files.js";
 import { check } from "../../law.js";
 import { at, model, recipe } from "./merge-models.js";
 
@@ -33,7 +34,7 @@ check(
         },
       });
     }
-    const target = { folder: at(`memory-${device.name}`), tokenizer: base, seed: 1, shardSize: undefined };
+    const target = { folder: at(`memory-${device.name}`), tokenizer: sideFilesOf(base), seed: 1, shardSize: undefined };
     let done = 0;
     await runMerge(plan, read, target, device, (count) => {
       done = count;

@@ -9,6 +9,7 @@ import { parseConfig, readConfig } from "../../../models/config.js";
 import { alignTokens } from "../../../models/files/align-tokens.js";
 import { saveConfig } from "../../../models/files/folder.js";
 import type { JsonObject } from "../../../models/files/json.js";
+import { sideFilesOf } from "../../../models/files/side-files.js";
 import { goldenPath } from "../../golden/files.js";
 import { refused } from "../../golden/refused.js";
 import { document, scratch, succeeds } from "../cli.js";
@@ -87,7 +88,7 @@ test("saved: null in generation_config.json is no value, and a new file says all
     const from = model(config, generation ?? {});
     if (generation === null) rmSync(join(from, "generation_config.json"));
     const to = scratch();
-    saveConfig(to, alignTokens(readConfig(from), { ...tokenizer, bosId: START }).config, { from });
+    saveConfig(to, alignTokens(readConfig(from), { ...tokenizer, bosId: START }).config, { from: sideFilesOf(from) });
     const { eos_token_id: end, bos_token_id: start, pad_token_id: pad } = readJson(to, "generation_config.json");
     return [end, start, pad];
   };
@@ -104,7 +105,7 @@ test("saved: config.json and generation_config.json say what was aligned, and al
     if (generation === null) writeFileSync(join(from, "generation_config.json"), '{\n "temperature": 1.0\n}\n');
     const { config } = alignTokens(readConfig(from), tokenizer);
     const to = scratch();
-    saveConfig(to, config, { from });
+    saveConfig(to, config, { from: sideFilesOf(from) });
     const again = readConfig(to);
     assert.deepEqual([again.eosIds, again.bosId, again.padId], [config.eosIds, config.bosId, config.padId]);
     assert.equal(readJson(to, "config.json").eos_token_id, END);
@@ -114,7 +115,7 @@ test("saved: config.json and generation_config.json say what was aligned, and al
     if (generation === null) assert.match(readFileSync(join(to, "generation_config.json"), "utf8"), /1\.0/);
     // Aligned files stay as they are.
     const third = scratch();
-    saveConfig(third, alignTokens(again, tokenizer).config, { from: to });
+    saveConfig(third, alignTokens(again, tokenizer).config, { from: sideFilesOf(to) });
     for (const name of ["config.json", "generation_config.json"])
       assert.equal(readFileSync(join(third, name), "utf8"), readFileSync(join(to, name), "utf8"));
   }
