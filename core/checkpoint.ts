@@ -27,7 +27,7 @@ export const checkpoint = <A extends Tensor[]>(f: (...inputs: A) => Tensor): ((.
 };
 
 /** One block after the other: [from, to) of `count` rows, `size` at most. */
-const blocksOf = (count: number, size: number): readonly (readonly [from: number, to: number])[] =>
+export const blocksOf = (count: number, size: number): readonly (readonly [from: number, to: number])[] =>
   Array.from({ length: Math.ceil(count / size) }, (_, i) => [i * size, Math.min(count, (i + 1) * size)]);
 
 /**

@@ -37,6 +37,7 @@ export { broadcastTo, type ReduceName, sum } from "./ops/broadcast.js";
 export { cast, roundRandom } from "./ops/cast.js";
 export { erfOf, threefryBits } from "./ops/definitions.js";
 export { fused } from "./ops/fused.js";
+export { capped, type HeadOptions, headScores } from "./ops/head-scores.js";
 export * from "./ops/index-ops.js";
 export {
   constantData,
@@ -52,10 +53,11 @@ export {
 } from "./ops/leaf.js";
 export { stopGradient } from "./ops/marker.js";
 export { type MatmulOptions, matmul } from "./ops/matmul.js";
-export * from "./ops/nn.js";
+export { crossEntropy, logSumExp, rmsnorm, rope, softmax, swiglu } from "./ops/nn.js";
 export * from "./ops/pointwise.js";
 export * from "./ops/random-bits.js";
 export { max, mean } from "./ops/reduce.js";
+export { tokenScores } from "./ops/token-scores.js";
 export { topkMask } from "./ops/topk.js";
 export * from "./ops/view.js";
 export { writeRows } from "./ops/write-rows.js";

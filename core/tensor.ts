@@ -29,8 +29,8 @@ export interface Op {
   readonly kind: OpKind;
   /** The definition, in f64. Absent for leaves (they hold numbers) and fused ops (their expansion defines them). */
   readonly evaluate?: (inputs: readonly HostTensorData[], node: Tensor) => HostData;
-  /** Fused ops, and others where a device may do without a kernel: the same value from simpler ops. */
-  readonly expand?: (node: Tensor, inputs: readonly Tensor[]) => Tensor;
+  /** Fused ops, and others where a device may do without a kernel: the same value from simpler ops. `has`: which fused ops have kernels. */
+  readonly expand?: (node: Tensor, inputs: readonly Tensor[], has?: (name: string) => boolean) => Tensor;
   /** Cotangents of the inputs from the output's; null where no gradient flows. Absent: no gradient flows at all. */
   readonly vjp?: (ct: Tensor, inputs: readonly Tensor[], out: Tensor) => readonly (Tensor | null)[];
 }

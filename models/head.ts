@@ -1,20 +1,13 @@
 import {
   callOf,
-  concat,
-  crossEntropy,
-  inBlocks,
+  capped,
   matmul,
-  mean,
   mul,
-  neg,
   pad,
-  reshape,
   ShapeError,
+  headScores as scoresOfHead,
   sliceAxis,
-  stopGradient,
   type Tensor,
-  tanh,
-  tokenScores,
   transpose,
 } from "../core/index.js";
 import type { ModelConfig } from "./config.js";
@@ -27,10 +20,6 @@ const outputMatrix = (params: Params, { tied }: ModelConfig): Tensor =>
 /** What the output matrix is applied to: hidden states, times the model's factor if it has one. */
 const scaled = (hidden: Tensor, { headMultiplier }: ModelConfig): Tensor =>
   headMultiplier === 1 ? hidden : mul(hidden, headMultiplier);
-
-/** cap · tanh(x / cap), if there is a cap. */
-const capped = (x: Tensor, cap: number | undefined): Tensor =>
-  cap === undefined ? x : mul(cap, tanh(mul(x, 1 / cap)));
 
 /** Scores of the next token: hidden [..., D] → [..., V], by the output matrix or, if tied, the embedding itself. */
 export const logits = (params: Params, config: ModelConfig, hidden: Tensor): Tensor =>
@@ -60,11 +49,8 @@ export const rowsTogether = (vocabSize: number): number => {
   return Math.min(MOST_ROWS, Math.max(FEWEST_ROWS, fit));
 };
 
-const column = (x: Tensor): Tensor => reshape(x, [x.shape[0], 1]);
-
-/** Of n rows of logits: [n, 1] log-probabilities of the targets; with metrics [n, 3], entropy and correctness beside them. */
-const scoresOf = (scores: Tensor, target: Tensor, metrics: boolean): Tensor =>
-  metrics ? tokenScores(scores, target) : column(neg(crossEntropy(scores, target)));
+/** Columns of the vocabulary that the gradient's logits are there for at a time. */
+const COLUMNS = 8192;
 
 /** What `targetScores` says of a row, in order; all but the first only if asked for, and without a gradient. */
 export const SCORES = ["logp", "entropy", "correct", "meanLogit"] as const;
@@ -96,12 +82,10 @@ export const targetScores = (hidden: Tensor, W: Tensor, target: Tensor, metrics 
     ]);
     return sliceAxis(targetScores(rows, W, pad(target, [[0, missing]]), metrics, cap), 0, 0, M);
   }
-  const score = inBlocks(([h, id], [w]) => {
-    const all = capped(matmul(h, transpose(w)), cap);
-    const scores = scoresOf(all, id, metrics);
-    return metrics && cap !== undefined ? concat([scores, column(mean(stopGradient(all), -1))], 1) : scores;
-  }, rowsTogether(V));
-  const scores = score([hidden, target], [W]);
-  if (!metrics || cap !== undefined) return scores;
-  return concat([scores, matmul(stopGradient(hidden), column(mean(stopGradient(W), 0)))], 1);
+  const rows = rowsTogether(V);
+  const scores = scoresOfHead(hidden, W, target, {
+    ...{ metrics, rows, columns: COLUMNS, tall: MOST_LOGITS / COLUMNS },
+    ...(cap !== undefined && { cap }),
+  });
+  return sliceAxis(scores, 1, 0, metrics ? SCORES.length : 1);
 };

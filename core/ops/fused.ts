@@ -5,8 +5,8 @@ import { widened } from "./cast.js";
 import { variable } from "./marker.js";
 import { concat, reshape, sliceAxis } from "./view.js";
 
-/** What a fused op computes, written in simpler ops. */
-type Expansion<A extends Attrs> = (inputs: readonly Tensor[], attrs: A) => Tensor;
+/** What a fused op computes, written in simpler ops; in those that the device has kernels for, where there is a choice. */
+type Expansion<A extends Attrs> = (inputs: readonly Tensor[], attrs: A, has?: (name: string) => boolean) => Tensor;
 
 /** Joins tensors into one flat vector, and takes them apart again: how one node carries several results. */
 const packed = (parts: readonly Tensor[]): Tensor =>
@@ -23,16 +23,26 @@ const unpack = (vector: Tensor, like: readonly Tensor[]): Tensor[] => {
   });
 };
 
+/** Cotangents of the inputs in simpler ops, null where none flows, from those of the result, and from what the result holds. */
+type Gradient<A extends Attrs> = (
+  ct: Tensor,
+  inputs: readonly Tensor[],
+  out: Tensor,
+  attrs: A,
+) => readonly (Tensor | null)[];
+
 /**
  * Declares a fused op by its expansion: shape, definition and gradient follow from it. It reads bf16 and f16 as f32. The gradient is an op of its own,
  * `<name>.vjp`, whose expansion is the vjp of the expansion: it returns the cotangents of the f32 inputs, flattened and
  * joined in input order. A device may have a kernel for either; a kernel adds speed and no mathematics. `shapeOf` gives the
- * shape of an f32 result where nothing needs to be expanded to know it: an expansion may pass through what no tensor can be.
+ * shape of an f32 result where nothing needs to be expanded to know it: an expansion may pass through what no tensor can be. A `gradient`
+ * of its own takes the place of `<name>.vjp`: where the result holds what an expansion would compute again.
  */
 export const fused = <A extends Attrs>(
   name: string,
   expansion: Expansion<A>,
-  shapeOf?: (inputs: readonly Tensor[]) => Shape,
+  shapeOf?: (inputs: readonly Tensor[], attrs: A) => Shape,
+  gradient?: Gradient<A>,
 ) => {
   const expandGradient = (of: Tensor, [ct, ...primals]: readonly Tensor[]): Tensor => {
     const fresh = primals.map(variable); // an input used twice has two cotangents
@@ -50,8 +60,9 @@ export const fused = <A extends Attrs>(
   const op: Op = {
     name,
     kind: "fused",
-    expand: (of, inputs) => expansion(inputs, of.attrs as A),
+    expand: (of, inputs, has) => expansion(inputs, of.attrs as A, has),
     vjp: (ct, inputs, out) => {
+      if (gradient !== undefined) return gradient(ct, inputs, out, out.attrs as A);
       const floats = inputs.filter(isFloat);
       const total = floats.reduce((n, x) => n + sizeOf(x.shape), 0);
       const parts = unpack(node(gradientOp, [ct, ...inputs], out.attrs, [total], "f32"), floats);
@@ -61,7 +72,7 @@ export const fused = <A extends Attrs>(
   return (given: readonly Tensor[], attrs: A): Tensor => {
     const inputs = given.map(widened);
     const { shape, dtype } =
-      shapeOf === undefined ? expansion(inputs, attrs) : { shape: shapeOf(inputs), dtype: "f32" as const };
+      shapeOf === undefined ? expansion(inputs, attrs) : { shape: shapeOf(inputs, attrs), dtype: "f32" as const };
     return node(op, inputs, attrs, shape, dtype);
   };
 };

@@ -3,13 +3,13 @@ import { expects } from "../expects.js";
 import { callOf } from "../print.js";
 import { normalAxis, sameShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
-import { broadcastTo, sum } from "./broadcast.js";
-import { cast, widened } from "./cast.js";
+import { sum } from "./broadcast.js";
+import { widened } from "./cast.js";
 import { fused } from "./fused.js";
 import { gather } from "./index-ops.js";
 import { iota } from "./leaf.js";
 import { stopGradient } from "./marker.js";
-import { add, div, equal, exp, log, mul, neg, rsqrt, silu, square, sub, where } from "./pointwise.js";
+import { add, div, exp, log, mul, rsqrt, silu, square, sub } from "./pointwise.js";
 import { max, mean } from "./reduce.js";
 import { concat, permute, reshape, sliceAxis } from "./view.js";
 
@@ -17,7 +17,7 @@ import { concat, permute, reshape, sliceAxis } from "./view.js";
 const ofFirst = ([x]: readonly Tensor[]) => x.shape;
 
 /** e^(x - max) and its sum over the last axis. The shift cancels, so no gradient flows through it. */
-const shiftedExp = (x: Tensor): { shift: Tensor; e: Tensor; total: Tensor } => {
+export const shiftedExp = (x: Tensor): { shift: Tensor; e: Tensor; total: Tensor } => {
   const shift = stopGradient(max(x, -1, true));
   const e = exp(sub(x, shift));
   return { shift, e, total: sum(e, -1, true) };
@@ -122,32 +122,4 @@ export const crossEntropy = (logits: Tensor, target: Tensor): Tensor => {
   if (logits.shape.length !== 2 || !sameShape(target.shape, logits.shape.slice(0, 1)) || target.dtype !== "i32")
     throw new ShapeError(`${callOf("crossEntropy", [logits, target])}: needs logits [N,V] and i32 targets [N]`);
   return crossEntropyOp([logits, target], {});
-};
-
-const tokenScoresOp = fused(
-  "tokenScores",
-  ([logits, target]) => {
-    const [N, V] = logits.shape;
-    const nll = crossEntropy(logits, target);
-    const column = (x: Tensor): Tensor => reshape(x, [N, 1]);
-    const [x, surprise] = [logits, nll].map(stopGradient);
-    const isOwn = equal(broadcastTo(iota([V]), [N, V]), column(target));
-    const [top, own] = [max(x, -1), sum(where(isOwn, x, 0), -1)];
-    // log softmax, whose last term the log-probability already holds
-    const l = sub(sub(x, column(top)), column(sub(surprise, sub(top, own))));
-    const entropy = neg(sum(mul(exp(l), l), -1));
-    return concat([neg(nll), entropy, cast(equal(own, top), "f32")].map(column), 1);
-  },
-  ([, target]) => [...target.shape, 3],
-);
-/**
- * What softmax(logits) says of one token a row.  logits: [N, V]; target: i32 [N], 0 ≤ target < V → [N, 3]: the target's
- * log-probability and the entropy, in nats, and 1 where no logit is higher than the target's, else 0. A gradient flows through
- * the first alone.
- */
-export const tokenScores = (logits: Tensor, target: Tensor): Tensor => {
-  expects("tokenScores", "tensor tensor", logits, target);
-  if (logits.shape.length !== 2 || !sameShape(target.shape, logits.shape.slice(0, 1)) || target.dtype !== "i32")
-    throw new ShapeError(`${callOf("tokenScores", [logits, target])}: needs logits [N,V] and i32 targets [N]`);
-  return tokenScoresOp([logits, target], {});
 };

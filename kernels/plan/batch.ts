@@ -24,7 +24,8 @@ const patternOf = (step: Walked): string => {
 
 /** Products of one kernel have one size and one way through memory, and one becomes of all. */
 const productKin = ({ a, b, dtypes, operands, output, epilogue }: Product): string => {
-  const ways = [a, b, ...(epilogue?.inputs ?? [])].map(({ view }) => view.strides);
+  const iotas = epilogue?.body.flatMap((x) => (x.op === "iota" ? [x.strides] : [])) ?? [];
+  const ways = [...[a, b, ...(epilogue?.inputs ?? [])].map(({ view }) => view.strides), ...iotas];
   return `matmul ${output.view.shape} ${a.view.shape.at(-1)} ${dtypes} ${operands} ${ways.join(" ")} ${spellAll(epilogue?.body ?? [])}`;
 };
 

@@ -21,7 +21,6 @@ const attached = (
     out.dtype === "f32" &&
     isContiguous(out.view.view) &&
     own.every((i) => isWhole(map.inputs[i])) &&
-    map.body.every(({ op }) => op !== "iota") &&
     buffers.size <= maxBuffers;
   if (!fits) return undefined;
   let next = 1;

@@ -69,7 +69,7 @@ const numbersOf = (base: Tensor): HostData => {
 /** A graph as steps over buffers: pure, a function of the graph's structure and the device's abilities. */
 export const plan = (graph: Graph, abilities: Abilities): Plan => {
   const asked = roundedOperands(graph.outputs, abilities.f16Operands);
-  const outputs = simplify(asked, (op) => abilities.fused.has(op.name), abilities.round ?? Math.fround);
+  const outputs = simplify(asked, (name) => abilities.fused.has(name), abilities.round ?? Math.fround);
   const donated = new Set((graph.donated ?? []).map((i) => graph.inputs[i]));
   const { steps: separate, results } = lower(outputs, abilities, donated);
   const isResult = new Set(results);

@@ -5,7 +5,6 @@ import {
   type HostData,
   isHalf,
   matmul,
-  type Op,
   permute,
   reachable,
   reshape,
@@ -181,12 +180,12 @@ const applyRules = (outputs: readonly Tensor[], round: (x: number) => number): T
  */
 export const simplify = (
   outputs: readonly Tensor[],
-  hasKernel: (op: Op) => boolean,
+  has: (name: string) => boolean,
   round: (x: number) => number,
 ): Tensor[] => {
   const open = (t: Tensor, inputs: readonly Tensor[]) => {
     if (t.op.kind === "marker") return inputs[0];
-    return hasKernel(t.op) ? undefined : t.op.expand?.(t, inputs);
+    return has(t.op.name) ? undefined : t.op.expand?.(t, inputs, has);
   };
   return applyRules(rewrite(mergeDuplicates(outputs), open, Number.POSITIVE_INFINITY), round);
 };

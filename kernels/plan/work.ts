@@ -30,6 +30,7 @@ const CALLS: Readonly<Record<string, CallWork>> = {
   "softmax.vjp": (_, out) => 4 * sizeOf(out.shape),
   rmsnorm: (_, out) => 4 * sizeOf(out.shape),
   "rmsnorm.vjp": (_, out) => 8 * sizeOf(out.shape),
+  headScores: ([hidden, W]) => 2 * sizeOf(hidden.shape) * W.shape[0],
   crossEntropy: (inputs) => 4 * largest(inputs),
   "crossEntropy.vjp": (inputs) => 4 * largest(inputs),
   scatterAdd: (inputs) => sizeOf(inputs[inputs.length - 1].shape),

@@ -5,7 +5,7 @@ import type { Plan } from "../plan/steps.js";
 import type { Features } from "./adapter/features.js";
 import { checkBuffer, type Limits } from "./adapter/limits.js";
 import { unitTiles } from "./kernels/attention/tiles.js";
-import { FUSED, lower, reads16 } from "./kernels/lower.js";
+import { fusedOps, lower, reads16 } from "./kernels/lower.js";
 import type { Lowering } from "./kernels/lowering.js";
 import type { Layout } from "./kernels/matmul/layouts.js";
 import type { Rates } from "./kernels/matmul/rates.js";
@@ -66,7 +66,7 @@ export const prepare = (graph: Graph, profile: Profile): Prepared => {
   // One name for one piece of memory: what is written in place is bound once, to be read and written.
   const made: Plan = oneNameEach(
     plan(graph, {
-      fused: FUSED,
+      fused: fusedOps(profile.wide),
       reads16,
       maxBuffers,
       inPlace: true,

@@ -159,6 +159,10 @@ const misfits: Readonly<Record<string, readonly (readonly [() => unknown, RegExp
     [() => t.tokenScores(f(2, 3), i(3)), /tokenScores\(f32\[2,3\], i32\[3\]\)/],
     [() => t.tokenScores(f(6), i(6)), /tokenScores\(f32\[6\]/],
   ],
+  headScores: [
+    [() => t.headScores(f(2, 3), f(5, 4), i(2)), /headScores\(f32\[2,3\], f32\[5,4\], i32\[2\]\)/],
+    [() => t.headScores(f(2, 3), f(5, 3), f(2)), /headScores\(f32\[2,3\], f32\[5,3\], f32\[2\]\)/],
+  ],
   iota: [
     [() => t.iota([2], 1), /iota\(\[2\], 1\): axis 1 does not exist/],
     [() => t.iota([-2]), /iota/],

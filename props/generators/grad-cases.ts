@@ -234,6 +234,15 @@ export const cases: Readonly<Record<string, fc.Arbitrary<Case>>> = {
     // The others carry no gradient.
     return { f: (logits) => t.sliceAxis(t.tokenScores(logits, target), 1, 0, 1), args: [eighths([N, V], seed)] };
   }),
+  headScores: sizes([1, 5], [1, 3], [1, 7], [1, 4], [1, 7]).map(([seed, M, D, V, rows, columns]) => {
+    const target = integers([M], seed, 0, V - 1);
+    const blocks = { rows, columns, tall: rows, ...(seed % 2 === 0 && { cap: 1.5 }) };
+    return {
+      f: (h, W) => t.sliceAxis(t.headScores(h, W, target, blocks), 1, 0, 1),
+      args: [eighths([M, D], seed), eighths([V, D], seed + 1)],
+    };
+  }),
+  capped: shaped((shape, seed) => ({ f: (x) => t.capped(x, 1.5), args: [eighths(shape, seed)] })),
   checkpoint: shaped((shape, seed) => ({
     f: t.checkpoint((x: t.Tensor, y: t.Tensor) => t.mul(t.sin(x), t.exp(t.mul(x, y)))) as Case["f"],
     args: [eighths(shape, seed, 1), eighths(shape, seed + 1, 1)],

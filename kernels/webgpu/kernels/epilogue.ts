@@ -7,10 +7,13 @@ import { plus, walk } from "../wgsl/walk.js";
 
 /** Declares what becomes of element e (in the product's order) of value x: fn finish(x: f32, e: u32) -> f32. */
 export const declareFinish = (k: Builder, { shape, inputs, body, value }: Epilogue): void => {
-  const space = collapse({ shape, strides: inputs.map(({ strides }) => strides) });
+  const iotas = body.flatMap((it) => (it.op === "iota" ? [it.strides] : []));
+  const space = collapse({ shape, strides: [...inputs.map(({ strides }) => strides), ...iotas] });
   const { lines, offsets } = walk(k, space.shape, space.strides, "e", "axis");
+  let seen = 0;
   const values = emitBody(k, body, (position) => {
     const it = body[position];
+    if (it.op === "iota") return `${it.dtype}(${offsets[inputs.length + seen++]})`;
     if (it.op !== "load" || it.input === 0) return "x";
     const { buffer, offset } = inputs[it.input - 1];
     return k.buffer(buffer, it.dtype, "read").load(plus(k.param(offset), offsets[it.input - 1]));

@@ -5,18 +5,14 @@ import type { Kernel } from "../wgsl/module.js";
 import { attentionKernels } from "./attention.js";
 import { attentionGradientKernels } from "./attention-gradient.js";
 import { gatherKernels } from "./gather.js";
+import { headScoresKernels } from "./head-scores.js";
 import type { Lowering } from "./lowering.js";
 import { mapKernels } from "./map.js";
 import { matmulKernels } from "./matmul/matmul.js";
 import { reduceKernels } from "./reduce.js";
 import { rmsnormGradientKernels, rmsnormKernels, softmaxGradientKernels, softmaxKernels } from "./rows.js";
 import { scatterAddKernels } from "./scatter-add.js";
-import {
-  crossEntropyGradientKernels,
-  crossEntropyKernels,
-  tokenScoresGradientKernels,
-  tokenScoresKernels,
-} from "./token-rows.js";
+import { crossEntropyGradientKernels, crossEntropyKernels, tokenScoresKernels } from "./token-rows.js";
 import { topkCutKernels } from "./topk.js";
 
 type Kernels = (step: CallStep, lowering: Lowering) => Kernel[];
@@ -29,20 +25,24 @@ const fused: Record<string, Kernels> = {
   crossEntropy: crossEntropyKernels,
   "crossEntropy.vjp": crossEntropyGradientKernels,
   tokenScores: tokenScoresKernels,
-  "tokenScores.vjp": tokenScoresGradientKernels,
   attention: attentionKernels,
   "attention.vjp": attentionGradientKernels,
 };
 
+/** Those that only GPUs have. */
+const fusedWide: Record<string, Kernels> = { headScores: headScoresKernels };
+
 const calls: Record<string, Kernels> = {
   ...fused,
+  ...fusedWide,
   gather: gatherKernels,
   scatterAdd: scatterAddKernels,
   topkCut: topkCutKernels,
 };
 
-/** Fused ops that have kernels here; the planner expands the others. */
-export const FUSED: ReadonlySet<string> = new Set(Object.keys(fused));
+/** Fused ops that have kernels here, on GPUs or elsewhere; the planner expands the others. */
+export const fusedOps = (wide: boolean): ReadonlySet<string> =>
+  new Set(Object.keys(wide ? { ...fused, ...fusedWide } : fused));
 
 /** Every call reads 16-bit inputs as they lie. */
 export const reads16 = (): boolean => true;

@@ -56,43 +56,52 @@ export const crossEntropyKernels = tokenKernels(
   ({ log, gap }) => [`${gap} + ${log}`],
 );
 
-/** Log-probability of the target, entropy = log Σ eˣ⁻ᵗᵒᵖ - Σ eˣ⁻ᵗᵒᵖ (x - top) / Σ eˣ⁻ᵗᵒᵖ, and whether no logit is higher. */
-export const tokenScoresKernels = tokenKernels(
-  "tokenScores",
-  3,
-  (exp, read) => ({ dot: `${exp}(${read} - top) * (${read} - top)` }),
-  ({ log, gap }) => [`-(${gap} + ${log})`, `${log} - dot / sum`, "select(0.0, 1.0, chosen == top)"],
-);
+/**
+ * Log-probability of the target; with metrics entropy = log Σ eˣ⁻ᵗᵒᵖ - Σ eˣ⁻ᵗᵒᵖ (x - top) / Σ eˣ⁻ᵗᵒᵖ, and whether no logit is higher; then
+ * top and log Σ eˣ⁻ᵗᵒᵖ.
+ */
+export const tokenScoresKernels = (step: CallStep, lowering: Lowering): Kernel[] => {
+  const ofRow = ({ log, gap }: Walked) => [`-(${gap} + ${log})`];
+  const known = ({ log }: Walked) => ["top", log];
+  const kernels =
+    step.attrs.metrics === true
+      ? tokenKernels(
+          "tokenScores",
+          5,
+          (exp, read) => ({ dot: `${exp}(${read} - top) * (${read} - top)` }),
+          (row) => [...ofRow(row), `${row.log} - dot / sum`, "select(0.0, 1.0, chosen == top)", ...known(row)],
+        )
+      : tokenKernels(
+          "tokenScores",
+          3,
+          () => ({}),
+          (row) => [...ofRow(row), ...known(row)],
+        );
+  return kernels(step, lowering);
+};
 
-/** dlogits = ct · (softmax(logits) - onehot(target)), ct the first of `numbers` cotangents of a row, its sign turned by `sign`. */
-const gradientKernels =
-  (label: string, numbers: number, sign: string) =>
-  (step: CallStep, lowering: Lowering): Kernel[] => {
-    const [ct, logits, target] = step.inputs;
-    const [rows, width] = rowsOf(logits);
-    if (rows === 0) return [];
-    const [ctType, logitsType] = step.dtypes;
-    const over = [
-      ...[along(ct, numbers, ctType), along(logits, width, logitsType), along(target, 1)],
-      written(step.output, width),
-    ];
-    return rowParts(label, rows, over, lowering.windows).map(({ rows: some, views }) => {
-      const [cts, from, ids, to] = views;
-      const r = rowsKernel(label, some, width, lowering, [from, to]);
-      const { k } = r;
-      const exp = k.helper("exp_f");
-      const read = r.read(from, logitsType);
-      const id = k.buffer(ids.buffer, "i32", "read").load(`${k.param(ids.offset)} + row`);
-      const upstream = k.buffer(cts.buffer, ctType, "read").load(`${k.param(cts.offset)} + row * ${numbers}u`);
-      return r.finish([
-        ...r.totals("max", { top: read }),
-        ...r.totals("sum", { sum: `${exp}(${read} - top)` }),
-        `let id = ${id};`,
-        `let ct = ${sign}${upstream};`,
-        ...r.each([r.write(to)(`ct * (${exp}(${read} - top) / sum - select(0.0, 1.0, i32(j) == id))`)]),
-      ]);
-    });
-  };
-
-export const crossEntropyGradientKernels = gradientKernels("crossEntropy.vjp", 1, "");
-export const tokenScoresGradientKernels = gradientKernels("tokenScores.vjp", 3, "-");
+/** dlogits = ct · (softmax(logits) - onehot(target)). */
+export const crossEntropyGradientKernels = (step: CallStep, lowering: Lowering): Kernel[] => {
+  const [ct, logits, target] = step.inputs;
+  const [rows, width] = rowsOf(logits);
+  if (rows === 0) return [];
+  const [ctType, logitsType] = step.dtypes;
+  const label = "crossEntropy.vjp";
+  const over = [along(ct, 1, ctType), along(logits, width, logitsType), along(target, 1), written(step.output, width)];
+  return rowParts(label, rows, over, lowering.windows).map(({ rows: some, views }) => {
+    const [cts, from, ids, to] = views;
+    const r = rowsKernel(label, some, width, lowering, [from, to]);
+    const { k } = r;
+    const exp = k.helper("exp_f");
+    const read = r.read(from, logitsType);
+    const id = k.buffer(ids.buffer, "i32", "read").load(`${k.param(ids.offset)} + row`);
+    const upstream = k.buffer(cts.buffer, ctType, "read").load(`${k.param(cts.offset)} + row`);
+    return r.finish([
+      ...r.totals("max", { top: read }),
+      ...r.totals("sum", { sum: `${exp}(${read} - top)` }),
+      `let id = ${id};`,
+      `let ct = ${upstream};`,
+      ...r.each([r.write(to)(`ct * (${exp}(${read} - top) / sum - select(0.0, 1.0, i32(j) == id))`)]),
+    ]);
+  });
+};

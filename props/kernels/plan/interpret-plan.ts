@@ -41,7 +41,7 @@ const fusedRecords = (() => {
     t.rope(heads, angle, angle),
     t.attention(heads, heads, heads, position, 1),
     t.crossEntropy(x, t.tensor([0], undefined, "i32")),
-    t.tokenScores(x, t.tensor([0], undefined, "i32")),
+    t.tokenScores(x, t.tensor([0], undefined, "i32")).inputs[0],
   ];
   const gradients = nodes.map(
     (y) =>

@@ -1,7 +1,7 @@
 import { indent } from "../../wgsl/walk.js";
 
 /** Numbers that the invocations of a workgroup hold: each `down` rows by `across` columns, `lanesDown` × `lanesAcross` of them. */
-interface Held {
+export interface Held {
   readonly down: number;
   readonly across: number;
   readonly lanesDown: number;
@@ -12,6 +12,8 @@ interface Held {
   readonly four: (row: number, q: number) => string;
   /** Row of the tile of row i of the invocation with place y, as text. */
   readonly rowOf: (y: string, i: string) => string;
+  /** Column of the tile of number j, 4q … 4q + 3 for the four q, of the invocation with place x. */
+  readonly columnOf: (x: string, j: string) => string;
   /** Do an invocation's columns lie `lanesAcross` apart? Else its fours do. */
   readonly columnsApart: boolean;
 }

@@ -5,26 +5,33 @@ import { declareFinish } from "../epilogue.js";
 import type { Sums } from "./cut.js";
 import { groupLines } from "./groups.js";
 import { loads, overBlocks } from "./loads.js";
-import { resultLines } from "./results.js";
+import { type Held, resultLines } from "./results.js";
 import { type Reads, readsOf } from "./staged.js";
-import { matmulText, type Side } from "./text.js";
+import { type MatmulText, matmulText, type Side } from "./text.js";
 import type { Tile } from "./tiles.js";
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+
+/** Lines that take what an invocation summed up elsewhere than into the product, which is not written. */
+export type Taking = (text: MatmulText, held: Held) => readonly string[];
 
 /**
  * For GPUs: a workgroup computes a tile of the product from blocks of both operands in workgroup memory, `down` × `across`
  * elements an invocation in registers; while it multiplies one block it loads the next. The sum of an element is made in
  * the order of the inner axis whatever the tile.
  */
-export const tiledKernel = ({ step, continues }: MatmulPart, tile: Tile, { parts, length, together }: Sums): Kernel => {
+export const tiledKernel = (
+  { step, continues }: MatmulPart,
+  tile: Tile,
+  { parts, length, together }: Sums,
+  taking?: Taking,
+): Kernel => {
   const { rows, columns, depth, down, across } = tile;
   const text = matmulText(step);
   const { k, m, n, b, outRow } = text;
   const [lanesDown, lanesAcross] = [rows / down, columns / across];
   const lanes = lanesDown * lanesAcross;
   const groups = groupLines(text, { rows, columns, parts, length });
-  const out = k.buffer(step.output.buffer, "f32", "write");
   const room = ((rows + columns) * depth) / 4;
   k.declare(`var<workgroup> tile: array<vec4<f32>, ${room}>;`);
   const finishes = step.epilogue !== undefined;
@@ -49,8 +56,15 @@ export const tiledKernel = ({ step, continues }: MatmulPart, tile: Tile, { parts
   const quads = upTo(across / 4);
   const each = <T>(line: (i: number, q: number) => T): T[] => upTo(down).flatMap((i) => quads.map((q) => line(i, q)));
   const fourOf = (text: (j: number) => string) => `vec4<f32>(${upTo(4).map(text).join(", ")})`;
+  const held: Held = {
+    ...{ down, across, lanesDown, lanesAcross, room },
+    four: (i, q) => `${adds ? "total" : "c"}${i}_${q}`,
+    ...{ rowOf: readsA.rowOf, columnOf: readsB.rowOf, columnsApart: b.along },
+  };
+  const stored = () => k.buffer(step.output.buffer, "f32", "write");
   /** What lies in the product's memory already; at the edge any of it. */
   const before = (i: number, q: number): string => {
+    const out = stored();
     const r = `min(row + ${readsA.rowOf("y", `${i}u`)}, ${m} - 1u)`;
     const c = (j: number) => `min(column + ${readsB.rowOf("x", `${4 * q + j}u`)}, ${n} - 1u)`;
     return fourOf((j) => out.load(`${outRow(r)} + ${c(j)}`));
@@ -82,20 +96,13 @@ export const tiledKernel = ({ step, continues }: MatmulPart, tile: Tile, { parts
           ]
         : [],
     ),
-    ...resultLines(
-      {
-        ...{ down, across, lanesDown, lanesAcross, room },
-        four: (i, q) => `${adds ? "total" : "c"}${i}_${q}`,
-        rowOf: readsA.rowOf,
-        columnsApart: b.along,
-      },
-      [
+    ...(taking?.(text, held) ??
+      resultLines(held, [
         `if (row + r < ${m} && column + c < ${n}) {`,
         `  let e = (batch * ${m} + row + r) * ${n} + column + c;`,
-        `  ${out.store(`partAt + ${outRow("row + r")} + column + c`, finishes ? "finish(sum, e)" : "sum")}`,
+        `  ${stored().store(`partAt + ${outRow("row + r")} + column + c`, finishes ? "finish(sum, e)" : "sum")}`,
         "}",
-      ],
-    ),
+      ])),
   ];
   return k.finish({ workgroupSize: lanes, workgroups: groups.count, body: indent(lines) });
 };
