@@ -62,7 +62,8 @@ export const SCORES = ["logp", "entropy", "correct", "meanLogit"] as const;
  *   entropy    of the distribution, in nats
  *   correct    1 where no token has a higher logit than the target (a tie counts as right), else 0
  *   meanLogit  the mean of the logits over the vocabulary; without a cap h · mean(W)
- * There is never more than a block of logits (`rowsTogether`), neither here nor in the gradient, which computes them again.
+ * There is never more than a block of logits, of rows here (`rowsTogether`), of columns and rows in the gradient, which computes them
+ * again: see `headScores` of core.
  * Law: a row's numbers are the same bits whatever the other rows are, and however many.
  * Errors: ShapeError unless the shapes fit.
  */

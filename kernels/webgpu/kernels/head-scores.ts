@@ -7,7 +7,7 @@ import { reads, type Touched, writes } from "../windows/windows.js";
 import { STRIP, takeStrips } from "./head-rows.js";
 import type { Lowering } from "./lowering.js";
 import { tiledKernel } from "./matmul/tiled.js";
-import { fastest, TILES, type Tile } from "./matmul/tiles.js";
+import { chosen, TILES, type Tile } from "./matmul/tiles.js";
 import { along, rowsKernel, written } from "./rows-kernel.js";
 
 /** Multiply-adds of a kernel that has more than one strip, at most: a tenth of a second of a slow GPU. */
@@ -97,7 +97,7 @@ const stripKernels = (step: CallStep, noted: ReturnType<typeof notedIn>, lowerin
       ...{ strips: { top, sum, dot, total }, first: part.first, count },
       ...{ target: ids, firstColumn: part.first * STRIP, own, cap: step.attrs.cap as number | undefined },
     });
-    const tile = fastest(product, tilesOf(lowering), lowering.rates);
+    const { tile } = chosen(product, { parts: 1, length: D }, tilesOf(lowering), lowering.rates);
     return tiledKernel({ step: product, continues: false }, tile, { parts: 1, length: D, together: D }, taking);
   });
 };
