@@ -6,7 +6,17 @@ import { frame, NONE } from "./frame.js";
 import { WEIGHT_LIFT } from "./lifts.js";
 import { matrixBlock } from "./matrix-block.js";
 import { type Read, sizesOf } from "./operands.js";
-import { declareInFours, divisor, lowest, maskedBy, overSlots, queryRows, totalOf } from "./rows.js";
+import {
+  BITS,
+  declareInFours,
+  declareWeights,
+  divisor,
+  lowest,
+  maskedBy,
+  overSlots,
+  queryRows,
+  totalOf,
+} from "./rows.js";
 import { scoresOf } from "./scores.js";
 import type { Tile } from "./tile.js";
 
@@ -24,8 +34,8 @@ export const forwardMatrixKernel = (part: ForwardPart, tile: Tile, units: Units)
   const [readQ, readK, readV] = vectors;
   const f = frame(k, tile, sizes, sizes.time * sizes.share, { vectors, bounds, others: [output] });
   const t = matrixBlock(k, f.measures, f.heads.quads, units);
-  const [exp, log] = [declareInFours(k, "exp"), declareInFours(k, "log")];
-  const { score } = scoresOf(k, scoring);
+  const [exp, log] = [declareWeights(k), declareInFours(k, "log")];
+  const { score } = scoresOf(k, scoring, BITS);
   const isSeen = maskedBy(k, f);
   const { put } = f.heads.result("out", output);
   const ofKeys = (read: Read) => f.ofKeys(read, "first", "end");
@@ -51,7 +61,7 @@ export const forwardMatrixKernel = (part: ForwardPart, tile: Tile, units: Units)
     ...t.joined("top", "highest", "top", (x, y) => `max(${x}, ${y})`),
     `let share = ${exp}(top - highest);`,
     ...totalOf(t, "sum * share", "total"),
-    `let level = highest + ${log}(${divisor("total")});`,
+    `let level = highest + ${log}(${divisor("total")}) * ${BITS};`,
     ...t.zeroSums("o"),
     ...overKeys([
       ...t.eachColumn((j) => `s${j} = ${score(`s${j}`)};`),

@@ -5,7 +5,7 @@ import { indent } from "../../wgsl/walk.js";
 import { block } from "./block.js";
 import { frame, NONE } from "./frame.js";
 import { type Read, sizesOf } from "./operands.js";
-import { declareInFours, divisor, lowest, maskedBy, overSlots, queryRows, totalOf } from "./rows.js";
+import { BITS, declareWeights, divisor, lowest, maskedBy, overSlots, queryRows, totalOf } from "./rows.js";
 import { type Scoring, scoresOf } from "./scores.js";
 import type { Tile } from "./tile.js";
 
@@ -33,8 +33,8 @@ export const forwardKernel = ({ inputs, dtypes, scoring, output }: ForwardPart, 
   const [readQ, readK, readV] = vectors;
   const f = frame(k, tile, sizes, sizes.time * sizes.share, { vectors, bounds, others: [output] });
   const t = block(k, f.measures, f.heads.quads);
-  const exp = declareInFours(k, "exp");
-  const { score } = scoresOf(k, scoring);
+  const exp = declareWeights(k);
+  const { score } = scoresOf(k, scoring, BITS);
   const isSeen = maskedBy(k, f);
   const { put } = f.heads.result("out", output);
   const ofKeys = (read: Read) => f.ofKeys(read, "first", "end");
@@ -57,7 +57,10 @@ export const forwardKernel = ({ inputs, dtypes, scoring, output }: ForwardPart, 
       "sum *= fade;",
       ...t.eachColumn((j) => `sum += s${j};`),
       ...t.share("s"),
-      ...t.eachSum("o", (o, row) => `${o} *= fade.${row};`),
+      // Most tiles have no score above those before: nothing fades.
+      "if (any(fade != vec4<f32>(1.0))) {",
+      ...t.eachSum("o", (o, row) => `  ${o} *= fade.${row};`),
+      "}",
       ...t.addWeighted("o", ofKeys(readV)),
     ].map((line) => `  ${line}`),
     "}",

@@ -5,7 +5,7 @@ import { type GradientPart, LABEL } from "./gradient.js";
 import { liftsOf } from "./lifts.js";
 import { notesOf } from "./notes.js";
 import { type Read, sizesOf } from "./operands.js";
-import { declareInFours, noteQueries } from "./rows.js";
+import { BITS, declareWeights, noteQueries } from "./rows.js";
 import { scoresOf } from "./scores.js";
 import type { Tile } from "./tile.js";
 
@@ -24,8 +24,8 @@ export const keyKernel = (part: GradientPart, tile: Tile): Kernel => {
   const f = frame(k, tile, sizes, sizes.slots, { vectors, bounds, others });
   const t = blockOf(k, f, part.units);
   const { columns, rows, down, lanes } = f.measures;
-  const exp = declareInFours(k, "exp");
-  const { score, slope, factor } = scoresOf(k, part.scoring);
+  const exp = declareWeights(k);
+  const { score, slope, factor } = scoresOf(k, part.scoring, BITS);
   const [{ put: putK }, { put: putV }] = [f.heads.result("dk", part.dk), f.heads.result("dv", part.dv)];
   const { level, delta, ranges, peaks } = notesOf(k, part, sizes, "read");
   const lifts = peaks && liftsOf(k);

@@ -5,7 +5,17 @@ import { type GradientPart, LABEL } from "./gradient.js";
 import { liftsOf } from "./lifts.js";
 import { notesOf } from "./notes.js";
 import { type Read, sizesOf } from "./operands.js";
-import { declareInFours, divisor, lowest, maskedBy, overSlots, queryRows, totalOf } from "./rows.js";
+import {
+  BITS,
+  declareInFours,
+  declareWeights,
+  divisor,
+  lowest,
+  maskedBy,
+  overSlots,
+  queryRows,
+  totalOf,
+} from "./rows.js";
 import { scoresOf } from "./scores.js";
 import type { Tile } from "./tile.js";
 
@@ -24,8 +34,8 @@ export const queryKernel = (part: GradientPart, tile: Tile): Kernel => {
   const others = [part.dq, part.notes];
   const f = frame(k, tile, sizes, sizes.time * sizes.share, { vectors, bounds, others });
   const t = blockOf(k, f, part.units);
-  const [exp, log] = [declareInFours(k, "exp"), declareInFours(k, "log")];
-  const { score, slope, factor } = scoresOf(k, part.scoring);
+  const [exp, log] = [declareWeights(k), declareInFours(k, "log")];
+  const { score, slope, factor } = scoresOf(k, part.scoring, BITS);
   const { put } = f.heads.result("dq", part.dq);
   const { level, delta, ranges, peaks } = notesOf(k, part, sizes, "write");
   const ofCt = f.ofQueries(readCt);
@@ -68,7 +78,7 @@ export const queryKernel = (part: GradientPart, tile: Tile): Kernel => {
     ...totalOf(t, "slope * share", "delta"),
     `let divisor = ${divisor("total")};`,
     "delta /= divisor;",
-    `let level = highest + ${log}(divisor);`,
+    `let level = highest + ${log}(divisor) * ${BITS};`,
     "if (x == 0u && slice == 0u) {",
     ...[..."xyzw"].flatMap((c, i) => [
       `  let place${i} = places[y + ${f.measures.down * i}u];`,

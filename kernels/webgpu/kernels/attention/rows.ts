@@ -14,6 +14,29 @@ export const declareInFours = (k: Builder, name: "exp" | "log" | "tanh"): string
   return `${name}_four`;
 };
 
+/** log₂ e. */
+export const BITS = Math.LOG2E;
+
+/**
+ * Declares 2ˣ of four numbers at once, x ≤ 1; its name. 3 · 2⁻²⁴ relative, down to 2⁻¹²⁶: less becomes that. NaN stays NaN, and ∞
+ * becomes it: the zero that both are multiplied by is a parameter, which no compiler knows. Half as long as e^x of any x, and most
+ * of a softmax.
+ */
+export const declareWeights = (k: Builder): string => {
+  const powers = [1.326472731307149e-3, 9.671512991189957e-3, 5.550733581185341e-2, 0.24022242426872253];
+  k.func("fn weights_of(x: vec4<f32>) -> vec4<f32>", [
+    "let least = max(x, vec4<f32>(-126.0));",
+    "let n = round(least);",
+    "let r = least - n;",
+    `var p = vec4<f32>(${powers[0]});`,
+    ...[...powers.slice(1), 0.6931470036506653].map((c) => `p = fma(p, r, vec4<f32>(${c}));`),
+    `p = fma(p, r, fma(x, vec4<f32>(${k.hidden("0.0")}), vec4<f32>(1.0)));`,
+    // n + 127 as the exponent of a number: the low bits of a sum whose unit is 1.
+    "return p * bitcast<vec4<f32>>(bitcast<vec4<u32>>(n + 12583039.0) << vec4<u32>(23u));",
+  ]);
+  return "weights_of";
+};
+
 /**
  * Lines that note of each row or column of the tile, queries from item `first` on, which head vector is its own and the end of the
  * slots that it sees: in `places` and `seen`; then `more` about `e`, `place`, `sees` and, where there is a lower bound, `begin`: NONE

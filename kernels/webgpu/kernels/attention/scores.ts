@@ -16,10 +16,11 @@ export interface Scores {
   readonly factor: string;
 }
 
-export const scoresOf = (k: Builder, { scale, softCap }: Scoring): Scores => {
-  const factor = k.floatParam(scale);
-  if (softCap === undefined) return { factor, score: (product) => `${product} * ${factor}`, slope: () => "" };
-  const [cap, inverse, ratio] = [softCap, 1 / softCap, scale / softCap].map((x) => k.floatParam(x));
+/** `unit`: what scores are multiplied by, so that weights are powers of e^(1 / unit). */
+export const scoresOf = (k: Builder, { scale, softCap }: Scoring, unit = 1): Scores => {
+  const [factor, scaled] = [scale, scale * unit].map((x) => k.floatParam(x));
+  if (softCap === undefined) return { factor, score: (product) => `${product} * ${scaled}`, slope: () => "" };
+  const [cap, inverse, ratio] = [softCap * unit, 1 / softCap / unit, scale / softCap].map((x) => k.floatParam(x));
   const tanh = declareInFours(k, "tanh");
   k.func("fn capped(product: vec4<f32>) -> vec4<f32>", [`return ${tanh}(product * ${ratio}) * ${cap};`]);
   k.func("fn bend(score: vec4<f32>) -> vec4<f32>", [
