@@ -16,13 +16,14 @@ export { PROFILE_NAMES, type ProfileName } from "./profile-names.js";
 export type { Tune, Tuning } from "./tuning/options.js";
 
 // What knows kernels is loaded when it is first asked for: who opens another device need not wait for an engine to read it.
+// All of it at one door: each one more would be one more file that the others wait for, of what they share with it.
 
 /**
  * Opens a WebGPU adapter of this machine. Errors: DeviceError if there is none, or not the one that was asked for; InputError
  * if TAUGRAD_WEBGPU names no mode.
  */
 export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =>
-  (await import("./device.js")).openWebgpu(options);
+  (await import("./engine.js")).openWebgpu(options);
 
 /**
  * Times the tiles of matrix products on an adapter, which takes seconds, and keeps what it finds in the user's cache folder, where
@@ -46,9 +47,8 @@ export const explainAdapters = async (): Promise<Explained[]> => {
 };
 
 /** Plans as an adapter of that kind would. */
-export const plannerFor = async (name: ProfileName): Promise<Planner> =>
-  (await import("./profiles.js")).plannerFor(name);
+export const plannerFor = async (name: ProfileName): Promise<Planner> => (await import("./engine.js")).plannerFor(name);
 
 /** Plans as the adapter of a report would. */
 export const plannerOfReport = async (report: AdapterReport): Promise<Planner> =>
-  (await import("./profiles.js")).plannerOfReport(report);
+  (await import("./engine.js")).plannerOfReport(report);

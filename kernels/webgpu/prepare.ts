@@ -4,15 +4,16 @@ import { largestOf, memoryOf, plan } from "../plan/plan.js";
 import type { Plan } from "../plan/steps.js";
 import type { Features } from "./adapter/features.js";
 import { checkBuffer, type Limits } from "./adapter/limits.js";
+import { lowerAlike } from "./kernels/alike.js";
 import { unitTiles } from "./kernels/attention/tiles.js";
-import { fusedOps, lower, reads16 } from "./kernels/lower.js";
+import { fusedOps, reads16 } from "./kernels/lower.js";
 import type { Lowering } from "./kernels/lowering.js";
 import type { Layout } from "./kernels/matmul/layouts.js";
 import type { Rates } from "./kernels/matmul/rates.js";
 import type { Tile } from "./kernels/matmul/tiles.js";
 import { unitsOf } from "./kernels/matmul/units.js";
 import type { Kernel } from "./wgsl/module.js";
-import { createWindows, type Windows } from "./windows/windows.js";
+import { type Bounds, createWindows, type Windows } from "./windows/windows.js";
 
 /** All of an adapter that programs depend on. */
 export interface Profile {
@@ -58,11 +59,17 @@ const roundsOnUnits = (profile: Profile) => {
   };
 };
 
+/** What a kernel may bind under these limits. */
+export const boundsOf = (limits: Limits): Bounds => ({
+  binding: limits.maxStorageBufferBindingSize,
+  alignment: limits.minStorageBufferOffsetAlignment,
+  bindings: limits.maxStorageBuffersPerShaderStage,
+});
+
 /** Plans a graph and writes its kernels: a function of the graph's structure and the profile. */
 export const prepare = (graph: Graph, profile: Profile): Prepared => {
   const { limits, wide, subgroup, leastSubgroup, features, tiles, layouts, rates } = profile;
-  const { maxStorageBuffersPerShaderStage: maxBuffers, maxStorageBufferBindingSize: binding } = limits;
-  const { maxBufferSize: slotBytes } = limits;
+  const { maxStorageBuffersPerShaderStage: maxBuffers, maxBufferSize: slotBytes } = limits;
   // One name for one piece of memory: what is written in place is bound once, to be read and written.
   const made: Plan = oneNameEach(
     plan(graph, {
@@ -79,9 +86,8 @@ export const prepare = (graph: Graph, profile: Profile): Prepared => {
   );
   for (const { bytes, of } of made.buffers) checkBuffer(bytes, limits, 0, of); // before anything runs
   const scratchBytes: number[] = [];
-  const windows = createWindows(made.buffers, {
-    ...{ binding, bindings: maxBuffers, alignment: limits.minStorageBufferOffsetAlignment },
-  });
+  const bounds = boundsOf(limits);
+  const windows = createWindows(made.buffers, bounds);
   const lowering: Lowering = {
     ...{ wide, subgroup, leastSubgroup, features, limits, tiles, layouts, rates, windows },
     mostBindings: maxBuffers,
@@ -92,7 +98,7 @@ export const prepare = (graph: Graph, profile: Profile): Prepared => {
       return 0;
     },
   };
-  const lowered = made.steps.map((step) => lower(step, lowering));
+  const lowered = made.steps.map(lowerAlike(lowering, made.buffers, bounds));
   const kernels = lowered.flat();
   const memory = memoryOf(made);
   const working = scratchBytes.reduce((n, bytes) => n + bytes, 0);

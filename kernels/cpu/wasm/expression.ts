@@ -29,6 +29,7 @@ export type V128 = Expr<"v128">;
 
 export const expr = <T extends ValueType>(type: T, write: (out: Code) => void): Expr<T> => ({ type, write });
 
+const I32_CONST = 0x41;
 const I64_CONST = 0x42;
 const I64_NE = 0x52;
 const WRAP = 0xa7;
@@ -50,7 +51,7 @@ const given = <R extends ValueType>(result: R, write: (out: Code) => void): Expr
 
 /** Writes a value for such an instruction. */
 const take = (value: Expr, out: Code): void => {
-  if (value.type !== "i32" || !out.isWide) value.write(out);
+  if (!out.isWide || value.type !== "i32") value.write(out);
   else if (value.narrow !== undefined) value.narrow(out);
   else {
     value.write(out);
@@ -203,14 +204,17 @@ export const storeLane64 = (address: I32, vector: V128, lane: number, offset = 0
 
 const bytesOf = (values: Float32Array | Float64Array | Int32Array) => new Uint8Array(values.buffer);
 
-export const i32Const = (n: number): I32 => {
-  const constant = (opcode: number) => (out: Code) => {
-    out.push(opcode);
+export const i32Const = (n: number): I32 => ({
+  type: "i32",
+  write: (out) => {
+    out.push(out.isWide ? I64_CONST : I32_CONST);
     signedLeb(n, out);
-  };
-  const [narrow, wide] = [constant(0x41), constant(I64_CONST)];
-  return { type: "i32", write: (out) => (out.isWide ? wide : narrow)(out), narrow };
-};
+  },
+  narrow: (out) => {
+    out.push(I32_CONST);
+    signedLeb(n, out);
+  },
+});
 
 export const f32Const = (x: number): F32 => expr("f32", (out) => void out.push(0x43, ...bytesOf(Float32Array.of(x))));
 export const f64Const = (x: number): F64 => expr("f64", (out) => void out.push(0x44, ...bytesOf(Float64Array.of(x))));

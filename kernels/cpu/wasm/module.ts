@@ -73,10 +73,11 @@ export const call = <R extends ValueType>(fn: FunctionRef<R>, ...args: readonly 
 
 const localOf = <T extends ValueType>(index: number, type: T): Local<T> => ({
   index,
-  ...expr(type, (out) => {
+  type,
+  write: (out) => {
     out.push(0x20);
     unsignedLeb(index, out);
-  }),
+  },
 });
 
 const asExpr = (n: I32 | number): I32 => (typeof n === "number" ? i32Const(n) : n);
@@ -230,7 +231,7 @@ export const moduleBuilder = (addressing: Addressing = {}): ModuleBuilder => {
       const exports = functions.flatMap(({ name }, i) =>
         name === undefined ? [] : [concat([text(name), [0x00], unsigned(i)])],
       );
-      return Uint8Array.from(
+      return new Uint8Array(
         concat([
           [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
           section(1, vector([...types.values()].map(({ bytes }) => bytes))),

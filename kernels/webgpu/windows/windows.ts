@@ -94,6 +94,8 @@ export interface Windows {
   readonly tooLong: (touched: readonly Touched[]) => readonly Touched[];
   /** Throws: what cannot be cut any further. */
   readonly refuse: (what: string, touched: readonly Touched[]) => never;
+  /** What kernels bind a window by. */
+  readonly number: (window: Window) => number;
   /** The range that a number in Kernel.bindings means; undefined if it is a buffer's own. */
   readonly at: (binding: number) => Window | undefined;
 }
@@ -102,11 +104,11 @@ export interface Windows {
 export const createWindows = (buffers: readonly { readonly of: string }[], bounds: Bounds): Windows => {
   const windows: Window[] = [];
   const known = new Map<string, number>();
-  const numberOf = (window: Window): number => {
+  const number = (window: Window): number => {
     const key = `${window.buffer} ${window.offset} ${window.bytes}`;
-    const number = known.get(key) ?? buffers.length + windows.push(window) - 1;
-    known.set(key, number);
-    return number;
+    const own = known.get(key) ?? buffers.length + windows.push(window) - 1;
+    known.set(key, own);
+    return own;
   };
   const tooLong = (touched: readonly Touched[]) => {
     const long = touched.filter((one) => arrange([one], bounds) === undefined);
@@ -128,7 +130,7 @@ export const createWindows = (buffers: readonly { readonly of: string }[], bound
       return touched.map(({ view, bytes }, i) => {
         const window = placed[i];
         if (window === undefined) return view;
-        return { ...view, buffer: numberOf(window), offset: view.offset - window.offset / bytes };
+        return { ...view, buffer: number(window), offset: view.offset - window.offset / bytes };
       });
     },
     tooLong,
@@ -141,6 +143,7 @@ export const createWindows = (buffers: readonly { readonly of: string }[], bound
         "use a smaller batch or shorter rows, another adapter, or --device cpu",
       );
     },
+    number,
     at: (binding) => windows[binding - buffers.length],
   };
 };

@@ -1,0 +1,2 @@
+export { openWebgpu } from "./device.js";
+export { plannerFor, plannerOfReport } from "./profiles.js";
