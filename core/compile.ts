@@ -9,7 +9,7 @@ import { sizeOf } from "./shape.js";
 import { bufferOf, dispose, isConcrete, release, storedTensor, surrender, upload } from "./stored.js";
 import { gather, rebuild, type Structure, structureOf } from "./structure.js";
 import { isTensor, reachable, type Tensor } from "./tensor.js";
-import { leaves, type Tree, treeMap, unflatten } from "./tree.js";
+import { isRecord, leaves, type Tree, treeMap, unflatten } from "./tree.js";
 
 /** What a caller may pass for a traced argument: a number stands for an f32 scalar. Numbers are data, never structure. */
 export type Given<P> = P extends Tensor
@@ -48,9 +48,9 @@ const toTree = (arg: unknown): Tree => {
   if (typeof arg === "number") return scalar(arg);
   if (isTensor(arg)) return arg;
   if (Array.isArray(arg)) return arg.map(toTree);
-  if (typeof arg === "object" && arg !== null)
-    return Object.fromEntries(Object.entries(arg).map(([name, part]) => [name, toTree(part)]));
-  throw new ShapeError(`compiled function: an argument holds a ${typeof arg}`, "pass tensors and numbers");
+  if (isRecord(arg)) return Object.fromEntries(Object.entries(arg).map(([name, part]) => [name, toTree(part)]));
+  const what = typeof arg === "object" && arg !== null ? arg.constructor.name : typeof arg;
+  throw new ShapeError(`compiled function: an argument holds a ${what}`, "pass tensors and numbers");
 };
 
 const traceWith = (
@@ -138,11 +138,24 @@ export const compile = <P extends unknown[], T extends Tree>(
     }
     return undefined;
   };
+  /** Structures that are being traced. */
+  const open: Structure[] = [];
   const traceNew = (known: Trace[], args: readonly unknown[]): Trace => {
+    if (open.some((structure) => gather(args, structure) !== undefined))
+      throw new OwnershipError(
+        `${name}(…): calls itself with arguments of the structure that it is being traced for`,
+        "call the function that was compiled instead, and compute what is to end it from shapes",
+      );
     const donates = (argument: number) => known === traces && donated.has(argument);
-    const trace = traceWith(fn as unknown as (...args: Tree[]) => Tree, args.map(toTree), device, name, donates);
-    known.unshift(trace);
-    return trace;
+    const given = args.map(toTree);
+    open.push(structureOf(given));
+    try {
+      const trace = traceWith(fn as unknown as (...args: Tree[]) => Tree, given, device, name, donates);
+      known.unshift(trace);
+      return trace;
+    } finally {
+      open.pop();
+    }
   };
 
   const call = (...args: readonly unknown[]): T => {

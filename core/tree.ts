@@ -5,7 +5,18 @@ import { isTensor, type Tensor } from "./tensor.js";
 /** Tensors in nested arrays and records. Records are visited in sorted key order, so that equal trees flatten alike. */
 export type Tree = Tensor | readonly Tree[] | { readonly [name: string]: Tree };
 
-const isRecord = (tree: unknown): tree is Readonly<Record<string, Tree>> => typeof tree === "object" && tree !== null;
+/** Objects whose keys do not tell what they hold: the promise of an async function, for one, looks like an empty record. */
+const isOpaque = (value: object): boolean =>
+  value instanceof Promise || value instanceof Map || value instanceof Set || ArrayBuffer.isView(value);
+
+/** A record of a tree. */
+export const isRecord = (tree: unknown): tree is Readonly<Record<string, Tree>> =>
+  typeof tree === "object" && tree !== null && !isOpaque(tree);
+
+const noTree = (value: unknown, path: string): ShapeError => {
+  const what = typeof value === "object" && value !== null ? value.constructor.name : typeof value;
+  return new ShapeError(`tree: ${what} at "${path}" is neither tensor, array nor record`);
+};
 
 const pathTo = (path: string, key: string | number): string => (path === "" ? `${key}` : `${path}.${key}`);
 
@@ -14,7 +25,7 @@ const visit = (tree: Tree, path: string, leaf: (t: Tensor, path: string) => void
   if (isTensor(tree)) leaf(tree, path);
   else if (Array.isArray(tree)) for (const [i, part] of tree.entries()) visit(part, pathTo(path, i), leaf);
   else if (isRecord(tree)) for (const key of Object.keys(tree).sort()) visit(tree[key], pathTo(path, key), leaf);
-  else throw new ShapeError(`tree: ${typeof tree} at "${path}" is neither tensor, array nor record`);
+  else throw noTree(tree, path);
 };
 
 /** The tensors of a tree, in order. */
@@ -32,7 +43,7 @@ export const namedLeaves = (tree: Tree): [path: string, leaf: Tensor][] => {
 const rebuild = (tree: Tree, path: string, leaf: (t: Tensor, path: string) => unknown): unknown => {
   if (isTensor(tree)) return leaf(tree, path);
   if (Array.isArray(tree)) return tree.map((part: Tree, i) => rebuild(part, pathTo(path, i), leaf));
-  if (!isRecord(tree)) throw new ShapeError(`tree: ${typeof tree} at "${path}" is neither tensor, array nor record`);
+  if (!isRecord(tree)) throw noTree(tree, path);
   const keys = Object.keys(tree).sort();
   return Object.fromEntries(keys.map((key) => [key, rebuild(tree[key], pathTo(path, key), leaf)]));
 };

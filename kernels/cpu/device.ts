@@ -55,10 +55,16 @@ export const openCpu = async ({ notice, ...options }: CpuOptions = {}): Promise<
       );
     },
   });
-  const pool = createPool(heap.memory, heap.addressing.isShared ? wanted : 1);
+  /** Why nothing runs here any more. */
+  let ended: DeviceError | undefined;
+  const check = (): void => {
+    if (ended !== undefined) throw ended;
+  };
+  const pool = createPool(heap.memory, heap.addressing.isShared ? wanted : 1, (error) => {
+    ended = error;
+  });
   const compiler = createCompiler(heap, pool);
   let [programs, launches, liveBuffers, liveBytes] = [0, 0, 0, 0];
-  let isOpen = true;
   const none = { address: heap.allocate(0), bytes: 0 };
   let shared = none;
   const self = Symbol("cpu");
@@ -91,13 +97,14 @@ export const openCpu = async ({ notice, ...options }: CpuOptions = {}): Promise<
     liveBytes -= buffer.bytes;
   };
   const addressOf = (buffer: Buffer): number => {
-    if (!isOpen) throw new DeviceError("cpu: the device is closed");
+    check();
     if ((buffer as CpuBuffer).owner !== self)
       throw new DeviceError("cpu: this buffer was freed, or is another device's");
     return (buffer as CpuBuffer).address;
   };
 
   const build = (graph: Graph): Program => {
+    check();
     const made = plan(graph, abilities);
     const handedOn = donorsOf(made);
     const program = createProgram(made, host);
@@ -106,6 +113,7 @@ export const openCpu = async ({ notice, ...options }: CpuOptions = {}): Promise<
     return {
       memory: program.memory,
       run: (inputs) => {
+        check();
         const addresses = program.run(inputs.map(addressOf));
         for (const i of graph.donated ?? []) {
           if (!handedOn.has(i)) heap.release(addressOf(inputs[i]));
@@ -125,6 +133,7 @@ export const openCpu = async ({ notice, ...options }: CpuOptions = {}): Promise<
     },
     limits: { memory: heap.limit, buffer: heap.limit, ...(heap.remedy !== undefined && { remedy: heap.remedy }) },
     upload: (data, shape, dtype) => {
+      check();
       const bytes = byteLength(dtype, sizeOf(shape));
       const address = naming(
         () => `${dtype}[${shape}]`,
@@ -144,11 +153,12 @@ export const openCpu = async ({ notice, ...options }: CpuOptions = {}): Promise<
       return new Uint32Array(new Uint32Array(memory, from, size));
     },
     free: (buffer) => {
-      if (!isOpen || (buffer as CpuBuffer).owner !== self) return; // freed before, or with the device
+      if ((buffer as CpuBuffer).owner !== self) return; // freed before
       heap.release((buffer as CpuBuffer).address);
       drop(buffer);
     },
     plan: (graph) => {
+      check();
       const made = plan(graph, abilities);
       const program = createProgram(made, host);
       program.free();
@@ -161,7 +171,7 @@ export const openCpu = async ({ notice, ...options }: CpuOptions = {}): Promise<
       kernels: compiler.count(),
     }),
     close: async () => {
-      isOpen = false;
+      ended ??= new DeviceError("cpu: the device is closed", "open another one");
       pool.close();
     },
   };

@@ -17,9 +17,9 @@ import {
   typeOf,
 } from "../../core/index.js";
 
-/** A buffer of the reference device: plain numbers. */
+/** A buffer of the reference device: plain numbers, until it is freed. */
 interface HostBuffer extends Buffer {
-  readonly data: HostTensorData["data"];
+  data: HostTensorData["data"] | undefined;
 }
 
 /** What has a definition is computed by it; everything else by its expansion. */
@@ -58,6 +58,10 @@ const interpret = (graph: Graph, inputs: readonly HostTensorData[], onLaunch: ()
  */
 export const openReference = async (): Promise<Device> => {
   let [liveBuffers, liveBytes, peakBytes, programs, launches] = [0, 0, 0, 0, 0];
+  let isOpen = true;
+  const check = (): void => {
+    if (!isOpen) throw new DeviceError("reference: the device is closed", "open another one");
+  };
 
   const keep = (data: HostTensorData["data"]): HostBuffer => {
     liveBuffers++;
@@ -66,10 +70,16 @@ export const openReference = async (): Promise<Device> => {
     return { data, bytes: data.byteLength };
   };
   const drop = (buffer: Buffer) => {
+    if ((buffer as HostBuffer).data === undefined) return; // freed before
+    (buffer as HostBuffer).data = undefined;
     liveBuffers--;
     liveBytes -= buffer.bytes;
   };
-  const dataOf = (buffer: Buffer) => (buffer as HostBuffer).data;
+  const dataOf = (buffer: Buffer) => {
+    const { data } = buffer as HostBuffer;
+    if (data === undefined) throw new DeviceError("reference: this buffer was freed, or is another device's");
+    return data;
+  };
 
   const bytes = (ts: Graph["inputs"]) => ts.reduce((n, t) => n + 8 * sizeOf(t.shape), 0);
   /** Nothing is planned here: only what callers own is known. */
@@ -78,17 +88,23 @@ export const openReference = async (): Promise<Device> => {
     peak: bytes([...inputs, ...outputs]),
   });
   const build = (graph: Graph): Program => {
+    check();
     programs++;
+    let isFree = false;
     const expanded: Graph = { inputs: graph.inputs, outputs: defined(graph.outputs) };
     return {
       memory: memoryOf(graph),
       run: (buffers) => {
+        check();
+        if (isFree) throw new DeviceError("reference: a freed program was run");
         const inputs = graph.inputs.map((t, i) => ({ data: dataOf(buffers[i]), shape: t.shape, dtype: t.dtype }));
         const results = interpret(expanded, inputs, () => launches++).map(({ data }) => keep(data.slice()));
         for (const i of graph.donated ?? []) drop(buffers[i]);
         return results;
       },
-      free: () => {},
+      free: () => {
+        isFree = true;
+      },
     };
   };
 
@@ -96,16 +112,19 @@ export const openReference = async (): Promise<Device> => {
     name: "reference",
     description: "reference (f64, interprets definitions)",
     upload: (data, shape, dtype) => {
+      check();
       const copy = hostArray(dtype, sizeOf(shape));
       copy.set(numbersOf(data, dtype));
       return keep(copy);
     },
     read: async (buffer, _, dtype) => {
+      check();
       const data = dataOf(buffer);
       return isHalf(dtype) ? Uint16Array.from(data, (x) => floatToHalf(x, dtype)) : data.slice();
     },
     free: drop,
     plan: (graph) => {
+      check();
       const owned = [...graph.inputs, ...graph.outputs];
       const largest = owned.reduce(
         (most, t) => (bytes([t]) > most.bytes ? { bytes: bytes([t]), of: typeOf(t) } : most),
@@ -124,6 +143,8 @@ export const openReference = async (): Promise<Device> => {
       launches,
       bindings: 0,
     }),
-    close: async () => {},
+    close: async () => {
+      isOpen = false;
+    },
   };
 };

@@ -87,6 +87,10 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
     fail((event as GPUUncapturedErrorEvent).error);
   });
   let closing = false;
+  const checkOpen = () => {
+    if (closing) throw new DeviceError("webgpu: the device is closed", "open another one");
+    check();
+  };
   void device.lost.then(({ reason, message }) => {
     if (!closing) fail(new DeviceError(`webgpu: the device was lost (${reason}): ${message}`));
   });
@@ -193,9 +197,12 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
     name: "webgpu",
     description: `webgpu: ${nameOf(report)}${report.software ? ", a software adapter" : ""}${mode === "full" ? "" : `, ${mode}`}`,
     limits: { buffer: limits.maxBufferSize },
-    upload: (data, shape, dtype) => upload(data, `${dtype}[${shape}]`),
+    upload: (data, shape, dtype) => {
+      checkOpen();
+      return upload(data, `${dtype}[${shape}]`);
+    },
     read: async (buffer, shape, dtype) => {
-      check();
+      checkOpen();
       const bytes = byteLength(dtype, sizeOf(shape));
       if (bytes === 0) return arrayOf(dtype, new ArrayBuffer(0), 0);
       try {
@@ -208,11 +215,27 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
       }
     },
     free,
-    plan: (graph) => planWebgpu(graph, gpu),
+    plan: (graph) => {
+      checkOpen();
+      return planWebgpu(graph, gpu);
+    },
     build: (graph) => {
-      check();
+      checkOpen();
       programs++;
-      return buildProgram(gpu, graph);
+      const { memory, run, free: end } = buildProgram(gpu, graph);
+      let isFree = false;
+      return {
+        memory,
+        run: (inputs) => {
+          if (closing) checkOpen();
+          if (isFree) throw new DeviceError("webgpu: a freed program was run");
+          return run(inputs);
+        },
+        free: () => {
+          if (!isFree) end();
+          isFree = true;
+        },
+      };
     },
     stats: () => ({
       ...{ liveBuffers: live.size, liveBytes, peakBytes: pool.peakBytes(), programs, launches, bindings },

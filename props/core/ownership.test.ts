@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import * as t from "../../core/index.js";
+import { open } from "../../kernels/index.js";
 import { openReference } from "../../kernels/reference/index.js";
 import { numbersOf } from "../close.js";
 import { eighths, seeds } from "../generators/generators.js";
@@ -133,3 +134,174 @@ check(
     for (const program of f.programs()) program.free();
   },
 );
+
+/** What may be done with the engine, right or wrong; numbers choose among the tensors at hand. */
+const misuse = fc.array(
+  fc.record({
+    act: fc.constantFrom(
+      ...(["add", "add", "donate", "both", "dispose", "read", "upload", "nested"] as const),
+      ...(["foreign", "unborn", "kept", "throws", "async", "itself", "undone", "odd"] as const),
+    ),
+    i: fc.nat(7),
+    j: fc.nat(7),
+  }),
+  { minLength: 4, maxLength: 14 },
+);
+
+const add = (x: t.Tensor, y: t.Tensor) => t.add(x, y);
+/** Compiled once a device: a draw then builds hardly anything. */
+const made = new Map<t.Device, ReturnType<typeof functionsOn>>();
+const functionsOn = (device: t.Device) => {
+  const plain = t.compile(add, device, { name: "plain" });
+  const itself: (x: t.Tensor) => t.Tensor = t.compile((x: t.Tensor) => t.add(x, itself(t.tensor([1, 2, 3]))), device);
+  return {
+    plain,
+    itself,
+    first: t.compile(add, device, { donate: [0], name: "first" }),
+    both: t.compile(add, device, { donate: [0, 1], name: "both" }),
+    /** What another compiled function gives is a tensor like any other, here one that the trace captures. */
+    nested: (x: t.Tensor, y: t.Tensor) => {
+      const inner = plain(x, y);
+      const out = t.evaluate(t.add(inner, inner), device);
+      t.dispose(inner);
+      return out;
+    },
+  };
+};
+
+law(
+  "whatever is done with tensors and functions, in whatever order, ends in the right numbers or in an error of its kind",
+  misuse,
+  async (acts, device) => {
+    const f = made.get(device) ?? functionsOn(device);
+    made.set(device, f);
+    const elsewhere = await openReference();
+    const before = device.stats().liveBuffers;
+    const held: { x: t.Tensor; want: number[] | undefined }[] = [];
+    const hold = (x: t.Tensor, want: number[]): void => {
+      held.push({ x, want });
+    };
+    for (const start of [1, 10]) {
+      const numbers = [start, start + 1, start + 2];
+      hold(t.upload(t.tensor(numbers), device), numbers);
+    }
+    let kept: t.Tensor | undefined;
+    const gone = { name: "OwnershipError" };
+    for (const { act, i, j } of acts) {
+      const [a, b] = [held[i % held.length], held[j % held.length]];
+      const sum = a.want && b.want?.map((y, k) => (a.want as number[])[k] + y);
+      /** A call that takes `a` and `b`: it gives what it must if both are there. */
+      const called = (call: () => t.Tensor, want = sum): boolean => {
+        if (want === undefined) assert.throws(call, gone);
+        else hold(call(), want);
+        return want !== undefined;
+      };
+      switch (act) {
+        case "add":
+          called(() => f.plain(a.x, b.x));
+          break;
+        case "nested":
+          called(
+            () => f.nested(a.x, b.x),
+            sum?.map((x) => 2 * x),
+          );
+          break;
+        case "donate":
+          if (called(() => f.first(a.x, b.x))) a.want = undefined;
+          break;
+        case "both":
+          if (called(() => f.both(a.x, b.x))) [a.want, b.want] = [undefined, undefined];
+          break;
+        case "dispose":
+          t.dispose(a.x);
+          a.want = undefined;
+          break;
+        case "read":
+          if (a.want === undefined) await assert.rejects(t.read(a.x), gone);
+          else assert.deepEqual(await read(a.x), a.want);
+          break;
+        case "upload":
+          hold(t.upload(t.tensor([i, j, i + j]), device), [i, j, i + j]);
+          break;
+        case "foreign":
+          assert.throws(() => f.plain(t.upload(t.tensor([1, 2, 3]), elsewhere), b.x), gone);
+          break;
+        case "unborn": // nothing has computed it
+          assert.throws(() => f.plain(t.add(t.tensor([1, 2, 3]), 1), t.tensor([1, 2, 3])), gone);
+          await assert.rejects(t.read(t.add(t.tensor([1, 2, 3]), 1)), gone);
+          break;
+        case "throws": {
+          const failure = new Error("of the caller's");
+          const failing = t.compile((x: t.Tensor): t.Tensor => {
+            kept = x;
+            throw failure;
+          }, device);
+          assert.throws(() => failing(t.tensor([1, 2, 3])), failure);
+          break;
+        }
+        case "kept": // an argument that was kept from a trace
+          if (kept === undefined) break;
+          assert.throws(() => f.plain(kept as t.Tensor, t.tensor([1, 2, 3])), gone);
+          assert.throws(() => t.evaluate(t.add(kept as t.Tensor, 1), device), gone);
+          await assert.rejects(t.read(kept), gone);
+          break;
+        case "async":
+          assert.throws(
+            () => t.compile((async (x: t.Tensor) => x) as never, device)(t.tensor([1]) as never),
+            t.ShapeError,
+          );
+          break;
+        case "itself":
+          assert.throws(() => f.itself(t.tensor([1, 2, 3])), /OwnershipError: .*calls itself/);
+          break;
+        case "undone": {
+          // captured, and disposed of while it is traced
+          const own = t.upload(t.tensor([1, 2, 3]), device);
+          const undoing = t.compile((x: t.Tensor) => {
+            t.dispose(own);
+            return t.add(x, own);
+          }, device);
+          assert.throws(() => undoing(t.tensor([1, 2, 3])), gone);
+          for (const program of undoing.programs()) program.free();
+          break;
+        }
+        case "odd":
+          assert.throws(() => f.plain(new Float32Array(3) as never, t.tensor([1, 2, 3])), t.ShapeError);
+          assert.throws(() => f.plain(undefined as never, t.tensor([1, 2, 3])), t.ShapeError);
+          assert.throws(() => f.plain(t.tensor([1, 2]), t.tensor([1, 2, 3])), t.ShapeError);
+          break;
+      }
+    }
+    for (const { x, want } of held)
+      if (want !== undefined) assert.deepEqual(await read(x), want);
+      else await assert.rejects(t.read(x), gone);
+    t.dispose(held.map(({ x }) => x));
+    assert.equal(device.stats().liveBuffers, before);
+    await elsewhere.close();
+  },
+);
+
+check("a closed device, and a freed program, refuse all but freeing, and say what they are", async (device) => {
+  const own = await open(device.name);
+  const f = t.compile((x: t.Tensor) => t.add(x, 1), own);
+  const nothing = t.compile(() => t.full([2], 1), own);
+  const [x, kept] = [t.upload(t.tensor([1, 2]), own), t.upload(t.tensor([3]), own)];
+  t.dispose(f(x), nothing());
+  const freed = t.compile((y: t.Tensor) => t.mul(y, 2), own);
+  t.dispose(freed(x));
+  for (const program of [...freed.programs(), ...freed.programs()]) program.free();
+  assert.throws(() => freed(x), /^DeviceError: \w+: a freed program was run/);
+  assert.deepEqual(await read(kept), [3]);
+  await own.close();
+  const closed = /^DeviceError: \w+: the device is closed/;
+  const uses: (() => unknown)[] = [
+    ...[() => f(x), () => f(t.tensor([1, 2])), () => f(t.tensor([1, 2, 3])), nothing, () => freed(x)],
+    ...[() => t.upload(t.tensor([1]), own), () => t.evaluate(t.add(x, x), own)],
+    () => own.plan({ inputs: [], outputs: [t.full([1], 1)] }),
+  ];
+  for (const use of uses) assert.throws(use, closed);
+  await assert.rejects(t.read(kept), closed);
+  t.dispose(x, kept);
+  for (const program of [...f.programs(), ...nothing.programs()]) program.free();
+  await own.close();
+});

@@ -1,16 +1,10 @@
 import { availableParallelism } from "node:os";
-import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { DeviceError, InputError } from "../../../core/index.js";
 import { writeWord } from "../launch.js";
-import type { Memory, WasmModule } from "../wasm/host.js";
+import type { Memory } from "../wasm/host.js";
 import { CONTROL, JOB, JOB_NUMBERS } from "./control.js";
-import { SPINS, WORKER } from "./worker.js";
-
-/** Functions of one module, by their names in it. */
-export interface Part {
-  readonly module: WasmModule;
-  readonly names: readonly string[];
-}
+import { type Helper, type Part, startHelper } from "./helper.js";
+import { SPINS } from "./worker.js";
 
 /** A kernel, compiled. */
 export interface Compiled {
@@ -41,7 +35,7 @@ export interface Pool {
   readonly threads: number;
   /** Makes functions known; they are numbered in order. */
   readonly learn: (part: Part) => void;
-  /** Runs all blocks of a launch. Errors: DeviceError if a kernel traps. */
+  /** Runs all blocks of a launch. Errors: DeviceError if a kernel traps, or a thread has ended with a block in its hands. */
   readonly run: (job: Job) => void;
   /** Goes over to another memory, whose functions are still to be learnt; no launch is under way. */
   readonly move: (memory: Memory) => void;
@@ -58,51 +52,47 @@ export const wantedThreads = (): number => {
   return wanted;
 };
 
-/** Milliseconds after which a sleeping main thread looks again. */
+/** Milliseconds after which a sleeping main thread looks again, and naps after which it asks whether all are still there. */
 const NAP = 5;
+const ROUND = 20;
 
 /**
  * Threads over one memory. Workers start with the first launch that has several blocks; until they are there, and if they
- * never come, the main thread runs the blocks itself. They keep no process alive.
+ * never come, the main thread runs the blocks itself. They keep no process alive. `onLost` is told when one that had begun has
+ * ended: half a block may be done, and nobody knows which numbers are right.
  */
-export const createPool = (first: Memory, threads: number): Pool => {
+export const createPool = (first: Memory, threads: number, onLost: (error: DeviceError) => void = () => {}): Pool => {
   let memory: Memory;
   let control: Int32Array;
   let numbers: Float64Array;
   let parts: Part[];
-  let ports: MessagePort[];
+  let helpers: Helper[];
   let isStarted: boolean;
 
   const begin = (on: Memory): void => {
     memory = on;
     control = new Int32Array(memory.buffer, 0, 256);
     numbers = new Float64Array(memory.buffer, 4 * CONTROL.job, JOB_NUMBERS);
-    [parts, ports, isStarted] = [[], [], threads === 1];
+    [parts, helpers, isStarted] = [[], [], threads === 1];
   };
   begin(first);
 
+  const lose = (): DeviceError => {
+    const error = new DeviceError(
+      "cpu: a worker thread has ended, and what it computed is lost with it",
+      "open the device again; TAUGRAD_THREADS=1 does without such threads",
+    );
+    stop();
+    onLost(error);
+    return error;
+  };
   const start = (): void => {
     isStarted = true;
     for (let thread = 1; thread < threads; thread++) {
-      const { port1, port2 } = new MessageChannel();
-      try {
-        const worker = new Worker(WORKER, {
-          eval: true,
-          workerData: { memory, port: port2, thread },
-          transferList: [port2],
-          // Nothing that the main program was started with is for the workers.
-          execArgv: [],
-          env: {},
-        });
-        worker.on("error", () => {}); // one thread less
-        worker.unref();
-      } catch {
-        port1.close();
-        return;
-      }
-      port1.unref();
-      for (const part of parts) port1.postMessage(part);
-      ports.push(port1);
+      const helper = startHelper(memory, thread, lose);
+      if (helper === undefined) return;
+      for (const part of parts) helper.tell(part);
+      helpers.push(helper);
     }
   };
 
@@ -116,8 +106,12 @@ export const createPool = (first: Memory, threads: number): Pool => {
   const awaitBlocks = (blocks: number): void => {
     for (let spins = SPINS; spins > 0; spins--) if (Atomics.load(control, CONTROL.done) === blocks) return;
     Atomics.store(control, CONTROL.waits, 1);
-    for (let done = Atomics.load(control, CONTROL.done); done < blocks; done = Atomics.load(control, CONTROL.done))
+    for (let naps = 1; ; naps++) {
+      const done = Atomics.load(control, CONTROL.done);
+      if (done >= blocks) break;
       Atomics.wait(control, CONTROL.done, done, NAP);
+      if (naps % ROUND === 0 && helpers.some(({ hasEnded }) => hasEnded())) throw lose();
+    }
     Atomics.store(control, CONTROL.waits, 0);
   };
   const runBlock = ({ kernel, args, stride, scratch, patches }: Job, block: number): void => {
@@ -134,15 +128,15 @@ export const createPool = (first: Memory, threads: number): Pool => {
     Atomics.store(control, CONTROL.stop, 1);
     Atomics.store(control, CONTROL.left, -1);
     Atomics.notify(control, CONTROL.left);
-    for (const port of ports) port.close();
-    ports = [];
+    for (const helper of helpers) helper.close();
+    helpers = [];
   };
 
   return {
     threads,
     learn: (part) => {
       parts.push(part);
-      for (const port of ports) port.postMessage(part);
+      for (const helper of helpers) helper.tell(part);
     },
     run: (job) => {
       const { blocks } = job;

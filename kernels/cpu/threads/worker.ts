@@ -6,7 +6,7 @@ export const SPINS = 20_000;
 /**
  * What a worker thread runs, as text: so no bundler has to know of a second entry point. It waits for blocks, takes them one
  * by one, and sleeps when there are none for a while. Modules come by a port that it looks into when a launch calls a function
- * that it does not know.
+ * that it does not know; the first thing that it does is to say there that it has begun.
  */
 export const WORKER = `
 const { workerData, receiveMessageOnPort } = require("node:worker_threads");
@@ -16,6 +16,7 @@ const FAILED = ${CONTROL.failed}, STOP = ${CONTROL.stop};
 let words = new Int32Array(memory.buffer);
 const job = new Float64Array(memory.buffer, 4 * ${CONTROL.job}, ${JOB_NUMBERS});
 const functions = [];
+port.postMessage("here");
 const functionOf = (id) => {
   while (functions.length <= id) {
     const { module, names } = receiveMessageOnPort(port).message;

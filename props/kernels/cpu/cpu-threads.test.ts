@@ -2,11 +2,13 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire, syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
+import type { Worker, WorkerOptions } from "node:worker_threads";
 import fc from "fast-check";
 import {
   compile,
@@ -184,4 +186,45 @@ ${closing}`,
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+});
+
+/** Has second threads that start meanwhile end by a line of its own, put before what they do for a block. */
+const withDying = async (line: string, use: () => Promise<void>): Promise<void> => {
+  const threads = createRequire(import.meta.url)("node:worker_threads") as { Worker: typeof Worker };
+  const { Worker: Usual } = threads;
+  threads.Worker = class extends Usual {
+    constructor(source: string, options: WorkerOptions) {
+      const dying = source.replace("const run = (block) => {", `$&if (thread === 1) { ${line} }`);
+      assert.notEqual(dying, source);
+      super(dying, options);
+    }
+  } as typeof Worker;
+  syncBuiltinESMExports();
+  try {
+    await use();
+  } finally {
+    threads.Worker = Usual;
+    syncBuiltinESMExports();
+  }
+};
+
+test("a worker thread that ends with a block in its hands ends its device with an error; nobody waits for it [cpu]", async () => {
+  const device = await openWith(3);
+  await withDying("process.exit(1)", async () => {
+    // Workers start with the first launch of several blocks, and it may be over before they are there.
+    const x = evaluate(full([400, 400], 1), device);
+    const f = compile((y: Tensor) => matmul(y, y), device);
+    const lost = /^DeviceError: cpu: a worker thread has ended/;
+    const run = async (): Promise<void> => {
+      for (let tries = 0; tries < 1000; tries++) {
+        dispose(f(x));
+        await new Promise(setImmediate);
+      }
+    };
+    await assert.rejects(run, lost);
+    assert.throws(() => f(x), lost);
+    await assert.rejects(read(x), lost);
+    dispose(x);
+  });
+  await device.close();
 });
