@@ -4,7 +4,8 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { goldenPath } from "../golden/files.js";
-import { type Ended, scratch, taugrad } from "./cli.js";
+import { type Ended, scratch } from "./cli.js";
+import { inside } from "./inside.js";
 
 /** Files of this test process. */
 export const folder = scratch();
@@ -41,16 +42,9 @@ export const refuses = (ended: Ended, pattern: RegExp, call: string, outputFolde
 
 export type Case = readonly [args: readonly string[], pattern: RegExp];
 
-/** A test of several calls, two at a time, each with an output folder of its own: a call may try whether it can be made. */
+/** A test of several calls in this process: a process each would take ten times as long. */
 export const refused = (title: string, cases: () => readonly Case[]): void => {
   test(title, async () => {
-    const waiting = [...cases()];
-    const worker = async (own: string): Promise<void> => {
-      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-        const args = next[0].map((arg) => (arg === out ? own : arg));
-        refuses(await taugrad(args), next[1], `taugrad ${args.join(" ")}`, own);
-      }
-    };
-    await Promise.all([worker(`${out}-1`), worker(`${out}-2`)]);
+    for (const [args, pattern] of cases()) refuses(await inside(args), pattern, `taugrad ${args.join(" ")}`);
   });
 };

@@ -5,37 +5,20 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { main } from "../../cli/main.js";
 import { scratch } from "../cli/cli.js";
+import { inside } from "../cli/inside.js";
 import { type Survived, survive } from "./ends.js";
 import { laid, targets } from "./targets.js";
 
 const SEED = Number(process.env.FC_SEED ?? 1);
 const folder = scratch();
 
-/** Runs the command line in this process. */
-const inside = async (args: readonly string[]): Promise<Survived> => {
-  const said = { stdout: "", stderr: "" };
+/** Runs the command line in this process, and says what it took. */
+const timed = async (args: readonly string[]): Promise<Survived> => {
   const before = process.cpuUsage();
-  const writes = (["stdout", "stderr"] as const).map((name) => {
-    const write = process[name].write.bind(process[name]) as (chunk: string | Uint8Array) => boolean;
-    // The command line writes text; bytes are what node's test runner tells its parent.
-    process[name].write = (chunk: string | Uint8Array) => {
-      if (typeof chunk !== "string") return write(chunk);
-      said[name] += chunk;
-      return true;
-    };
-    return () => {
-      process[name].write = write as typeof process.stdout.write;
-    };
-  });
-  try {
-    const code = await main(args, "0.0.0");
-    const { user, system } = process.cpuUsage(before);
-    return { code, ...said, seconds: (user + system) / 1e6 };
-  } finally {
-    for (const restore of writes) restore();
-  }
+  const ended = await inside(args);
+  const { user, system } = process.cpuUsage(before);
+  return { ...ended, seconds: (user + system) / 1e6 };
 };
 
 test("whole files run", async () => {
@@ -49,5 +32,5 @@ test("whole files run", async () => {
 const CHEAP = 5;
 for (const target of targets)
   test(`${target.name}: mutants end in a run or in one line`, async () => {
-    for (let i = 0; i < CHEAP; i++) await survive(target, SEED * 1_000_003 + i, join(folder, "mutant"), inside);
+    for (let i = 0; i < CHEAP; i++) await survive(target, SEED * 1_000_003 + i, join(folder, "mutant"), timed);
   });

@@ -1,0 +1,37 @@
+/** The command line within the test's process, for the many calls that a process each would take a tenth of a second for. */
+import { main } from "../../cli/main.js";
+import type { Ended } from "./cli.js";
+
+let last: Promise<unknown> = Promise.resolve();
+
+/** Runs `taugrad …args` in this process; calls wait for each other, since what is printed is this process's. */
+export const inside = (args: readonly string[]): Promise<Ended> => {
+  const run = last.then(() => call(args));
+  last = run.catch(() => undefined);
+  return run;
+};
+
+const call = async (args: readonly string[]): Promise<Ended> => {
+  const said = { stdout: "", stderr: "" };
+  const restores = (["stdout", "stderr"] as const).map((name) => {
+    const write = process[name].write.bind(process[name]) as (chunk: string | Uint8Array) => boolean;
+    // The command line writes text; bytes are what node's test runner tells its parent.
+    process[name].write = (chunk: string | Uint8Array) => {
+      if (typeof chunk !== "string") return write(chunk);
+      said[name] += chunk;
+      return true;
+    };
+    const heard = process[name].listeners("error");
+    return () => {
+      process[name].write = write as typeof process.stdout.write;
+      // A process listens once; so many calls would end in a warning.
+      for (const listener of process[name].listeners("error"))
+        if (!heard.includes(listener)) process[name].off("error", listener as () => void);
+    };
+  });
+  try {
+    return { code: await main(args, "0.0.0"), ...said };
+  } finally {
+    for (const restore of restores) restore();
+  }
+};
