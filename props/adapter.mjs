@@ -130,6 +130,9 @@ export const findAdapter = async () => {
     ...plain,
     VK_ICD_FILENAMES: join(folder, "vk_swiftshader_icd.json"),
     LD_LIBRARY_PATH: [folder, process.env.LD_LIBRARY_PATH].filter((text) => text).join(delimiter),
+    // SwiftShader compiles in small allocations: glibc would give them back to the system and ask for them again all the time.
+    MALLOC_TRIM_THRESHOLD_: "1000000000",
+    MALLOC_TOP_PAD_: "16777216",
   };
   const software = await probe(env);
   if (software !== undefined) return { env, adapter: describe(software) };

@@ -4,8 +4,8 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { goldenPath } from "../golden/files.js";
-import { type Ended, scratch } from "./cli.js";
-import { inside } from "./inside.js";
+import { scratch } from "./cli.js";
+import { type Ended, inside } from "./inside.js";
 
 /** Files of this test process. */
 export const folder = scratch();

@@ -1,4 +1,4 @@
-/** The built command line as a user runs it: `npm test` builds dist/ first. */
+/** The command line: built, as a user runs it (`npm test` builds dist/ first), and within the process of a test. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -6,16 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
 import { projectRoot } from "../golden/files.js";
+import { type Ended, inside } from "./inside.js";
 
 /** The built binary. */
 export const cli = join(projectRoot, "dist", "cli.js");
-
-/** How a call ended. */
-export interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 /**
  * Runs `taugrad …args` to its end, with this process's engine flags and without the test runner's marks on the environment.
@@ -46,9 +40,9 @@ export const taugrad = (
 /** Runs `taugrad …args` in a folder. */
 export const taugradIn = (folder: string, args: readonly string[]): Promise<Ended> => taugrad(args, {}, "", folder);
 
-/** Runs a command that must succeed. */
+/** Runs a command that must succeed, within this process. */
 export const succeeds = async (args: readonly string[]): Promise<Ended> => {
-  const ended = await taugrad(args);
+  const ended = await inside(args);
   assert.equal(ended.code, 0, `taugrad ${args.join(" ")}\n${ended.stderr}`);
   return ended;
 };

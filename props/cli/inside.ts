@@ -1,6 +1,17 @@
 /** The command line within the test's process, for the many calls that a process each would take a tenth of a second for. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { main } from "../../cli/main.js";
-import type { Ended } from "./cli.js";
+import { projectRoot } from "../golden/files.js";
+
+const { version } = JSON.parse(readFileSync(join(projectRoot, "package.json"), "utf8")) as { version: string };
+
+/** How a call ended. */
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
 
 let last: Promise<unknown> = Promise.resolve();
 
@@ -30,7 +41,7 @@ const call = async (args: readonly string[]): Promise<Ended> => {
     };
   });
   try {
-    return { code: await main(args, "0.0.0"), ...said };
+    return { code: await main(args, version), ...said };
   } finally {
     for (const restore of restores) restore();
   }

@@ -1,7 +1,7 @@
 /** How calls end on spoiled files, and how they must. */
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Ended } from "../cli/cli.js";
+import type { Ended } from "../cli/inside.js";
 import { drawer, mutant } from "./mutate.js";
 import { laid, type Target } from "./targets.js";
 

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { checkpointsIn, damageOf } from "../../../align/training/checkpoint.js";
 import { goldenPath } from "../../golden/files.js";
-import { cli, type Ended, scratch, succeeds, taugrad } from "../cli.js";
+import { cli, scratch, succeeds, taugrad } from "../cli.js";
+import type { Ended } from "../inside.js";
 
 const folder = scratch();
 const policy = goldenPath("preferences", "policy");
