@@ -6,7 +6,7 @@ import { rewrite } from "./expand.js";
 import { constantData, constantOp, inputOp, placeholder, scalar, storedOp } from "./ops/leaf.js";
 import { printGraph, typeOf } from "./print.js";
 import { sizeOf } from "./shape.js";
-import { bufferOf, dispose, isConcrete, release, storedTensor, surrender, upload } from "./stored.js";
+import { bufferOf, dispose, isConcrete, mustBeOpen, release, storedTensor, surrender, upload } from "./stored.js";
 import { gather, rebuild, type Structure, structureOf } from "./structure.js";
 import { isTensor, reachable, type Tensor } from "./tensor.js";
 import { isRecord, leaves, type Tree, treeMap, unflatten } from "./tree.js";
@@ -60,6 +60,7 @@ const traceWith = (
   name: string,
   donates: (argument: number) => boolean = () => false,
 ): Trace => {
+  mustBeOpen(device, `${name}(…)`);
   const placeholders = args.map((arg) => treeMap((t) => placeholder(t.shape, t.dtype), arg));
   const result = fn(...placeholders);
   const inputs = leaves(placeholders);
@@ -167,6 +168,7 @@ export const compile = <P extends unknown[], T extends Tree>(
         `${name}(…): an argument ${typeOf(unknown)} is an uncomputed ${unknown.op.name}`,
         "evaluate it first, or compute it inside the compiled function",
       );
+    mustBeOpen(device, `${name}(…)`);
     const usual = found?.trace ?? traceNew(traces, args);
     const isTwice = isDonatedTwice(given, usual);
     const { program, captured, result } = isTwice ? (find(careful, args)?.trace ?? traceNew(careful, args)) : usual;

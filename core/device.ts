@@ -96,6 +96,8 @@ export interface Device extends Planner {
   readonly free: (buffer: Buffer) => void;
   readonly build: (graph: Graph) => Program;
   readonly stats: () => DeviceStats;
-  /** Frees everything; the device is unusable afterwards. */
+  /** Until it is closed. */
+  readonly isOpen: () => boolean;
+  /** Frees everything; the device is unusable afterwards. With DEBUG=leaks it tells which tensors were never disposed of. */
   readonly close: () => Promise<void>;
 }

@@ -32,6 +32,8 @@ export {
 export { expand, rewrite } from "./expand.js";
 export { grad, valueAndGrad, vjp } from "./grad.js";
 export { decodeHalves, encodeHalves, floatToHalf, type HalfType, halfToFloat } from "./half.js";
+export { tellForgotten } from "./leaks.js";
+export { type ArrayOf, item, type NestedNumbers, print, toArray } from "./numbers.js";
 export { type AttentionOptions, attention } from "./ops/attention.js";
 export { broadcastTo, type ReduceName, sum } from "./ops/broadcast.js";
 export { cast, roundRandom } from "./ops/cast.js";
@@ -75,6 +77,6 @@ export {
   uniform,
 } from "./random.js";
 export { broadcastShapes, type Shape, sameShape, sizeOf, stridesOf } from "./shape.js";
-export { deviceOf, disposable, dispose, download, isConcrete, read, treeMake, upload } from "./stored.js";
+export { deviceOf, disposable, dispose, download, isConcrete, read, scope, treeMake, upload } from "./stored.js";
 export { type Attrs, type HostTensorData, isTensor, type Op, reachable, type Tensor } from "./tensor.js";
 export { leaves, namedLeaves, type Tree, treeKey, treeMap, treeZip, unflatten } from "./tree.js";

@@ -1,31 +1,27 @@
-import { debugs } from "./debug.js";
 import type { Buffer, Device } from "./device.js";
 import { type DType, type HostData, numbersOf } from "./dtype.js";
-import { OwnershipError } from "./errors.js";
+import { DeviceError, OwnershipError } from "./errors.js";
+import { expects } from "./expects.js";
+import { noteBirth } from "./leaks.js";
 import { constantData, constantNumbers, constantOp, storedOp, tensor } from "./ops/leaf.js";
+import { giveBack, type Owned } from "./owned.js";
 import { typeOf } from "./print.js";
 import type { Shape } from "./shape.js";
-import { node, type Tensor } from "./tensor.js";
+import { isTensor, node, type Tensor } from "./tensor.js";
 import { leaves, type Tree, treeMap, unflatten } from "./tree.js";
 
 /** Where a stored tensor's numbers are, and whether they still are. The one mutable thing in core. */
-interface Stored {
-  readonly device: Device;
-  readonly buffer: Buffer;
-  end?: { how: "disposed of" | "donated"; where: string };
-}
+type Stored = Owned<Device, Buffer>;
 
-/** Asked once: a step makes hundreds of tensors. */
-const reportsLeaks = debugs("leaks");
-const leaks = new FinalizationRegistry<{ stored: Stored; type: string }>(({ stored, type }) => {
-  if (stored.end === undefined) console.error(`taugrad: ${type} on ${stored.device.name} was never disposed of`);
-});
+/** What the scopes that are running have seen made, the innermost last. */
+const scopes: Set<Tensor>[] = [];
 
 /** A tensor whose numbers lie in a device's buffer; the caller owns it. */
 export const storedTensor = (device: Device, buffer: Buffer, shape: Shape, dtype: DType): Tensor => {
   const stored: Stored = { device, buffer };
   const out = node(storedOp, [], { stored }, shape, dtype);
-  if (reportsLeaks) leaks.register(out, { stored, type: typeOf(out) });
+  noteBirth(out, stored, typeOf(out));
+  scopes.at(-1)?.add(out);
   return out;
 };
 
@@ -36,6 +32,12 @@ export const isConcrete = (t: Tensor): boolean => t.op === storedOp || t.op === 
 
 /** The device that holds a tensor's numbers, if one does. */
 export const deviceOf = (t: Tensor): Device | undefined => storedOf(t)?.device;
+
+/** Throws unless a device can still be used. */
+export const mustBeOpen = (device: Device, call: string): void => {
+  if (!device.isOpen())
+    throw new DeviceError(`${call}: the device ${device.name} is closed`, "close it last, or open another: open(…)");
+};
 
 /** The buffer of a stored tensor. Errors: OwnershipError if it is gone or lies on another device. */
 export const bufferOf = (t: Tensor, device: Device, call: string): Buffer => {
@@ -51,15 +53,13 @@ export const bufferOf = (t: Tensor, device: Device, call: string): Buffer => {
       `${call}: this ${typeOf(t)} lies on ${stored.device.name}, not on ${device.name}`,
       "read it and make a tensor of the numbers",
     );
+  mustBeOpen(device, call);
   return stored.buffer;
 };
 
 /** Ends a stored tensor's life: its buffer goes back to the device. */
 export const release = (t: Tensor, how: "disposed of" | "donated", where: string): void => {
-  const stored = storedOf(t);
-  if (stored === undefined || stored.end !== undefined) return;
-  stored.end = { how, where };
-  stored.device.free(stored.buffer);
+  giveBack(storedOf(t), how, where);
 };
 
 /** Ends a stored tensor's life where the device has taken its buffer over already. */
@@ -73,16 +73,55 @@ export const dispose = (...trees: Tree[]): void => {
   for (const tree of trees) for (const t of leaves(tree)) release(t, "disposed of", "by dispose(…)");
 };
 
-/** For `using owned = disposable(tree)`: frees the tree at the end of the block. */
-export const disposable = <T extends Tree>(value: T): { readonly value: T; [Symbol.dispose]: () => void } => ({
-  value,
-  [Symbol.dispose]: () => dispose(value),
-});
+/**
+ * A tree for `using`: the same tensors, freed at the end of the block. A tensor alone needs no word: `using y = f(x)`.
+ * @example using state = disposable(step(params, batch)); // state.loss, …
+ */
+export const disposable = <T extends Tree>(tree: T): T & Disposable => {
+  if (isTensor(tree)) return tree;
+  const end = { value: () => dispose(tree) };
+  return Object.defineProperty(Array.isArray(tree) ? [...tree] : { ...tree }, Symbol.dispose, end) as T & Disposable;
+};
+
+/** The tensors in whatever a function returns. */
+const tensorsIn = (value: unknown): Tensor[] => {
+  if (isTensor(value)) return [value];
+  return typeof value === "object" && value !== null && !ArrayBuffer.isView(value)
+    ? Object.values(value).flatMap(tensorsIn)
+    : [];
+};
+
+/**
+ * Runs f and frees every stored tensor that was made meanwhile (by compiled functions, `evaluate`, `upload`), but for those that
+ * f returns; if f throws, all of them. Scopes may be nested.
+ * Errors: OwnershipError if f is async: others' tensors would be made in between.
+ * @example const loss = scope(() => evaluate(mean(square(step(x))), device))
+ */
+export const scope = <T>(f: () => T): T => {
+  const made = new Set<Tensor>();
+  const kept = new Set<Tensor>();
+  scopes.push(made);
+  try {
+    const result = f();
+    if (result instanceof Promise) {
+      result.catch(() => {});
+      throw new OwnershipError("scope(…): the function is async", "await before or after it; scope what is computed");
+    }
+    for (const t of tensorsIn(result)) kept.add(t);
+    return result;
+  } finally {
+    scopes.pop();
+    for (const t of made)
+      if (kept.has(t)) scopes.at(-1)?.add(t);
+      else release(t, "disposed of", "at the end of a scope");
+  }
+};
 
 /** Copies a tree of constants to a device. Stored tensors stay where they are. */
 export const upload = <T extends Tree>(tree: T, device: Device): T =>
   treeMap((t) => {
     if (t.op !== constantOp) return t;
+    mustBeOpen(device, "upload");
     const { data, shape, dtype } = constantData(t);
     return storedTensor(device, device.upload(data, shape, dtype), shape, dtype);
   }, tree);
@@ -118,6 +157,7 @@ export const treeMake = <T extends Tree>(make: (leaf: Tensor, path: string) => T
 
 /** The numbers of a stored or constant tensor, row-major; those of bf16 and f16 as Float32Array. */
 export const read = async (t: Tensor): Promise<HostData> => {
+  expects("read", "tensor", t);
   if (t.op === constantOp) return constantNumbers(t).data;
   const device = deviceOf(t);
   if (device === undefined)

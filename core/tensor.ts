@@ -1,4 +1,5 @@
 import type { DType, HostData } from "./dtype.js";
+import { manners } from "./manners.js";
 import type { Shape } from "./shape.js";
 
 /** What an op needs besides tensors: axes, sizes, constants. Part of a program's structure. */
@@ -44,25 +45,42 @@ export interface Tensor {
   readonly dtype: DType;
   /** Creation number: inputs are created before their users, so sorting by it is a topological order. */
   readonly id: number;
+  /** One line: dtype, shape, where it lies, and the numbers of a constant. In expressions a tensor is no text: this throws. */
+  toString(): string;
+  /** For `using y = f(x)`: gives a stored tensor's memory back at the end of the block. */
+  [Symbol.dispose](): void;
 }
 
 let created = 0;
-/** Marks what node made. A property, not a WeakSet: steps make thousands of nodes, and sets of objects are slow. */
+/** Marks what node made. Inherited, not a WeakSet: steps make thousands of nodes, and sets of objects are slow. */
 const brand = Symbol("tensor");
 
+/** A class, though it has no methods but what all tensors inherit: engines make and read no other objects as fast. */
+class TensorNode {
+  readonly op: Op;
+  readonly inputs: readonly Tensor[];
+  readonly attrs: Attrs;
+  readonly shape: Shape;
+  readonly dtype: DType;
+  readonly id: number;
+  constructor(op: Op, inputs: readonly Tensor[], attrs: Attrs, shape: Shape, dtype: DType) {
+    this.op = op;
+    this.inputs = Object.freeze([...inputs]);
+    this.attrs = Object.freeze(attrs);
+    this.shape = Object.isFrozen(shape) ? shape : Object.freeze([...shape]);
+    this.dtype = dtype;
+    this.id = created++;
+    Object.freeze(this);
+  }
+}
+Object.defineProperties(TensorNode.prototype, {
+  ...Object.getOwnPropertyDescriptors(manners),
+  [brand]: { value: true },
+});
+
 /** Makes a node. Ops call this; users call ops. */
-export const node = (op: Op, inputs: readonly Tensor[], attrs: Attrs, shape: Shape, dtype: DType): Tensor => {
-  const tensor: Tensor = Object.freeze({
-    op,
-    inputs: Object.freeze([...inputs]),
-    attrs: Object.freeze(attrs),
-    shape: Object.isFrozen(shape) ? shape : Object.freeze([...shape]),
-    dtype,
-    id: created++,
-    [brand]: true,
-  });
-  return tensor;
-};
+export const node = (op: Op, inputs: readonly Tensor[], attrs: Attrs, shape: Shape, dtype: DType): Tensor =>
+  new TensorNode(op, inputs, attrs, shape, dtype) as unknown as Tensor;
 
 export const isTensor = (value: unknown): value is Tensor =>
   typeof value === "object" && value !== null && brand in value;

@@ -8,6 +8,7 @@ import {
   isHalf,
   type Program,
   sizeOf,
+  tellForgotten,
 } from "../../core/index.js";
 import { donorsOf, largestOf, plan } from "../plan/plan.js";
 import type { Abilities } from "../plan/steps.js";
@@ -65,6 +66,7 @@ export const openCpu = async ({ notice, ...options }: CpuOptions = {}): Promise<
   });
   const compiler = createCompiler(heap, pool);
   let [programs, launches, liveBuffers, liveBytes] = [0, 0, 0, 0];
+  let isOpen = true;
   const none = { address: heap.allocate(0), bytes: 0 };
   let shared = none;
   const self = Symbol("cpu");
@@ -125,8 +127,9 @@ export const openCpu = async ({ notice, ...options }: CpuOptions = {}): Promise<
     };
   };
 
-  return {
+  const opened: Device = {
     name: "cpu",
+    isOpen: () => isOpen,
     get description() {
       const threads = `${pool.threads} thread${pool.threads === 1 ? "" : "s"}`;
       return `cpu (WebAssembly SIMD, ${threads}${heap.addressing.isWide ? ", 64-bit addresses" : ""})`;
@@ -171,8 +174,11 @@ export const openCpu = async ({ notice, ...options }: CpuOptions = {}): Promise<
       kernels: compiler.count(),
     }),
     close: async () => {
+      if (isOpen) tellForgotten(opened);
+      isOpen = false;
       ended ??= new DeviceError("cpu: the device is closed", "open another one");
       pool.close();
     },
   };
+  return opened;
 };

@@ -14,6 +14,7 @@ import {
   reachable,
   sizeOf,
   type Tensor,
+  tellForgotten,
   typeOf,
 } from "../../core/index.js";
 
@@ -108,8 +109,9 @@ export const openReference = async (): Promise<Device> => {
     };
   };
 
-  return {
+  const self: Device = {
     name: "reference",
+    isOpen: () => isOpen,
     description: "reference (f64, interprets definitions)",
     upload: (data, shape, dtype) => {
       check();
@@ -144,7 +146,9 @@ export const openReference = async (): Promise<Device> => {
       bindings: 0,
     }),
     close: async () => {
+      if (isOpen) tellForgotten(self);
       isOpen = false;
     },
   };
+  return self;
 };

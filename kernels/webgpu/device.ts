@@ -8,6 +8,7 @@ import {
   isHalf,
   OutOfMemoryError,
   sizeOf,
+  tellForgotten,
 } from "../../core/index.js";
 import { namesOf } from "./adapter/features.js";
 import { findAdapter } from "./adapter/find.js";
@@ -193,8 +194,9 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
   if (tuning !== undefined) options.tuned?.(tuning);
   const gpu: Gpu = tuning === undefined ? untuned : { ...untuned, rates: tuning.rates };
 
-  return {
+  const opened: Device = {
     name: "webgpu",
+    isOpen: () => !closing,
     description: `webgpu: ${nameOf(report)}${report.software ? ", a software adapter" : ""}${mode === "full" ? "" : `, ${mode}`}`,
     limits: { buffer: limits.maxBufferSize },
     upload: (data, shape, dtype) => {
@@ -244,6 +246,7 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
     }),
     close: async () => {
       if (closing) return;
+      tellForgotten(opened);
       closing = true;
       await queue.drained();
       await patiently(device.queue.onSubmittedWorkDone()).catch(() => {});
@@ -254,6 +257,7 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
       void instance; // kept alive until here: Dawn's devices do not outlive it
     },
   };
+  return opened;
 };
 
 const messageOf = (error: unknown): string => {

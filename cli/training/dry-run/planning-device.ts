@@ -78,6 +78,7 @@ export const planningDevice = (planner: Planner): PlanningDevice => {
     limits: planner.limits,
     plan,
     largest: () => largest,
+    isOpen: () => true,
     upload: (_, shape, dtype) => own(bytesOf({ shape, dtype })),
     read: async (_, shape, dtype) => zerosOf(dtype, sizeOf(shape)),
     free,

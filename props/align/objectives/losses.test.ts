@@ -36,9 +36,9 @@ const pairs = ({ chosen, rejected, refChosen, refRejected }: Scores): PairScores
 });
 
 const numbers = async (t: Tensor, device: Device): Promise<number[]> => {
-  const { value, ...owned } = disposable(evaluate(t, device));
+  const owned = disposable(evaluate(t, device));
   try {
-    return Array.from(await read(value));
+    return Array.from(await read(owned));
   } finally {
     owned[Symbol.dispose]();
   }
@@ -134,11 +134,11 @@ check("log-probabilities of completions: only targets count, and padding changes
       const batch = collate(chosen, { padId, bucket });
       const ids = tensor(batch.ids, [batch.rows, batch.length]);
       const targets = tensor(targetPositions(batch));
-      const { logps, counts } = scoreTokens(weights.value, trainedConfig, ids, targets);
+      const { logps, counts } = scoreTokens(weights, trainedConfig, ids, targets);
       return {
         logps: await numbers(logps, device),
         counts: await numbers(counts, device),
-        tokens: await numbers(tokenScores(weights.value, trainedConfig, ids, targets), device),
+        tokens: await numbers(tokenScores(weights, trainedConfig, ids, targets), device),
       };
     };
     const once = await score(sequences, 8, 0);

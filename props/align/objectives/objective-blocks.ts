@@ -32,7 +32,7 @@ export const withParams = async <R>(
 ): Promise<R> => {
   const owned = disposable(tinyParams(3, device));
   try {
-    return await body(owned.value);
+    return await body(owned);
   } finally {
     owned[Symbol.dispose]();
   }

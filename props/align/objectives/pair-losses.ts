@@ -87,10 +87,10 @@ export const numbers = async (
   trees: Readonly<Record<string, Tensor>>,
   device: Device,
 ): Promise<Map<string, number[]>> => {
-  const { value, ...owned } = disposable(evaluate(trees, device));
+  const owned = disposable(evaluate(trees, device));
   try {
     const found = new Map<string, number[]>();
-    for (const name of Object.keys(trees)) found.set(name, Array.from(await read(value[name])));
+    for (const name of Object.keys(trees)) found.set(name, Array.from(await read(owned[name])));
     return found;
   } finally {
     owned[Symbol.dispose]();
