@@ -6,6 +6,7 @@ import { epilogueOfZero, itself } from "../epilogue.js";
 import type { Lowering } from "../lowering.js";
 import { mapKernels } from "../map.js";
 import { cutKernels, type Method } from "./cut.js";
+import { FEW, fewKernel } from "./few.js";
 import { matrixKernel } from "./matrices.js";
 import { matrixTiles } from "./matrix-tiles.js";
 import { registerKernel } from "./register.js";
@@ -27,6 +28,8 @@ const onUnits = (step: MatmulStep, lowering: Lowering): Method => {
 
 const inRegisters = (step: MatmulStep, { tiles, rates }: Lowering): Method => {
   const cut = innerCut(step);
+  if (step.output.shape[step.output.shape.length - 2] <= FEW)
+    return { cut, apart: false, unit: 1, addsInPlace: false, kernel: fewKernel };
   const { tile, apart } = chosen(step, cut, tiles, rates);
   const kernel: Method["kernel"] = (part, sums) => tiledKernel(part, tile, sums);
   return { cut, apart, unit: 1, addsInPlace: false, kernel };
