@@ -184,7 +184,11 @@ export const options = {
   eos_token: text("TOKEN", "the end token that is meant; it must be the tokenizer's own"),
   assistant_only_loss: flag("of conversations, learn what the chat template's {% generation %} marks", false),
   dataloader_drop_last: flag("leave out the last batch of an epoch where it is not full", false),
-  precision: choice(["f32", "f16"], "what products of the layers round their operands to; sums are f32", "f32"),
+  precision: choice(
+    ["f32", "f16"],
+    "what products of the layers and of the head round their operands to; sums are f32",
+    "f32",
+  ),
   chat_template: text("JINJA", "the chat template itself, in place of the model's"),
   truncation_mode: choice(["keep_start", "keep_end"], "which end of a longer sequence stays", "keep_start"),
   push_to_hub: flag("upload the finished model to the Hub; takes HF_TOKEN and @huggingface/hub", false),

@@ -46,8 +46,8 @@ export interface ModelConfig {
   /** The dtype that the checkpoint says it is stored in. */
   readonly dtype: ModelDtype;
   /**
-   * What the layers' linear maps and attention, and their gradients, round their operands to: `operands` of `matmul`. No model
-   * file says so. Default: f32. Everything else, the output head too, is f32.
+   * What the layers' linear maps and attention, the head's log-probabilities, and the gradients of all these round their operands
+   * to: `operands` of `matmul`. No model file says so. Default: f32. Everything else, a generated token's logits too, is f32.
    */
   readonly precision?: MatmulOptions["operands"];
   /** config.json as it was read, for saving it back unchanged. */

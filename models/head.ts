@@ -1,6 +1,7 @@
 import {
   callOf,
   capped,
+  type MatmulOptions,
   matmul,
   mul,
   pad,
@@ -32,7 +33,10 @@ export const headScores = (
   hidden: Tensor,
   target: Tensor,
   metrics = false,
-): Tensor => targetScores(scaled(hidden, config), outputMatrix(params, config), target, metrics, config.logitCap);
+): Tensor => {
+  const { logitCap, precision } = config;
+  return targetScores(scaled(hidden, config), outputMatrix(params, config), target, metrics, logitCap, precision);
+};
 
 /** Logits that are there at a time: 128 MiB. */
 const MOST_LOGITS = 2 ** 25;
@@ -63,11 +67,18 @@ export const SCORES = ["logp", "entropy", "correct", "meanLogit"] as const;
  *   correct    1 where no token has a higher logit than the target (a tie counts as right), else 0
  *   meanLogit  the mean of the logits over the vocabulary; without a cap h · mean(W)
  * There is never more than a block of logits, of rows here (`rowsTogether`), of columns and rows in the gradient, which computes them
- * again: see `headScores` of core.
+ * again: see `headScores` of core, and there of `operands`.
  * Law: a row's numbers are the same bits whatever the other rows are, and however many.
  * Errors: ShapeError unless the shapes fit.
  */
-export const targetScores = (hidden: Tensor, W: Tensor, target: Tensor, metrics = false, cap?: number): Tensor => {
+export const targetScores = (
+  hidden: Tensor,
+  W: Tensor,
+  target: Tensor,
+  metrics = false,
+  cap?: number,
+  operands?: MatmulOptions["operands"],
+): Tensor => {
   const [M, D] = hidden.shape;
   const [V] = W.shape;
   const fits = hidden.shape.length === 2 && W.shape.length === 2 && W.shape[1] === D && V > 0;
@@ -81,12 +92,12 @@ export const targetScores = (hidden: Tensor, W: Tensor, target: Tensor, metrics 
       [0, missing],
       [0, 0],
     ]);
-    return sliceAxis(targetScores(rows, W, pad(target, [[0, missing]]), metrics, cap), 0, 0, M);
+    return sliceAxis(targetScores(rows, W, pad(target, [[0, missing]]), metrics, cap, operands), 0, 0, M);
   }
   const rows = rowsTogether(V);
   const scores = scoresOfHead(hidden, W, target, {
     ...{ metrics, rows, columns: COLUMNS, tall: MOST_LOGITS / COLUMNS },
-    ...(cap !== undefined && { cap }),
+    ...{ cap, operands },
   });
   return sliceAxis(scores, 1, 0, metrics ? SCORES.length : 1);
 };

@@ -34,8 +34,8 @@ const halves =
           set: { precision: "f16" },
           note:
             name === "bf16"
-              ? "note: bf16: products of the layers round their operands to f16, which WebGPU has, not to bf16: finer (11 bits, not 8), with a smaller range (65504); sums, weights and everything else are f32"
-              : "note: fp16: products of the layers round their operands to f16; sums, weights, gradients and everything else are f32, so no loss scale is needed",
+              ? "note: bf16: products of the layers and the head round their operands to f16, which WebGPU has, not to bf16: finer (11 bits, not 8), with a smaller range (65504); sums, weights and everything else are f32"
+              : "note: fp16: products of the layers and the head round their operands to f16; sums, weights, gradients and everything else are f32, so no loss scale is needed",
         }
       : { set: { precision: "f32" } };
 

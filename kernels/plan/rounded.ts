@@ -4,6 +4,7 @@ import { node } from "../../core/tensor.js";
 /** Which inputs of an op are operands of its products. */
 const OPERANDS: Readonly<Record<string, readonly number[]>> = {
   matmul: [0, 1],
+  headScores: [0, 1],
   attention: [0, 1, 2],
   "attention.vjp": [1, 2, 3], // cotangents may be of any size, and stay as they are
 };

@@ -53,7 +53,7 @@ export interface Prepared {
 const roundsOnUnits = (profile: Profile) => {
   const units = profile.wide ? unitsOf(profile) : undefined;
   return ({ op, inputs }: Tensor): boolean => {
-    if (units === undefined || op.name === "matmul") return units !== undefined;
+    if (units === undefined || ["matmul", "headScores"].includes(op.name)) return units !== undefined;
     const [{ shape }] = inputs; // q, or its cotangent: heads last
     return unitTiles(units, shape[shape.length - 1], profile.limits) !== undefined;
   };

@@ -5,7 +5,7 @@ import type { Kernel } from "../wgsl/module.js";
 import { attentionKernels } from "./attention.js";
 import { attentionGradientKernels } from "./attention-gradient.js";
 import { gatherKernels } from "./gather.js";
-import { headScoresKernels } from "./head-scores.js";
+import { headScoresKernels } from "./head/scores.js";
 import type { Lowering } from "./lowering.js";
 import { mapKernels } from "./map.js";
 import { matmulKernels } from "./matmul/matmul.js";

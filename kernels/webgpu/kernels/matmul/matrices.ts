@@ -7,7 +7,7 @@ import type { Sums } from "./cut.js";
 import { groupLines } from "./groups.js";
 import { canTurn, loads, overBlocks } from "./loads.js";
 import { type MatrixTile, PAD } from "./matrix-tiles.js";
-import { matmulText, type Side } from "./text.js";
+import { type MatmulText, matmulText, type Side } from "./text.js";
 import type { Units } from "./units.js";
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
@@ -33,6 +33,18 @@ const stagedHalves = (side: Side, rows: number, depth: number, lanes: number, { 
   };
 };
 
+/** The matrices of a workgroup's tile. */
+interface HeldMatrices {
+  readonly tile: MatrixTile;
+  readonly shape: MatrixShape;
+  /** Invocations of the workgroup. */
+  readonly lanes: number;
+  /** Lines that put matrix `t` of each subgroup, i·wide + j, into workgroup memory: `sums`, the subgroups' one after the other. */
+  readonly put: (t: string) => readonly string[];
+}
+/** Lines that take what was summed up elsewhere than into the product, which is not written. */
+export type MatrixTaking = (text: MatmulText, held: HeldMatrices) => readonly string[];
+
 /**
  * The product on matrix units: operands as f16, rounded to nearest even as they are brought into workgroup memory; f32 sums, in
  * steps of one matrix in the order of the inner axis whatever the tile; those of several parts are added up where the product lies. Matrices have no elements that a kernel could touch, so
@@ -43,6 +55,7 @@ export const matrixKernel = (
   units: Units,
   tile: MatrixTile,
   { parts, length, together }: Sums,
+  taking?: MatrixTaking,
 ): Kernel => {
   const { shape } = units;
   const { rows, columns, depth, down, across, tall, wide } = tile;
@@ -66,13 +79,14 @@ export const matrixKernel = (
     `subgroup_matrix_result<f32, ${shape.n}, ${shape.m}>`,
   ];
   const all = upTo(tall * wide);
+  const switched = (t: string, ofMatrix: (t: number) => string) => [
+    `switch ${t} {`,
+    ...all.map((i) => `  ${i === all.length - 1 ? "default" : `case ${i}u`}: { ${ofMatrix(i)} }`),
+    "}",
+  ];
   /** For matrix `t` of every subgroup: lines about it, and lines about each of its elements, e, at r, c of the tile. */
   const eachMatrix = (ofMatrix: (t: number) => string, ofElement: readonly string[], first: "matrix" | "element") => {
-    const matrix = [
-      "switch t {",
-      ...all.map((t) => `  ${t === all.length - 1 ? "default" : `case ${t}u`}: { ${ofMatrix(t)} }`),
-      "}",
-    ];
+    const matrix = switched("t", ofMatrix);
     const elements = [
       `for (var e = lane; e < ${subgroups * area}u; e += ${lanes}u) {`,
       `  let s = e / ${area}u;`,
@@ -91,10 +105,11 @@ export const matrixKernel = (
   const adds = together < length;
   const place = `subgroup * ${area}u`;
   const address = `${outRow(`min(row + r, ${m} - 1u)`)} + min(column + c, ${n} - 1u)`;
+  const put = (t: number) => `subgroupMatrixStore<row_major>(&sums, ${place}, c${t}, ${shape.n}u);`;
   /** Lines that store sums; with `isFirst` only those of the first part, and later ones added to them. */
   const takeOut = (value: string, isFirst?: string) =>
     eachMatrix(
-      (t) => `subgroupMatrixStore<row_major>(&sums, ${place}, c${t}, ${shape.n}u);`,
+      put,
       [
         `if (row + r < ${m} && column + c < ${n}) {`,
         `  let at = (batch * ${m} + row + r) * ${n} + column + c;`,
@@ -145,7 +160,8 @@ export const matrixKernel = (
           ]
         : [],
     ),
-    ...(adds ? [] : takeOut(step.epilogue === undefined ? "sums[e]" : "finish(sums[e], at)")),
+    ...(taking?.(text, { tile, shape, lanes, put: (t) => switched(t, put) }) ?? []),
+    ...(adds || taking !== undefined ? [] : takeOut(step.epilogue === undefined ? "sums[e]" : "finish(sums[e], at)")),
   ];
   const subgroup = units.varies ? units.lanes : "any";
   return k.finish({ workgroupSize: lanes, workgroups: groups.count, body: indent(lines), subgroup });

@@ -1,14 +1,19 @@
-import { type DType, sizeOf } from "../../../core/index.js";
-import type { CallStep, MatmulStep, View } from "../../plan/steps.js";
-import { type Kernel, scratch } from "../wgsl/module.js";
-import { cut } from "../windows/box.js";
-import { rowParts, stretchOf } from "../windows/rows.js";
-import { reads, type Touched, writes } from "../windows/windows.js";
-import { STRIP, takeStrips } from "./head-rows.js";
-import type { Lowering } from "./lowering.js";
-import { tiledKernel } from "./matmul/tiled.js";
-import { chosen, TILES, type Tile } from "./matmul/tiles.js";
-import { along, rowsKernel, written } from "./rows-kernel.js";
+import { DeviceError, type DType, sizeOf } from "../../../../core/index.js";
+import type { CallStep, MatmulStep, View } from "../../../plan/steps.js";
+import { type Kernel, scratch } from "../../wgsl/module.js";
+import { cut } from "../../windows/box.js";
+import { rowParts, stretchOf } from "../../windows/rows.js";
+import { reads, type Touched, writes } from "../../windows/windows.js";
+import type { Lowering } from "../lowering.js";
+import { matrixKernel } from "../matmul/matrices.js";
+import { matrixTiles } from "../matmul/matrix-tiles.js";
+import { tiledKernel } from "../matmul/tiled.js";
+import { chosen, TILES, type Tile } from "../matmul/tiles.js";
+import { unitsOf } from "../matmul/units.js";
+import { along, rowsKernel, written } from "../rows-kernel.js";
+import { SHARERS, takeFromLanes, WIDTH } from "./lanes.js";
+import { takeFromMatrices } from "./matrices.js";
+import type { Noting } from "./strips.js";
 
 /** Multiply-adds of a kernel that has more than one strip, at most: a tenth of a second of a slow GPU. */
 const MOST_WORK = 5e10;
@@ -18,8 +23,40 @@ const MOST_ROWS = 8192;
 /** Tiles whose invocations have four columns of each strip, the same ones in all. */
 const tilesOf = ({ tiles = TILES }: Lowering): readonly Tile[] => {
   const fit = (some: readonly Tile[]) =>
-    some.filter(({ columns, across }) => columns % STRIP === 0 && columns / across === STRIP / 4);
+    some.filter(({ columns, across }) => columns % WIDTH === 0 && columns / across === SHARERS);
   return fit(tiles).length > 0 ? fit(tiles) : fit(TILES);
+};
+
+/** How strips are summed up: how wide they are, and the kernel of some rows and strips of the product hidden · Wᵀ. */
+interface Method {
+  readonly width: number;
+  readonly kernel: (product: MatmulStep, noting: Noting) => Kernel;
+}
+
+const inRegisters = (lowering: Lowering): Method => ({
+  width: WIDTH,
+  kernel: (product, noting) => {
+    const length = product.a.shape[1];
+    const { tile } = chosen(product, { parts: 1, length }, tilesOf(lowering), lowering.rates);
+    const part = { step: product, continues: false };
+    return tiledKernel(part, tile, { parts: 1, length, together: length }, takeFromLanes(noting));
+  },
+});
+
+/** Of all rows by one tile, since a strip is as wide as that. */
+const onUnits = (lowering: Lowering): Method => {
+  const units = unitsOf(lowering);
+  const [tile] = units === undefined ? [] : matrixTiles(units, lowering.limits, lowering.layouts);
+  if (units === undefined || tile === undefined)
+    throw new DeviceError("webgpu: a head of f16 operands was planned where there are no matrix units");
+  return {
+    width: tile.columns,
+    kernel: (product, noting) => {
+      const length = product.a.shape[1];
+      const part = { step: product, continues: false };
+      return matrixKernel(part, units, tile, { parts: 1, length, together: length }, takeFromMatrices(noting));
+    },
+  };
 };
 
 /** What is known of rows once their strips are, in scratch memory: four views [rows, strips], and the logits of their tokens. */
@@ -44,18 +81,22 @@ interface Part {
 const halfWay = (from: number, to: number): number => Math.ceil((from + to) / 2);
 
 /** The kernels that sum up strips. */
-const stripKernels = (step: CallStep, noted: ReturnType<typeof notedIn>, lowering: Lowering): Kernel[] => {
+const stripKernels = (
+  step: CallStep,
+  { width, kernel }: Method,
+  noted: ReturnType<typeof notedIn>,
+  { windows }: Lowering,
+): Kernel[] => {
   const [hidden, W, target] = step.inputs;
   const [[M, D], [V]] = [hidden.shape, W.shape];
   const [hiddenType, weightType] = step.dtypes as readonly [DType, DType];
-  const { windows } = lowering;
-  const count = Math.ceil(V / STRIP);
-  const columnsOf = ({ first, end }: Part) => Math.min(V, end * STRIP) - first * STRIP;
+  const count = Math.ceil(V / width);
+  const columnsOf = ({ first, end }: Part) => Math.min(V, end * width) - first * width;
   const touched = (part: Part): Touched[] => {
     const { from, to, first } = part;
     const ofRows = (view: View, each: number) => stretchOf(view, from * each, (to - from) * each);
     return [
-      reads(stretchOf(W, first * STRIP * D, columnsOf(part) * D), weightType),
+      reads(stretchOf(W, first * width * D, columnsOf(part) * D), weightType),
       reads(ofRows(hidden, D), hiddenType),
       reads(ofRows(target, 1), "i32"),
       ...noted.strips.map((view) => writes(ofRows(view, count))),
@@ -93,21 +134,24 @@ const stripKernels = (step: CallStep, noted: ReturnType<typeof notedIn>, lowerin
       b: { ...w, shape: [D, columns], strides: [1, D] },
       output: { ...top, shape: [rows, columns], strides: [columns, 1] }, // never written
     };
-    const taking = takeStrips({
-      ...{ strips: { top, sum, dot, total }, first: part.first, count },
-      ...{ target: ids, firstColumn: part.first * STRIP, own, cap: step.attrs.cap as number | undefined },
+    return kernel(product, {
+      ...{ strips: { top, sum, dot, total }, first: part.first, count, width },
+      ...{ target: ids, firstColumn: part.first * width, own, cap: step.attrs.cap as number | undefined },
     });
-    const { tile } = chosen(product, { parts: 1, length: D }, tilesOf(lowering), lowering.rates);
-    return tiledKernel({ step: product, continues: false }, tile, { parts: 1, length: D, together: D }, taking);
   });
 };
 
 /** The kernels that join the strips of each row. */
-const rowKernels = (step: CallStep, noted: ReturnType<typeof notedIn>, lowering: Lowering): Kernel[] => {
+const rowKernels = (
+  step: CallStep,
+  { width }: Method,
+  noted: ReturnType<typeof notedIn>,
+  lowering: Lowering,
+): Kernel[] => {
   const { output, attrs } = step;
   const [hidden, W, target] = step.inputs;
   const [[M], [V]] = [hidden.shape, W.shape];
-  const strips = Math.ceil(V / STRIP);
+  const strips = Math.ceil(V / width);
   const numbers = sizeOf(output.shape) / M;
   const over = [
     ...noted.strips.map((view) => along(view, strips)),
@@ -152,6 +196,7 @@ const rowKernels = (step: CallStep, noted: ReturnType<typeof notedIn>, lowering:
 export const headScoresKernels = (step: CallStep, lowering: Lowering): Kernel[] => {
   const [hidden, W] = step.inputs;
   if (hidden.shape[0] === 0) return [];
-  const noted = notedIn(hidden.shape[0], Math.ceil(W.shape[0] / STRIP), lowering);
-  return [...stripKernels(step, noted, lowering), ...rowKernels(step, noted, lowering)];
+  const method = step.attrs.operands === "f16" ? onUnits(lowering) : inRegisters(lowering);
+  const noted = notedIn(hidden.shape[0], Math.ceil(W.shape[0] / method.width), lowering);
+  return [...stripKernels(step, method, noted, lowering), ...rowKernels(step, method, noted, lowering)];
 };
