@@ -23,7 +23,12 @@ export interface CompileOptions {
   readonly donate?: readonly number[];
   /** Shown in errors. */
   readonly name?: string;
+  /** Most programs that are kept, one for each structure of arguments; the one used longest ago goes first. Default: 256. */
+  readonly maxPrograms?: number;
 }
+
+/** So many structures of arguments are rarely meant. */
+const MANY = 50;
 
 /** A function that is traced and planned once for each structure of its arguments, and replayed after that. */
 export interface Compiled<P extends readonly unknown[], T extends Tree> {
@@ -124,6 +129,10 @@ export const compile = <P extends unknown[], T extends Tree>(
   options: CompileOptions = {},
 ): Compiled<P, T> => {
   const name = options.name ?? (fn.name || "compiled function");
+  const { maxPrograms = 256 } = options;
+  if (!(Number.isInteger(maxPrograms) && maxPrograms > 0))
+    throw new ShapeError(`compile(${name}): maxPrograms ${maxPrograms} is not an integer above 0`);
+  let built = 0;
   const donated = new Set(options.donate ?? []);
   const traces: Trace[] = [];
   /** Without donation: for calls that pass a donated tensor twice. */
@@ -153,6 +162,12 @@ export const compile = <P extends unknown[], T extends Tree>(
     try {
       const trace = traceWith(fn as unknown as (...args: Tree[]) => Tree, given, device, name, donates);
       known.unshift(trace);
+      if (known.length > maxPrograms) known.pop()?.program.free();
+      if (++built === MANY)
+        console.error(
+          `taugrad: ${name} was planned for its ${MANY}th structure of arguments, ${leaves(given).map(typeOf).join(", ").slice(0, 120)}: ` +
+            `each is a program of its own, and ${maxPrograms} are kept; pad what varies to a few sizes`,
+        );
       return trace;
     } finally {
       open.pop();

@@ -117,6 +117,34 @@ test("a closed device is named by whatever is asked of it", async () => {
   t.dispose(x);
 });
 
+test("programs by shape are kept up to a limit, the one used longest ago goes, and the fiftieth has a word", async () => {
+  const device = await openReference();
+  const words: string[] = [];
+  const { error } = console;
+  console.error = (line: string) => words.push(line);
+  try {
+    let traced = 0;
+    const double = (x: t.Tensor) => {
+      traced++;
+      return t.mul(x, 2);
+    };
+    const f = t.compile(double, device, { maxPrograms: 3 });
+    const ask = async (n: number) =>
+      assert.deepEqual(await t.toArray(f(t.tensor(new Float32Array(n).fill(1))), 1), new Array(n).fill(2));
+    for (const n of [1, 2, 3, 1, 4, 1, 3]) await ask(n); // 4 takes the place of 2
+    assert.deepEqual([f.programs().length, traced], [3, 4]);
+    await ask(2);
+    assert.deepEqual([f.programs().length, traced], [3, 5]);
+    for (let n = 5; n < 50; n++) await ask(n);
+    assert.deepEqual([f.programs().length, traced], [3, 50]);
+    assert.equal(words.length, 1);
+    assert.match(words[0], /^taugrad: double was planned for its 50th structure of arguments, f32\[49\]: .*3 are kept/);
+    assert.throws(() => t.compile(double, device, { maxPrograms: 0 }), /maxPrograms 0 is not an integer above 0/);
+  } finally {
+    console.error = error;
+  }
+});
+
 test("DEBUG=leaks: a device tells as it closes what was forgotten, and where that was made", async () => {
   const file = join(projectRoot, ".props", "forgets.mjs");
   writeFileSync(
