@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { Buffer, Device } from "./device.js";
 import { type DType, type HostData, numbersOf } from "./dtype.js";
 import { DeviceError, OwnershipError } from "./errors.js";

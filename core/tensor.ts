@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { DType, HostData } from "./dtype.js";
 import { manners } from "./manners.js";
 import type { Shape } from "./shape.js";

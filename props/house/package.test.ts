@@ -1,10 +1,20 @@
 /** Laws of the package as a stranger gets it: what is in it, what importing it costs, whether its types stand alone. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import test from "node:test";
 import { promisify } from "node:util";
+import { gunzipSync } from "node:zlib";
 import { projectRoot as root } from "../golden/files.js";
 
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
@@ -49,8 +59,8 @@ test("every export has its module and its types", () => {
   }
 });
 
-test("the three runtime dependencies, and no more", () => {
-  assert.deepEqual(Object.keys(manifest.dependencies).sort(), ["@huggingface/tokenizers", "webgpu", "yaml"]);
+test("the two runtime dependencies, and no more", () => {
+  assert.deepEqual(Object.keys(manifest.dependencies).sort(), ["@huggingface/tokenizers", "yaml"]);
 });
 
 test("the lock file names no registry and covers the three systems", () => {
@@ -68,47 +78,95 @@ test("the command line starts with a shebang", () => {
   assert.match(readFileSync(join(root, "dist", "cli.js"), "utf8"), /^#!\/usr\/bin\/env node\n/);
 });
 
-test("npm pack ships dist, the licence and the example configs, no sources and no tests", async () => {
-  const args = ["pack", "--dry-run", "--json", "--ignore-scripts", "--loglevel=error"];
-  const npm = process.env.npm_execpath;
-  // Under npm test npm says where it is; a bare run finds it on the path, on Windows through the shell.
-  const packed =
-    npm === undefined
-      ? (await promisify(execFile)("npm", args, { cwd: root, shell: process.platform === "win32" })).stdout
-      : await node([npm, ...args]);
-  const [{ files }] = JSON.parse(packed) as [{ files: { path: string }[] }];
-  const paths = files.map(({ path }) => path);
-  for (const file of ["LICENSE", "package.json", "dist/index.js", "dist/cli.js", "dist/types/library/index.d.ts"]) {
-    assert.ok(paths.includes(file), `${file} is not packed`);
-  }
-  const strays = paths.filter((path) => !/^(dist\/|configs\/|LICENSE$|README\.md$|package\.json$)/.test(path));
-  assert.deepEqual([...strays, ...paths.filter((path) => path.endsWith("meta.json"))], []);
-});
+/** `npm …args`: under npm test npm says where it is; a bare run finds it on the path, on Windows through the shell. */
+const npm = async (args: readonly string[]): Promise<string> => {
+  const own = process.env.npm_execpath;
+  if (own !== undefined) return node([own, ...args]);
+  return (await promisify(execFile)("npm", args, { cwd: root, shell: process.platform === "win32" })).stdout;
+};
 
-test("the types stand alone: nothing in them is an error to a strict consumer", async () => {
+/** The regular files of a ustar archive: [name, bytes]. */
+function* untar(archive: Buffer): Generator<[string, Buffer]> {
+  const field = (at: number, length: number) => archive.toString("latin1", at, at + length).replace(/\0.*$/s, "");
+  for (let at = 0; at + 512 <= archive.length && archive[at] !== 0; ) {
+    const [size, prefix] = [Number.parseInt(field(at + 124, 12), 8), field(at + 345, 155)];
+    yield [`${prefix === "" ? "" : `${prefix}/`}${field(at, 100)}`, archive.subarray(at + 512, at + 512 + size)];
+    at += 512 + Math.ceil(size / 512) * 512;
+  }
+}
+
+const PROGRAM = `
+import { add, compile, dispose, grad, matmul, mean, mul, read, square, sub, type Tensor, tensor } from "taugrad";
+import { open } from "taugrad/devices";
+type Params = { w: Tensor; b: Tensor };
+const loss = ({ w, b }: Params, x: Tensor, y: Tensor) => mean(square(sub(add(matmul(x, w), b), y)));
+const device = await open("cpu");
+const step = compile((params: Params, x: Tensor, y: Tensor, lr: Tensor) => {
+  const grads = grad(loss)(params, x, y);
+  return { w: sub(params.w, mul(lr, grads.w)), b: sub(params.b, mul(lr, grads.b)) };
+}, device, { donate: [0] });
+let params: Params = { w: tensor([0, 0], [2, 1]), b: tensor([0], [1]) };
+const [x, y] = [tensor([1, 0, 0, 1, 1, 1, 2, 1], [4, 2]), tensor([3, 0, 2, 4], [4, 1])];
+for (let i = 0; i < 400; i++) params = step(params, x, y, tensor([0.2], [1]));
+console.log((await read(params.w))[0]?.toFixed(2));
+dispose(params);
+await device.close();
+`;
+
+test("what npm packs, in a project of its own: under 1 MB, nothing but the build; strict types alone; it trains", async () => {
   const folder = mkdtempSync(join(root, ".props", "consumer-"));
   try {
+    const packing = ["pack", "--json", "--ignore-scripts", "--loglevel=error", "--pack-destination", folder];
+    const [{ filename, size }] = JSON.parse(await npm(packing)) as [{ filename: string; size: number }];
+    assert.ok(size < 1e6, `${size} bytes`);
+    const paths: string[] = [];
+    for (const [name, bytes] of untar(gunzipSync(readFileSync(join(folder, filename))))) {
+      const path = name.replace(/^package\//, "");
+      paths.push(path);
+      mkdirSync(dirname(join(folder, "node_modules/taugrad", path)), { recursive: true });
+      writeFileSync(join(folder, "node_modules/taugrad", path), bytes);
+    }
+    for (const file of ["LICENSE", "package.json", "dist/index.js", "dist/cli.js", "dist/types/library/index.d.ts"])
+      assert.ok(paths.includes(file), `${file} is not packed`);
+    const strays = paths.filter((path) => !/^(dist\/|configs\/|LICENSE$|README\.md$|package\.json$)/.test(path));
+    assert.deepEqual([...strays, ...paths.filter((path) => /meta\.json$|\.map$/.test(path))], []);
+
+    writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "consumer", type: "module" }));
     const lines = specifiers.map((name, index) => `import * as m${index} from "${name}";\nexport { m${index} };`);
-    writeFileSync(join(folder, "consumer.mts"), `${lines.join("\n")}\n`);
-    const compilerOptions = {
-      target: "ES2022",
-      lib: ["ES2023", "ESNext.Disposable"],
-      module: "NodeNext",
-      moduleResolution: "NodeNext",
-      types: ["node"],
-      strict: true,
-      skipLibCheck: false,
-      noEmit: true,
-    };
-    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["consumer.mts"] }));
+    writeFileSync(join(folder, "consumer.ts"), `${lines.join("\n")}\n`);
+    writeFileSync(join(folder, "program.ts"), PROGRAM);
     const tsc = join(root, "node_modules", "typescript", "lib", "tsc.js");
-    const output = await node([tsc, "-p", folder, "--pretty", "false"]).catch(
-      ({ stdout }: { stdout: string }) => stdout,
-    );
-    // Without skipLibCheck the types of dependencies are checked too; their errors are not ours.
-    const ours = output.split("\n").filter((line) => /error TS/.test(line) && !line.includes("node_modules"));
-    assert.deepEqual(ours, [], ours.join("\n"));
+    for (const [module, moduleResolution] of [
+      ["Node16", "Node16"],
+      ["ESNext", "Bundler"],
+    ]) {
+      const strict = { strict: true, noUncheckedIndexedAccess: true, exactOptionalPropertyTypes: true };
+      const compilerOptions = { target: "ES2022", module, moduleResolution, types: [], ...strict, outDir: "built" };
+      const files = ["consumer.ts", "program.ts"];
+      writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
+      const output = await node([tsc, "-p", folder, "--pretty", "false"]).catch(
+        ({ stdout }: { stdout: string }) => stdout,
+      );
+      // Types of dependencies are checked too; their errors are not ours.
+      const others = /node_modules(?!\/taugrad)/;
+      const ours = output.split("\n").filter((line) => /error TS/.test(line) && !others.test(line));
+      assert.deepEqual(ours, [], ours.join("\n"));
+    }
+    assert.equal(await node([join(folder, "built", "program.js")], folder), "2.00\n");
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+});
+
+test("the optional peers come with nothing: who runs on the CPU installs under 10 MB", () => {
+  const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
+    readonly packages: Record<string, { readonly dev?: boolean }>;
+  };
+  const installed = Object.keys(lock.packages).filter((path) => path !== "" && lock.packages[path].dev !== true);
+  const bytes = (folder: string): number =>
+    readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0);
+  const sum = installed.reduce((all, path) => all + bytes(join(root, path)), bytes(join(root, "dist")));
+  assert.ok(sum < 10e6, `${installed.join(", ")}: ${sum} bytes with dist/`);
 });

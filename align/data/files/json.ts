@@ -16,9 +16,11 @@ const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [91, 93, 123, 125];
 const isBlank = (byte: number): boolean =>
   byte === 32 || (byte >= 9 && byte <= 13) || byte === 0xef || byte === 0xbb || byte === 0xbf;
 
-const parse = (bytes: Buffer, at: string): unknown => {
+const parse = (bytes: Uint8Array, at: string): unknown => {
   if (!isUtf8(bytes)) throw new InputError(`${at}: is not UTF-8 text`);
-  const text = bytes.toString("utf8").replace(/^\uFEFF/, "");
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    .toString("utf8")
+    .replace(/^\uFEFF/, "");
   try {
     return parseJson(text);
   } catch (error) {
@@ -28,10 +30,10 @@ const parse = (bytes: Buffer, at: string): unknown => {
 
 /** Gathers the bytes of one row over the borders of chunks. */
 const gatherer = () => {
-  let parts: Buffer[] = [];
+  let parts: Uint8Array[] = [];
   let size = 0;
   return {
-    add: (part: Buffer, at: () => string): void => {
+    add: (part: Uint8Array, at: () => string): void => {
       size += part.length;
       if (size > LONGEST_ROW)
         throw new InputError(
@@ -39,7 +41,7 @@ const gatherer = () => {
         );
       if (part.length > 0) parts.push(part);
     },
-    take: (): Buffer => {
+    take: (): Uint8Array => {
       const whole = parts.length === 1 ? parts[0] : Buffer.concat(parts);
       [parts, size] = [[], 0];
       return whole;
@@ -47,14 +49,14 @@ const gatherer = () => {
   };
 };
 
-type Chunks = AsyncGenerator<Buffer, void>;
+type Chunks = AsyncGenerator<Uint8Array, void>;
 
 /**
  * The rows of a JSON text that comes in chunks: the elements of an array if its first character is `[`, else one a line.
  * Never holds more than a chunk and a row. Errors: InputError "path:line: …" or "path: row n: …".
  */
 export async function* jsonRows(path: string, chunks: Chunks): AsyncGenerator<Found> {
-  const first: Buffer[] = [];
+  const first: Uint8Array[] = [];
   for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) {
     first.push(next.value);
     const start = next.value.find((byte) => !isBlank(byte));

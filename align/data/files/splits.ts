@@ -1,4 +1,4 @@
-import { readdirSync, type Stats, statSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../../../core/errors.js";
 import { oneLine } from "../../../models/files/json.js";
@@ -22,8 +22,14 @@ const BETWEEN = "[-._ 0-9]";
 /** One file of a split that was cut into several, or the only one. */
 const SHARD = /^data\/(\w+(?:\.\w+)*)-\d{5}-of-\d{5}[^/]*\.[^/]*$/;
 
+/** What is read of a path's file information. `size` in bytes. */
+interface Stat {
+  readonly size: number;
+  isDirectory(): boolean;
+}
+
 /** The file information of a path. Errors: InputError if there is none. */
-export const statOf = (path: string): Stats => {
+export const statOf = (path: string): Stat => {
   try {
     return statSync(path);
   } catch (error) {

@@ -1,5 +1,5 @@
 import { DeviceError } from "../../../core/index.js";
-import { askFor, type Dawn, listNames, loadDawn, reached, reportOf } from "./dawn.js";
+import { askFor, type Dawn, isInstalled, listNames, loadDawn, reached, reportOf } from "./dawn.js";
 import { type Mode, modeOf, TOGGLES, type Toggles } from "./modes.js";
 import { type AdapterReport, nameOf } from "./report.js";
 import { vulkanProblem, whyNoAdapter } from "./vulkan.js";
@@ -28,12 +28,15 @@ const find = async (dawn: Dawn, toggles: Toggles, names: readonly string[], name
   return [{ ...asked, report: own === undefined ? told : { name: own, alike, ...told } }];
 };
 
+/** Why no driver is asked; where Dawn is not there, that is what must be told. */
+const driverProblem = (): string | undefined => (isInstalled() ? vulkanProblem() : undefined);
+
 /**
  * The adapters that Dawn gives: hardware before software, and first among those the one it prefers itself; of several with one
  * name the first. Errors: DeviceError if the native module does not load.
  */
 export const findAll = async (mode: Mode = modeOf()): Promise<Found[]> => {
-  if (vulkanProblem() !== undefined) return [];
+  if (driverProblem() !== undefined) return [];
   const dawn = await loadDawn();
   const names = await listNames(dawn, TOGGLES[mode]);
   const found = await find(dawn, TOGGLES[mode], names);
@@ -75,7 +78,7 @@ export const chosenOf = (reports: readonly AdapterReport[], wanted: number | str
 
 /** The adapter that was asked for, else the best. Errors: DeviceError if there is none; see `chosenOf`. */
 export const findAdapter = async (mode: Mode, wanted?: number | string): Promise<Found> => {
-  if (wanted === undefined && vulkanProblem() === undefined) {
+  if (wanted === undefined && driverProblem() === undefined) {
     const dawn = await loadDawn();
     const [preferred] = await find(dawn, TOGGLES[mode], await listNames(dawn, TOGGLES[mode]));
     if (preferred?.report.software === false) return preferred; // and no other is asked for
