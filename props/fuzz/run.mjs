@@ -1,13 +1,17 @@
 /**
- * Spoiled files against the command line: npm run fuzz [-- COUNT [SEED [NAME]]]
- * (COUNT mutants, default 2000, of the files whose name contains NAME). Each runs in a process of its own and must end in
- * a correct run, or in one clear line and code 2, within 5 s of processor time and 1 GiB, without half an output.
- * FUZZ_KEEP=DIR keeps what fails. Exits 1 if anything does.
+ * What strangers hand in and what machines do, against the command line: npm run campaign [-- COUNT [SEED [KIND]]]
+ * (COUNT draws, default 2000, of the kinds whose name contains KIND: spoiled files, things that are no files, command lines,
+ * damaged checkpoints and caches, system errors, short writes, kills). Each runs in a process of its own and must end in a
+ * correct run, or in one clear line and code 2, within 10 s of processor time and 1.5 GiB, with nothing lost: of runs, the
+ * same call again ends in the bytes of one that nobody disturbed. CAMPAIGN_KEEP=DIR keeps what fails. Exits 1 if anything does.
  */
 import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { bundle } from "../bundle.mjs";
 
 const [runner, cli] = await bundle(["props/fuzz/run.ts", "cli/index.ts"], ".fuzz");
-spawn(process.execPath, [runner, cli, ...process.argv.slice(2)], { stdio: "inherit" }).on("close", (code) => {
+const faults = join(fileURLToPath(new URL(".", import.meta.url)), "faults.mjs");
+spawn(process.execPath, [runner, cli, faults, ...process.argv.slice(2)], { stdio: "inherit" }).on("close", (code) => {
   process.exitCode = code ?? 1;
 });

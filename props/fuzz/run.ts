@@ -1,13 +1,20 @@
-/** The full run over spoiled files: started by run.mjs, which says how. */
+/** The campaign: started by run.mjs, which says how. */
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Run, survive } from "./ends.js";
-import { targets } from "./targets.js";
+import { type Ending, endingOf, isWell, type Run } from "./attempt.js";
+import { inputs } from "./inputs.js";
+import { drawer, pick } from "./mutate.js";
+import { runKinds } from "./runs.js";
 
-const [cli, count = "2000", seed = "1", only = ""] = process.argv.slice(2);
-const folder = mkdtempSync(join(tmpdir(), "taugrad-fuzz-"));
+const [cli, faults, count = "2000", seed = "1", only = ""] = process.argv.slice(2);
+const folder = mkdtempSync(join(tmpdir(), "taugrad-campaign-"));
+const under = (name: string): string => {
+  const path = join(folder, name);
+  mkdirSync(path, { recursive: true });
+  return path;
+};
 
 /** Tells at its end what the process took. */
 const witness = join(folder, "witness.mjs");
@@ -17,55 +24,85 @@ writeFileSync(
 process.on("exit", () => {
   const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage();
   const took = { mebibytes: maxRSS / 1024, seconds: (userCPUTime + systemCPUTime) / 1e6 };
-  writeFileSync(process.env.FUZZ_WITNESS, JSON.stringify(took));
+  writeFileSync(process.env.CAMPAIGN_WITNESS, JSON.stringify(took));
 });`,
 );
 
-/** Runs the command line as a user does; killed after a minute. */
-const outside: Run = (args, place) =>
-  new Promise((resolve, reject) => {
-    const told = join(place, "witness.json");
-    const child = spawn(process.execPath, ["--import", witness, cli, ...args], {
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, NODE_OPTIONS: "", FUZZ_WITNESS: told },
-      timeout: 60_000,
-      killSignal: "SIGKILL",
-    });
-    const said = { stdout: "", stderr: "" };
-    for (const stream of ["stdout", "stderr"] as const)
-      child[stream].setEncoding("utf8").on("data", (text: string) => {
-        said[stream] += text;
+/** Runs the command line as a user does, in a folder; killed after a minute. */
+const runIn =
+  (place: string, told: string): Run =>
+  (args, env = {}) =>
+    new Promise((resolve, reject) => {
+      rmSync(told, { force: true });
+      const child = spawn(process.execPath, ["--import", witness, cli, ...args], {
+        stdio: ["ignore", "pipe", "pipe"],
+        cwd: place,
+        env: { ...process.env, NODE_OPTIONS: "", ...env, CAMPAIGN_WITNESS: told },
+        timeout: 60_000,
+        killSignal: "SIGKILL",
       });
-    child.on("error", reject).on("close", (code) => {
-      const took = existsSync(told) ? JSON.parse(readFileSync(told, "utf8")) : { seconds: 60 };
-      resolve({ code, ...said, ...took });
+      const started = performance.now();
+      const said = { stdout: "", stderr: "" };
+      for (const stream of ["stdout", "stderr"] as const)
+        child[stream].setEncoding("utf8").on("data", (text: string) => {
+          said[stream] += text;
+        });
+      child.on("error", reject).on("close", (code) => {
+        const took = existsSync(told)
+          ? JSON.parse(readFileSync(told, "utf8"))
+          : { seconds: performance.now() - started > 59_000 ? 60 : 0 };
+        resolve({ code, ...said, ...took });
+      });
     });
-  });
 
-const chosen = targets.filter(({ name }) => name.includes(only));
-const [most, endings] = [{ seconds: 0, mebibytes: 0, slowest: "" }, new Map<string, number>()];
-let [next, failed] = [0, 0];
-const worker = async (place: string): Promise<void> => {
-  for (let i = next++; i < Number(count); i = next++) {
-    const target = chosen[i % chosen.length];
-    let ending = "FAILED";
-    try {
-      const { code, seconds, mebibytes = 0 } = await survive(target, Number(seed) * 1_000_003 + i, place, outside);
-      if (seconds > most.seconds) Object.assign(most, { seconds, slowest: `${target.name}, number ${i}` });
-      most.mebibytes = Math.max(most.mebibytes, mebibytes);
-      ending = code === 0 ? "runs" : "is refused";
-    } catch (error) {
-      failed++;
-      console.error(`${error instanceof Error ? error.message : String(error)}\n`);
-    }
-    endings.set(`${target.name} ${ending}`, (endings.get(`${target.name} ${ending}`) ?? 0) + 1);
-  }
+const wanted = (names: Readonly<Record<string, unknown>>): boolean =>
+  Object.keys(names).some((name) => name.includes(only));
+const own = under("own");
+const kinds = {
+  ...inputs,
+  ...(await runKinds(under, runIn(own, join(folder, "own.json")), faults)),
 };
-await Promise.all([worker(join(folder, "a")), worker(join(folder, "b"))]);
+const names = Object.keys(kinds).filter((name) => name.includes(only));
+if (!wanted(kinds)) throw new Error(`no kind is named like ${only}; there are ${Object.keys(kinds).join(", ")}`);
+
+const most = { seconds: 0, mebibytes: 0 };
+const endings = new Map<string, number>();
+const totals = new Map<Ending, number>();
+let [next, failed] = [0, 0];
+const { CAMPAIGN_KEEP: keep } = process.env;
+
+const attempt = async (i: number, place: string, told: string): Promise<void> => {
+  const draw = drawer(Number(seed) * 1_000_003 + i);
+  const name = pick(draw, names);
+  rmSync(place, { recursive: true, force: true });
+  mkdirSync(place);
+  const { what, args, env, lost, kills = false } = await kinds[name](draw, place);
+  const run = runIn(place, told);
+  const ended = await run(args, env);
+  const isKilled = kills && ended.code === null && ended.seconds === 0;
+  let ending: Ending = isKilled ? "is answered" : endingOf(ended);
+  const loss = isWell(ending) ? await lost?.(ended, run) : undefined;
+  if (loss !== undefined) ending = "loss";
+  most.seconds = Math.max(most.seconds, ended.seconds);
+  most.mebibytes = Math.max(most.mebibytes, ended.mebibytes ?? 0);
+  endings.set(`${name} ${ending}`, (endings.get(`${name} ${ending}`) ?? 0) + 1);
+  totals.set(ending, (totals.get(ending) ?? 0) + 1);
+  if (isWell(ending)) return;
+  failed++;
+  const how = [ending, loss].filter((word) => word !== undefined).join(": ");
+  const took = `${ended.code} after ${ended.seconds.toFixed(1)} s, ${(ended.mebibytes ?? 0).toFixed(0)} MiB`;
+  console.error(`number ${i}, ${name} (${what}): ${how} (${took})\n${ended.stderr.slice(-1500)}\n`);
+  if (keep !== undefined) cpSync(place, join(keep, `${seed}-${i}`), { recursive: true, verbatimSymlinks: true });
+};
+
+const worker = async (name: string): Promise<void> => {
+  for (let i = next++; i < Number(count); i = next++)
+    await attempt(i, join(folder, name), join(folder, `${name}.json`));
+};
+await Promise.all(["a", "b"].map(worker));
 rmSync(folder, { recursive: true, force: true });
 for (const [ending, times] of [...endings].sort()) console.log(`${ending}: ${times}`);
-console.log(
-  `at most ${most.seconds.toFixed(1)} s of processor time (${most.slowest}) and ${most.mebibytes.toFixed(0)} MiB`,
-);
+console.log(`at most ${most.seconds.toFixed(1)} s of processor time and ${most.mebibytes.toFixed(0)} MiB`);
+console.log([...totals].map(([ending, times]) => `${ending} ${times}`).join(", "));
 console.log(`${Number(count) - failed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;

@@ -1,8 +1,25 @@
 /** What is spoiled, and the call that must survive it. */
-import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
 import { parquetWriteBuffer } from "hyparquet-writer";
+import {
+  type Dataset,
+  type DatasetOptions,
+  exampleDataset,
+  labelledDataset,
+  pairDataset,
+} from "../../align/data/dataset.js";
+import { resolveValues } from "../../cli/config.js";
+import { planMerge } from "../../cli/merge/plan.js";
+import { readRecipe } from "../../cli/merge/recipe.js";
+import { readIdsFile } from "../../cli/token-ids.js";
+import { readYamlObject } from "../../cli/yaml.js";
+import { parseTasks } from "../../lab/evaluate/index.js";
+import { readConfig } from "../../models/config.js";
+import { openModelWeights } from "../../models/files/load.js";
+import { generationDefaults } from "../../models/generation/defaults.js";
+import { loadTokenizer, type Tokenizer } from "../../models/text/tokenizer.js";
 import { goldenPath } from "../golden/files.js";
 import type { FileKind } from "./mutate.js";
 
@@ -19,6 +36,8 @@ export interface Target {
   readonly kind: FileKind;
   readonly whole: Buffer;
   readonly args: (place: string, out: string) => readonly string[];
+  /** What the call reads it with, given its place. */
+  readonly gate: (place: string) => unknown;
   /** The folder beside whose files it belongs, and its name there; the call gets the folder. */
   readonly in?: readonly [folder: string, name: string];
 }
@@ -87,56 +106,102 @@ parameters:
 dtype: float32
 `;
 
+/** Reads rows as a training command does. */
+const rowsBy =
+  <T>(read: (path: string, tokenizer: Tokenizer, options: DatasetOptions) => Promise<Dataset<T>>) =>
+  async (path: string): Promise<void> => {
+    tokenizer ??= loadTokenizer(policy);
+    (await read(path, tokenizer, { maxLength: 128, vocabSize: readConfig(policy).vocabSize })).close();
+  };
+let tokenizer: Tokenizer | undefined;
+const pairs = rowsBy(pairDataset);
+/** Reads a chat as a model folder's tokenizer and template write it. */
+const chatted = (folder: string): void => {
+  const reader = loadTokenizer(folder);
+  reader.encode("Ada has 5 keys, ж 好");
+  if (reader.hasChatTemplate) reader.encodeChat([{ role: "user", content: "Hello" }], { addGenerationPrompt: true });
+};
+const weighed = (folder: string): void => {
+  const config = readConfig(folder);
+  openModelWeights(folder, config);
+};
+
 /** A file of a model folder, and a call that reads it. */
-const part = (folder: string, name: string, kind: FileKind, args: Target["args"]): Target => ({
-  ...{ name, kind, args, in: [folder, name] },
+const part = (folder: string, name: string, kind: FileKind, { args, gate }: Pick<Target, "args" | "gate">): Target => ({
+  ...{ name, kind, args, gate, in: [folder, name] },
   whole: readFileSync(join(folder, name)),
 });
-const score: Target["args"] = (folder) => ["logprobs", "--model", folder, "--ids-file", ids(folder), "--json", ...CPU];
-const say: Target["args"] = (folder) => [
-  ...[
-    "generate",
-    "--model",
-    folder,
-    "--prompt",
-    "Ada has 5 keys",
-    "--greedy",
-    "--max-new-tokens",
-    "2",
-    "--json",
+const score = {
+  args: (folder: string) => ["logprobs", "--model", folder, "--ids-file", ids(folder), "--json", ...CPU],
+  gate: weighed,
+};
+const say = {
+  args: (folder: string) => [
+    ...["generate", "--model", folder, "--prompt", "Ada has 5 keys", "--greedy", "--max-new-tokens", "2", "--json"],
     ...CPU,
   ],
-];
-const chat: Target["args"] = (folder, out) => [
-  ...dpo(join(folder, "..", "chat.jsonl"), out),
-  ...["--model_name_or_path", folder, "--dry_run"],
-];
+  gate: (folder: string) => generationDefaults(folder, {}),
+};
+const chat = {
+  args: (folder: string, out: string) => [
+    ...dpo(join(folder, "..", "chat.jsonl"), out),
+    ...["--model_name_or_path", folder, "--dry_run"],
+  ],
+  gate: chatted,
+};
+const tasks = {
+  sampling: { max_new_tokens: 4, temperature: 0.7, seed: 1 },
+  tasks: [
+    { name: "a", type: "exact_match", data: goldenPath("preferences", "plain.jsonl"), prompt: "{prompt}", stop: ["."] },
+    { name: "b", category: "c", type: "scripts", data: goldenPath("preferences", "plain.jsonl"), limit: 3 },
+  ],
+};
 
 export const targets: readonly Target[] = [
   {
     ...{ name: "dpo.yaml", kind: "text", whole: Buffer.from(config) },
     args: (place, out) => ["dpo", "--config", place, ...oneStep(out)],
+    gate: (place) => resolveValues("dpo", new Map([["config", place]])),
   },
   {
     ...{ name: "merge.yaml", kind: "text", whole: Buffer.from(recipe) },
     args: (place, out) => ["merge", place, out, ...CPU],
+    gate: async (place) => planMerge(await readRecipe(place)),
   },
-  { name: "pairs.jsonl", kind: "text", whole: Buffer.from(head("chat.jsonl").join("\n")), args: dpo },
-  { name: "implicit.jsonl", kind: "text", whole: Buffer.from(head("implicit_prompt.jsonl").join("\n")), args: dpo },
-  { name: "pairs.json", kind: "text", whole: Buffer.from(JSON.stringify(shareGpt, null, 2)), args: dpo },
+  {
+    ...{ name: "tasks.yaml", kind: "text", whole: Buffer.from(JSON.stringify(tasks, null, 1)) },
+    args: (place) => ["evaluate", "--model", policy, "--tasks", place, "--limit", "2", "--json", ...CPU],
+    gate: async (place) => parseTasks(await readYamlObject(place), place),
+  },
+  {
+    ...{ name: "pairs.jsonl", kind: "text", whole: Buffer.from(head("chat.jsonl").join("\n")) },
+    ...{ args: dpo, gate: pairs },
+  },
+  {
+    ...{ name: "implicit.jsonl", kind: "text", whole: Buffer.from(head("implicit_prompt.jsonl").join("\n")) },
+    ...{ args: dpo, gate: pairs },
+  },
+  {
+    ...{ name: "pairs.json", kind: "text", whole: Buffer.from(JSON.stringify(shareGpt, null, 2)) },
+    ...{ args: dpo, gate: pairs },
+  },
   {
     ...{ name: "labelled.jsonl", kind: "text", whole: Buffer.from(head("unpaired.jsonl").join("\n")) },
-    args: (place, out) => train("kto", place, out),
+    ...{ args: (place, out) => train("kto", place, out), gate: rowsBy(labelledDataset) },
   },
-  { name: "alpaca.jsonl", kind: "text", whole: lines(alpaca), args: (place, out) => train("sft", place, out) },
-  { name: "rows.jsonl.gz", kind: "bytes", whole: gzipSync(lines(plain)), args: dpo },
   {
-    ...{ name: "rows.parquet", kind: "bytes", args: dpo },
+    ...{ name: "alpaca.jsonl", kind: "text", whole: lines(alpaca) },
+    ...{ args: (place, out) => train("sft", place, out), gate: rowsBy(exampleDataset) },
+  },
+  { name: "rows.jsonl.gz", kind: "bytes", whole: gzipSync(lines(plain)), args: dpo, gate: pairs },
+  {
+    ...{ name: "rows.parquet", kind: "bytes", args: dpo, gate: pairs },
     whole: Buffer.from(parquetWriteBuffer({ columnData: columns, rowGroupSize: 2 })),
   },
   {
     ...{ name: "ids.json", kind: "text", whole: Buffer.from('{"ids": [[1, 2, 3], [4, 5]]}') },
     args: (place) => ["logprobs", "--model", policy, "--ids-file", place, "--json", ...CPU],
+    gate: (place) => readIdsFile(place, 384),
   },
   part(policy, "model.safetensors", "tensors", score),
   part(policy, "config.json", "text", score),
@@ -147,23 +212,21 @@ export const targets: readonly Target[] = [
   part(sharded, "model.safetensors.index.json", "text", score),
 ];
 
-/** Puts a spoiled file where its call finds it; gives the call. */
-export const laid = (target: Target, bytes: Buffer, place: string): { args: readonly string[]; out: string } => {
-  rmSync(place, { recursive: true, force: true });
-  mkdirSync(place, { recursive: true });
-  writeFileSync(join(place, "ids.json"), '{"ids": [[1, 2, 3]]}');
-  writeFileSync(join(place, "chat.jsonl"), head("chat.jsonl").join("\n"));
+/** Puts a file where its call finds it, by `put`, in an empty folder; gives the call and what reads it. */
+export const laid = (target: Target, put: (path: string) => void, place: string) => {
   const out = join(place, "out");
-  const { name, args, in: beside } = target;
-  if (beside === undefined) {
-    const path = join(place, name);
-    writeFileSync(path, bytes);
-    return { args: args(path, out), out };
+  const { name, args, gate, in: beside } = target;
+  if (beside !== undefined) {
+    writeFileSync(join(place, "ids.json"), '{"ids": [[1, 2, 3]]}');
+    writeFileSync(join(place, "chat.jsonl"), head("chat.jsonl").join("\n"));
   }
-  const [from, own] = beside;
-  const folder = join(place, "model");
-  mkdirSync(folder);
-  for (const other of readdirSync(from)) if (other !== own) symlinkSync(resolve(from, other), join(folder, other));
-  writeFileSync(join(folder, own), bytes);
-  return { args: args(folder, out), out };
+  const folder = beside === undefined ? place : join(place, "model");
+  if (beside !== undefined) {
+    const [from, own] = beside;
+    mkdirSync(folder);
+    for (const other of readdirSync(from)) if (other !== own) symlinkSync(resolve(from, other), join(folder, other));
+  }
+  put(join(folder, beside?.[1] ?? name));
+  const path = beside === undefined ? join(place, name) : folder;
+  return { args: args(path, out), gate: () => gate(path), out };
 };
