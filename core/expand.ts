@@ -21,7 +21,7 @@ export const rewrite = (
       else if (result !== t) {
         changed = true;
         if (left > 0) {
-          settle([result], left - 1);
+          if (!replaced.has(result)) settle([result], left - 1);
           result = replaced.get(result) as Tensor;
         }
       }

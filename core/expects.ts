@@ -22,7 +22,9 @@ const insteadOf = (x: unknown): string => {
 type Fault = readonly [what: string, hint?: string];
 const isNumber = (x: unknown): boolean => typeof x === "number";
 const isNumbers = (x: unknown): boolean => Array.isArray(x) && x.every(isNumber);
-const unless = (fits: boolean, what: string): Fault | undefined => (fits ? undefined : [what]);
+/** Of everything that is right nothing is written: ops are called by the thousand while a program is traced and planned. */
+const unless = (fits: boolean, x: unknown, what: string): Fault | undefined =>
+  fits ? undefined : [`${shown(x)} ${what}`];
 const tensorFault = (x: unknown): Fault | undefined =>
   isTensor(x) ? undefined : [`${shown(x)} is no tensor`, insteadOf(x)];
 
@@ -35,27 +37,32 @@ const kinds = {
       ? x.reduce<Fault | undefined>((fault, part) => fault ?? tensorFault(part), undefined)
       : [`${shown(x)} is no array of tensors`, "write [x, y, …]"],
   /** Of numbers; which of them an axis or a size can be, each op says. */
-  numbers: (x: unknown) => unless(isNumbers(x), `${shown(x)} is no array of numbers`),
-  number: (x: unknown) => unless(isNumber(x), `${shown(x)} is no number`),
-  integer: (x: unknown) => unless(Number.isInteger(x), `${shown(x)} is no integer`),
-  axes: (x: unknown) => unless(isNumber(x) || isNumbers(x), `axes ${shown(x)} are no numbers`),
-  text: (x: unknown) => unless(typeof x === "string", `${shown(x)} is no text`),
+  numbers: (x: unknown) => unless(isNumbers(x), x, "is no array of numbers"),
+  number: (x: unknown) => unless(isNumber(x), x, "is no number"),
+  integer: (x: unknown) => unless(Number.isInteger(x), x, "is no integer"),
+  axes: (x: unknown): Fault | undefined =>
+    isNumber(x) || isNumbers(x) ? undefined : [`axes ${shown(x)} are no numbers`],
+  text: (x: unknown) => unless(typeof x === "string", x, "is no text"),
 } as const;
 type Kind = keyof typeof kinds;
 
-const spelled = new Map<string, readonly string[]>();
+interface Wanted {
+  readonly kind: Kind;
+  readonly mayBeLeftOut: boolean;
+}
+const read = (word: string): Wanted => ({ kind: word.replace("?", "") as Kind, mayBeLeftOut: word.endsWith("?") });
+const known = new Map<string, readonly Wanted[]>();
 
 /**
  * The one place where ops check what kind of thing they are given: `expects("gather", "tensor tensor", table, ids)`. A kind
  * with "?" may be left out. Errors: ShapeError with the call as it was written.
  */
 export const expects = (name: string, wanted: string, ...given: readonly unknown[]): void => {
-  const words = spelled.get(wanted) ?? wanted.split(" ");
-  spelled.set(wanted, words);
-  for (let i = 0; i < words.length; i++) {
-    const word = words[i];
-    const isLeftOut = word.endsWith("?") && given[i] === undefined;
-    const fault = isLeftOut ? undefined : kinds[word.replace("?", "") as Kind](given[i]);
+  const all = known.get(wanted) ?? wanted.split(" ").map(read);
+  known.set(wanted, all);
+  for (let i = 0; i < all.length; i++) {
+    const { kind, mayBeLeftOut } = all[i];
+    const fault = mayBeLeftOut && given[i] === undefined ? undefined : kinds[kind](given[i]);
     if (fault !== undefined) throw new ShapeError(`${name}(${given.map(shown).join(", ")}): ${fault[0]}`, fault[1]);
   }
 };

@@ -32,25 +32,29 @@ export const broadcastShapes = (a: Shape, b: Shape): Shape | undefined => {
   return out;
 };
 
+/** A call as errors show it; a function where it would be written for nothing nearly always. */
+export type Call = string | (() => string);
+const written = (call: Call): string => (typeof call === "string" ? call : call());
+
 /** Turns a possibly negative axis into 0 ≤ axis < rank. */
-export const normalAxis = (axis: number, rank: number, call: string): number => {
+export const normalAxis = (axis: number, rank: number, call: Call): number => {
   const normal = axis < 0 ? axis + rank : axis;
   if (!Number.isInteger(normal) || normal < 0 || normal >= rank)
-    throw new ShapeError(`${call}: axis ${axis} does not exist in ${rank} axes`, `use ${-rank} … ${rank - 1}`);
+    throw new ShapeError(`${written(call)}: axis ${axis} does not exist in ${rank} axes`, `use ${-rank} … ${rank - 1}`);
   return normal;
 };
 
 /** Sorted unique axes; all of them when none are given. */
-export const normalAxes = (axes: number | readonly number[] | undefined, rank: number, call: string): number[] => {
+export const normalAxes = (axes: number | readonly number[] | undefined, rank: number, call: Call): number[] => {
   if (axes === undefined) return Array.from({ length: rank }, (_, i) => i);
   const list = typeof axes === "number" ? [axes] : axes;
   return [...new Set(list.map((axis) => normalAxis(axis, rank, call)))].sort((a, b) => a - b);
 };
 
 /** Throws unless every axis is an integer ≥ 0 and the size stays exactly countable. */
-export const checkShape = (shape: Shape, call: string): void => {
+export const checkShape = (shape: Shape, call: Call): void => {
   if (shape.some((n) => !Number.isInteger(n) || n < 0))
-    throw new ShapeError(`${call}: shape [${shape}] has an axis that is not an integer ≥ 0`);
+    throw new ShapeError(`${written(call)}: shape [${shape}] has an axis that is not an integer ≥ 0`);
   if (sizeOf(shape) > 2 ** 31 - 1)
-    throw new ShapeError(`${call}: shape [${shape}] has ${sizeOf(shape)} elements, more than 2^31 - 1`);
+    throw new ShapeError(`${written(call)}: shape [${shape}] has ${sizeOf(shape)} elements, more than 2^31 - 1`);
 };

@@ -91,6 +91,9 @@ export const isTensor = (value: unknown): value is Tensor =>
  * graphs are deeper than the stack.
  */
 export const reachable = (outputs: readonly Tensor[], known?: { has(t: Tensor): boolean }): Tensor[] => {
+  const [first] = outputs;
+  // Nearly always when a graph is rewritten: one node, of which all else is known.
+  if (outputs.length === 1 && known?.has(first) === false && first.inputs.every((x) => known.has(x))) return [first];
   const seen = new Set<Tensor>(known === undefined ? outputs : outputs.filter((t) => !known.has(t)));
   const stack = [...seen];
   for (let next = stack.pop(); next !== undefined; next = stack.pop())

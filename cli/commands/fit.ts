@@ -15,6 +15,7 @@ import type { OptionName, Values } from "../options.js";
 import { commands, optionsOf } from "../options.js";
 import type { Output } from "../output.js";
 import { withDevice } from "../session.js";
+import { rememberPlans } from "../training/dry-run/remember-plans.js";
 import type { Fit } from "../training/fit/fit.js";
 import { plans } from "../training/fit/plans.js";
 import { firstThatFits, type MemoryValues } from "../training/fit/remedies.js";
@@ -84,7 +85,8 @@ export const fitCommand = async (values: Values<"fit">, out: Output): Promise<vo
   const config = readConfig(folderOf(values.model));
   const base = await trainingValues(values);
   const plan = plans[values.for];
-  await withPlanner(values.adapter, out, async (planner) => {
+  await withPlanner(values.adapter, out, async (own) => {
+    const planner = rememberPlans(own);
     const memory = values.memory ?? planner.limits?.memory;
     const isLow = ({ peak }: { readonly peak: number }): boolean => memory === undefined || peak <= memory;
     const known = new Map<string, Promise<Fit>>();

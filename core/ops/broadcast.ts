@@ -29,7 +29,7 @@ const broadcastOp: Op = {
 /** Stretches axes of size 1 and adds leading axes (aligned right). Errors: ShapeError if another axis would change. */
 export const broadcastTo = (x: Tensor, shape: Shape): Tensor => {
   expects("broadcastTo", "tensor numbers", x, shape);
-  checkShape(shape, `broadcastTo(${typeOf(x)}, [${shape}])`);
+  checkShape(shape, () => `broadcastTo(${typeOf(x)}, [${shape}])`);
   const lead = shape.length - x.shape.length;
   if (lead < 0 || x.shape.some((n, i) => n !== shape[lead + i] && n !== 1))
     throw new ShapeError(
@@ -88,11 +88,11 @@ export const reduce = (
 ): Tensor => {
   expects(op.name, "tensor axes?", given, axes);
   const x = widened(given);
-  const call = `${op.name}(${typeOf(x)}, [${axes ?? "all"}])`;
+  const call = () => `${op.name}(${typeOf(x)}, [${axes ?? "all"}])`;
   const normal = normalAxes(axes, x.shape.length, call);
-  if (x.dtype === "bool") throw new ShapeError(`${call}: bool cannot be reduced`, 'cast it first: cast(x, "f32")');
+  if (x.dtype === "bool") throw new ShapeError(`${call()}: bool cannot be reduced`, 'cast it first: cast(x, "f32")');
   if (op.name === "max" && (x.dtype !== "f32" || normal.some((axis) => x.shape[axis] === 0)))
-    throw new ShapeError(`${call}: needs f32 and at least one element on every reduced axis`);
+    throw new ShapeError(`${call()}: needs f32 and at least one element on every reduced axis`);
   const out =
     normal.length === 0
       ? x

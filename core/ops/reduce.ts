@@ -24,6 +24,6 @@ export const max = (x: Tensor, axes?: number | readonly number[], keepAxes = fal
 /** Mean over axes (all of them by default). */
 export const mean = (x: Tensor, axes?: number | readonly number[], keepAxes = false): Tensor => {
   expects("mean", "tensor axes?", x, axes);
-  const normal = normalAxes(axes, x.shape.length, `mean(${typeOf(x)})`);
+  const normal = normalAxes(axes, x.shape.length, () => `mean(${typeOf(x)})`);
   return div(sum(x, normal, keepAxes), sizeOf(normal.map((axis) => x.shape[axis])));
 };

@@ -19,7 +19,7 @@ export const reshape = (x: Tensor, shape: Shape): Tensor => {
   expects("reshape", "tensor numbers", x, shape);
   const known = shape.reduce((product, n) => (n === -1 ? product : product * n), 1);
   const target = shape.map((n) => (n === -1 ? (known === 0 ? 0 : sizeOf(x.shape) / known) : n));
-  checkShape(target, `reshape(${typeOf(x)}, [${shape}])`);
+  checkShape(target, () => `reshape(${typeOf(x)}, [${shape}])`);
   if (sizeOf(target) !== sizeOf(x.shape) || shape.filter((n) => n === -1).length > 1)
     throw new ShapeError(`reshape(${typeOf(x)}, [${shape}]): ${sizeOf(x.shape)} elements do not fit [${target}]`);
   return sameShape(target, x.shape) ? x : node(reshapeOp, [x], {}, target, x.dtype);
@@ -51,7 +51,7 @@ const permuteOp: Op = {
 /** Reorders axes: output axis i is input axis axes[i]. */
 export const permute = (x: Tensor, axes: readonly number[]): Tensor => {
   expects("permute", "tensor numbers", x, axes);
-  const normal = axes.map((axis) => normalAxis(axis, x.shape.length, `permute(${typeOf(x)}, [${axes}])`));
+  const normal = axes.map((axis) => normalAxis(axis, x.shape.length, () => `permute(${typeOf(x)}, [${axes}])`));
   if (normal.length !== x.shape.length || new Set(normal).size !== normal.length)
     throw new ShapeError(`permute(${typeOf(x)}, [${axes}]): axes must name each of ${x.shape.length} axes once`);
   if (normal.every((axis, i) => axis === i)) return x;
@@ -107,7 +107,7 @@ export const slice = (x: Tensor, starts: readonly number[], stops: readonly numb
 /** The part start ≤ i < stop of one axis. */
 export const sliceAxis = (x: Tensor, axis: number, start: number, stop: number): Tensor => {
   expects("sliceAxis", "tensor number number number", x, axis, start, stop);
-  const at = normalAxis(axis, x.shape.length, `sliceAxis(${typeOf(x)}, ${axis})`);
+  const at = normalAxis(axis, x.shape.length, () => `sliceAxis(${typeOf(x)}, ${axis})`);
   return slice(
     x,
     x.shape.map((_, i) => (i === at ? start : 0)),
@@ -195,7 +195,7 @@ export const concat = (inputs: readonly Tensor[], axis = 0): Tensor => {
   expects("concat", "tensors number", inputs, axis);
   if (inputs.length === 0) throw new ShapeError("concat([]): needs at least one tensor");
   const [first] = inputs;
-  const call = `concat([${inputs.map(typeOf).join(", ")}], ${axis})`;
+  const call = () => `concat([${inputs.map(typeOf).join(", ")}], ${axis})`;
   const at = normalAxis(axis, first.shape.length, call);
   for (const x of inputs)
     if (
@@ -203,7 +203,7 @@ export const concat = (inputs: readonly Tensor[], axis = 0): Tensor => {
       x.shape.length !== first.shape.length ||
       x.shape.some((n, i) => i !== at && n !== first.shape[i])
     )
-      throw new ShapeError(`${call}: ${typeOf(x)} does not fit ${typeOf(first)}`);
+      throw new ShapeError(`${call()}: ${typeOf(x)} does not fit ${typeOf(first)}`);
   if (inputs.length === 1) return first;
   if (isHalf(first.dtype)) return cast(concat(inputs.map(widened), at), first.dtype);
   const shape = first.shape.map((n, i) => (i === at ? inputs.reduce((total, x) => total + x.shape[at], 0) : n));
@@ -214,10 +214,10 @@ export const concat = (inputs: readonly Tensor[], axis = 0): Tensor => {
 /** Stacks tensors of one shape [...S] along a new axis of the result. Errors: ShapeError if shapes or dtypes differ. */
 export const stack = (inputs: readonly Tensor[], axis = 0): Tensor => {
   expects("stack", "tensors number", inputs, axis);
-  const call = `stack([${inputs.map(typeOf).join(", ")}], ${axis})`;
+  const call = () => `stack([${inputs.map(typeOf).join(", ")}], ${axis})`;
   const at = normalAxis(axis, (inputs[0]?.shape.length ?? 0) + 1, call);
   const other = inputs.find((x) => !sameShape(x.shape, inputs[0].shape));
-  if (other !== undefined) throw new ShapeError(`${call}: ${typeOf(other)} does not fit ${typeOf(inputs[0])}`);
+  if (other !== undefined) throw new ShapeError(`${call()}: ${typeOf(other)} does not fit ${typeOf(inputs[0])}`);
   return concat(
     inputs.map((x) => reshape(x, [...x.shape.slice(0, at), 1, ...x.shape.slice(at)])),
     at,

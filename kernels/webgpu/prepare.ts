@@ -86,8 +86,7 @@ export const prepare = (graph: Graph, profile: Profile): Prepared => {
   );
   for (const { bytes, of } of made.buffers) checkBuffer(bytes, limits, 0, of); // before anything runs
   const scratchBytes: number[] = [];
-  const bounds = boundsOf(limits);
-  const windows = createWindows(made.buffers, bounds);
+  const windows = createWindows(made.buffers, boundsOf(limits));
   const lowering: Lowering = {
     ...{ wide, subgroup, leastSubgroup, features, limits, tiles, layouts, rates, windows },
     mostBindings: maxBuffers,
@@ -98,7 +97,7 @@ export const prepare = (graph: Graph, profile: Profile): Prepared => {
       return 0;
     },
   };
-  const lowered = made.steps.map(lowerAlike(lowering, made.buffers, bounds));
+  const lowered = made.steps.map(lowerAlike(lowering));
   const kernels = lowered.flat();
   const memory = memoryOf(made);
   const working = scratchBytes.reduce((n, bytes) => n + bytes, 0);

@@ -7,6 +7,7 @@ import { firstThatFits, type MemoryValues } from "../fit/remedies.js";
 import type { Choice } from "../recipe.js";
 import { shownBytes } from "./memory-table.js";
 import { type Outline, type Rehearsed, rehearse } from "./rehearsal.js";
+import { rememberPlans } from "./remember-plans.js";
 
 /** Bytes that are assumed where neither device nor keys tell. */
 const ASSUMED = 8 * 2 ** 30;
@@ -47,9 +48,10 @@ export interface Chosen {
  */
 export const choose = async <V extends TrainingValues, T>(
   planned: Outline<V, T>,
-  planner: Planner,
+  real: Planner,
   out: Output,
 ): Promise<Chosen> => {
+  const planner = rememberPlans(real);
   const { recipe, settings } = planned;
   const { values, config } = settings;
   const { gradient_checkpointing: recomputes, device_memory } = values;

@@ -1,7 +1,8 @@
 import { mapViews } from "../../plan/map-views.js";
-import type { Step } from "../../plan/steps.js";
+import { spelled } from "../../plan/spell.js";
+import type { SingleStep, Step } from "../../plan/steps.js";
 import type { Kernel } from "../wgsl/module.js";
-import { type Bounds, createWindows, type Window, type Windows } from "../windows/windows.js";
+import type { Window, Windows } from "../windows/windows.js";
 import { lower } from "./lower.js";
 import type { Lowering } from "./lowering.js";
 
@@ -13,25 +14,27 @@ interface Known {
   readonly words: readonly number[];
 }
 
-/** All that a step says, as text; of numbers JSON knows no -0, and none that are not finite. */
+/** Numbers of a step that JSON does not know: -0, and those that are not finite. */
+const special = (step: SingleStep): unknown => {
+  if (step.kind === "call")
+    return JSON.stringify(step.attrs, (_, said: unknown) => (typeof said === "number" ? spelled(said) : said));
+  const body = step.kind === "matmul" ? (step.epilogue?.body ?? []) : step.body;
+  return body.flatMap((x) => (x.op === "constant" ? [spelled(x.value)] : []));
+};
+
+/** All that a step says, as text. */
 const textOf = (step: Step): string =>
-  JSON.stringify(step, (_, said: unknown) =>
-    typeof said === "number" && (!Number.isFinite(said) || Object.is(said, -0)) ? `${1 / said} ${said}` : said,
-  );
+  `${JSON.stringify(step)} ${step.kind === "batch" ? step.steps.map(special).join(" ") : special(step)}`;
 
 /**
- * Lowers the steps of one program. Layers of a model are alike steps over other buffers: the kernels of one are written once, and
- * bind other buffers for the others. `windows` are the program's, `bounds` what these keep to.
+ * Lowers the steps of a program, one after the other. Layers of a model are alike steps over other buffers: the kernels of one are
+ * written once, and bind other buffers for the others.
  */
-export const lowerAlike = (
-  lowering: Lowering,
-  buffers: readonly { readonly of: string }[],
-  bounds: Bounds,
-): ((step: Step) => Kernel[]) => {
+export const lowerAlike = (lowering: Lowering): ((step: Step) => Kernel[]) => {
   const known = new Map<string, Known>();
-  const write = (step: Step, own: readonly { readonly of: string }[]): Known => {
+  const write = (step: Step, buffers: readonly number[]): Known => {
     const words: number[] = [];
-    const windows = createWindows(own, bounds);
+    const windows = lowering.windows.over(buffers);
     const scratch = (index: number, count: number): number => {
       words[index] = Math.max(words[index] ?? 0, count);
       return 0;
@@ -45,22 +48,18 @@ export const lowerAlike = (
       numbers.set(view.buffer, number);
       return { ...view, buffer: number };
     });
-    const own = [...numbers.keys()];
+    const buffers = [...numbers.keys()];
     const text = textOf(seen);
-    const found =
-      known.get(text) ??
-      write(
-        seen,
-        own.map((buffer) => buffers[buffer]),
-      );
+    const found = known.get(text) ?? write(seen, buffers);
     known.set(text, found);
-    for (const [index, count] of found.words.entries()) lowering.scratch(index, count ?? 0);
+    const { kernels, windows, words } = found;
+    words.forEach((count, index) => void lowering.scratch(index, count));
     const here = (binding: number): number => {
       if (binding < 0) return binding; // scratch
-      if (binding < own.length) return own[binding];
-      const window = found.windows.at(binding) as Window;
+      if (binding < buffers.length) return buffers[binding];
+      const window = windows.at(binding) as Window;
       return lowering.windows.number({ ...window, buffer: here(window.buffer) });
     };
-    return found.kernels.map((kernel) => ({ ...kernel, bindings: kernel.bindings.map(here) }));
+    return kernels.map((kernel) => ({ ...kernel, bindings: kernel.bindings.map(here) }));
   };
 };

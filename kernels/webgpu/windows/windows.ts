@@ -94,6 +94,8 @@ export interface Windows {
   readonly tooLong: (touched: readonly Touched[]) => readonly Touched[];
   /** Throws: what cannot be cut any further. */
   readonly refuse: (what: string, touched: readonly Touched[]) => never;
+  /** Windows of some of the buffers, which are numbered from 0 on there. */
+  readonly over: (buffers: readonly number[]) => Windows;
   /** What kernels bind a window by. */
   readonly number: (window: Window) => number;
   /** The range that a number in Kernel.bindings means; undefined if it is a buffer's own. */
@@ -143,6 +145,11 @@ export const createWindows = (buffers: readonly { readonly of: string }[], bound
         "use a smaller batch or shorter rows, another adapter, or --device cpu",
       );
     },
+    over: (some) =>
+      createWindows(
+        some.map((buffer) => buffers[buffer]),
+        bounds,
+      ),
     number,
     at: (binding) => windows[binding - buffers.length],
   };
