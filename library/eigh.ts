@@ -31,7 +31,7 @@ import { argsort } from "./sort.js";
 import { take, takeAlongAxis } from "./take.js";
 
 /** Largest N: a sweep is N rounds of three products. */
-const MOST = 64;
+const MOST = 32;
 
 /** Who meets whom in each round, so that all pairs have met at the end; in odd company one sits out (and meets itself). */
 const roundsOf = (n: number): Int32Array[] => {
@@ -75,7 +75,7 @@ const rotation = (x: Tensor, partners: Int32Array): Tensor => {
  * Eigenvalues w [..., N], ascending, and eigenvectors as columns of v [..., N, N], of symmetric matrices (of others: of
  * (x + xᵀ)/2): x·v = v·diag(w). By Jacobi's rotations, all pairs in rounds of N/2 at a time (Brent & Luk 1985).
  * Gradients are those of perturbation theory, as in JAX, but where eigenvalues are equal: vectors pass none between each other.
- * Second derivatives of w are right, those of v are not. Errors: ShapeError unless matrices are square, f32, N ≤ 64.
+ * Second derivatives of w are right, those of v are not. Errors: ShapeError unless matrices are square, f32, N ≤ 32.
  */
 export const eigh = checked("eigh", "tensor", (x: Tensor): [values: Tensor, vectors: Tensor] => {
   const n = squareOf(x, MOST);

@@ -28,7 +28,7 @@ import {
   typeOf,
   where,
 } from "../core/index.js";
-import { eye } from "./create.js";
+import { eye, triu } from "./create.js";
 import { argmax, prod } from "./reduce.js";
 import { padAxis } from "./shape.js";
 
@@ -60,6 +60,23 @@ export const cholesky = checked("cholesky", "tensor", (x: Tensor): Tensor => {
     rest = sub(sliceAxis(sliceAxis(rest, -2, 1, n - j), -1, 1, n - j), mul(below, transpose(below)));
   }
   return n === 0 ? x : concat(columns, -1);
+});
+
+/**
+ * An orthonormal basis Q [..., M, N] of the columns of x, M ≥ N, and R = Qᵀx, upper triangular with a diagonal above 0: x = Q·R.
+ * By Gram & Schmidt, twice for each column. NaN where the columns are not independent.
+ */
+export const qr = checked("qr", "tensor", (x: Tensor): [q: Tensor, r: Tensor] => {
+  const [m, n] = x.shape.slice(-2);
+  if (x.shape.length < 2 || m < n || n > MOST)
+    throw new ShapeError(`${typeOf(x)} is no batch of matrices [..., M, N], N ≤ M and N ≤ ${MOST}`);
+  let q = sliceAxis(x, -1, 0, 0);
+  for (let j = 0; j < n; j++) {
+    let column = sliceAxis(x, -1, j, j + 1);
+    for (let pass = 0; pass < 2 && j > 0; pass++) column = sub(column, matmul(q, matmul(transpose(q), column)));
+    q = concat([q, mul(column, rsqrt(sum(mul(column, column), -2, true)))], -1);
+  }
+  return [q, triu(matmul(transpose(q), x))];
 });
 
 /** Gaussian elimination with the largest pivot: row j from its pivot on, [..., 1, N - j + M], and the sign of the rows' order. */

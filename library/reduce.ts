@@ -26,6 +26,7 @@ import {
   sub,
   sum,
   type Tensor,
+  type TensorLike,
   typeOf,
   where,
 } from "../core/index.js";
@@ -152,14 +153,19 @@ export const all = checked(
   (x: Tensor, axes?: Axes, keepAxes = false): Tensor => not(any(not(cast(x, "bool")), axes, keepAxes)),
 );
 
-/** Are all elements of x and y nearer than absolute + relative·|y|?  bool []. NaN is near nothing. */
+/** Is each element of x nearer to y's than absolute + relative·|y|?  bool, shapes broadcast. NaN is near nothing. */
+export const isClose = checked(
+  "isClose",
+  "operand tensor number? number?",
+  (x: TensorLike, y: Tensor, relative = 1e-5, absolute = 1e-8): Tensor =>
+    or(equal(x, y), less(abs(sub(x, y)), add(absolute, mul(relative, abs(y))))),
+);
+
+/** Are all elements of x and y near each other, as `isClose` has it?  bool [] */
 export const allClose = checked(
   "allClose",
-  "tensor tensor number? number?",
-  (x: Tensor, y: Tensor, relative = 1e-5, absolute = 1e-8): Tensor => {
-    const near = less(abs(sub(x, y)), add(absolute, mul(relative, abs(y))));
-    return all(or(equal(x, y), near));
-  },
+  "operand tensor number? number?",
+  (x: TensorLike, y: Tensor, relative = 1e-5, absolute = 1e-8): Tensor => all(isClose(x, y, relative, absolute)),
 );
 
 export { variance as var };

@@ -190,7 +190,7 @@ law(
     const a = eighths([2, n, n], seed);
     const same = t.matmul(a, t.transpose(a));
     const x = t.add(same, t.eye(n));
-    const [l, [w, v]] = [t.cholesky(x), t.eigh(same)];
+    const [l, [w, v], [q, r]] = [t.cholesky(x), t.eigh(same), t.qr(x)];
     const parts = [
       t.sub(t.matmul(l, t.transpose(l)), x),
       t.sub(t.matmul(t.mul(v, t.expandDims(w, 1)), t.transpose(v)), same),
@@ -200,6 +200,8 @@ law(
       t.sub(t.log(t.det(x)), t.slogdet(x)[1]),
       t.relu(t.neg(t.diff(w))), // ascending
       t.sub(t.tril(l), l),
+      t.sub(t.matmul(q, r), x),
+      t.sub(t.matmul(t.transpose(q), q), t.eye(n)),
     ];
     for (const off of await numbers(() => parts))
       assertClose(

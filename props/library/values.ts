@@ -47,6 +47,7 @@ const element: Calls = {
   isInf: ({ odd }) => t.isInf(odd),
   isFinite: ({ odd }) => t.isFinite(odd),
   notEqual: ({ odd, y }) => t.notEqual(odd, y),
+  isClose: ({ x, odd }) => t.isClose(x, t.add(x, t.mul(1e-5, odd))),
   xor: ({ x, y }) => t.xor(t.less(x, 0), t.less(y, 0)),
   square: ({ x }) => t.square(x),
   abs: ({ odd }) => t.abs(odd),
@@ -219,6 +220,10 @@ const nn: Calls = {
   linear: ({ signal }) => t.upsample(signal, 3, "linear"),
   layerNorm: ({ cube, g, h }) => t.layerNorm(cube, g, h),
   layerNormPlain: ({ cube }) => t.layerNorm(cube),
+  squaredError: ({ x, y }) => t.squaredError(x, y),
+  huber: ({ x, y }) => t.huber(x, y, 0.7),
+  binaryCrossEntropy: ({ x, p }) => t.binaryCrossEntropy(x, p),
+  cosineSimilarity: ({ x, y }) => t.cosineSimilarity(x, y),
   groupNorm: ({ signal, v, bias }) => t.groupNorm(signal, 2, v, bias),
 };
 
