@@ -1,4 +1,6 @@
 import { DeviceError, InputError, OwnershipError, ShapeError } from "../core/errors.js";
+import { isSystemError, systemWords } from "../models/files/system-error.js";
+import { harmless } from "./speaking/terminal.js";
 import { Stopped } from "./stopped.js";
 
 /** How a command ends that could not do its work. */
@@ -7,22 +9,6 @@ export interface Failure {
   /** What goes to stderr, without the last line break. */
   readonly message: string;
 }
-
-const fileErrors: Readonly<Record<string, string>> = {
-  ENOENT: "no such file or folder",
-  EACCES: "permission denied",
-  EPERM: "operation not permitted",
-  EISDIR: "is a folder, not a file",
-  ENOTDIR: "a part of the path is a file, not a folder",
-  EEXIST: "exists already",
-  ENOTEMPTY: "is not empty",
-  ENOSPC: "no space left on the disk",
-  EDQUOT: "the disk quota is used up",
-  EROFS: "the file system is read-only",
-  EMFILE: "too many open files",
-  ELOOP: "too many symbolic links",
-  ENAMETOOLONG: "the name is too long",
-};
 
 const joined = (text: string): string =>
   text
@@ -36,7 +22,7 @@ const LONGEST = 1000;
 
 /** One line that a terminal shows as it is: names out of broken files may hold control characters, or fill a screen. */
 const shown = (text: string): string => {
-  const line = joined(text).replace(/\p{Cc}/gu, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  const line = harmless(joined(text)).replaceAll("\t", "\\u0009");
   return line.length <= LONGEST ? line : `${line.slice(0, LONGEST / 2)} … ${line.slice(-LONGEST / 2)}`;
 };
 
@@ -45,11 +31,8 @@ export const failure = (error: unknown): Failure => {
   if (error instanceof Stopped) return { code: error.code, message: `taugrad: ${shown(error.message)}` };
   const mendable = [InputError, ShapeError, DeviceError, OwnershipError].some((kind) => error instanceof kind);
   if (mendable) return { code: 2, message: `taugrad: ${shown((error as Error).message)}` };
-  if (error instanceof Error && "code" in error && "syscall" in error && typeof error.code === "string") {
-    const what = fileErrors[error.code];
-    const path = "path" in error && typeof error.path === "string" ? error.path : String(error.syscall);
-    if (what !== undefined) return { code: 2, message: `taugrad: ${shown(path)}: ${what}` };
-  }
+  if (isSystemError(error))
+    return { code: 2, message: `taugrad: ${shown(`${error.path ?? error.syscall}: ${systemWords(error)}`)}` };
   if (error instanceof RangeError && /alloc|array length|buffer/i.test(error.message))
     return {
       code: 2,
@@ -58,6 +41,6 @@ export const failure = (error: unknown): Failure => {
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return {
     code: 1,
-    message: `${stack}\ntaugrad: this is a fault of the program; please report it with the lines above`,
+    message: `${harmless(stack)}\ntaugrad: this is a fault of the program; please report it with the lines above`,
   };
 };

@@ -7,6 +7,7 @@ import { failure } from "./fail.js";
 import { commandHelp, programHelp } from "./help.js";
 import { type CommandName, commands, type Values } from "./options.js";
 import { type Output, output } from "./output.js";
+import { guardProcess } from "./process.js";
 
 type Run<C extends CommandName> = (values: Values<C>, out: Output) => Promise<void>;
 
@@ -29,6 +30,11 @@ const load: { readonly [C in CommandName]: () => Promise<Run<C>> } = {
   tune: async () => (await import("./commands/tune.js")).tuneCommand,
   fit: async () => (await import("./commands/fit.js")).fitCommand,
 };
+
+/** Commands that leave files: without a reader they go on to their end. The others have done their work where nobody reads on. */
+const GOES_ON: ReadonlySet<string | undefined> = new Set<CommandName>([
+  ...(["sft", "dpo", "kto", "merge", "export", "demo", "lab", "tune"] as const),
+]);
 
 const isCommand = (name: string): name is CommandName => Object.hasOwn(commands, name);
 
@@ -81,14 +87,16 @@ const dispatch = async ([name, ...rest]: readonly string[], version: string): Pr
 
 /** Runs the command line; resolves to the exit code. Never rejects. */
 export const main = async (args: readonly string[], version: string): Promise<number> => {
-  // A reader that has seen enough (`| head`) is no error.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+  const told = (error: unknown): number => {
+    const { code, message } = failure(error);
+    process.stderr.write(`${message}\n`);
+    return code;
+  };
+  guardProcess(!GOES_ON.has(args[0]), (error) => process.exit(told(error)));
   try {
     await dispatch(args, version);
     return 0;
   } catch (error) {
-    const { code, message } = failure(error);
-    process.stderr.write(`${message}\n`);
-    return code;
+    return told(error);
   }
 };

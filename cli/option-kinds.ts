@@ -22,6 +22,8 @@ interface Range {
   readonly above?: number;
   readonly to?: number;
   readonly below?: number;
+  /** Above it, it is a slip of the hand. */
+  readonly most?: number;
 }
 
 const refuse = (where: string, given: unknown, must: string): InputError =>
@@ -256,7 +258,7 @@ const numeric = (integer: boolean, range: Range, about: string, fallback?: numbe
     // YAML 1.1 writers spell 1e-5 as text, so text that is a number counts as one.
     const x = typeof given === "string" && NUMBER.test(given.trim()) ? Number(given) : given;
     const { from = Number.NEGATIVE_INFINITY, above = Number.NEGATIVE_INFINITY } = range;
-    const { to = Number.POSITIVE_INFINITY, below = Number.POSITIVE_INFINITY } = range;
+    const { to = Number.POSITIVE_INFINITY, below = Number.POSITIVE_INFINITY, most = Number.POSITIVE_INFINITY } = range;
     const fits =
       typeof x === "number" &&
       (integer ? Number.isSafeInteger(x) : Number.isFinite(x)) &&
@@ -265,6 +267,7 @@ const numeric = (integer: boolean, range: Range, about: string, fallback?: numbe
       x <= to &&
       x < below;
     if (!fits) throw refuse(where, given, wordsFor(range, integer ? "an integer" : "a number"));
+    if (x > most) throw refuse(where, given, `at most ${most}`);
     return x;
   },
 });

@@ -28,6 +28,9 @@ import {
 } from "./option-kinds.js";
 import { TRAINING_KINDS } from "./training/fit/kinds.js";
 
+/** More rows, tokens or steps than these are a slip of the hand, and would take the memory or the patience that nobody has. */
+const [MOST_ROWS, MOST_TOKENS, MOST_STEPS] = [2 ** 16, 2 ** 24, 1e9];
+
 /** Names that a device can be asked for by. */
 const devices = ["auto", "webgpu", "cpu", "reference"] as const satisfies readonly DeviceName[];
 
@@ -52,9 +55,12 @@ export const options = {
   template_kwargs: named("variables for the chat template", '{"enable_thinking": false}'),
   stop: texts("TEXT", "end before this text; may be given several times; a special token counts as such"),
   stream: flag("print the text as it comes", false),
-  num_return_sequences: integer({ from: 1 }, "so many samples of each prompt", 1),
+  num_return_sequences: integer({ from: 1, most: MOST_ROWS }, "so many samples of each prompt", 1),
   greedy: { ...flag("always take the likeliest token", false), fallback: undefined as boolean | undefined },
-  max_new_tokens: integer({ from: 1 }, "at most so many tokens are added; default: generation_config.json's, else 64"),
+  max_new_tokens: integer(
+    { from: 1, most: MOST_TOKENS },
+    "at most so many tokens are added; default: generation_config.json's, else 64",
+  ),
   temperature: number(
     { above: 0 },
     "divides the logits; this and the next four: default as generation_config.json says",
@@ -65,7 +71,7 @@ export const options = {
   typical_p: number({ above: 0, to: 1 }, "sample from the most typical tokens that hold this probability"),
   repetition_penalty: number({ above: 0 }, "above 1: tokens that occurred become less likely"),
   data: text("PATH", "preference rows: JSONL, JSON (.gz too) or Parquet, a file or a folder"),
-  batch_size: integer({ from: 1 }, "rows (pairs) a batch; matters to kto, kto_pair and sft alone", 8),
+  batch_size: integer({ from: 1, most: MOST_ROWS }, "rows (pairs) a batch; matters to kto, kto_pair and sft alone", 8),
   limit: integer({ from: 1 }, "only the first N rows"),
   grad_norms: flag("also the gradient norm of each parameter", false),
 
@@ -95,6 +101,10 @@ export const options = {
   dataset_test_split: text("NAME", "which split of a folder is evaluated on; default test"),
   chat_template_path: text("PATH", "Jinja file, or model folder, whose chat template replaces the model's"),
   output_dir: text("DIR", "where metrics.jsonl, checkpoints and the model go"),
+  overwrite_output_dir: flag(
+    "replace what another run, or another merge, has left in the output folder; its checkpoints are removed",
+    false,
+  ),
   loss_type: choices([...PAIR_LOSS_TYPES, "kto"], "one loss, or several whose sum is minimized", ["sigmoid"]),
   loss_weights: numbers("X,…", "a weight for each loss of loss_type; default 1 each"),
   label_smoothing: number(
@@ -107,11 +117,11 @@ export const options = {
   undesirable_weight: number({ from: 0 }, "kto: weight of unwanted answers", 1),
   beta: number({ above: 0 }, "strength of the pull to the reference model", 0.1),
   learning_rate: number({ from: 0 }, "peak learning rate"),
-  per_device_train_batch_size: integer({ from: 1 }, "rows (pairs) a batch", 8),
-  gradient_accumulation_steps: integer({ from: 1 }, "batches a step", 1),
-  max_steps: integer({ from: -1 }, "steps; −1: as num_train_epochs says", -1),
-  num_train_epochs: number({ above: 0 }, "passes over the rows", 3),
-  max_length: integer({ from: 2 }, "longer sequences are cut", 1024),
+  per_device_train_batch_size: integer({ from: 1, most: MOST_ROWS }, "rows (pairs) a batch", 8),
+  gradient_accumulation_steps: integer({ from: 1, most: MOST_ROWS }, "batches a step", 1),
+  max_steps: integer({ from: -1, most: MOST_STEPS }, "steps; −1: as num_train_epochs says", -1),
+  num_train_epochs: number({ above: 0, most: MOST_STEPS }, "passes over the rows", 3),
+  max_length: integer({ from: 2, most: MOST_TOKENS }, "longer sequences are cut", 1024),
   weight_decay: number({ from: 0 }, "decoupled; not on biases and norm weights", 0),
   adam_beta1: number({ from: 0, below: 1 }, "decay of the first moment; default 0.9"),
   adam_beta2: number({ from: 0, below: 1 }, "decay of the second moment; default 0.999, 0.99 for lion"),
@@ -134,7 +144,7 @@ export const options = {
     "steps",
   ),
   save_total_limit: integer(
-    { from: 1 },
+    { from: 1, most: MOST_STEPS },
     "keep the last N folders checkpoint-N, the best one among them where it is asked for",
   ),
   load_best_model_at_end: flag("save the model of the best evaluation, not of the last step", false),
@@ -150,7 +160,7 @@ export const options = {
   eval_steps: stepsOrShare({ above: 0 }, "steps between evaluations; default: as logging_steps"),
   eval_delay: number({ from: 0 }, "no evaluation before so many steps, or epochs with eval_strategy epoch", 0),
   eval_on_start: flag("evaluate before the first step too", false),
-  per_device_eval_batch_size: integer({ from: 1 }, "rows (pairs) a batch of an evaluation", 8),
+  per_device_eval_batch_size: integer({ from: 1, most: MOST_ROWS }, "rows (pairs) a batch of an evaluation", 8),
   dry_run: flag(
     "only tell what would be done: settings, sample rows and memory, or a lab's jobs; write nothing",
     false,
@@ -170,8 +180,8 @@ export const options = {
     "GiB that the run may take, which auto goes by; default: what the device tells, else 8",
   ),
   ref_log_probs_cache: text("DIR", "where that is kept, for other runs too; default: .cache in output_dir"),
-  max_prompt_length: integer({ from: 1 }, "longer prompts lose their beginning; default: none does"),
-  max_completion_length: integer({ from: 1 }, "longer answers lose their end; default: none does"),
+  max_prompt_length: integer({ from: 1, most: MOST_TOKENS }, "longer prompts lose their beginning; default: none does"),
+  max_completion_length: integer({ from: 1, most: MOST_TOKENS }, "longer answers lose their end; default: none does"),
   completion_only_loss: flagOrUnset("false: prompts are learned too; true: rows without one are refused"),
   packing: flag("several rows share a sequence of max_length tokens, and none sees another", false),
   packing_strategy: choice(
@@ -199,7 +209,7 @@ export const options = {
   // The names alone fill the line.
   use_peft: flag("train a low-rank adapter (LoRA), saved merged in and as OUT/adapter", false),
   adapter_name_or_path: text("DIR", "the reference's adapter (PEFT), to go on from; τ is its factors"),
-  lora_r: integer({ from: 1 }, "rank of the adapter; default 16"),
+  lora_r: integer({ from: 1, most: MOST_ROWS }, "rank of the adapter; default 16"),
   lora_alpha: number({ above: 0 }, "the adapter counts lora_alpha / lora_r; default 32"),
   lora_target_modules: names(
     "NAMES",
@@ -219,7 +229,7 @@ export const options = {
   alpha: number({ from: 0, to: 1 }, "merging: weight of the reference delta; default 0"),
   reserve_p: number({ from: 0, to: 1 }, "merging, childtuning: share of elements kept; merging's default 1"),
   lr_by_reserve: flag("onties: learning rate times p^−1/2, as much as keeping a share p shortens its step", false),
-  online_step: integer({ from: 1 }, "merging: merge every K-th step; default 1"),
+  online_step: integer({ from: 1, most: MOST_STEPS }, "merging: merge every K-th step; default 1"),
   rescale: onOff(choice(["none", "l1"], "merging, official: keep the update's L1 norm; default none", undefined), {
     on: "l1",
     off: "none",
@@ -229,7 +239,10 @@ export const options = {
     "merging: the paper's equations, or the released code; default paper",
     undefined,
   ),
-  fisher_batches: integer({ from: 1 }, "childtuning_d: batches that its mask is estimated from; default one epoch"),
+  fisher_batches: integer(
+    { from: 1, most: MOST_STEPS },
+    "childtuning_d: batches that its mask is estimated from; default one epoch",
+  ),
   ema_variant: choice(["shadow", "pullback"], "ema: hand out the average, or pull to the reference", undefined),
   ema_coefficient: number({ from: 0, to: 1 }, "ema: how far a step moves average or weights; default 1e-3"),
   l2_reference: number({ from: 0 }, "λ of a penalty (λ/2)·‖w − reference‖²; default 0"),

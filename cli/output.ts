@@ -1,3 +1,5 @@
+import { forReader, harmless } from "./speaking/terminal.js";
+
 /** How the program was called. */
 export interface Invocation {
   readonly version: string;
@@ -13,8 +15,11 @@ export interface Output {
   readonly note: (line: string) => void;
   /** The checks are done: what was held back is shown, later notes appear at once. */
   readonly start: () => void;
-  /** The command's result, once: `document` as JSON, or `text` for people. */
-  readonly result: (document: unknown, text: () => string) => void;
+  /**
+   * A result of the command: `document` as JSON, or `text` for people, with control characters spelled out (they may stand in
+   * names and answers), unless it is the very product and goes to a file or a program (`exact`).
+   */
+  readonly result: (document: unknown, text: () => string, form?: { readonly exact: boolean }) => void;
 }
 
 /** One that keeps notes to itself. */
@@ -25,7 +30,7 @@ export const output = (json: boolean, invocation: Invocation): Output => {
   let started = false;
   const start = (): void => {
     started = true;
-    for (const line of held.splice(0)) process.stderr.write(`${line}\n`);
+    for (const line of held.splice(0)) process.stderr.write(`${harmless(line)}\n`);
   };
   return {
     json,
@@ -35,9 +40,11 @@ export const output = (json: boolean, invocation: Invocation): Output => {
       if (started) start();
     },
     start,
-    result: (document, text) => {
+    result: (document, text, { exact } = { exact: false }) => {
       start();
-      process.stdout.write(`${json ? JSON.stringify(document) : text()}\n`);
+      // In JSON's texts what is spelled out is what it was.
+      const said = json ? harmless(JSON.stringify(document)) : exact ? forReader(text()) : harmless(text());
+      process.stdout.write(`${said}\n`);
     },
   };
 };

@@ -1,3 +1,4 @@
+import { InputError } from "../../core/errors.js";
 import { collate, planBatches } from "./batch.js";
 import { oneRow, unowned } from "./packing/one-row.js";
 import { inSixteenths } from "./packing/segments.js";
@@ -25,6 +26,9 @@ interface RowKind<T> {
   readonly collated: (rows: readonly T[], indices: readonly number[], length: number) => TrainingBatch;
 }
 
+/** A batch of more is a slip of the hand: its numbers alone would fill a host's memory. */
+const MOST_TOKENS = 2 ** 24;
+
 /** Cuts rows into batches by a plan: every number gives the same batch, whichever were asked for before. */
 export const rowSource = <T extends { readonly at?: string }>(
   rows: Rows<T>,
@@ -33,7 +37,12 @@ export const rowSource = <T extends { readonly at?: string }>(
 ): BatchSource => {
   const row = (index: number): T => rows.at(index) as T;
   const lengths = rows.lengths ?? Int32Array.from({ length: rows.length }, (_, i) => longest(row(i)));
-  const multiple = bucket ?? quarterBucket(lengths.reduce((most, length) => Math.max(most, length), 1));
+  const longestRow = lengths.reduce((most, length) => Math.max(most, length), 1);
+  if (batchSize * longestRow > MOST_TOKENS)
+    throw new InputError(
+      `a batch of ${batchSize} rows of up to ${longestRow} tokens takes ${batchSize * longestRow} tokens, and at most ${MOST_TOKENS} are computed at a time; make the batch smaller (gradient_accumulation_steps makes up for it)`,
+    );
+  const multiple = bucket ?? quarterBucket(longestRow);
   const plan = planBatches({
     ...{ rows: rows.length, batchSize, seed, shuffle, dropLast },
     ...(groupByLength && { lengths }),

@@ -3,6 +3,7 @@ import { closeSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
+import { reasonOf } from "../../models/files/system-error.js";
 import type { Rows } from "./rows.js";
 import type { Sequence, Span } from "./sequence.js";
 
@@ -99,10 +100,8 @@ export const storeRows = async <T extends { readonly at?: string }>(
     try {
       return run();
     } catch (error) {
-      const why =
-        error instanceof Error && "code" in error && error.code === "ENOSPC" ? "its disk is full" : String(error);
       throw new InputError(
-        `${folder}: the tokens of the data set do not go there (${why}); set TMPDIR to a folder with more room`,
+        `${folder}: the tokens of the data set do not go there (${reasonOf(error)}); set TMPDIR to a folder with more room`,
       );
     }
   };

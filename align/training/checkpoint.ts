@@ -1,16 +1,16 @@
 import { createHash } from "node:crypto";
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { basename, dirname, join, sep } from "node:path";
-import { writeTextAtomically } from "../../models/files/atomic.js";
+import { isLeftOver, writeTextAtomically } from "../../models/files/atomic.js";
 import { folderExists, isObject, readJsonObject, show } from "../../models/files/json.js";
+import { makeFolder } from "../../models/files/make-folder.js";
 import { checkRegular } from "../../models/files/regular.js";
+import { reasonOf } from "../../models/files/system-error.js";
 
 /** Says of every other file of a checkpoint how long it is, and its sha256. Written last. */
 const MANIFEST = "manifest.json";
 const NAME = /^checkpoint-(\d{1,15})$/;
-/** What a run that was killed has left of a checkpoint, or of a file (models/files/atomic.ts), that it wrote or removed. */
-const UNFINISHED = /\.\d+-\d+\.tmp$/;
 const CHUNK = 1 << 22;
 
 /** The folder `checkpoint-N` of a run. */
@@ -87,7 +87,7 @@ export const writeCheckpoint = async (
   const folder = join(outputDir, `checkpoint-${step}`);
   const unfinished = aside(folder);
   try {
-    mkdirSync(unfinished, { recursive: true });
+    makeFolder(unfinished);
     await write(unfinished);
     const files: Record<string, { bytes: number; sha256: string }> = {};
     for (const name of filesIn(unfinished)) {
@@ -157,7 +157,7 @@ export const damageOf = async (
     }
     return lacking({ step, names: new Set(Object.keys(files)) });
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return reasonOf(error);
   }
 };
 
@@ -172,9 +172,14 @@ export const rotateCheckpoints = (outputDir: string, keep: number, best?: number
   for (const { folder } of others.slice(0, Math.max(0, others.length - room))) discard(folder);
 };
 
+/** Removes all checkpoints of a folder. */
+export const removeCheckpoints = (outputDir: string): void => {
+  for (const { folder } of checkpointsIn(outputDir)) discard(folder);
+};
+
 /** Removes what a run that was killed has left of unfinished checkpoints and files. */
 export const removeUnfinished = (outputDir: string): void => {
   if (!folderExists(outputDir)) return;
   for (const name of readdirSync(outputDir))
-    if (UNFINISHED.test(name)) rmSync(join(outputDir, name), { recursive: true, force: true });
+    if (isLeftOver(name)) rmSync(join(outputDir, name), { recursive: true, force: true });
 };

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { closeSync, fstatSync, readdirSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { openRegular } from "../../models/files/regular.js";
+import { at } from "../../models/files/system-error.js";
 
 /** Larger files are looked at in places: rereading all weights at every start would cost minutes. */
 const WHOLE = 64 * 2 ** 20;
@@ -18,12 +19,14 @@ export const modelFingerprint = (folder: string): string => {
   const block = new Uint8Array(BLOCK);
   const files = readdirSync(folder).filter((name) => /^(adapter_)?config\.json$|\.safetensors$/.test(name));
   for (const name of files.sort()) {
-    const handle = openRegular(join(folder, name));
+    const path = join(folder, name);
+    const handle = openRegular(path);
     try {
       const { size } = fstatSync(handle);
       hash.update(`${name} ${size}\n`);
       const stride = size <= WHOLE ? BLOCK : Math.floor((size - BLOCK) / (BLOCKS - 1));
-      for (let at = 0; at < size; at += stride) hash.update(block.subarray(0, readSync(handle, block, 0, BLOCK, at)));
+      const readAt = (place: number): number => at(path, () => readSync(handle, block, 0, BLOCK, place));
+      for (let place = 0; place < size; place += stride) hash.update(block.subarray(0, readAt(place)));
     } finally {
       closeSync(handle);
     }

@@ -1,5 +1,7 @@
-import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
-import { InputError } from "../../core/errors.js";
+import { existsSync } from "node:fs";
+import { openAppend } from "../../models/files/append.js";
+import { writeTextAtomically } from "../../models/files/atomic.js";
+import { readRegular } from "../../models/files/regular.js";
 
 export type LoggedRecord = Readonly<Record<string, unknown>>;
 
@@ -20,64 +22,83 @@ const finite = (_: string, value: unknown): unknown =>
 /** One JSON document, with names for numbers that JSON does not know. */
 export const recordText = (record: unknown, indent = 0): string => `${JSON.stringify(record, finite, indent)}\n`;
 
-/** The record on a line, if it is one of a step up to `last`. */
-const recordOf = (line: string, last: number): LoggedRecord | undefined => {
+/** More than a file of records has. */
+const LARGEST = 2 ** 28;
+
+/** The record on a line; undefined if it is none. */
+const recordOf = (line: string): LoggedRecord | undefined => {
   try {
-    const record = JSON.parse(line) as LoggedRecord;
-    return typeof record.step === "number" && record.step <= last ? record : undefined;
+    const record = JSON.parse(line) as LoggedRecord | null;
+    return typeof record?.step === "number" ? record : undefined;
   } catch {
-    return undefined; // a line that a crash cut off
+    return undefined;
   }
 };
 
-/** Records up to step `last`, and how many bytes they take. */
-const upTo = (bytes: Buffer, last: number): readonly [kept: LoggedRecord[], length: number] => {
-  const kept: LoggedRecord[] = [];
-  let from = 0;
-  for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, from)) {
-    const record = recordOf(bytes.toString("utf8", from, end), last);
-    if (record === undefined) break;
-    kept.push(record);
-    from = end + 1;
+/** What of a file's lines counts. */
+interface Kept {
+  readonly lines: readonly string[];
+  readonly records: readonly LoggedRecord[];
+  /** Numbers of lines before those of later steps that hold no record, from 1. */
+  readonly damaged: readonly number[];
+  /** Does the file end in the middle of a line? */
+  readonly torn: boolean;
+}
+
+/** The lines up to step `last`: those after the first whole record of a later step are void. */
+const upTo = (text: string, last: number): Kept => {
+  const all = text.split("\n");
+  const torn = all.at(-1) !== "";
+  const [lines, records, damaged]: [string[], LoggedRecord[], number[]] = [[], [], []];
+  for (const [i, line] of (torn ? all : all.slice(0, -1)).entries()) {
+    const record = recordOf(line);
+    if (record === undefined) damaged.push(i + 1);
+    else if ((record.step as number) > last) return { lines, records, damaged, torn };
+    else {
+      lines.push(line);
+      records.push(record);
+    }
   }
-  return [kept, from];
+  return { lines, records, damaged, torn };
 };
+
+/** What is lost, in one line; undefined if nothing is. */
+const lossOf = (path: string, { damaged, torn, records }: Kept, last: number): string | undefined => {
+  const [first] = damaged;
+  if (first === undefined) return undefined;
+  const from = records.at(-1)?.step ?? 0;
+  const many = damaged.length === 1 ? `line ${first} holds` : `${damaged.length} lines, from line ${first} on, hold`;
+  return torn && damaged.length === 1
+    ? `warning: ${path}: the last line was cut off (after step ${from}), and is removed; what stands before it is whole`
+    : `warning: ${path}: ${many} no record, and ${damaged.length === 1 ? "is" : "are"} removed; ${records.length} whole records up to step ${last} stay`;
+};
+
+/** What becomes of a file of records that is opened again. */
+export interface RecordOptions {
+  /** The file stays as it was up to that step; default: it begins empty. */
+  readonly keepTo?: number;
+  /** Hears of damage, in one line. */
+  readonly tell?: (line: string) => void;
+}
 
 /**
  * Opens a JSON Lines file such as `metrics.jsonl`: empty, or with `keepTo` as it was up to that step, so that a resumed run
- * leaves the file of an undisturbed one. Errors: InputError if the file cannot be opened.
+ * leaves the file of an undisturbed one. Lines that hold no whole record are removed, and told; those after them stay.
+ * Errors: InputError if the file cannot be opened, read or written.
  */
-export const openRecords = (path: string, { keepTo }: { readonly keepTo?: number } = {}): RecordWriter => {
-  const unwritten = (error: unknown): InputError =>
-    new InputError(`${path}: cannot be written (${error instanceof Error ? error.message : String(error)})`);
-  let file: number | undefined;
+export const openRecords = (path: string, { keepTo, tell = () => {} }: RecordOptions = {}): RecordWriter => {
   let kept: readonly LoggedRecord[] = [];
-  try {
-    file = openSync(path, keepTo === undefined ? "w" : "a+");
-    if (keepTo !== undefined) {
-      let length: number;
-      [kept, length] = upTo(readFileSync(path), keepTo);
-      if (fstatSync(file).size > length) ftruncateSync(file, length);
-    }
-  } catch (error) {
-    if (file !== undefined) closeSync(file);
-    throw unwritten(error);
+  let length = 0;
+  if (keepTo !== undefined && existsSync(path)) {
+    const bytes = Buffer.from(readRegular(path, LARGEST));
+    const found = upTo(bytes.toString("utf8"), keepTo);
+    const text = found.lines.map((line) => `${line}\n`).join("");
+    const loss = lossOf(path, found, keepTo);
+    if (loss !== undefined) tell(loss);
+    kept = found.records;
+    length = Buffer.byteLength(text);
+    if (!bytes.subarray(0, length).equals(Buffer.from(text, "utf8"))) writeTextAtomically(path, text);
   }
-  return {
-    kept,
-    write: (record) => {
-      try {
-        if (file !== undefined) writeSync(file, recordText(record));
-      } catch (error) {
-        throw unwritten(error);
-      }
-    },
-    sync: () => {
-      if (file !== undefined) fsyncSync(file);
-    },
-    close: () => {
-      if (file !== undefined) closeSync(file);
-      file = undefined;
-    },
-  };
+  const file = openAppend(path, length);
+  return { kept, write: (record) => file.write(recordText(record)), sync: file.sync, close: file.close };
 };

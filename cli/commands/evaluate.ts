@@ -12,6 +12,7 @@ import { loadModel, loadTokenizer } from "../../models/index.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
 import { withDevice } from "../session.js";
+import { whileLocked } from "../writing/locked.js";
 import { readYamlObject } from "../yaml.js";
 
 /** `taugrad evaluate`: scores of a model on the tasks of a file, and their averages by category. */
@@ -25,16 +26,21 @@ export const evaluateCommand = async (values: Values<"evaluate">, out: Output): 
     out.note(`${name}: ${percent(scores.score)} of ${rows}`);
   };
   const options = { batchSize, folder: output_dir, fingerprint: modelFingerprint(folder), done, tell: out.note };
-  const result = await withDevice(values, out, async (device) => {
-    const model = loadModel(folder, device);
-    const asked = subject(model, tokenizer, device);
-    try {
-      return await evaluateTasks(tasks, asked, options);
-    } finally {
-      asked.free();
-      dispose(model.params);
-    }
-  });
+  const work = () =>
+    withDevice(values, out, async (device) => {
+      const model = loadModel(folder, device);
+      const asked = subject(model, tokenizer, device);
+      try {
+        return await evaluateTasks(tasks, asked, options);
+      } finally {
+        asked.free();
+        dispose(model.params);
+      }
+    });
+  const farewell = "answers so far are kept, and the same command goes on from there";
+  const result = await (output_dir === undefined
+    ? work()
+    : whileLocked({ folder: output_dir, what: "evaluate", farewell }, out, work));
   out.result(result, () => describe(result));
 };
 

@@ -16,7 +16,7 @@ import { inBatches } from "../speaking/batches.js";
 import { type Prompt, promptOf, readPrompts } from "../speaking/prompts.js";
 import { samplingOf } from "../speaking/sampling.js";
 import { withModel } from "../speaking/speaker.js";
-import { harmless } from "../speaking/terminal.js";
+import { forReader } from "../speaking/terminal.js";
 import { parseIds } from "../token-ids.js";
 import { trainingTokenizer } from "../training/parts/chat-template.js";
 
@@ -57,16 +57,16 @@ export const generateCommand = async (values: Values<"generate">, out: Output): 
   await withModel(values, out, async (model, go) => {
     if (stream && tokenizer !== undefined) {
       out.start();
-      process.stdout.write(harmless(shown(prompts[0], "")));
+      process.stdout.write(forReader(shown(prompts[0], "")));
       for await (const { text } of streamText(go, { ...model, tokenizer }, prompts[0].ids, asking))
-        process.stdout.write(harmless(text));
+        process.stdout.write(forReader(text));
       process.stdout.write("\n");
       return;
     }
     await inBatches(prompts, { samples, size }, askerOf(model, go), ({ index, sample }, { ids, text: own, end }) => {
       const text = own === null ? null : shown(prompts[index], own);
       const line = isOne ? {} : { index, ...(samples > 1 && { sample }), end };
-      out.result({ ...line, ids, text }, () => (text === null ? ids.join(",") : harmless(text)));
+      out.result({ ...line, ids, text }, () => text ?? ids.join(","), { exact: true });
     });
   });
 };

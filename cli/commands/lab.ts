@@ -1,4 +1,3 @@
-import { mkdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
@@ -10,6 +9,7 @@ import { table } from "../demo/table.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
 import { type Progress, progress } from "../progress.js";
+import { whileLocked } from "../writing/locked.js";
 
 /** Set on child processes, which are this command again. */
 const WORKER = "TAUGRAD_LAB_WORKER";
@@ -56,22 +56,24 @@ export const labCommand = async (values: Values<"lab">, out: Output): Promise<vo
     out.result({ size: size.name, jobs: all, pending: budget.pending.length, seconds: budget.seconds }, () => text);
     return;
   }
-  try {
-    mkdirSync(folder, { recursive: true });
-  } catch (error) {
-    throw new InputError(`${folder}: cannot be made (${error instanceof Error ? error.message : String(error)})`);
-  }
-  out.note(`lab ${size.name}: ${text}`);
-  out.start();
-  const script = { path: process.argv[1], args: ["lab"], env: { [WORKER]: "1" } };
-  const line = progress({ label: "lab, core-seconds", total: Math.ceil(budget.seconds), stream: process.stderr });
-  const document = await runLab({
-    size,
+  const place = {
     folder,
-    processes,
-    openWorker: (cache) => forkWorker(script, cache),
-    onReport: (report) => shown(line, report),
-  }).finally(() => line.done());
+    what: "lab",
+    farewell: "what is done stays in the cache, and the same command goes on from there",
+  };
+  const document = await whileLocked(place, out, async () => {
+    out.note(`lab ${size.name}: ${text}`);
+    out.start();
+    const script = { path: process.argv[1], args: ["lab"], env: { [WORKER]: "1" } };
+    const line = progress({ label: "lab, core-seconds", total: Math.ceil(budget.seconds), stream: process.stderr });
+    return runLab({
+      size,
+      folder,
+      processes,
+      openWorker: (cache) => forkWorker(script, cache),
+      onReport: (report) => shown(line, report),
+    }).finally(() => line.done());
+  });
   const [results, report] = [join(folder, "results.json"), join(folder, "report.html")];
   out.result(
     { results, report, claims: document.claims },

@@ -1,6 +1,8 @@
+import { createHash } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
+import { modelFingerprint } from "../../align/training/fingerprint.js";
 import { InputError } from "../../core/errors.js";
-import { show } from "../../models/files/json.js";
+import { readText, show } from "../../models/files/json.js";
 import { sideFilesOf } from "../../models/index.js";
 import { locateIn } from "../located.js";
 import { type MergePlan, planMerge } from "../merge/plan.js";
@@ -10,6 +12,8 @@ import { firstDifference, folderOf, samePlace, vocabularyOf } from "../merge/sou
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
 import { withDevice } from "../session.js";
+import { checkOwn, isModelFile, signFolder } from "../writing/claim.js";
+import { whileLocked } from "../writing/locked.js";
 
 const units: Readonly<Record<string, number>> = { "": 1, K: 1e3, M: 1e6, B: 1e9 };
 
@@ -85,6 +89,15 @@ const withModels = async (recipe: Recipe, out: Output): Promise<Recipe> => {
   };
 };
 
+/** What decides a merged model. */
+const identityOf = ({ seed, out_shard_size }: Values<"merge">, { path }: Recipe, { donor, models }: MergePlan) => ({
+  settings: { seed, out_shard_size: out_shard_size ?? null },
+  digests: {
+    recipe: createHash("sha256").update(readText(path)).digest("hex"),
+    ...Object.fromEntries([donor, ...models].map(({ folder }) => [folder, modelFingerprint(folder)])),
+  },
+});
+
 /** `taugrad merge`: several models of one architecture into one, by mergekit's recipes. */
 export const mergeCommand = async (values: Values<"merge">, out: Output): Promise<void> => {
   const recipe = await withModels(await readRecipe(values.recipe), out);
@@ -97,15 +110,26 @@ export const mergeCommand = async (values: Values<"merge">, out: Output): Promis
     seed: values.seed,
     shardSize: values.out_shard_size === undefined ? undefined : parameterCount(values.out_shard_size),
   };
-  const files = await withDevice(values, out, async (device) => {
-    out.start();
-    return runMerge(
-      plan,
-      recipe,
-      target,
-      device,
-      every(5, (done) => out.note(`merge ${done}/${plan.tensors.length}`)),
-    );
+  const claim = {
+    ...{ folder: values.out, what: "merge", overwrite: values.overwrite_output_dir, option: "--overwrite-output-dir" },
+    takes: (name: string) => isModelFile(name) || name === "mergekit_config.yml",
+  };
+  const farewell = "nothing of the merged model is there";
+  const files = await whileLocked({ folder: values.out, what: "merge", farewell }, out, async () => {
+    const identity = identityOf(values, recipe, plan);
+    checkOwn(claim, identity, out.note);
+    const count = await withDevice(values, out, async (device) => {
+      out.start();
+      return runMerge(
+        plan,
+        recipe,
+        target,
+        device,
+        every(5, (done) => out.note(`merge ${done}/${plan.tensors.length}`)),
+      );
+    });
+    signFolder(claim, identity);
+    return count;
   });
   const said = { output: values.out, merge_method: recipe.method, tensors: plan.tensors.length, files };
   out.result(said, () => `the merged model is in ${values.out}`);

@@ -1,4 +1,3 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { openRecords } from "../../align/training/writer.js";
 import { type Device, dispose } from "../../core/index.js";
@@ -6,6 +5,8 @@ import { type DeviceName, open } from "../../kernels/index.js";
 import { freshParams, saveWorldModel } from "../../lab/world/model.js";
 import { trainBase, trainSft } from "../../lab/world/stages.js";
 import { progress } from "../progress.js";
+import { type Claim, checkOwn, signFolder } from "../writing/claim.js";
+import { whileLocked } from "../writing/locked.js";
 import { align, alignments, demoExaminer, marginOf, prepareAlignment, shown, type Watch, world } from "./stages.js";
 import { type Run, taxTable } from "./table.js";
 
@@ -28,15 +29,32 @@ const legend = `
   styled answers; margin: mean reward margin on held-out pairs; length: tokens of an answer.  Two rates of AdamW keep the
   table honest: much of what a merging optimizer saves, a lower learning rate saves too. Compare at equal style.`;
 
+const say = (line: string): void => {
+  process.stderr.write(`${line}\n`);
+};
+
+/** What the demo writes, and replaces where it has written it before. */
+const NAMES = ["metrics.jsonl", "base", "sft", ...alignments.map(({ folder }) => folder)];
+const IDENTITY = { settings: {}, digests: {} };
+
 /** Trains, aligns and measures; prints the table on stdout, everything else on stderr. */
-export const runDemo = async ({ device: name, adapter, outputDir, seed }: DemoOptions): Promise<void> => {
-  const say = (line: string) => process.stderr.write(`${line}\n`);
+export const runDemo = (options: DemoOptions): Promise<void> => {
+  const { outputDir: folder } = options;
+  const claim = { folder, what: "demo", overwrite: false, takes: (name: string) => NAMES.includes(name) };
+  const place = { folder, what: "demo", farewell: "the demo begins anew when it is called again" };
+  return whileLocked(place, { note: say }, async () => {
+    checkOwn(claim, IDENTITY, say);
+    await demonstrate(claim, options);
+  });
+};
+
+const demonstrate = async (claim: Claim, { device: name, adapter, outputDir, seed }: DemoOptions): Promise<void> => {
   const begun = performance.now();
   const notes: string[] = [];
   const device = await open(name, { adapter, notice: (line) => notes.push(line) });
   say(intro);
   say(notes.length > 0 ? notes.join("\n") : `device: ${device.description}`);
-  mkdirSync(outputDir, { recursive: true });
+  signFolder(claim, IDENTITY);
   const records = openRecords(join(outputDir, "metrics.jsonl"));
   const watch: Watch = {
     progress: (label, total) => progress({ label: label.padEnd(16), total, stream: process.stderr }),

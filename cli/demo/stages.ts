@@ -35,8 +35,9 @@ export const shown = async <T>(
   const line = watch.progress(name, steps);
   let loss: number | undefined;
   let more: string | undefined;
-  const onStep = ({ step, tokens, record }: TrainStep): void => {
+  const onStep = async ({ step, tokens, record }: TrainStep): Promise<void> => {
     if (record !== undefined) {
+      await new Promise(setImmediate); // lets signals in
       watch.record(name, record);
       loss = record.loss;
       const margin = record["rewards/margins"];

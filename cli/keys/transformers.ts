@@ -51,7 +51,14 @@ const sampling: Keys[string]["read"] = (value) => {
 
 /** TrainingArguments of transformers 5.x and late 4.x. */
 export const transformersKeys: Keys = {
-  ...own("output_dir", "per_device_train_batch_size", "per_device_eval_batch_size", "num_train_epochs", "max_steps"),
+  ...own(
+    "output_dir",
+    "overwrite_output_dir",
+    "per_device_train_batch_size",
+    "per_device_eval_batch_size",
+    "num_train_epochs",
+    "max_steps",
+  ),
   ...own(
     "learning_rate",
     "weight_decay",
@@ -153,7 +160,6 @@ export const transformersKeys: Keys = {
   ),
   ...idle("SIGTERM always saves a checkpoint", "enable_jit_checkpoint"),
   ...idle("checkpoints hold what it takes to go on", "save_only_model", "restore_callback_states_from_checkpoint"),
-  ...idle("a folder that holds checkpoints of another run is refused by name", "overwrite_output_dir"),
   ...idle("eval_strategy says when to evaluate", "do_eval"),
   ...only([true], "training is what this command does", "do_train"),
   ...only([false], "taugrad generate and evaluate make predictions", "do_predict"),

@@ -162,6 +162,7 @@ export const runMerge = async (
   const valuesOf = async (name: string): Promise<Float32Array> => {
     const values = await mergeOne(byName.get(name) as PlannedMerge, plan, target.seed, device);
     onTensor(++done);
+    await new Promise(setImmediate); // lets signals in
     return values;
   };
   const mend = "lessen weight or lambda, or choose another dtype";

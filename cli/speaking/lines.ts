@@ -21,6 +21,7 @@ export const standardLines = (): Lines => {
     input: process.stdin,
     ...(isTerminal && { output: process.stderr, prompt: "> " }),
   });
+  process.stdin.on("error", () => input.close()); // a terminal that is gone says no more
   const waiting = input[Symbol.asyncIterator]();
   let [isAnswering, interrupts] = [false, 0];
   const interrupted = (): void => {

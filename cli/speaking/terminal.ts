@@ -5,6 +5,9 @@
  */
 export const harmless = (text: string): string =>
   text.replace(
-    /(?![\n\t])[\p{Cc}\u2028\u2029\u202A-\u202E\u2066-\u2069]/gu,
+    /(?![\n\t])[\p{Cc}\u061C\u200E\u200F\u2028\u2029\u202A-\u202E\u2066-\u2069]/gu,
     (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
+
+/** A text as standard output should have it: as it is for a file or a program, harmless for a terminal. */
+export const forReader = (text: string): string => (process.stdout.isTTY === true ? harmless(text) : text);

@@ -1,8 +1,11 @@
 import { paddingId } from "../../align/data/batch.js";
 import { checkTasks } from "../../lab/evaluate/index.js";
-import { sideFilesOf } from "../../models/index.js";
+import type { ModelConfig } from "../../models/config.js";
+import { type SideFiles, sideFilesOf } from "../../models/index.js";
 import type { Output } from "../output.js";
 import { withDevice } from "../session.js";
+import { checkOwn } from "../writing/claim.js";
+import { type Locked, whileLocked } from "../writing/locked.js";
 import { checkTogether, readConfigs, type TrainingValues, withDtype } from "./checks/check.js";
 import { checkStart, tellDrift, tellModel } from "./checks/start-checks.js";
 import { choose } from "./dry-run/choose.js";
@@ -20,8 +23,19 @@ import { benchmarksOf } from "./parts/evaluation.js";
 import { withTokens } from "./parts/special-tokens.js";
 import { spanOf } from "./parts/task.js";
 import type { Recipe } from "./recipe.js";
+import { checkUnused, claimOf, goesOn } from "./running/claim.js";
 import { withRemedies } from "./running/out-of-memory.js";
 import { runTask } from "./running/run.js";
+import { earlyIdentity } from "./running/same-run.js";
+
+/** What has been read of a run before its data: settings that go together, benchmarks, the model's configuration. */
+interface Checked<V> {
+  readonly values: V;
+  readonly asRead: ModelConfig;
+  readonly sideFiles: SideFiles;
+  readonly evaluates: boolean;
+  readonly benchmarks: Awaited<ReturnType<typeof benchmarksOf>>;
+}
 
 /** Runs a training command from its checked keys to the saved model; with dry_run only shows what would be run. */
 export const trainingCommand = async <V extends TrainingValues, T>(
@@ -29,9 +43,7 @@ export const trainingCommand = async <V extends TrainingValues, T>(
   given: V,
   out: Output,
 ): Promise<void> => {
-  const { label, read } = recipe;
   const values = withDtype(given);
-  const { dataset_name: path } = values;
   checkTogether(values, out);
   const sideFiles = sideFilesOf(values.model_name_or_path);
   checkCadence(values, out);
@@ -41,7 +53,30 @@ export const trainingCommand = async <V extends TrainingValues, T>(
   const asRead = readConfigs(values);
   checkAdapter(values, asRead, out);
   tellModel(asRead, values, out);
-  const target = await hubTarget(values, out);
+  const checked = { values, asRead, sideFiles, evaluates, benchmarks };
+  if (values.dry_run) {
+    await hubTarget(values, out);
+    return withData(recipe, checked, out, undefined);
+  }
+  const place = { folder: values.output_dir, what: recipe.label };
+  await whileLocked(place, out, async (lock) => {
+    checkUnused(values);
+    if (!goesOn(values)) checkOwn(claimOf(values, recipe.label), earlyIdentity(values), () => {});
+    const target = await hubTarget(values, out);
+    await withData(recipe, checked, out, lock);
+    if (target !== undefined) await pushed(target, values, out);
+  });
+};
+
+/** The same from the data on; without a lock nothing is written. */
+const withData = async <V extends TrainingValues, T>(
+  recipe: Recipe<V, T>,
+  { values, asRead, sideFiles, evaluates, benchmarks }: Checked<V>,
+  out: Output,
+  lock: Locked | undefined,
+): Promise<void> => {
+  const { label, read } = recipe;
+  const { dataset_name: path } = values;
   const { tokenizer, chatTemplate } = trainingTokenizer(values, out);
   recipe.checkTokenizer?.(tokenizer);
   const { config, load } = withTokens(asRead, tokenizer, values.model_name_or_path, out);
@@ -65,23 +100,26 @@ export const trainingCommand = async <V extends TrainingValues, T>(
       batchSize: values.per_device_eval_batch_size,
     },
   };
-  await withDevice({ ...values, tune: values.dry_run ? "kept" : "now" }, out, async (real) => {
-    if (values.dry_run) return dryRun({ recipe, settings, rows, evalRows, tokenizer, device: real }, out);
+  await withDevice({ ...values, tune: lock === undefined ? "kept" : "now" }, out, async (real) => {
+    if (lock === undefined) return dryRun({ recipe, settings, rows, evalRows, tokenizer, device: real }, out);
     const { choice } = await choose({ recipe, settings }, real, out);
     const parts = { ...settings, choice, device: real, load, planned: false };
     const about = {
       ...{ chatTemplate: chatTemplate(), fingerprint: rows.fingerprint, sideFiles },
       evalTasks: benchmarks && { tasks: benchmarks, tokenizer },
     };
-    const observers = runOutputs({
-      ...{ label, values, invocation: out.invocation, fingerprint: rows.fingerprint },
-      ...{ device: real.description, origin: originOf(config.raw) },
-    });
+    const observers = runOutputs(
+      {
+        ...{ label, values, invocation: out.invocation, fingerprint: rows.fingerprint },
+        ...{ device: real.description, origin: originOf(config.raw) },
+      },
+      out.note,
+    );
     await withTask(recipe, parts, about, out, async (task, { startLoss }) => {
       checkBestMetric(task, values);
       tellDrift(values, spanOf(task, values).steps, out);
       if (!values.resume) await checkStart(task, startLoss, values, real, out);
-      await runTask(task, values, real, out, observers);
+      await runTask(task, values, real, out, lock, observers);
     });
   })
     .catch((error: unknown) => {
@@ -91,5 +129,4 @@ export const trainingCommand = async <V extends TrainingValues, T>(
       rows.close();
       evalRows?.close();
     });
-  if (target !== undefined) await pushed(target, values, out);
 };

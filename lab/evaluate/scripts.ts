@@ -1,4 +1,5 @@
 import { InputError } from "../../core/errors.js";
+import { show } from "../../models/files/json.js";
 
 /** Scripts that a prompt is searched for; others may still be named by a task. */
 const COMMON = (
@@ -12,7 +13,9 @@ const lettersOf = (script: string, where: string): RegExp => {
     if (!/^\w+$/.test(script)) throw new SyntaxError("no name");
     return new RegExp(`^\\p{Script=${script}}$`, "u");
   } catch {
-    throw new InputError(`${where}: there is no script "${script}"; names are Unicode's, such as Latin, Han, Cyrillic`);
+    throw new InputError(
+      `${where}: there is no script ${show(script)}; names are Unicode's, such as Latin, Han, Cyrillic`,
+    );
   }
 };
 

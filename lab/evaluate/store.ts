@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync, writeSync } from "node:fs";
-import { dirname } from "node:path";
+import { existsSync } from "node:fs";
 import { InputError } from "../../core/errors.js";
+import { type Appender, openAppend } from "../../models/files/append.js";
 import { writeTextAtomically } from "../../models/files/atomic.js";
 import { isObject } from "../../models/files/json.js";
 import { readRegular } from "../../models/files/regular.js";
@@ -11,7 +11,7 @@ export const fingerprintOf = (...parts: readonly unknown[]): string =>
   createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 16);
 
 /** Most bytes of what an earlier call left. */
-const LARGEST_STORE = 2 ** 30;
+const LARGEST_STORE = 2 ** 28;
 
 /** Where values are kept, and what they were computed from. */
 export interface Store {
@@ -44,10 +44,23 @@ const entryOf = (fingerprint: string, line: string): [row: number, value: unknow
   return `${line}\n` === rowLine(fingerprint, row as number, value) ? [row as number, value] : undefined;
 };
 
-/** What a file holds of an earlier call, if it was computed from the same; lines that are not as they were written do not count. */
+/** Was it a call that wrote a line? */
+const isOurs = (line: string): boolean => {
+  const entry = parsed(line);
+  return isObject(entry) && ("fingerprint" in entry || ("row" in entry && "digest" in entry));
+};
+
+/**
+ * What a file holds of an earlier call, if it was computed from the same; lines that are not as they were written do not count.
+ * Errors: InputError for a file that no call has written.
+ */
 const found = (path: string, { fingerprint, tell }: Store): Map<number, unknown> | undefined => {
   if (!existsSync(path)) return undefined;
   const [head, ...lines] = new TextDecoder().decode(readRegular(path, LARGEST_STORE)).split("\n");
+  if ((head !== "" || lines.length > 0) && ![head, ...lines].some(isOurs))
+    throw new InputError(
+      `${path}: holds no answers of an earlier call, and would be overwritten; choose another folder`,
+    );
   if (`${head}\n` !== lineOf({ fingerprint })) {
     tell(`${path}: holds what another model or other settings said, and is begun anew`);
     return undefined;
@@ -63,7 +76,7 @@ const found = (path: string, { fingerprint, tell }: Store): Map<number, unknown>
 /**
  * Values of rows 0 … count−1, computed in the batches that are given. With a path each batch is written down as it is
  * done, so that a call that was cut off goes on where it stopped, with the same batches and so the same numbers.
- * Errors: InputError if the file cannot be written.
+ * Errors: InputError if the file cannot be written, or is none of such a call.
  */
 export const remembered = async <T>(
   store: Store,
@@ -81,25 +94,21 @@ export const remembered = async <T>(
       if (!rows.every((row) => values.has(row))) {
         const fresh = await compute(rows);
         for (const [i, row] of rows.entries()) values.set(row, fresh[i]);
-        if (file !== undefined) writeSync(file, rows.map((row) => rowLine(fingerprint, row, values.get(row))).join(""));
+        file?.write(rows.map((row) => rowLine(fingerprint, row, values.get(row))).join(""));
+        await new Promise(setImmediate); // lets signals in
       }
       for (const row of rows) out[row] = values.get(row) as T;
     }
     return out;
   } finally {
-    if (file !== undefined) closeSync(file);
+    file?.close();
   }
 };
 
 /** The file with its first line and what is known already, open at its end. */
-const begun = (path: string, fingerprint: string, known: ReadonlyMap<number, unknown>): number => {
+const begun = (path: string, fingerprint: string, known: ReadonlyMap<number, unknown>): Appender => {
   const lines = [lineOf({ fingerprint }), ...[...known].map(([row, value]) => rowLine(fingerprint, row, value))];
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-    writeTextAtomically(path, lines.join(""));
-    return openSync(path, "a");
-  } catch (error) {
-    if (error instanceof InputError) throw error;
-    throw new InputError(`${path}: cannot be written (${error instanceof Error ? error.message : String(error)})`);
-  }
+  const text = lines.join("");
+  writeTextAtomically(path, text);
+  return openAppend(path, Buffer.byteLength(text));
 };

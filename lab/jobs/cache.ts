@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { loadTree, saveTree } from "../../align/training/state-file.js";
 import { InputError, type Tree } from "../../core/index.js";
-import { writeTextAtomically } from "../../models/files/atomic.js";
+import { isLeftOver, writeTextAtomically } from "../../models/files/atomic.js";
 import { isObject, readJsonObject } from "../../models/files/json.js";
+import { makeFolder } from "../../models/files/make-folder.js";
 import { readRegular } from "../../models/files/regular.js";
 import { idOf, type Job, settingsOf } from "./job.js";
 import type { Outcome } from "./outcome.js";
@@ -129,6 +130,6 @@ export const openCache = (folder: string): Cache => {
 
 /** Makes the folder, and clears away what a killed lab left half-written. */
 export const tidyCache = (folder: string): void => {
-  mkdirSync(folder, { recursive: true });
-  for (const name of readdirSync(folder)) if (name.endsWith(".tmp")) rmSync(join(folder, name), { force: true });
+  makeFolder(folder);
+  for (const name of readdirSync(folder)) if (isLeftOver(name)) rmSync(join(folder, name), { force: true });
 };

@@ -3,12 +3,13 @@ import { openCache } from "./cache.js";
 import { openDesk } from "./desk.js";
 import type { Job } from "./job.js";
 import { runJob } from "./run-job.js";
+import { type ToldError, toldError } from "./told-error.js";
 
 /** What a worker is told: once where the cache is, then job after job. */
 export type ToWorker = { readonly cache: string } | { readonly job: Job };
 
 /** What it answers: how far it is, that it is done, or what went wrong. */
-export type FromWorker = { readonly share: number } | { readonly done: true } | { readonly failed: string };
+export type FromWorker = { readonly share: number } | { readonly done: true } | { readonly failed: ToldError };
 
 /** The seconds between two messages of how far a job is. */
 const EVERY = 0.5;
@@ -23,7 +24,7 @@ export const serveJobs = async (): Promise<void> => {
     if (process.connected) process.send?.(message, undefined, undefined, (error) => error && leave());
   };
   process.on("disconnect", leave);
-  process.on("SIGINT", () => {}); // the parent ends this process
+  for (const name of ["SIGINT", "SIGHUP", "SIGQUIT"]) process.on(name, () => {}); // the parent ends this process
   const device = await open("cpu");
   let desk: ReturnType<typeof openDesk> | undefined;
   let told = 0;
@@ -40,7 +41,7 @@ export const serveJobs = async (): Promise<void> => {
     if (desk === undefined) return;
     runJob(message.job, desk, onShare).then(
       () => answer({ done: true }),
-      (error: unknown) => answer({ failed: error instanceof Error ? error.message : String(error) }),
+      (error: unknown) => answer({ failed: toldError(error) }),
     );
   });
   await new Promise(() => {});

@@ -1,9 +1,11 @@
 import { type ChildProcess, fork } from "node:child_process";
+import { InputError } from "../../core/errors.js";
 import { open } from "../../kernels/index.js";
 import { openCache } from "./cache.js";
 import { openDesk } from "./desk.js";
 import type { Job } from "./job.js";
 import { type OnShare, runJob } from "./run-job.js";
+import { heardError } from "./told-error.js";
 import type { FromWorker, ToWorker } from "./worker.js";
 
 /** Does one job at a time. */
@@ -26,6 +28,10 @@ export const forkWorker = ({ path, args, env }: WorkerScript, cache: string): Wo
     stdio: ["ignore", "ignore", "inherit", "ipc"],
   });
   child.on("error", () => {}); // told by the exit
+  const end = (): void => {
+    if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+  };
+  process.on("exit", end); // however this process ends, its children do
   const tell = (message: ToWorker): void => {
     child.send(message);
   };
@@ -33,23 +39,30 @@ export const forkWorker = ({ path, args, env }: WorkerScript, cache: string): Wo
   return {
     run: (job, onShare) =>
       new Promise((resolve, reject) => {
-        const end = (settle: () => void): void => {
+        const settled = (settle: () => void): void => {
           child.off("message", hear).off("exit", lost);
           settle();
         };
         const lost = (code: number | null, signal: string | null): void =>
-          end(() => reject(new Error(`a worker process of the lab ended (${signal ?? `exit code ${code}`})`)));
+          settled(() =>
+            reject(
+              new InputError(
+                `a worker process of the lab ended (${signal ?? `exit code ${code}`}); what is done stays in the cache, and the same command goes on from there`,
+              ),
+            ),
+          );
         const hear = (message: FromWorker): void => {
           if ("share" in message) onShare(message.share);
-          else if ("done" in message) end(resolve);
-          else end(() => reject(new Error(message.failed)));
+          else if ("done" in message) settled(resolve);
+          else settled(() => reject(heardError(message.failed)));
         };
         child.on("message", hear).on("exit", lost);
         if (child.exitCode !== null || child.signalCode !== null) lost(child.exitCode, child.signalCode);
         else tell({ job });
       }),
     close: async () => {
-      if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+      process.off("exit", end);
+      end();
     },
   };
 };

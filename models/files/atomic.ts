@@ -1,6 +1,8 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
-import { InputError } from "../../core/errors.js";
+import { unwritten, writeAll } from "./append.js";
+import { isAlive } from "./holder.js";
+import { makeFolder } from "./make-folder.js";
 
 /** Appends bytes to the file being written. */
 export type Sink = (bytes: Uint8Array) => void;
@@ -13,22 +15,13 @@ export interface PendingFile {
 
 let serial = 0;
 
+/** Is it the name of what a process that has ended left unfinished? Those of processes that live are theirs. */
+export const isLeftOver = (name: string): boolean => {
+  const [, pid] = /\.(\d+)(?:-\d+)?\.tmp$/.exec(name) ?? [];
+  return pid !== undefined && (Number(pid) === process.pid || !isAlive(Number(pid)));
+};
+
 const temporaryName = (path: string): string => `${path}.${process.pid}-${serial++}.tmp`;
-
-const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-/** What went wrong with a file, as an InputError where the system refused; everything else as it is. */
-export const unwritten = (error: unknown, paths: readonly string[]): unknown =>
-  error instanceof Error && "syscall" in error
-    ? new InputError(`${paths.join(", ")}: cannot be written (${reason(error)})`)
-    : error;
-
-/** writeSync may write less than asked for. */
-const sinkOf =
-  (handle: number): Sink =>
-  (bytes) => {
-    for (let done = 0; done < bytes.byteLength; ) done += writeSync(handle, bytes, done, bytes.byteLength - done);
-  };
 
 /**
  * Writes files so that a reader sees each either as it was or whole: everything goes to temporary names first, and is
@@ -39,12 +32,12 @@ export const writeAtomically = (files: readonly PendingFile[]): void => {
   const temporary: string[] = [];
   try {
     for (const { path, write } of files) {
-      mkdirSync(dirname(path), { recursive: true });
+      makeFolder(dirname(path));
       const name = temporaryName(path);
       const handle = openSync(name, "wx");
       temporary.push(name);
       try {
-        write(sinkOf(handle));
+        write((bytes) => writeAll(handle, bytes));
         fsyncSync(handle);
       } finally {
         closeSync(handle);
@@ -66,10 +59,10 @@ export const writeAtomically = (files: readonly PendingFile[]): void => {
 export const streamAtomically = async (path: string, write: (sink: Sink) => Promise<void>): Promise<void> => {
   const name = temporaryName(path);
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     const handle = openSync(name, "wx");
     try {
-      await write(sinkOf(handle));
+      await write((bytes) => writeAll(handle, bytes));
       fsyncSync(handle);
     } finally {
       closeSync(handle);

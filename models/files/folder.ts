@@ -1,14 +1,14 @@
-import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { ModelConfig, ModelDtype } from "../config.js";
 import { writeAtomically, writeTextAtomically } from "./atomic.js";
 import type { WeightDtype } from "./dtypes.js";
+import { makeFolder } from "./make-folder.js";
 import { GENERATION, type SideFiles } from "./side-files.js";
 
 /** Writes the tokenizer and its chat template, byte for byte, so that a trained folder is complete. Nothing else. */
 export const copyTokenizerFiles = ({ tokenizer }: SideFiles, to: string): void => {
   // Not as copies, which would be as read-only as what they were made from.
-  for (const [name] of tokenizer) mkdirSync(dirname(join(to, name)), { recursive: true });
+  for (const [name] of tokenizer) makeFolder(dirname(join(to, name)));
   writeAtomically(tokenizer.map(([name, bytes]) => ({ path: join(to, name), write: (sink) => sink(bytes) })));
 };
 

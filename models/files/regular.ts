@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from "node:fs";
 import { InputError } from "../../core/errors.js";
+import { isSystemError, reasonOf } from "./system-error.js";
 
 /** What a path is that is no file, in words. */
 const kindOf = (stats: Stats): string => {
@@ -15,8 +16,8 @@ const notRegular = (path: string, stats: Stats): InputError =>
   );
 
 const unread = (path: string, error: unknown): unknown => {
-  if (!(error instanceof Error && "code" in error)) return error;
-  return new InputError(`${path}: ${error.code === "ENOENT" ? "no such file" : `cannot be read (${error.message})`}`);
+  if (!isSystemError(error)) return error;
+  return new InputError(`${path}: ${error.code === "ENOENT" ? "no such file" : `cannot be read (${reasonOf(error)})`}`);
 };
 
 /** Errors: InputError if there is something at the path that is neither a file nor a link to one. */

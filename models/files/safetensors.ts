@@ -11,6 +11,7 @@ import {
   type SafetensorsHeader,
   type StoredTensor,
 } from "./safetensors-header.js";
+import { isSystemError, reasonOf } from "./system-error.js";
 
 export type { StoredTensor };
 
@@ -90,8 +91,7 @@ const withFile = <T>(path: string, use: (handle: number) => T): T => {
   try {
     return use(handle);
   } catch (error) {
-    if (error instanceof Error && "syscall" in error)
-      throw new InputError(`${path}: cannot be read (${error.message})`);
+    if (isSystemError(error)) throw new InputError(`${path}: cannot be read (${reasonOf(error)})`);
     throw error;
   } finally {
     closeSync(handle);

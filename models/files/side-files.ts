@@ -30,6 +30,9 @@ const tokenizerFiles = new Set([
 /** Holds further templates, beside chat_template.jinja. */
 const TEMPLATES = "additional_chat_templates";
 
+/** Is it the name of a file that makes a tokenizer, or of the folder of its templates? */
+export const isTokenizerFile = (name: string): boolean => tokenizerFiles.has(name) || name === TEMPLATES;
+
 /**
  * Where a link in a model's folder may lead: into the folder, to what the Hub's cache keeps for it (snapshots/… beside blobs/), or to
  * a file of the same name, as of another model. Somebody else's model must not make a copy of whatever its user can read.

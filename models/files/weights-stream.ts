@@ -1,19 +1,10 @@
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
-import { unwritten, writeAtomically } from "./atomic.js";
+import { unwritten, writeAll } from "./append.js";
+import { writeAtomically } from "./atomic.js";
 import { notFiniteAs } from "./dtypes.js";
-import { folderExists } from "./json.js";
+import { makeFolder, removeEmpty } from "./make-folder.js";
 import { type AnnouncedTensor, elementsOf, safetensorsHeader, writeValues } from "./safetensors-write.js";
 import { indexOf, isSingle, type PlannedFile, removeStale } from "./weights.js";
 
@@ -35,9 +26,7 @@ const writeOne = async (
   const header = safetensorsHeader(target, entries);
   const handle = openSync(path, "wx");
   try {
-    const sink = (bytes: Uint8Array): void => {
-      for (let done = 0; done < bytes.byteLength; ) done += writeSync(handle, bytes, done, bytes.byteLength - done);
-    };
+    const sink = (bytes: Uint8Array): void => writeAll(handle, bytes);
     sink(header);
     for (const { name, shape, dtype } of entries) {
       const data = await valuesOf(name);
@@ -64,18 +53,18 @@ export const streamWeights = async (
   files: readonly PlannedFile[],
   source: WeightSource,
 ): Promise<void> => {
-  const fresh = !folderExists(folder);
+  let made: readonly string[] = [];
   const staged = files.map(({ file, entries }) => {
     const target = join(folder, file);
     return { target, entries, path: `${target}.${process.pid}.tmp` };
   });
   try {
-    mkdirSync(folder, { recursive: true });
+    made = makeFolder(folder);
     for (const { path, target, entries } of staged) await writeOne(path, target, entries, source);
     for (const { path, target } of staged) renameSync(path, target);
   } catch (error) {
     for (const { path } of staged) rmSync(path, { force: true });
-    if (fresh && folderExists(folder) && readdirSync(folder).length === 0) rmdirSync(folder);
+    removeEmpty(made);
     throw unwritten(
       error,
       staged.map(({ target }) => target),

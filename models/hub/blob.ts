@@ -1,8 +1,9 @@
 import { createHash, type Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, rename, rm, stat, truncate } from "node:fs/promises";
+import { open, rename, rm, stat, truncate } from "node:fs/promises";
 import { dirname } from "node:path";
 import { InputError } from "../../core/errors.js";
+import { makeFolder } from "../files/make-folder.js";
 import { answered } from "./library.js";
 import { ATTEMPTS, reason, waitAfter } from "./patient-fetch.js";
 
@@ -85,7 +86,7 @@ export const downloadBlob = async (
   { source, pause, onBytes = () => {} }: DownloadOptions,
 ): Promise<void> => {
   const partial = `${path}.incomplete`;
-  await mkdir(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   for (let [idle, wrong] = [0, 0]; ; ) {
     const before = (await sizeOf(partial)) ?? 0;
     let found: string | undefined;

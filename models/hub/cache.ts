@@ -1,7 +1,8 @@
 import { existsSync, readdirSync } from "node:fs";
-import { mkdir, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { fileExists, folderExists, isObject, readJsonObject, readText } from "../files/json.js";
+import { makeFolder } from "../files/make-folder.js";
 import { type HubName, repoFolder } from "./name.js";
 import type { HubSettings } from "./settings.js";
 import { type Purpose, wantedOf } from "./wanted.js";
@@ -25,7 +26,7 @@ export const cachedRepo = ({ cache }: Pick<HubSettings, "cache">, name: HubName)
     },
     remember: async (commit: string): Promise<void> => {
       if (name.revision === commit) return;
-      await mkdir(dirname(ref), { recursive: true });
+      makeFolder(dirname(ref));
       const temporary = `${ref}.${process.pid}.tmp`;
       await writeFile(temporary, commit);
       await rename(temporary, ref);
@@ -35,7 +36,7 @@ export const cachedRepo = ({ cache }: Pick<HubSettings, "cache">, name: HubName)
       const place = join(snapshot(commit), ...path.split("/"));
       const target = relative(dirname(place), blob);
       if ((await readlink(place).catch(() => undefined)) === target && existsSync(place)) return;
-      await mkdir(dirname(place), { recursive: true });
+      makeFolder(dirname(place));
       await rm(place, { force: true });
       await symlink(target, place, "file").catch(() => rename(blob, place));
     },

@@ -17,6 +17,15 @@ export interface HubSettings {
   readonly pause: number;
 }
 
+/** The user's home. Errors: InputError where the system knows none: no HOME, and no entry for the user. */
+const homeFolder = (): string => {
+  try {
+    return homedir();
+  } catch {
+    throw new InputError("there is no home folder to keep models of the Hub in; set HF_HOME to a folder for them");
+  }
+};
+
 const isOn = (value: string | undefined): boolean => /^(1|on|yes|true)$/i.test(value ?? "");
 
 /**
@@ -24,7 +33,7 @@ const isOn = (value: string | undefined): boolean => /^(1|on|yes|true)$/i.test(v
  * Errors: InputError for a token or an endpoint that cannot be one.
  */
 export const hubSettings = (env: Readonly<Record<string, string | undefined>> = process.env): HubSettings => {
-  const home = env.HF_HOME || join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "huggingface");
+  const home = env.HF_HOME || join(env.XDG_CACHE_HOME || join(homeFolder(), ".cache"), "huggingface");
   const kept = env.HF_TOKEN_PATH || join(home, "token");
   const token = env.HF_TOKEN ?? env.HUGGING_FACE_HUB_TOKEN ?? (fileExists(kept) ? readText(kept) : undefined);
   const endpoint = (env.HF_ENDPOINT || "https://huggingface.co").replace(/\/+$/, "");

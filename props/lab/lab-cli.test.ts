@@ -54,7 +54,7 @@ test("lab: refuses two sizes, no processes, and a file where its folder should b
   for (const [args, said] of [
     [["--quick", "--smoke"], /^taugrad: --quick and --smoke are two sizes of the lab; choose one\n$/],
     [["--processes", "0"], /^taugrad: --processes is "?0"?; it must be an integer in \[1, 256\]\n$/],
-    [["--smoke", "--output-dir", file], /file: cannot be made \(.*\)\n$/],
+    [["--smoke", "--output-dir", file], /file: cannot be written to \(ENOTDIR: .*\)\n$/],
   ] as const) {
     const { code, stderr, stdout } = await taugrad(["lab", ...args]);
     assert.deepEqual([code, stdout, stderr.split("\n").length], [2, "", 2], stderr);
@@ -100,7 +100,12 @@ test("lab: killed, it leaves no process and no half-written result, and goes on 
   assert.ok(!existsSync(join(folder, "results.json")));
 
   const { stdout, stderr } = await succeeds(args);
-  assert.match(stderr, new RegExp(`^lab smoke: ${5 - before.size} of 5 jobs to do`));
+  assert.match(
+    stderr,
+    new RegExp(
+      `^note: [^\n]+: taken over from taugrad lab [^\n]+, which is gone\nlab smoke: ${5 - before.size} of 5 jobs to do`,
+    ),
+  );
   assert.match(stdout, /report\.html/);
   assert.match(stdout, /^\d+ claims need runs that this lab does not have$/m);
   assert.doesNotMatch(stdout, /not run/);

@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../../../core/errors.js";
-import { oneLine } from "../../../models/files/json.js";
+import { isSystemError, reasonOf } from "../../../models/files/system-error.js";
 import { type Declared, declaredSplits } from "./declared.js";
 
 /** Files of rows in a folder; a file by itself may have any name. */
@@ -33,9 +33,8 @@ export const statOf = (path: string): Stat => {
   try {
     return statSync(path);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    const why = oneLine(error instanceof Error ? error.message : String(error));
-    throw new InputError(`${path}: ${code === "ENOENT" ? "no such file" : `cannot be read (${why})`}`);
+    const missing = isSystemError(error) && error.code === "ENOENT";
+    throw new InputError(`${path}: ${missing ? "no such file" : `cannot be read (${reasonOf(error)})`}`);
   }
 };
 

@@ -1,10 +1,11 @@
-import { accessSync, constants, existsSync, mkdirSync, realpathSync, rmdirSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
-import { checkpointsIn } from "../../../align/training/checkpoint.js";
+import { accessSync, constants, existsSync, realpathSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { mergesDelta, type OptimizerSettings, trainingOptimizer } from "../../../align/training/optimizer.js";
 import { InputError, sameShape } from "../../../core/index.js";
 import { type ModelConfig, readConfig } from "../../../models/config.js";
 import { folderExists } from "../../../models/files/json.js";
+import { makeFolder, removeEmpty } from "../../../models/files/make-folder.js";
+import { reasonOf } from "../../../models/files/system-error.js";
 import { parameterShapes } from "../../../models/parameters.js";
 import { mergingKeys, type Values } from "../../options.js";
 import type { Output } from "../../output.js";
@@ -19,16 +20,6 @@ const merges = ({ optim }: TrainingValues): boolean => mergesDelta(optim);
 /** Keys that speak to merging rules, but for one that the chosen rule reads too. */
 const idleKeys = (values: TrainingValues) =>
   merges(values) ? [] : mergingKeys.filter((key) => key !== "reserve_p" || !values.optim.startsWith("childtuning"));
-
-/** Refuses to begin a run where another one has left checkpoints. Errors: InputError. */
-const checkUnused = ({ output_dir, resume, dry_run }: TrainingValues): void => {
-  if (dry_run || (resume !== undefined && resume !== false)) return;
-  const last = checkpointsIn(output_dir).at(-1);
-  if (last !== undefined)
-    throw new InputError(
-      `output_dir: ${output_dir} holds ${basename(last.folder)} of an earlier run; add --resume to go on from there, or choose another folder`,
-    );
-};
 
 /** What the option table cannot say of a single key. Errors: InputError. */
 export const checkTogether = (values: TrainingValues, out: Output): void => {
@@ -58,7 +49,6 @@ export const checkTogether = (values: TrainingValues, out: Output): void => {
   const taken = written.map((name) => join(output_dir, name)).find(folderExists);
   if (taken !== undefined)
     throw new InputError(`output_dir: ${taken} is a folder, and a file of that name is to be written; choose another`);
-  checkUnused(values);
 };
 
 /**
@@ -79,27 +69,19 @@ const written = [
  * Errors: InputError unless `folder` is, or can become, a folder to write into.
  */
 export const checkWritable = (key: string, folder: string): void => {
-  const missing: string[] = [];
   let at = resolve(folder);
   // Below a file nothing exists, so the walk ends at that file.
-  for (; !existsSync(at); at = dirname(at)) missing.unshift(at);
+  while (!existsSync(at)) at = dirname(at);
   if (!folderExists(at)) throw new InputError(`${key}: ${at} is a file; choose a folder`);
   try {
     accessSync(at, constants.W_OK);
   } catch {
     throw new InputError(`${key}: ${at} cannot be written to; choose another folder, or change its permissions`);
   }
-  // One by one: where nothing can be made (/proc), Node's recursive mkdir tries for ever.
-  const made: string[] = [];
   try {
-    for (const path of missing) {
-      mkdirSync(path);
-      made.unshift(path);
-    }
+    removeEmpty(makeFolder(folder));
   } catch (error) {
-    throw new InputError(`${key}: cannot be made (${error instanceof Error ? error.message : String(error)})`);
-  } finally {
-    for (const path of made) rmdirSync(path);
+    throw new InputError(`${key}: ${folder} cannot be made (${reasonOf(error)})`);
   }
 };
 

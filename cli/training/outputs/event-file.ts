@@ -1,6 +1,8 @@
-import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname } from "node:path";
-import { InputError } from "../../../core/errors.js";
+import { openAppend, unwritten } from "../../../models/files/append.js";
+import { makeFolder } from "../../../models/files/make-folder.js";
+import { readRegular } from "../../../models/files/regular.js";
 
 const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   let crc = byte;
@@ -66,56 +68,74 @@ const readVarint = (bytes: Uint8Array, from: number): readonly [value: number, n
   return [value, at];
 };
 
-/** Where events after step `last` begin, or where the file stops being whole. */
-const endOf = (bytes: Buffer, last: number): number => {
-  let at = 0;
+/** What of a file counts. */
+interface Kept {
+  /** Where events after step `last` begin, or where the file stops being whole. */
+  readonly length: number;
+  /** Events with scalars before it. */
+  readonly scalars: number;
+  /** Is what stands there no whole event? */
+  readonly torn: boolean;
+}
+
+const keptOf = (bytes: Buffer, last: number): Kept => {
+  let [at, scalars] = [0, 0];
+  const kept = (torn: boolean): Kept => ({ length: at, scalars, torn });
   while (at + 12 <= bytes.length) {
     const length = Number(bytes.readBigUInt64LE(at));
     const next = at + 16 + length;
-    if (bytes.readUInt32LE(at + 8) !== masked(bytes.subarray(at, at + 8)) || next > bytes.length) break;
+    if (bytes.readUInt32LE(at + 8) !== masked(bytes.subarray(at, at + 8)) || next > bytes.length) return kept(true);
     const data = bytes.subarray(at + 12, next - 4);
-    if (bytes.readUInt32LE(next - 4) !== masked(data)) break;
+    if (bytes.readUInt32LE(next - 4) !== masked(data)) return kept(true);
     // Own events only: wall_time takes nine bytes, then comes the step, if there is one.
-    if (data[9] === 0x10 && readVarint(data, 10)[0] > last) break;
+    if (data[9] === 0x10) {
+      if (readVarint(data, 10)[0] > last) return kept(false);
+      scalars++;
+    }
     at = next;
   }
-  return at;
+  return kept(at < bytes.length);
 };
 
 /** Appends scalars to a file that TensorBoard reads. */
 export interface EventFile {
+  /** Events with scalars that stood in it, and stay. */
+  readonly kept: number;
+  /** Was something cut that was no whole event? */
+  readonly torn: boolean;
   readonly write: (step: number, scalars: Readonly<Record<string, number>>) => void;
   readonly close: () => void;
 }
 
+/** More than a file of events has. */
+const LARGEST = 2 ** 31;
+
 /**
- * Opens a TensorBoard event file: new, or with `keepTo` as it was up to that step; a torn end is cut off.
- * Format: TFRecord of tensorflow.Event. Errors: InputError if it cannot be opened or written.
+ * Opens a TensorBoard event file: new, or with `keepTo` as it was up to that step, or to the first event that is not whole.
+ * Format: TFRecord of tensorflow.Event. Errors: InputError if it cannot be opened, read or written.
  */
 export const openEvents = (path: string, { keepTo }: { readonly keepTo?: number } = {}): EventFile => {
-  let file: number | undefined;
-  const close = (): void => {
-    if (file !== undefined) closeSync(file);
-    file = undefined;
-  };
-  const attempt = (run: () => void): void => {
-    try {
-      run();
-    } catch (error) {
-      close();
-      throw new InputError(`${path}: cannot be written (${error instanceof Error ? error.message : String(error)})`);
-    }
-  };
-  const put = (bytes: Buffer): void => {
-    if (file !== undefined) writeSync(file, bytes);
-  };
+  try {
+    makeFolder(dirname(path));
+  } catch (error) {
+    throw unwritten(error, [path]);
+  }
+  const before =
+    keepTo === undefined || !existsSync(path)
+      ? { length: 0, scalars: 0, torn: false }
+      : keptOf(Buffer.from(readRegular(path, LARGEST)), keepTo);
+  const file = openAppend(path, before.length);
   const now = (): number => Date.now() / 1000;
-  attempt(() => {
-    mkdirSync(dirname(path), { recursive: true });
-    file = openSync(path, keepTo === undefined ? "w" : "a+");
-    const kept = keepTo === undefined ? 0 : endOf(readFileSync(path), keepTo);
-    ftruncateSync(file, kept);
-    if (kept === 0) put(event(now(), field(3, 2, Buffer.from("brain.Event:2"))));
-  });
-  return { write: (step, scalars) => attempt(() => put(scalarsEvent(now(), step, scalars))), close };
+  try {
+    if (before.length === 0) file.write(event(now(), field(3, 2, Buffer.from("brain.Event:2"))));
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+  return {
+    kept: before.scalars,
+    torn: before.torn,
+    write: (step, scalars) => file.write(scalarsEvent(now(), step, scalars)),
+    close: file.close,
+  };
 };

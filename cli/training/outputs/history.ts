@@ -1,5 +1,4 @@
 import type { LoggedRecord } from "../../../align/training/writer.js";
-import { recordsIn } from "../running/metrics-file.js";
 import type { RunObserver, RunStart } from "../running/observer.js";
 
 /** All records of a run so far, those from before it was resumed among them. */
@@ -10,7 +9,7 @@ export interface RunHistory {
   readonly records: () => readonly LoggedRecord[];
 }
 
-/** Gathers records; a resumed run's earlier ones are those of metrics.jsonl up to its checkpoint. */
+/** Gathers records; a resumed run's earlier ones are there when it begins. */
 export const runHistory = (): RunHistory => {
   let records: LoggedRecord[] = [];
   let begun: RunStart | undefined;
@@ -18,8 +17,7 @@ export const runHistory = (): RunHistory => {
     observer: {
       start: (at) => {
         begun = at;
-        if (at.step === 0) return;
-        records = [...recordsIn(at.folder, at.step)];
+        records = [...at.records];
       },
       step: ({ record }) => {
         if (record !== undefined) records.push(record);

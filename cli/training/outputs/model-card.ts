@@ -4,6 +4,7 @@ import type { LoggedRecord } from "../../../align/training/writer.js";
 import { readText } from "../../../models/files/json.js";
 import { hubNameOf } from "../../../models/index.js";
 import type { Invocation } from "../../output.js";
+import { harmless } from "../../speaking/terminal.js";
 import type { TrainingValues } from "../checks/check.js";
 import { isEvaluation } from "./history.js";
 import { type Settings, yamlOf } from "./settings.js";
@@ -46,6 +47,30 @@ const licenseOf = async (folder: string): Promise<Settings> => {
   }
 };
 
+/** A name or a text of somebody else's, as Markdown and HTML show it and neither reads it. */
+const plain = (text: string): string =>
+  harmless(text)
+    .replace(/\s+/g, " ")
+    .replace(/[\\`*_{}[\]()#+!|<>~&]/g, (c) =>
+      c === "<" ? "&lt;" : c === ">" ? "&gt;" : c === "&" ? "&amp;" : `\\${c}`,
+    );
+
+/** The longest run of backticks in a text, and one more: a fence that nothing in it closes. */
+const fenceFor = (text: string, least: number): string =>
+  "`".repeat(Math.max(least, ...[...text.matchAll(/`+/g)].map(([ticks]) => ticks.length + 1)));
+
+const code = (text: string): string => {
+  const line = harmless(text).replace(/\s+/g, " ");
+  const fence = fenceFor(line, 1);
+  return fence === "`" ? `\`${line}\`` : `${fence} ${line} ${fence}`;
+};
+
+const block = (language: string, text: string): string => {
+  const shownText = harmless(text);
+  const fence = fenceFor(shownText, 3);
+  return `${fence}${language}\n${shownText.replace(/\n?$/, "\n")}${fence}`;
+};
+
 const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);
 
 const shown = (value: unknown): string =>
@@ -57,7 +82,7 @@ const metricsTable = (records: readonly LoggedRecord[]): string[] => {
   const evaluated = records.findLast(isEvaluation) ?? {};
   const row = (name: string): string => {
     const evaluation = evaluated[`eval_${name}`];
-    return `| ${name} | ${shown(trained[name])} |${Object.keys(evaluated).length === 0 ? "" : ` ${evaluation === undefined ? "" : shown(evaluation)} |`}`;
+    return `| ${plain(name)} | ${shown(trained[name])} |${Object.keys(evaluated).length === 0 ? "" : ` ${evaluation === undefined ? "" : shown(evaluation)} |`}`;
   };
   const columns = Object.keys(evaluated).length === 0 ? ["", "training"] : ["", "training", "evaluation"];
   return [
@@ -83,15 +108,15 @@ export const modelCard = async (facts: CardFacts): Promise<string> => {
     tags: ["taugrad", label, values.optim],
     ...(await licenseOf(from)),
   });
-  const made = `Trained from \`${hub ?? from}\` with taugrad ${invocation.version}: ${METHODS[label] ?? label}, ${steps} steps of \`${values.optim}\`${base === undefined ? "" : `, reference delta over \`${base}\``}.`;
+  const made = `Trained from ${code(hub ?? from)} with taugrad ${invocation.version}: ${METHODS[label] ?? label}, ${steps} steps of \`${values.optim}\`${base === undefined ? "" : `, reference delta over ${code(base)}`}.`;
   return [
     `---\n${front}---`,
-    `# ${name}`,
+    `# ${plain(name)}`,
     made,
-    `\`\`\`\ntaugrad ${invocation.args.map(quoted).join(" ")}\n\`\`\``,
+    block("", `taugrad ${invocation.args.map(quoted).join(" ")}`),
     `## At the last step\n\n${metricsTable(records).join("\n")}`,
-    `## Data\n\n\`${values.dataset_name}\`${fingerprint === undefined ? "" : `, sha256 of what was trained on: \`${fingerprint}\``}`,
-    `## Settings\n\n\`\`\`yaml\n${await yamlOf(values)}\`\`\``,
+    `## Data\n\n${code(values.dataset_name)}${fingerprint === undefined ? "" : `, sha256 of what was trained on: \`${fingerprint}\``}`,
+    `## Settings\n\n${block("yaml", await yamlOf(values))}`,
     `## Versions\n\ntaugrad ${invocation.version}, Node ${process.versions.node}, ${process.platform} ${process.arch}; ${device}`,
   ]
     .join("\n\n")

@@ -2,7 +2,7 @@
 export type Settings = Readonly<Record<string, unknown>>;
 
 /** Keys that say how a command was called, not what is trained. */
-const CALL = new Set(["config", "json", "dry_run", "resume"]);
+const CALL = new Set(["config", "json", "dry_run", "resume", "overwrite_output_dir"]);
 
 /** Settings as a YAML file holds them, so that `--config` takes the text. Keys without a value are left out; no limit is null. */
 export const yamlOf = async (settings: Settings): Promise<string> => {

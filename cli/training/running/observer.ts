@@ -1,4 +1,5 @@
 import type { TrainStep } from "../../../align/training/train.js";
+import type { LoggedRecord } from "../../../align/training/writer.js";
 
 /** A run as it begins. */
 export interface RunStart {
@@ -11,6 +12,8 @@ export interface RunStart {
   readonly label: string;
   /** `output_dir`; there from now on. */
   readonly folder: string;
+  /** What was logged up to that step. */
+  readonly records: readonly LoggedRecord[];
 }
 
 /** Metrics of an evaluation, `eval_…`, after so many steps. */
@@ -32,6 +35,8 @@ export interface RunObserver {
   readonly saving?: () => void | Promise<void>;
   /** A checkpoint is on disk; a resumed run will go on from here. */
   readonly saved?: (checkpoint: string, step: number) => void | Promise<void>;
+  /** The folder went, and was made again: what was written into it is to be written once more. `step` is the last one done. */
+  readonly again?: (at: RunStart) => void | Promise<void>;
   /** All steps are done and the model is in `folder`. */
   readonly end?: () => void | Promise<void>;
   /** Last, however the run ended: hand back what is open. Must not throw. */
@@ -54,6 +59,9 @@ export const together = (observers: readonly RunObserver[]): Required<RunObserve
   },
   saved: async (checkpoint, step) => {
     for (const { saved } of observers) await saved?.(checkpoint, step);
+  },
+  again: async (at) => {
+    for (const { again } of observers) await again?.(at);
   },
   end: async () => {
     for (const { end } of observers) await end?.();

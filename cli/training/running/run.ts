@@ -1,44 +1,28 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { batchesFrom } from "../../../align/data/source.js";
 import type { TrainOptions, TrainSnapshot } from "../../../align/training/options.js";
 import { loadTree } from "../../../align/training/state-file.js";
 import { type StepRecord, type TrainStep, train } from "../../../align/training/train.js";
 import { type Device, dispose } from "../../../core/index.js";
+import { folderExists } from "../../../models/files/json.js";
 import { type Params, saveModel } from "../../../models/index.js";
 import type { Output } from "../../output.js";
 import { Stopped } from "../../stopped.js";
+import { checkOwn, signFolder } from "../../writing/claim.js";
+import type { Locked } from "../../writing/locked.js";
 import type { TrainingValues } from "../checks/check.js";
 import { type Best, bestMetric, bestOf } from "../parts/best.js";
 import { cadence } from "../parts/cadence.js";
 import { evaluator } from "../parts/evaluation.js";
 import { plainModel, spanOf, type Task, trainOptions } from "../parts/task.js";
 import { checkpoints, type Resumed, resumedFrom, STATE, weightsOf } from "./checkpoints.js";
+import { claimOf, goesOn } from "./claim.js";
 import { metricsFile, recordsIn } from "./metrics-file.js";
-import { type RunObserver, together } from "./observer.js";
+import type { RunObserver } from "./observer.js";
 import { progressLine } from "./progress-line.js";
 import { identityOf } from "./same-run.js";
 import { stopWatch } from "./signals.js";
-
-/** Tells observers, from the first thing that there is to tell: before it, nothing is written. */
-const teller = (observers: readonly RunObserver[], at: Parameters<NonNullable<RunObserver["start"]>>[0]) => {
-  const all = together(observers);
-  let begun = false;
-  const begin = async (): Promise<void> => {
-    if (begun) return;
-    begun = true;
-    mkdirSync(at.folder, { recursive: true });
-    await all.start(at);
-  };
-  return {
-    step: (taken: TrainStep) => begin().then(() => all.step(taken)),
-    evaluation: (record: StepRecord | { readonly step: number }) => begin().then(() => all.evaluation(record)),
-    saving: () => begin().then(all.saving),
-    saved: (checkpoint: string, step: number) => begin().then(() => all.saved(checkpoint, step)),
-    end: () => begin().then(all.end),
-    close: all.close,
-  };
-};
+import { teller } from "./teller.js";
 
 /** The weights of the best evaluation, where they are not the last ones. */
 const bestWeights = (
@@ -52,6 +36,10 @@ const bestWeights = (
   const step = best.checkpoint();
   if (step === undefined) {
     out.note("warning: load_best_model_at_end: no checkpoint has an evaluation; the model is that of the last step");
+    return undefined;
+  }
+  if (step !== steps && !folderExists(join(values.output_dir, `checkpoint-${step}`))) {
+    out.note(`warning: load_best_model_at_end: checkpoint-${step} is gone; the model is that of the last step`);
     return undefined;
   }
   out.note(`load_best_model_at_end: the model is that of step ${step}, ${metric} ${best.record()?.value}`);
@@ -75,6 +63,7 @@ export const runTask = async (
   values: TrainingValues,
   device: Device,
   out: Output,
+  lock: Locked,
   observers: readonly RunObserver[] = [],
 ): Promise<void> => {
   const { label, model, source, reference } = task;
@@ -82,15 +71,23 @@ export const runTask = async (
   const span = spanOf(task, values);
   const { steps } = span;
   const identity = identityOf({ ...values, device: device.name }, task.fingerprint);
+  const claim = claimOf(values, label);
+  const isOwn = goesOn(values);
+  if (!isOwn) checkOwn(claim, identity, out.note);
   const resumed = await resumedFrom(values, identity, steps, out);
   const { options, release } = await trainOptions(task, values, device, out);
   const evaluation = evaluator(values, task, { ...span, reference }, device);
   out.start();
 
   const first = resumed?.step ?? 0;
-  const told = teller([metricsFile(), progressLine(device), ...observers], { step: first, ...span, label, folder });
+  const records = first > 0 ? recordsIn(folder, first, out.note) : [];
+  const told = teller(
+    [metricsFile(), progressLine(device), ...observers],
+    { step: first, ...span, label, folder, records },
+    { lock, sign: () => signFolder(claim, identity), fresh: !isOwn, tell: out.note },
+  );
   const how = { from: task.sideFiles, chatTemplate: task.chatTemplate, device };
-  const best = bestOf(values, span, first > 0 ? recordsIn(folder, first) : []);
+  const best = bestOf(values, span, records);
   const saved = checkpoints(values, identity, how, best);
   const { saves } = cadence(values, span);
   const stop = stopWatch(out.note);
@@ -105,6 +102,7 @@ export const runTask = async (
   let tried: number | undefined;
   const save = async (params: Params, snapshot: TrainSnapshot): Promise<string> => {
     tried = snapshot.step;
+    await told.ready();
     await told.saving();
     const path = await saved.save(plainModel(task, params), snapshot, task.adapted && params);
     await told.saved(path, snapshot.step);
@@ -123,6 +121,7 @@ export const runTask = async (
   let isSaved = false;
   const finish = async (params: Params): Promise<void> => {
     const chosen = values.load_best_model_at_end ? bestWeights(task, values, best, steps, out) : undefined;
+    await told.ready();
     await saveModel(folder, plainModel(task, chosen ?? params), how);
     await task.saveAdapter?.(chosen ?? params);
     isSaved = true;

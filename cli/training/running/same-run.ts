@@ -1,17 +1,15 @@
 import { modelFingerprint } from "../../../align/training/fingerprint.js";
 import { InputError } from "../../../core/errors.js";
 import { show } from "../../../models/files/json.js";
+import type { Identity } from "../../writing/claim.js";
 import type { TrainingValues } from "../checks/check.js";
 
 /** What decides a run's numbers: its settings by key, and digests of what they name. A key that was not given is null. */
-export interface RunIdentity {
-  readonly settings: Readonly<Record<string, unknown>>;
-  readonly digests: Readonly<Record<string, string>>;
-}
+export type RunIdentity = Identity;
 
 /** Keys that say where to, or how much is told: a resumed run may change them. */
 const FREE: ReadonlySet<string> = new Set([
-  ...["config", "json", "resume", "dry_run", "output_dir", "save_steps", "save_total_limit"],
+  ...["config", "json", "resume", "dry_run", "output_dir", "overwrite_output_dir", "save_steps", "save_total_limit"],
   ...["logging_steps", "logging_strategy", "logging_first_step", "save_strategy", "load_best_model_at_end"],
   ...["metric_for_best_model", "greater_is_better", "eval_dataset", "eval_tasks", "eval_strategy", "eval_steps"],
   ...["eval_delay", "eval_on_start", "per_device_eval_batch_size"],
@@ -42,11 +40,21 @@ const MODELS = [
 const DATA = "dataset_name";
 const FOUND: ReadonlySet<string> = new Set([...MODELS, DATA]);
 
-/** The identity of the run that these values ask for; `data` is a digest of its rows. */
-export const identityOf = (values: TrainingValues, data: string | undefined): RunIdentity => {
-  const settings = Object.fromEntries(
+/** Settings that decide a run's numbers. */
+const settingsOf = (values: TrainingValues): RunIdentity["settings"] =>
+  Object.fromEntries(
     Object.entries(values).flatMap(([key, value]) => (FREE.has(key) || FOUND.has(key) ? [] : [[key, value ?? null]])),
   );
+
+/** What is known of it before rows are read and a device is open. */
+export const earlyIdentity = (values: TrainingValues): RunIdentity => {
+  const { device: _, ...settings } = settingsOf(values);
+  return { settings, digests: {} };
+};
+
+/** The identity of the run that these values ask for; `data` is a digest of its rows. */
+export const identityOf = (values: TrainingValues, data: string | undefined): RunIdentity => {
+  const settings = settingsOf(values);
   const digests: Record<string, string> = data === undefined ? {} : { [DATA]: data };
   const reference = values.ref_model_name_or_path ?? values.model_name_or_path;
   for (const key of MODELS) {

@@ -1,7 +1,5 @@
 import { exitCodeOf } from "../../stopped.js";
-
-/** What users and schedulers stop a run with. Windows knows the first as Ctrl+C. */
-const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+import { endAtOnce, onEnding } from "../../writing/endings.js";
 
 /** Milliseconds between turns of the event loop: steps may never give it one by themselves, and short ones feel it. */
 const EVERY = 50;
@@ -16,17 +14,12 @@ export interface StopWatch {
 export const stopWatch = (notice: (line: string) => void): StopWatch => {
   let signal: NodeJS.Signals | undefined;
   let turned = 0;
-  const close = (): void => {
-    for (const name of SIGNALS) process.off(name, listen);
-  };
-  const listen = (name: NodeJS.Signals): void => {
+  const close = onEnding((name) => {
     if (signal !== undefined) process.exit(exitCodeOf(name));
     signal = name;
     notice(`${name}: saving after this step; once more to end at once`);
-    // From now on the system's own way of ending: it does not wait for a step that keeps the thread.
-    setImmediate(close);
-  };
-  for (const name of SIGNALS) process.on(name, listen);
+    setImmediate(endAtOnce); // a second one does not wait for a step that keeps the thread
+  });
   return {
     asked: async () => {
       if (performance.now() - turned > EVERY) {

@@ -5,6 +5,7 @@ import { homedir } from "node:os";
 export interface Machine {
   readonly platform: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Empty for a user without a home. */
   readonly home: string;
   readonly exists: (path: string) => boolean;
   /** May this user read and write it? */
@@ -15,11 +16,20 @@ export interface Machine {
   readonly loads: (library: string) => boolean;
 }
 
+/** The user's home; empty where the system knows none: no HOME, and no entry for the user. */
+export const homeFolder = (): string => {
+  try {
+    return homedir();
+  } catch {
+    return "";
+  }
+};
+
 /** The machine that this process runs on. */
 export const thisMachine = (): Machine => ({
   platform: process.platform,
   env: process.env,
-  home: homedir(),
+  home: homeFolder(),
   exists: existsSync,
   opens: (path) => {
     try {

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { homedir } from "node:os";
 import { dirname, join } from "node:path";
+import { homeFolder } from "../adapter/machine.js";
 import type { Mode } from "../adapter/modes.js";
 import type { AdapterReport } from "../adapter/report.js";
 import { LAYOUTS } from "../kernels/matmul/layouts.js";
@@ -14,13 +14,6 @@ const SERIES = 1;
 
 /** The user's folder for caches, as their system has it; undefined for a user without a home. */
 const cacheFolder = (env = process.env): string | undefined => {
-  const home = () => {
-    try {
-      return homedir();
-    } catch {
-      return ""; // no entry for this user
-    }
-  };
   const [own, under] =
     process.platform === "win32"
       ? [env.LOCALAPPDATA, ["AppData", "Local"]]
@@ -28,7 +21,7 @@ const cacheFolder = (env = process.env): string | undefined => {
         ? [undefined, ["Library", "Caches"]]
         : [env.XDG_CACHE_HOME, [".cache"]];
   if (own) return join(own, "taugrad");
-  const at = home();
+  const at = homeFolder();
   return at === "" ? undefined : join(at, ...under, "taugrad");
 };
 
@@ -81,11 +74,18 @@ export const readTuning = (file: string): { readonly rates?: Rates; readonly dam
   return { damaged: `${file} holds no rates of tiles` };
 };
 
+/** One by one: where nothing can be made (/proc), Node's own recursive way tries for ever. */
+const makeFolder = (folder: string): void => {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  mkdirSync(folder);
+};
+
 /** Keeps rates; a reader sees the file as it was or whole. Errors: a word about it, if it cannot be written. */
 export const writeTuning = (file: string, adapter: string, rates: Rates): string | undefined => {
   const temporary = `${file}.${process.pid}.tmp`;
   try {
-    mkdirSync(dirname(file), { recursive: true });
+    makeFolder(dirname(file));
     writeFileSync(
       temporary,
       `${JSON.stringify({ adapter, measured: new Date().toISOString(), rates }, undefined, 2)}\n`,

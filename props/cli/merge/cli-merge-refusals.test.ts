@@ -193,7 +193,10 @@ test("merge: another model's tokenizer is taken where its ids are the same, else
   const told = await taugrad(["merge", from("base", strange), out]);
   assert.equal(told.code, 0, told.stderr);
   assert.match(told.stderr, /note: .*strange and .*policy differ in token/);
-  const same = await taugrad(["merge", from(sft, sft), out]);
+  const other = await taugrad(["merge", from(sft, sft), out]);
+  assert.equal(other.code, 2, other.stderr);
+  assert.match(other.stderr, /holds [^\n]+ of another run \(other recipe, [^\n]+\), which would be overwritten/);
+  const same = await taugrad(["merge", from(sft, sft), out, "--overwrite-output-dir"]);
   assert.equal(same.code, 0, same.stderr);
   assert.doesNotMatch(same.stderr, /differ/);
   assert.equal(readFileSync(join(out, "tokenizer.json"), "utf8"), readFileSync(join(sft, "tokenizer.json"), "utf8"));

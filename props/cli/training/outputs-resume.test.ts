@@ -7,7 +7,7 @@ import fc from "fast-check";
 import type { TrainStep } from "../../../align/training/train.js";
 import { resolveValues } from "../../../cli/config.js";
 import { runOutputs } from "../../../cli/training/outputs/outputs.js";
-import { metricsFile } from "../../../cli/training/running/metrics-file.js";
+import { metricsFile, recordsIn } from "../../../cli/training/running/metrics-file.js";
 import { together } from "../../../cli/training/running/observer.js";
 import { scratch } from "../cli.js";
 
@@ -24,7 +24,14 @@ const live = async (folder: string, from: number, to: number, saves: number): Pr
   mkdirSync(folder, { recursive: true });
   const facts = { label: "dpo", values, invocation: { version: "0", args: ["dpo"] }, device: "cpu" };
   const told = together([metricsFile(), ...runOutputs({ ...facts, origin: undefined, fingerprint: "f" })]);
-  await told.start({ step: from, steps: STEPS, stepsPerEpoch: 4, label: "dpo", folder });
+  await told.start({
+    step: from,
+    steps: STEPS,
+    stepsPerEpoch: 4,
+    label: "dpo",
+    folder,
+    records: recordsIn(folder, from, assert.fail),
+  });
   for (let step = from + 1; step <= to; step++) {
     await told.step({ step, record: step % 2 === 0 ? recordOf(step) : undefined } as unknown as TrainStep);
     if (step % 3 === 0) await told.evaluation({ step, epoch: step / 4, eval_loss: Math.cos(step) });

@@ -1,0 +1,33 @@
+import { DeviceError, InputError, OwnershipError, ShapeError } from "../../core/index.js";
+import { isSystemError } from "../../models/files/system-error.js";
+
+/** An error as it travels between processes: its kind, its words, and what the system said of it. */
+export interface ToldError {
+  readonly kind: string;
+  readonly message: string;
+  readonly stack?: string;
+  readonly system?: {
+    readonly code: string;
+    readonly syscall: string;
+    readonly errno?: number;
+    readonly path?: string;
+  };
+}
+
+/** Kinds that a user can mend. */
+const KINDS = { InputError, DeviceError, ShapeError, OwnershipError } as const;
+
+export const toldError = (error: unknown): ToldError => {
+  if (!(error instanceof Error)) return { kind: "Error", message: String(error) };
+  const { message, stack } = error;
+  const kind = Object.entries(KINDS).find(([, one]) => error instanceof one)?.[0] ?? "Error";
+  if (!isSystemError(error)) return { kind, message, stack };
+  const { code, syscall, errno, path } = error;
+  return { kind, message, stack, system: { code, syscall, errno, path } };
+};
+
+/** The same error on the other side. */
+export const heardError = ({ kind, message, stack, system }: ToldError): Error => {
+  const error = new (KINDS[kind as keyof typeof KINDS] ?? Error)(message);
+  return Object.assign(error, system, kind === "Error" && stack !== undefined ? { stack } : {});
+};
