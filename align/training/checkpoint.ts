@@ -172,10 +172,12 @@ export const rotateCheckpoints = (outputDir: string, keep: number, best?: number
   for (const { folder } of others.slice(0, Math.max(0, others.length - room))) discard(folder);
 };
 
-/** Removes all checkpoints of a folder. */
-export const removeCheckpoints = (outputDir: string): void => {
-  for (const { folder } of checkpointsIn(outputDir)) discard(folder);
-};
+/** Removes all checkpoints of a folder; returns their names. */
+export const removeCheckpoints = (outputDir: string): readonly string[] =>
+  checkpointsIn(outputDir).map(({ folder }) => {
+    discard(folder);
+    return basename(folder);
+  });
 
 /** Removes what a run that was killed has left of unfinished checkpoints and files. */
 export const removeUnfinished = (outputDir: string): void => {

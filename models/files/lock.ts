@@ -105,7 +105,12 @@ const take = (path: string, temporary: string, me: Holder, folder: string): Part
     const claim = `${path}.${String(holder.id).replace(/[^\w-]/g, "")}`;
     take(claim, temporary, me, folder);
     const isSame = readLock(path)?.holder.id === holder.id;
-    if (isSame) renameSync(temporary, path);
+    if (isSame) {
+      // A copy: the claim before it may have been taken in the same way.
+      const copy = `${temporary}.${randomUUID()}`;
+      copyFileSync(temporary, copy);
+      renameSync(copy, path);
+    }
     rmSync(claim, { force: true });
     if (isSame) return holder;
   }

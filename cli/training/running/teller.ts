@@ -26,7 +26,8 @@ export const teller = (observers: readonly RunObserver[], at: RunStart, { lock, 
     if (begun) return;
     begun = true;
     makeFolder(at.folder);
-    if (fresh) removeCheckpoints(at.folder);
+    const removed = fresh ? removeCheckpoints(at.folder) : [];
+    if (removed.length > 0) tell(`note: ${at.folder}: removed ${removed.join(", ")} of an earlier run`);
     sign();
     await all.start(at);
   };

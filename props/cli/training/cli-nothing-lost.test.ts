@@ -1,9 +1,19 @@
 /** A run that is stopped, fails or finds its folder in disorder loses nothing, and says so in one line. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { checkpointsIn, damageOf } from "../../../align/training/checkpoint.js";
 import { goldenPath } from "../../golden/files.js";
 import { cli, scratch, succeeds, taugrad } from "../cli.js";
@@ -82,6 +92,64 @@ test("SIGTERM ends a run after its step with a checkpoint that the run goes on f
     lines.map((line) => (JSON.parse(line) as { step: number }).step),
     Array.from({ length: steps }, (_, i) => i + 1),
   );
+});
+
+test(
+  "without standard error, and with SIGHUP, a run is saved; no second one writes there meanwhile",
+  posix,
+  async () => {
+    const out = file("hang", "");
+    // Its standard error is a pipe that nobody reads any more.
+    const child = spawn(process.execPath, [cli, ...training("hang", 1_000_000)], {
+      stdio: ["ignore", "ignore", "pipe"],
+      env: { ...process.env, NODE_OPTIONS: "", NODE_TEST_CONTEXT: undefined },
+    });
+    child.stderr.destroy();
+    const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
+    const metrics = file("hang", "metrics.jsonl");
+    while (child.exitCode === null && !(existsSync(metrics) && readFileSync(metrics).length > 0)) await pause(5);
+    const seen = readFileSync(metrics, "utf8").length;
+    refusal(
+      await taugrad(training("hang", 3, "--overwrite_output_dir")),
+      /hang: taugrad sft \(process \d+ on \S+, since .* writes there/,
+    );
+    child.kill("SIGUSR1"); // opens no debugger's port
+    child.kill("SIGHUP");
+    assert.equal(await ended, 129);
+    const [checkpoint, ...more] = checkpointsIn(out);
+    assert.deepEqual([more, await damageOf(checkpoint.folder), unfinished("hang")], [[], undefined, []]);
+    assert.ok(readFileSync(metrics, "utf8").length >= seen);
+    assert.ok(!readdirSync(out).includes(".taugrad.lock"));
+  },
+);
+
+test("a folder of another run is refused, and replaced where that is asked for; one that goes in mid-run is made again", async () => {
+  const rows = (name: string): number[] =>
+    readFileSync(file(name, "metrics.jsonl"), "utf8")
+      .trimEnd()
+      .split("\n")
+      .map((line) => (JSON.parse(line) as { step: number }).step);
+  await succeeds(training("own", 2));
+  await succeeds(training("own", 2)); // the same run
+  refusal(
+    await taugrad(training("own", 3)),
+    /own holds README\.md, .* of another run \(other max_steps\), which would be/,
+  );
+  assert.deepEqual(rows("own"), [1, 2]);
+  // The last step is 40; the folder goes after the first ones.
+  const going = taugrad(training("own", 40, "--overwrite_output_dir"));
+  const metrics = file("own", "metrics.jsonl");
+  while (!readFileSync(metrics, "utf8").includes('"step":3,')) await pause(5);
+  renameSync(file("own", ""), file("went", ""));
+  const { code, stderr } = await going;
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /note: \S+own: README\.md, .* of another run \(other max_steps\) will be replaced\n/);
+  assert.match(stderr, /warning: \S+own was removed or renamed meanwhile; it is made again/);
+  assert.deepEqual(
+    rows("own"),
+    Array.from({ length: 40 }, (_, i) => i + 1),
+  );
+  assert.ok(existsSync(file("own", "model.safetensors")) && !existsSync(file("own", ".taugrad.lock")));
 });
 
 test("a second signal ends a run at once", posix, async () => {
