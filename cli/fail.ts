@@ -26,6 +26,13 @@ const shown = (text: string): string => {
   return line.length <= LONGEST ? line : `${line.slice(0, LONGEST / 2)} … ${line.slice(-LONGEST / 2)}`;
 };
 
+/** Says on stderr how a command ended; returns its exit code. */
+export const toldFailure = (error: unknown): number => {
+  const { code, message } = failure(error);
+  process.stderr.write(`${message}\n`);
+  return code;
+};
+
 /** What the user can mend is one line and code 2; anything else is a fault of the program, shown with its stack. */
 export const failure = (error: unknown): Failure => {
   if (error instanceof Stopped) return { code: error.code, message: `taugrad: ${shown(error.message)}` };

@@ -3,11 +3,10 @@ import { suggestion } from "../core/suggest.js";
 import { show } from "../models/files/json.js";
 import { parseArguments } from "./arguments.js";
 import { resolveValues } from "./config.js";
-import { failure } from "./fail.js";
+import { toldFailure } from "./fail.js";
 import { commandHelp, programHelp } from "./help.js";
 import { type CommandName, commands, type Values } from "./options.js";
 import { type Output, output } from "./output.js";
-import { guardProcess } from "./process.js";
 
 type Run<C extends CommandName> = (values: Values<C>, out: Output) => Promise<void>;
 
@@ -30,11 +29,6 @@ const load: { readonly [C in CommandName]: () => Promise<Run<C>> } = {
   tune: async () => (await import("./commands/tune.js")).tuneCommand,
   fit: async () => (await import("./commands/fit.js")).fitCommand,
 };
-
-/** Commands that leave files: without a reader they go on to their end. The others have done their work where nobody reads on. */
-const GOES_ON: ReadonlySet<string | undefined> = new Set<CommandName>([
-  ...(["sft", "dpo", "kto", "merge", "export", "demo", "lab", "tune"] as const),
-]);
 
 const isCommand = (name: string): name is CommandName => Object.hasOwn(commands, name);
 
@@ -87,16 +81,10 @@ const dispatch = async ([name, ...rest]: readonly string[], version: string): Pr
 
 /** Runs the command line; resolves to the exit code. Never rejects. */
 export const main = async (args: readonly string[], version: string): Promise<number> => {
-  const told = (error: unknown): number => {
-    const { code, message } = failure(error);
-    process.stderr.write(`${message}\n`);
-    return code;
-  };
-  guardProcess(!GOES_ON.has(args[0]), (error) => process.exit(told(error)));
   try {
     await dispatch(args, version);
     return 0;
   } catch (error) {
-    return told(error);
+    return toldFailure(error);
   }
 };

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { basename, dirname, join, sep } from "node:path";
-import { isLeftOver, writeTextAtomically } from "../../models/files/atomic.js";
+import { writerOf, writeTextAtomically } from "../../models/files/atomic.js";
 import { folderExists, isObject, readJsonObject, show } from "../../models/files/json.js";
 import { makeFolder } from "../../models/files/make-folder.js";
 import { checkRegular } from "../../models/files/regular.js";
@@ -179,9 +179,9 @@ export const removeCheckpoints = (outputDir: string): readonly string[] =>
     return basename(folder);
   });
 
-/** Removes what a run that was killed has left of unfinished checkpoints and files. */
+/** Removes what a run that was killed has left of unfinished checkpoints and files. For the one process that writes there. */
 export const removeUnfinished = (outputDir: string): void => {
   if (!folderExists(outputDir)) return;
   for (const name of readdirSync(outputDir))
-    if (isLeftOver(name)) rmSync(join(outputDir, name), { recursive: true, force: true });
+    if (writerOf(name) !== undefined) rmSync(join(outputDir, name), { recursive: true, force: true });
 };

@@ -3,7 +3,8 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { loadTree, saveTree } from "../../align/training/state-file.js";
 import { InputError, type Tree } from "../../core/index.js";
-import { isLeftOver, writeTextAtomically } from "../../models/files/atomic.js";
+import { writerOf, writeTextAtomically } from "../../models/files/atomic.js";
+import { isAlive } from "../../models/files/holder.js";
 import { isObject, readJsonObject } from "../../models/files/json.js";
 import { makeFolder } from "../../models/files/make-folder.js";
 import { readRegular } from "../../models/files/regular.js";
@@ -131,5 +132,9 @@ export const openCache = (folder: string): Cache => {
 /** Makes the folder, and clears away what a killed lab left half-written. */
 export const tidyCache = (folder: string): void => {
   makeFolder(folder);
-  for (const name of readdirSync(folder)) if (isLeftOver(name)) rmSync(join(folder, name), { force: true });
+  for (const name of readdirSync(folder)) {
+    const pid = writerOf(name);
+    // A child of a lab that was killed may still be at its last job.
+    if (pid !== undefined && !isAlive(pid)) rmSync(join(folder, name), { force: true });
+  }
 };

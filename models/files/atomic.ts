@@ -1,7 +1,6 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { unwritten, writeAll } from "./append.js";
-import { isAlive } from "./holder.js";
 import { makeFolder } from "./make-folder.js";
 
 /** Appends bytes to the file being written. */
@@ -15,10 +14,10 @@ export interface PendingFile {
 
 let serial = 0;
 
-/** Is it the name of what a process that has ended left unfinished? Those of processes that live are theirs. */
-export const isLeftOver = (name: string): boolean => {
+/** The process that a temporary name belongs to; undefined for any other name. */
+export const writerOf = (name: string): number | undefined => {
   const [, pid] = /\.(\d+)(?:-\d+)?\.tmp$/.exec(name) ?? [];
-  return pid !== undefined && (Number(pid) === process.pid || !isAlive(Number(pid)));
+  return pid === undefined ? undefined : Number(pid);
 };
 
 const temporaryName = (path: string): string => `${path}.${process.pid}-${serial++}.tmp`;

@@ -207,13 +207,13 @@ test("merge: one file, or as many as --out-shard-size asks for; a former model's
   };
   const single = await call();
   assert.deepEqual(single.files, ["model.safetensors"]);
-  const many = await call("--out-shard-size", "0.5K");
+  const many = await call("--out-shard-size", "0.5K", "--overwrite-output-dir");
   assert.ok(many.files.length > 3 && many.files.includes("model.safetensors.index.json"), many.files.join());
   assert.ok(!many.files.includes("model.safetensors"));
   many.numbers.forEach((numbers, i) => {
     assertSame(numbers, single.numbers[i]);
   });
-  assert.deepEqual((await call("--out-shard-size", "5B")).files, ["model.safetensors"]);
+  assert.deepEqual((await call("--out-shard-size", "5B", "--overwrite-output-dir")).files, ["model.safetensors"]);
 });
 
 test("merge: tied stays tied; one untied model gives the merged model a head of its own", async () => {
