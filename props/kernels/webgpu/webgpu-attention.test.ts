@@ -8,9 +8,10 @@ import { type Features, NO_FEATURES } from "../../../kernels/webgpu/adapter/feat
 import { lower } from "../../../kernels/webgpu/kernels/lower.js";
 import type { Kernel } from "../../../kernels/webgpu/wgsl/module.js";
 import { createWindows } from "../../../kernels/webgpu/windows/windows.js";
-import { agrees, assertSame, run, withGradient } from "../../close.js";
+import { agrees, assertClose, assertSame, reference, run, withGradient } from "../../close.js";
 import { eighths, hash, integers, seeds } from "../../generators/generators.js";
-import { webgpuLaw } from "./webgpu-variants.js";
+import { reach } from "../../reach.js";
+import { webgpuCheck, webgpuLaw } from "./webgpu-variants.js";
 
 const gradientOf =
   (scale: number, softCap?: number) => (g: Tensor, a: Tensor, b: Tensor, c: Tensor, p: Tensor, from?: Tensor) =>
@@ -84,6 +85,40 @@ webgpuLaw(
     for (const i of [2, 3]) assertSame(beside[i].slice(0, later[i].length), later[i], `d${"qkv"[i - 1]}`);
   },
   2,
+);
+
+webgpuCheck(
+  "a query over a long cache is the expansion, and the same bits whether spans of slots have workgroups of their own or one goes over all",
+  async (device) => {
+    const [batch, slots, heads, groups, depth] = [16, 1060, 8, 8, 4]; // 128 workgroups, and 40
+    const floats = (shape: readonly number[], seed: number) =>
+      Float32Array.from({ length: sizeOf(shape) }, (_, i) => hash(seed, i) / 2 ** 30 - 2);
+    const [q, k, v] = [
+      [batch, 1, heads, depth],
+      [batch, slots, groups, depth],
+      [batch, slots, groups, depth],
+    ].map(floats);
+    // Nothing, a part of the first span, all of it, one slot more, all; nor do the others see anything.
+    const position = Int32Array.from({ length: batch }, (_, b) => [-1, 40, 1023, 1024, slots - 1][b] ?? -1);
+    const from = Int32Array.from({ length: batch }, (_, b) => [0, 1030, 900, 7][b % 4]);
+    // Both only in campaigns: kernels take long to compile here.
+    for (const isBounded of [true, false].slice(0, reach)) {
+      const of = (count: number, on: Device) => {
+        const some = (x: Float32Array, shape: readonly number[]) =>
+          tensor(x.subarray(0, count * sizeOf(shape)), [count, ...shape]);
+        const bounds = [position, ...(isBounded ? [from] : [])].map((x) => tensor(x.subarray(0, count), [count, 1]));
+        const f = (a: Tensor, b: Tensor, c: Tensor, at: Tensor, begin?: Tensor) => [
+          attention(a, b, c, at, 0.3, { from: begin, softCap: isBounded ? 4 : undefined }),
+        ];
+        const given = [some(q, [1, heads, depth]), some(k, [slots, groups, depth]), some(v, [slots, groups, depth])];
+        return run(f, [...given, ...bounds] as [Tensor, Tensor, Tensor, Tensor], on);
+      };
+      const [[beside], [alone], [want]] = [await of(batch, device), await of(5, device), await of(5, reference)];
+      assertSame(beside.slice(0, alone.length), alone, isBounded ? "from some slot on" : "from the first slot on");
+      assertClose(alone, want, { rel: 5e-6, abs: 5e-6 });
+    }
+  },
+  ["gpu"],
 );
 
 /** What kernels are written for: an adapter that runs on the CPU, a GPU, one with matrix units. */

@@ -35,6 +35,12 @@ export interface Block {
 export interface FloatBlock extends Block {
   /** Sets each sum of the invocation: a line of its name and of its row's component. */
   readonly eachSum: (name: string, line: (sum: string, component: string) => string) => string[];
+  /** Sets each sum to what becomes of it, with the vector `at` that it is of, the group of that, and its row's component. */
+  readonly become: (
+    name: string,
+    at: { readonly place: (row: string) => string; readonly isRow: (row: string) => string },
+    value: (sum: string, quad: string, component: string) => string,
+  ) => string[];
 }
 
 /** `quads`: text, how many groups of four numbers a head vector has. The text sees x, y, `lane` and `slice` (frame.ts). */
@@ -56,6 +62,21 @@ export const block = (k: Builder, measures: Measures, quads: string): FloatBlock
   const placeOf = (j: number) => `x + ${across * j}u`;
   const sums = upTo(own).flatMap((c) => upTo(4).map((i) => ({ c, i })));
   const four = ["x", "y", "z", "w"];
+  /** A line about each sum that is a part of a vector, `at`. */
+  const eachPlaced = (
+    name: string,
+    { place, isRow }: { readonly place: (row: string) => string; readonly isRow: (row: string) => string },
+    line: (sum: string, quad: string, i: number) => string,
+  ): string[] =>
+    upTo(4).flatMap((i) => [
+      `if (${isRow(`y + ${down * i}u`)}) {`,
+      `  let at = ${place(`y + ${down * i}u`)};`,
+      ...upTo(own).map((c) => {
+        const quad = `slice + x + ${across * c}u`;
+        return `  if (${quad} < ${quads}) { ${line(`${name}${i}_${c}`, quad, i)} }`;
+      }),
+      "}",
+    ]);
   return {
     eachColumn: (line) => upTo(each).map((j) => line(j, placeOf(j))),
     product: (name, rowVectors, columnVectors) => [
@@ -110,15 +131,8 @@ export const block = (k: Builder, measures: Measures, quads: string): FloatBlock
     ],
     eachSum: (name, line) => sums.map(({ c, i }) => line(`${name}${i}_${c}`, four[i])),
     store: (name, place, isRow, put, factor) =>
-      upTo(4).flatMap((i) => [
-        `if (${isRow(`y + ${down * i}u`)}) {`,
-        `  let at = ${place(`y + ${down * i}u`)};`,
-        ...upTo(own).map((c) => {
-          const quad = `slice + x + ${across * c}u`;
-          return `  if (${quad} < ${quads}) { ${put}(at, ${quad}, ${times(`${name}${i}_${c}`, factor)}); }`;
-        }),
-        "}",
-      ]),
+      eachPlaced(name, { place, isRow }, (sum, quad) => `${put}(at, ${quad}, ${times(sum, factor)});`),
+    become: (name, at, value) => eachPlaced(name, at, (sum, quad, i) => `${sum} = ${value(sum, quad, four[i])};`),
     joined: (value, to, start, join) => [
       `weights[x * ${weightPitch}u + y] = ${value};`,
       "workgroupBarrier();",

@@ -25,13 +25,14 @@ export interface Frame {
 /** The place of what is not. */
 export const NONE = "0xffffffffu";
 
-/** `rowCount`: how many rows share b and g. */
-export const frame = (k: Builder, tile: Tile, sizes: Sizes, rowCount: number, bound: Bound): Frame => {
+/** `rowCount`: how many rows share b and g. `passes`: each workgroup's work is that of so many, `turn` says which one it is. */
+export const frame = (k: Builder, tile: Tile, sizes: Sizes, rowCount: number, bound: Bound, passes = 1): Frame => {
   const { batch, time, depth, groups, share } = sizes;
   const measures = measure(tile, Math.ceil(depth / 4));
   const [blocks, slices] = [Math.ceil(rowCount / measures.rows), Math.ceil(Math.ceil(depth / 4) / measures.width)];
   const [G, B, blocksText, slicesText] = [groups, batch, blocks, slices].map((n) => k.param(n));
-  const workgroups = batch * groups * slices * blocks;
+  const each = batch * groups * slices * blocks;
+  const workgroups = each * passes;
   const at = places(k, sizes, bound.bounds);
   const heads = fours(k, depth, bound);
   const vectors =
@@ -44,10 +45,13 @@ export const frame = (k: Builder, tile: Tile, sizes: Sizes, rowCount: number, bo
       `if (group >= ${k.param(workgroups)}) { return; }`,
       `let x = lane % ${measures.across}u;`,
       `let y = lane / ${measures.across}u;`,
-      `let g = group % ${G};`,
-      `let slice = group / ${G} % ${slicesText} * ${measures.width}u;`,
-      `let b = group / ${G} / ${slicesText} % ${B};`,
-      `let block = ${blocksText} - 1u - group / ${G} / ${slicesText} / ${B};`,
+      ...(passes === 1
+        ? ["let work = group;"]
+        : [`let work = group % ${k.param(each)};`, `let turn = group / ${k.param(each)};`]),
+      `let g = work % ${G};`,
+      `let slice = work / ${G} % ${slicesText} * ${measures.width}u;`,
+      `let b = work / ${G} / ${slicesText} % ${B};`,
+      `let block = ${blocksText} - 1u - work / ${G} / ${slicesText} / ${B};`,
     ],
     ofQueries: (read) =>
       vectors(

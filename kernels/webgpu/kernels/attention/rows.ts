@@ -104,9 +104,9 @@ export const queryRows = (k: Builder, f: Frame): string[] => {
   ];
 };
 
-/** A loop's beginning that passes over the tiles of slots that `queryRows` found to be seen. */
-export const overSlots = ({ at, measures }: Frame): string =>
-  `for (var first = ${at.from === undefined ? "0u" : "start"}; first < end; first += ${measures.columns}u) {`;
+/** A loop's beginning that passes over the tiles of slots, by default all that `queryRows` found to be seen. */
+export const overSlots = ({ at, measures }: Frame, from = at.from === undefined ? "0u" : "start", to = "end"): string =>
+  `for (var first = ${from}; first < ${to}; first += ${measures.columns}u) {`;
 
 /** Which rows see the slot at that place of the tile. */
 export const maskedBy = (k: Builder, { at }: Frame): ((place: string) => string) => {
