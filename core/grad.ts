@@ -11,9 +11,14 @@ import { leaves, type Tree, treeMap, treeZip, unflatten } from "./tree.js";
 /**
  * Vector-Jacobian product, graph to graph: the cotangents of `wrt` given those of `outputs`. Reverse accumulation in
  * creation order; only nodes between wrt and outputs are visited, so none of wrt may depend on another. Zeros where nothing
- * depends. Cotangents are f32, those of bf16 and f16 tensors too.
+ * depends. Cotangents are f32, those of bf16 and f16 tensors too. `onto`: what they are added to, term by term.
  */
-export const vjpOf = (outputs: readonly Tensor[], cts: readonly Tensor[], wrt: readonly Tensor[]): Tensor[] => {
+export const vjpOf = (
+  outputs: readonly Tensor[],
+  cts: readonly Tensor[],
+  wrt: readonly Tensor[],
+  onto: readonly Tensor[] = [],
+): Tensor[] => {
   const targets = new Set(wrt);
   const order = reachable(outputs, targets);
   const depends = new Set(wrt);
@@ -24,6 +29,9 @@ export const vjpOf = (outputs: readonly Tensor[], cts: readonly Tensor[], wrt: r
     const known = cotangents.get(t);
     cotangents.set(t, known === undefined ? ct : add(known, ct));
   };
+  onto.forEach((sum, i) => {
+    accumulate(wrt[i], sum);
+  });
   outputs.forEach((out, i) => {
     if (!sameShape(out.shape, cts[i].shape))
       throw new ShapeError(`vjp: cotangent ${typeOf(cts[i])} for an output ${typeOf(out)}`, "they must have one shape");
@@ -45,20 +53,28 @@ export const vjpOf = (outputs: readonly Tensor[], cts: readonly Tensor[], wrt: r
 /** Tensors of a tree as fresh variables, so that the same tensor captured elsewhere stays constant. */
 const fresh = <T extends Tree>(tree: T): T => treeMap(variable, tree);
 
+/** How `valueAndGrad` goes about it. */
+export interface GradientOptions<P extends Tree> {
+  /** A tree like the gradient, f32, that it is added to, term by term: gradients of several batches. */
+  readonly onto?: P;
+}
+
 /**
  * f's value and the gradient by its first argument: (…args) → [value, gradient]. f returns a scalar, or [scalar, aux] with
- * `aux: true`, then value is that pair. Errors: ShapeError if f's value is not a f32 scalar.
+ * `aux: true`, then value is that pair. Errors: ShapeError if f's value is not a f32 scalar, or `onto` differs from the argument
+ * in structure or shape.
  */
 export function valueAndGrad<P extends Tree, R extends Tree[]>(
   f: (params: P, ...rest: R) => Tensor,
+  options?: GradientOptions<P>,
 ): (params: P, ...rest: R) => [value: Tensor, grad: P];
 export function valueAndGrad<P extends Tree, R extends Tree[], X extends Tree>(
   f: (params: P, ...rest: R) => [Tensor, X],
-  options: { aux: true },
+  options: { aux: true } & GradientOptions<P>,
 ): (params: P, ...rest: R) => [value: [Tensor, X], grad: P];
 export function valueAndGrad<P extends Tree, R extends Tree[], X extends Tree>(
   f: (params: P, ...rest: R) => Tensor | [Tensor, X],
-  _options?: { aux: true },
+  { onto }: { aux?: true } & GradientOptions<P> = {},
 ) {
   return (params: P, ...rest: R) => {
     const variables = fresh(params);
@@ -67,7 +83,15 @@ export function valueAndGrad<P extends Tree, R extends Tree[], X extends Tree>(
     if (loss.shape.length > 0 || loss.dtype !== "f32")
       throw new ShapeError(`grad: the function gives ${typeOf(loss)}, not an f32 scalar`, "sum or mean it first");
     const wrt = leaves(variables);
-    return [value, unflatten(params, vjpOf([loss], [ones([])], wrt))];
+    const sums = onto === undefined ? [] : leaves(treeZip(([, sum]) => sum, variables, onto)); // as many as there are leaves
+    sums.forEach((sum, i) => {
+      if (sum.dtype !== "f32" || !sameShape(sum.shape, wrt[i].shape))
+        throw new ShapeError(
+          `valueAndGrad: a gradient of ${typeOf(wrt[i])} onto ${typeOf(sum)}`,
+          "it must be f32, of that shape",
+        );
+    });
+    return [value, unflatten(params, vjpOf([loss], [ones([])], wrt, sums))];
   };
 }
 

@@ -100,8 +100,8 @@ export const gradients = (
   };
   // Written before the gradients, so that their keys are there when these are: none waits in f32 for the others.
   const random = rounding && roundingBits(params, rounding);
-  const [[, own], slopes] = valueAndGrad(scaled, { aux: true })(params);
-  const grads = carry.grads === undefined ? slopes : treeZip(([a, b]) => add(a, b), carry.grads, slopes);
+  const onto = carry.grads && treeMap((sum) => cast(sum, "f32"), carry.grads);
+  const [[, own], grads] = valueAndGrad(scaled, { aux: true, onto })(params);
   return {
     grads: random === undefined ? grads : treeZip(([g, chance]) => roundRandom(g, chance, "bf16"), grads, random),
     totals: carry.totals === undefined ? own : add(carry.totals, own),

@@ -1,10 +1,11 @@
-import { hostArray } from "../dtype.js";
+import { type HostData, hostArray } from "../dtype.js";
 import { ShapeError } from "../errors.js";
 import { expects } from "../expects.js";
 import { callOf, typeOf } from "../print.js";
-import { checkShape, sizeOf } from "../shape.js";
+import { checkShape, sameShape, sizeOf } from "../shape.js";
 import { node, type Op, type Tensor } from "../tensor.js";
 import { widened } from "./cast.js";
+import { add } from "./pointwise.js";
 
 const gatherOp: Op = {
   name: "gather",
@@ -61,4 +62,30 @@ export const scatterAdd = (ids: Tensor, given: Tensor, rows: number): Tensor => 
     );
   checkShape([rows], `scatterAdd(${typeOf(ids)}, ${typeOf(updates)}, ${rows})`);
   return node(scatterAddOp, [ids, updates], {}, [rows, ...updates.shape.slice(rank)], "f32");
+};
+
+const addRowsOp: Op = {
+  name: "addRows",
+  kind: "index",
+  evaluate: ([table, ids, updates], out) => {
+    const added = scatterAddOp.evaluate?.([ids, updates], out) as HostData;
+    return added.map((x, i) => table.data[i] + x) as HostData;
+  },
+  expand: ({ shape }, [table, ids, updates]) => add(table, scatterAdd(ids, updates, shape[0])),
+  vjp: (ct, [, ids]) => [ct, null, gather(ct, ids)],
+};
+
+/**
+ * `table` [N, ...D] with the sums of updates [...S, ...D] added at rows ids i32 [...S]; ids outside are dropped: a table, plus
+ * `scatterAdd`. Where the table is given away, a device may touch those rows alone.
+ */
+export const addRows = (given: Tensor, ids: Tensor, updates: Tensor): Tensor => {
+  expects("addRows", "tensor tensor tensor", given, ids, updates);
+  const table = widened(given);
+  const added = scatterAdd(ids, updates, table.shape[0] ?? 0);
+  if (table.dtype !== "f32" || !sameShape(table.shape, added.shape))
+    throw new ShapeError(
+      `${callOf("addRows", [table, ids, updates])}: needs an f32 table [N, …] and updates of its rows`,
+    );
+  return node(addRowsOp, [table, ...added.inputs], {}, table.shape, "f32");
 };

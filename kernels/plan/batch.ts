@@ -10,7 +10,7 @@ type Walked = Extract<BaseStep, { readonly kind: "map" | "reduce" }>;
 type Product = Extract<BaseStep, { readonly kind: "matmul" }>;
 
 /** Calls that may be part of a batch: their shapes and attributes are data. */
-const callable = new Set(["gather", "scatterAdd", "topkMask", "topkCut"]);
+const callable = new Set(["gather", "scatterAdd", "addRows", "topkMask", "topkCut"]);
 
 /** How a step walks its views, as far as its code depends on it: which strides are 0, 1, or any other. */
 const patternOf = (step: Walked): string => {

@@ -1,4 +1,6 @@
 import {
+  add,
+  addRows,
   concat,
   constantNumbers,
   full,
@@ -11,6 +13,7 @@ import {
   rewrite,
   sameShape,
   sizeOf,
+  sliceAxis,
   type Tensor,
 } from "../../core/index.js";
 import { node } from "../../core/tensor.js";
@@ -75,6 +78,28 @@ const joinPads = (x: Tensor, y: Tensor): Tensor | undefined => {
   return tiles ? concat([a, b], axis) : undefined;
 };
 
+/** Of two terms, one of them rows added up that nobody else reads: added to the other where it lies. */
+const addedRows = ([x, y]: readonly Tensor[], isOnly: (x: Tensor) => boolean): Tensor | undefined => {
+  const isRows = (t: Tensor) => t.op.name === "scatterAdd" && isOnly(t);
+  const [table, rows] = isRows(y) ? [x, y] : [y, x];
+  return isRows(rows) ? addRows(table, rows.inputs[0], rows.inputs[1]) : undefined;
+};
+
+/** What was given, plus products joined along the first axis: each is added to its part, and never lies anywhere alone. */
+const addedParts = ([x, y]: readonly Tensor[], isOnly: (x: Tensor) => boolean): Tensor | undefined => {
+  const isSum = (t: Tensor): boolean => t.op.name === "matmul" || (t.op.name === "add" && t.inputs.some(isSum));
+  const isJoined = (t: Tensor) =>
+    t.op.name === "concat" && t.attrs.axis === 0 && t.inputs.length > 1 && t.inputs.every(isSum) && isOnly(t);
+  const [given, joined] = isJoined(y) ? [x, y] : [y, x];
+  if (given.op.name !== "input" || given.dtype !== "f32" || !isJoined(joined)) return undefined;
+  let at = 0;
+  const parts = joined.inputs.map((part) => {
+    at += part.shape[0];
+    return add(sliceAxis(given, 0, at - part.shape[0], at), part);
+  });
+  return concat(parts, 0);
+};
+
 const arithmetic: Readonly<Record<string, (x: number, y: number) => number>> = {
   add: (x, y) => x + y,
   sub: (x, y) => x - y,
@@ -102,10 +127,16 @@ const rules: Readonly<
       inputs: readonly Tensor[],
       uses: (x: Tensor) => number,
       access: (x: Tensor) => Access,
+      has: (name: string) => boolean,
     ) => Tensor | undefined
   >
 > = {
-  add: (_, [x, y]) => (literalOf(y) === 0 ? x : literalOf(x) === 0 ? y : joinPads(x, y)),
+  add: (t, [x, y], uses, _, has) => {
+    if (literalOf(y) === 0) return x;
+    if (literalOf(x) === 0) return y;
+    const isOnly = (one: Tensor) => uses(t.inputs[one === x ? 0 : 1]) === 1;
+    return joinPads(x, y) ?? addedParts([x, y], isOnly) ?? (has("addRows") ? addedRows([x, y], isOnly) : undefined);
+  },
   sub: (_, [x, y]) => (literalOf(y) === 0 ? x : undefined),
   mul: (_, [x, y]) => (literalOf(y) === 1 ? x : literalOf(x) === 1 ? y : undefined),
   div: (_, [x, y]) => (literalOf(y) === 1 ? x : undefined),
@@ -156,7 +187,11 @@ const rules: Readonly<
 /** How far rules work on what rules made: so many pointwise ops a reshape travels up. */
 const MOST_REWRITES = 50;
 
-const applyRules = (outputs: readonly Tensor[], round: (x: number) => number): Tensor[] => {
+const applyRules = (
+  outputs: readonly Tensor[],
+  has: (name: string) => boolean,
+  round: (x: number) => number,
+): Tensor[] => {
   const counts = new Map<Tensor, number>();
   const count = (t: Tensor) => counts.set(t, (counts.get(t) ?? 0) + 1);
   outputs.forEach(count);
@@ -168,7 +203,7 @@ const applyRules = (outputs: readonly Tensor[], round: (x: number) => number): T
     inputs.forEach((x, i) => {
       if (!counts.has(x)) counts.set(x, uses(t.inputs[i]));
     });
-    return rules[t.op.name]?.(t, inputs, uses, access) ?? folded(t, inputs, round);
+    return rules[t.op.name]?.(t, inputs, uses, access, has) ?? folded(t, inputs, round);
   };
   return rewrite(outputs, apply, MOST_REWRITES);
 };
@@ -187,5 +222,5 @@ export const simplify = (
     if (t.op.kind === "marker") return inputs[0];
     return has(t.op.name) ? undefined : t.op.expand?.(t, inputs, has);
   };
-  return applyRules(rewrite(mergeDuplicates(outputs), open, Number.POSITIVE_INFINITY), round);
+  return applyRules(rewrite(mergeDuplicates(outputs), open, Number.POSITIVE_INFINITY), has, round);
 };

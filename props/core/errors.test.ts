@@ -117,6 +117,10 @@ const misfits: Readonly<Record<string, readonly (readonly [() => unknown, RegExp
     [() => t.gather(f(3), f(2)), /gather\(f32\[3\], f32\[2\]\)/],
     [() => t.gather(f(), i(2)), /gather\(f32\[\], i32\[2\]\)/],
   ],
+  addRows: [
+    [() => t.addRows(f(4, 2), i(3), f(3, 5)), /addRows\(f32\[4,2\], i32\[3\], f32\[3,5\]\)/],
+    [() => t.addRows(i(4, 2), i(3), f(3, 2)), /addRows\(i32\[4,2\], i32\[3\], f32\[3,2\]\)/],
+  ],
   scatterAdd: [
     [() => t.scatterAdd(i(2), f(3), 4), /scatterAdd\(i32\[2\], f32\[3\]\)/],
     [() => t.scatterAdd(f(2), f(2), 4), /scatterAdd\(f32\[2\], f32\[2\]\)/],

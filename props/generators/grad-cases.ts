@@ -185,6 +185,13 @@ export const cases: Readonly<Record<string, fc.Arbitrary<Case>>> = {
     const ids = integers(rank === 0 ? [] : rank === 1 ? [S] : [S, 2], seed, -1, N);
     return { f: (table) => t.gather(t.square(table), ids), args: [eighths([N, D], seed)] };
   }),
+  addRows: sizes([1, 4], [1, 3], [0, 5]).map(([seed, N, D, S]) => {
+    const ids = integers([S], seed, -1, N);
+    return {
+      f: (table, x) => t.square(t.addRows(table, ids, x)),
+      args: [eighths([N, D], seed), eighths([S, D], seed + 1)],
+    };
+  }),
   scatterAdd: sizes([0, 4], [0, 3], [0, 5], [0, 2]).map(([seed, N, D, S, rank]) => {
     const ids = integers(rank === 0 ? [] : rank === 1 ? [S] : [S, 2], seed, -1, N);
     return {

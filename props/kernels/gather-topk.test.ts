@@ -1,7 +1,7 @@
 /** Kernels that look up, add up by place, and choose the largest: the reference's numbers on every device. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Device, gather, scatterAdd, type Tensor, tensor, topkMask } from "../../core/index.js";
+import { add, addRows, type Device, gather, mul, scatterAdd, type Tensor, tensor, topkMask } from "../../core/index.js";
 import { agrees, numbersOf, reference, run } from "../close.js";
 import { eighths, integers, seeds } from "../generators/generators.js";
 import { law } from "../law.js";
@@ -14,7 +14,7 @@ const everywhere = <T>(name: string, drawn: fc.Arbitrary<T>, body: (value: T, de
 };
 
 everywhere(
-  "gather and scatterAdd are the reference's, with ids repeated and outside",
+  "gather, scatterAdd and addRows, over its table and beside it, are the reference's, with ids repeated and outside",
   fc.record({
     rows: fc.integer({ min: 1, max: 40 }),
     ids: fc.nat({ max: 300 }),
@@ -24,7 +24,10 @@ everywhere(
   async ({ rows, ids, width, seed }, device) => {
     const index = integers([ids], seed, -2, rows + 1);
     await agrees(
-      (table: Tensor, i: Tensor, updates: Tensor) => [gather(table, i), scatterAdd(i, updates, rows)],
+      (table: Tensor, i: Tensor, updates: Tensor) => [
+        ...[gather(table, i), scatterAdd(i, updates, rows)],
+        ...[addRows(table, i, updates), addRows(mul(table, 2), i, updates), add(scatterAdd(i, updates, rows), table)],
+      ],
       [eighths([rows, width], seed), index, eighths([ids, width], seed + 1)],
       device,
       {}, // sums of eighths are exact

@@ -36,7 +36,7 @@ const readBy = (step: SingleStep<Access>): Tensor[] =>
   (step.kind === "matmul" ? [step.a, step.b, ...(step.epilogue?.inputs ?? [])] : step.inputs).map(({ base }) => base);
 
 /** Calls whose result is their first input, changed in places: in its memory they write these alone. */
-const WRITES_ITS_FIRST: ReadonlySet<string> = new Set(["writeRows"]);
+const WRITES_ITS_FIRST: ReadonlySet<string> = new Set(["writeRows", "addRows"]);
 
 /** Outputs of a step, each with the bases whose memory may take it while it is written: seen whole, element for element. */
 const replaceable = (step: BaseStep): [heir: Tensor, bases: Tensor[]][] => {

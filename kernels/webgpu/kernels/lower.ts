@@ -2,6 +2,7 @@ import { DeviceError } from "../../../core/index.js";
 import type { BatchStep, CallStep, Step } from "../../plan/steps.js";
 import { link } from "../wgsl/link.js";
 import type { Kernel } from "../wgsl/module.js";
+import { addRowsKernels } from "./add-rows.js";
 import { attentionKernels } from "./attention.js";
 import { attentionGradientKernels } from "./attention-gradient.js";
 import { gatherKernels } from "./gather.js";
@@ -27,6 +28,7 @@ const fused: Record<string, Kernels> = {
   tokenScores: tokenScoresKernels,
   attention: attentionKernels,
   "attention.vjp": attentionGradientKernels,
+  addRows: addRowsKernels,
 };
 
 /** Those that only GPUs have. */

@@ -81,7 +81,7 @@ const BLOCK = 32;
  * cut, `pending` holds the sums of unfinished blocks, then how many terms each has had: twice the result's size.
  */
 const sumKernel = (
-  { ids, updates, dtype, output, rows, work }: Part,
+  { ids, updates, dtype, output, rows, work, adds }: Part,
   pending?: readonly [sums: View, terms: View],
 ): Kernel => {
   const n = sizeOf(ids.shape);
@@ -119,7 +119,7 @@ const sumKernel = (
       `  if (i >= ${count}) { break; }`,
       `  if (${sorted.load("i")} != row) { break; }`,
       "}",
-      out.store(at, "total"),
+      out.store(at, adds ? `${out.load(at)} + total` : "total"),
     ]);
   const [parts, terms] = [k.buffer(pending[0].buffer, "f32", "write"), k.buffer(pending[1].buffer, "u32", "write")];
   const place = `${k.param(pending[0].offset)} + row * ${widthText} + column`;
@@ -149,43 +149,65 @@ const filled = (view: View, dtype: DType): MapStep => {
   return { kind: "map", shape: view.shape, inputs: [], body: [zero], outputs: [{ value: 0, view, dtype }] };
 };
 
-/**
- * Zeros, then sums by row: positions are sorted by row first, so that one invocation adds the updates of one (row, column)
- * in the order of their positions. Deterministic without atomics; O(n) for n ids, whatever the number of rows. Result and
- * updates may be larger than a window: each run of rows takes all positions, run by run.
- */
-export const scatterAddKernels = (step: CallStep, lowering: Lowering): Kernel[] => {
-  const { output } = step;
-  const [ids, updates] = step.inputs;
-  const { wide, windows } = lowering;
-  const [size, n] = [sizeOf(output.shape), sizeOf(ids.shape)];
-  if (size === 0) return [];
-  const width = sizeOf(output.shape.slice(1));
-  const clear = wide || n === 0 ? mapKernels(filled(stretchOf(output, 0, size), "f32"), lowering) : [];
-  if (n === 0) return clear;
+/** Sums of rows by id. */
+export interface RowSums {
+  readonly ids: View;
+  readonly updates: View;
+  /** How the updates are stored. */
+  readonly dtype: DType;
+  readonly output: View;
+  /** Are they added to what lies in the result? Else it is made anew. */
+  readonly adds: boolean;
+}
+
+/** Runs of positions that kernels bind at once, with the ids, the updates and room to sort them. */
+const positionsOf = (
+  { ids, updates, dtype, output }: Omit<RowSums, "adds">,
+  { wide, windows, scratch: room }: Lowering,
+) => {
+  const n = sizeOf(ids.shape);
   const each = wide ? 4 : 1;
   const index = wide ? 0 : 1;
-  const work: View = {
-    ...{ buffer: scratch(index), shape: [each * n], strides: [1] },
-    offset: lowering.scratch(index, each * n),
-  };
-  const positions = rowParts(
+  const work: View = { ...{ buffer: scratch(index), shape: [each * n], strides: [1] }, offset: room(index, each * n) };
+  return rowParts(
     "scatterAdd",
     n,
     [
       { view: ids, along: 1 },
-      { view: updates, along: width, dtype: step.dtypes[1] },
+      { view: updates, along: sizeOf(output.shape.slice(1)), dtype },
       { view: work, along: each, isWritten: true },
     ],
     windows,
   );
+};
+
+/** Can all positions be taken at once? */
+export const takesAllAtOnce = (sums: Omit<RowSums, "adds">, lowering: Lowering): boolean =>
+  positionsOf(sums, lowering).length <= 1;
+
+/**
+ * Zeros, then sums by row: positions are sorted by row first, so that one invocation adds the updates of one (row, column)
+ * in the order of their positions. Deterministic without atomics; O(n) for n ids, whatever the number of rows. Result and
+ * updates may be larger than a window: each run of rows takes all positions, run by run. Only where all are taken at once can
+ * sums be added to what is there.
+ */
+export const rowSumKernels = (of: RowSums, lowering: Lowering): Kernel[] => {
+  const { ids, dtype, output, adds } = of;
+  const { wide, windows } = lowering;
+  const [size, n] = [sizeOf(output.shape), sizeOf(ids.shape)];
+  if (size === 0) return [];
+  const width = sizeOf(output.shape.slice(1));
+  const isCleared = !adds && (wide || n === 0);
+  const clear = isCleared ? mapKernels(filled(stretchOf(output, 0, size), "f32"), lowering) : [];
+  if (n === 0) return clear;
+  const positions = positionsOf(of, lowering);
   const runs = rowParts("scatterAdd", output.shape[0], [{ view: output, along: width, isWritten: true }], windows);
   const kernels = runs.flatMap(({ from, rows, views: [to] }) => {
     if (!wide) lowering.scratch(0, rows);
     const parts = positions.map(
       ({ from: at, views }): Part => ({
-        ...{ first: from, rows, ids: views[0], updates: views[1], dtype: step.dtypes[1] },
-        ...{ output: to, work: views[2], continues: at > 0 },
+        ...{ first: from, rows, ids: views[0], updates: views[1], dtype },
+        ...{ output: to, work: views[2], continues: at > 0, adds },
       }),
     );
     if (!wide) return parts.flatMap(listKernels);
@@ -195,21 +217,26 @@ export const scatterAddKernels = (step: CallStep, lowering: Lowering): Kernel[] 
     );
     const [sums, terms] = pending;
     const whole = stretchOf(output, from * width, rows * width);
-    const total: MapStep = {
-      ...{ kind: "map", shape: [rows * width], inputs: [whole, sums] },
-      body: [
-        { op: "load", input: 0, dtype: "f32" },
-        { op: "load", input: 1, dtype: "f32" },
-        { op: "add", args: [0, 1], dtype: "f32", from: "f32" },
-      ],
-      outputs: [{ value: 2, view: whole, dtype: "f32" }],
-    };
     return [
       ...mapKernels(filled(sums, "f32"), lowering),
       ...mapKernels(filled(terms, "u32"), lowering),
       ...parts.flatMap((part) => [sortKernel(part), sumKernel(part, [sums, terms])]),
-      ...mapKernels(total, lowering),
+      ...mapKernels(added(whole, "f32", sums, whole), lowering),
     ];
   });
   return [...clear, ...kernels];
 };
+
+export const scatterAddKernels = ({ inputs: [ids, updates], dtypes, output }: CallStep, lowering: Lowering): Kernel[] =>
+  rowSumKernels({ ids, updates, dtype: dtypes[1], output, adds: false }, lowering);
+
+/** What lies in x, stored as `dtype`, plus what lies in f32 y. */
+export const added = (x: View, dtype: DType, y: View, to: View): MapStep => ({
+  ...{ kind: "map", shape: to.shape, inputs: [x, y] },
+  body: [
+    { op: "load", input: 0, dtype },
+    { op: "load", input: 1, dtype: "f32" },
+    { op: "add", args: [0, 1], dtype: "f32", from: "f32" },
+  ],
+  outputs: [{ value: 2, view: to, dtype: "f32" }],
+});

@@ -8,7 +8,7 @@ import { based, type Part, rowAt } from "./scatter-part.js";
  * first; then one invocation a (row, column) goes along its list. Scratch 0: the first position of each row; `work`: the next one.
  */
 export const listKernels = (part: Part): Kernel[] => {
-  const { ids, updates, dtype, output, rows, work, continues } = part;
+  const { ids, updates, dtype, output, rows, work, continues, adds } = part;
   const [n, size] = [ids, output].map(({ shape }) => sizeOf(shape));
   const k = builder("scatterAdd-list");
   const row = rowAt(k, part, "i");
@@ -36,12 +36,13 @@ export const listKernels = (part: Part): Kernel[] => {
   const adding = [
     "let item = group * 64u + lane;",
     `if (item >= ${s.param(size)}) { return; }`,
+    ...(adds ? [`if (${firsts.load(`item / ${width}`)} >= ${end}) { return; }`] : []),
     "var total = 0.0;",
     ...(continues ? [`total = ${out.load(at)};`] : []),
     `for (var i = ${firsts.load(`item / ${width}`)}; i < ${end}; i = ${others.load("i")}) {`,
     `  total += ${source.load(`${s.param(updates.offset)} + i * ${width} + item % ${width}`)};`,
     "}",
-    out.store(at, "total"),
+    out.store(at, adds ? `${out.load(at)} + total` : "total"),
   ];
   return [
     k.finish({ workgroupSize: 1, workgroups: 1, body: indent(listing) }),

@@ -15,6 +15,8 @@ export interface Part {
   readonly work: View;
   /** Are there positions before these? */
   readonly continues: boolean;
+  /** Is it added to what lies in the result, which stays where no position has it? */
+  readonly adds: boolean;
 }
 
 /** Words of a view, counted from where it begins. */

@@ -21,6 +21,7 @@ const records = (() => {
     t.unitInterval(u),
     t.gather(t.ones([1]), t.scalar(0, "i32")),
     t.scatterAdd(t.scalar(0, "i32"), f, 1),
+    t.addRows(t.ones([1]), t.scalar(0, "i32"), f),
     t.topkMask(f, 1),
   ];
   return new Map(

@@ -108,15 +108,16 @@ export const assertSound = (
   /** One step, or one of a batch; `others` are what the rest of the batch reads. */
   const checkStep = (step: Exclude<Step, { kind: "batch" }>, others: readonly View[]) => {
     const { reads, writes } = viewsOf(step);
+    const changed = step.kind === "call" && ["writeRows", "addRows"].includes(step.name) ? [step.inputs[0]] : [];
     const elementwise = new Set(
-      step.kind === "map" ? step.inputs : step.kind === "matmul" ? step.epilogue?.inputs : [],
+      step.kind === "map" ? step.inputs : step.kind === "matmul" ? step.epilogue?.inputs : changed,
     );
     for (const view of writes) {
       for (const read of reads)
         if (cells(read.buffer) === cells(view.buffer)) {
           assert.ok(
             inPlace && elementwise.has(read),
-            "only a map or an epilogue, if the device can, writes what it reads",
+            "only a map, an epilogue or a call that changes its first input, if the device can, writes what it reads",
           );
           assert.deepEqual(cellsOf(read), cellsOf(view), "in place, an index touches its own elements only");
         }

@@ -3,6 +3,7 @@ import { after, test } from "node:test";
 import fc from "fast-check";
 import {
   add,
+  addRows,
   attention,
   bits,
   broadcastTo,
@@ -161,7 +162,10 @@ windowsLaw(
     })
     .map(({ rows, n, width, few, seed }) => {
       const ids = integers([n], seed, -2, few ? 2 : rows + 1);
-      const f = (table: Tensor, i: Tensor, updates: Tensor) => [gather(table, i), scatterAdd(i, updates, rows)];
+      const f = (table: Tensor, i: Tensor, updates: Tensor) => [
+        ...[gather(table, i), scatterAdd(i, updates, rows)],
+        ...(rows === table.shape[0] ? [addRows(table, i, updates)] : []),
+      ];
       return { f: f as Case["f"], given: [floats([rows, width], seed), ids, floats([n, width], seed + 1)] };
     }),
 );
