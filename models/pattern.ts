@@ -1,8 +1,11 @@
-import { createContext, Script } from "node:vm";
 import { InputError } from "../core/errors.js";
+import { show } from "./files/json.js";
+import { inTime } from "./strangers/in-time.js";
 
 /** Longest that one pattern may take over all names, in ms. */
 const LIMIT = 5000;
+/** Longest pattern, in characters: making a long one ready takes time that nothing stops. */
+const LONGEST = 4096;
 
 /** What Python's expressions have and JavaScript's have not, or spell otherwise. */
 const PYTHON_ONLY = /\(\?P|\(\?[aiLmsux]+[:)-]|\\[AZ]|\(\?#|\(\?\(/;
@@ -14,7 +17,8 @@ const PYTHON_ONLY = /\(\?P|\(\?[aiLmsux]+[:)-]|\\[AZ]|\(\?#|\(\?\(/;
  */
 export const fullMatches = (pattern: string, names: readonly string[], what: string): ReadonlySet<string> => {
   const refuse = (why: string): InputError =>
-    new InputError(`${what}: ${JSON.stringify(pattern)} ${why}; name the modules instead`);
+    new InputError(`${what}: ${show(pattern)} ${why}; name the modules instead`);
+  if (pattern.length > LONGEST) throw refuse(`has ${pattern.length} characters, at most ${LONGEST} are read`);
   if (PYTHON_ONLY.test(pattern)) throw refuse("is an expression of Python's that is not read here");
   let whole: RegExp;
   try {
@@ -22,13 +26,15 @@ export const fullMatches = (pattern: string, names: readonly string[], what: str
   } catch {
     throw refuse("is no regular expression");
   }
-  const context = createContext({ whole, names });
   try {
-    const matched: string[] = new Script("names.filter((name) => whole.test(name))").runInContext(context, {
-      timeout: LIMIT,
-    });
-    return new Set(matched);
-  } catch {
-    throw refuse(`takes more than ${LIMIT} ms to match`);
+    return new Set(
+      inTime(
+        LIMIT,
+        (why) => refuse(`${why} to match`),
+        () => names.filter((name) => whole.test(name)),
+      ),
+    );
+  } catch (error) {
+    throw error instanceof RangeError ? refuse(`cannot be matched (${error.message})`) : error;
   }
 };

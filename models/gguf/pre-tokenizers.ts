@@ -1,18 +1,6 @@
 import { InputError } from "../../core/errors.js";
 import { isObject, type JsonObject, show } from "../files/json.js";
-
-/** What a text is cut by before pairs are merged: expressions as tokenizer.json has them. */
-const words = (contractions: string, digits: string): string =>
-  `${contractions}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|${digits}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`;
-const CASELESS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
-const CASED = "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])";
-const [UPPER, LOWER] = ["[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]", "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"];
-const cased = (ends: string, digits: string, breaks: string): string =>
-  [
-    `[^\\r\\n\\p{L}\\p{N}]?${UPPER}*${LOWER}+${ends}`,
-    `[^\\r\\n\\p{L}\\p{N}]?${UPPER}+${LOWER}*${ends}`,
-    `${digits}| ?[^\\s\\p{L}\\p{N}]+${breaks}|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`,
-  ].join("|");
+import { CASED, CASELESS, cased, words } from "../text/tokenizer/published.js";
 
 /** Expressions whose cutting llama.cpp does, by the name it has there; of Llama 3's kind, by whether whole words skip merging. */
 const SPLITS: ReadonlyMap<string, { readonly merging: string; readonly whole?: string }> = new Map([

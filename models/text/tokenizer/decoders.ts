@@ -1,5 +1,6 @@
 import { toBytes } from "./bytes.js";
-import { readPattern } from "./pattern.js";
+import { checkGrown, pieceOf } from "./limits.js";
+import { replacer } from "./normalizers.js";
 import { type Kinds, listOf, make } from "./piece.js";
 
 /** Tokens → pieces of text, which are joined without a space. */
@@ -9,6 +10,8 @@ const each =
   (change: (token: string, i: number, all: readonly string[]) => string): Decoder =>
   (tokens) =>
     tokens.map(change);
+
+const lengthOf = (tokens: readonly string[]): number => tokens.reduce((sum, { length }) => sum + length, 0);
 
 const lossy = new TextDecoder("utf-8", { ignoreBOM: true });
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -44,7 +47,12 @@ const CLEANED: readonly (readonly [string, string])[] = [
 export const decoders: Kinds<Decoder> = {
   Sequence: ({ decoders: list }, refuse) => {
     const steps = listOf(list).map((config) => make(decoders, "decoder", config, refuse));
-    return (tokens) => steps.reduce((done, step) => step(done), tokens);
+    return (tokens) =>
+      steps.reduce((done, step) => {
+        const made = step(done);
+        checkGrown(lengthOf(made), lengthOf(tokens), refuse);
+        return made;
+      }, tokens);
   },
   ByteLevel: () => (tokens) => [lossy.decode(Uint8Array.from(tokens.flatMap(toBytes)))],
   ByteFallback: () => (tokens) => {
@@ -66,10 +74,7 @@ export const decoders: Kinds<Decoder> = {
     return out;
   },
   Fuse: () => (tokens) => [tokens.join("")],
-  Replace: ({ pattern, content }, refuse) => {
-    const found = readPattern(pattern, refuse);
-    return each((token) => token.replace(found, () => String(content)));
-  },
+  Replace: (config, refuse) => each(replacer(config, refuse)),
   Strip: ({ content, start, stop }) =>
     each((token) => {
       const chars = Array.from(token);
@@ -78,16 +83,20 @@ export const decoders: Kinds<Decoder> = {
       while (chars.length - to < Number(stop) && to > from && chars[to - 1] === content) to--;
       return chars.slice(from, to).join("");
     }),
-  Metaspace: ({ replacement = "▁", prepend_scheme: scheme, add_prefix_space: prefix }) => {
+  Metaspace: ({ replacement = "▁", prepend_scheme: scheme, add_prefix_space: prefix }, refuse) => {
+    const mark = pieceOf(replacement, "replacement", refuse);
     const never = prefix === false || scheme === "never";
-    return each((token, i) => token.replaceAll(String(replacement), i === 0 && !never ? "" : " "));
+    return each((token, i) => token.replaceAll(mark, i === 0 && !never ? "" : " "));
   },
-  WordPiece: ({ prefix = "##", cleanup = true }) =>
-    each((token, i) => {
-      const start = String(prefix);
+  WordPiece: ({ prefix = "##", cleanup = true }, refuse) => {
+    const start = pieceOf(prefix, "prefix", refuse);
+    return each((token, i) => {
       const word = i === 0 ? token : token.startsWith(start) ? token.slice(start.length) : ` ${token}`;
       return cleanup === true ? CLEANED.reduce((done, [from, to]) => done.replaceAll(from, to), word) : word;
-    }),
-  BPEDecoder: ({ suffix = "</w>" }) =>
-    each((token, i, all) => token.replaceAll(String(suffix), i === all.length - 1 ? "" : " ")),
+    });
+  },
+  BPEDecoder: ({ suffix = "</w>" }, refuse) => {
+    const end = pieceOf(suffix, "suffix", refuse);
+    return each((token, i, all) => token.replaceAll(end, i === all.length - 1 ? "" : " "));
+  },
 };

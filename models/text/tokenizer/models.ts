@@ -115,12 +115,12 @@ const likeliest = (
   for (let end = chars.length; end > 0; ) {
     const { from, unknown } = best[end] as Best;
     const text = chars.slice(from, end).join("");
-    const after = parts[0];
-    if (unknown && after?.unknown) parts[0] = { text: text + after.text, unknown };
-    else parts.unshift({ text, unknown });
+    const after = parts.at(-1);
+    if (unknown && after?.unknown) parts[parts.length - 1] = { text: text + after.text, unknown };
+    else parts.push({ text, unknown });
     end = from;
   }
-  return parts.map(({ text }) => text);
+  return parts.reverse().map(({ text }) => text);
 };
 
 /** Old files leave out the model's type: tokenizers then takes what the fields fit. */

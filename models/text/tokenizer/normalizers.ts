@@ -1,4 +1,6 @@
+import type { JsonObject } from "../../files/json.js";
 import { toLetters } from "./bytes.js";
+import { checkGrown, LONGEST_TEXT, pieceOf } from "./limits.js";
 import { readPattern } from "./pattern.js";
 import { type Kinds, listOf, make } from "./piece.js";
 
@@ -10,6 +12,22 @@ const form =
   () =>
   (text) =>
     text.normalize(name);
+
+const SPACE = /\p{White_Space}/u;
+
+/** Puts a text in the place of what a pattern finds. */
+export const replacer = ({ pattern, content }: JsonObject, refuse: (why: string) => Error): Normalizer => {
+  const found = readPattern(pattern, refuse);
+  const by = pieceOf(content, "content", refuse);
+  return (text) => {
+    let made = text.length;
+    return text.replace(found, (was) => {
+      made += by.length - was.length;
+      if (made > LONGEST_TEXT) throw refuse(`makes more than ${LONGEST_TEXT} characters of a text`);
+      return by;
+    });
+  };
+};
 
 /** One character after the other, as tokenizers does: no final sigma. */
 const lowercase: Normalizer = (text) => Array.from(text, (c) => c.toLowerCase()).join("");
@@ -25,7 +43,12 @@ const CHINESE =
 export const normalizers: Kinds<Normalizer> = {
   Sequence: ({ normalizers: list }, refuse) => {
     const steps = listOf(list).map((config) => make(normalizers, "normalizer", config, refuse));
-    return (text) => steps.reduce((done, step) => step(done), text);
+    return (text) =>
+      steps.reduce((done, step) => {
+        const made = step(done);
+        checkGrown(made.length, text.length, refuse);
+        return made;
+      }, text);
   },
   NFC: form("NFC"),
   NFD: form("NFD"),
@@ -34,18 +57,18 @@ export const normalizers: Kinds<Normalizer> = {
   Lowercase: () => lowercase,
   StripAccents: () => (text) => text.replace(/\p{M}/gu, ""),
   Strip: ({ strip_left: left, strip_right: right }) => {
-    const ends = [...(left === true ? ["^\\p{White_Space}+"] : []), ...(right === true ? ["\\p{White_Space}+$"] : [])];
-    const pattern = new RegExp(ends.join("|") || "(?!)", "gu");
-    return (text) => text.replace(pattern, "");
+    return (text) => {
+      let [from, to] = [0, text.length];
+      while (left === true && from < to && SPACE.test(text[from])) from++;
+      while (right === true && to > from && SPACE.test(text[to - 1])) to--;
+      return text.slice(from, to);
+    };
   },
-  Prepend:
-    ({ prepend }) =>
-    (text) =>
-      text === "" ? "" : `${prepend}${text}`,
-  Replace: ({ pattern, content }, refuse) => {
-    const found = readPattern(pattern, refuse);
-    return (text) => text.replace(found, () => String(content));
+  Prepend: ({ prepend }, refuse) => {
+    const start = pieceOf(prepend, "prepend", refuse);
+    return (text) => (text === "" ? "" : `${start}${text}`);
   },
+  Replace: (config, refuse) => replacer(config, refuse),
   ByteLevel: () => toLetters,
   BertNormalizer: ({ clean_text: clean, handle_chinese_chars: chinese, strip_accents: accents, lowercase: lower }) => {
     const steps: Normalizer[] = [

@@ -75,12 +75,16 @@ export const tokensInSpans = (
   places: readonly (readonly [start: number, end: number])[],
   spans: readonly (readonly [start: number, end: number])[],
 ): readonly boolean[] => {
-  const tokenAt = (unit: number): number => places.findIndex(([start, end]) => start <= unit && unit < end);
+  const length = places.reduce((most, [, end]) => Math.max(most, end), 0);
+  // The first token that has a place; tokens of one character share its place.
+  const first = new Int32Array(length).fill(-1);
+  for (let i = places.length - 1; i >= 0; i--) first.fill(i, places[i][0], places[i][1]);
+  const tokenAt = (unit: number): number => first[unit] ?? -1;
   const inside = new Array<boolean>(places.length).fill(false);
   for (const [start, end] of spans) {
-    const [first, last] = [tokenAt(start), tokenAt(end - 1)];
-    if (first < 0) break;
-    inside.fill(true, first, last > 0 ? Math.max(first, last + 1) : places.length);
+    const [from, last] = [tokenAt(start), tokenAt(end - 1)];
+    if (from < 0) break;
+    inside.fill(true, from, last > 0 ? Math.max(from, last + 1) : places.length);
   }
   return inside;
 };

@@ -1,5 +1,6 @@
 import * as library from "@huggingface/tokenizers";
-import { isObject } from "../../files/json.js";
+import { isObject, show } from "../../files/json.js";
+import { LONGEST_PATTERN } from "./limits.js";
 import type { Piece } from "./piece.js";
 
 // Its declarations name one another without an extension, which this module resolution does not follow.
@@ -25,10 +26,13 @@ export const readBehavior = (value: unknown, refuse: (why: string) => Error): Be
  * Errors: whatever `refuse` makes, for another shape, or a regular expression that cannot be translated.
  */
 export const readPattern = (value: unknown, refuse: (why: string) => Error): RegExp => {
+  const given = isObject(value) ? (value.String ?? value.Regex) : undefined;
+  if (typeof given === "string" && given.length > LONGEST_PATTERN)
+    throw refuse(`pattern has ${given.length} characters, at most ${LONGEST_PATTERN} are taken`);
   if (isObject(value) && typeof value.String === "string")
     return new RegExp(value.String.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&"), "gu");
   if (!isObject(value) || typeof value.Regex !== "string")
-    throw refuse(`pattern is ${JSON.stringify(value)}; it must be {"String": …} or {"Regex": …}`);
+    throw refuse(`pattern is ${show(value)}; it must be {"String": …} or {"Regex": …}`);
   try {
     return new SplitPreTokenizer({ type: "Split", pattern: { Regex: value.Regex }, invert: true }).pattern;
   } catch (error) {
