@@ -1,3 +1,4 @@
+import { payCopied } from "./budget.js";
 import { type Args, numberOf, str, truth, type Value } from "./values.js";
 
 /** What a function was given for each of its parameters; undefined where it was not. */
@@ -46,11 +47,26 @@ const LONGEST = 1 << 21;
 
 /** Errors: Error for a text that is too long to be a conversation's. */
 export const bounded = (text: string): string => {
-  if (text.length > LONGEST) throw new Error(`it makes more than ${LONGEST} characters of it`);
+  checkLength(text.length);
+  payCopied(text.length);
   return text;
 };
 
-export const joinAll = (values: readonly Value[], between = ""): string => bounded(values.map(str).join(between));
+/** Errors: that of `bounded`, before so many characters are made. */
+export const checkLength = (length: number): void => {
+  if (length > LONGEST) throw new Error(`it makes more than ${LONGEST} characters of it`);
+};
+
+export const joinAll = (values: readonly Value[], between = ""): string => {
+  let length = 0;
+  const texts = values.map((value, i) => {
+    const text = str(value);
+    length += text.length + (i > 0 ? between.length : 0);
+    checkLength(length);
+    return text;
+  });
+  return bounded(texts.join(between));
+};
 
 /** What filters ask the interpreter for. */
 export interface Tools {

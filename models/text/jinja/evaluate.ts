@@ -1,4 +1,5 @@
 import { joinAll, type Tools } from "./arguments.js";
+import { pay, payCopied } from "./budget.js";
 import { filter } from "./filters.js";
 import { method } from "./methods.js";
 import { arithmetic, compare, slice } from "./operators.js";
@@ -11,6 +12,7 @@ import {
   isFloat,
   isList,
   isNumber,
+  itemsOf,
   iterate,
   key,
   nothing,
@@ -78,7 +80,7 @@ const itemOnly = (value: Value, name: Value): Value | undefined => {
   if (at === undefined || value === null || typeof value === "boolean") return undefined;
   const isIndexed = typeof value === "string" || isList(value) || isA("tuple", value);
   if (!isIndexed && !(isA("view", value) && value.kind === "range")) return undefined;
-  const items = iterate(value);
+  const items = itemsOf(value) ?? iterate(value);
   return items[at < 0 ? at + items.length : at];
 };
 
@@ -100,6 +102,13 @@ const signed = (value: Value, sign: 1 | -1): Value => {
   return arithmetic("*", value, sign);
 };
 
+/** A value that was made, paid for by its size. */
+const paid = (value: Value): Value => {
+  if (typeof value === "string") payCopied(value.length);
+  else if (isList(value)) pay(value.length);
+  return value;
+};
+
 const place = (value: Value): number | undefined => {
   const number = value === null ? undefined : numberOf(value);
   if (value !== null && (number === undefined || isFloat(value)))
@@ -107,16 +116,21 @@ const place = (value: Value): number | undefined => {
   return number;
 };
 
-/** Makes the evaluation of expressions; `pay` is called for every step. Source: jinja2/compiler.py, jinja2/sandbox.py. */
-export const evaluator = (
-  pay: (steps: number) => void,
-): { evaluate: Evaluate; applyArgs: (args: CallArgs, scope: Scope) => Args; tools: Tools } => {
+/** Makes the evaluation of expressions; every step is paid for. Source: jinja2/compiler.py, jinja2/sandbox.py. */
+export const evaluator = (): {
+  evaluate: Evaluate;
+  applyArgs: (args: CallArgs, scope: Scope) => Args;
+  tools: Tools;
+} => {
   const tools: Tools = {
-    item,
+    item: (value, name) => {
+      pay(1);
+      return item(value, name);
+    },
     test,
     filter: (name, value, args) => {
       pay(1);
-      return filter(name, value, args, tools);
+      return paid(filter(name, value, args, tools));
     },
   };
   const all = (list: readonly Expression[], scope: Scope): Value[] => list.map((one) => evaluate(one, scope));
@@ -153,12 +167,10 @@ export const evaluator = (
         const [start, stop, step] = expression.parts.map((part) =>
           part === undefined ? undefined : place(value(part)),
         );
-        const cut = slice(of, start, stop, step);
-        pay(isList(cut) ? cut.length : 1);
-        return cut;
+        return paid(slice(of, start, stop, step));
       }
       case "call":
-        return call(value(expression.of), applyArgs(expression.args, scope));
+        return paid(call(value(expression.of), applyArgs(expression.args, scope)));
       case "filter":
         if (expression.of === undefined) throw new Error("a filter without a value");
         return tools.filter(expression.name, value(expression.of), applyArgs(expression.args, scope));
@@ -183,7 +195,7 @@ export const evaluator = (
         return truth(left) ? left : value(expression.right);
       }
       case "binary":
-        return arithmetic(expression.operator, value(expression.left), value(expression.right));
+        return paid(arithmetic(expression.operator, value(expression.left), value(expression.right)));
       case "compare": {
         let left = value(expression.of);
         for (const [operator, inner] of expression.with) {

@@ -1,4 +1,15 @@
-import { bind, bounded, type Filter, flagOf, intOf, optionalText, type Tools, textOf } from "./arguments.js";
+import {
+  bind,
+  bounded,
+  checkLength,
+  type Filter,
+  flagOf,
+  intOf,
+  optionalText,
+  type Tools,
+  textOf,
+} from "./arguments.js";
+import { payCopied } from "./budget.js";
 import { percent } from "./format.js";
 import { dumps, indentation } from "./json.js";
 import { method } from "./methods.js";
@@ -27,7 +38,9 @@ const WORD_START = /([-\s({[<]+)/u;
 /** Text of a value, as filters for texts take it. Errors: Error for what `safe` marked. */
 const soft = (value: Value): string => {
   if (isA("safe", value)) throw new Error("filters after safe are not supported");
-  return str(value);
+  const text = str(value);
+  payCopied(text.length);
+  return text;
 };
 
 const tried = (run: () => number, otherwise: () => Value): Value => {
@@ -52,7 +65,7 @@ const parsedInt = (text: string, base: number): number => {
   return (sign === "-" ? -1 : 1) * Number.parseInt(bare, base);
 };
 
-const FLOAT = /^[-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:e[-+]?\d+)?$/i;
+const FLOAT = /^[-+]?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?$/i;
 const parsedFloat = (text: string): number | undefined => {
   const plain = strip(text, "both");
   if (FLOAT.test(plain)) return Number(plain.replaceAll("_", ""));
@@ -97,7 +110,15 @@ const TEXTS: Readonly<Record<string, Filter>> = {
   replace: [
     ["old", "new", "count"],
     (value, [old, by, most]) =>
-      bounded(replace(soft(value), soft(old ?? ""), soft(by ?? ""), most === null ? -1 : intOf(most, "count", -1))),
+      bounded(
+        replace(
+          soft(value),
+          soft(old ?? ""),
+          soft(by ?? ""),
+          most === null ? -1 : intOf(most, "count", -1),
+          checkLength,
+        ),
+      ),
   ],
   center: [["width"], (value, [width = 80]) => callMethod(soft(value), "center", [width])],
   indent: [
@@ -105,6 +126,7 @@ const TEXTS: Readonly<Record<string, Filter>> = {
     (value, [width = 4, first, blank]) => {
       const by = typeof width === "string" ? width : " ".repeat(Math.max(0, Math.min(intOf(width, "width"), 1e4)));
       const [start = "", ...rest] = lines(`${textOf(value, "indent's value")}\n`);
+      checkLength(rest.length * by.length);
       const indented = rest.map((line) => (line !== "" || flagOf(blank) ? by + line : line));
       return bounded([(flagOf(first) ? by : "") + start, ...indented].join("\n"));
     },

@@ -1,4 +1,4 @@
-import { bounded } from "./arguments.js";
+import { bounded, checkLength } from "./arguments.js";
 import { floatText } from "./text.js";
 import { characters, isA, isFloat, isList, key, numberOf, repr, str, typeName, type Value } from "./values.js";
 
@@ -86,11 +86,22 @@ const padded = (text: string, sign: string, fill: string, align: string, width: 
   return fill.repeat(left) + sign + text + fill.repeat(missing - left);
 };
 
-const PERCENT = /%(?:\(([^)]*)\))?([-+ 0#]*)(\*|\d+)?(?:\.(\*|\d+))?([\s\S]|$)/g;
+/** Passes texts on that are put into another of so many characters, as long as they fit. */
+const counter = (start: number): ((text: string) => string) => {
+  let length = start;
+  return (text) => {
+    length += text.length;
+    checkLength(length);
+    return text;
+  };
+};
+
+const PERCENT = /%(?:\(([^)]{0,200})\))?([-+ 0#]*)(\*|\d+)?(?:\.(\*|\d+))?([\s\S]|$)/g;
 
 /** Python's text % values. Errors: Error for conversions that are not supported, and too many or too few values. */
 export const percent = (format: string, values: Value): string => {
   const list = isA("tuple", values) ? values.items : [values];
+  const counted = counter(format.length);
   let [next, isNamed] = [0, false];
   const take = (): Value => {
     if (next >= list.length) throw new Error("not enough arguments for format string");
@@ -105,16 +116,18 @@ export const percent = (format: string, values: Value): string => {
     const isInt = /[diu]/.test(type);
     const number = numberOf(value);
     const left = flags.includes("-");
-    return laidOut(isInt && number !== undefined ? Math.trunc(number) : value, {
-      fill: flags.includes("0") && !left && !/[sr]/.test(type) ? "0" : " ",
-      align: left ? "<" : flags.includes("0") && !/[sr]/.test(type) ? "=" : ">",
-      sign: flags.includes("+") ? "+" : flags.includes(" ") ? " " : "-",
-      alternate: flags.includes("#"),
-      width: Number(width),
-      commas: "",
-      precision: precision === "" ? undefined : Number(precision),
-      type: isInt ? "d" : type,
-    });
+    return counted(
+      laidOut(isInt && number !== undefined ? Math.trunc(number) : value, {
+        fill: flags.includes("0") && !left && !/[sr]/.test(type) ? "0" : " ",
+        align: left ? "<" : flags.includes("0") && !/[sr]/.test(type) ? "=" : ">",
+        sign: flags.includes("+") ? "+" : flags.includes(" ") ? " " : "-",
+        alternate: flags.includes("#"),
+        width: Number(width),
+        commas: "",
+        precision: precision === "" ? undefined : Number(precision),
+        type: isInt ? "d" : type,
+      }),
+    );
   });
   if (!isNamed && next < list.length && !(values instanceof Map) && !isList(values))
     throw new Error("not all arguments converted during string formatting");
@@ -158,6 +171,7 @@ export const format = (
   byName: ReadonlyMap<string, Value>,
   get: (value: Value, name: string, isItem: boolean) => Value,
 ): string => {
+  const counted = counter(text.length);
   let next = 0;
   return bounded(
     text.replace(FIELD, (whole, field?: string, conversion?: string, spec = "") => {
@@ -167,9 +181,9 @@ export const format = (
       const [, start, path] = /^([^.[]*)([\s\S]*)$/.exec(field) as RegExpExecArray;
       const first = start === "" ? list[next++] : /^\d+$/.test(start) ? list[Number(start)] : byName.get(start);
       if (first === undefined) throw new Error(`format has no value for {${field}}`);
-      const steps = [...path.matchAll(/\.([^.[]+)|\[([^\]]+)\]/g)];
+      const steps = [...path.matchAll(/\.([^.[]+)|\[([^\][]+)\]/g)];
       const value = steps.reduce((at, [, name, item]) => get(at, name ?? item, name === undefined), first);
-      return formatted(conversion === undefined ? value : conversion === "r" ? repr(value) : str(value), spec);
+      return counted(formatted(conversion === undefined ? value : conversion === "r" ? repr(value) : str(value), spec));
     }),
   );
 };

@@ -1,4 +1,5 @@
-import { bind, intOf, textOf } from "./arguments.js";
+import { bind, bounded, intOf, textOf } from "./arguments.js";
+import { pay } from "./budget.js";
 import { type Args, callable, type Fields, iterate, key, object, type Value, view } from "./values.js";
 
 const pairs = ({ list, named }: Args, name: string): Map<string, Value> => {
@@ -15,7 +16,7 @@ const fields = (kind: "Namespace" | "Cycler", own: Map<string, Value>, isOpen: b
   );
 
 /** What Jinja2 declares, and what transformers adds: by name. Source: jinja2/defaults.py, chat_template_utils.py. */
-export const globals = (pay: (steps: number) => void, now: (format: string) => string): Map<string, Value> => {
+export const globals = (now: (format: string) => string): Map<string, Value> => {
   const functions: Readonly<Record<string, (args: Args) => Value>> = {
     range: (args) => {
       const [a, b, c] = bind("range", ["/start", "/stop", "/step"], args);
@@ -63,7 +64,7 @@ export const globals = (pay: (steps: number) => void, now: (format: string) => s
     raise_exception: (args) => {
       throw new Error(textOf(bind("raise_exception", ["message"], args)[0] ?? "", "message"));
     },
-    strftime_now: (args) => now(textOf(bind("strftime_now", ["format"], args)[0], "format")),
+    strftime_now: (args) => bounded(now(textOf(bind("strftime_now", ["format"], args)[0], "format"))),
     lipsum: () => {
       throw new Error("lipsum is not supported");
     },

@@ -1,4 +1,5 @@
 import { bounded } from "./arguments.js";
+import { pay, payCopied, payWalked } from "./budget.js";
 import { order } from "./operators.js";
 import { floatText } from "./text.js";
 import { characters, isA, isFloat, isList, type Key, numberOf, typeName, type Value } from "./values.js";
@@ -24,6 +25,7 @@ const SHORT: Readonly<Record<string, string>> = {
 const CONTROLS = /["\\]|(?![\x7f-\x9f])\p{Cc}/gu;
 
 const quoted = (text: string, asciiOnly: boolean): string => {
+  payWalked(text.length);
   const inner = text.replace(asciiOnly ? /["\\]|[^ -~]/g : CONTROLS, (unit) =>
     Object.hasOwn(SHORT, unit) ? SHORT[unit] : `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
@@ -46,11 +48,14 @@ export const dumps = (value: Value, options: JsonOptions): string => {
   const { asciiOnly, indent, separators, sortKeys } = options;
   const around = (open: string, close: string, parts: readonly string[], depth: number): string => {
     if (parts.length === 0) return open + close;
+    payCopied(parts.length * separators[0].length);
     if (indent === undefined) return open + parts.join(separators[0]) + close;
+    payCopied(parts.length * (depth + 1) * (1 + indent.length));
     const line = `\n${indent.repeat(depth + 1)}`;
     return `${open}${line}${parts.join(separators[0] + line)}\n${indent.repeat(depth)}${close}`;
   };
   const write = (at: Value, depth: number): string => {
+    pay(1);
     if (typeof at === "string") return quoted(at, asciiOnly);
     if (at === null || numberOf(at) !== undefined) return plain(at);
     const items = isA("tuple", at) ? at.items : at;

@@ -1,4 +1,4 @@
-import { SPACES } from "./text.js";
+import { SPACES, strip } from "./text.js";
 
 /** A token of a template; `at` is where it ends. */
 export interface Token {
@@ -23,7 +23,6 @@ const ENDS = {
 };
 const SPACE = new RegExp(`[${SPACES}]+`, "y");
 const BLANK = new RegExp(`^[${SPACES}]+$`);
-const TRAILING = new RegExp(`[${SPACES}]+$`);
 const NUMBER_FLOAT = /(?:\d+_)*\d+(?:(?:\.(?:\d+_)*\d+)?e[+-]?(?:\d+_)*\d+|\.(?:\d+_)*\d+)/iy;
 const NUMBER_INTEGER = /0b(?:_?[01])+|0o(?:_?[0-7])+|0x(?:_?[\da-f])+|[1-9](?:_?\d)*|0(?:_?0)*/iy;
 const NAME = /[\p{L}\p{Nl}\p{M}\p{Nd}\p{Pc}]+/uy;
@@ -66,7 +65,7 @@ export const tokens = (template: string): Token[] => {
   const data = (text: string, sign: string, isVariable: boolean, lineStart: boolean): void => {
     const from = text.lastIndexOf("\n") + 1;
     const strips = sign === "" && !isVariable && (from > 0 || lineStart) && BLANK.test(text.slice(from));
-    const kept = sign === "-" ? text.replace(TRAILING, "") : strips ? text.slice(0, from) : text;
+    const kept = sign === "-" ? strip(text, "right") : strips ? text.slice(0, from) : text;
     if (kept !== "") out.push({ type: "data", value: kept, at });
   };
 

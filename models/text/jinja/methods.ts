@@ -1,4 +1,5 @@
-import { bind, bounded, flagOf, type Given, intOf, joinAll, optionalText, textOf } from "./arguments.js";
+import { bind, bounded, checkLength, flagOf, type Given, intOf, joinAll, optionalText, textOf } from "./arguments.js";
+import { pay, payCopied } from "./budget.js";
 import { format } from "./format.js";
 import { order } from "./operators.js";
 import { capitalize, lines, replace, SPACES, split, strip, title } from "./text.js";
@@ -10,6 +11,7 @@ type Method<T> = readonly [parameters: readonly string[], run: (value: T, given:
 const pad = (text: string, width: Value | undefined, fill: Value | undefined, left: (missing: number) => number) => {
   const missing = Math.max(0, intOf(width, "width") - characters(text).length);
   const char = fill === undefined ? " " : textOf(fill, "the fill character");
+  if (characters(char).length !== 1) throw new Error("the fill character must be exactly one character long");
   return bounded(
     char.repeat(Math.min(left(missing), 1e6)) + text + char.repeat(Math.min(missing - left(missing), 1e6)),
   );
@@ -87,7 +89,8 @@ const TEXTS: Readonly<Record<string, Method<string>>> = {
   ],
   replace: [
     ["/old", "/new", "count"],
-    (text, [old, by, most]) => bounded(replace(text, textOf(old, "old"), textOf(by, "new"), intOf(most, "count", -1))),
+    (text, [old, by, most]) =>
+      bounded(replace(text, textOf(old, "old"), textOf(by, "new"), intOf(most, "count", -1), checkLength)),
   ],
   find: [["/sub", "/start", "/end"], (text, given) => find(text, given, false)],
   rfind: [["/sub", "/start", "/end"], (text, given) => find(text, given, true)],
@@ -169,6 +172,8 @@ export const method = (value: Value, name: string, get: Parameters<typeof format
     const [parameters, run] = kind[name] as Method<never>;
     return callable(label, (args) => {
       const given = bind(label, parameters, args);
+      if (typeof value === "string") payCopied(value.length);
+      else pay(value instanceof Map ? value.size : (items as readonly Value[]).length);
       return run(items as never, given);
     });
   }

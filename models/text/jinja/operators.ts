@@ -1,4 +1,5 @@
-import { bounded } from "./arguments.js";
+import { bounded, checkLength } from "./arguments.js";
+import { pay, payCopied } from "./budget.js";
 import { percent } from "./format.js";
 import {
   characters,
@@ -8,6 +9,7 @@ import {
   isA,
   isFloat,
   isList,
+  itemsOf,
   iterate,
   key,
   numberOf,
@@ -35,17 +37,25 @@ const modulo = (a: number, b: number): number => {
   return rest !== 0 && rest < 0 !== b < 0 ? rest + b : rest;
 };
 
+/** Most items that a repeated list may have. */
+const MOST_ITEMS = 100_000;
+
 const repeated = (value: Value, times: number): Value | undefined => {
   const count = Math.max(0, times);
   if (typeof value === "string") {
-    if (value.length * count > 1e7) throw new Error("it makes too long a text");
-    return bounded(value.repeat(count));
+    checkLength(value.length * count);
+    return bounded(value === "" ? "" : value.repeat(count));
   }
   const items = isList(value) ? value : isA("tuple", value) ? value.items : undefined;
   if (items === undefined) return undefined;
-  if (items.length * count > 100_000) throw new Error("it makes too long a list");
+  if (items.length * count > MOST_ITEMS || count > MOST_ITEMS) throw new Error("it makes too long a list");
   const all = Array.from({ length: count }, () => items).flat();
   return isList(value) ? all : tuple(all);
+};
+
+const both = (a: readonly Value[], b: readonly Value[]): readonly Value[] => {
+  pay(a.length + b.length);
+  return [...a, ...b];
 };
 
 const OPERATORS: Readonly<Record<string, (a: Value, b: Value) => Value | undefined>> = {
@@ -53,8 +63,8 @@ const OPERATORS: Readonly<Record<string, (a: Value, b: Value) => Value | undefin
     const [x, y] = [numberOf(a), numberOf(b)];
     if (x !== undefined && y !== undefined) return number(x + y, a, b);
     if (typeof a === "string" && typeof b === "string") return bounded(a + b);
-    if (isList(a) && isList(b)) return [...a, ...b];
-    return isA("tuple", a) && isA("tuple", b) ? tuple([...a.items, ...b.items]) : undefined;
+    if (isList(a) && isList(b)) return both(a, b);
+    return isA("tuple", a) && isA("tuple", b) ? tuple(both(a.items, b.items)) : undefined;
   },
   "-": (a, b) => numbers(a, b, (x, y) => number(x - y, a, b)),
   "*": (a, b) => {
@@ -84,10 +94,11 @@ export const arithmetic = (operator: string, a: Value, b: Value): Value => {
 
 /** Less than 0, 0, or more: Python's order. Errors: Error for values without one. */
 export const order = (a: Value, b: Value): number => {
+  pay(1);
   const [x, y] = [numberOf(defined(a)), numberOf(defined(b))];
   if (x !== undefined && y !== undefined) return x - y;
   if (typeof a === "string" && typeof b === "string") return textOrder(a, b);
-  const [left, right] = [itemsOf(a), itemsOf(b)];
+  const [left, right] = [sequence(a), sequence(b)];
   if (left !== undefined && right !== undefined && isList(a) === isList(b)) {
     const at = left.findIndex((value, i) => i >= right.length || !equal(value, right[i]));
     if (at < 0) return left.length - right.length;
@@ -96,8 +107,7 @@ export const order = (a: Value, b: Value): number => {
   throw new Error(`'<' not supported between instances of '${typeName(a)}' and '${typeName(b)}'`);
 };
 
-const itemsOf = (value: Value): readonly Value[] | undefined =>
-  isList(value) ? value : isA("tuple", value) ? value.items : undefined;
+const sequence = (value: Value): readonly Value[] | undefined => (isA("view", value) ? undefined : itemsOf(value));
 
 /** By code points, not by UTF-16 units. */
 const textOrder = (a: string, b: string): number => {
@@ -113,6 +123,7 @@ export const contains = (container: Value, value: Value): boolean => {
   if (typeof container === "string") {
     if (typeof value !== "string")
       throw new Error(`'in <string>' requires string as left operand, not ${typeName(defined(value))}`);
+    payCopied(container.length);
     return container.includes(value);
   }
   if (container instanceof Map) return container.has(key(value));
@@ -144,7 +155,7 @@ export const slice = (value: Value, start?: number, stop?: number, step = 1): Va
   if (step === 0) throw new Error("slice step cannot be zero");
   if (value instanceof Map || isA("lazy", value) || (isA("view", value) && value.kind !== "range"))
     throw new Error(`'${typeName(value)}' object cannot be cut into slices`);
-  const items = iterate(defined(value));
+  const items = itemsOf(value) ?? iterate(defined(value));
   const size = items.length;
   const place = (at: number | undefined, otherwise: number): number => {
     if (at === undefined) return otherwise;

@@ -196,20 +196,20 @@ export const expressions = (read: Reader) => {
     const named: [string, Expression][] = [];
     let [spread, namedSpread]: (Expression | undefined)[] = [];
     until(")", () => {
-      const wrong = read.fail("arguments are in the wrong order");
+      const wrong = () => read.fail("arguments are in the wrong order");
       if (read.skip("**")) {
-        if (namedSpread !== undefined) throw wrong;
+        if (namedSpread !== undefined) throw wrong();
         namedSpread = choice();
       } else if (read.skip("*")) {
-        if (spread !== undefined || namedSpread !== undefined) throw wrong;
+        if (spread !== undefined || namedSpread !== undefined) throw wrong();
         spread = choice();
       } else if (read.at().type === "name" && read.ahead().type === "operator" && read.ahead().value === "=") {
-        if (namedSpread !== undefined) throw wrong;
+        if (namedSpread !== undefined) throw wrong();
         const name = read.name();
         read.expect("=");
         named.push([name, choice()]);
       } else {
-        if (spread !== undefined || namedSpread !== undefined || named.length > 0) throw wrong;
+        if (spread !== undefined || namedSpread !== undefined || named.length > 0) throw wrong();
         list.push(choice());
       }
     });

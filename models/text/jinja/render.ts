@@ -1,4 +1,5 @@
 import { bounded } from "./arguments.js";
+import { pay } from "./budget.js";
 import { call, evaluator, type Scope, scope } from "./evaluate.js";
 import { loopFields } from "./loop.js";
 import type { Block, Expression, Routine, Statement, Target } from "./syntax.js";
@@ -32,13 +33,25 @@ const sink = (): Sink => {
       parts.push(text);
       if (length > 1 << 21) bounded(parts.join(""));
     },
-    text: () => parts.join(""),
+    text: () => bounded(parts.join("")),
     length: () => length,
   };
 };
 
 /** A stretch of the rendered text, in UTF-16 units. */
 export type Span = readonly [start: number, end: number];
+
+const mentioned = new WeakMap<Routine, readonly boolean[]>();
+
+/** Whether a macro reads varargs, kwargs, and its caller. */
+const mentions = (routine: Routine): readonly boolean[] => {
+  const known = mentioned.get(routine);
+  if (known !== undefined) return known;
+  const reads = JSON.stringify(routine.body);
+  const found = ["varargs", "kwargs", "caller"].map((word) => reads.includes(`{"type":"name","name":"${word}"}`));
+  mentioned.set(routine, found);
+  return found;
+};
 
 /** How a loop's body ended. */
 type Jump = "break" | "continue" | undefined;
@@ -51,9 +64,8 @@ type Jump = "break" | "continue" | undefined;
 export const render = (
   statements: Block,
   names: ReadonlyMap<string, Value>,
-  pay: (steps: number) => void,
 ): { readonly text: string; readonly spans: readonly Span[] } => {
-  const { evaluate, applyArgs, tools } = evaluator(pay);
+  const { evaluate, applyArgs, tools } = evaluator();
   const top = sink();
   const spans: Span[] = [];
 
@@ -87,10 +99,9 @@ export const render = (
     return tools.filter(chain.name, inner, applyArgs(chain.args, here));
   };
 
-  const routine = (name: string, { parameters, body }: Routine, around: Scope): Callable => {
-    const reads = JSON.stringify(body);
-    const mentions = (word: string): boolean => reads.includes(`{"type":"name","name":"${word}"}`);
-    const [takesMore, takesNamed, takesCaller] = ["varargs", "kwargs", "caller"].map(mentions);
+  const routine = (name: string, own: Routine, around: Scope): Callable => {
+    const { parameters, body } = own;
+    const [takesMore, takesNamed, takesCaller] = mentions(own);
     const known = parameters.map((parameter) => parameter.name);
     return callable(name, ({ list, named }: Args) => {
       pay(1);
@@ -135,7 +146,6 @@ export const render = (
       return here;
     };
     const all = iterate(values);
-    pay(all.length);
     const items = test === undefined ? all : all.filter((value) => truth(evaluate(test, bound(value))));
     const again = (inner: Value): Value => {
       const inside = sink();
@@ -222,5 +232,5 @@ export const render = (
   };
 
   run(statements, scope(undefined, names), top);
-  return { text: bounded(top.text()), spans };
+  return { text: top.text(), spans };
 };

@@ -1,4 +1,5 @@
 import { type Filter, flagOf, intOf, joinAll, type Tools } from "./arguments.js";
+import { pay } from "./budget.js";
 import { sorted } from "./methods.js";
 import { arithmetic, order } from "./operators.js";
 import {
@@ -120,7 +121,7 @@ export const sequenceFilters: Readonly<Record<string, Filter>> = {
     ["linecount", "fill_with"],
     (value, [count, fill = null]) => {
       const [items, size] = [iterate(value), intOf(count, "linecount")];
-      if (size < 1) throw new Error(`batch into lines of ${size}`);
+      if (!(size >= 1 && size <= 100_000)) throw new Error(`batch into lines of ${size}`);
       const lines = Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
         items.slice(i * size, (i + 1) * size),
       );
@@ -133,6 +134,7 @@ export const sequenceFilters: Readonly<Record<string, Filter>> = {
     (value, [count, fill = null]) => {
       const [items, slices] = [iterate(value), intOf(count, "slices")];
       if (!(slices >= 1 && slices <= 10_000)) throw new Error(`slice into ${slices} lists`);
+      pay(slices);
       const [each, more] = [Math.floor(items.length / slices), items.length % slices];
       const cut = Array.from({ length: slices }, (_, i) => {
         const from = i * each + Math.min(i, more);

@@ -1,3 +1,5 @@
+import { payWalked } from "./budget.js";
+
 const months = "January February March April May June July August September October November December".split(" ");
 const days = "Sunday Monday Tuesday Wednesday Thursday Friday Saturday".split(" ");
 const padded = (n: number, width = 2, fill = "0"): string => String(n).padStart(width, fill);
@@ -48,6 +50,7 @@ export const strftime = (now: Date, format: string): string => {
     t: "\t",
     "%": "%",
   };
+  payWalked(8 * format.length);
   return format.replace(/%(-?)(.)/g, (whole, bare: string, letter: string) => {
     if (!Object.hasOwn(fields, letter)) throw new Error(`strftime_now: ${whole} is not supported`);
     return bare === "-" ? fields[letter].replace(/^[0 ](?=\d)/, "") : fields[letter];

@@ -1,8 +1,9 @@
+import { withSteps } from "./budget.js";
 import { globals } from "./globals.js";
 import { parse } from "./parse.js";
 import { render, type Span } from "./render.js";
 import { strftime } from "./strftime.js";
-import { fromJson, type Value } from "./values.js";
+import { fromJson, sizeOf, type Value } from "./values.js";
 
 export type { Span } from "./render.js";
 
@@ -12,17 +13,10 @@ export type Template = (
   now: Date,
 ) => { readonly text: string; readonly spans: readonly Span[] };
 
-/** Steps that a conversation may take (a message takes some hundred). */
-const STEPS = 200_000;
-
-/** A template that loops without end takes any number of steps. Errors: Error once they are used up. */
-const budget = () => {
-  let left = STEPS;
-  return (steps: number): void => {
-    left -= steps;
-    if (!(left >= 0)) throw new Error(`it takes more than ${STEPS} steps`);
-  };
-};
+/** Steps that a conversation may take beside one for each of its characters (a message takes some hundred). */
+const STEPS = 2 ** 21;
+/** Longest template; a long one has 50 000 characters. */
+const LONGEST = 2 ** 20;
 
 /**
  * Compiles a Jinja2 template as transformers does: a sandbox whose values cannot be changed, trim_blocks and lstrip_blocks on,
@@ -35,10 +29,12 @@ const budget = () => {
  * Errors: Error, one line, if the template does not parse; the same from the template, for what Jinja2 raises.
  */
 export const compileTemplate = (source: string): Template => {
+  if (source.length > LONGEST) throw new Error(`it has ${source.length} characters, at most ${LONGEST} are read`);
   const statements = parse(source);
   return (names, now) => {
-    const pay = budget();
     const given = fromJson(names) as ReadonlyMap<string, Value>;
-    return render(statements, new Map([...globals(pay, (format) => strftime(now, format)), ...given]), pay);
+    return withSteps(STEPS + sizeOf(given as Value), () =>
+      render(statements, new Map([...globals((format) => strftime(now, format)), ...given])),
+    );
   };
 };

@@ -1,3 +1,5 @@
+import { payWalked } from "./budget.js";
+
 /** Python's white space (str.isspace), as the inside of a character class. */
 export const SPACES = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
 const START = new RegExp(`^[${SPACES}]+`);
@@ -11,12 +13,22 @@ export type Side = "left" | "right" | "both";
 /** str.strip and its kin: white space, or the characters given. */
 export const strip = (text: string, side: Side, chars?: string): string => {
   const set = chars === undefined ? undefined : new Set(Array.from(chars));
-  const list = Array.from(text);
+  payWalked(chars?.length ?? 0);
   const goes = (char: string): boolean => (set === undefined ? START.test(char) : set.has(char));
-  let [from, to] = [0, list.length];
-  while (side !== "right" && from < to && goes(list[from])) from++;
-  while (side !== "left" && to > from && goes(list[to - 1])) to--;
-  return list.slice(from, to).join("");
+  let [from, to] = [0, text.length];
+  while (side !== "right" && from < to) {
+    const char = String.fromCodePoint(text.codePointAt(from) as number);
+    if (!goes(char)) break;
+    from += char.length;
+  }
+  while (side !== "left" && to > from) {
+    const isPair = to - from > 1 && (text.codePointAt(to - 2) as number) > 0xffff;
+    const char = text.slice(isPair ? to - 2 : to - 1, to);
+    if (!goes(char)) break;
+    to -= char.length;
+  }
+  payWalked(text.length - (to - from));
+  return text.slice(from, to);
 };
 
 /** str.split and str.rsplit: at most `most` cuts, from the left or the right; without a separator at white space. */
@@ -53,10 +65,18 @@ export const lines = (text: string, keepEnds = false): string[] => {
   return out;
 };
 
-/** str.replace: the first `most`, or all for a negative number. */
-export const replace = (text: string, old: string, by: string, most: number): string => {
+/** str.replace: the first `most`, or all for a negative number; `check` hears how long the text will be. */
+export const replace = (
+  text: string,
+  old: string,
+  by: string,
+  most: number,
+  check: (length: number) => void,
+): string => {
   const parts = old === "" ? ["", ...Array.from(text), ""] : text.split(old);
+  payWalked(8 * parts.length);
   const cuts = most < 0 ? parts.length - 1 : Math.min(most, parts.length - 1);
+  check(text.length + cuts * (by.length - old.length));
   return parts.map((part, i) => (i === 0 ? part : (i <= cuts ? by : old) + part)).join("");
 };
 
@@ -70,6 +90,7 @@ const titled = (char: string): string => {
 
 /** str.title: a capital at the start of every run of letters that have one. */
 export const title = (text: string): string => {
+  payWalked(text.length);
   let inside = false;
   return Array.from(text, (char) => {
     const cased = CASED.test(char);
@@ -80,6 +101,7 @@ export const title = (text: string): string => {
 };
 
 export const capitalize = (text: string): string => {
+  payWalked(1 + text.length);
   const [first = "", ...rest] = Array.from(text);
   return titled(first) + rest.join("").toLowerCase();
 };

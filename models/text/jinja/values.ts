@@ -1,4 +1,5 @@
 import { writtenAs } from "../../files/written-json.js";
+import { pay, payCopied, payWalked } from "./budget.js";
 import { floatText, quoted } from "./text.js";
 
 /** A float that Python would write with a point: whole numbers of JavaScript are ints here, all others floats anyway. */
@@ -167,15 +168,27 @@ export const truth = (value: Value): boolean => {
 };
 
 /** The characters of a text, as Python counts them. */
-export const characters = (text: string): readonly string[] => Array.from(text);
+export const characters = (text: string): readonly string[] => {
+  payWalked(text.length);
+  return Array.from(text);
+};
+
+/** The items of a list, a tuple or a view, as they lie there. */
+export const itemsOf = (value: Value): readonly Value[] | undefined =>
+  isList(value) ? value : isA("tuple", value) || isA("view", value) ? value.items : undefined;
 
 /** The items that a loop goes through. Errors: Error for what cannot be gone through. */
 export const iterate = (value: Value): readonly Value[] => {
   if (typeof value === "string") return characters(value);
-  if (isList(value)) return value;
-  if (value instanceof Map) return [...value.keys()];
-  if (isA("tuple", value) || isA("view", value)) return value.items;
-  if (isA("lazy", value)) return value.take();
+  const items = itemsOf(value) ?? (isA("lazy", value) ? value.take() : undefined);
+  if (items !== undefined) {
+    pay(items.length);
+    return items;
+  }
+  if (value instanceof Map) {
+    pay(value.size);
+    return [...value.keys()];
+  }
   if (isA("undefined", value)) return [];
   throw new Error(`'${typeName(value)}' object is not iterable`);
 };
@@ -186,18 +199,26 @@ export const length = (value: Value): number => {
     throw new Error(`object of type '${typeName(value)}' has no len()`);
   if (value === null || typeof value === "boolean" || isNumber(value) || isA("callable", value))
     throw new Error(`object of type '${typeName(value)}' has no len()`);
-  return value instanceof Map ? value.size : iterate(value).length;
+  return value instanceof Map ? value.size : (itemsOf(value) ?? iterate(value)).length;
 };
 
-const joined = (values: readonly Value[]): string => values.map(repr).join(", ");
+const joined = (values: readonly Value[]): string => {
+  const text = values.map(repr).join(", ");
+  payCopied(text.length);
+  return text;
+};
 
 /** Python's repr. Errors: Error for what Python would name by its address. */
 export const repr = (value: Value): string => {
+  pay(1);
   if (value === null) return "None";
   if (typeof value === "boolean") return value ? "True" : "False";
   if (isA("float", value)) return floatText(value.value);
   if (typeof value === "number") return Number.isInteger(value) ? intText(value) : floatText(value);
-  if (typeof value === "string") return quoted(value);
+  if (typeof value === "string") {
+    payWalked(value.length);
+    return quoted(value);
+  }
   if (isA("undefined", value)) return "Undefined";
   if (isList(value)) return `[${joined(value)}]`;
   if (isA("tuple", value)) return value.items.length === 1 ? `(${joined(value.items)},)` : `(${joined(value.items)})`;
@@ -220,6 +241,8 @@ export const str = (value: Value): string => {
 
 /** Python's ==. */
 export const equal = (a: Value, b: Value): boolean => {
+  pay(1);
+  if (typeof a === "string") payCopied(a.length);
   const [x, y] = [numberOf(a), numberOf(b)];
   if (x !== undefined || y !== undefined) return x === y;
   if (isList(a) && isList(b)) return same(a, b);
@@ -233,6 +256,16 @@ export const equal = (a: Value, b: Value): boolean => {
 
 const same = (a: readonly Value[], b: readonly Value[]): boolean =>
   a.length === b.length && a.every((value, i) => equal(value, b[i]));
+
+/** Characters and values within a value. */
+export const sizeOf = (value: Value): number => {
+  if (typeof value === "string") return 1 + value.length;
+  if (isList(value)) return value.reduce<number>((sum, item) => sum + sizeOf(item), 1);
+  if (!(value instanceof Map)) return 1;
+  let sum = 1;
+  for (const [name, item] of value) sum += String(name).length + sizeOf(item);
+  return sum;
+};
 
 /** A value as a dict's key. Errors: Error for what Python cannot hash. */
 export const key = (value: Value): Key => {
