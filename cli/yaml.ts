@@ -1,8 +1,9 @@
 import { InputError } from "../core/errors.js";
 import { isObject, type JsonObject, oneLine, readText, show } from "../models/files/json.js";
+import { inTime } from "../models/strangers/in-time.js";
 
-/** The parser takes seconds for a million characters. */
-const LONGEST = 2 ** 18;
+/** The parser takes seconds for a million characters; longest that it may take, in ms. */
+const [LONGEST, LIMIT] = [2 ** 18, 5000];
 
 /** The "key: value" lines of a YAML file; an empty file has none. Errors: InputError with file, line and the parser's words. */
 export const readYamlObject = (path: string): Promise<JsonObject> => parseYaml(readText(path), path);
@@ -14,15 +15,20 @@ export const parseYaml = async (source: string, path: string): Promise<JsonObjec
       `${path}: has ${source.length} characters, at most ${LONGEST} are read; is this the right file?`,
     );
   const { parseDocument } = await import("yaml");
-  // "silent" would also pass over a second document. A warning is a tag that the parser does not know.
-  const document = parseDocument(source, { prettyErrors: true, logLevel: "error" });
-  const [error] = [...document.errors, ...document.warnings];
-  if (error !== undefined)
-    throw new InputError(`${path}${position(error.linePos)}: is not YAML (${summary(error.message)})`);
-  const content = jsOf(() => document.toJS() as unknown, path) ?? {};
+  const refuse = (why: string, at = ""): InputError => new InputError(`${path}${at}: is not YAML (${why})`);
+  const content = guarded(refuse, () => {
+    // "silent" would also pass over a second document. A warning is a tag that the parser does not know.
+    const document = parseDocument(source, { prettyErrors: true, logLevel: "error" });
+    const [error] = [...document.errors, ...document.warnings];
+    if (error !== undefined) throw refuse(summary(error.message), position(error.linePos));
+    return (document.toJS() as unknown) ?? {};
+  });
   if (!isObject(content)) throw new InputError(`${path}: must hold "key: value" lines, holds ${show(content)}`);
   return content;
 };
+
+/** What stands between the two lines of dashes at a README's beginning. */
+export const frontMatter = (readme: string): string => /^---\r?\n([\s\S]*?)\r?\n---/.exec(readme)?.[1] ?? "";
 
 const position = (at: readonly [{ line: number; col: number }, ...unknown[]] | undefined): string =>
   at === undefined ? "" : `:${at[0].line}`;
@@ -30,11 +36,15 @@ const position = (at: readonly [{ line: number; col: number }, ...unknown[]] | u
 /** The parser's message without its place and its picture of the source. */
 const summary = (message: string): string => oneLine(message.split(/ at line \d+|\n/)[0]).replace(/[:.]$/, "");
 
-/** Aliases that expand without end are refused by the parser when values are made. */
-const jsOf = (make: () => unknown, path: string): unknown => {
+/**
+ * Runs the parser, which looks back over quotes, tags and anchors, against a clock. It refuses aliases that expand without end
+ * when values are made, and overflows the stack on what is nested too deeply.
+ */
+const guarded = (refuse: (why: string) => InputError, run: () => unknown): unknown => {
   try {
-    return make();
+    return inTime(LIMIT, (why) => refuse(`reading it ${why}`), run);
   } catch (error) {
-    throw new InputError(`${path}: is not YAML (${summary(error instanceof Error ? error.message : String(error))})`);
+    if (error instanceof InputError) throw error;
+    throw refuse(summary(error instanceof Error ? error.message : String(error)));
   }
 };

@@ -10,6 +10,7 @@ import {
 } from "../../kernels/index.js";
 import { readConfig } from "../../models/config.js";
 import { isObject, readText } from "../../models/files/json.js";
+import { parseBounded } from "../../models/files/parse-json.js";
 import { resolveValues } from "../config.js";
 import type { OptionName, Values } from "../options.js";
 import { commands, optionsOf } from "../options.js";
@@ -31,7 +32,7 @@ const folderOf = (path: string): string => (existsSync(path) && statSync(path).i
 const reportIn = (path: string): AdapterReport => {
   let content: unknown;
   try {
-    content = JSON.parse(readText(path));
+    content = parseBounded(readText(path));
   } catch (error) {
     throw new InputError(
       `--adapter ${path}: is neither ${[...PROFILE_NAMES, "cpu", "this"].join(", ")} nor a file of taugrad doctor --json (${error instanceof Error ? error.message : String(error)})`,

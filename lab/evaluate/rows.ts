@@ -1,5 +1,6 @@
 import { InputError } from "../../core/errors.js";
 import { isObject, type JsonObject, oneLine, readText, show } from "../../models/files/json.js";
+import { parseBounded } from "../../models/files/parse-json.js";
 
 /** A row of a benchmark's file, and where it stands: "file:line" or "file: row n". */
 export interface BenchmarkRow {
@@ -21,7 +22,7 @@ export const benchmarkRows = (path: string): readonly BenchmarkRow[] => {
 
 const parsed = (text: string, at: string): unknown => {
   try {
-    return JSON.parse(text);
+    return parseBounded(text);
   } catch (error) {
     throw new InputError(`${at}: malformed JSON (${oneLine(error instanceof Error ? error.message : String(error))})`);
   }

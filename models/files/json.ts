@@ -1,5 +1,6 @@
 import { statSync } from "node:fs";
 import { InputError } from "../../core/errors.js";
+import { parseBounded } from "./parse-json.js";
 import { readRegular } from "./regular.js";
 
 /** A parsed JSON object whose fields are still to be checked. */
@@ -40,7 +41,7 @@ export const readJsonObject = (path: string): JsonObject => {
   const text = readText(path);
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseBounded(text);
   } catch (error) {
     throw new InputError(`${path}: is not JSON (${error instanceof Error ? oneLine(error.message) : String(error)})`);
   }

@@ -2,8 +2,9 @@ import { type Device, InputError, type Tensor } from "../../core/index.js";
 import { parseConfig } from "../config.js";
 import { patientFetch } from "../hub/patient-fetch.js";
 import { parameterShapes } from "../parameters.js";
-import { isObject, type JsonObject, show } from "./json.js";
+import { isObject, type JsonObject, oneLine, show } from "./json.js";
 import { checkNames, checkSameHead, EMBEDDING, HEAD, type Model, placed, storedDtype } from "./load.js";
+import { parseBounded } from "./parse-json.js";
 import { openRanges, type RangedSafetensors } from "./ranges.js";
 import type { StoredTensor } from "./safetensors.js";
 import type { WeightsLayout } from "./weights.js";
@@ -32,9 +33,9 @@ const objectOf = async (from: JsonObject | Uint8Array | URL, name: string): Prom
   const where = from instanceof URL ? from.href : name;
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch {
-    throw new InputError(`${where}: is not JSON`);
+    value = parseBounded(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw new InputError(`${where}: is not JSON (${oneLine(error instanceof Error ? error.message : String(error))})`);
   }
   if (!isObject(value)) throw new InputError(`${where}: must hold a JSON object, holds ${show(value)}`);
   return value;

@@ -1,5 +1,6 @@
 import { InputError } from "../../core/errors.js";
 import { isObject, oneLine, show, suspectKey } from "./json.js";
+import { parseBounded } from "./parse-json.js";
 
 /** Where a tensor lies in its file: `begin` and `end` count bytes from the end of the header. */
 export interface StoredTensor {
@@ -57,7 +58,7 @@ export const parseHeader = (path: string, header: string, dataBytes: number): Sa
   const refuse = (what: string): InputError => new InputError(`${path}: bad safetensors header: ${what}`);
   let parsed: unknown;
   try {
-    parsed = JSON.parse(header);
+    parsed = parseBounded(header);
   } catch (error) {
     throw refuse(`not JSON (${error instanceof Error ? oneLine(error.message) : "?"})`);
   }

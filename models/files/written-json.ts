@@ -1,3 +1,5 @@
+import { parseBounded } from "./parse-json.js";
+
 /** How a JSON object or list was written, where JavaScript's value forgets it. */
 export interface Written {
   /** Names (or places) of numbers that were written as floats: 1.0 is 1 here, in Python it is not. */
@@ -23,13 +25,10 @@ const FORGOTTEN = /\d\.0*(?!\d)|\d\.\d*0(?!\d)|\d[eE]|"\d+"\s*:/;
 
 /** JSON.parse, keeping for `writtenAs` what Python would see and JavaScript does not. Errors: SyntaxError, as JSON.parse. */
 export const parseJson = (text: string): unknown => {
-  const value: unknown = JSON.parse(text);
+  const value = parseBounded(text);
   if (FORGOTTEN.test(text)) note(text, value);
   return value;
 };
-
-/** Deeper than this no template looks. */
-const DEEPEST = 500;
 
 /** Walks over a valid JSON text beside its value. */
 const note = (text: string, root: unknown): void => {
@@ -44,8 +43,7 @@ const note = (text: string, root: unknown): void => {
     return String(JSON.parse(text.slice(start, at)));
   };
   /** Whether what it passed is a number written as a float. */
-  const visit = (value: unknown, depth: number): boolean => {
-    if (depth > DEEPEST) throw new RangeError("too deep");
+  const visit = (value: unknown): boolean => {
     blanks();
     const close = text[at] === "{" ? "}" : text[at] === "[" ? "]" : undefined;
     if (text[at] === '"') string();
@@ -64,7 +62,7 @@ const note = (text: string, root: unknown): void => {
         blanks();
         if (close === "}") at++;
         keys.add(name);
-        if (visit(inner[name], depth + 1)) floats.add(name);
+        if (visit(inner[name])) floats.add(name);
         else floats.delete(name);
       }
       at++;
@@ -72,9 +70,5 @@ const note = (text: string, root: unknown): void => {
     }
     return false;
   };
-  try {
-    visit(root, 0);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-  }
+  visit(root);
 };

@@ -1,7 +1,6 @@
-import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
-import { fileExists, folderExists, isObject, type JsonObject, oneLine, readText } from "../files/json.js";
+import { fileExists, isObject, type JsonObject, oneLine, readText } from "../files/json.js";
 import { asWritten } from "../files/written-json.js";
 import type { ChatMessage } from "./chat-message.js";
 import { compileTemplate, type Span } from "./jinja/template.js";
@@ -35,8 +34,8 @@ export interface TemplateSource {
 }
 
 /**
- * The chat templates of a folder by name: `chat_template.jinja` is "default", `additional_chat_templates/*.jinja` have their
- * file's name; without the first, tokenizer_config.json's `chat_template`: a text, or a list of {name, template}.
+ * The chat templates of a folder by name: `chat_template.jinja` is "default", `additional_chat_templates/tool_use.jinja` is
+ * "tool_use"; without the first, tokenizer_config.json's `chat_template`: a text, or a list of {name, template}.
  * Errors: InputError for another shape.
  */
 export const chatTemplates = (
@@ -45,12 +44,12 @@ export const chatTemplates = (
   configPath: string,
 ): Readonly<Record<string, TemplateSource>> => {
   const path = join(folder, "chat_template.jinja");
-  const more = join(folder, "additional_chat_templates");
+  const withTools = join(folder, "additional_chat_templates", "tool_use.jinja");
   if (fileExists(path)) {
-    const names = folderExists(more) ? readdirSync(more).filter((name) => name.endsWith(".jinja")) : [];
-    const others = names.map((name) => [name.slice(0, -".jinja".length), join(more, name)] as const);
-    const files = [["default", path] as const, ...others];
-    return Object.fromEntries(files.map(([name, file]) => [name, { text: readText(file), path: file }]));
+    const files = { default: path, ...(fileExists(withTools) && { tool_use: withTools }) };
+    return Object.fromEntries(
+      Object.entries(files).map(([name, file]) => [name, { text: readText(file), path: file }]),
+    );
   }
   return inlineTemplates(config, configPath);
 };

@@ -153,9 +153,7 @@ const assembled = (
     hasChatTemplate: sources.default !== undefined,
     chatTemplate: sources.default?.text,
     templateNames: namedIn(
-      Object.values(sources)
-        .map(({ text }) => text)
-        .join(""),
+      ["default", "tool_use"].map((name) => (Object.hasOwn(sources, name) ? sources[name].text : "")).join(""),
     ),
     bosToken: special.bos_token,
     bosId,

@@ -5,6 +5,7 @@ import { readText } from "../../../models/files/json.js";
 import { hubNameOf } from "../../../models/index.js";
 import type { Invocation } from "../../output.js";
 import { harmless } from "../../speaking/terminal.js";
+import { frontMatter, parseYaml } from "../../yaml.js";
 import type { TrainingValues } from "../checks/check.js";
 import { isEvaluation } from "./history.js";
 import { type Settings, yamlOf } from "./settings.js";
@@ -38,10 +39,9 @@ const hubName = (name: string | undefined): string | undefined =>
 const licenseOf = async (folder: string): Promise<Settings> => {
   const card = join(folder, "README.md");
   if (!existsSync(card)) return {};
-  const { parse } = await import("yaml");
   try {
-    const front = parse(/^---\r?\n([\s\S]*?)\r?\n---/.exec(readText(card))?.[1] ?? "") as Settings | null;
-    return Object.fromEntries(Object.entries(front ?? {}).filter(([key]) => /^license(_name|_link)?$/.test(key)));
+    const front = await parseYaml(frontMatter(readText(card)), card);
+    return Object.fromEntries(Object.entries(front).filter(([key]) => /^license(_name|_link)?$/.test(key)));
   } catch {
     return {}; // somebody else's card, and no reason to lose a run
   }

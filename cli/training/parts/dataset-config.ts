@@ -3,10 +3,7 @@ import { join } from "node:path";
 import type { Declared } from "../../../align/data/files/declared.js";
 import { InputError } from "../../../core/errors.js";
 import { folderExists, isObject, type JsonObject, readText, show } from "../../../models/files/json.js";
-import { parseYaml } from "../../yaml.js";
-
-/** What stands between the two lines of dashes at a README's beginning. */
-const FRONT = /^---\r?\n([\s\S]*?)\r?\n---/;
+import { frontMatter, parseYaml } from "../../yaml.js";
 
 /**
  * What the README.md of a data folder declares of its files, as `load_dataset(folder, name)` takes it: its only configuration,
@@ -15,7 +12,7 @@ const FRONT = /^---\r?\n([\s\S]*?)\r?\n---/;
  */
 export const declaredIn = async (path: string, name?: string): Promise<Declared | undefined> => {
   const readme = join(path, "README.md");
-  const [, front = ""] = folderExists(path) && existsSync(readme) ? (FRONT.exec(readText(readme)) ?? []) : [];
+  const front = folderExists(path) && existsSync(readme) ? frontMatter(readText(readme)) : "";
   const { configs = [] } = await parseYaml(front, readme);
   const list = Array.isArray(configs) ? configs.filter(isObject) : [];
   const names = list.map(({ config_name: own = "default" }) => String(own));

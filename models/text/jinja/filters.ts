@@ -9,7 +9,7 @@ import {
   type Tools,
   textOf,
 } from "./arguments.js";
-import { payCopied } from "./budget.js";
+import { payCopied, payWalked } from "./budget.js";
 import { percent } from "./format.js";
 import { dumps, indentation } from "./json.js";
 import { method } from "./methods.js";
@@ -50,6 +50,7 @@ const tried = (run: () => number, otherwise: () => Value): Value => {
 
 /** Python's int(text, base), or NaN. */
 const parsedInt = (text: string, base: number): number => {
+  payWalked(text.length);
   const plain = strip(text, "both").replace(/(?<=\w)_(?=\w)/g, "");
   const [, sign, digits] = /^([-+]?)(.*)$/s.exec(plain) as RegExpExecArray;
   const letters = "0123456789abcdefghijklmnopqrstuvwxyz".slice(0, base);
@@ -146,7 +147,14 @@ const TEXTS: Readonly<Record<string, Filter>> = {
       return (flagOf(kill) || space < 0 ? cut : cut.slice(0, space)) + tail;
     },
   ],
-  wordcount: [[], (value) => (soft(value).match(/[\p{L}\p{N}_]+/gu) ?? []).length],
+  wordcount: [
+    [],
+    (value) => {
+      const text = soft(value);
+      payWalked(text.length);
+      return (text.match(/[\p{L}\p{N}_]+/gu) ?? []).length;
+    },
+  ],
   string: [[], (value) => (isA("safe", value) ? value : str(value))],
   safe: [[], (value) => (isA("safe", value) ? value : safe(str(value)))],
 };

@@ -1,5 +1,5 @@
 import { bind, bounded, checkLength, flagOf, type Given, intOf, joinAll, optionalText, textOf } from "./arguments.js";
-import { pay, payCopied } from "./budget.js";
+import { pay, payCopied, payWalked } from "./budget.js";
 import { format } from "./format.js";
 import { order } from "./operators.js";
 import { capitalize, lines, replace, SPACES, split, strip, title } from "./text.js";
@@ -39,7 +39,14 @@ const ends = (text: string, [wanted]: Given, side: "startsWith" | "endsWith", na
   return list.some((part) => text[side](textOf(part, `${name}'s argument, or each of its tuple,`)));
 };
 
-const all = (pattern: RegExp) => (text: string) => text !== "" && characters(text).every((char) => pattern.test(char));
+const all = (pattern: RegExp) => (text: string) => {
+  payWalked(4 * text.length);
+  return text !== "" && characters(text).every((char) => pattern.test(char));
+};
+const swapcase = (text: string): string => {
+  payWalked(4 * text.length);
+  return Array.from(text, (char) => (LOWER.test(char) ? char.toUpperCase() : char.toLowerCase())).join("");
+};
 const cased = (own: RegExp, other: RegExp) => (text: string) => own.test(text) && !other.test(text);
 const UPPER = /[\p{Uppercase}]/u;
 const LOWER = /[\p{Lowercase}]/u;
@@ -62,7 +69,7 @@ const TEXTS: Readonly<Record<string, Method<string>>> = {
   casefold: [[], (text) => text.toLowerCase().replaceAll("ß", "ss")],
   title: [[], title],
   capitalize: [[], capitalize],
-  swapcase: [[], (text) => Array.from(text, (c) => (LOWER.test(c) ? c.toUpperCase() : c.toLowerCase())).join("")],
+  swapcase: [[], swapcase],
   strip: [["/chars"], (text, [chars]) => strip(text, "both", optionalText(chars, "strip's argument"))],
   lstrip: [["/chars"], (text, [chars]) => strip(text, "left", optionalText(chars, "lstrip's argument"))],
   rstrip: [["/chars"], (text, [chars]) => strip(text, "right", optionalText(chars, "rstrip's argument"))],

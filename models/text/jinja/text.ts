@@ -90,7 +90,7 @@ const titled = (char: string): string => {
 
 /** str.title: a capital at the start of every run of letters that have one. */
 export const title = (text: string): string => {
-  payWalked(text.length);
+  payWalked(4 * text.length);
   let inside = false;
   return Array.from(text, (char) => {
     const cased = CASED.test(char);
