@@ -1,7 +1,11 @@
 import { InputError } from "../../core/errors.js";
-import { type OnRead, valuesOf } from "./files/data-file.js";
+import { type OnRead, rawRows } from "./files/data-file.js";
+import { type RawRow, rowValue } from "./files/json.js";
 import { dataFiles, type SplitChoice } from "./files/splits.js";
 import { parseRow, type Row } from "./layouts/data-row.js";
+
+/** A row out of its file. Errors: InputError that begins with its place. */
+export const rowOf = (raw: RawRow): Row => parseRow(rowValue(raw), raw.at);
 
 export interface StreamOptions extends SplitChoice {
   /** Hears how much of the data has been read. */
@@ -21,10 +25,15 @@ export interface StreamOptions extends SplitChoice {
  * Errors: InputError "file:line: …" for an empty line before the last row, malformed JSON, a missing key, a wrong type.
  */
 export async function* streamRows(path: string, options: StreamOptions = {}): AsyncGenerator<Row, void> {
+  for await (const raw of atLeastOne(rawRows(dataFiles(path, options).files, options.onRead), path)) yield rowOf(raw);
+}
+
+/** The rows of a path. Errors: InputError if there is none. */
+export async function* atLeastOne(rows: AsyncIterable<RawRow>, path: string): AsyncGenerator<RawRow, void> {
   let empty = true;
-  for await (const [at, value] of valuesOf(dataFiles(path, options).files, options.onRead)) {
+  for await (const row of rows) {
     empty = false;
-    yield parseRow(value, at);
+    yield row;
   }
   if (empty) throw new InputError(`${path}: holds no rows`);
 }

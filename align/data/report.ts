@@ -64,6 +64,19 @@ export const emptyReport = (): TokenizeReport => ({
   truncatedAt: [],
 });
 
+/** Adds what is to be told of later rows. */
+export const addReport = (report: TokenizeReport, later: Readonly<TokenizeReport>): void => {
+  for (const key of Object.keys(report) as (keyof TokenizeReport)[]) {
+    if (typeof report[key] === "number")
+      (report as Record<typeof key, unknown>)[key] = report[key] + (later[key] as number);
+  }
+  report.longest = Math.max(report.longest - later.longest, later.longest);
+  for (const column of later.unused) if (!report.unused.includes(column)) report.unused.push(column);
+  for (const [field, isRead] of Object.entries(later.fields))
+    report.fields[field] = report.fields[field] === true || isRead;
+  for (const list of ["droppedAt", "truncatedAt"] as const) for (const at of later[list]) name(report[list], at);
+};
+
 /** Adds a row to those that are named. */
 export const name = (list: string[], at: string): void => {
   if (list.length < NAMED && list[list.length - 1] !== at) list.push(at);

@@ -57,6 +57,35 @@ export interface LoadTokenizerOptions {
   readonly chatTemplate?: { readonly text: string; readonly path: string };
 }
 
+/** What it takes to make a tokenizer once more, on another thread. */
+export type TokenizerRecipe =
+  | { readonly folder: string; readonly options: LoadTokenizerOptions }
+  | { readonly source: TokenizerSource };
+
+/** How tokenizers were made, and who hears that a conversation is encoded. */
+const recipes = new WeakMap<Tokenizer, { readonly recipe: TokenizerRecipe; readonly hearChat?: () => void }>();
+
+/** How a tokenizer was made; undefined for one that somebody made otherwise, or changed. */
+export const recipeOf = (tokenizer: Tokenizer) => recipes.get(tokenizer);
+
+/** The same tokenizer again. Errors: those of `loadTokenizer`. */
+export const tokenizerBy = (recipe: TokenizerRecipe): Tokenizer =>
+  "folder" in recipe ? loadTokenizer(recipe.folder, recipe.options) : tokenizerOf(recipe.source);
+
+/** The same tokenizer; `hearChat` hears that a conversation is encoded, wherever that is done. */
+export const heard = (tokenizer: Tokenizer, hearChat: () => void): Tokenizer => {
+  const own: Tokenizer = {
+    ...tokenizer,
+    encodeChat: (messages, options) => {
+      hearChat();
+      return tokenizer.encodeChat(messages, options);
+    },
+  };
+  const known = recipes.get(tokenizer);
+  if (known !== undefined) recipes.set(own, { ...known, hearChat });
+  return own;
+};
+
 /**
  * Loads `tokenizer.json`, `tokenizer_config.json` (optional) and the chat template: `chat_template.jinja`, else the
  * config's `chat_template` (a text, or a list of named ones of which "default" is taken).
@@ -81,7 +110,7 @@ export const loadTokenizer = (folder: string, options: LoadTokenizerOptions = {}
   };
   const sources =
     options.chatTemplate === undefined ? chatTemplates(folder, config, configPath) : { default: options.chatTemplate };
-  return assembled(files, sources, { path, folder });
+  return made(assembled(files, sources, { path, folder }), { folder, options });
 };
 
 /** The files of a tokenizer, at hand: as objects, and the chat template as a text. */
@@ -99,20 +128,25 @@ export interface TokenizerSource {
 }
 
 /** The same from what is at hand instead of a folder. Errors: InputError naming what `tokenizer.json` would hold. */
-export const tokenizerOf = ({
-  tokenizer: definition,
-  tokenizerConfig: config = {},
-  ...rest
-}: TokenizerSource): Tokenizer => {
-  const { specialTokensMap, modelType, chatTemplate: text } = rest;
+export const tokenizerOf = (source: TokenizerSource): Tokenizer => {
+  const {
+    tokenizer: definition,
+    tokenizerConfig: config = {},
+    specialTokensMap,
+    modelType,
+    chatTemplate: text,
+  } = source;
   const sources =
     text === undefined
       ? inlineTemplates(config, "tokenizer_config.json")
       : { default: { text, path: "chat template" } };
-  return assembled({ definition, config, specialTokensMap, modelType }, sources, {
-    path: "tokenizer.json",
-    folder: "tokenizer",
-  });
+  const names = { path: "tokenizer.json", folder: "tokenizer" };
+  return made(assembled({ definition, config, specialTokensMap, modelType }, sources, names), { source });
+};
+
+const made = (tokenizer: Tokenizer, recipe: TokenizerRecipe): Tokenizer => {
+  recipes.set(tokenizer, { recipe });
+  return tokenizer;
 };
 
 const assembled = (

@@ -170,10 +170,10 @@ test("lying headers are refused, each by name", () => {
     ["not JSON", () => writeRaw("{oops}\n"), /not JSON/],
     ["header length 0", () => writeRaw(""), /not JSON/],
     ["an array", () => writeRaw([]), /must be an object/],
-    ["deeply nested", () => writeRaw("[".repeat(200_000) + "]".repeat(200_000)), /must be an object/],
+    ["deeply nested", () => writeRaw("[".repeat(200_000) + "]".repeat(200_000)), /not JSON .*levels deep/],
     [
       "a deeply nested entry",
-      () => writeRaw(`{"x":${"[".repeat(200_000)}${"]".repeat(200_000)}}`),
+      () => writeRaw(`{"x":${"[".repeat(100)}${"]".repeat(100)}}`),
       /tensor "x" must be an object/,
     ],
     ["null", () => writeRaw("null"), /must be an object/],

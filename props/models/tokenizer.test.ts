@@ -134,8 +134,8 @@ test("templates that go on without end are stopped", () => {
   const refuses = (template: string, pattern: RegExp) =>
     refused(() => variant({}, template).renderChat([{ role: "user", content: "hi" }]), pattern);
   const loops = ["{% for i in range(500) %}", "x", "{% endfor %}"].map((part) => part.repeat(3)).join("");
-  refuses(loops, /chat template refuses the conversation: it takes more than 200000 steps/);
-  refuses("{% for i in range(1000000000) %}x{% endfor %}", /it takes more than 200000 steps/);
+  refuses(loops, /chat template refuses the conversation: it takes more than \d+ steps/);
+  refuses("{% for i in range(1000000000) %}x{% endfor %}", /it takes more than \d+ steps/);
   refuses("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", /chat template refuses the conversation: /);
   const doubled = "{% set x = 'ab' %}{% set x = x ~ x %}".replace(
     "{% set x = x ~ x %}",

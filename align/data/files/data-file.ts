@@ -4,7 +4,7 @@ import { createGunzip } from "node:zlib";
 import { InputError } from "../../../core/errors.js";
 import { oneLine } from "../../../models/files/json.js";
 import { openRegular } from "../../../models/files/regular.js";
-import { type Found, jsonRows } from "./json.js";
+import { jsonRows, type RawRow } from "./json.js";
 import { parquetRows } from "./parquet.js";
 import { statOf } from "./splits.js";
 
@@ -32,8 +32,8 @@ async function* chunksOf(path: string, onBytes: (count: number) => void): AsyncG
   }
 }
 
-/** The parsed values of data files, in order, a chunk at a time. */
-export async function* valuesOf(files: readonly string[], onRead: OnRead = () => {}): AsyncGenerator<Found> {
+/** The rows of data files, in order, a chunk at a time. */
+export async function* rawRows(files: readonly string[], onRead: OnRead = () => {}): AsyncGenerator<RawRow> {
   const sizes = files.map((file) => statOf(file).size);
   const total = Math.max(
     1,

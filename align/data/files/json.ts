@@ -3,8 +3,11 @@ import { InputError } from "../../../core/errors.js";
 import { oneLine } from "../../../models/files/json.js";
 import { parseJson } from "../../../models/files/written-json.js";
 
-/** A value of a data file, and where it stands. */
-export type Found = readonly [at: string, value: unknown];
+/** A row of a data file as it lies there, and where it stands: the bytes of its JSON, or what another reader made of it. */
+export type RawRow = { readonly at: string } & ({ readonly json: Uint8Array } | { readonly value: unknown });
+
+/** The value of a row. Errors: InputError that begins with its place. */
+export const rowValue = (row: RawRow): unknown => ("json" in row ? parse(row.json, row.at) : row.value);
 
 /** Longest row, so that a file without line breaks cannot fill the memory. Half a million tokens. */
 const LONGEST_ROW = 1 << 21;
@@ -55,7 +58,7 @@ type Chunks = AsyncGenerator<Uint8Array, void>;
  * The rows of a JSON text that comes in chunks: the elements of an array if its first character is `[`, else one a line.
  * Never holds more than a chunk and a row. Errors: InputError "path:line: …" or "path: row n: …".
  */
-export async function* jsonRows(path: string, chunks: Chunks): AsyncGenerator<Found> {
+export async function* jsonRows(path: string, chunks: Chunks): AsyncGenerator<RawRow> {
   const first: Uint8Array[] = [];
   for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) {
     first.push(next.value);
@@ -70,7 +73,7 @@ export async function* jsonRows(path: string, chunks: Chunks): AsyncGenerator<Fo
   }
 }
 
-async function* lines(path: string, chunks: Chunks): AsyncGenerator<Found> {
+async function* lines(path: string, chunks: Chunks): AsyncGenerator<RawRow> {
   const line = gatherer();
   let [number, blank] = [1, 0];
   const at = (): string => `${path}:${number}`;
@@ -81,7 +84,7 @@ async function* lines(path: string, chunks: Chunks): AsyncGenerator<Found> {
       const bytes = line.take();
       from = end + 1;
       if (bytes.every(isBlank)) blank = number;
-      else yield [at(), parse(bytes, at())];
+      else yield { at: at(), json: bytes };
       number++;
     }
     if (blank === 0) line.add(chunk.subarray(from), at);
@@ -90,10 +93,10 @@ async function* lines(path: string, chunks: Chunks): AsyncGenerator<Found> {
       throw new InputError(`${path}:${blank}: empty line; each line must hold one JSON object`);
   }
   const bytes = line.take();
-  if (!bytes.every(isBlank)) yield [at(), parse(bytes, at())];
+  if (!bytes.every(isBlank)) yield { at: at(), json: bytes };
 }
 
-async function* elements(path: string, chunks: Chunks): AsyncGenerator<Found> {
+async function* elements(path: string, chunks: Chunks): AsyncGenerator<RawRow> {
   const element = gatherer();
   let [number, depth, quoted, escaped, opened, closed] = [1, 0, false, false, false, false];
   const at = (): string => `${path}: row ${number}`;
@@ -117,7 +120,7 @@ async function* elements(path: string, chunks: Chunks): AsyncGenerator<Found> {
         [from, closed] = [i + 1, byte === CLOSE_LIST];
         const bytes = element.take();
         if (closed && number === 1 && bytes.every(isBlank)) continue; // []
-        yield [at(), parse(bytes, at())];
+        yield { at: at(), json: bytes };
         number++;
       }
     }

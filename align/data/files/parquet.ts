@@ -1,7 +1,7 @@
 import { InputError } from "../../../core/errors.js";
 import { isObject, oneLine } from "../../../models/files/json.js";
 import { checkRegular } from "../../../models/files/regular.js";
-import type { Found } from "./json.js";
+import type { RawRow } from "./json.js";
 
 const reason = (error: unknown): string => oneLine(error instanceof Error ? error.message : String(error));
 
@@ -46,7 +46,7 @@ const asJson = (value: unknown): unknown => {
  * The rows of a Parquet file, a row group at a time; `onRead` hears the share of them that is read.
  * Errors: InputError for a file that is none or is broken, and without the package `hyparquet`.
  */
-export async function* parquetRows(path: string, onRead: (share: number) => void): AsyncGenerator<Found> {
+export async function* parquetRows(path: string, onRead: (share: number) => void): AsyncGenerator<RawRow> {
   const { asyncBufferFromFile, compressors, parquetMetadataAsync, parquetReadObjects } = await reader(path);
   const guarded = async <T>(run: () => Promise<T>): Promise<T> => {
     try {
@@ -61,7 +61,8 @@ export async function* parquetRows(path: string, onRead: (share: number) => void
   let number = 0;
   for (const [i, { num_rows: count }] of metadata.row_groups.entries()) {
     const group = { file, metadata, compressors, rowStart: number, rowEnd: number + Number(count) };
-    for (const row of await guarded(() => parquetReadObjects(group))) yield [`${path}: row ${++number}`, asJson(row)];
+    for (const row of await guarded(() => parquetReadObjects(group)))
+      yield { at: `${path}: row ${++number}`, value: asJson(row) };
     onRead((i + 1) / metadata.row_groups.length);
   }
 }

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { InputError } from "../../../core/errors.js";
 import { folderExists, readText } from "../../../models/files/json.js";
 import { loadTokenizer, type Tokenizer } from "../../../models/index.js";
+import { heard } from "../../../models/text/tokenizer.js";
 import type { Output } from "../../output.js";
 import type { TrainingValues } from "../checks/check.js";
 
@@ -44,13 +45,12 @@ export const trainingTokenizer = (
   if (own.hasChatTemplate) return { tokenizer: own, chatTemplate: () => undefined };
   const plain = loadTokenizer(folder, { chatTemplate: { text: PLAIN, path: "the plain chat template" } });
   let isUsed = false;
-  const encodeChat: Tokenizer["encodeChat"] = (messages, options) => {
+  const tokenizer = heard(plain, () => {
     if (!isUsed)
       out.note(
         `note: ${folder} has no chat template; conversations become "Human: …", "Assistant: …" (chat_template_path names another)`,
       );
     isUsed = true;
-    return plain.encodeChat(messages, options);
-  };
-  return { tokenizer: { ...plain, encodeChat }, chatTemplate: () => (isUsed ? PLAIN : undefined) };
+  });
+  return { tokenizer, chatTemplate: () => (isUsed ? PLAIN : undefined) };
 };

@@ -8,8 +8,16 @@ const LETTERS: readonly string[] = (() => {
 })();
 const BYTES: ReadonlyMap<string, number> = new Map(LETTERS.map((letter, byte) => [letter, byte]));
 
+/** Characters that are one byte, and of these one that does not print. */
+const [ASCII, HIDDEN] = [/^[^\u0080-\uffff]*$/, /[^!-~]/g];
+
 /** The UTF-8 bytes of a text, a letter each. */
-export const toLetters = (text: string): string => Array.from(encoder.encode(text), (byte) => LETTERS[byte]).join("");
+export const toLetters = (text: string): string => {
+  if (ASCII.test(text)) return text.replace(HIDDEN, (char) => LETTERS[char.charCodeAt(0)]);
+  let letters = "";
+  for (const byte of encoder.encode(text)) letters += LETTERS[byte];
+  return letters;
+};
 
 /** The bytes of a token: those of its letters, or its own where a letter stands for no byte (an added token). */
 export const toBytes = (token: string): readonly number[] => {

@@ -6,6 +6,7 @@ import { collate } from "../../../align/data/batch.js";
 import { collateSegments } from "../../../align/data/packing/segments.js";
 import { learnedSpans, part, type Sequence, targetsIn } from "../../../align/data/sequence.js";
 import { storeRows } from "../../../align/data/token-file.js";
+import { packed } from "../../../align/data/token-record.js";
 import { tokenizeExamples } from "../../../align/data/tokenize.js";
 import { InputError } from "../../../core/errors.js";
 import { loadTokenizer } from "../../../models/index.js";
@@ -102,7 +103,7 @@ test("spans: cut, packed, stored and read again, the same tokens are learned", a
   const rows = [sequence, { ids: [5, 6], completionStart: 1 }, { ...sequence, spans: [] }];
   const stored = await storeRows(
     (async function* () {
-      yield* rows;
+      for (const row of rows) yield packed(row, form);
     })(),
     form,
   );

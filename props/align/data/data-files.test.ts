@@ -8,7 +8,7 @@ import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { readRows } from "../../../align/data/data.js";
-import { jsonRows } from "../../../align/data/files/json.js";
+import { jsonRows, rowValue } from "../../../align/data/files/json.js";
 import type { Row } from "../../../align/data/layouts/data-row.js";
 import { goldenPath } from "../../golden/files.js";
 import { refusedLater } from "../../golden/refused.js";
@@ -26,9 +26,9 @@ const chunked = async (text: string, cuts: readonly number[]): Promise<unknown[]
     for (let i = 1; i < places.length; i++) yield bytes.subarray(places[i - 1], places[i]);
   })();
   const values: unknown[] = [];
-  for await (const [at, value] of jsonRows("x", chunks)) {
-    assert.match(at, /^x(:\d+|: row \d+)$/);
-    values.push(value);
+  for await (const row of jsonRows("x", chunks)) {
+    assert.match(row.at, /^x(:\d+|: row \d+)$/);
+    values.push(rowValue(row));
   }
   return values;
 };

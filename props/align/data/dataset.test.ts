@@ -12,7 +12,8 @@ import { readRows, rowsOfKind } from "../../../align/data/data.js";
 import { labelledDataset, pairDataset } from "../../../align/data/dataset.js";
 import type { Sequence } from "../../../align/data/sequence.js";
 import { pairSource, sequenceSource } from "../../../align/data/source.js";
-import { type RowForm, storeRows } from "../../../align/data/token-file.js";
+import { storeRows } from "../../../align/data/token-file.js";
+import { packed, type RowForm } from "../../../align/data/token-record.js";
 import { tokenizeAnswers, tokenizePairs } from "../../../align/data/tokenize.js";
 import { loadTokenizer } from "../../../models/text/tokenizer.js";
 import { goldenPath } from "../../golden/files.js";
@@ -65,9 +66,12 @@ const held = async (): Promise<number> => {
 
 test("rows on disk cost memory by their number, not by their tokens", async () => {
   const form: RowForm<Sequence> = { sequences: (row) => [row], row: ([row], _label, at) => ({ ...row, at }) };
-  const rows = async function* (count: number): AsyncGenerator<Sequence> {
+  const rows = async function* (count: number) {
     for (let i = 0; i < count; i++)
-      yield { ids: Array.from({ length: 1000 }, (_, t) => (i * t) % 5003), completionStart: i % 7, at: `x:${i + 1}` };
+      yield packed(
+        { ids: Array.from({ length: 1000 }, (_, t) => (i * t) % 5003), completionStart: i % 7, at: `x:${i + 1}` },
+        form,
+      );
   };
   (await storeRows(rows(50), form)).close(); // what compiling takes is not counted
   const before = await held();

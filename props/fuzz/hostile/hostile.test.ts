@@ -1,0 +1,40 @@
+/**
+ * What strangers send to take for ever, or all memory: each drawn case is made something of, or refused in one line, within
+ * seconds. A few of each kind here; TAUGRAD_REACH tries more.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { InputError } from "../../../core/errors.js";
+import { compileChatTemplate } from "../../../models/text/chat-template.js";
+import { tries } from "../../reach.js";
+import { type Draw, drawer } from "../mutate.js";
+import { hostileTemplates, spoken } from "./templates.js";
+
+const SEED = Number(process.env.FC_SEED ?? 1);
+/** Longest that an answer may take, in ms of processor time. */
+const LIMIT = 10_000;
+
+/** Draws cases of all kinds in turn, and sees how each ends. */
+const ends =
+  <C>(kinds: Readonly<Record<string, (draw: Draw) => C>>, count: number, run: (made: C) => unknown) =>
+  async (): Promise<void> => {
+    const names = Object.keys(kinds);
+    for (let i = 0; i < tries(count); i++) {
+      const name = names[(SEED + i) % names.length];
+      const made = kinds[name](drawer(SEED * 1_000_003 + i));
+      const before = process.cpuUsage();
+      try {
+        await run(made);
+      } catch (error) {
+        assert.ok(error instanceof InputError, `${name}, case ${i}: ${(error as Error).stack}`);
+        assert.ok(!error.message.includes("\n"), `${name}, case ${i}: ${error.message}`);
+      }
+      const { user, system } = process.cpuUsage(before);
+      assert.ok(user + system < 1000 * LIMIT, `${name}, case ${i}: ${(user + system) / 1e6} s`);
+    }
+  };
+
+test(
+  "chat templates",
+  ends(hostileTemplates, 6, (text) => compileChatTemplate(text, "chat_template.jinja", {})(spoken)),
+);
