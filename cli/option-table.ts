@@ -97,6 +97,11 @@ export const options = {
     "NAME",
     "which of the configurations that a folder's README.md declares; default: its default one",
   ),
+  max_inflation: number(
+    { from: 1 },
+    "most bytes of rows that a byte of compressed data (.gz, Parquet) may become, beside 16 MiB",
+    200,
+  ),
   dataset_train_split: text("NAME", "which split of a folder is trained on, by its file names; default train"),
   dataset_test_split: text("NAME", "which split of a folder is evaluated on; default test"),
   chat_template_path: text("PATH", "Jinja file, or model folder, whose chat template replaces the model's"),

@@ -10,6 +10,8 @@ export const rowOf = (raw: RawRow): Row => parseRow(rowValue(raw), raw.at);
 export interface StreamOptions extends SplitChoice {
   /** Hears how much of the data has been read. */
   readonly onRead?: OnRead;
+  /** Most bytes of rows that a byte of a compressed file (.gz, Parquet) may become, beside 16 MiB. Default 200. */
+  readonly inflation?: number;
 }
 
 /**
@@ -25,7 +27,8 @@ export interface StreamOptions extends SplitChoice {
  * Errors: InputError "file:line: …" for an empty line before the last row, malformed JSON, a missing key, a wrong type.
  */
 export async function* streamRows(path: string, options: StreamOptions = {}): AsyncGenerator<Row, void> {
-  for await (const raw of atLeastOne(rawRows(dataFiles(path, options).files, options.onRead), path)) yield rowOf(raw);
+  for await (const raw of atLeastOne(rawRows(dataFiles(path, options).files, options.onRead, options.inflation), path))
+    yield rowOf(raw);
 }
 
 /** The rows of a path. Errors: InputError if there is none. */

@@ -35,10 +35,19 @@ async function* first<T>(items: AsyncIterable<T>, count: number): AsyncGenerator
 const dataset =
   <N extends KindName>(kind: N) =>
   async (path: string, tokenizer: Tokenizer, options: DatasetOptions = {}): Promise<Dataset<RowOf<N>>> => {
-    const { limit = Number.POSITIVE_INFINITY, onRead, split, otherwise, orOnly, declared, ...cuts } = options;
+    const {
+      limit = Number.POSITIVE_INFINITY,
+      onRead,
+      inflation,
+      split,
+      otherwise,
+      orOnly,
+      declared,
+      ...cuts
+    } = options;
     const source = dataFiles(path, { split, otherwise, orOnly, declared });
     const report = emptyReport();
-    const rows = atLeastOne(first(rawRows(source.files, onRead), limit), path);
+    const rows = atLeastOne(first(rawRows(source.files, onRead, inflation), limit), path);
     const tokenized = tokenizedRows(rows, { kind, tokenizer, options: cuts }, report);
     const { form } = KINDS[kind] as unknown as { readonly form: RowForm<RowOf<N>> };
     return { ...(await storeRows(tokenized, form)), report, source };

@@ -82,7 +82,13 @@ const withData = async <V extends TrainingValues, T>(
   const { config, load } = withTokens(asRead, tokenizer, values.model_name_or_path, out);
   if (benchmarks !== undefined) await checkTasks(benchmarks, { tokenizer, maxPositions: config.maxPositions });
   const { vocabSize } = config;
-  const cut = { maxLength: values.max_length, truncationMode: values.truncation_mode, vocabSize, ...recipe.cut };
+  const cut = {
+    maxLength: values.max_length,
+    truncationMode: values.truncation_mode,
+    vocabSize,
+    inflation: values.max_inflation,
+    ...recipe.cut,
+  };
   const own = { config: values.dataset_config, split: values.dataset_train_split, limit: values.limit };
   const rows = await readDataset(read, path, tokenizer, { ...cut, ...own }, out);
   const held = evaluates ? evalRowsOf(values) : undefined;

@@ -142,7 +142,8 @@ test("templates that go on without end are stopped", () => {
     "{% set x = x ~ x %}".repeat(40),
   );
   refuses(`${doubled}{{ x }}`, /chat template refuses the conversation: /);
-  refuses("{{ 'ab' }}".repeat(300).replaceAll("ab", "ab".repeat(5000)), /it makes more than 2097152 characters/);
+  refuses(`{% for i in range(300) %}${"ab".repeat(5000)}{% endfor %}`, /it makes more than 2097152 characters/);
+  refuses("x".repeat(2 ** 20 + 1), /chat template does not parse: it has 1048577 characters/);
 });
 
 test("what cannot be used is refused with one line", () => {

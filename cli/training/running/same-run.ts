@@ -15,6 +15,7 @@ const FREE: ReadonlySet<string> = new Set([
   ...["eval_delay", "eval_on_start", "per_device_eval_batch_size"],
   ...["ref_log_probs_cache", "offload", "device_memory", "push_to_hub", "hub_model_id", "hub_private_repo"],
   "dataset_config",
+  "max_inflation",
   "dataset_train_split",
   "dataset_test_split",
 ]);
