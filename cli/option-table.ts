@@ -99,7 +99,7 @@ export const options = {
   ),
   max_inflation: number(
     { from: 1 },
-    "most bytes of rows that a byte of compressed data (.gz, Parquet) may become, beside 16 MiB",
+    "most bytes of rows that a byte of compressed data (.gz, Parquet) may become, beside 4 MiB",
     200,
   ),
   dataset_train_split: text("NAME", "which split of a folder is trained on, by its file names; default train"),

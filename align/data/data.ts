@@ -10,7 +10,7 @@ export const rowOf = (raw: RawRow): Row => parseRow(rowValue(raw), raw.at);
 export interface StreamOptions extends SplitChoice {
   /** Hears how much of the data has been read. */
   readonly onRead?: OnRead;
-  /** Most bytes of rows that a byte of a compressed file (.gz, Parquet) may become, beside 16 MiB. Default 200. */
+  /** Most bytes of rows that a byte of a compressed file (.gz, Parquet) may become, beside 4 MiB. Default 200. */
   readonly inflation?: number;
 }
 

@@ -1,7 +1,7 @@
 import { InputError } from "../../../core/errors.js";
 
 /** What a file may become beside its own size, in bytes. */
-const BESIDE = 2 ** 24;
+const BESIDE = 2 ** 22;
 /** Most bytes of rows that a byte of a compressed file may become, unless somebody asks for more. */
 export const INFLATION = 200;
 /** What a row, or a value, counts beside its characters, in bytes. */
@@ -9,7 +9,7 @@ export const OF_ROW = 64;
 
 /**
  * Counts the bytes that a compressed file of so many becomes. Errors: InputError once they are more than `inflation` times as
- * many, and 16 MiB: small files may well repeat themselves.
+ * many, and 4 MiB: small files may well repeat themselves.
  */
 export const inflating = (path: string, size: number, inflation: number): ((bytes: number) => void) => {
   const most = BESIDE + inflation * size;

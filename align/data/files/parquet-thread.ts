@@ -40,18 +40,24 @@ const libraries = async (path: string) => {
 
 /**
  * A value as JSON would hold it: 64-bit integers and dates are none of JSON's. A struct's null fields are absent, since
- * in a column all structs have the same fields. `count` hears of its bytes.
+ * in a column all structs have the same fields.
  */
-const asJson = (value: unknown, count: (bytes: number) => void): unknown => {
-  count(typeof value === "string" ? OF_ROW + value.length : OF_ROW);
+const asJson = (value: unknown): unknown => {
   if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
   if (value instanceof Date) return value.toISOString();
-  const inner = (one: unknown): unknown => asJson(one, count);
-  if (ArrayBuffer.isView(value)) return Array.from(value as unknown as ArrayLike<unknown>, inner);
-  if (Array.isArray(value)) return value.map(inner);
+  if (ArrayBuffer.isView(value)) return Array.from(value as unknown as ArrayLike<unknown>, asJson);
+  if (Array.isArray(value)) return value.map(asJson);
   if (!isObject(value)) return value;
   const there = Object.entries(value).filter(([, field]) => field != null);
-  return Object.fromEntries(there.map(([name, field]) => [name, inner(field)]));
+  return Object.fromEntries(there.map(([name, field]) => [name, asJson(field)]));
+};
+
+/** About the bytes of a value. */
+const sizeOf = (value: unknown): number => {
+  if (typeof value === "string") return OF_ROW + value.length;
+  if (ArrayBuffer.isView(value)) return OF_ROW + value.byteLength;
+  const inner = Array.isArray(value) ? value : isObject(value) && !(value instanceof Date) ? Object.values(value) : [];
+  return inner.reduce((sum: number, one) => sum + sizeOf(one), OF_ROW);
 };
 
 /** Rows, and bytes of them, that are handed over at a time. */
@@ -63,7 +69,7 @@ interface Opened {
   readonly rowsOf: (group: number) => Promise<readonly unknown[]>;
   readonly groups: readonly (readonly [number, number])[];
   readonly count: (bytes: number) => void;
-  rest: readonly unknown[];
+  rest: readonly { readonly row: unknown; readonly bytes: number }[];
   next: number;
 }
 
@@ -111,17 +117,26 @@ const open = async (path: string, inflation: number): Promise<Opened> => {
   };
 };
 
+/** The rows of a group, counted before the first of them is used: one text may be that of all of them. */
+const begin = async (opened: Opened, group: number): Promise<void> => {
+  const rows = await opened.rowsOf(group);
+  opened.rest = rows.map((row) => {
+    const bytes = sizeOf(row);
+    opened.count(bytes);
+    return { row, bytes };
+  });
+  opened.next = 0;
+};
+
 /** The next rows of those that are read. */
 const piece = (opened: Opened): readonly unknown[] => {
   const rows: unknown[] = [];
   let bytes = 0;
-  while (opened.next < opened.rest.length && rows.length < ROWS && bytes < BYTES)
-    rows.push(
-      asJson(opened.rest[opened.next++], (more) => {
-        bytes += more;
-        opened.count(more);
-      }),
-    );
+  while (opened.next < opened.rest.length && rows.length < ROWS && bytes < BYTES) {
+    const next = opened.rest[opened.next++];
+    bytes += next.bytes;
+    rows.push(asJson(next.row));
+  }
   if (opened.next >= opened.rest.length) [opened.rest, opened.next] = [[], 0];
   return rows;
 };
@@ -140,7 +155,7 @@ export const serve = (): Answerer<ParquetAsk, ParquetAnswer> => {
       files.delete(ask.id);
       return { value: {} };
     }
-    if ("group" in ask) [opened.rest, opened.next] = [await opened.rowsOf(ask.group), 0];
+    if ("group" in ask) await begin(opened, ask.group);
     return { value: { rows: piece(opened) } };
   };
 };

@@ -1,6 +1,7 @@
 import { isObject, show } from "../../files/json.js";
 import { bpe } from "./bpe.js";
 import { byteTokens } from "./bytes.js";
+import { LONGEST_PIECE } from "./limits.js";
 import type { Kinds } from "./piece.js";
 import { optionalText, readVocabulary, type TokenModel } from "./vocabulary.js";
 
@@ -57,6 +58,8 @@ export const models: Kinds<TokenModel> = {
     const unknown = typeof config.unk_id === "number" ? config.unk_id : undefined;
     const least = scores.reduce((most, score) => Math.min(most, score), Number.POSITIVE_INFINITY) - UNKNOWN_PENALTY;
     const longest = list.reduce((most, [token]) => Math.max(most, Array.from(token).length), 1);
+    if (longest > LONGEST_PIECE)
+      throw refuse(`has a token of ${longest} characters, at most ${LONGEST_PIECE} are looked for`);
     const idsOf = (text: string): readonly number[] => {
       const id = vocabulary.get(text);
       if (id !== undefined) return [id];

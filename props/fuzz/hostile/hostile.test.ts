@@ -3,12 +3,22 @@
  * seconds. A few of each kind here; TAUGRAD_REACH tries more.
  */
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
+import { exampleDataset } from "../../../align/data/dataset.js";
+import { parseYaml } from "../../../cli/yaml.js";
 import { InputError } from "../../../core/errors.js";
 import { compileChatTemplate } from "../../../models/text/chat-template.js";
+import { loadTokenizer, tokenizerOf } from "../../../models/text/tokenizer.js";
+import { scratch } from "../../cli/cli.js";
+import { goldenPath } from "../../golden/files.js";
 import { tries } from "../../reach.js";
-import { type Draw, drawer } from "../mutate.js";
+import { type Draw, drawer, pick } from "../mutate.js";
+import { hostileParquet } from "./parquet.js";
 import { hostileTemplates, spoken } from "./templates.js";
+import { hostileRows, hostileYaml } from "./texts.js";
+import { hostileTexts, hostileTokenizers } from "./tokenizers.js";
 
 const SEED = Number(process.env.FC_SEED ?? 1);
 /** Longest that an answer may take, in ms of processor time. */
@@ -37,4 +47,44 @@ const ends =
 test(
   "chat templates",
   ends(hostileTemplates, 6, (text) => compileChatTemplate(text, "chat_template.jinja", {})(spoken)),
+);
+
+const whole = JSON.parse(readFileSync(goldenPath("preferences", "policy", "tokenizer.json"), "utf8"));
+test(
+  "tokenizers",
+  ends(
+    Object.fromEntries(
+      Object.entries(hostileTokenizers).map(([name, make]) => [
+        name,
+        (draw: Draw) => ({ tokenizer: make(draw, whole), text: pick(draw, hostileTexts)(draw) }),
+      ]),
+    ),
+    8,
+    ({ tokenizer, text }) => {
+      const { encode, decode } = tokenizerOf({ tokenizer });
+      decode(encode(text));
+    },
+  ),
+);
+
+const folder = scratch();
+const tokenizer = loadTokenizer(goldenPath("preferences", "policy"));
+const asData =
+  (name: string) =>
+  async (bytes: Uint8Array): Promise<void> => {
+    const path = join(folder, name);
+    writeFileSync(path, bytes);
+    (await exampleDataset(path, tokenizer, { maxLength: 64 })).close();
+  };
+
+test("Parquet files", ends(hostileParquet, 12, asData("rows.parquet")));
+
+test(
+  "YAML",
+  ends(hostileYaml, 4, (text) => parseYaml(text, "x.yaml")),
+);
+
+test(
+  "JSON, and what is zipped",
+  ends(hostileRows, 6, ([name, bytes]) => asData(name)(bytes)),
 );
