@@ -1,7 +1,7 @@
 /** Deepest nesting of any JSON that is read; what is deeper overflows the stack of whoever walks over it, or writes it. */
 const DEEPEST = 200;
-/** Most lists, objects and commas of a text: those of a large tokenizer, eight times over. */
-const MOST = 2 ** 24;
+/** Most lists, objects and commas of a text: those of a large tokenizer, four times over. */
+const MOST = 2 ** 23;
 
 const [QUOTE, BACKSLASH, COMMA] = [34, 92, 44];
 const isOpen = (code: number): boolean => code === 91 || code === 123;

@@ -38,11 +38,11 @@ export class ThreadLost extends Error {
   }
 }
 
-export interface ThreadOptions {
-  /** The address of a module that exports `serve`: data → `Answerer`. */
-  readonly module: string;
+export interface ThreadOptions<Data, Ask, Answer> {
+  /** The module that the thread loads: its own address, and what makes an answerer of the data. */
+  readonly module: { readonly here: string; readonly serve: (data: Data) => Answerer<Ask, Answer> };
   /** What `serve` is given; a structured clone of it arrives. */
-  readonly data: unknown;
+  readonly data: Data;
   /** Most memory of its JavaScript values, in MiB. */
   readonly mebibytes: number;
 }
@@ -86,8 +86,8 @@ const MEBI = 2 ** 20;
  * Starts a thread for what somebody else's file decides the cost of, with limits on time and memory; beyond one of them it is
  * ended. `revive` makes the error of a message. It keeps no process alive unless somebody waits for an answer.
  */
-export const startThread = <Ask, Answer>(
-  { module, data, mebibytes }: ThreadOptions,
+export const startThread = <Data, Ask, Answer>(
+  { module, data, mebibytes }: ThreadOptions<Data, Ask, Answer>,
   revive: (message: string, isInput: boolean) => Error,
 ): Thread<Ask, Answer> => {
   const waiting = new Map<number, Asked>();
@@ -99,7 +99,7 @@ export const startThread = <Ask, Answer>(
   let watch: ReturnType<typeof setInterval> | undefined;
   const worker = new Worker(RUNNER, {
     eval: true,
-    workerData: { module, data },
+    workerData: { module: module.here, data },
     execArgv: [],
     env: {},
     resourceLimits: { maxOldGenerationSizeMb: mebibytes },

@@ -1,3 +1,10 @@
+import { InputError } from "../../../core/errors.js";
+import { show } from "../../../models/files/json.js";
+import { inTime } from "../../../models/strangers/in-time.js";
+
+/** Longest that patterns may take, in ms: with many stars there are many ways to try. */
+const LIMIT = 5000;
+
 /** What a data set says of its files itself: in which folder below they are, and patterns of the files of each split. */
 export interface Declared {
   readonly folder?: string;
@@ -24,5 +31,8 @@ export const declaredSplits = (
 ): readonly (readonly [split: string, file: string])[] =>
   Object.entries(splits).flatMap(([split, patterns]) => {
     const tests = patterns.map(matching);
-    return files.filter((file) => tests.some((test) => test.test(file))).map((file) => [split, file] as const);
+    const refuse = (why: string) =>
+      new InputError(`data_files: telling the files of split ${show(split)} by ${show(patterns)} ${why}`);
+    const own = inTime(LIMIT, refuse, () => files.filter((file) => tests.some((test) => test.test(file))));
+    return own.map((file) => [split, file] as const);
   });

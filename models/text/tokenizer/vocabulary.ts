@@ -14,11 +14,16 @@ export const optionalText = (value: unknown): string | undefined =>
 /** Ids from here on are a mistake: the largest vocabularies are a sixtieth of it, and tables of all ids are walked. */
 const FARTHEST = 2 ** 24;
 
+/** Most tokens: eight times those of the largest vocabularies. */
+const MOST_TOKENS = 2 ** 21;
+
 /** A vocabulary as {token: id}. Errors: whatever `refuse` makes, for another shape, or an id that no vocabulary reaches. */
 export const readVocabulary = (vocab: unknown, refuse: (why: string) => Error): ReadonlyMap<string, number> => {
   if (!isObject(vocab)) throw refuse(`vocab must be an object, is ${show(vocab)}`);
   const vocabulary = new Map<string, number>();
-  for (const token of Object.keys(vocab)) {
+  const tokens = Object.keys(vocab);
+  if (tokens.length > MOST_TOKENS) throw refuse(`vocab has ${tokens.length} tokens, at most ${MOST_TOKENS} are read`);
+  for (const token of tokens) {
     const id = vocab[token];
     if (typeof id !== "number" || !Number.isInteger(id) || id < 0)
       throw refuse(`token ${show(token)} has id ${show(id)}`);
