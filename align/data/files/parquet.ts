@@ -23,15 +23,15 @@ let kept: Thread<ParquetAsk, ParquetAnswer> | undefined;
 let readers = 0;
 
 const start = async (): Promise<Ask> => {
-  const module = await import("./parquet-thread.js");
+  const { here, serve } = await import("./parquet-thread.js");
   const revive = (message: string, isInput: boolean) => (isInput ? new InputError(message) : new Error(message));
-  kept ??= startThread({ module, data: undefined, mebibytes: MEBIBYTES }, revive);
+  kept ??= startThread({ module: { here, serve }, data: undefined, mebibytes: MEBIBYTES }, revive);
   const thread = kept;
   await thread.coming;
   if (thread.isReady()) return thread.ask;
   // Whoever bundled this module elsewhere may have left nothing that a thread could load.
   kept = undefined;
-  const answer = module.serve();
+  const answer = serve();
   return async (message) => (await answer(message)).value;
 };
 

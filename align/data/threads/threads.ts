@@ -59,13 +59,13 @@ const received = (made: MadeRows | undefined): Made => {
 export const startThreads = async ({ kind, options }: Job, recipe: TokenizerRecipe): Promise<Threads | undefined> => {
   const many = count();
   if (many < 2) return undefined;
-  const module = await import("./serve.js");
+  const { here, serve } = await import("./serve.js");
   const workers = Array.from({ length: many }, () => {
     const progress = new Int32Array(new SharedArrayBuffer(4));
     const setting = { kind, recipe, options, progress };
     const revive = (message: string, isInput: boolean) => (isInput ? new InputError(message) : new Error(message));
     const thread: Thread<SentRows, MadeRows | undefined> = startThread(
-      { module, data: setting, mebibytes: MEBIBYTES },
+      { module: { here, serve }, data: setting, mebibytes: MEBIBYTES },
       revive,
     );
     return { thread, progress, waiting: 0 };
