@@ -33,6 +33,12 @@ export const toldFailure = (error: unknown): number => {
   return code;
 };
 
+/** What Node says of a path that no system takes, before one sees it. */
+const nullByteIn = (error: unknown): string | undefined =>
+  error instanceof TypeError && "code" in error && error.code === "ERR_INVALID_ARG_VALUE"
+    ? /without null bytes\. Received (.*)$/s.exec(error.message)?.[1]
+    : undefined;
+
 /** What the user can mend is one line and code 2; anything else is a fault of the program, shown with its stack. */
 export const failure = (error: unknown): Failure => {
   if (error instanceof Stopped) return { code: error.code, message: `taugrad: ${shown(error.message)}` };
@@ -40,6 +46,8 @@ export const failure = (error: unknown): Failure => {
   if (mendable) return { code: 2, message: `taugrad: ${shown((error as Error).message)}` };
   if (isSystemError(error))
     return { code: 2, message: `taugrad: ${shown(`${error.path ?? error.syscall}: ${systemWords(error)}`)}` };
+  const path = nullByteIn(error);
+  if (path !== undefined) return { code: 2, message: `taugrad: a path holds a null byte: ${shown(path)}` };
   if (error instanceof RangeError && /alloc|array length|buffer/i.test(error.message))
     return {
       code: 2,
