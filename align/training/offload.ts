@@ -92,10 +92,13 @@ export const compileOffloaded = (
     const nextParams: Record<string, Tensor> = {};
     const nextSlots = mapValues(slots, (): Record<string, Tensor> => ({}));
     const { verdict, log } = judged(state.log, summed);
-    let arriving = Promise.resolve();
+    /** Slots that are on their way; their memory is given back at one place, so that every step meets the same buffers. */
+    let arriving: { readonly slots: Own["slots"]; readonly done: Promise<void> } | undefined;
     const collect = async (leaf: string, made: Own["slots"]): Promise<void> => {
-      const host = await download(made).finally(() => dispose(made));
-      for (const [slot, tree] of Object.entries(host)) nextSlots[slot][leaf] = tree[leaf];
+      for (const [slot, tree] of Object.entries(await download(made))) nextSlots[slot][leaf] = tree[leaf];
+    };
+    const arrive = async (coming: typeof arriving): Promise<void> => {
+      await coming?.done.finally(() => dispose(coming.slots));
     };
     try {
       for (const leaf of Object.keys(params)) {
@@ -105,14 +108,14 @@ export const compileOffloaded = (
         nextParams[leaf] = next.params[leaf];
         // Its slots are on their way while the next leaf is computed; those of the leaf before have come.
         const before = arriving;
-        arriving = collect(leaf, next.slots);
-        await before;
+        arriving = { slots: next.slots, done: collect(leaf, next.slots) };
+        await arrive(before);
       }
-      await arriving;
+      await arrive(arriving);
       const after = advance(shared, verdict, lr, partOf(fixed, []));
       return { optimizer: { ...after, params: nextParams, slots: nextSlots }, log };
     } catch (error) {
-      await arriving.catch(() => {});
+      await arrive(arriving).catch(() => {});
       dispose(nextParams, log);
       throw error;
     } finally {
