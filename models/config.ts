@@ -71,8 +71,11 @@ export const readConfig = (folder: string): ModelConfig => {
   return parseConfig(raw, path, fileExists(generation) ? readJsonObject(generation) : {});
 };
 
-/** A number that lies is refused before lists of that length are made. */
-const MOST_LAYERS = 10_000;
+/**
+ * A number that lies is refused before lists of that length are made, or programs are planned for minutes: each layer takes a part
+ * of a second. The deepest models that people publish have some 126.
+ */
+const MOST_LAYERS = 512;
 
 /** By transformers' names; those of one kind differ in rounding at most. */
 const ACTIVATIONS = {
@@ -109,7 +112,7 @@ export const parseConfig = (raw: JsonObject, path = "config.json", generation: J
   if (unsupported !== undefined) throw read.refuse(...unsupported);
   const act = "hidden_activation" in family.fields ? "hidden_activation" : "hidden_act";
   const layers = read.count("num_hidden_layers");
-  if (layers > MOST_LAYERS) throw read.refuse("num_hidden_layers", `no model has more than ${MOST_LAYERS}`);
+  if (layers > MOST_LAYERS) throw read.refuse("num_hidden_layers", `${MOST_LAYERS} layers are planned for at most`);
 
   const hiddenSize = read.count("hidden_size");
   const heads = read.count("num_attention_heads");

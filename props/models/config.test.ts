@@ -170,6 +170,11 @@ test("what would be computed wrongly is refused by name", () => {
     [{ eos_token_id: ["a"] }, /eos_token_id/],
     [{ dtype: "int8" }, /dtype is "int8"/],
   ];
+  assert.equal(parseConfig({ ...llama, num_hidden_layers: 512 }).layers, 512);
+  refused(
+    () => parseConfig({ ...llama, num_hidden_layers: 3000 }),
+    /num_hidden_layers is 3000: 512 layers are planned for at most/,
+  );
   for (const [change, pattern] of cases) refused(() => parseConfig({ ...llama, ...change }), pattern);
   refused(() => readConfig(folder), /holds no config.json/);
   refused(() => readConfig(join(folder, "absent")), /no such folder/);
