@@ -11,6 +11,7 @@ import { type AnswerKindName, answerKinds, lastNumber, type Scores } from "../..
 import { benchmarkRows } from "../../lab/evaluate/rows.js";
 import { foreignShare, scriptsIn } from "../../lab/evaluate/scripts.js";
 import { sentences } from "../../lab/evaluate/sentences.js";
+import { LONGEST_WAIT } from "../../lab/evaluate/shell.js";
 import { parseTasks } from "../../lab/evaluate/tasks.js";
 import { scratch } from "../cli/cli.js";
 
@@ -259,6 +260,10 @@ test("a tasks file is refused by task and key", () => {
   refused([{ ...good, data: null }], /"data" is missing/);
   refused([{ ...good, name: "../x" }], /"name" is "\.\.\/x"/);
   refused([good, good], /two tasks are named "a"/);
+  assert.throws(
+    () => fields({ timeout: 2_147_484 }, "t").count("timeout", 1, 3600, LONGEST_WAIT),
+    /"timeout" is 2147484; it must be a whole number from 1 to 2147483/,
+  );
   refused([{ ...good, stop: "" }], /task 1: "stop": stop string 1 of 1 is empty; give at least one character/);
   refused([{ ...good, stop: ["x", ""] }], /stop string 2 of 2 is empty/);
   refused([{ ...good, shots: 2 }], /"examples", the file they come from, is missing/);

@@ -1,6 +1,6 @@
 /** `taugrad evaluate` on a small model: log-likelihoods against the model's own, answers kept, calls that were cut off. */
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -9,6 +9,7 @@ import { choiceRows } from "../../lab/evaluate/choice.js";
 import { evaluateTasks, parseTasks, type Subject, subject } from "../../lab/evaluate/index.js";
 import { loadModel, loadTokenizer } from "../../models/index.js";
 import { document, scratch, succeeds, taugrad } from "../cli/cli.js";
+import { inside } from "../cli/inside.js";
 import { device } from "../devices.js";
 import { goldenPath } from "../golden/files.js";
 import { tokenLogps } from "../models/token-logps.js";
@@ -203,6 +204,52 @@ test("a training run scores its benchmarks as taugrad evaluate scores the model 
   for (const [name, score] of [...expected, ["eval_tasks/average", alone.average] as const])
     assert.equal(scored[0][name], score, name);
 });
+
+const posix = { skip: process.platform === "win32" ? "its judge is a POSIX shell's" : false };
+
+test(
+  "what a run's benchmarks need is known before its first step; a judge that fails later costs no step",
+  posix,
+  async () => {
+    const model = join(folder, "model");
+    cpSync(policy, model, { recursive: true });
+    const rows = file("wins.jsonl", '{"prompt": "1+1?", "completion": " 2", "output": "two"}\n'.repeat(4));
+    const sft = (out: string, ...more: readonly string[]): string[] => [
+      ...["sft", "--model_name_or_path", model, "--dataset_name", rows, "--output_dir", join(folder, out)],
+      ...["--device", "cpu", "--max_steps", "4", "--learning_rate", "1e-2", ...more],
+    ];
+    const wins = (more: object): string[] => {
+      const task = { name: "wins", type: "win_rate", data: "wins.jsonl", limit: 1, judge: "true", ...more };
+      const tasks = file("wins.yaml", JSON.stringify({ sampling: { max_new_tokens: 2 }, tasks: [task] }));
+      return ["--eval_tasks", tasks, "--eval_steps", "2", "--logging_steps", "1"];
+    };
+    const refused: readonly (readonly [object, RegExp])[] = [
+      [{ data: "none.jsonl" }, /none\.jsonl: no such file/],
+      [{ sampling: { max_new_tokens: 100_000 } }, /leaves none for the prompt/],
+      [{ judge: "exit 3" }, /judge "exit 3" ended with exit code 3/],
+    ];
+    for (const [more, said] of refused) {
+      const { code, stderr } = await inside(sft("early", ...wins(more)));
+      assert.deepEqual([code, existsSync(join(folder, "early"))], [2, false], stderr);
+      assert.match(stderr, said);
+    }
+
+    await succeeds(sft("whole"));
+    // It is tried once, and then fails; meanwhile the tokenizer that is to be saved goes.
+    const tokenizer = join(model, "tokenizer.json");
+    const fails = `if [ -e tried ]; then rm -f '${tokenizer}'; exit 3; fi; touch tried; echo '{"winner": "tie"}'`;
+    const judge = `cd '${folder}'; ${fails}`;
+    const ended = await inside(sft("late", ...wins({ judge })));
+    assert.equal(ended.code, 2, ended.stderr);
+    assert.match(ended.stderr, /checkpoint-2 holds the state after step 2, which --resume goes on from\n/);
+    assert.match(ended.stderr, /\ntaugrad: judge [^\n]* ended with exit code 3\n$/);
+    const saved = (name: string) => readFileSync(join(folder, "late", name));
+    cpSync(join(policy, "tokenizer.json"), tokenizer);
+    assert.ok(saved("checkpoint-2/tokenizer.json").equals(readFileSync(tokenizer)));
+    await succeeds(sft("late", "--resume"));
+    assert.ok(saved("model.safetensors").equals(readFileSync(join(folder, "whole", "model.safetensors"))));
+  },
+);
 
 test("taugrad evaluate prints scores, the same when it goes on, and refuses bad files in one line", async () => {
   const yaml = file("tasks.yaml", JSON.stringify(content));
