@@ -4,6 +4,8 @@ import { byteLength } from "./dtype.js";
 import { OwnershipError, ShapeError } from "./errors.js";
 import { rewrite } from "./expand.js";
 import { constantData, constantOp, inputOp, placeholder, scalar, storedOp } from "./ops/leaf.js";
+import { remakeLoop } from "./ops/loop.js";
+import { partOp, resolved } from "./ops/parts.js";
 import { printGraph, typeOf } from "./print.js";
 import { sizeOf } from "./shape.js";
 import { bufferOf, dispose, isConcrete, mustBeOpen, release, storedTensor, surrender, upload } from "./stored.js";
@@ -77,9 +79,14 @@ const traceWith = (
     return stand;
   };
   // Closures open, which brings to light what they captured.
-  const open = (t: Tensor, given: readonly Tensor[]) =>
-    t.op === storedOp ? capture(t) : t.op.kind === "closure" ? t.op.expand?.(t, given) : undefined;
-  const outputs = rewrite(leaves(result), open, Number.POSITIVE_INFINITY);
+  const open = (t: Tensor, given: readonly Tensor[]): Tensor | undefined => {
+    if (t.op === storedOp) return capture(t);
+    if (t.op.kind === "part") return t.op === partOp ? resolved(t, given) : undefined;
+    if (t.op.kind === "loop") return remakeLoop(t, given, openAll);
+    return t.op.kind === "closure" ? t.op.expand?.(t, given) : undefined;
+  };
+  const openAll = (of: readonly Tensor[]) => rewrite(of, open, Number.POSITIVE_INFINITY);
+  const outputs = openAll(leaves(result));
   const own = new Set([...inputs, ...captured.values()]);
   const foreign = reachable(outputs).find((t) => t.op === inputOp && !own.has(t));
   if (foreign !== undefined)

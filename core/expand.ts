@@ -38,6 +38,15 @@ const same = (a: readonly Tensor[], b: readonly Tensor[]): boolean => a.every((x
 /** The same op over other inputs. */
 const again = (t: Tensor, inputs: readonly Tensor[]): Tensor => node(t.op, inputs, t.attrs, t.shape, t.dtype);
 
+/** A graph with other tensors in the place of some: those that `stands` holds, and all that it found before. */
+export const substitute = (outputs: readonly Tensor[], stands: Map<Tensor, Tensor>): Tensor[] => {
+  for (const t of reachable(outputs, stands)) {
+    const inputs = t.inputs.map((x) => stands.get(x) as Tensor);
+    stands.set(t, same(inputs, t.inputs) ? t : again(t, inputs));
+  }
+  return outputs.map((t) => stands.get(t) as Tensor);
+};
+
 /** Replaces fused ops by their expansions, until only primitives and the ops that `keep` names are left. */
 export const expand = (outputs: readonly Tensor[], keep: (op: Op) => boolean = () => false): Tensor[] =>
   rewrite(outputs, (t, inputs) => (keep(t.op) ? undefined : t.op.expand?.(t, inputs)), Number.POSITIVE_INFINITY);

@@ -2,6 +2,7 @@ import { isFloating } from "./dtype.js";
 import { ShapeError } from "./errors.js";
 import { ones, zeros } from "./ops/leaf.js";
 import { variable } from "./ops/marker.js";
+import { indexOf, partOp } from "./ops/parts.js";
 import { add } from "./ops/pointwise.js";
 import { typeOf } from "./print.js";
 import { sameShape } from "./shape.js";
@@ -25,6 +26,8 @@ export const vjpOf = (
   for (const t of order) if (t.inputs.some((input) => depends.has(input))) depends.add(t);
 
   const cotangents = new Map<Tensor, Tensor>();
+  /** Of nodes with several results, by result. */
+  const several = new Map<Tensor, Tensor[]>();
   const accumulate = (t: Tensor, ct: Tensor) => {
     const known = cotangents.get(t);
     cotangents.set(t, known === undefined ? ct : add(known, ct));
@@ -39,10 +42,23 @@ export const vjpOf = (
   });
   for (let i = order.length - 1; i >= 0; i--) {
     const t = order[i];
-    const ct = cotangents.get(t);
-    if (ct === undefined || !depends.has(t) || t.op.vjp === undefined) continue;
-    if (!targets.has(t)) cotangents.delete(t);
-    t.op.vjp(ct, t.inputs, t).forEach((inputCt, j) => {
+    const [ct, cts] = [cotangents.get(t), several.get(t)];
+    if (!depends.has(t)) continue;
+    cotangents.delete(t);
+    if (ct !== undefined && t.op === partOp) {
+      const known = several.get(t.inputs[0]) ?? [];
+      known[indexOf(t)] = known[indexOf(t)] === undefined ? ct : add(known[indexOf(t)], ct);
+      several.set(t.inputs[0], known);
+      continue;
+    }
+    const wanted = (input: number): boolean => depends.has(t.inputs[input]);
+    const found =
+      cts !== undefined
+        ? t.op.vjpOfParts?.(cts, t.inputs, t, wanted)
+        : ct !== undefined
+          ? t.op.vjp?.(ct, t.inputs, t)
+          : undefined;
+    found?.forEach((inputCt, j) => {
       const input = t.inputs[j];
       if (inputCt !== null && isFloating(input.dtype) && depends.has(input)) accumulate(input, inputCt);
     });

@@ -76,6 +76,7 @@ export {
   split,
   uniform,
 } from "./random.js";
+export { type ScanOptions, scan } from "./scan.js";
 export { broadcastShapes, type Shape, sameShape, sizeOf, stridesOf } from "./shape.js";
 export { deviceOf, disposable, dispose, download, isConcrete, read, scope, treeMake, upload } from "./stored.js";
 export { type Attrs, type HostTensorData, isTensor, type Op, reachable, type Tensor } from "./tensor.js";

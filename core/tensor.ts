@@ -16,6 +16,8 @@ export type OpKind =
   | "index" // gather, scatterAdd, topkMask, topkCut
   | "fused" // declared by its expansion
   | "closure" // a function of the caller's, with whatever it captured: expanded as soon as a graph is traced
+  | "loop" // a graph that runs again and again: a program of its own
+  | "part" // one of several results
   | "marker"; // identity for numbers; means something to grad or to the planner
 
 /** Numbers on the host with their shape: what op definitions are written in. */
@@ -35,6 +37,13 @@ export interface Op {
   readonly expand?: (node: Tensor, inputs: readonly Tensor[], has?: (name: string) => boolean) => Tensor;
   /** Cotangents of the inputs from the output's; null where no gradient flows. Absent: no gradient flows at all. */
   readonly vjp?: (ct: Tensor, inputs: readonly Tensor[], out: Tensor) => readonly (Tensor | null)[];
+  /** The same of an op with several results: a cotangent of each that has one. Inputs that are not `wanted` may be null. */
+  readonly vjpOfParts?: (
+    cts: readonly (Tensor | undefined)[],
+    inputs: readonly Tensor[],
+    out: Tensor,
+    wanted: (input: number) => boolean,
+  ) => readonly (Tensor | null)[];
 }
 
 /** A frozen node of a graph. Everything else is a pure function of graphs. */

@@ -35,8 +35,9 @@ type Gradient<A extends Attrs> = (
  * Declares a fused op by its expansion: shape, definition and gradient follow from it. It reads bf16 and f16 as f32. The gradient is an op of its own,
  * `<name>.vjp`, whose expansion is the vjp of the expansion: it returns the cotangents of the f32 inputs, flattened and
  * joined in input order. A device may have a kernel for either; a kernel adds speed and no mathematics. `shapeOf` gives the
- * shape of an f32 result where nothing needs to be expanded to know it: an expansion may pass through what no tensor can be. A `gradient`
- * of its own takes the place of `<name>.vjp`: where the result holds what an expansion would compute again.
+ * shape of a result that has the dtype of the first input where nothing needs to be expanded to know it: an expansion may pass
+ * through what no tensor can be. A `gradient` of its own takes the place of `<name>.vjp`: where the result holds what an expansion
+ * would compute again.
  */
 export const fused = <A extends Attrs>(
   name: string,
@@ -72,7 +73,7 @@ export const fused = <A extends Attrs>(
   return (given: readonly Tensor[], attrs: A): Tensor => {
     const inputs = given.map(widened);
     const { shape, dtype } =
-      shapeOf === undefined ? expansion(inputs, attrs) : { shape: shapeOf(inputs, attrs), dtype: "f32" as const };
+      shapeOf === undefined ? expansion(inputs, attrs) : { shape: shapeOf(inputs, attrs), dtype: inputs[0].dtype };
     return node(op, inputs, attrs, shape, dtype);
   };
 };

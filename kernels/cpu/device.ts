@@ -6,10 +6,12 @@ import {
   DeviceError,
   type Graph,
   isHalf,
+  type Planned,
   type Program,
   sizeOf,
   tellForgotten,
 } from "../../core/index.js";
+import { buildLoops, planLoops } from "../loops/run.js";
 import { donorsOf, largestOf, plan } from "../plan/plan.js";
 import type { Abilities } from "../plan/steps.js";
 import { PADDING } from "./allocator.js";
@@ -105,7 +107,7 @@ export const openCpu = async ({ notice, ...options }: CpuOptions = {}): Promise<
     return (buffer as CpuBuffer).address;
   };
 
-  const build = (graph: Graph): Program => {
+  const buildOne = (graph: Graph): Program => {
     check();
     const made = plan(graph, abilities);
     const handedOn = donorsOf(made);
@@ -125,6 +127,19 @@ export const openCpu = async ({ notice, ...options }: CpuOptions = {}): Promise<
       },
       free: program.free,
     };
+  };
+
+  const planOne = (graph: Graph): Planned => {
+    check();
+    const made = plan(graph, abilities);
+    const program = createProgram(made, host);
+    program.free();
+    return { memory: program.memory, launches: program.launches, largest: largestOf(made) };
+  };
+  const free = (buffer: Buffer): void => {
+    if ((buffer as CpuBuffer).owner !== self) return; // freed before
+    heap.release((buffer as CpuBuffer).address);
+    drop(buffer);
   };
 
   const opened: Device = {
@@ -155,19 +170,9 @@ export const openCpu = async ({ notice, ...options }: CpuOptions = {}): Promise<
       if (dtype === "i32") return new Int32Array(new Int32Array(memory, from, size));
       return new Uint32Array(new Uint32Array(memory, from, size));
     },
-    free: (buffer) => {
-      if ((buffer as CpuBuffer).owner !== self) return; // freed before
-      heap.release((buffer as CpuBuffer).address);
-      drop(buffer);
-    },
-    plan: (graph) => {
-      check();
-      const made = plan(graph, abilities);
-      const program = createProgram(made, host);
-      program.free();
-      return { memory: program.memory, launches: program.launches, largest: largestOf(made) };
-    },
-    build,
+    free,
+    plan: (graph) => planLoops(graph, planOne),
+    build: (graph) => buildLoops(graph, buildOne, free),
     stats: () => ({
       ...{ liveBuffers, liveBytes, peakBytes: heap.peakBytes(), programs, launches, bindings: 0 },
       keptBytes: heap.memory.buffer.byteLength,

@@ -17,6 +17,8 @@ import {
   tellForgotten,
   typeOf,
 } from "../../core/index.js";
+import { loopAttrs, loopInputs } from "../../core/ops/loop.js";
+import { indexOf } from "../../core/ops/parts.js";
 
 /** A buffer of the reference device: plain numbers, until it is freed. */
 interface HostBuffer extends Buffer {
@@ -26,15 +28,63 @@ interface HostBuffer extends Buffer {
 /** What has a definition is computed by it; everything else by its expansion. */
 const defined = (outputs: readonly Tensor[]) => expand(outputs, ({ evaluate }) => evaluate !== undefined);
 
+/** Rows stacked along a new first axis. */
+const stacked = (rows: readonly HostTensorData[], { shape, dtype }: Tensor): HostTensorData => {
+  const data = hostArray(dtype, sizeOf([rows.length, ...shape]));
+  rows.forEach((row, i) => {
+    data.set(row.data, i * sizeOf(shape));
+  });
+  return { data, shape: [rows.length, ...shape], dtype };
+};
+
+/** Row i of a tensor. */
+const rowOf = ({ data, shape, dtype }: HostTensorData, i: number): HostTensorData => {
+  const size = sizeOf(shape.slice(1));
+  return { data: data.subarray(i * size, (i + 1) * size), shape: shape.slice(1), dtype };
+};
+
+/** All results of a loop node: one step after the other. */
+const runLoop = (t: Tensor, inputs: readonly HostTensorData[], onLaunch: () => void): HostTensorData[] => {
+  const { length, reverse, ...body } = loopAttrs(t);
+  const { carries, rows, shared, next, made } = body;
+  const given = loopInputs(body, inputs);
+  const step: Graph = { inputs: [...carries, ...rows, ...shared], outputs: defined([...next, ...made]) };
+  let state = given.init;
+  const history = new Array<readonly HostTensorData[]>(length);
+  const found = new Array<readonly HostTensorData[]>(length);
+  for (let n = 0; n < length; n++) {
+    const i = reverse ? length - 1 - n : n;
+    const row = given.walked.map((x) => rowOf(x, i));
+    history[i] = state;
+    const out = interpret(step, [...state, ...row, ...given.shared], onLaunch);
+    state = out.slice(0, next.length);
+    found[i] = out.slice(next.length);
+  }
+  const column = (of: readonly (readonly HostTensorData[])[], like: readonly Tensor[]) =>
+    like.map((t, j) =>
+      stacked(
+        of.map((some) => some[j]),
+        t,
+      ),
+    );
+  return [...state, ...column(found, made), ...column(history, carries)];
+};
+
 /** Computes every node by its op's definition in f64, one at a time, dropping values after their last use. */
 const interpret = (graph: Graph, inputs: readonly HostTensorData[], onLaunch: () => void): HostTensorData[] => {
   const order = reachable(graph.outputs);
   const uses = new Map<unknown, number>();
   for (const t of [...graph.outputs, ...order.flatMap((t) => t.inputs)]) uses.set(t, (uses.get(t) ?? 0) + 1);
   const values = new Map<unknown, HostTensorData>(graph.inputs.map((t, i) => [t, inputs[i]]));
+  /** Of nodes with several results. */
+  const several = new Map<Tensor, readonly HostTensorData[]>();
   for (const t of order) {
     if (values.has(t)) continue;
     if (t.op.name === "constant") values.set(t, constantNumbers(t));
+    else if (t.op.kind === "loop") {
+      const given = t.inputs.map((input) => values.get(input) as HostTensorData);
+      several.set(t, runLoop(t, given, onLaunch));
+    } else if (t.op.kind === "part") values.set(t, (several.get(t.inputs[0]) as HostTensorData[])[indexOf(t)]);
     else {
       if (t.op.evaluate === undefined) throw new DeviceError(`reference: op ${t.op.name} has no definition`);
       const data = t.op.evaluate(
@@ -47,7 +97,9 @@ const interpret = (graph: Graph, inputs: readonly HostTensorData[], onLaunch: ()
     for (const input of t.inputs) {
       const left = (uses.get(input) as number) - 1;
       uses.set(input, left);
-      if (left === 0) values.delete(input);
+      if (left > 0) continue;
+      values.delete(input);
+      several.delete(input);
     }
   }
   return graph.outputs.map((t) => values.get(t) as HostTensorData);

@@ -4,12 +4,16 @@ import {
   type Device,
   DeviceError,
   type DType,
+  type Graph,
   type HostData,
   isHalf,
   OutOfMemoryError,
+  type Planned,
+  type Program,
   sizeOf,
   tellForgotten,
 } from "../../core/index.js";
+import { buildLoops, planLoops } from "../loops/run.js";
 import { namesOf } from "./adapter/features.js";
 import { findAdapter } from "./adapter/find.js";
 import { type Mode, modeOf } from "./adapter/modes.js";
@@ -194,6 +198,29 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
   if (tuning !== undefined) options.tuned?.(tuning);
   const gpu: Gpu = tuning === undefined ? untuned : { ...untuned, rates: tuning.rates };
 
+  const planOne = (graph: Graph): Planned => {
+    checkOpen();
+    return planWebgpu(graph, gpu);
+  };
+  const buildOne = (graph: Graph): Program => {
+    checkOpen();
+    programs++;
+    const { memory, run, free: end } = buildProgram(gpu, graph);
+    let isFree = false;
+    return {
+      memory,
+      run: (inputs) => {
+        if (closing) checkOpen();
+        if (isFree) throw new DeviceError("webgpu: a freed program was run");
+        return run(inputs);
+      },
+      free: () => {
+        if (!isFree) end();
+        isFree = true;
+      },
+    };
+  };
+
   const opened: Device = {
     name: "webgpu",
     isOpen: () => !closing,
@@ -217,28 +244,8 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
       }
     },
     free,
-    plan: (graph) => {
-      checkOpen();
-      return planWebgpu(graph, gpu);
-    },
-    build: (graph) => {
-      checkOpen();
-      programs++;
-      const { memory, run, free: end } = buildProgram(gpu, graph);
-      let isFree = false;
-      return {
-        memory,
-        run: (inputs) => {
-          if (closing) checkOpen();
-          if (isFree) throw new DeviceError("webgpu: a freed program was run");
-          return run(inputs);
-        },
-        free: () => {
-          if (!isFree) end();
-          isFree = true;
-        },
-      };
-    },
+    plan: (graph) => planLoops(graph, planOne),
+    build: (graph) => buildLoops(graph, buildOne, free),
     stats: () => ({
       ...{ liveBuffers: live.size, liveBytes, peakBytes: pool.peakBytes(), programs, launches, bindings },
       keptBytes: pool.bytes(),

@@ -1,0 +1,216 @@
+import { isFloating, isHalf } from "../dtype.js";
+import { substitute } from "../expand.js";
+import { vjpOf } from "../grad.js";
+import type { Shape } from "../shape.js";
+import { node, type Op, reachable, type Tensor } from "../tensor.js";
+import { cast } from "./cast.js";
+import { placeholder, zeros } from "./leaf.js";
+import { variable } from "./marker.js";
+import { part } from "./parts.js";
+import { add } from "./pointwise.js";
+
+/** One step as a graph: what it reads, as placeholders, and what it makes of it. */
+export interface Body {
+  /** What the step before made: `next` has their shapes and dtypes. */
+  readonly carries: readonly Tensor[];
+  /** This step's rows of what is walked along axis 0. */
+  readonly rows: readonly Tensor[];
+  /** What every step sees. */
+  readonly shared: readonly Tensor[];
+  readonly next: readonly Tensor[];
+  /** This step's rows of what is stacked along axis 0. */
+  readonly made: readonly Tensor[];
+}
+
+/** What a loop node knows; its inputs are the first carries, what is walked, and what is shared. */
+export interface LoopAttrs extends Body {
+  readonly length: number;
+  /** From the last row to the first. */
+  readonly reverse: boolean;
+}
+
+/** What a loop node runs. */
+export const loopAttrs = (t: Tensor): LoopAttrs => t.attrs as unknown as LoopAttrs;
+
+/** The results of a loop node, which are its parts in this order. */
+export interface LoopParts {
+  /** The last carries. */
+  readonly carries: readonly Tensor[];
+  readonly made: readonly Tensor[];
+  /** The carries before each step, by its row. Like all parts they cost nothing where nothing reads them. */
+  readonly history: readonly Tensor[];
+}
+
+const partsOf = (loop: Tensor): LoopParts => {
+  const { carries, made, length } = loopAttrs(loop);
+  // Rows are written one by one, which 16-bit floats are not.
+  const stacked = (t: Tensor, i: number) =>
+    cast(
+      part(loop, carries.length + i, { shape: [length, ...t.shape], dtype: isHalf(t.dtype) ? "f32" : t.dtype }),
+      t.dtype,
+    );
+  return {
+    carries: carries.map((t, i) => part(loop, i, t)),
+    made: made.map(stacked),
+    history: carries.map((t, i) => stacked(t, made.length + i)),
+  };
+};
+
+/** Is it cheaper to have in every step than to pass in: a constant, or an index, seen through views? */
+const isFree = (t: Tensor): boolean => {
+  let at = t;
+  while (at.op.name === "broadcastTo" || at.op.name === "reshape") at = at.inputs[0];
+  return at.op.name === "constant" || at.op.name === "iota";
+};
+
+/** What a step sees of the graph around it: tensors that do not depend on what is its own, but are read with what does. */
+const capturedBy = (outputs: readonly Tensor[], own: readonly Tensor[]): Tensor[] => {
+  const first = own.reduce((least, { id }) => Math.min(least, id), Number.POSITIVE_INFINITY);
+  const depends = new Set(own);
+  const captured = new Set<Tensor>();
+  const see = (t: Tensor) => {
+    if (!depends.has(t) && !isFree(t)) captured.add(t);
+  };
+  // What was there before a step's own inputs cannot depend on them.
+  const order = reachable(outputs, { has: ({ id }) => id < first });
+  for (const t of order) if (t.inputs.some((x) => depends.has(x))) depends.add(t);
+  for (const t of order) if (depends.has(t)) t.inputs.forEach(see);
+  outputs.forEach(see);
+  return [...captured];
+};
+
+/**
+ * A loop over `body`, whose `shared` may be there already, with the tensors of `given` for them; whatever else it captured becomes
+ * shared, and rows that it does not read are left out.
+ */
+export const makeLoop = (
+  body: Body,
+  init: readonly Tensor[],
+  walked: readonly Tensor[],
+  given: readonly Tensor[],
+  { length, reverse }: Pick<LoopAttrs, "length" | "reverse">,
+): Tensor => {
+  const outputs = [...body.next, ...body.made];
+  const captured = capturedBy(outputs, [...body.carries, ...body.rows, ...body.shared]);
+  const stands = new Map(captured.map((t) => [t, placeholder(t.shape, t.dtype)]));
+  const own = [...body.carries, ...body.rows, ...body.shared];
+  const known = new Map<Tensor, Tensor>([...own.map((t) => [t, t] as const), ...stands]);
+  const closed = substitute(outputs, known);
+  const read = new Set(reachable(closed));
+  const [rows, shared] = [body.rows, body.shared].map((some) => some.map((t) => read.has(t)));
+  const attrs: LoopAttrs = {
+    carries: body.carries,
+    rows: body.rows.filter((_, i) => rows[i]),
+    shared: [...body.shared.filter((_, i) => shared[i]), ...stands.values()],
+    next: closed.slice(0, body.next.length),
+    made: closed.slice(body.next.length),
+    length,
+    reverse,
+  };
+  const inputs = [...init, ...walked.filter((_, i) => rows[i]), ...given.filter((_, i) => shared[i]), ...captured];
+  return node(loopOp, inputs, attrs as unknown as Record<string, unknown>, [], "f32");
+};
+
+/** The inputs of a loop node by what they are. */
+export const loopInputs = <T>({ carries, rows }: Body, inputs: readonly T[]) => {
+  const [n, m] = [carries.length, carries.length + rows.length];
+  return { init: inputs.slice(0, n), walked: inputs.slice(n, m), shared: inputs.slice(m) };
+};
+
+const f32 = (t: { readonly shape: Shape }) => ({ shape: t.shape, dtype: "f32" as const });
+
+const loopOp: Op = {
+  name: "loop",
+  kind: "loop",
+  /**
+   * A loop the other way round. It carries the cotangents of the carries, and sums of those of what is shared; it walks the carries
+   * before each step, from which it computes the step again.
+   */
+  vjpOfParts: (cts, inputs, loop, wanted) => {
+    const { length, reverse, ...body } = loopAttrs(loop);
+    const { carries, rows, made } = body;
+    const { walked, shared } = loopInputs(body, inputs);
+    const [n, m] = [carries.length, made.length];
+    const floats = carries.flatMap((t, i) => (isFloating(t.dtype) ? [i] : []));
+    const wantedFrom = (from: number, some: readonly Tensor[]) =>
+      some.flatMap((t, i) => (isFloating(t.dtype) && wanted(from + i) ? [i] : []));
+    const [ofRows, ofShared] = [wantedFrom(n, walked), wantedFrom(n + rows.length, shared)];
+    const own = (t: { readonly shape: Shape; readonly dtype: Tensor["dtype"] }) => placeholder(t.shape, t.dtype);
+
+    const before = carries.map(own);
+    const row = rows.map(own);
+    const bars = floats.map((i) => own(f32(carries[i])));
+    const sums = ofShared.map((i) => own(f32(shared[i])));
+    const ctRow = (index: number, t: Tensor) => (cts[index] === undefined ? undefined : own(f32(t)));
+    const ofMade = made.map((t, i) => ctRow(n + i, t));
+    const ofHistory = carries.map((t, i) => ctRow(n + m + i, t));
+
+    const [vBefore, vRow, vShared] = [before, row, shared].map((some) => some.map(variable));
+    const stands = new Map<Tensor, Tensor>();
+    [...carries, ...rows, ...body.shared].forEach((t, i) => {
+      stands.set(t, [...vBefore, ...vRow, ...vShared][i]);
+    });
+    const outputs = substitute([...body.next, ...made], stands);
+    const pulled = [...floats.map((i) => i), ...made.flatMap((_, i) => (ofMade[i] === undefined ? [] : [n + i]))];
+    const found = vjpOf(
+      pulled.map((i) => outputs[i]),
+      [...bars, ...ofMade.filter((t) => t !== undefined)],
+      [...floats.map((i) => vBefore[i]), ...ofRows.map((i) => vRow[i]), ...ofShared.map((i) => vShared[i])],
+    );
+    const next = floats.map((i, at) => {
+      const extra = ofHistory[i];
+      return extra === undefined ? found[at] : add(found[at], extra);
+    });
+    const of = ofRows.map((_, at) => found[floats.length + at]);
+    const total = ofShared.map((_, at) => add(sums[at], found[floats.length + ofRows.length + at]));
+    const back = partsOf(
+      makeLoop(
+        {
+          carries: [...bars, ...sums],
+          rows: [...before, ...row, ...[...ofMade, ...ofHistory].filter((t) => t !== undefined)],
+          shared: [],
+          next: [...next, ...total],
+          made: of,
+        },
+        [...floats.map((i) => cts[i] ?? zeros(carries[i].shape)), ...ofShared.map((i) => zeros(shared[i].shape))],
+        [...partsOf(loop).history, ...walked, ...cts.slice(n, n + m + n).filter((t) => t !== undefined)],
+        [],
+        { length, reverse: !reverse },
+      ),
+    );
+    const all: (Tensor | null)[] = inputs.map(() => null);
+    floats.forEach((i, at) => {
+      all[i] = back.carries[at];
+    });
+    ofRows.forEach((i, at) => {
+      all[n + i] = back.made[at];
+    });
+    ofShared.forEach((i, at) => {
+      all[n + rows.length + i] = back.carries[floats.length + at];
+    });
+    return all;
+  },
+};
+
+/** Runs a step `length` times, from the first row or from the last. */
+export const loop = (
+  body: Body,
+  init: readonly Tensor[],
+  walked: readonly Tensor[],
+  options: Pick<LoopAttrs, "length" | "reverse">,
+): LoopParts => partsOf(makeLoop(body, init, walked, [], options));
+
+/** A loop node over other inputs whose step `rewrite` has changed, or undefined if it has not. */
+export const remakeLoop = (
+  t: Tensor,
+  inputs: readonly Tensor[],
+  rewrite: (outputs: readonly Tensor[]) => readonly Tensor[],
+): Tensor | undefined => {
+  const attrs = loopAttrs(t);
+  const before = [...attrs.next, ...attrs.made];
+  const after = rewrite(before);
+  if (after.every((x, i) => x === before[i])) return undefined;
+  const [next, made] = [after.slice(0, attrs.next.length), after.slice(attrs.next.length)];
+  const { init, walked, shared } = loopInputs(attrs, inputs);
+  return makeLoop({ ...attrs, next, made }, init, walked, shared, attrs);
+};
