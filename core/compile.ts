@@ -1,3 +1,4 @@
+import { knownConstant } from "./constants.js";
 import { debugs } from "./debug.js";
 import type { Buffer, Device, Program } from "./device.js";
 import { byteLength } from "./dtype.js";
@@ -128,6 +129,7 @@ const isDonatedTwice = (given: readonly Tensor[], { donated, captured }: Trace):
 /**
  * Compiles a function of tensor trees for a device: traced once for each structure of arguments, then replayed. The result
  * belongs to the caller (dispose it, or donate it to the next call).
+ * Arguments are stored tensors, numbers, and constants such as `zeros(…)`.
  * Errors: OwnershipError if an argument has no numbers, is gone, or lies on another device.
  */
 export const compile = <P extends unknown[], T extends Tree>(
@@ -183,7 +185,8 @@ export const compile = <P extends unknown[], T extends Tree>(
 
   const call = (...args: readonly unknown[]): T => {
     const found = find(traces, args);
-    const given = found?.given ?? leaves(args.map(toTree));
+    const asked = found?.given ?? leaves(args.map(toTree));
+    const given = asked.every(isConcrete) ? asked : asked.map((t) => (isConcrete(t) ? t : (knownConstant(t) ?? t)));
     const unknown = given.find((t) => !isConcrete(t));
     if (unknown !== undefined)
       throw new OwnershipError(

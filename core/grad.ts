@@ -1,12 +1,12 @@
 import { isFloating } from "./dtype.js";
 import { ShapeError } from "./errors.js";
-import { ones, zeros } from "./ops/leaf.js";
+import { ones, scalar, zeros } from "./ops/leaf.js";
 import { variable } from "./ops/marker.js";
 import { indexOf, partOp } from "./ops/parts.js";
-import { add } from "./ops/pointwise.js";
+import { add, type TensorLike } from "./ops/pointwise.js";
 import { typeOf } from "./print.js";
 import { sameShape } from "./shape.js";
-import { reachable, type Tensor } from "./tensor.js";
+import { isTensor, reachable, type Tensor } from "./tensor.js";
 import { leaves, type Tree, treeMap, treeZip, unflatten } from "./tree.js";
 
 /**
@@ -66,38 +66,69 @@ export const vjpOf = (
   return wrt.map((t) => cotangents.get(t) ?? zeros(t.shape, isFloating(t.dtype) ? "f32" : t.dtype));
 };
 
+/** Which arguments: one, by its position, or several. */
+export type ArgNums = number | readonly number[];
+
+/** The arguments that are meant: one, or as many as there are positions. */
+export type Picked<A extends readonly unknown[], N extends ArgNums> = N extends readonly number[]
+  ? { -readonly [K in keyof N]: A[N[K] & keyof A] }
+  : A[N & keyof A];
+
+/** Trees like arguments, in which a number is a tensor. */
+export type Tangents<A extends readonly unknown[]> = { -readonly [K in keyof A]: Exclude<A[K], number> };
+
+/** Arguments as trees: a number is an f32 scalar. */
+export const tensors = (args: readonly unknown[]): readonly Tree[] =>
+  args.map((arg) => (typeof arg === "number" ? scalar(arg) : (arg as Tree)));
+
+/** Arguments of which some are meant, as a tree, and all of them with others in their place. */
+export const picked = (args: readonly unknown[], argnums: ArgNums, name: string) => {
+  const at = (typeof argnums === "number" ? [argnums] : argnums).map((n) => {
+    if (Number.isInteger(n) && n >= -args.length && n < args.length) return n < 0 ? n + args.length : n;
+    throw new ShapeError(`${name}: argnums ${n} of a function that was called with ${args.length} arguments`);
+  });
+  const some = tensors(at.map((n) => args[n]));
+  return {
+    tree: typeof argnums === "number" ? some[0] : some,
+    place: (tree: Tree): unknown[] => {
+      const all = [...args];
+      at.forEach((n, i) => {
+        all[n] = typeof argnums === "number" ? tree : (tree as readonly Tree[])[i];
+      });
+      return all;
+    },
+  };
+};
+
 /** Tensors of a tree as fresh variables, so that the same tensor captured elsewhere stays constant. */
 const fresh = <T extends Tree>(tree: T): T => treeMap(variable, tree);
 
-/** How `valueAndGrad` goes about it. */
-export interface GradientOptions<P extends Tree> {
+/** Of `grad` and `valueAndGrad`. */
+export interface GradOptions<N extends ArgNums, X extends boolean> {
+  /** Differentiates by these arguments: by one, or by several, whose gradients come as a list. Default: 0, the first. */
+  readonly argnums?: N;
+  /** f returns [scalar, aux], of which aux is handed on. Default: false. */
+  readonly hasAux?: X;
   /** A tree like the gradient, f32, that it is added to, term by term: gradients of several batches. */
-  readonly onto?: P;
+  readonly onto?: Tree;
 }
 
-/**
- * f's value and the gradient by its first argument: (…args) → [value, gradient]. f returns a scalar, or [scalar, aux] with
- * `aux: true`, then value is that pair. Errors: ShapeError if f's value is not a f32 scalar, or `onto` differs from the argument
- * in structure or shape.
- */
-export function valueAndGrad<P extends Tree, R extends Tree[]>(
-  f: (params: P, ...rest: R) => Tensor,
-  options?: GradientOptions<P>,
-): (params: P, ...rest: R) => [value: Tensor, grad: P];
-export function valueAndGrad<P extends Tree, R extends Tree[], X extends Tree>(
-  f: (params: P, ...rest: R) => [Tensor, X],
-  options: { aux: true } & GradientOptions<P>,
-): (params: P, ...rest: R) => [value: [Tensor, X], grad: P];
-export function valueAndGrad<P extends Tree, R extends Tree[], X extends Tree>(
-  f: (params: P, ...rest: R) => Tensor | [Tensor, X],
-  { onto }: { aux?: true } & GradientOptions<P> = {},
-) {
-  return (params: P, ...rest: R) => {
-    const variables = fresh(params);
-    const value = f(variables, ...rest);
-    const loss = Array.isArray(value) ? value[0] : value;
-    if (loss.shape.length > 0 || loss.dtype !== "f32")
-      throw new ShapeError(`grad: the function gives ${typeOf(loss)}, not an f32 scalar`, "sum or mean it first");
+/** As ops of one operand are: it takes numbers too. */
+type Scalar = (x: TensorLike) => Tensor;
+type Differentiable = (...args: never[]) => Tensor | readonly [Tensor, unknown];
+
+const differentiated =
+  (f: Differentiable, { argnums = 0, hasAux = false, onto }: GradOptions<ArgNums, boolean>) =>
+  (...args: unknown[]): [value: Tensor | readonly [Tensor, unknown], grad: Tree] => {
+    const { tree, place } = picked(args, argnums, "grad");
+    const variables = fresh(tree);
+    const value = f(...(place(variables) as never[]));
+    const loss = hasAux && Array.isArray(value) ? value[0] : value;
+    if (!isTensor(loss) || loss.shape.length > 0 || loss.dtype !== "f32")
+      throw new ShapeError(
+        `grad: the function gives ${isTensor(loss) ? typeOf(loss) : typeof loss}, not an f32 scalar`,
+        Array.isArray(loss) ? "say { hasAux: true } for [scalar, aux]" : "sum or mean it first",
+      );
     const wrt = leaves(variables);
     const sums = onto === undefined ? [] : leaves(treeZip(([, sum]) => sum, variables, onto)); // as many as there are leaves
     sums.forEach((sum, i) => {
@@ -107,29 +138,60 @@ export function valueAndGrad<P extends Tree, R extends Tree[], X extends Tree>(
           "it must be f32, of that shape",
         );
     });
-    return [value, unflatten(params, vjpOf([loss], [ones([])], wrt, sums))];
+    return [value, unflatten(tree, vjpOf([loss], [ones([])], wrt, sums))];
   };
+
+/**
+ * f's value and its gradient: (…args) → [value, gradient], with `hasAux` [[value, aux], gradient]; the gradient is a tree like the
+ * argument.  Errors: ShapeError if f's value is not an f32 scalar, or `onto` differs from the gradient in structure or shape.
+ */
+export function valueAndGrad(f: Scalar): (x: TensorLike) => [value: Tensor, grad: Tensor];
+export function valueAndGrad<A extends unknown[], const N extends ArgNums = 0>(
+  f: (...args: A) => Tensor,
+  options?: GradOptions<N, false>,
+): (...args: A) => [value: Tensor, grad: Picked<A, N>];
+export function valueAndGrad<A extends unknown[], X, const N extends ArgNums = 0>(
+  f: (...args: A) => readonly [Tensor, X],
+  options: GradOptions<N, true>,
+): (...args: A) => [value: [Tensor, X], grad: Picked<A, N>];
+export function valueAndGrad(f: Differentiable, options: GradOptions<ArgNums, boolean> = {}): unknown {
+  return differentiated(f, options);
 }
 
-/** The gradient of a scalar function by its first argument: (…args) → tree like the argument. */
-export const grad =
-  <P extends Tree, R extends Tree[]>(f: (params: P, ...rest: R) => Tensor) =>
-  (params: P, ...rest: R): P =>
-    valueAndGrad(f)(params, ...rest)[1];
+/**
+ * The gradient of a scalar function: (…args) → a tree like the argument, with `hasAux` [gradient, aux].
+ * Errors: as `valueAndGrad`.
+ */
+export function grad(f: Scalar): (x: TensorLike) => Tensor;
+export function grad<A extends unknown[], const N extends ArgNums = 0>(
+  f: (...args: A) => Tensor,
+  options?: GradOptions<N, false>,
+): (...args: A) => Picked<A, N>;
+export function grad<A extends unknown[], X, const N extends ArgNums = 0>(
+  f: (...args: A) => readonly [Tensor, X],
+  options: GradOptions<N, true>,
+): (...args: A) => [grad: Picked<A, N>, aux: X];
+export function grad(f: Differentiable, options: GradOptions<ArgNums, boolean> = {}): unknown {
+  const both = differentiated(f, options);
+  return (...args: unknown[]) => {
+    const [value, slope] = both(...args);
+    return options.hasAux === true ? [slope, (value as readonly unknown[])[1]] : slope;
+  };
+}
 
 /**
  * f's value at the arguments, and the function that pulls its cotangents back to them: a tree like the value → trees like
  * the arguments. Errors: ShapeError if the cotangents differ from the value in structure or shape.
  */
-export const vjp = <A extends Tree[], T extends Tree>(
+export const vjp = <A extends readonly unknown[], T extends Tree>(
   f: (...args: A) => T,
   ...args: A
-): [value: T, pullback: (ct: T) => A] => {
-  const variables = fresh(args);
-  const value = f(...variables);
-  const pullback = (ct: T): A => {
+): [value: T, pullback: (ct: T) => Tangents<A>] => {
+  const variables = fresh(tensors(args));
+  const value = f(...(variables as unknown as A));
+  const pullback = (ct: T): Tangents<A> => {
     const cts = leaves(treeZip(([, c]) => c, value, ct)); // as many as there are outputs, in their order
-    return unflatten(args, vjpOf(leaves(value), cts, leaves(variables)));
+    return unflatten(variables, vjpOf(leaves(value), cts, leaves(variables))) as Tangents<A>;
   };
   return [value, pullback];
 };

@@ -30,7 +30,7 @@ export {
   ShapeError,
 } from "./errors.js";
 export { expand, rewrite } from "./expand.js";
-export { grad, valueAndGrad, vjp } from "./grad.js";
+export { type ArgNums, type GradOptions, grad, type Picked, type Tangents, valueAndGrad, vjp } from "./grad.js";
 export { decodeHalves, encodeHalves, floatToHalf, type HalfType, halfToFloat } from "./half.js";
 export { tellForgotten } from "./leaks.js";
 export { type ArrayOf, item, type NestedNumbers, print, toArray } from "./numbers.js";
@@ -76,8 +76,12 @@ export {
   split,
   uniform,
 } from "./random.js";
-export { type ScanOptions, scan } from "./scan.js";
 export { broadcastShapes, type Shape, sameShape, sizeOf, stridesOf } from "./shape.js";
 export { deviceOf, disposable, dispose, download, isConcrete, read, scope, treeMake, upload } from "./stored.js";
 export { type Attrs, type HostTensorData, isTensor, type Op, reachable, type Tensor } from "./tensor.js";
+export { customVjp } from "./transforms/custom-vjp.js";
+export { hessian, type Jacobian, type JacobianOptions, jacfwd, jacrev } from "./transforms/jacobian.js";
+export { hvp, jvp } from "./transforms/jvp.js";
+export { type ScanOptions, scan } from "./transforms/scan.js";
+export { type Axes, type VmapOptions, vmap } from "./transforms/vmap.js";
 export { leaves, namedLeaves, type Tree, treeKey, treeMap, treeZip, unflatten } from "./tree.js";

@@ -27,7 +27,23 @@ export interface HostTensorData {
   readonly dtype: DType;
 }
 
-/** Everything known about one op: shape rule, definition, gradient. The one place to look. */
+/** A tensor for a batch of examples: [B, …] if it differs from one to the other, else the one that all have. */
+export interface Batched {
+  readonly x: Tensor;
+  readonly isBatched: boolean;
+}
+
+/** What rules for batches work with. */
+export interface Batching {
+  /** B, how many examples. */
+  readonly size: number;
+  /** As [B, …], whatever it is. */
+  readonly each: (some: Batched) => Tensor;
+  /** A graph over the batch; `isClosed` if it depends on nothing but what `stands` has. */
+  readonly graph: (outputs: readonly Tensor[], stands: ReadonlyMap<Tensor, Batched>, isClosed: boolean) => Batched[];
+}
+
+/** Everything known about one op: shape rule, definition, gradient, batches. The one place to look. */
 export interface Op {
   readonly name: string;
   readonly kind: OpKind;
@@ -44,6 +60,8 @@ export interface Op {
     out: Tensor,
     wanted: (input: number) => boolean,
   ) => readonly (Tensor | null)[];
+  /** The op over a batch of examples, of which at least one input has some: [B, …of.shape]. Absent or undefined: by its kind. */
+  readonly batch?: (inputs: readonly Batched[], of: Tensor, batching: Batching) => Tensor | undefined;
 }
 
 /** A frozen node of a graph. Everything else is a pure function of graphs. */

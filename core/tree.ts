@@ -2,21 +2,27 @@ import { ShapeError } from "./errors.js";
 import { typeOf } from "./print.js";
 import { isTensor, type Tensor } from "./tensor.js";
 
-/** Tensors in nested arrays and records. Records are visited in sorted key order, so that equal trees flatten alike. */
-export type Tree = Tensor | readonly Tree[] | { readonly [name: string]: Tree };
+/**
+ * Tensors in nested arrays and plain records, whose types may be interfaces too: `object` here, since TypeScript asks more of
+ * these, and checked where a tree is walked. Records are visited in sorted key order, so that equal trees flatten alike.
+ */
+export type Tree = Tensor | readonly [] | readonly Tree[] | object;
 
-/** Objects whose keys do not tell what they hold: the promise of an async function, for one, looks like an empty record. */
-const isOpaque = (value: object): boolean =>
-  value instanceof Promise || value instanceof Map || value instanceof Set || ArrayBuffer.isView(value);
-
-/** A record of a tree. */
-export const isRecord = (tree: unknown): tree is Readonly<Record<string, Tree>> =>
-  typeof tree === "object" && tree !== null && !isOpaque(tree);
-
-const noTree = (value: unknown, path: string): ShapeError => {
-  const what = typeof value === "object" && value !== null ? value.constructor.name : typeof value;
-  return new ShapeError(`tree: ${what} at "${path}" is neither tensor, array nor record`);
+/** A record of a tree: a plain object. Keys of others, a Map or the promise of an async function, do not tell what they hold. */
+export const isRecord = (tree: unknown): tree is Readonly<Record<string, Tree>> => {
+  if (typeof tree !== "object" || tree === null) return false;
+  const kind = Object.getPrototypeOf(tree);
+  return kind === null || Object.getPrototypeOf(kind) === null;
 };
+
+const kindOf = (tree: unknown): string =>
+  typeof tree === "object" && tree !== null ? tree.constructor.name : tree === null ? "null" : typeof tree;
+
+const noTree = (tree: unknown, path: string): ShapeError =>
+  new ShapeError(
+    `tree: ${kindOf(tree)}${path === "" ? "" : ` at "${path}"`} is neither tensor, array nor record`,
+    typeof tree === "number" ? `write scalar(${tree})` : undefined,
+  );
 
 const pathTo = (path: string, key: string | number): string => (path === "" ? `${key}` : `${path}.${key}`);
 
@@ -66,11 +72,14 @@ export const unflatten = <T extends Tree>(like: T, parts: readonly Tensor[]): T 
 /** Structure as text: equal exactly for trees of equal structure, dtypes and shapes. */
 export const treeKey = (tree: Tree): string => JSON.stringify(rebuild(tree, "", typeOf));
 
+/** As many tensors as there are trees. */
+type Leaves<R extends readonly Tree[]> = [first: Tensor, ...rest: { -readonly [K in keyof R]: Tensor }];
+
 /** f over the matching leaves of several trees of one structure. Errors: ShapeError if the structures differ. */
-export const treeZip = <T extends Tree>(
-  f: (leaves: Tensor[], path: string) => Tensor,
+export const treeZip = <T extends Tree, R extends readonly Tree[]>(
+  f: (leaves: Leaves<R>, path: string) => Tensor,
   first: T,
-  ...rest: Tree[]
+  ...rest: R
 ): T => {
   const paths = namedLeaves(first);
   const columns = rest.map((tree) => {
@@ -82,6 +91,6 @@ export const treeZip = <T extends Tree>(
   });
   return unflatten(
     first,
-    paths.map(([path, leaf], i) => f([leaf, ...columns.map((column) => column[i][1])], path)),
+    paths.map(([path, leaf], i) => f([leaf, ...columns.map((column) => column[i][1])] as Leaves<R>, path)),
   );
 };

@@ -101,7 +101,7 @@ export const gradients = (
   // Written before the gradients, so that their keys are there when these are: none waits in f32 for the others.
   const random = rounding && roundingBits(params, rounding);
   const onto = carry.grads && treeMap((sum) => cast(sum, "f32"), carry.grads);
-  const [[, own], grads] = valueAndGrad(scaled, { aux: true, onto })(params);
+  const [[, own], grads] = valueAndGrad(scaled, { hasAux: true, onto })(params);
   return {
     grads: random === undefined ? grads : treeZip(([g, chance]) => roundRandom(g, chance, "bf16"), grads, random),
     totals: carry.totals === undefined ? own : add(carry.totals, own),

@@ -55,7 +55,7 @@ const attentionOp = fused(
     const weights = where(visible, softmax(where(visible, capped, MASKED)), 0);
     return permute(matmul(weights, shared(v), { operands }), [0, 2, 1, 3]);
   },
-  ([q]) => q.shape,
+  { shapeOf: ([q]) => q.shape, batch: { along: "first" } },
 );
 
 const optionNames = ["from", "softCap", "operands", "most"] as const satisfies readonly (keyof AttentionOptions)[];

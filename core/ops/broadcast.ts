@@ -24,6 +24,13 @@ const broadcastOp: Op = {
     const stretched = out.shape.flatMap((n, i) => (i < lead || (x.shape[i - lead] === 1 && n !== 1) ? [i] : []));
     return [reshape(sum(ct, stretched), x.shape)];
   },
+  batch: ([{ x }], of, { size }) => {
+    const lead = of.shape.length - (x.shape.length - 1);
+    return broadcastTo(reshape(x, [size, ...of.shape.slice(0, lead).map(() => 1), ...x.shape.slice(1)]), [
+      size,
+      ...of.shape,
+    ]);
+  },
 };
 
 /** Stretches axes of size 1 and adds leading axes (aligned right). Errors: ShapeError if another axis would change. */
@@ -55,6 +62,10 @@ export const reduceOp = (name: ReduceName, rule: Reduction): Op => ({
   name,
   kind: "reduce",
   vjp: rule.vjp,
+  batch: ([{ x }], of) => {
+    const axes = (of.attrs.axes as number[]).map((axis) => axis + 1);
+    return reduce(of.op, x, axes, false);
+  },
   evaluate: ([x], out) => {
     const axes = out.attrs.axes as number[];
     const data = hostArray(out.dtype, sizeOf(out.shape)).fill(rule.start);

@@ -31,19 +31,58 @@ type Gradient<A extends Attrs> = (
   attrs: A,
 ) => readonly (Tensor | null)[];
 
+/** How a fused op takes a batch of examples and stays one op, as does its gradient. */
+interface BatchRule {
+  /** "leading": inputs may have any axes in front; "first": they have rows along their first axis that do not see each other. */
+  readonly along: "leading" | "first";
+  /** Inputs that all examples must share, as they are: else it is expanded, as is a gradient, where each example has its own. */
+  readonly shared?: readonly number[];
+}
+
+/** What a fused op may say beside its expansion. */
+export interface FusedOptions<A extends Attrs> {
+  /** The shape of a result of the first input's dtype, where nothing needs to be expanded to know it: an expansion may pass through what no tensor can be. */
+  readonly shapeOf?: (inputs: readonly Tensor[], attrs: A) => Shape;
+  /** Takes the place of `<name>.vjp`: where the result holds what an expansion would compute again. */
+  readonly gradient?: Gradient<A>;
+  /** Default: it is expanded for a batch. */
+  readonly batch?: BatchRule;
+}
+
+/** The rule of an op, or of its gradient, whose inputs begin with cotangents. */
+const batchOf =
+  ({ along, shared = [] }: BatchRule, isGradient: boolean): NonNullable<Op["batch"]> =>
+  (inputs, of, { size, each }) => {
+    if (shared.some((i) => isGradient || inputs[i].isBatched)) return undefined;
+    const isFirst = along === "first";
+    const all = inputs.map((input, i) => {
+      if (shared.includes(i)) return input.x;
+      const x = each(input);
+      return isFirst ? reshape(x, [size * x.shape[1], ...x.shape.slice(2)]) : x;
+    });
+    const [lead, ...tail] = of.shape;
+    if (!isGradient) {
+      const shape = isFirst ? [size * lead, ...tail] : [size, ...of.shape];
+      return reshape(node(of.op, all, of.attrs, shape, of.dtype), [size, ...of.shape]);
+    }
+    const merged = node(of.op, all, of.attrs, [size * lead], of.dtype);
+    const parts = unpack(merged, all.slice(1).filter(isFloat));
+    const floats = of.inputs.slice(1).filter(isFloat);
+    return concat(
+      parts.map((part, i) => reshape(part, [size, sizeOf(floats[i].shape)])),
+      1,
+    );
+  };
+
 /**
  * Declares a fused op by its expansion: shape, definition and gradient follow from it. It reads bf16 and f16 as f32. The gradient is an op of its own,
  * `<name>.vjp`, whose expansion is the vjp of the expansion: it returns the cotangents of the f32 inputs, flattened and
- * joined in input order. A device may have a kernel for either; a kernel adds speed and no mathematics. `shapeOf` gives the
- * shape of a result that has the dtype of the first input where nothing needs to be expanded to know it: an expansion may pass
- * through what no tensor can be. A `gradient` of its own takes the place of `<name>.vjp`: where the result holds what an expansion
- * would compute again.
+ * joined in input order. A device may have a kernel for either; a kernel adds speed and no mathematics.
  */
 export const fused = <A extends Attrs>(
   name: string,
   expansion: Expansion<A>,
-  shapeOf?: (inputs: readonly Tensor[], attrs: A) => Shape,
-  gradient?: Gradient<A>,
+  { shapeOf, gradient, batch }: FusedOptions<A> = {},
 ) => {
   const expandGradient = (of: Tensor, [ct, ...primals]: readonly Tensor[]): Tensor => {
     const fresh = primals.map(variable); // an input used twice has two cotangents
@@ -57,6 +96,7 @@ export const fused = <A extends Attrs>(
       const fresh = inputs.map(variable);
       return vjpOf([expandGradient(out, fresh)], [ct], fresh);
     },
+    batch: batch && batchOf(batch, true),
   };
   const op: Op = {
     name,
@@ -69,6 +109,7 @@ export const fused = <A extends Attrs>(
       const parts = unpack(node(gradientOp, [ct, ...inputs], out.attrs, [total], "f32"), floats);
       return inputs.map((x) => (isFloat(x) ? (parts.shift() as Tensor) : null));
     },
+    batch: batch && batchOf(batch, false),
   };
   return (given: readonly Tensor[], attrs: A): Tensor => {
     const inputs = given.map(widened);

@@ -77,6 +77,9 @@ const apart = (ct: Tensor, hidden: Tensor) => {
   };
 };
 
+/** Examples are rows more, where they share the head. */
+const ofRows = { along: "first", shared: [1] } as const;
+
 const headScoresOp = fused(
   "headScores",
   ([hidden, W, target], attrs: HeadAttrs) => {
@@ -84,37 +87,40 @@ const headScoresOp = fused(
     const scores = score([hidden, target], [W]);
     return scores.shape[1] === widthOf(attrs) ? scores : withMean(scores, meanOf(hidden, W));
   },
-  ([hidden], attrs) => [hidden.shape[0], widthOf(attrs)],
-  (ct, given, said, attrs) => {
-    const { cap, columns, tall, operands } = attrs;
-    const [hidden, W, target] = given.map((x) => after(x, ct)); // logits are computed again once ct is known
-    const [[M], [V]] = [hidden.shape, W.shape];
-    const { own, rows, hidden: weighed, whole } = operands === "f16" ? apart(ct, hidden) : { own: ct, hidden };
-    const runs = blocksOf(M, tall ?? M).map(([from, to]) => {
-      const cut = (x: Tensor) => sliceAxis(x, 0, from, to);
-      return {
-        ...{ h: cut(hidden), id: cut(target), said: cut(said) },
-        own: cut(own),
-        heavy: cut(weighed),
-        rows: rows && cut(rows),
-      };
-    });
-    const ofRuns: Tensor[] = [];
-    const ofBlocks = blocksOf(V, columns ?? V).map(([first, end]) => {
-      const w = sliceAxis(W, 0, first, end);
-      let total: Tensor | undefined;
-      for (const [i, run] of runs.entries()) {
-        const y = logitsOf(run.h, w, attrs);
-        const slope = logitGradient(run.own, y, run.id, run.said, first);
-        const g = cap === undefined ? slope : mul(slope, sub(1, square(mul(y, 1 / cap))));
-        const [dh, dw] = [matmul(g, w, { operands }), matmul(transpose(g), run.heavy, { operands })];
-        const [ofHidden, ofW] = [run.rows ? mul(dh, run.rows) : dh, whole ? mul(dw, whole) : dw];
-        ofRuns[i] = i in ofRuns ? add(ofRuns[i], ofHidden) : ofHidden;
-        total = total === undefined ? ofW : add(total, ofW);
-      }
-      return total as Tensor;
-    });
-    return [concat(ofRuns, 0), concat(ofBlocks, 0), null];
+  {
+    shapeOf: ([hidden], attrs) => [hidden.shape[0], widthOf(attrs)],
+    batch: ofRows,
+    gradient: (ct, given, said, attrs) => {
+      const { cap, columns, tall, operands } = attrs;
+      const [hidden, W, target] = given.map((x) => after(x, ct)); // logits are computed again once ct is known
+      const [[M], [V]] = [hidden.shape, W.shape];
+      const { own, rows, hidden: weighed, whole } = operands === "f16" ? apart(ct, hidden) : { own: ct, hidden };
+      const runs = blocksOf(M, tall ?? M).map(([from, to]) => {
+        const cut = (x: Tensor) => sliceAxis(x, 0, from, to);
+        return {
+          ...{ h: cut(hidden), id: cut(target), said: cut(said) },
+          own: cut(own),
+          heavy: cut(weighed),
+          rows: rows && cut(rows),
+        };
+      });
+      const ofRuns: Tensor[] = [];
+      const ofBlocks = blocksOf(V, columns ?? V).map(([first, end]) => {
+        const w = sliceAxis(W, 0, first, end);
+        let total: Tensor | undefined;
+        for (const [i, run] of runs.entries()) {
+          const y = logitsOf(run.h, w, attrs);
+          const slope = logitGradient(run.own, y, run.id, run.said, first);
+          const g = cap === undefined ? slope : mul(slope, sub(1, square(mul(y, 1 / cap))));
+          const [dh, dw] = [matmul(g, w, { operands }), matmul(transpose(g), run.heavy, { operands })];
+          const [ofHidden, ofW] = [run.rows ? mul(dh, run.rows) : dh, whole ? mul(dw, whole) : dw];
+          ofRuns[i] = i in ofRuns ? add(ofRuns[i], ofHidden) : ofHidden;
+          total = total === undefined ? ofW : add(total, ofW);
+        }
+        return total as Tensor;
+      });
+      return [concat(ofRuns, 0), concat(ofBlocks, 0), null];
+    },
   },
 );
 
@@ -126,8 +132,11 @@ const keptScoresOp = fused(
     const scores = ofLogits(logits, target, attrs);
     return scores.shape[1] === widthOf(attrs) ? scores : withMean(scores, meanOf(hidden, W));
   },
-  ([hidden], attrs) => [hidden.shape[0], widthOf(attrs)],
-  (ct, [, , target, logits], said) => [null, null, null, logitGradient(ct, logits, target, said)],
+  {
+    shapeOf: ([hidden], attrs) => [hidden.shape[0], widthOf(attrs)],
+    batch: ofRows,
+    gradient: (ct, [, , target, logits], said) => [null, null, null, logitGradient(ct, logits, target, said)],
+  },
 );
 
 const optionNames = [

@@ -3,9 +3,11 @@ import { ShapeError } from "../errors.js";
 import { expects } from "../expects.js";
 import { callOf, typeOf } from "../print.js";
 import { checkShape, sameShape, sizeOf } from "../shape.js";
-import { node, type Op, type Tensor } from "../tensor.js";
+import { type Batched, type Batching, node, type Op, type Tensor } from "../tensor.js";
 import { widened } from "./cast.js";
-import { add } from "./pointwise.js";
+import { iota } from "./leaf.js";
+import { add, and, less, lessEqual, mul, where } from "./pointwise.js";
+import { reshape } from "./view.js";
 
 const gatherOp: Op = {
   name: "gather",
@@ -21,6 +23,18 @@ const gatherOp: Op = {
     return data;
   },
   vjp: (ct, [table, ids]) => [scatterAdd(ids, ct, table.shape[0]), null],
+  batch: ([table, ids], of, batching) => {
+    if (!table.isBatched) return gather(table.x, ids.x);
+    const [rows, ...width] = of.inputs[0].shape;
+    return gather(reshape(table.x, [batching.size * rows, ...width]), idsOfAll(ids, rows, batching));
+  },
+};
+
+/** Ids of rows of a batch's tables, or results, that lie one after the other; outside of them where they were outside of one. */
+const idsOfAll = (ids: Batched, rows: number, { size, each }: Batching): Tensor => {
+  const all = each(ids);
+  const example = reshape(iota([size]), [size, ...all.shape.slice(1).map(() => 1)]);
+  return where(and(lessEqual(0, all), less(all, rows)), add(all, mul(example, rows)), -1);
 };
 
 /**
@@ -49,6 +63,13 @@ const scatterAddOp: Op = {
     return data;
   },
   vjp: (ct, [ids]) => [null, gather(ct, ids)],
+  batch: ([ids, updates], of, batching) => scatterAll(ids, updates, of, batching),
+};
+
+const scatterAll = (ids: Batched, updates: Batched, { shape }: Tensor, batching: Batching): Tensor => {
+  const [rows] = shape;
+  const all = scatterAdd(idsOfAll(ids, rows, batching), batching.each(updates), batching.size * rows);
+  return reshape(all, [batching.size, ...shape]);
 };
 
 /** Zeros [N, ...D] with updates [...S, ...D] added at rows ids i32 [...S]; ids outside are dropped. Gather's transpose. */
@@ -73,6 +94,13 @@ const addRowsOp: Op = {
   },
   expand: ({ shape }, [table, ids, updates]) => add(table, scatterAdd(ids, updates, shape[0])),
   vjp: (ct, [, ids]) => [ct, null, gather(ct, ids)],
+  batch: ([table, ids, updates], of, batching) =>
+    add(
+      batching.each(table),
+      ids.isBatched || updates.isBatched
+        ? scatterAll(ids, updates, of, batching)
+        : scatterAdd(ids.x, updates.x, of.shape[0]),
+    ),
 };
 
 /**

@@ -2,11 +2,12 @@ import { isFloating, isHalf } from "../dtype.js";
 import { substitute } from "../expand.js";
 import { vjpOf } from "../grad.js";
 import type { Shape } from "../shape.js";
-import { node, type Op, reachable, type Tensor } from "../tensor.js";
+import { type Batched, node, type Op, reachable, type Tensor } from "../tensor.js";
+import { withAxisAt } from "./axis.js";
 import { cast } from "./cast.js";
 import { placeholder, zeros } from "./leaf.js";
 import { variable } from "./marker.js";
-import { part } from "./parts.js";
+import { part, tuple } from "./parts.js";
 import { add } from "./pointwise.js";
 
 /** One step as a graph: what it reads, as placeholders, and what it makes of it. */
@@ -41,18 +42,22 @@ export interface LoopParts {
   readonly history: readonly Tensor[];
 }
 
-const partsOf = (loop: Tensor): LoopParts => {
+/** Its results as parts. Rows are written one by one, which 16-bit floats are not: they are stacked as f32. */
+const resultsOf = (loop: Tensor): Tensor[] => {
   const { carries, made, length } = loopAttrs(loop);
-  // Rows are written one by one, which 16-bit floats are not.
   const stacked = (t: Tensor, i: number) =>
-    cast(
-      part(loop, carries.length + i, { shape: [length, ...t.shape], dtype: isHalf(t.dtype) ? "f32" : t.dtype }),
-      t.dtype,
-    );
+    part(loop, carries.length + i, { shape: [length, ...t.shape], dtype: isHalf(t.dtype) ? "f32" : t.dtype });
+  return [...carries.map((t, i) => part(loop, i, t)), ...[...made, ...carries].map(stacked)];
+};
+
+const partsOf = (loop: Tensor): LoopParts => {
+  const { carries, made } = loopAttrs(loop);
+  const results = resultsOf(loop);
+  const rows = [...made, ...carries].map((t, i) => cast(results[carries.length + i], t.dtype));
   return {
-    carries: carries.map((t, i) => part(loop, i, t)),
-    made: made.map(stacked),
-    history: carries.map((t, i) => stacked(t, made.length + i)),
+    carries: results.slice(0, carries.length),
+    made: rows.slice(0, made.length),
+    history: rows.slice(made.length),
   };
 };
 
@@ -189,6 +194,48 @@ const loopOp: Op = {
       all[n + rows.length + i] = back.carries[floats.length + at];
     });
     return all;
+  },
+  /** A loop over steps of all examples. What one step makes differ from example to example differs in the next. */
+  batch: (inputs, of, { size, each, graph }) => {
+    const { length, reverse, ...body } = loopAttrs(of);
+    const { carries, rows, made } = body;
+    const given = loopInputs(body, inputs);
+    const own = (some: readonly Tensor[], flags: readonly boolean[]): Batched[] =>
+      some.map((t, i) => ({
+        x: placeholder(flags[i] ? [size, ...t.shape] : t.shape, t.dtype),
+        isBatched: flags[i],
+      }));
+    const flagsOf = (some: readonly Batched[]) => some.map(({ isBatched }) => isBatched);
+    const step = (flags: readonly boolean[]): Tensor => {
+      const before = own(carries, flags);
+      const [row, shared] = [own(rows, flagsOf(given.walked)), own(body.shared, flagsOf(given.shared))];
+      const stands = new Map(
+        [...carries, ...rows, ...body.shared].map((t, i) => [t, [...before, ...row, ...shared][i]]),
+      );
+      const after = graph([...body.next, ...made], stands, true);
+      const grown = flags.map((flag, i) => flag || after[i].isBatched);
+      if (grown.some((flag, i) => flag !== flags[i])) return step(grown);
+      const as = (some: Batched, flag: boolean): Tensor => (flag ? each(some) : some.x);
+      const xs = (some: readonly Batched[]) => some.map(({ x }) => x);
+      const inFront = given.walked.map(({ x, isBatched }) => (isBatched ? withAxisAt(x, 0, 1) : x));
+      const loop = makeLoop(
+        {
+          ...{ carries: xs(before), rows: xs(row), shared: xs(shared), made: xs(after.slice(carries.length)) },
+          next: flags.map((flag, i) => as(after[i], flag)),
+        },
+        given.init.map((some, i) => as(some, flags[i])),
+        inFront,
+        xs(given.shared),
+        { length, reverse },
+      );
+      const isBatched = [...flags, ...flagsOf(after.slice(carries.length)), ...flags];
+      return tuple(
+        resultsOf(loop).map((x, i) =>
+          each({ x: isBatched[i] && i >= carries.length ? withAxisAt(x, 0, 1) : x, isBatched: isBatched[i] }),
+        ),
+      );
+    };
+    return step(flagsOf(given.init));
   },
 };
 

@@ -38,6 +38,8 @@ const matmulOp: Op = {
     return data;
   },
   vjp: (ct, [a, b], out) => [matmul(ct, transpose(b), operandsOf(out)), matmul(transpose(a), ct, operandsOf(out))],
+  // Leading axes broadcast, and a shared matrix on the right makes one large product.
+  batch: ([a, b], of) => matmul(a.x, b.x, operandsOf(of)),
 };
 
 /**

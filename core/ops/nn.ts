@@ -51,7 +51,7 @@ const softmaxOp = fused(
     const { e, total } = shiftedExp(x);
     return div(e, total);
   },
-  ofFirst,
+  { shapeOf: ofFirst, batch: { along: "leading" } },
 );
 /** eˣ / Σ eˣ over an axis, the last by default; x: [..., D]. */
 export const softmax = (x: Tensor, axis = -1): Tensor => {
@@ -69,7 +69,7 @@ export const logSumExp = (x: Tensor, axis = -1): Tensor => {
 const rmsnormOp = fused(
   "rmsnorm",
   ([x, w], { eps }: { eps: number }) => mul(mul(x, rsqrt(add(mean(square(x), -1, true), eps))), w),
-  ofFirst,
+  { shapeOf: ofFirst, batch: { along: "leading", shared: [1] } },
 );
 /** y = x / rms(x) · w over the last axis.  x: [..., D], w: [D].  Zhang & Sennrich 2019. */
 export const rmsnorm = (x: Tensor, w: Tensor, eps: number): Tensor => {
@@ -79,7 +79,10 @@ export const rmsnorm = (x: Tensor, w: Tensor, eps: number): Tensor => {
   return rmsnormOp([x, w], { eps });
 };
 
-const swigluOp = fused("swiglu", ([gate, up]) => mul(silu(gate), up), ofFirst);
+const swigluOp = fused("swiglu", ([gate, up]) => mul(silu(gate), up), {
+  shapeOf: ofFirst,
+  batch: { along: "leading" },
+});
 /** gate · σ(gate) · up, element by element.  Shazeer 2020. */
 export const swiglu = (gate: Tensor, up: Tensor): Tensor => {
   expects("swiglu", "tensor tensor", gate, up);
@@ -95,7 +98,7 @@ const ropeOp = fused(
     const [a, b] = [sliceAxis(x, 3, 0, half), sliceAxis(x, 3, half, 2 * half)];
     return concat([sub(mul(a, c), mul(b, s)), add(mul(b, c), mul(a, s))], 3);
   },
-  ofFirst,
+  { shapeOf: ofFirst, batch: { along: "first" } },
 );
 /** Rotates pairs (i, i + D/2) of the last axis by an angle each.  x: [B, T, H, D]; cosine, sine: [B, T, D/2].  Su et al. 2021. */
 export const rope = (x: Tensor, cosine: Tensor, sine: Tensor): Tensor => {
@@ -114,7 +117,7 @@ const crossEntropyOp = fused(
     const flat = reshape(logits, [N * V]);
     return sub(logSumExp(logits), gather(flat, add(mul(iota([N]), V), target)));
   },
-  ([, target]) => target.shape,
+  { shapeOf: ([, target]) => target.shape, batch: { along: "first" } },
 );
 /** -log softmax(logits)[target], row by row.  logits: [N, V]; target: i32 [N], 0 ≤ target < V → [N]. */
 export const crossEntropy = (logits: Tensor, target: Tensor): Tensor => {

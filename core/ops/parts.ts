@@ -18,6 +18,9 @@ export const part = (
   { shape, dtype }: { readonly shape: Shape; readonly dtype: DType },
 ): Tensor => (of.op === tupleOp ? of.inputs[index] : node(partOp, [of], { index }, shape, dtype));
 
+/** The tensors of a tuple, if it is one. */
+export const partsIn = (t: Tensor): readonly Tensor[] | undefined => (t.op === tupleOp ? t.inputs : undefined);
+
 /** What a part is, where its node has become a tuple. */
 export const resolved = (t: Tensor, [of]: readonly Tensor[]): Tensor | undefined =>
   of.op === tupleOp ? of.inputs[indexOf(t)] : undefined;

@@ -66,8 +66,11 @@ const tokenScoresOp = fused(
     const entropy = neg(column(sum(mul(exp(l), l), -1)));
     return concat([neg(surprise), entropy, cast(equal(stopGradient(own), top), "f32"), top, lse], 1);
   },
-  ([, target], { metrics }) => [...target.shape, metrics ? 5 : 3],
-  (ct, [logits, target], said) => [logitGradient(ct, logits, target, said), null],
+  {
+    shapeOf: ([, target], { metrics }) => [...target.shape, metrics ? 5 : 3],
+    gradient: (ct, [logits, target], said) => [logitGradient(ct, logits, target, said), null],
+    batch: { along: "first" },
+  },
 );
 
 /** Of rows of logits [N, V] and a token i32 [N] each: log-probability, with `metrics` entropy and correctness too; then the last two of `Columns`. */

@@ -12,6 +12,7 @@ const reshapeOp: Op = {
   kind: "view",
   evaluate: ([x]) => x.data,
   vjp: (ct, [x]) => [reshape(ct, x.shape)],
+  batch: ([{ x }], of, { size }) => reshape(x, [size, ...of.shape]),
 };
 
 /** The same elements in row-major order under another shape; one axis may be -1. Errors: ShapeError if sizes differ. */
@@ -46,6 +47,7 @@ const permuteOp: Op = {
       ),
     ];
   },
+  batch: ([{ x }], of) => permute(x, [0, ...(of.attrs.axes as number[]).map((axis) => axis + 1)]),
 };
 
 /** Reorders axes: output axis i is input axis axes[i]. */
@@ -88,6 +90,10 @@ const sliceOp: Op = {
         starts.map((start, i) => [start, x.shape[i] - start - out.shape[i]] as const),
       ),
     ];
+  },
+  batch: ([{ x }], of, { size }) => {
+    const starts = of.attrs.starts as number[];
+    return slice(x, [0, ...starts], [size, ...starts.map((start, i) => start + of.shape[i])]);
   },
 };
 
@@ -149,6 +155,11 @@ const padOp: Op = {
       ),
     ];
   },
+  batch: ([{ x }], of) => {
+    const low = of.attrs.low as number[];
+    const widths = low.map((before, i) => [before, of.shape[i] - before - of.inputs[0].shape[i]] as const);
+    return pad(x, [[0, 0], ...widths]);
+  },
 };
 
 /** Zeros around x: [before, after] for each axis. */
@@ -188,6 +199,7 @@ const concatOp: Op = {
       return sliceAxis(ct, axis, start, at);
     });
   },
+  batch: (inputs, of, { each }) => concat(inputs.map(each), (of.attrs.axis as number) + 1),
 };
 
 /** Joins tensors along one axis; the other axes and the dtype must agree. */

@@ -23,7 +23,7 @@ const writeRowsOp = fused(
     const row = where(isNew, add(at, mul(iota([B, S], 0), T)), -1);
     return where(overRows(isNew), gather(reshape(rows, [B * T, ...rows.shape.slice(2)]), row), table);
   },
-  ([table]) => table.shape,
+  { shapeOf: ([table]) => table.shape, batch: { along: "first" } },
 );
 /**
  * `table` [B, S, ...D] with `rows` [B, T, ...D] from row first[b] on (i32 [B]) in each of its B parts; what would lie outside of

@@ -47,7 +47,7 @@ const checkNumbers = async (name: GoldenFamily, folder: string, device: Device, 
     const scores = tokenLogps(p, config, batch, { checkpoint });
     return [div(neg(sum(mul(scores, kept))), sum(kept)), scores] as [typeof scores, typeof scores];
   };
-  const result = compile(valueAndGrad(meanLoss, { aux: true }), device)(params);
+  const result = compile(valueAndGrad(meanLoss, { hasAux: true }), device)(params);
   const [[value, scores], slopes] = result;
   const got = await read(scores);
   let furthest = 0;

@@ -55,7 +55,7 @@ const checkForwardAndBackward = async (name: string, model: Model, device: Devic
       { scores: typeof ids; sequences: typeof ids },
     ];
   };
-  const result = compile(valueAndGrad(loss, { aux: true }), device)(model.params);
+  const result = compile(valueAndGrad(loss, { hasAux: true }), device)(model.params);
   const [[value, { scores, sequences }], gradients] = result;
 
   const expected = golden.read("logits").data;

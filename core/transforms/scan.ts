@@ -1,10 +1,10 @@
-import { ShapeError } from "./errors.js";
-import { placeholder } from "./ops/leaf.js";
-import { loop } from "./ops/loop.js";
-import { concat, reshape, sliceAxis } from "./ops/view.js";
-import { typeOf } from "./print.js";
-import type { Tensor } from "./tensor.js";
-import { leaves, namedLeaves, type Tree, treeMap, unflatten } from "./tree.js";
+import { ShapeError } from "../errors.js";
+import { placeholder } from "../ops/leaf.js";
+import { loop } from "../ops/loop.js";
+import { concat, reshape, sliceAxis } from "../ops/view.js";
+import { typeOf } from "../print.js";
+import type { Tensor } from "../tensor.js";
+import { leaves, namedLeaves, type Tree, treeMap, unflatten } from "../tree.js";
 
 export interface ScanOptions {
   /** How many steps; default: as many as `xs` has rows. Needed where there are no `xs`. */
