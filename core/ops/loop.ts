@@ -1,14 +1,16 @@
 import { isFloating, isHalf } from "../dtype.js";
 import { substitute } from "../expand.js";
 import { vjpOf } from "../grad.js";
-import type { Shape } from "../shape.js";
+import { type Shape, sizeOf } from "../shape.js";
 import { type Batched, node, type Op, reachable, type Tensor } from "../tensor.js";
 import { withAxisAt } from "./axis.js";
+import { broadcastTo } from "./broadcast.js";
 import { cast } from "./cast.js";
 import { placeholder, zeros } from "./leaf.js";
 import { variable } from "./marker.js";
 import { part, tuple } from "./parts.js";
 import { add } from "./pointwise.js";
+import { reshape } from "./view.js";
 
 /** One step as a graph: what it reads, as placeholders, and what it makes of it. */
 export interface Body {
@@ -61,6 +63,13 @@ const partsOf = (loop: Tensor): LoopParts => {
   };
 };
 
+/** The tensor that is a row of what is the same number everywhere, as cotangents of sums are: it need not be walked. */
+const evenRow = (row: Tensor, walked: Tensor): (readonly [Tensor, Tensor])[] => {
+  let at = walked;
+  while (at.op.name === "broadcastTo" || at.op.name === "reshape") at = at.inputs[0];
+  return sizeOf(at.shape) === 1 && at !== walked ? [[row, broadcastTo(reshape(at, []), row.shape)]] : [];
+};
+
 /** Is it cheaper to have in every step than to pass in: a constant, or an index, seen through views? */
 const isFree = (t: Tensor): boolean => {
   let at = t;
@@ -96,23 +105,28 @@ export const makeLoop = (
   { length, reverse }: Pick<LoopAttrs, "length" | "reverse">,
 ): Tensor => {
   const outputs = [...body.next, ...body.made];
-  const captured = capturedBy(outputs, [...body.carries, ...body.rows, ...body.shared]);
-  const stands = new Map(captured.map((t) => [t, placeholder(t.shape, t.dtype)]));
+  const even = new Map(body.rows.flatMap((t, i) => evenRow(t, walked[i])));
   const own = [...body.carries, ...body.rows, ...body.shared];
+  const stands = new Map(
+    capturedBy([...outputs, ...even.values()], own).map((t) => [t, placeholder(t.shape, t.dtype)]),
+  );
   const known = new Map<Tensor, Tensor>([...own.map((t) => [t, t] as const), ...stands]);
+  for (const [row, t] of even) known.set(row, stands.get(t) ?? t);
   const closed = substitute(outputs, known);
   const read = new Set(reachable(closed));
+  const captured = [...stands].filter(([, stand]) => read.has(stand));
   const [rows, shared] = [body.rows, body.shared].map((some) => some.map((t) => read.has(t)));
   const attrs: LoopAttrs = {
     carries: body.carries,
     rows: body.rows.filter((_, i) => rows[i]),
-    shared: [...body.shared.filter((_, i) => shared[i]), ...stands.values()],
+    shared: [...body.shared.filter((_, i) => shared[i]), ...captured.map(([, stand]) => stand)],
     next: closed.slice(0, body.next.length),
     made: closed.slice(body.next.length),
     length,
     reverse,
   };
-  const inputs = [...init, ...walked.filter((_, i) => rows[i]), ...given.filter((_, i) => shared[i]), ...captured];
+  const passed = [...given.filter((_, i) => shared[i]), ...captured.map(([t]) => t)];
+  const inputs = [...init, ...walked.filter((_, i) => rows[i]), ...passed];
   return node(loopOp, inputs, attrs as unknown as Record<string, unknown>, [], "f32");
 };
 

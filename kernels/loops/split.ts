@@ -39,6 +39,13 @@ const isFree = (t: Tensor): boolean => {
   return at.op.name === "constant" || at.op.name === "iota";
 };
 
+/** The tensor that lies in memory as this one does: reshaped, if at all. */
+const unshaped = (t: Tensor): Tensor => {
+  let at = t;
+  while (at.op.name === "reshape") at = at.inputs[0];
+  return at;
+};
+
 /** Has a graph any loops? */
 export const hasLoops = ({ outputs }: Graph): boolean => reachable(outputs).some(({ op }) => op.kind === "loop");
 
@@ -86,7 +93,8 @@ export const split = ({ inputs, outputs, donated = [] }: Graph): Stage[] => {
         const step = stepOf(attrs, (index) => some[index] !== undefined);
         const { init, walked, shared } = loopInputs(attrs, t.inputs);
         const reads = [...walked, ...shared].map((x) => {
-          const value = same.get(x) ?? x;
+          const whole = unshaped(x);
+          const value = same.get(whole) ?? whole;
           if (!isThere(value)) kept[isFree(value) ? k : levelOf(value)].add(value);
           read(value, 2 * k + 1);
           return value;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as t from "../../core/index.js";
-import { assertClose, reference } from "../close.js";
+import { assertClose, reference, run } from "../close.js";
 import { eighths } from "../generators/generators.js";
 import { check } from "../law.js";
 
@@ -162,11 +162,36 @@ check("one tensor as two arguments, or twice in a donated tree, is one buffer", 
   assert.equal(device.stats().liveBuffers, before);
 });
 
+check("constants are arguments: zeros, indices, masks of them, in every dtype, donated too", async (device) => {
+  const eye = t.equal(t.iota([3, 3], 0), t.iota([3, 3], 1));
+  const line = t.transpose(t.concat([t.mul(t.iota([2, 1], 0, "f32"), 0.1), t.full([1, 1], 5)]));
+  const given = [
+    t.zeros([2, 2]),
+    t.iota([3]),
+    eye,
+    t.zeros([3], "bf16"),
+    t.ones([2], "u32"),
+    line,
+    t.cast(line, "f16"),
+  ];
+  const f = t.compile((all: t.Tensor[]) => all.map((x) => t.add(t.cast(x, "f32"), 1)), device, { donate: [0] });
+  const want = await run(() => given.map((x) => t.add(t.cast(x, "f32"), 1)), [], device);
+  const before = device.stats().liveBuffers;
+  for (let i = 0; i < 2; i++) {
+    const got = f(given);
+    for (const [j, x] of got.entries()) assertClose(await t.read(x), want[j], { rel: 1e-7 }, `argument ${j}`);
+    t.dispose(got);
+  }
+  assert.equal(device.stats().liveBuffers, before);
+  assert.equal(f.programs().length, 1);
+  for (const program of f.programs()) program.free();
+});
+
 test("what has no numbers yet is refused with a hint", async () => {
-  const lazy = t.add(t.tensor([1]), 1);
+  const lazy = t.exp(t.tensor([1]));
   await assert.rejects(t.read(lazy), /OwnershipError: read\(f32\[1\]\): it has no numbers yet\n {2}hint: evaluate/);
   const f = t.compile((x: t.Tensor) => x, reference);
-  assert.throws(() => f(lazy), /OwnershipError: .* an argument f32\[1\] is an uncomputed add\n {2}hint: /);
+  assert.throws(() => f(lazy), /OwnershipError: .* an argument f32\[1\] is an uncomputed exp\n {2}hint: /);
   assert.throws(() => f("text" as unknown as t.Tensor), /ShapeError: compiled function: an argument holds a string/);
 });
 

@@ -184,6 +184,98 @@ const misfits: Readonly<Record<string, readonly (readonly [() => unknown, RegExp
     [() => t.grad((x: t.Tensor) => x)(f(2)), /grad: the function gives f32\[2\], not an f32 scalar\n {2}hint: sum/],
     [() => t.grad((x: t.Tensor) => t.cast(t.sum(x), "i32"))(f(2)), /i32\[\]/],
   ],
+  jvp: [
+    [() => t.jvp((x: t.Tensor) => x, [f(2)], [f(3)]), /jvp: tangent f32\[3\] at "0", of f32\[2\]/],
+    [() => t.jvp((x: t.Tensor) => x, [f(2)], [] as never), /jvp: 0 tangents for 1 primals\n {2}hint: /],
+  ],
+  argnums: [
+    [
+      () => t.grad((x: t.Tensor) => t.sum(x), { argnums: 1 })(f(2)),
+      /argnums 1 of a function that was called with 1 arguments/,
+    ],
+    [() => t.grad((x: t.Tensor) => [t.sum(x), x] as never)(f(2)), /not an f32 scalar\n {2}hint: .*hasAux/],
+  ],
+  jacfwd: [[() => t.jacfwd((x: t.Tensor) => x)(i(2)), /jacfwd: argument i32\[2\] has no derivative/]],
+  jacrev: [[() => t.jacrev((x: t.Tensor) => t.cast(x, "i32"))(f(2)), /jacrev: the value i32\[2\] has no derivative/]],
+  vmap: [
+    [
+      () => t.vmap(t.add)(f(2), f(3)),
+      /vmap: argument 0, f32\[2\], has 2 on axis 0, and argument 1, f32\[3\], has 3 on axis 0/,
+    ],
+    [() => t.vmap(t.neg)(f()), /vmap: argument 0, f32\[\]: axis 0 does not exist/],
+    [() => t.vmap(t.add, { inAxes: [null, null] })(f(2), f(2)), /no argument has examples\n {2}hint: /],
+    [() => t.vmap(t.add, { inAxes: [0] })(f(2), f(2)), /inAxes has 1 axes for 2 arguments/],
+    [
+      () => t.vmap((p: { a: t.Tensor }) => p.a, { inAxes: [{ b: 0 }] })({ a: f(2) }),
+      /axes \{"b":0\} do not fit argument 0/,
+    ],
+    [() => t.vmap(t.neg, { outAxes: null })(f(2)), /the result differs from example to example/],
+    [() => t.vmap(t.neg, { outAxes: 1 })(f(2)), /vmap: the result, f32\[2\]: axis 1 does not exist/],
+    [() => t.vmap(t.matmul)(f(2, 3), f(2, 4)), /matmul\(f32\[3\], f32\[4\]\): needs at least two axes/],
+  ],
+  scan: [
+    [
+      () => t.scan((c: t.Tensor, x: t.Tensor) => [t.add(c, x), x], f(), f(3, 2)),
+      /begins as f32\[\], and the step makes f32\[2\] of it/,
+    ],
+    [() => t.scan((c: t.Tensor) => [c, c], f(), undefined), /how many steps\?\n {2}hint: .*length/],
+    [
+      () => t.scan((c: t.Tensor, x: t.Tensor[]) => [c, x[0]], f(), [f(3), f(4)]),
+      /xs f32\[4\] at "1" has 4 rows, for 3 steps/,
+    ],
+    [() => t.scan((c: t.Tensor, x: t.Tensor) => [c, x], f(), f(3), { length: 4 }), /has 3 rows, for 4 steps/],
+    [() => t.scan((c: t.Tensor, x: t.Tensor) => [c, x], f(), f()), /xs f32\[\] has no axis to walk/],
+    [() => t.scan((c: t.Tensor) => [c, c], f(), undefined, { length: 1.5 }), /length 1\.5 is not an integer/],
+    [() => t.scan((c: t.Tensor) => [c, c], f(), undefined, { length: 2, every: 0 }), /every 0 is not an integer ≥ 1/],
+  ],
+  customVjp: [
+    [
+      () =>
+        t.grad((x: t.Tensor) =>
+          t.sum(
+            t.customVjp(
+              (y: t.Tensor) => y,
+              (y) => [y, []],
+              () => [f(3)],
+            )(x),
+          ),
+        )(f(2)),
+      /backward gives f32\[3\] for argument 0, which is f32\[2\]\n {2}hint: /,
+    ],
+    [
+      () =>
+        t.grad((x: t.Tensor) =>
+          t.sum(
+            t.customVjp(
+              (y: t.Tensor) => y,
+              (y) => [t.sum(y), []],
+              () => [null],
+            )(x),
+          ),
+        )(f(2)),
+      /forward gives "f32\[\]", and the function "f32\[2\]"/,
+    ],
+    [
+      () =>
+        t.grad((x: t.Tensor) =>
+          t.sum(
+            t.customVjp(
+              (y: t.Tensor) => y,
+              (y) => [y, []],
+              () => [] as never,
+            )(x),
+          ),
+        )(f(2)),
+      /backward gives no list of 1 cotangents/,
+    ],
+  ],
+  trees: [
+    [
+      () => t.leaves({ a: [5] }),
+      /tree: number at "a\.0" is neither tensor, array nor plain record\n {2}hint: write scalar\(5\)/,
+    ],
+    [() => t.leaves({ a: new Map() }), /tree: Map at "a" is neither/],
+  ],
   vjp: [
     [() => t.vjp((x: t.Tensor) => x, f(2))[1](f(3)), /vjp: cotangent f32\[3\] for an output f32\[2\]/],
     [() => t.vjp((x: t.Tensor) => [x, x], f(2))[1]([f(2)] as never), /trees differ in structure/],

@@ -1,5 +1,8 @@
+import { test } from "node:test";
 import fc from "fast-check";
 import * as t from "../../core/index.js";
+import { placeholder } from "../../core/ops/leaf.js";
+import { openCpu } from "../../kernels/index.js";
 import { assertClose, reference, run } from "../close.js";
 import { eighths, integers, seeds } from "../generators/generators.js";
 import { check, law } from "../law.js";
@@ -7,6 +10,8 @@ import { check, law } from "../law.js";
 type Step<C extends t.Tree, X extends t.Tree, Y extends t.Tree> = (carry: C, x: X) => readonly [C, Y];
 
 /** The definition: a graph of every step. */
+import assert from "node:assert/strict";
+
 const unrolled = <C extends t.Tree, X extends t.Tree, Y extends t.Tree>(
   f: Step<C, X, Y>,
   init: C,
@@ -98,3 +103,55 @@ for (const [where, tolerance, effort] of [
     { effort, on: [where] },
   );
 check("a scan is its steps", (device) => same(5, { length: 5, reverse: true, every: 2 }, device, 0.02), ["webgpu"]);
+
+/** Exponential averages of N rows: as many programs whatever N is. */
+const averages = (x: t.Tensor) =>
+  t.scan((c: t.Tensor, row: t.Tensor) => [t.add(t.mul(c, 0.5), row), t.mul(c, 2)], t.zeros(x.shape.slice(1)), x);
+const slope = (x: t.Tensor) =>
+  t.grad((y: t.Tensor) => {
+    const [last, ys] = averages(y);
+    return t.add(t.sum(last), t.sum(ys));
+  })(x);
+
+check("a scan is planned once: 10 000 steps build as many programs as 100, and a second run none", async (device) => {
+  const built = async (n: number, f: (x: t.Tensor) => t.Tree): Promise<number> => {
+    const before = device.stats().programs;
+    const compiled = t.compile(f, device);
+    const x = t.upload(t.ones([n, 1]), device);
+    const began = performance.now();
+    for (let i = 0; i < 2; i++) t.dispose(compiled(x));
+    if (n > 100) assert.ok(performance.now() - began < 60_000);
+    t.dispose(x);
+    for (const program of compiled.programs()) program.free();
+    return device.stats().programs - before;
+  };
+  assert.equal(await built(1024, averages), await built(100, averages));
+  if (device.name !== "webgpu") assert.equal(await built(1024, slope), await built(100, slope));
+});
+
+test("a scan of 10 000 steps is planned in milliseconds, and takes the memory of its rows, with gradient of √10 000 carries", async () => {
+  const cpu = await openCpu();
+  const [n, width] = [10_000, 16];
+  const graph = (f: (x: t.Tensor) => t.Tree): t.Graph => {
+    const x = placeholder([n, width], "f32");
+    return { inputs: [x], outputs: t.leaves(f(x)) };
+  };
+  const began = performance.now();
+  const forward = cpu.plan(graph((x) => averages(x)[0]));
+  const backward = cpu.plan(graph(slope));
+  const spent = performance.now() - began; // about 40 ms, on a machine that may be busy
+  assert.ok(spent < 4000, `${spent} ms`);
+  const rows = 4 * n * width;
+  assert.equal(forward.memory.inputs, rows);
+  assert.ok(forward.memory.peak < 1.1 * rows, `${forward.memory.peak}`);
+  // The rows and their cotangents, and no carry of every step.
+  assert.ok(backward.memory.peak < 2.2 * rows, `${backward.memory.peak / rows}`);
+  // And what is planned is what is taken.
+  const before = cpu.stats().peakBytes;
+  const compiled = t.compile(slope, cpu);
+  t.dispose(compiled(t.zeros([n, width])));
+  const [{ memory }] = compiled.programs();
+  const taken = cpu.stats().peakBytes - before;
+  assert.ok(taken < 1.05 * memory.peak + 65_536 && taken > 0.95 * memory.peak, `${taken} of ${memory.peak}`);
+  await cpu.close();
+});

@@ -258,6 +258,61 @@ export const cases: Readonly<Record<string, fc.Arbitrary<Case>>> = {
     f: (x, y) => sinTimes([x, y, x], { by: 3 }),
     args: [eighths(shape, seed), eighths(shape, seed + 1)],
   })),
+  scan: shaped(
+    (shape, seed) => ({
+      f: (x, w) => {
+        const step = (c: t.Tensor, row: t.Tensor) => [t.sin(t.add(t.mul(c, w), row)), t.mul(c, row)] as const;
+        const [last, ys] = t.scan(step, w, x, { reverse: seed % 2 === 0, every: 1 + (seed % 3) });
+        return t.add(ys, last);
+      },
+      args: [eighths(shape, seed, 1), eighths(shape.slice(1), seed + 1, 1)],
+    }),
+    { minRank: 1 },
+  ),
+  vmap: shaped(
+    (shape, seed) => ({
+      f: (x, y) => t.vmap((row: t.Tensor) => t.mul(t.softmax(row), y))(x),
+      args: [eighths(shape, seed), eighths(shape.slice(1), seed + 1)],
+    }),
+    { minRank: 2, low: 1 },
+  ),
+  customVjp: shaped((shape, seed) => ({
+    f: t.customVjp(
+      (x: t.Tensor, y: t.Tensor) => t.mul(t.exp(x), y),
+      (x, y) => [t.mul(t.exp(x), y), [t.exp(x), y] as const],
+      ([e, y], ct) => [t.mul(ct, t.mul(e, y)), t.mul(ct, e)],
+    ),
+    args: [eighths(shape, seed), eighths(shape, seed + 1)],
+  })),
+  jvp: shaped((shape, seed) => ({
+    f: (x, dx) => t.jvp((y: t.Tensor) => t.exp(t.sin(y)), [x], [dx])[1],
+    args: [eighths(shape, seed), eighths(shape, seed + 1)],
+  })),
+  hvp: shaped((shape, seed) => ({
+    f: (x, dx) => t.hvp((y: t.Tensor) => t.sum(t.sin(t.square(y))), [x], [dx]),
+    args: [eighths(shape, seed, 1), eighths(shape, seed + 1)],
+  })),
+  jacfwd: shaped(
+    (shape, seed) => ({ f: t.jacfwd((x: t.Tensor) => t.sin(t.square(x))), args: [eighths(shape, seed, 1)] }),
+    {
+      rank: 2,
+      size: 2,
+    },
+  ),
+  jacrev: shaped(
+    (shape, seed) => ({ f: t.jacrev((x: t.Tensor) => t.sin(t.square(x))), args: [eighths(shape, seed, 1)] }),
+    {
+      rank: 2,
+      size: 2,
+    },
+  ),
+  hessian: shaped(
+    (shape, seed) => ({ f: t.hessian((x: t.Tensor) => t.sum(t.sin(t.square(x)))), args: [eighths(shape, seed, 1)] }),
+    {
+      rank: 2,
+      size: 2,
+    },
+  ),
   vjp: shaped((shape, seed) => ({
     f: (x) => t.vjp((y: t.Tensor) => t.exp(t.sin(y)), x)[1](t.square(x))[0],
     args: [eighths(shape, seed)],
