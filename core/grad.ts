@@ -146,14 +146,14 @@ const differentiated =
  * argument.  Errors: ShapeError if f's value is not an f32 scalar, or `onto` differs from the gradient in structure or shape.
  */
 export function valueAndGrad(f: Scalar): (x: TensorLike) => [value: Tensor, grad: Tensor];
-export function valueAndGrad<A extends unknown[], const N extends ArgNums = 0>(
-  f: (...args: A) => Tensor,
-  options?: GradOptions<N, false>,
-): (...args: A) => [value: Tensor, grad: Picked<A, N>];
 export function valueAndGrad<A extends unknown[], X, const N extends ArgNums = 0>(
   f: (...args: A) => readonly [Tensor, X],
   options: GradOptions<N, true>,
 ): (...args: A) => [value: [Tensor, X], grad: Picked<A, N>];
+export function valueAndGrad<A extends unknown[], const N extends ArgNums = 0>(
+  f: (...args: A) => Tensor,
+  options?: GradOptions<N, false>,
+): (...args: A) => [value: Tensor, grad: Picked<A, N>];
 export function valueAndGrad(f: Differentiable, options: GradOptions<ArgNums, boolean> = {}): unknown {
   return differentiated(f, options);
 }
@@ -163,14 +163,14 @@ export function valueAndGrad(f: Differentiable, options: GradOptions<ArgNums, bo
  * Errors: as `valueAndGrad`.
  */
 export function grad(f: Scalar): (x: TensorLike) => Tensor;
-export function grad<A extends unknown[], const N extends ArgNums = 0>(
-  f: (...args: A) => Tensor,
-  options?: GradOptions<N, false>,
-): (...args: A) => Picked<A, N>;
 export function grad<A extends unknown[], X, const N extends ArgNums = 0>(
   f: (...args: A) => readonly [Tensor, X],
   options: GradOptions<N, true>,
 ): (...args: A) => [grad: Picked<A, N>, aux: X];
+export function grad<A extends unknown[], const N extends ArgNums = 0>(
+  f: (...args: A) => Tensor,
+  options?: GradOptions<N, false>,
+): (...args: A) => Picked<A, N>;
 export function grad(f: Differentiable, options: GradOptions<ArgNums, boolean> = {}): unknown {
   const both = differentiated(f, options);
   return (...args: unknown[]) => {

@@ -272,7 +272,7 @@ const misfits: Readonly<Record<string, readonly (readonly [() => unknown, RegExp
   trees: [
     [
       () => t.leaves({ a: [5] }),
-      /tree: number at "a\.0" is neither tensor, array nor plain record\n {2}hint: write scalar\(5\)/,
+      /tree: number at "a\.0" is neither tensor, array nor record\n {2}hint: write scalar\(5\)/,
     ],
     [() => t.leaves({ a: new Map() }), /tree: Map at "a" is neither/],
   ],
