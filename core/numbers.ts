@@ -3,7 +3,7 @@ import { expects } from "./expects.js";
 import { showTensor } from "./manners.js";
 import { typeOf } from "./print.js";
 import { sizeOf } from "./shape.js";
-import { deviceOf, isConcrete, read } from "./stored.js";
+import { deviceOf, isConcrete, read, readFor } from "./stored.js";
 import type { Tensor } from "./tensor.js";
 import { namedLeaves, type Tree } from "./tree.js";
 
@@ -30,7 +30,7 @@ export const item = async (t: Tensor): Promise<number> => {
   expects("item", "tensor", t);
   if (sizeOf(t.shape) !== 1)
     throw new ShapeError(`item(${typeOf(t)}): it has ${sizeOf(t.shape)} elements, not one`, "toArray(x) gives all");
-  return (await read(t))[0];
+  return (await readFor("item", t))[0];
 };
 
 /**
@@ -41,7 +41,7 @@ export const toArray = async <Rank extends number = number>(t: Tensor, rank?: Ra
   expects("toArray", "tensor integer?", t, rank);
   if (rank !== undefined && t.shape.length !== rank)
     throw new ShapeError(`toArray(${typeOf(t)}, ${rank}): it has ${t.shape.length} axes`);
-  const data = await read(t);
+  const data = await readFor("toArray", t);
   const nested = (axis: number, at: number): NestedNumbers => {
     if (axis === t.shape.length) return data[at];
     const inner = sizeOf(t.shape.slice(axis + 1));

@@ -1,5 +1,5 @@
 import { ShapeError } from "./errors.js";
-import { expects } from "./expects.js";
+import { checked, expects } from "./expects.js";
 import { broadcastTo } from "./ops/broadcast.js";
 import { cast } from "./ops/cast.js";
 import { full, iota, scalar, tensor } from "./ops/leaf.js";
@@ -15,12 +15,12 @@ const DOMAIN = { bits: 0, split: 1, fold: 2 } as const;
 
 /** A random key: u32 [2]. All randomness is a function of (key, index); the same bits on every device. */
 export const key = (seed: number): Tensor => {
+  expects("key", "number", seed);
   if (!Number.isSafeInteger(seed) || seed < 0) throw new ShapeError(`key(${seed}): the seed must be an integer ≥ 0`);
   return tensor(new Uint32Array([Math.floor(seed / 2 ** 32), seed >>> 0]));
 };
 
 const words = (k: Tensor, call: string): [Tensor, Tensor] => {
-  if (!isTensor(k)) expects(call.slice(0, call.indexOf("(")), "tensor", k);
   if (k.dtype !== "u32" || k.shape.length !== 1 || k.shape[0] !== 2)
     throw new ShapeError(`${call}: ${typeOf(k)} is not a key`, "make one with key(seed)");
   return [reshape(sliceAxis(k, 0, 0, 1), []), reshape(sliceAxis(k, 0, 1, 2), [])];
@@ -28,6 +28,7 @@ const words = (k: Tensor, call: string): [Tensor, Tensor] => {
 
 /** n independent keys. Errors: ShapeError unless n is an integer ≥ 0. */
 export const split = (k: Tensor, n = 2): Tensor[] => {
+  expects("split", "tensor number", k, n);
   if (!Number.isInteger(n) || n < 0) throw new ShapeError(`split(key, ${n}): n must be an integer ≥ 0`);
   const [k0, k1] = words(k, `split(key, ${n})`);
   const bits = randomBits(k0, k1, iota([2 * n], 0, "u32"), DOMAIN.split);
@@ -36,6 +37,7 @@ export const split = (k: Tensor, n = 2): Tensor[] => {
 
 /** A key for (key, data): data is an integer, 0 ≤ data < 2^31, or such an i32/u32 scalar, as a step number is. */
 export const foldIn = (k: Tensor, data: TensorLike): Tensor => {
+  expects("foldIn", "tensor operand", k, data);
   if (!isTensor(data) && !(Number.isInteger(data) && data >= 0 && data < 2 ** 31))
     throw new ShapeError(`foldIn(key, ${data}): data must be an integer, 0 ≤ data < 2^31`);
   const [k0, k1] = words(k, "foldIn(key, data)");
@@ -54,7 +56,11 @@ const hashOf = (name: string): number => {
 };
 
 /** A key for a name: masks of a parameter do not depend on where it stands in a tree. */
-export const foldInName = (k: Tensor, name: string): Tensor => foldIn(k, hashOf(name));
+export const foldInName = checked(
+  "foldInName",
+  "tensor text",
+  (k: Tensor, name: string): Tensor => foldIn(k, hashOf(name)),
+);
 
 /** Names as data for `foldInEach`: i32 [names]. */
 export const namesAsData = (names: readonly string[]): Tensor => tensor(Int32Array.from(names, hashOf));
@@ -82,22 +88,28 @@ export const foldInEach = (keys: Tensor, data: Tensor): Tensor => {
 
 /** Random u32 [...shape]; element i depends on (key, i) alone, i the flat index. */
 export const bits = (k: Tensor, shape: Shape): Tensor => {
+  expects("bits", "tensor numbers", k, shape);
   const [k0, k1] = words(k, "bits(key, shape)");
   return reshape(randomBits(k0, k1, iota([sizeOf(shape)], 0, "u32"), DOMAIN.bits), shape);
 };
 
 /** Uniform in [0, 1), multiples of 2^-24. */
-export const uniform = (k: Tensor, shape: Shape): Tensor => unitInterval(bits(k, shape));
+export const uniform = checked(
+  "uniform",
+  "tensor numbers",
+  (k: Tensor, shape: Shape): Tensor => unitInterval(bits(k, shape)),
+);
 
 /** Standard normal numbers (Box–Muller). */
-export const normal = (k: Tensor, shape: Shape): Tensor => {
+export const normal = checked("normal", "tensor numbers", (k: Tensor, shape: Shape): Tensor => {
   const [a, b] = split(k, 2);
   const radius = sqrt(mul(-2, log(sub(1, uniform(a, shape)))));
   return mul(radius, cos(mul(2 * Math.PI, uniform(b, shape))));
-};
+});
 
 /** True with probability p, [...shape]. Compared as integers, so that every device draws the same mask. */
 export const bernoulli = (k: Tensor, p: number, shape: Shape): Tensor => {
+  expects("bernoulli", "tensor number numbers", k, p, shape);
   if (!(p >= 0 && p <= 1)) throw new ShapeError(`bernoulli(key, ${p}, [${shape}]): p must lie in [0, 1]`);
   const threshold = Math.round(p * 2 ** 32);
   if (threshold >= 2 ** 32) return full(shape, 1, "bool");

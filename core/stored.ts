@@ -36,6 +36,11 @@ export const deviceOf = (t: Tensor): Device | undefined => storedOf(t)?.device;
 
 /** Throws unless a device can still be used. */
 export const mustBeOpen = (device: Device, call: string): void => {
+  if (typeof device?.isOpen !== "function")
+    throw new DeviceError(
+      `${call}: ${device === undefined ? "no device" : "what is no device"} is given`,
+      'await open("auto") opens one',
+    );
   if (!device.isOpen())
     throw new DeviceError(`${call}: the device ${device.name} is closed`, "close it last, or open another: open(…)");
 };
@@ -156,12 +161,15 @@ export const treeMake = <T extends Tree>(make: (leaf: Tensor, path: string) => T
   }
 };
 
-/** The numbers of a stored or constant tensor, row-major; those of bf16 and f16 as Float32Array. */
-export const read = async (t: Tensor): Promise<HostData> => {
-  expects("read", "tensor", t);
+/** `read`, told as another call's. */
+export const readFor = async (call: string, t: Tensor): Promise<HostData> => {
+  expects(call, "tensor", t);
   if (t.op === constantOp) return constantNumbers(t).data;
   const device = deviceOf(t);
   if (device === undefined)
-    throw new OwnershipError(`read(${typeOf(t)}): it has no numbers yet`, "evaluate(tensor, device) computes it");
-  return numbersOf(await device.read(bufferOf(t, device, "read"), t.shape, t.dtype), t.dtype);
+    throw new OwnershipError(`${call}(${typeOf(t)}): it has no numbers yet`, "evaluate(tensor, device) computes it");
+  return numbersOf(await device.read(bufferOf(t, device, call), t.shape, t.dtype), t.dtype);
 };
+
+/** The numbers of a stored or constant tensor, row-major; those of bf16 and f16 as Float32Array. */
+export const read = (t: Tensor): Promise<HostData> => readFor("read", t);

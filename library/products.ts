@@ -38,6 +38,8 @@ export const tensordot = checked(
   "tensordot",
   "tensor tensor",
   (x: Tensor, y: Tensor, axes: number | readonly [readonly number[], readonly number[]] = 2): Tensor => {
+    if (typeof axes !== "number" && !([axes[0], axes[1]] as readonly unknown[]).every(Array.isArray))
+      throw new ShapeError("axes are a number, or two lists: [axes of x, axes of y]");
     const count = (n: number, from: number) => Array.from({ length: n }, (_, i) => from + i);
     const pairs = typeof axes === "number" ? [count(axes, x.shape.length - axes), count(axes, 0)] : axes;
     const [ofX, ofY] = [x, y].map((t, i) =>

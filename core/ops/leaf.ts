@@ -1,6 +1,6 @@
 import { type DType, type HostData, isHalf, numbersOf } from "../dtype.js";
 import { ShapeError } from "../errors.js";
-import { expects } from "../expects.js";
+import { checked, expects } from "../expects.js";
 import { floatToHalf, type HalfType } from "../half.js";
 import { checkShape, normalAxis, type Shape, sizeOf } from "../shape.js";
 import { type HostTensorData, node, type Op, type Tensor } from "../tensor.js";
@@ -29,6 +29,7 @@ const nestedShape = (value: Nested): number[] => {
 const flatten = (value: Nested, shape: Shape, depth: number, out: number[]): void => {
   if (depth === shape.length) {
     if (Array.isArray(value)) throw new ShapeError("tensor(…): rows differ in depth");
+    if (typeof value !== "boolean") expects("tensor", "number", value);
     out.push(Number(value));
     return;
   }
@@ -79,6 +80,7 @@ const toData = (values: ArrayLike<number>, dtype: DType): HostData => {
  * Typed arrays of the dtype's own kind are not copied: do not change them afterwards. Errors: ShapeError if the count does not fit the shape.
  */
 export const tensor = (value: Nested | HostData, shape?: Shape, dtype?: DType): Tensor => {
+  if (shape !== undefined) expects("tensor", "numbers", shape);
   if (ArrayBuffer.isView(value)) {
     const data = value as HostData;
     const type = dtype ?? dtypeOfData(data);
@@ -104,17 +106,22 @@ export const tensor = (value: Nested | HostData, shape?: Shape, dtype?: DType): 
 };
 
 /** A scalar constant. */
-export const scalar = (value: number, dtype: DType = "f32"): Tensor => tensor(value, [], dtype);
+export const scalar = (value: number, dtype: DType = "f32"): Tensor => {
+  expects("scalar", "number text", value, dtype);
+  return tensor(value, [], dtype);
+};
 
 /** The same number everywhere; [...shape]. Takes no memory: it is a scalar, broadcast. */
-export const full = (shape: Shape, value: number, dtype: DType = "f32"): Tensor =>
-  broadcastTo(scalar(value, dtype), shape);
+export const full = (shape: Shape, value: number, dtype: DType = "f32"): Tensor => {
+  expects("full", "numbers number text", shape, value, dtype);
+  return broadcastTo(scalar(value, dtype), shape);
+};
 /** 0 everywhere; [...shape]. */
-export const zeros = (shape: Shape, dtype: DType = "f32"): Tensor => full(shape, 0, dtype);
+export const zeros = checked("zeros", "numbers text?", (shape: Shape, dtype: DType = "f32") => full(shape, 0, dtype));
 /** 1 everywhere; [...shape]. */
-export const ones = (shape: Shape, dtype: DType = "f32"): Tensor => full(shape, 1, dtype);
+export const ones = checked("ones", "numbers text?", (shape: Shape, dtype: DType = "f32") => full(shape, 1, dtype));
 /** Zeros of x's shape and dtype. */
-export const zerosLike = (x: Tensor): Tensor => zeros(x.shape, x.dtype);
+export const zerosLike = checked("zerosLike", "tensor", (x: Tensor): Tensor => zeros(x.shape, x.dtype));
 
 const iotaOp: Op = {
   name: "iota",

@@ -1,3 +1,4 @@
+import { expects } from "../expects.js";
 import { node, type Op, type Tensor } from "../tensor.js";
 
 /** Same numbers, another node. */
@@ -5,7 +6,10 @@ const identity = (name: string, vjp?: Op["vjp"]): Op => ({ name, kind: "marker",
 
 const stopOp = identity("stopGradient");
 /** x, a constant for grad. */
-export const stopGradient = (x: Tensor): Tensor => node(stopOp, [x], {}, x.shape, x.dtype);
+export const stopGradient = (x: Tensor): Tensor => {
+  expects("stopGradient", "tensor", x);
+  return node(stopOp, [x], {}, x.shape, x.dtype);
+};
 
 const variableOp = identity("variable", (ct) => [ct]);
 /** A fresh node for x: what grad differentiates by, so that x used elsewhere stays a constant. */

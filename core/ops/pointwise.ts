@@ -282,9 +282,9 @@ export const lessEqual: Binary = pointwise("lessEqual", { signature: "compare", 
 /** x = y, as bool. */
 export const equal: Binary = pointwise("equal", { signature: "compare", define: (x, y) => (x === y ? 1 : 0) });
 /** x > y, as bool. */
-export const greater: Binary = (x, y) => less(y, x);
+export const greater: Binary = checked("greater", "operand operand", (x, y) => less(y, x));
 /** x ≥ y, as bool. */
-export const greaterEqual: Binary = (x, y) => lessEqual(y, x);
+export const greaterEqual: Binary = checked("greaterEqual", "operand operand", (x, y) => lessEqual(y, x));
 
 /** Both, of bools. */
 export const and: Binary = pointwise("and", { signature: "logic", define: (x, y) => x & y });

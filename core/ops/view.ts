@@ -165,6 +165,8 @@ const padOp: Op = {
 /** Zeros around x: [before, after] for each axis. */
 export const pad = (x: Tensor, widths: readonly (readonly [number, number])[]): Tensor => {
   expects("pad", "tensor", x);
+  if (!Array.isArray(widths) || !widths.every((width) => Array.isArray(width) && width.length === 2))
+    throw new ShapeError(`pad(${typeOf(x)}): needs [before, after] for each axis`);
   if (widths.length !== x.shape.length || widths.flat().some((n) => !Number.isInteger(n) || n < 0))
     throw new ShapeError(`pad(${typeOf(x)}): needs integers [before, after] ≥ 0 for each of ${x.shape.length} axes`);
   const shape = x.shape.map((n, i) => widths[i][0] + n + widths[i][1]);

@@ -277,6 +277,31 @@ check("draws have their distributions, and are the same on every device", async 
   assert.deepEqual(again, [dice, order]);
 });
 
+/** Exports that are no ops: of shapes, bits, trees, graphs, programs. */
+const noOps = new Set(
+  `broadcastShapes byteLength bytesOf callOf capped checkpoint compile constantData constantNumbers decodeHalves deviceOf disposable
+  dispose download encodeHalves erfOf evaluate evaluateEach expand floatToHalf fused grad halfToFloat hostArray inBlocks isConcrete
+  isFloating isHalf isTensor leaves namedLeaves namesAsData numbersOf print printGraph reachable rewrite sameShape scope sizeOf
+  stridesOf tellForgotten threefryBits treeKey treeMake treeMap treeZip typeOf unflatten upload valueAndGrad vjp
+  customVjp hessian hvp jacfwd jacrev jvp scan vmap`.split(/\s+/),
+);
+
+test("every op answers by its own name to what is no argument of its, never with an error of the language", async () => {
+  const odd = [undefined, null, "text", [1, [2]], {}, Promise.resolve(1), () => 1, new Map()];
+  for (const [name, op] of Object.entries(t)) {
+    if (typeof op !== "function" || /^[A-Z]/.test(name) || noOps.has(name)) continue;
+    for (const first of [...odd, t.ones([2, 2]), t.zeros([2, 2], "bool")])
+      for (const second of [undefined, "text", {}])
+        try {
+          await (op as (...x: readonly unknown[]) => unknown)(first, second);
+        } catch (error) {
+          const own = error instanceof t.ShapeError || error instanceof t.OwnershipError;
+          const says = name === "var" ? "variance" : name;
+          assert.ok(own && error.message.startsWith(says), `${name}(${typeof first}, ${typeof second}): ${error}`);
+        }
+  }
+});
+
 test("calls that cannot be are refused in the library's own names, with what to write", () => {
   const [f, i] = [t.zeros([2, 3]), t.zeros([2, 3], "i32")];
   const odd = undefined as unknown as t.Tensor;
