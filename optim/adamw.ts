@@ -1,6 +1,6 @@
+import { type AdamOptions, adam } from "./bases/adam.js";
 import { type Decay, decayed } from "./decay.js";
 import { type LiftOptions, type Optimizer, optimizer } from "./optimizer.js";
-import { type AdamOptions, adam } from "./proposal.js";
 
 export interface AdamWOptions extends LiftOptions, Omit<AdamOptions, "form"> {
   /** Decoupled weight decay λ. Default 0.01, as torch's. */

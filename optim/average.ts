@@ -1,14 +1,16 @@
-import { add, mul, sub, type Tensor } from "../core/index.js";
+import { add, InputError, mul, sub, type Tensor } from "../core/index.js";
 import { notNegative, within } from "./check.js";
 import type { Rule } from "./rule.js";
 
 /**
  * Keeps the running average w̄ ← (1−c)·w̄ + c·w beside the base rule, which does not see it; `report` gives w̄. The average
  * starts at the first weights. What is stored is w̄ − w (slot `lag`), so that a slow average loses no digits.
- * Errors: InputError unless c ∈ [0, 1].  Source: EMA of Lu et al. 2024 ("shadow": their code is missing).
+ * Errors: InputError unless c ∈ [0, 1], and for a base with a `report`.  Source: EMA of Lu et al. 2024 ("shadow": their code is missing).
  */
 export const shadow = (base: Rule, c: number): Rule => {
   within("shadow", "c", c, 0, 1);
+  if (base.report !== undefined)
+    throw new InputError(`shadow: ${base.name} hands out an average of its own; two are not kept`);
   return {
     ...base,
     name: `shadow of ${base.name}`,

@@ -1,11 +1,16 @@
 export { absorbed } from "./absorbed.js";
 export { type AdamWOptions, adamW } from "./adamw.js";
 export { l2ToReference, pullback, shadow } from "./average.js";
+export { type AdafactorOptions, adafactor } from "./bases/adafactor.js";
+export { type AdamForm, type AdamOptions, adam } from "./bases/adam.js";
+export { lion } from "./bases/lion.js";
+export { muon } from "./bases/muon.js";
+export { type ScheduleFreeOptions, scheduleFree } from "./bases/schedule-free.js";
+export { sgd } from "./bases/sgd.js";
 export { childTuningD, childTuningF, jointMask } from "./child-tuning.js";
 export { clipByGlobalNorm, globalNorm } from "./clip.js";
 export * from "./consensus.js";
 export { type Decay, decayed, exceptNormsAndBiases } from "./decay.js";
-export { lion } from "./lion.js";
 export type { Masks } from "./masks.js";
 export { type Merge, online } from "./merge.js";
 export * from "./offline/index.js";
@@ -21,7 +26,6 @@ export {
 } from "./optimizer.js";
 export { MERGES, type MergeName } from "./pieces.js";
 export { type MergingOptions, mergingRule } from "./preset.js";
-export { type AdamForm, type AdamOptions, adam, sgd } from "./proposal.js";
 export type { Draw, Now, Rule, Scalars, Slots, Stream } from "./rule.js";
 export { SCHEDULES, type ScheduleOptions, schedule } from "./schedule.js";
 export type { ScheduleName } from "./schedule-shapes.js";

@@ -8,6 +8,7 @@ import {
   key as keyOf,
   namedLeaves,
   roundRandom,
+  type Shape,
   ShapeError,
   sameShape,
   scalar,
@@ -142,6 +143,7 @@ export const optimizer = (
   checkType(rule.name, "weights", weights);
   const coarse = new Set(rule.coarse);
   const typeOfSlot = (slot: string): StateType => (coarse.has(slot) ? storage : "f32");
+  const shapeOf = (slot: string, shape: Shape): Shape => rule.slotShape?.(slot, shape) ?? shape;
   const slotNames = compensated ? [...rule.slots, "lost"] : rule.slots;
   const rounded = [...slotNames.filter((slot) => typeOfSlot(slot) !== "f32"), ...(weights === "f32" ? [] : ["w"])];
 
@@ -187,7 +189,7 @@ export const optimizer = (
       scalars: Object.fromEntries(rule.scalars.map((name) => [name, scalar(0)])),
       params: treeMap((w) => cast(w, weights), params),
       slots: Object.fromEntries(
-        slotNames.map((name) => [name, treeMap((w) => zeros(w.shape, typeOfSlot(name)), params)]),
+        slotNames.map((name) => [name, treeMap((w) => zeros(shapeOf(name, w.shape), typeOfSlot(name)), params)]),
       ),
     }),
     prepare: (refDelta, key, masks) => {
@@ -206,8 +208,8 @@ export const optimizer = (
       if (rule.usesMask && masks?.gradient === undefined)
         throw new InputError(`${rule.name}: update needs masks.gradient: jointMask(squared gradients, p) makes it`);
       const step = add(state.step, 1);
-      const scalars: Scalars = rule.advance(state.scalars);
       const rate = typeof lr === "number" ? scalar(lr) : lr;
+      const scalars: Scalars = rule.advance(state.scalars, rate);
       const params = new Map(namedLeaves(state.params));
       const keys = keysOf(state.key, step, [...params.keys()], rounded);
       const drawFor = masksOf(keys, masks, rule.name);

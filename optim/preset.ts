@@ -1,9 +1,9 @@
 import { InputError } from "../core/index.js";
+import { type AdamForm, adam } from "./bases/adam.js";
 import { within } from "./check.js";
 import { type Decay, decayed } from "./decay.js";
 import { type LiftOptions, type Optimizer, optimizer } from "./optimizer.js";
 import { MERGES, type MergeName, type Resolved } from "./pieces.js";
-import { type AdamForm, adam } from "./proposal.js";
 import type { Rule } from "./rule.js";
 import { stepK } from "./step-k.js";
 

@@ -1,6 +1,6 @@
-import type { Tensor } from "../core/index.js";
+import type { Shape, Tensor } from "../core/index.js";
 
-/** Tensors of one parameter's shape, by name: moments, the update since the last merge, … */
+/** Tensors that a parameter has of its own, most of them of its shape, by name: moments, the update since the last merge, … */
 export type Slots = Readonly<Record<string, Tensor>>;
 
 /** f32 scalars that all parameters share, by name: bias corrections, the steps since the last merge. */
@@ -36,14 +36,16 @@ export interface Now {
 export interface Rule {
   /** As errors show it. */
   readonly name: string;
-  /** Names of its slots: tensors like w, zero at the start. */
+  /** Names of its slots: zero at the start. */
   readonly slots: readonly string[];
   /** Those of its slots that bear rounding to bf16: averages of gradients. Default: none. */
   readonly coarse?: readonly string[];
   /** Names of its shared scalars, zero at the start. */
   readonly scalars: readonly string[];
-  /** The shared scalars of the next step, once for the whole tree. */
-  readonly advance: (scalars: Scalars) => Scalars;
+  /** The shape of a slot for a parameter of a shape. Default: the parameter's. */
+  readonly slotShape?: (slot: string, shape: Shape) => Shape;
+  /** The shared scalars of the next step, once for the whole tree; `lr` is that step's rate. */
+  readonly advance: (scalars: Scalars, lr: Tensor) => Scalars;
   readonly usesTau: boolean;
   /** Does it look at the reference weights? Default: no. */
   readonly usesAnchor?: boolean;

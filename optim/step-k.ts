@@ -20,9 +20,9 @@ export const stepK = (base: Rule, merge: Merge, k: number): Rule => {
     slots: [...base.slots, "sinceMerge"],
     scalars: [...base.scalars, "phase"],
     // A counter instead of t mod K: no device has to divide exactly.
-    advance: (scalars) => {
+    advance: (scalars, lr) => {
       const { phase } = scalars;
-      return { ...base.advance(scalars), phase: where(equal(phase, k), 1, add(phase, 1)) };
+      return { ...base.advance(scalars, lr), phase: where(equal(phase, k), 1, add(phase, 1)) };
     },
     step: (grad, { sinceMerge, ...slots }, now) => {
       const { change, slots: next } = base.step(grad, slots, now);

@@ -4,16 +4,19 @@ import fc from "fast-check";
 import { sum, tensor } from "../../core/index.js";
 import {
   absorbed,
+  adafactor,
   adam,
   decayed,
   lion,
   type MergingOptions,
+  muon,
   onDare,
   onDareTies,
   onMagnitude,
   onTies,
   optimizer,
   type Rule,
+  scheduleFree,
   sgd,
 } from "../../optim/index.js";
 import { check, law } from "../law.js";
@@ -30,6 +33,9 @@ const PROPOSALS: readonly (readonly [name: string, alone: () => Rule, over: () =
   ["adam", () => adam(), () => ({ base: adam() })],
   ["adamW", () => decayed(adam(), { rate: 0.25, of: "weights before" }), () => ({ base: adam(), weightDecay: 0.25 })],
   ["lion", () => lion(), () => ({ base: lion() })],
+  ["muon", () => muon(), () => ({ base: muon() })],
+  ["adafactor", () => adafactor(), () => ({ base: adafactor() })],
+  ["schedule-free adamW", () => scheduleFree(), () => ({ base: scheduleFree() })],
 ];
 
 for (const [name, base, over] of PROPOSALS) {

@@ -14,6 +14,7 @@ import {
   treeMap,
 } from "../../core/index.js";
 import {
+  adafactor,
   adam,
   adamW,
   childTuningD,
@@ -23,6 +24,7 @@ import {
   l2ToReference,
   lion,
   type MergingOptions,
+  muon,
   type Optimizer,
   onDare,
   onDareTies,
@@ -30,6 +32,7 @@ import {
   onTies,
   optimizer,
   pullback,
+  scheduleFree,
   sgd,
   shadow,
   type UpdateInputs,
@@ -42,6 +45,8 @@ interface Pace {
 }
 const ADAPTIVE: Pace = { quadratic: 0.1, rosenbrock: 0.05 };
 const SIGNED: Pace = { quadratic: 0.05, rosenbrock: 0.01 };
+/** Muon moves a vector by a fifth of the rate. */
+const MATRIX: Pace = { quadratic: 0.25, rosenbrock: 0.05 };
 const DESCENT: Pace = { quadratic: 0.1, rosenbrock: 1e-3 };
 
 export interface Entry {
@@ -54,6 +59,7 @@ export interface Entry {
 
 const half: MergingOptions = { reserveP: 0.5, alpha: 0.125 };
 const official: MergingOptions = { ...half, preset: "official" };
+const late = { rate: 1e-4, of: "weights before" } as const;
 const heavy = () => sgd({ momentum: 0.9 });
 /** Lion whose average bears the noise of rounding to bf16 beside a vote. */
 const steady = () => lion({ betas: [0.9, 0.9] });
@@ -64,7 +70,11 @@ const kinds: readonly (readonly [name: string, make: (lift: LiftOptions) => Opti
   ["sgd with momentum", (lift) => optimizer(heavy(), lift), DESCENT],
   ["adam", (lift) => optimizer(adam(), lift), ADAPTIVE],
   ["adamW", (lift) => adamW({ weightDecay: 1e-4, ...lift }), ADAPTIVE],
-  ["lion", (lift) => optimizer(decayed(lion(), { rate: 1e-4, of: "weights before" }), lift), SIGNED],
+  ["lion", (lift) => optimizer(decayed(lion(), late), lift), SIGNED],
+  ["muon", (lift) => optimizer(muon(), lift), MATRIX],
+  ["adafactor", (lift) => optimizer(adafactor(), lift), ADAPTIVE],
+  ["schedule-free adamW", (lift) => optimizer(decayed(scheduleFree(), late), lift), ADAPTIVE],
+  ["onDare, K=2, over muon", (lift) => onDare({ ...half, onlineStep: 2, base: muon(), ...lift }), MATRIX],
   ["paper onDare", (lift) => onDare({ ...half, ...lift }), ADAPTIVE],
   ["paper onTies", (lift) => onTies({ ...half, weightDecay: 1e-4, ...lift }), ADAPTIVE],
   ["paper onDareTies over lion", (lift) => onDareTies({ ...half, base: steady(), ...lift }), SIGNED],

@@ -17,7 +17,7 @@ check("a parameter without a gradient stays untouched: no decay, no drift, no mo
     const fixed = fixedFor(rule, state.key, { refDelta, anchor: refDelta }, device);
     const next = evaluate(rule.update(state, { a: tensor([1]) }, { lr: 0.125, ...fixed }), device);
     assert.deepEqual(Array.from(await read(next.params.b)), [2]);
-    for (const slot of Object.values(next.slots)) assert.deepEqual(Array.from(await read(slot.b)), [0]);
+    for (const slot of Object.values(next.slots)) assert.ok((await read(slot.b)).every((x) => x === 0));
     dispose(next);
   }
 });

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { referenceDelta } from "../../../align/training/optimizer.js";
 import { dispose, read } from "../../../core/index.js";
+import { sgd } from "../../../optim/bases/sgd.js";
 import { optimizer as liftRule } from "../../../optim/optimizer.js";
-import { sgd } from "../../../optim/proposal.js";
 import {
   farthest,
   type Numbers,

@@ -1,6 +1,6 @@
-import { add, mul, neg, sign } from "../core/index.js";
-import { belowOne } from "./check.js";
-import { plain, type Rule } from "./rule.js";
+import { add, mul, neg, sign } from "../../core/index.js";
+import { belowOne } from "../check.js";
+import { plain, type Rule } from "../rule.js";
 
 /**
  * Lion's proposal Δ = −lr · sign(β1 m + (1−β1) g), then m ← β2 m + (1−β2) g.  grad [*S] → Δ [*S]; every element of Δ is

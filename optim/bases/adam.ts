@@ -1,6 +1,6 @@
-import { add, div, mul, neg, sqrt, square, type Tensor } from "../core/index.js";
-import { belowOne, notNegative } from "./check.js";
-import { plain, type Rule, type Scalars } from "./rule.js";
+import { add, div, mul, neg, sqrt, square, type Tensor } from "../../core/index.js";
+import { belowOne, notNegative } from "../check.js";
+import { plain, type Rule, type Scalars } from "../rule.js";
 
 /** Where ε stands in Adam, and whether the moments are corrected for starting at 0. */
 export type AdamForm =
@@ -19,7 +19,8 @@ export interface AdamOptions {
 }
 
 /** old ← β·old + (1−β)·new */
-const average = (beta: number, old: Tensor, now: Tensor | number): Tensor => add(mul(beta, old), mul(1 - beta, now));
+export const average = (beta: number, old: Tensor, now: Tensor | number): Tensor =>
+  add(mul(beta, old), mul(1 - beta, now));
 
 /**
  * Adam's proposal Δ from the moments m ← β1 m + (1−β1) g and v ← β2 v + (1−β2) g².  grad [*S] → Δ [*S], with the learning
@@ -64,25 +65,6 @@ export const adam = ({ betas = [0.9, 0.999], eps = 1e-8, form = "torch" }: AdamO
       const m = average(beta1, slots.m, grad);
       const v = average(beta2, slots.v, square(grad));
       return { change: mul(neg(lr), direction(m, v, scalars)), slots: { ...slots, m, v } };
-    },
-  };
-};
-
-/**
- * Gradient descent: Δ = −lr·g, or −lr·u with momentum u ← μ u + g.  grad [*S] → Δ [*S].
- * Errors: InputError unless μ ∈ [0, 1).  Source: torch.optim.SGD (no dampening, no Nesterov).
- */
-export const sgd = ({ momentum = 0 }: { readonly momentum?: number } = {}): Rule => {
-  belowOne("sgd", "momentum", momentum);
-  return {
-    ...plain,
-    name: "sgd",
-    slots: momentum === 0 ? [] : ["u"],
-    coarse: ["u"],
-    step: (grad, slots, { lr }) => {
-      if (momentum === 0) return { change: mul(neg(lr), grad), slots };
-      const u = add(mul(momentum, slots.u), grad);
-      return { change: mul(neg(lr), u), slots: { ...slots, u } };
     },
   };
 };
