@@ -230,7 +230,7 @@ export const options = {
   use_dora: flag("DoRA: the length of each row is trained too", false),
   optim: { ...choice(OPTIMIZER_NAMES, "", "adamw"), about: OPTIMIZER_NAMES.join(" ") },
   base_optim: choice(PROPOSALS, "what proposes the update that other rules merge, mask or average", undefined),
-  momentum: number({ from: 0, below: 1 }, "sgd: decay of the gathered gradient; default 0"),
+  momentum: number({ from: 0, below: 1 }, "sgd, muon: decay of the gathered gradient; default 0, 0.95 for muon"),
   alpha: number({ from: 0, to: 1 }, "merging: weight of the reference delta; default 0"),
   reserve_p: number({ from: 0, to: 1 }, "merging, childtuning: share of elements kept; merging's default 1"),
   lr_by_reserve: flag("onties: learning rate times p^−1/2, as much as keeping a share p shortens its step", false),

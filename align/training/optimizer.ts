@@ -1,6 +1,7 @@
 import { InputError, sameShape, sub, treeMap } from "../../core/index.js";
 import type { Params } from "../../models/parameters.js";
 import {
+  adafactor,
   adam,
   childTuningD,
   childTuningF,
@@ -10,11 +11,13 @@ import {
   lion,
   type MergeName,
   mergingRule,
+  muon,
   type Optimizer,
   optimizer,
   pullback,
   type Rule,
   type StateType,
+  scheduleFree,
   sgd,
   shadow,
 } from "../../optim/index.js";
@@ -24,6 +27,9 @@ const OPTIMIZERS = {
   adamw: "proposal",
   sgd: "proposal",
   lion: "proposal",
+  muon: "proposal",
+  adafactor: "proposal",
+  schedule_free_adamw: "proposal",
   ondare: "onDare",
   onties: "onTies",
   ondare_ties: "onDareTies",
@@ -37,7 +43,14 @@ export type OptimizerName = keyof typeof OPTIMIZERS;
 export const OPTIMIZER_NAMES = Object.keys(OPTIMIZERS) as readonly OptimizerName[];
 
 /** Rules that propose an update: on their own, or under the others. */
-export const PROPOSALS = ["adamw", "sgd", "lion"] as const satisfies readonly OptimizerName[];
+export const PROPOSALS = [
+  "adamw",
+  "sgd",
+  "lion",
+  "muon",
+  "adafactor",
+  "schedule_free_adamw",
+] as const satisfies readonly OptimizerName[];
 export type ProposalName = (typeof PROPOSALS)[number];
 
 /** Training options that choose and shape the optimizer; names in the docs are those of the configuration. */
@@ -46,11 +59,11 @@ export interface OptimizerSettings {
   readonly optim?: OptimizerName;
   /** `base_optim`: what proposes the update that the others merge, mask or average. Default "adamw". */
   readonly baseOptim?: ProposalName;
-  /** `adam_beta1`, `adam_beta2`; Lion's too. Default [0.9, 0.999], Lion [0.9, 0.99]. */
+  /** `adam_beta1`, `adam_beta2`; Lion's and Schedule-Free's too. Default [0.9, 0.999], Lion [0.9, 0.99]. */
   readonly betas?: readonly [number | undefined, number | undefined];
   /** `adam_epsilon`. Default 1e-8; 1e-6 with preset "official". */
   readonly eps?: number;
-  /** `momentum` of sgd. Default 0. */
+  /** `momentum` of sgd, default 0, and of muon, default 0.95. */
   readonly momentum?: number;
   /** `weight_decay`, on everything but biases and norm weights. Default 0, as Hugging Face's Trainer. */
   readonly weightDecay?: number;
@@ -92,6 +105,10 @@ const proposalOf = ({ optim = "adamw", baseOptim = "adamw" }: OptimizerSettings)
 /** Who a setting speaks to: the key as the configuration spells it, whom it is for, and who that is in words. */
 type Home = readonly [key: string, fits: (settings: OptimizerSettings) => boolean, whom: string];
 const merging: Home[1] = (settings) => mergesBy(settings) !== undefined;
+const over =
+  (...names: readonly ProposalName[]): Home[1] =>
+  (settings) =>
+    names.includes(proposalOf(settings));
 const MERGING = OPTIMIZER_NAMES.filter(mergesDelta).join(", ");
 const HOMES: { readonly [K in keyof OptimizerSettings]: Home } = {
   alpha: ["alpha", merging, MERGING],
@@ -106,9 +123,13 @@ const HOMES: { readonly [K in keyof OptimizerSettings]: Home } = {
   baseOptim: ["base_optim", (settings) => kindOf(settings) !== "proposal", "optimizers over another one"],
   emaVariant: ["ema_variant", (settings) => kindOf(settings) === "ema", "ema"],
   emaCoefficient: ["ema_coefficient", (settings) => kindOf(settings) === "ema", "ema"],
-  momentum: ["momentum", (settings) => proposalOf(settings) === "sgd", "sgd"],
-  eps: ["adam_epsilon", (settings) => proposalOf(settings) === "adamw", "adamw"],
-  betas: ["adam_beta1 or adam_beta2", (settings) => proposalOf(settings) !== "sgd", "adamw and lion"],
+  momentum: ["momentum", over("sgd", "muon"), "sgd and muon"],
+  eps: ["adam_epsilon", over("adamw", "schedule_free_adamw"), "adamw and schedule_free_adamw"],
+  betas: [
+    "adam_beta1 or adam_beta2",
+    over("adamw", "lion", "schedule_free_adamw"),
+    "adamw, lion and schedule_free_adamw",
+  ],
 };
 
 /** Errors: InputError for an unknown name, or a setting that means nothing to the chosen optimizer. */
@@ -137,7 +158,7 @@ const checkSettings = (settings: OptimizerSettings): void => {
     throw new InputError(`optim "${optim}": reserve_p is ${reserveP}; it must lie in [0, 1]`);
 };
 
-/** Adam, descent or Lion: the proposal without decay. */
+/** What proposes the update, without decay. */
 const proposal = (settings: OptimizerSettings): Rule => {
   const { betas: [beta1 = 0.9, beta2] = [], eps, momentum } = settings;
   switch (proposalOf(settings)) {
@@ -147,6 +168,12 @@ const proposal = (settings: OptimizerSettings): Rule => {
       return lion({ betas: [beta1, beta2 ?? 0.99] });
     case "sgd":
       return sgd({ momentum });
+    case "muon":
+      return muon({ momentum });
+    case "adafactor":
+      return adafactor();
+    case "schedule_free_adamw":
+      return scheduleFree({ betas: [beta1, beta2 ?? 0.999], eps });
   }
 };
 

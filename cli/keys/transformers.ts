@@ -169,7 +169,11 @@ export const transformersKeys: Keys = {
   ...only([0], "targets are not smoothed; leave it out", "label_smoothing_factor"),
   ...only([0, false], "no noise is added to embeddings; leave it out", "neftune_noise_alpha"),
   ...only([], "no optimizer takes it", "optim_args", "optim_target_modules"),
-  ...only([false], "optim: adafactor is not there; adamw with optim_state_dtype: bf16 saves memory", "adafactor"),
+  ...mapped(
+    "`optim: adafactor` where true",
+    (value) => (isOn(value) ? { set: { optim: "adafactor" } } : { idle: true }),
+    "adafactor",
+  ),
   ...only([-1], "no output is fed back", "past_index"),
   ...only([""], "a step that is not finite is named anyway, with its tensor", "debug"),
   ...only(

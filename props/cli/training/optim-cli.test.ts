@@ -37,6 +37,9 @@ const KEYS: Readonly<Record<(typeof OPTIMIZER_NAMES)[number], Readonly<Record<st
   adamw: { weight_decay: 0.1, l2_reference: 0.5 },
   sgd: { momentum: 0.5 },
   lion: { adam_beta2: 0.9 },
+  muon: { momentum: 0.5 },
+  adafactor: {},
+  schedule_free_adamw: { adam_beta1: 0.5 },
   ondare: { ...merging, compensated: true },
   onties: { ...merging, merge_preset: "official", rescale: "l1", optim_state_dtype: "bf16", lr_by_reserve: true },
   ondare_ties: { ...merging, base_optim: "lion" },
@@ -69,7 +72,7 @@ test("law 13: dpo warns when float32 would absorb α·τ, and not if weights are
 });
 
 refused("optimizers with keys that mean nothing to them, or without those they need", () => [
-  [[...calls.dpo, "--optim", "adam"], /--optim is "adam"; it must be one of adamw, sgd, lion, ondare/],
+  [[...calls.dpo, "--optim", "adam"], /--optim is "adam"; it must be one of adamw, sgd, lion, muon/],
   [
     [...calls.dpo, "--optim", "sgd", "--adam_beta2", "0.9"],
     /optim "sgd": adam_beta1 or adam_beta2 has no meaning there/,
