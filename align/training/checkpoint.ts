@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { basename, dirname, join, sep } from "node:path";
-import { writerOf, writeTextAtomically } from "../../models/files/atomic.js";
+import { isUnfinished, writeTextAtomically } from "../../models/files/atomic.js";
 import { folderExists, isObject, readJsonObject, show } from "../../models/files/json.js";
 import { makeFolder } from "../../models/files/make-folder.js";
 import { checkRegular } from "../../models/files/regular.js";
@@ -183,5 +183,5 @@ export const removeCheckpoints = (outputDir: string): readonly string[] =>
 export const removeUnfinished = (outputDir: string): void => {
   if (!folderExists(outputDir)) return;
   for (const name of readdirSync(outputDir))
-    if (writerOf(name) !== undefined) rmSync(join(outputDir, name), { recursive: true, force: true });
+    if (isUnfinished(name)) rmSync(join(outputDir, name), { recursive: true, force: true });
 };

@@ -3,8 +3,7 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { loadTree, saveTree } from "../../align/training/state-file.js";
 import { InputError, type Tree } from "../../core/index.js";
-import { writerOf, writeTextAtomically } from "../../models/files/atomic.js";
-import { isAlive } from "../../models/files/holder.js";
+import { isUnfinished, writeTextAtomically } from "../../models/files/atomic.js";
 import { isObject, readJsonObject } from "../../models/files/json.js";
 import { makeFolder } from "../../models/files/make-folder.js";
 import { readRegular } from "../../models/files/regular.js";
@@ -129,12 +128,8 @@ export const openCache = (folder: string): Cache => {
   };
 };
 
-/** Makes the folder, and clears away what a killed lab left half-written. */
+/** Makes the folder, and clears away what a killed lab left half-written. For the one lab that writes there. */
 export const tidyCache = (folder: string): void => {
   makeFolder(folder);
-  for (const name of readdirSync(folder)) {
-    const pid = writerOf(name);
-    // A child of a lab that was killed may still be at its last job.
-    if (pid !== undefined && !isAlive(pid)) rmSync(join(folder, name), { force: true });
-  }
+  for (const name of readdirSync(folder)) if (isUnfinished(name)) rmSync(join(folder, name), { force: true });
 };

@@ -14,11 +14,8 @@ export interface PendingFile {
 
 let serial = 0;
 
-/** The process that a temporary name belongs to; undefined for any other name. */
-export const writerOf = (name: string): number | undefined => {
-  const [, pid] = /\.(\d+)(?:-\d+)?\.tmp$/.exec(name) ?? [];
-  return pid === undefined ? undefined : Number(pid);
-};
+/** Is it a name under which something is written, that has its own name once it is whole? */
+export const isUnfinished = (name: string): boolean => /\.\d+(-\d+)?\.tmp$/.test(name);
 
 const temporaryName = (path: string): string => `${path}.${process.pid}-${serial++}.tmp`;
 

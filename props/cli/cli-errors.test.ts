@@ -60,6 +60,8 @@ refused("numbers of generate", () => {
     ...["0", "-1", "1.5", "NaN", "many", "1e99"].map((n) =>
       wrong("--max-new-tokens", n, /--max-new-tokens is .* an integer ≥ 1/),
     ),
+    wrong("--max-new-tokens", "2147483648", /--max-new-tokens is "2147483648"; it must be at most 16777216/),
+    wrong("--batch-size", "2147483648", /--batch-size is "2147483648"; it must be at most 65536/),
     ...["0", "-1", "nan", "inf"].map((n) => wrong("--temperature", n, /--temperature is .* a number > 0/)),
     ...["0", "1.01", "x"].map((n) => wrong("--top-p", n, /--top-p is .* a number in \(0, 1\]/)),
     wrong("--top-k", "-1", /--top-k is .* an integer ≥ 0/),

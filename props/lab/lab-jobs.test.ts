@@ -6,10 +6,12 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
 import { trainingOptimizer } from "../../align/training/optimizer.js";
-import { constantData, InputError, tensor } from "../../core/index.js";
+import { failure } from "../../cli/fail.js";
+import { constantData, InputError, OwnershipError, tensor } from "../../core/index.js";
 import { openCache } from "../../lab/jobs/cache.js";
 import { idOf, type Job, parentOf, settingsOf } from "../../lab/jobs/job.js";
 import { budgetOf, runQueue } from "../../lab/jobs/queue.js";
+import { heardError, type ToldError, toldError } from "../../lab/jobs/told-error.js";
 import { ownWorker, type Worker } from "../../lab/jobs/workers.js";
 import { METHOD_NAMES, trainingOf } from "../../lab/methods.js";
 import { jobsOf, planRuns } from "../../lab/plan.js";
@@ -236,4 +238,18 @@ test("lab: of a cached result no flipped bit, cut or foreign file is taken; it i
     }),
     { numRuns: tries(40) },
   );
+});
+
+test("an error keeps its kind, its path and what the system said on its way from a child", () => {
+  const full = Object.assign(new Error("EFBIG: file too large, write"), {
+    code: "EFBIG",
+    syscall: "write",
+    errno: -27,
+    path: "/w",
+  });
+  const travelled = (error: unknown) => heardError(JSON.parse(JSON.stringify(toldError(error))) as ToldError);
+  for (const error of [new InputError("x: is none"), new OwnershipError("gone"), full, new TypeError("no function")])
+    assert.deepEqual(failure(travelled(error)), failure(error));
+  assert.match(failure(travelled("text")).message, /text/);
+  assert.match(failure(heardError(toldError(full))).message, /^taugrad: \/w: larger than a file may be here/);
 });

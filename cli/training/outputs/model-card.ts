@@ -100,14 +100,16 @@ export const modelCard = async (facts: CardFacts): Promise<string> => {
   const { model_name_or_path: from, output_dir: folder, base_model_name_or_path: base } = values;
   const hub = hubNameOf(resolve(from)) ?? hubName(origin);
   const name = basename(resolve(folder));
-  const front = await yamlOf({
-    ...(hub !== undefined && { base_model: hub }),
-    library_name: "transformers",
-    pipeline_tag: "text-generation",
-    model_name: name,
-    tags: ["taugrad", label, values.optim],
-    ...(await licenseOf(from)),
-  });
+  const front = harmless(
+    await yamlOf({
+      ...(hub !== undefined && { base_model: hub }),
+      library_name: "transformers",
+      pipeline_tag: "text-generation",
+      model_name: name,
+      tags: ["taugrad", label, values.optim],
+      ...(await licenseOf(from)),
+    }),
+  );
   const made = `Trained from ${code(hub ?? from)} with taugrad ${invocation.version}: ${METHODS[label] ?? label}, ${steps} steps of \`${values.optim}\`${base === undefined ? "" : `, reference delta over ${code(base)}`}.`;
   return [
     `---\n${front}---`,

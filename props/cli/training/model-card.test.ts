@@ -51,3 +51,26 @@ test("another's broken card costs nothing, and the command is one that a shell t
     assert.ok(card.includes("| loss | NaN |"));
   }
 });
+
+test("names and texts are shown by Markdown and HTML, and read by neither", async () => {
+  const evil = "<img src=x onerror=alert(1)> [a](javascript:b) `c` ``` *d* \u001b[2J\u202e|e";
+  const keys = { model_name_or_path: evil, dataset_name: evil, output_dir: `runs/${evil}` };
+  const card = await modelCard({
+    label: "dpo",
+    values: await resolveValues("dpo", new Map(Object.entries(keys)) as never),
+    invocation: { version: "1.2.3", args: ["dpo", "--output_dir", `${evil}\n\`\`\`\n<script>`] },
+    device: "cpu",
+    origin: undefined,
+    fingerprint: undefined,
+    steps: 7,
+    records: [{ step: 7, loss: 1, [`tasks/${evil}`]: 1 }],
+  });
+  assert.ok(!/[^\P{Cc}\n\t]|[\u202a-\u202e]/u.test(card), "no control characters");
+  // What stands in fences and code is shown as it is: a fence ends where one as long stands alone.
+  const text = card
+    .replace(/^---\n[\s\S]*?\n---\n/, "")
+    .replace(/^(`{3,})[^`\n]*\n[\s\S]*?^\1$/gm, "")
+    .replace(/(?<!`)(`+)(?!`)[\s\S]*?(?<!`)\1(?!`)/g, "");
+  assert.ok(!/<|(?<!\\)[[*|]e|(?<!\\)\[a/.test(text), text);
+  assert.match(text, /^# &lt;img src=x onerror=alert\\\(1\\\)&gt; \\\[a\\\]/m);
+});
