@@ -84,7 +84,8 @@ const MEBI = 2 ** 20;
 
 /**
  * Starts a thread for what somebody else's file decides the cost of, with limits on time and memory; beyond one of them it is
- * ended. `revive` makes the error of a message. It keeps no process alive unless somebody waits for an answer.
+ * ended. `revive` makes the error of a message. Once it has come up, it keeps no
+ * process alive unless somebody waits for an answer.
  */
 export const startThread = <Data, Ask, Answer>(
   { module, data, mebibytes }: ThreadOptions<Data, Ask, Answer>,
@@ -104,7 +105,6 @@ export const startThread = <Data, Ask, Answer>(
     env: {},
     resourceLimits: { maxOldGenerationSizeMb: mebibytes },
   });
-  worker.unref();
 
   const rest = (): void => {
     if (waiting.size > 0) return;
@@ -136,6 +136,7 @@ export const startThread = <Data, Ask, Answer>(
     if ("isReady" in told) {
       isReady = true;
       arrive();
+      rest(); // until it has come up, somebody may wait for that
     } else {
       const asked = waiting.get(told.id);
       waiting.delete(told.id);
