@@ -111,6 +111,8 @@ const guarded = <T>(label: string, run: () => T): T => {
   try {
     return run();
   } catch (error) {
-    throw new InputError(`${label}: ${oneLine(error instanceof Error ? error.message : String(error))}`);
+    const isDeep = error instanceof RangeError && error.message.includes("call stack");
+    const why = isDeep ? "it goes too deep" : error instanceof Error ? error.message : String(error);
+    throw new InputError(`${label}: ${oneLine(why)}`);
   }
 };
