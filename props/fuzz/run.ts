@@ -4,6 +4,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, write
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Ending, endingOf, isWell, type Run } from "./attempt.js";
+import { hostile } from "./hostile/kinds.js";
 import { inputs } from "./inputs.js";
 import { drawer, pick } from "./mutate.js";
 import { runKinds } from "./runs.js";
@@ -60,6 +61,7 @@ const wanted = (names: Readonly<Record<string, unknown>>): boolean =>
 const own = under("own");
 const kinds = {
   ...inputs,
+  ...hostile,
   ...(await runKinds(under, runIn(own, join(folder, "own.json")), faults)),
 };
 const names = Object.keys(kinds).filter((name) => name.includes(only));
