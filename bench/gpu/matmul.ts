@@ -1,7 +1,8 @@
-/** Square products, f32 and f16 operands: a few entries against f64 sums, then TFLOP/s. */
+/** Square products, f32 and f16 operands: a few entries against f64 sums, then TFLOP/s; and products of one row, in bytes of weights. */
 import assert from "node:assert/strict";
 import {
   compile,
+  concat,
   type Device,
   dispose,
   evaluate,
@@ -11,6 +12,7 @@ import {
   read,
   slice,
   type Tensor,
+  transpose,
 } from "../../core/index.js";
 import { describeAdapters } from "../../kernels/index.js";
 import { featuresOf } from "../../kernels/webgpu/adapter/features.js";
@@ -88,4 +90,23 @@ await part(async ({ device, adapter, drain, software, left }) => {
       });
       dispose([a, b]);
     }
+  // One token's activations: how fast weights are read, which lie by rows or by columns.
+  const n = software ? 512 : 8192;
+  for (const isTurned of [true, false]) {
+    const name = `matmul f32 1 × ${n}, weights by ${isTurned ? "rows" : "columns"}`;
+    if (left() < 5) {
+      skipped(name, "no time left");
+      continue;
+    }
+    const [x, w] = evaluate([normal(key(1), [SIDE, n]), normal(key(2), [n, n])], device);
+    const product = (rows: Tensor, b: Tensor): Tensor => matmul(rows, isTurned ? transpose(b) : b);
+    const one = compile((rows: Tensor, b: Tensor) => product(slice(rows, [0, 0], [1, n]), b), device);
+    const [alone, beside] = [one(x, w), evaluate(product(concat(Array.from({ length: 5 }, () => x)), w), device)];
+    const [got, want] = [await read(alone), await read(beside)];
+    for (const [i, value] of got.entries())
+      assert.ok(Math.abs(value - want[i]) < 1e-5 * n, `${name} [${i}]: ${value} for ${want[i]} among others`);
+    const { median } = await timed(() => dispose(one(x, w)), drain, software ? 1 : 2);
+    figure(name, (4 * n * n) / median / 1e9, "GB/s");
+    dispose([x, w, alone, beside]);
+  }
 });
