@@ -91,11 +91,18 @@ export const runTask = async (
   const saved = checkpoints(values, identity, how, best);
   const { saves } = cadence(values, span);
   const stop = stopWatch(out.note);
+  /** Is all on disk that was told? */
+  let isTold = true;
+  const tell = async (telling: Promise<void>): Promise<void> => {
+    isTold = false;
+    await telling;
+    isTold = true;
+  };
   /** Evaluates where that is due; is it better than all before? */
   const evaluateAt = async ({ step, params }: { readonly step: number; readonly params: Params }): Promise<boolean> => {
     if (!evaluation?.due(step)) return false;
     const record = { step, epoch: step / span.stepsPerEpoch, ...(await evaluation.run(params)) };
-    await told.evaluation(record);
+    await tell(told.evaluation(record));
     return best.sees(record);
   };
   /** The last step whose checkpoint was tried. */
@@ -112,6 +119,7 @@ export const runTask = async (
   const rescue = async (step: number, params: () => Params, snapshot: () => Promise<TrainSnapshot>): Promise<void> => {
     if (tried === step || step === first) return;
     try {
+      if (!isTold) await told.renew();
       const path = await save(params(), await snapshot());
       out.note(`${path} holds the state after step ${step}, which --resume goes on from`);
     } catch (error) {
@@ -131,7 +139,7 @@ export const runTask = async (
   const afterStep = async (taken: TrainStep): Promise<void> => {
     const { step, record } = taken;
     if (record !== undefined) last = record;
-    await told.step(taken);
+    await tell(told.step(taken));
     const isBest = await evaluateAt(taken);
     const signal = await stop.asked();
     const leaves = signal !== undefined && step < steps;

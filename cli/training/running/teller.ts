@@ -24,12 +24,12 @@ export const teller = (observers: readonly RunObserver[], at: RunStart, { lock, 
   let begun = false;
   const begin = async (): Promise<void> => {
     if (begun) return;
-    begun = true;
     makeFolder(at.folder);
     const removed = fresh ? removeCheckpoints(at.folder) : [];
     if (removed.length > 0) tell(`note: ${at.folder}: removed ${removed.join(", ")} of an earlier run`);
     sign();
     await all.start(at);
+    begun = true;
   };
   const note = <R extends LoggedRecord>(record: R): R => {
     records.push(record);
@@ -56,15 +56,18 @@ export const teller = (observers: readonly RunObserver[], at: RunStart, { lock, 
       await all.again({ ...at, step, records });
     },
     step: async (taken: TrainStep): Promise<void> => {
-      await begin();
       step = taken.step;
       if (taken.record !== undefined) note(taken.record);
+      await begin();
       await all.step(taken);
     },
     evaluation: async (record: StepRecord | { readonly step: number }): Promise<void> => {
+      note(record);
       await begin();
-      await all.evaluation(note(record));
+      await all.evaluation(record);
     },
+    /** Writes again what was told so far, after one of them could not write it. */
+    renew: () => begin().then(() => all.again({ ...at, step, records })),
     saving: () => begin().then(all.saving),
     saved: (checkpoint: string, at: number) => begin().then(() => all.saved(checkpoint, at)),
     end: () => begin().then(all.end),
