@@ -6,6 +6,7 @@ import * as t from "../../core/index.js";
 import { agrees, assertClose, reference, run } from "../close.js";
 import { eighths, integers, seeds } from "../generators/generators.js";
 import { check, law } from "../law.js";
+import { reach } from "../reach.js";
 
 interface Params {
   readonly w: t.Tensor;
@@ -22,11 +23,11 @@ const model = ({ w, h }: Params, x: t.Tensor) => {
   return { last, ys: [t.softmax(t.mul(ys, x))] as const };
 };
 
-const draw = fc.tuple(seeds(), fc.integer({ min: 1, max: 3 })).map(([seed, n]) => ({
+const draw = fc.tuple(seeds(), fc.integer({ min: 1, max: 2 })).map(([seed, n]) => ({
   params: { w: eighths([2, 2], seed, 1), h: { b: eighths([2], seed + 1, 1) } },
   x: eighths([n, 2], seed + 2, 1),
 }));
-const ON = { on: ["reference"], effort: 0.15 } as const;
+const ON = { on: ["reference"], effort: 0.1 } as const;
 
 law(
   "jacfwd is jacrev, with the same tree, and a difference's limit",
@@ -158,7 +159,7 @@ law(
 );
 
 /** What devices have kernels for, over examples, nested, and its gradient by example. */
-const everyKernel = (x: t.Tensor, w: t.Tensor, table: t.Tensor) => {
+const everyKernel = (withGradient: boolean, x: t.Tensor, w: t.Tensor, table: t.Tensor) => {
   const one = (row: t.Tensor, id: t.Tensor): t.Tensor => {
     const q = t.reshape(t.rmsnorm(t.reshape(row, [2, 4]), w, 1e-5), [1, 2, 1, 4]);
     const seen = t.attention(q, q, t.swiglu(q, q), t.iota([1, 2], 1), 0.5);
@@ -169,14 +170,22 @@ const everyKernel = (x: t.Tensor, w: t.Tensor, table: t.Tensor) => {
   };
   const pair = t.vmap(t.vmap(one), { inAxes: [1, null] });
   const ids = integers([2], 3, 0, 4);
-  return [pair(x, ids), t.vmap(t.grad(one))(t.reshape(t.sliceAxis(x, 1, 0, 1), [2, 8]), ids)];
+  const slopes = () => t.vmap(t.grad(one))(t.reshape(t.sliceAxis(x, 1, 0, 1), [2, 8]), ids);
+  return withGradient ? [pair(x, ids), slopes()] : [pair(x, ids)];
 };
 check("vmap: kernels take examples as they take rows", async (device) => {
   const given = [eighths([2, 3, 8], 1, 1), eighths([4], 2, 1), eighths([5, 4], 3, 1)];
-  await agrees(((...x: t.Tensor[]) => everyKernel(x[0], x[1], x[2])) as (...x: t.Tensor[]) => t.Tree, given, device, {
-    rel: 1e-5,
-    abs: 1e-5,
-  });
+  await agrees(
+    ((...x: t.Tensor[]) => everyKernel(device.name !== "webgpu" || reach > 1, x[0], x[1], x[2])) as (
+      ...x: t.Tensor[]
+    ) => t.Tree,
+    given,
+    device,
+    {
+      rel: 1e-5,
+      abs: 1e-5,
+    },
+  );
 });
 
 test("vmap: fused ops stay fused, and so do their gradients", () => {
