@@ -26,13 +26,22 @@ const words = (k: Tensor, call: string): [Tensor, Tensor] => {
   return [reshape(sliceAxis(k, 0, 0, 1), []), reshape(sliceAxis(k, 0, 1, 2), [])];
 };
 
-/** n independent keys. Errors: ShapeError unless n is an integer ≥ 0. */
-export const split = (k: Tensor, n = 2): Tensor[] => {
+/** So many keys, as a tuple where the number is written out and at most 16. */
+type Keys<N extends number, R extends Tensor[] = []> = number extends N
+  ? Tensor[]
+  : R["length"] extends N
+    ? R
+    : R["length"] extends 16
+      ? Tensor[]
+      : Keys<N, [...R, Tensor]>;
+
+/** n independent keys: `const [a, b] = split(key)`. Errors: ShapeError unless n is an integer ≥ 0. */
+export const split = <const N extends number = 2>(k: Tensor, n: N = 2 as N): Keys<N> => {
   expects("split", "tensor number", k, n);
   if (!Number.isInteger(n) || n < 0) throw new ShapeError(`split(key, ${n}): n must be an integer ≥ 0`);
   const [k0, k1] = words(k, `split(key, ${n})`);
   const bits = randomBits(k0, k1, iota([2 * n], 0, "u32"), DOMAIN.split);
-  return Array.from({ length: n }, (_, i) => sliceAxis(bits, 0, 2 * i, 2 * i + 2));
+  return Array.from({ length: n }, (_, i) => sliceAxis(bits, 0, 2 * i, 2 * i + 2)) as Keys<N>;
 };
 
 /** A key for (key, data): data is an integer, 0 ≤ data < 2^31, or such an i32/u32 scalar, as a step number is. */

@@ -96,21 +96,37 @@ function* untar(archive: Buffer): Generator<[string, Buffer]> {
 }
 
 const PROGRAM = `
-import { add, compile, dispose, grad, matmul, mean, mul, read, square, sub, type Tensor, tensor } from "taugrad";
+import { add, compile, dispose, grad, jvp, key, matmul, mean, mul, read, scan, split, square, sub, tanh } from "taugrad";
+import { type Tensor, tensor, treeZip, vjp, vmap, zeros } from "taugrad";
 import { open } from "taugrad/devices";
-type Params = { w: Tensor; b: Tensor };
+interface Params { readonly w: Tensor; readonly b: Tensor }
 const loss = ({ w, b }: Params, x: Tensor, y: Tensor) => mean(square(sub(add(matmul(x, w), b), y)));
 const device = await open("cpu");
 const step = compile((params: Params, x: Tensor, y: Tensor, lr: Tensor) => {
   const grads = grad(loss)(params, x, y);
-  return { w: sub(params.w, mul(lr, grads.w)), b: sub(params.b, mul(lr, grads.b)) };
+  return treeZip(([p, g]) => sub(p, mul(lr, g)), params, grads);
 }, device, { donate: [0] });
-let params: Params = { w: tensor([0, 0], [2, 1]), b: tensor([0], [1]) };
+let params: Params = { w: zeros([2, 1]), b: zeros([1]) };
 const [x, y] = [tensor([1, 0, 0, 1, 1, 1, 2, 1], [4, 2]), tensor([3, 0, 2, 4], [4, 1])];
 for (let i = 0; i < 400; i++) params = step(params, x, y, tensor([0.2], [1]));
 console.log((await read(params.w))[0]?.toFixed(2));
 dispose(params);
 await device.close();
+
+// Types alone: tuples stay tuples, and interfaces are trees.
+export const types = (x: Tensor, p: Params) => {
+  const [a, b] = split(key(0));
+  const three: [Tensor, Tensor, Tensor] = split(a, 3);
+  const [[y, q], pullback] = vjp((u: Tensor, v: Params) => [mul(u, v.w), v], x, p);
+  const [du, dv]: [Tensor, Params] = pullback([y, q]);
+  const slope: Tensor = grad(tanh)(2);
+  const both: [Tensor, Params] = grad((u: Tensor, v: Params) => mean(mul(u, v.w)), { argnums: [0, 1] })(x, p);
+  const [slopes, aux]: [Params, Tensor] = grad((v: Params) => [mean(v.w), v.b], { hasAux: true })(p);
+  const [, [along]] = jvp((u: Tensor) => [tanh(u), u], [x], [x]);
+  const [last, rows] = scan((c: Params, row: Tensor) => [c, { row }], p, x);
+  const many: Params = vmap((v: Params, u: Tensor) => ({ w: mul(v.w, u), b: v.b }), { inAxes: [null, 0] })(p, x);
+  return [b, three, du, dv, slope, both, slopes, aux, along, last.w, rows.row, many] as const;
+};
 `;
 
 test("what npm packs, in a project of its own: under 1 MB, nothing but the build; strict types alone; it trains", async () => {
