@@ -132,7 +132,7 @@ export const split = ({ inputs, outputs, donated = [] }: Graph): Stage[] => {
       donated: sources.flatMap((t, i) => (isGivenAway(t) ? [i] : [])),
       outputs: substitute(targets, withAll(stands, same)),
     };
-    const over = [...lastRead].flatMap(([t, moment]) => (moment === 2 * k + 1 && !given.has(t) ? [t] : []));
+    const over = [...lastRead].flatMap(([t, moment]) => (moment === 2 * k + 1 ? [t] : []));
     return { ...stage, graph, over };
   });
 };

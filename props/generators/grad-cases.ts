@@ -261,9 +261,14 @@ export const cases: Readonly<Record<string, fc.Arbitrary<Case>>> = {
   scan: shaped(
     (shape, seed) => ({
       f: (x, w) => {
-        const step = (c: t.Tensor, row: t.Tensor) => [t.sin(t.add(t.mul(c, w), row)), t.mul(c, row)] as const;
-        const [last, ys] = t.scan(step, w, x, { reverse: seed % 2 === 0, every: 1 + (seed % 3) });
-        return t.add(ys, last);
+        const step = ([c, n]: readonly [t.Tensor, t.Tensor], row: t.Tensor) => {
+          const next = t.sin(t.add(t.mul(c, w), row));
+          return [[next, t.add(n, 1)], { y: t.mul(c, row), n: t.mul(n, 2) }] as const;
+        };
+        const init = [w, t.scalar(1)] as const;
+        const [[last, n], ys] = t.scan(step, init, x, { reverse: seed % 2 === 0, every: 1 + (seed % 3) });
+        const counts = t.reshape(ys.n, [-1, ...w.shape.map(() => 1)]);
+        return t.add(t.mul(ys.y, counts), t.mul(last, n));
       },
       args: [eighths(shape, seed, 1), eighths(shape.slice(1), seed + 1, 1)],
     }),
