@@ -90,11 +90,11 @@ export const disposable = <T extends Tree>(tree: T): T & Disposable => {
 };
 
 /** The tensors in whatever a function returns. */
-const tensorsIn = (value: unknown): Tensor[] => {
+const tensorsIn = (value: unknown, met: Set<unknown> = new Set()): Tensor[] => {
   if (isTensor(value)) return [value];
-  return typeof value === "object" && value !== null && !ArrayBuffer.isView(value)
-    ? Object.values(value).flatMap(tensorsIn)
-    : [];
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value) || met.has(value)) return [];
+  met.add(value);
+  return Object.values(value).flatMap((part) => tensorsIn(part, met));
 };
 
 /**

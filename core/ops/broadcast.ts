@@ -103,7 +103,10 @@ export const reduce = (
   const normal = normalAxes(axes, x.shape.length, call);
   if (x.dtype === "bool") throw new ShapeError(`${call()}: bool cannot be reduced`, 'cast it first: cast(x, "f32")');
   if (op.name === "max" && (x.dtype !== "f32" || normal.some((axis) => x.shape[axis] === 0)))
-    throw new ShapeError(`${call()}: needs f32 and at least one element on every reduced axis`);
+    throw new ShapeError(
+      `${call()}: needs f32 and at least one element on every reduced axis`,
+      x.dtype === "f32" ? undefined : 'convert with cast(x, "f32")',
+    );
   const out =
     normal.length === 0
       ? x

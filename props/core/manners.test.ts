@@ -93,6 +93,12 @@ check("item, toArray and print give the numbers, by rank; scopes and `using` fre
       }),
     /mine/,
   );
+  const round: { self?: unknown } = {};
+  round.self = round;
+  assert.equal(
+    t.scope(() => round),
+    round,
+  );
   assert.throws(
     () => t.scope(async () => f(t.tensor([[1, 2, 3]]))),
     /OwnershipError: scope\(…\): the function is async/,
