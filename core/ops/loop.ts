@@ -1,16 +1,15 @@
 import { isFloating, isHalf } from "../dtype.js";
 import { substitute } from "../expand.js";
 import { vjpOf } from "../grad.js";
-import { type Shape, sizeOf } from "../shape.js";
+import type { Shape } from "../shape.js";
 import { type Batched, node, type Op, reachable, type Tensor } from "../tensor.js";
 import { withAxisAt } from "./axis.js";
-import { broadcastTo } from "./broadcast.js";
+import { capturedBy, evenRow } from "./captured.js";
 import { cast } from "./cast.js";
 import { placeholder, zeros } from "./leaf.js";
 import { variable } from "./marker.js";
 import { part, tuple } from "./parts.js";
 import { add } from "./pointwise.js";
-import { reshape } from "./view.js";
 
 /** One step as a graph: what it reads, as placeholders, and what it makes of it. */
 export interface Body {
@@ -61,36 +60,6 @@ const partsOf = (loop: Tensor): LoopParts => {
     made: rows.slice(0, made.length),
     history: rows.slice(made.length),
   };
-};
-
-/** The tensor that is a row of what is the same number everywhere, as cotangents of sums are: it need not be walked. */
-const evenRow = (row: Tensor, walked: Tensor): (readonly [Tensor, Tensor])[] => {
-  let at = walked;
-  while (at.op.name === "broadcastTo" || at.op.name === "reshape") at = at.inputs[0];
-  return sizeOf(at.shape) === 1 && at !== walked ? [[row, broadcastTo(reshape(at, []), row.shape)]] : [];
-};
-
-/** Is it cheaper to have in every step than to pass in: a constant, or an index, seen through views? */
-const isFree = (t: Tensor): boolean => {
-  let at = t;
-  while (at.op.name === "broadcastTo" || at.op.name === "reshape") at = at.inputs[0];
-  return at.op.name === "constant" || at.op.name === "iota";
-};
-
-/** What a step sees of the graph around it: tensors that do not depend on what is its own, but are read with what does. */
-const capturedBy = (outputs: readonly Tensor[], own: readonly Tensor[]): Tensor[] => {
-  const first = own.reduce((least, { id }) => Math.min(least, id), Number.POSITIVE_INFINITY);
-  const depends = new Set(own);
-  const captured = new Set<Tensor>();
-  const see = (t: Tensor) => {
-    if (!depends.has(t) && !isFree(t)) captured.add(t);
-  };
-  // What was there before a step's own inputs cannot depend on them.
-  const order = reachable(outputs, { has: ({ id }) => id < first });
-  for (const t of order) if (t.inputs.some((x) => depends.has(x))) depends.add(t);
-  for (const t of order) if (depends.has(t)) t.inputs.forEach(see);
-  outputs.forEach(see);
-  return [...captured];
 };
 
 /**
