@@ -54,7 +54,7 @@ test("alike steps share their kernels, and bind what they would bind alone", () 
         );
         assert.deepEqual(
           scratchBytes,
-          words.map((count) => 4 * count),
+          Array.from(words, (count = 0) => 4 * count),
         );
       },
     ),
