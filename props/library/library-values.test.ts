@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import * as t from "../../library/index.js";
-import { assertClose, run } from "../close.js";
+import { assertClose, reference, run } from "../close.js";
 import { goldenJson, projectRoot } from "../golden/files.js";
 import { webgpuCheck } from "../kernels/webgpu/webgpu-variants.js";
 import { check } from "../law.js";
@@ -85,6 +85,23 @@ for (const [kind, calls] of Object.entries({ ...values, gradients: slopes })) {
   check(`${kind}: torch's values`, law, isFar ? undefined : (near[kind] ?? ["reference", "cpu"]));
   if (isFar) webgpuCheck(`${kind}: torch's values`, law, ["gpu"]);
 }
+
+test("every call over a batch of examples gives what each gives alone", async () => {
+  /** Other numbers of the same kind: matrices that are factored stay what they are. */
+  const second = (name: string, x: t.Tensor): t.Tensor =>
+    x.dtype !== "f32" ? x : name === "spd" || name === "sq" ? t.mul(x, 1.5) : t.add(x, 0.01);
+  const others = Object.fromEntries(Object.entries(inputs).map(([name, x]) => [name, second(name, x)]));
+  const two = Object.fromEntries(Object.keys(inputs).map((name) => [name, t.stack([inputs[name], others[name]])]));
+  for (const calls of Object.values(values)) {
+    const all = (given: Inputs): t.Tensor[] => Object.values(calls).map((call) => call(given));
+    const alone = [inputs, others].map(all);
+    const wanted = await run(() => alone[0].map((x, i) => t.stack([x, alone[1][i]])), [], reference);
+    const got = await run(() => t.vmap(all)(two), [], reference);
+    Object.keys(calls).forEach((name, i) => {
+      assertClose(got[i], wanted[i], { abs: 1e-9 }, name);
+    });
+  }
+});
 
 test("no name of the library is forgotten: each has values, or a law of its own", async () => {
   const core = Object.keys(await import("../../core/index.js"));
