@@ -3,7 +3,8 @@
  * (COUNT draws, default 2000, of the kinds whose name contains KIND: spoiled files, things that are no files, command lines,
  * damaged checkpoints and caches, system errors, short writes, kills). Each runs in a process of its own and must end in a
  * correct run, or in one clear line and code 2, within 10 s of processor time and 1.5 GiB, with nothing lost: of runs, the
- * same call again ends in the bytes of one that nobody disturbed. CAMPAIGN_KEEP=DIR keeps what fails. Exits 1 if anything does.
+ * same call again ends in the bytes of one that nobody disturbed. CAMPAIGN_KEEP=DIR keeps what fails, CAMPAIGN_SECONDS=S
+ * draws no more after S seconds. Exits 1 if anything failed.
  */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
