@@ -1,10 +1,18 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
-import { main } from "./main.js";
-import { guardProcess } from "./process.js";
 
-const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
-  version: string;
+const run = async (): Promise<number> => {
+  const [{ main }, { guardProcess }] = await Promise.all([import("./main.js"), import("./process.js")]);
+  guardProcess(process.argv[2]);
+  const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
+  return main(process.argv.slice(2), version);
 };
-guardProcess(process.argv[2]);
-process.exitCode = await main(process.argv.slice(2), version);
+
+// What cannot even be loaded (too many open files) has no command that would tell.
+process.exitCode = await run().catch((error: NodeJS.ErrnoException): number => {
+  if (error.syscall === undefined) throw error;
+  process.stderr.write(`taugrad: cannot be loaded (${error.message})\n`);
+  return 2;
+});
