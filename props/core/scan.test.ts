@@ -148,6 +148,25 @@ check("a scan is planned once: 10 000 steps build as many programs as 100, and a
   if (device.name !== "webgpu") assert.equal(await built(1024, slope), await built(100, slope));
 });
 
+check("scans of donated carries and rows hand on numbers, and leave no buffer behind", async (device) => {
+  const before = device.stats().liveBuffers;
+  const walk = (c: t.Tensor, x: t.Tensor) => {
+    const [a, ys] = t.scan((s: t.Tensor, row: t.Tensor) => [t.add(s, row), s], c, x, { every: 2 });
+    const [b] = t.scan((s: t.Tensor, row: t.Tensor) => [t.sub(s, row), undefined], a, ys); // of what another gives
+    return { next: b, rows: x, twice: b };
+  };
+  const f = t.compile(walk, device, { donate: [0, 1] });
+  const [c, x] = [t.upload(t.tensor([1, 2]), device), t.upload(t.ones([3, 2]), device)];
+  const { next, rows, twice } = f(c, x);
+  // [4, 5] less what the sums were before each step: [1, 2], [2, 3], [3, 4].
+  for (const x_ of [next, twice]) assert.deepEqual(Array.from(await t.read(x_)), [-2, -4]);
+  assert.deepEqual(Array.from(await t.read(rows)), Array(6).fill(1));
+  await assert.rejects(t.read(c), t.OwnershipError);
+  t.dispose(next, rows, twice);
+  assert.equal(device.stats().liveBuffers, before);
+  for (const program of f.programs()) program.free();
+});
+
 test("a scan of 10 000 steps is planned in milliseconds, and takes the memory of its rows, with gradient of √10 000 carries", async () => {
   const cpu = await openCpu();
   const [n, width] = [10_000, 16];
