@@ -48,7 +48,10 @@ export interface ThreadOptions<Data, Ask, Answer> {
 }
 
 export interface AskOptions {
-  /** Longest that the answer may take, in ms, from when it is the first in line. */
+  /**
+   * Longest that the answer may take, in ms of the process's own time, from when it is the first in line: a busy machine is no
+   * fault of the file's. Of waiting, for a disk or for its turn, twenty times as much.
+   */
   readonly limit: number;
   /** Most that the process may grow by meanwhile, in MiB: buffers, which no thread has a limit for. */
   readonly growth?: number;
@@ -69,8 +72,7 @@ interface Asked {
   readonly resolve: (value: never) => void;
   readonly reject: (error: unknown) => void;
   readonly options: AskOptions;
-  since?: number;
-  memory?: number;
+  since?: { readonly wall: number; readonly cpu: NodeJS.CpuUsage; readonly memory: number };
 }
 
 type Told =
@@ -80,6 +82,8 @@ type Told =
 
 /** How often a thread is looked after, in ms. */
 const LOOK = 50;
+/** So many times its limit may something take that waits. */
+const WAITING = 20;
 const MEBI = 2 ** 20;
 
 /**
@@ -123,14 +127,17 @@ export const startThread = <Data, Ask, Answer>(
   const first = (): Asked | undefined => waiting.values().next().value;
   const begin = (): void => {
     const asked = first();
-    if (asked !== undefined && isReady) [asked.since, asked.memory] = [performance.now(), process.memoryUsage.rss()];
+    if (asked === undefined || !isReady) return;
+    asked.since = { wall: performance.now(), cpu: process.cpuUsage(), memory: process.memoryUsage.rss() };
   };
   const look = (): void => {
-    const { since, memory = 0, options } = first() ?? {};
+    const { since, options } = first() ?? {};
     if (since === undefined || options === undefined) return;
     const { limit, growth = Number.POSITIVE_INFINITY } = options;
-    if (performance.now() - since > limit) lose(`takes more than ${Math.round(limit / 1000)} s`);
-    else if (process.memoryUsage.rss() - memory > growth * MEBI) lose(`takes more than ${growth} MiB of memory`);
+    const { user, system } = process.cpuUsage(since.cpu);
+    if ((user + system) / 1000 > limit || performance.now() - since.wall > WAITING * limit)
+      lose(`takes more than ${Math.round(limit / 1000)} s`);
+    else if (process.memoryUsage.rss() - since.memory > growth * MEBI) lose(`takes more than ${growth} MiB of memory`);
   };
   worker.on("message", (told: Told) => {
     if ("isReady" in told) {
