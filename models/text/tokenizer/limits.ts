@@ -38,6 +38,11 @@ const objectsIn = (value: unknown): readonly JsonObject[] => {
   return isObject(value) ? [value, ...Object.values(value).flatMap(objectsIn)] : [];
 };
 
+/** Whether a model merges pairs of bytes, which takes a time in proportion to the text: said, or told by its fields. */
+const isPairs = (model: unknown): boolean =>
+  isObject(model) &&
+  (model.type === undefined ? "merges" in model && !Array.isArray(model.vocab) : model.type === "BPE");
+
 /**
  * How long a text may take with a tokenizer, in ms, by the text's length; undefined where its parts are known to be quick.
  * Errors: whatever `refuse` makes, for more steps or longer expressions than any tokenizer has.
@@ -53,6 +58,6 @@ export const timeOf = (
   const all = patterns.reduce((sum, { length }) => sum + length, 0);
   if (all > LONGEST_PATTERNS)
     throw refuse(`has regular expressions of ${all} characters, at most ${LONGEST_PATTERNS} are taken`);
-  const isQuick = isObject(definition.model) && "merges" in definition.model && patterns.every(isPublished);
+  const isQuick = isPairs(definition.model) && patterns.every(isPublished);
   return (length) => (isQuick && length <= SHORT ? undefined : TIME + TIME_EACH * length);
 };
