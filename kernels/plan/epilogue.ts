@@ -69,7 +69,8 @@ export const attachEpilogues = (
       if (waitsTooMuch(matmul, others, product)) continue;
       const made = attached(matmul.step as MatmulStep<Access>, step, product, maxBuffers);
       if (made === undefined) continue;
-      const mayComeLast = others.some((base) => donated.has(base) && (readers.get(base)?.length ?? 0) > 1);
+      const isAll = made.output.view.offset === 0 && isWhole(made.output); // a part of something is never written in place
+      const mayComeLast = isAll && others.some((base) => donated.has(base) && (readers.get(base)?.length ?? 0) > 1);
       gone.add(matmul);
       joined.set(lowered, {
         step: made,

@@ -70,6 +70,22 @@ const absorbable = (
 /** From so many elements on terms of a sum are worth a kernel each, so that they need not lie there together. */
 const LARGE = 2 ** 20;
 
+/** Which pointwise values are sums of products, or of products times something: made as soon as its last product is. */
+const sumsOf = (
+  users: ReadonlyMap<Tensor, readonly Tensor[]>,
+  access: (t: Tensor) => Access,
+  epilogue: boolean,
+): ((t: Tensor) => boolean) => {
+  const isOwn = (x: Tensor): boolean => {
+    const seen = access(x);
+    return seen.base.op.kind === "matmul" && users.get(seen.base)?.length === 1 && isWhole(seen);
+  };
+  const isTerm = (x: Tensor): boolean =>
+    isOwn(x) || (x.op.name === "mul" && users.get(x)?.length === 1 && x.inputs.some(isOwn));
+  return (t) =>
+    t.op.name === "add" && t.dtype === "f32" && (epilogue || sizeOf(t.shape) >= LARGE) && t.inputs.some(isTerm);
+};
+
 /**
  * Edges of sums of products that no kernel spans: it would wait for the last product while all the others lie there. So each is
  * added as soon as it is made; where products pass through epilogues that takes no launch.
@@ -77,15 +93,8 @@ const LARGE = 2 ** 20;
 const cutSums = (
   order: readonly Tensor[],
   users: ReadonlyMap<Tensor, readonly Tensor[]>,
-  access: (t: Tensor) => Access,
-  epilogue: boolean,
+  isSum: (t: Tensor) => boolean,
 ): ReadonlySet<Tensor> => {
-  const isOwn = (x: Tensor) => {
-    const seen = access(x);
-    return seen.base.op.kind === "matmul" && users.get(seen.base)?.length === 1 && isWhole(seen);
-  };
-  const isSum = (t: Tensor) =>
-    t.op.name === "add" && t.dtype === "f32" && (epilogue || sizeOf(t.shape) >= LARGE) && t.inputs.some(isOwn);
   const onlyUser = (x: Tensor): Tensor | undefined => {
     const [user, ...more] = users.get(x) ?? [];
     return user !== undefined && more.length === 0 && sameShape(x.shape, user.shape) ? user : undefined;
@@ -120,17 +129,23 @@ export const fuse = (
   for (const t of order) for (const x of t.inputs) users.get(x)?.push(t);
   const isOutput = new Set(outputs);
 
+  const isSum = sumsOf(users, access, epilogue);
   const absorbed = new Set<Tensor>();
   for (const sink of order) {
     if (!sinks.has(sink.op.name)) continue;
     for (const top of sink.inputs)
-      if (isPointwise(top) && users.get(top)?.length === 1 && !isOutput.has(top))
+      if (
+        isPointwise(top) &&
+        users.get(top)?.length === 1 &&
+        !isOutput.has(top) &&
+        !(sink.op.name === "concat" && isSum(top))
+      )
         for (const t of absorbable(top, users, isOutput, access, maxBuffers)) absorbed.add(t);
   }
 
   const grouped = order.filter((t) => isPointwise(t) && !absorbed.has(t));
   const isGrouped = new Set(grouped);
-  const cut = cutSums(grouped, users, access, epilogue);
+  const cut = cutSums(grouped, users, isSum);
   const joins = (x: Tensor, t: Tensor) => isGrouped.has(x) && !cut.has(x) && isDirect(x, t);
   const level = new Map<Tensor, number>();
   const levelOf = (t: Tensor) => level.get(t) ?? 0;

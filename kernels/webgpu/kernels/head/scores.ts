@@ -17,8 +17,8 @@ import type { Noting } from "./strips.js";
 
 /** Multiply-adds of a kernel that has more than one strip, at most: a tenth of a second of a slow GPU. */
 const MOST_WORK = 5e10;
-/** Rows of a kernel: places in a product of so many rows and any vocabulary fit 32 bits. */
-const MOST_ROWS = 8192;
+/** Rows whose strips are there at a time: 78 MB of them for 151 936 tokens. */
+const MOST_ROWS = 2048;
 
 /** Tiles whose invocations have four columns of each strip, the same ones in all. */
 const tilesOf = ({ tiles = TILES }: Lowering): readonly Tile[] => {
@@ -107,13 +107,11 @@ const stripKernels = (
     part.end - part.first === 1 || (part.to - part.from) * columnsOf(part) * D <= MOST_WORK;
   const parts = cut<Part>(
     { from: 0, to: M, first: 0, end: count },
-    (part) => part.to - part.from <= MOST_ROWS && isSmall(part) && windows.fits(touched(part)),
+    (part) => isSmall(part) && windows.fits(touched(part)),
     (part) => {
       const { from, to, first, end } = part;
       const all = touched(part);
-      const byStrips =
-        end - first > 1 && to - from <= MOST_ROWS && (!isSmall(part) || windows.tooLong(all).includes(all[0]));
-      if (byStrips)
+      if (end - first > 1 && (!isSmall(part) || windows.tooLong(all).includes(all[0])))
         return [
           { ...part, end: halfWay(first, end) },
           { ...part, first: halfWay(first, end) },
@@ -189,14 +187,28 @@ const rowKernels = (
   });
 };
 
+/** Some rows of a call. */
+const rowsOfStep = (step: CallStep, from: number, to: number): CallStep => {
+  const [hidden, W, target] = step.inputs;
+  const some = (view: View): View => {
+    const [count, ...shape] = view.shape;
+    return { ...view, shape: [to - from, ...shape], offset: view.offset + (sizeOf(view.shape) / count) * from };
+  };
+  return { ...step, inputs: [some(hidden), W, some(target)], output: some(step.output) };
+};
+
 /**
  * What W h says of a token a row; no logit is ever stored. Kernels over tiles of rows and columns sum up strips of columns, and one
  * more joins the strips of each row. Tolerance: that of `tokenScores` of a plain product.
  */
 export const headScoresKernels = (step: CallStep, lowering: Lowering): Kernel[] => {
   const [hidden, W] = step.inputs;
-  if (hidden.shape[0] === 0) return [];
+  const [M] = hidden.shape;
   const method = step.attrs.operands === "f16" ? onUnits(lowering) : inRegisters(lowering);
-  const noted = notedIn(hidden.shape[0], Math.ceil(W.shape[0] / method.width), lowering);
-  return [...stripKernels(step, method, noted, lowering), ...rowKernels(step, method, noted, lowering)];
+  return Array.from({ length: Math.ceil(M / MOST_ROWS) }, (_, i) => i * MOST_ROWS).flatMap((from) => {
+    const to = Math.min(M, from + MOST_ROWS);
+    const some = rowsOfStep(step, from, to);
+    const noted = notedIn(to - from, Math.ceil(W.shape[0] / method.width), lowering);
+    return [...stripKernels(some, method, noted, lowering), ...rowKernels(some, method, noted, lowering)];
+  });
 };
