@@ -1,2 +1,2 @@
 export { openWebgpu } from "./device.js";
-export { plannerFor, plannerOfReport } from "./profiles.js";
+export { plannerFor, plannerOfReport, unitsOfReport } from "./profiles.js";

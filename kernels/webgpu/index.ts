@@ -42,7 +42,7 @@ export const tuneWebgpu = async (options: WebgpuOptions = {}): Promise<Tuning | 
 
 /** Every adapter, best first, with what each toggle of Dawn gives, and what is missing: a second or so. Errors: as `describeAdapters`. */
 export const explainAdapters = async (): Promise<Explained[]> => {
-  const { unitsOfReport } = await import("./profiles.js");
+  const { unitsOfReport } = await import("./engine.js");
   return explain((report) => unitsOfReport(report) !== undefined);
 };
 
