@@ -64,7 +64,15 @@ test("dpo follows TRL's twelve AdamW steps, and leaves metrics, checkpoints and 
   const left = readdirSync(out).filter((name) => name.startsWith("checkpoint") || name.includes("tmp"));
   assert.deepEqual(left, ["checkpoint-10"]);
   const model = readdirSync(policy);
-  const outputs = ["metrics.jsonl", "trainer_state.json", "README.md", "loss.svg", "rewards.svg", "runs"];
+  const outputs = [
+    "metrics.jsonl",
+    "trainer_state.json",
+    ".taugrad.json",
+    "README.md",
+    "loss.svg",
+    "rewards.svg",
+    "runs",
+  ];
   assert.deepEqual(readdirSync(out).sort(), [...model, ...outputs, "checkpoint-10"].sort());
   const state = ["training_state.safetensors", "run.json", "manifest.json"];
   assert.deepEqual(readdirSync(join(out, "checkpoint-10")).sort(), [...model, ...state].sort());
