@@ -4,6 +4,7 @@ import type { Buffer, Device, Program } from "./device.js";
 import { byteLength } from "./dtype.js";
 import { OwnershipError, ShapeError } from "./errors.js";
 import { rewrite } from "./expand.js";
+import { expects } from "./expects.js";
 import { constantData, constantOp, inputOp, placeholder, scalar, storedOp } from "./ops/leaf.js";
 import { remakeLoop } from "./ops/loop.js";
 import { partOp, resolved } from "./ops/parts.js";
@@ -137,6 +138,7 @@ export const compile = <P extends unknown[], T extends Tree>(
   device: Device,
   options: CompileOptions = {},
 ): Compiled<P, T> => {
+  expects("compile", "function any {donate,name,maxPrograms}", fn, device, options);
   const name = options.name ?? (fn.name || "compiled function");
   const { maxPrograms = 256 } = options;
   if (!(Number.isInteger(maxPrograms) && maxPrograms > 0))

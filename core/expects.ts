@@ -1,5 +1,7 @@
+import type { DType } from "./dtype.js";
 import { ShapeError } from "./errors.js";
 import { typeOf } from "./print.js";
+import { instead } from "./suggest.js";
 import { isTensor } from "./tensor.js";
 
 /** An argument as errors show it. */
@@ -28,6 +30,8 @@ const unless = (fits: boolean, x: unknown, what: string): Fault | undefined =>
 const tensorFault = (x: unknown): Fault | undefined =>
   isTensor(x) ? undefined : [`${shown(x)} is no tensor`, insteadOf(x)];
 
+const dtypes: readonly string[] = ["f32", "i32", "u32", "bool", "bf16", "f16"] satisfies readonly DType[];
+
 /** Kinds of argument, and what is wrong with one that is not of its kind. */
 const kinds = {
   tensor: tensorFault,
@@ -43,26 +47,49 @@ const kinds = {
   axes: (x: unknown): Fault | undefined =>
     isNumber(x) || isNumbers(x) ? undefined : [`axes ${shown(x)} are no numbers`],
   text: (x: unknown) => unless(typeof x === "string", x, "is no text"),
+  flag: (x: unknown) => unless(typeof x === "boolean", x, "is neither true nor false"),
+  dtype: (x: unknown): Fault | undefined =>
+    dtypes.includes(x as string) ? undefined : [`${shown(x)} is no dtype`, instead(String(x), dtypes)],
+  function: (x: unknown) => unless(typeof x === "function", x, "is no function"),
+  list: (x: unknown): Fault | undefined =>
+    Array.isArray(x) ? undefined : [`${shown(x)} is no list of arguments`, "write [x, y, …]"],
+  any: (): undefined => undefined,
 } as const;
 type Kind = keyof typeof kinds;
 
+/** Options: a record of these names. */
+const optionsFault =
+  (names: readonly string[]) =>
+  (x: unknown): Fault | undefined => {
+    if (typeof x !== "object" || x === null || Array.isArray(x) || isTensor(x))
+      return [`${shown(x)} is no record of options`, `write { ${names[0]}: … }`];
+    const other = Object.keys(x).find((name) => !names.includes(name));
+    return other === undefined ? undefined : [`option "${other}" is not known`, instead(other, names)];
+  };
+
 interface Wanted {
-  readonly kind: Kind;
+  readonly faultOf: (x: unknown) => Fault | undefined;
   readonly mayBeLeftOut: boolean;
 }
-const read = (word: string): Wanted => ({ kind: word.replace("?", "") as Kind, mayBeLeftOut: word.endsWith("?") });
+const read = (word: string): Wanted => {
+  const kind = word.replace("?", "");
+  return {
+    faultOf: kind.startsWith("{") ? optionsFault(kind.slice(1, -1).split(",")) : kinds[kind as Kind],
+    mayBeLeftOut: word.endsWith("?"),
+  };
+};
 const known = new Map<string, readonly Wanted[]>();
 
 /**
  * The one place where ops check what kind of thing they are given: `expects("gather", "tensor tensor", table, ids)`. A kind
- * with "?" may be left out. Errors: ShapeError with the call as it was written.
+ * with "?" may be left out; `{axis,draws}` is a record of options of these names. Errors: ShapeError with the call as it was written.
  */
 export const expects = (name: string, wanted: string, ...given: readonly unknown[]): void => {
   const all = known.get(wanted) ?? wanted.split(" ").map(read);
   known.set(wanted, all);
   for (let i = 0; i < all.length; i++) {
-    const { kind, mayBeLeftOut } = all[i];
-    const fault = mayBeLeftOut && given[i] === undefined ? undefined : kinds[kind](given[i]);
+    const { faultOf, mayBeLeftOut } = all[i];
+    const fault = mayBeLeftOut && given[i] === undefined ? undefined : faultOf(given[i]);
     if (fault !== undefined) throw new ShapeError(`${name}(${given.map(shown).join(", ")}): ${fault[0]}`, fault[1]);
   }
 };

@@ -1,5 +1,6 @@
 import { isFloating } from "./dtype.js";
 import { ShapeError } from "./errors.js";
+import { expects } from "./expects.js";
 import { ones, scalar, zeros } from "./ops/leaf.js";
 import { variable } from "./ops/marker.js";
 import { indexOf, partOp } from "./ops/parts.js";
@@ -117,9 +118,10 @@ export interface GradOptions<N extends ArgNums, X extends boolean> {
 type Scalar = (x: TensorLike) => Tensor;
 type Differentiable = (...args: never[]) => Tensor | readonly [Tensor, unknown];
 
-const differentiated =
-  (f: Differentiable, { argnums = 0, hasAux = false, onto }: GradOptions<ArgNums, boolean>) =>
-  (...args: unknown[]): [value: Tensor | readonly [Tensor, unknown], grad: Tree] => {
+const differentiated = (name: string, f: Differentiable, options: GradOptions<ArgNums, boolean>) => {
+  expects(name, "function {argnums,hasAux,onto}", f, options);
+  const { argnums = 0, hasAux = false, onto } = options;
+  return (...args: unknown[]): [value: Tensor | readonly [Tensor, unknown], grad: Tree] => {
     const { tree, place } = picked(args, argnums, "grad");
     const variables = fresh(tree);
     const value = f(...(place(variables) as never[]));
@@ -140,6 +142,7 @@ const differentiated =
     });
     return [value, unflatten(tree, vjpOf([loss], [ones([])], wrt, sums))];
   };
+};
 
 /**
  * f's value and its gradient: (…args) → [value, gradient], with `hasAux` [[value, aux], gradient]; the gradient is a tree like the
@@ -155,7 +158,7 @@ export function valueAndGrad<A extends unknown[], const N extends ArgNums = 0>(
   options?: GradOptions<N, false>,
 ): (...args: A) => [value: Tensor, grad: Picked<A, N>];
 export function valueAndGrad(f: Differentiable, options: GradOptions<ArgNums, boolean> = {}): unknown {
-  return differentiated(f, options);
+  return differentiated("valueAndGrad", f, options);
 }
 
 /**
@@ -172,7 +175,7 @@ export function grad<A extends unknown[], const N extends ArgNums = 0>(
   options?: GradOptions<N, false>,
 ): (...args: A) => Picked<A, N>;
 export function grad(f: Differentiable, options: GradOptions<ArgNums, boolean> = {}): unknown {
-  const both = differentiated(f, options);
+  const both = differentiated("grad", f, options);
   return (...args: unknown[]) => {
     const [value, slope] = both(...args);
     return options.hasAux === true ? [slope, (value as readonly unknown[])[1]] : slope;
@@ -187,10 +190,12 @@ export const vjp = <A extends readonly unknown[], T extends Tree>(
   f: (...args: A) => T,
   ...args: A
 ): [value: T, pullback: (ct: T) => Tangents<A>] => {
+  expects("vjp", "function", f);
   const variables = fresh(tensors(args));
   const value = f(...(variables as unknown as A));
   const pullback = (ct: T): Tangents<A> => {
-    const cts = leaves(treeZip(([, c]) => c, value, ct)); // as many as there are outputs, in their order
+    const [all] = tensors([ct]);
+    const cts = leaves(treeZip(([, c]) => c, value, all)); // as many as there are outputs, in their order
     return unflatten(variables, vjpOf(leaves(value), cts, leaves(variables))) as Tangents<A>;
   };
   return [value, pullback];

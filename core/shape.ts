@@ -40,7 +40,10 @@ const written = (call: Call): string => (typeof call === "string" ? call : call(
 export const normalAxis = (axis: number, rank: number, call: Call): number => {
   const normal = axis < 0 ? axis + rank : axis;
   if (!Number.isInteger(normal) || normal < 0 || normal >= rank)
-    throw new ShapeError(`${written(call)}: axis ${axis} does not exist in ${rank} axes`, `use ${-rank} … ${rank - 1}`);
+    throw new ShapeError(
+      `${written(call)}: axis ${axis} does not exist in ${rank} axes`,
+      rank === 0 ? "a scalar has none" : `use ${-rank} … ${rank - 1}`,
+    );
   return normal;
 };
 

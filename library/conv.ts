@@ -16,7 +16,7 @@ import {
   where,
 } from "../core/index.js";
 import { isNaN as isNan } from "./element.js";
-import { onlyOptions, type PerAxis, slicesOf, windowsOf } from "./windows.js";
+import { type PerAxis, slicesOf, windowsOf } from "./windows.js";
 
 export interface ConvOptions {
   /** [O], added to the result. */
@@ -33,7 +33,6 @@ export interface ConvOptions {
 
 /** One product: the elements under each window as columns, times the weights. */
 const convolution = (x: Tensor, weight: Tensor, options: ConvOptions, rank: number): Tensor => {
-  onlyOptions(options, ["bias", "stride", "padding", "dilation", "groups"]);
   const { groups = 1, bias } = options;
   const [N, C, ...S] = x.shape;
   const [O, perGroup, ...K] = weight.shape;
@@ -58,7 +57,7 @@ const convolution = (x: Tensor, weight: Tensor, options: ConvOptions, rank: numb
 /** y[n, o, t] = Σ x[n, c, stride·t + dilation·k - padding]·w[o, c, k].  x: [N, C, S], w: [O, C/groups, K] → [N, O, T]. */
 export const conv1d = checked(
   "conv1d",
-  "tensor tensor",
+  "tensor tensor {bias,stride,padding,dilation,groups}?",
   (x: Tensor, weight: Tensor, options: ConvOptions = {}): Tensor => convolution(x, weight, options, 1),
 );
 
@@ -69,7 +68,7 @@ export const conv1d = checked(
  */
 export const conv2d = checked(
   "conv2d",
-  "tensor tensor",
+  "tensor tensor {bias,stride,padding,dilation,groups}?",
   (x: Tensor, weight: Tensor, options: ConvOptions = {}): Tensor => convolution(x, weight, options, 2),
 );
 
@@ -88,7 +87,6 @@ const pooled = (
   outside: number,
   combine: (parts: readonly Tensor[]) => Tensor,
 ): Tensor => {
-  onlyOptions(options, ["stride", "padding"]);
   if (x.shape.length !== rank + 2) throw new ShapeError(`needs [N, C, ${"S, ".repeat(rank).slice(0, -2)}]`);
   return combine(slicesOf(x, windowsOf(x.shape.slice(2), size, { stride: size, ...options }), outside));
 };
@@ -104,26 +102,26 @@ const meanOf = (parts: readonly Tensor[]): Tensor =>
 /** The largest element under each window.  x: [N, C, S] → [N, C, T].  Of equal ones the first has the gradient. */
 export const maxPool1d = checked(
   "maxPool1d",
-  "tensor axes",
+  "tensor axes {stride,padding}?",
   (x: Tensor, size: PerAxis, options: PoolOptions = {}): Tensor =>
     pooled(x, size, options, 1, Number.NEGATIVE_INFINITY, largestOf),
 );
 /** The largest element under each window.  x: [N, C, H, W] → [N, C, H', W'].  Of equal ones the first has the gradient. */
 export const maxPool2d = checked(
   "maxPool2d",
-  "tensor axes",
+  "tensor axes {stride,padding}?",
   (x: Tensor, size: PerAxis, options: PoolOptions = {}): Tensor =>
     pooled(x, size, options, 2, Number.NEGATIVE_INFINITY, largestOf),
 );
 /** The mean under each window.  x: [N, C, S] → [N, C, T]. */
 export const avgPool1d = checked(
   "avgPool1d",
-  "tensor axes",
+  "tensor axes {stride,padding}?",
   (x: Tensor, size: PerAxis, options: PoolOptions = {}): Tensor => pooled(x, size, options, 1, 0, meanOf),
 );
 /** The mean under each window.  x: [N, C, H, W] → [N, C, H', W']. */
 export const avgPool2d = checked(
   "avgPool2d",
-  "tensor axes",
+  "tensor axes {stride,padding}?",
   (x: Tensor, size: PerAxis, options: PoolOptions = {}): Tensor => pooled(x, size, options, 2, 0, meanOf),
 );

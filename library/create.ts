@@ -40,7 +40,7 @@ export const fullLike = checked(
  */
 export const arange = checked(
   "arange",
-  "number number? number? text?",
+  "number number? number? dtype?",
   (first: number, stop?: number, step = 1, dtype?: "i32" | "u32" | "f32"): Tensor => {
     const [from, to] = stop === undefined ? [0, first] : [first, stop];
     const count = Math.max(0, Math.ceil((to - from) / step));
@@ -64,7 +64,7 @@ export const linspace = checked("linspace", "number number integer?", (start: nu
 /** Ones where column - row = k, and zeros: [rows, columns], square unless columns are given. */
 export const eye = checked(
   "eye",
-  "integer integer? integer? text?",
+  "integer integer? integer? dtype?",
   (rows: number, columns = rows, k = 0, dtype: DType = "f32") =>
     cast(equal(iota([rows, columns], 1), add(iota([rows, columns], 0), k)), dtype),
 );

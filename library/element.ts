@@ -27,13 +27,14 @@ import {
   sin,
   sqrt,
   square,
+  stopGradient,
   sub,
   type Tensor,
   type TensorLike,
   where,
 } from "../core/index.js";
 import { onesLike } from "./create.js";
-import { remainder } from "./integers.js";
+import { areIntegers, divided } from "./integers.js";
 
 /** Is the element NaN?  [...S] → bool [...S] */
 const isNan = checked("isNaN", "tensor", (x: Tensor): Tensor => not(equal(x, x)));
@@ -77,11 +78,11 @@ export const ceil = checked("ceil", "tensor", (x: Tensor): Tensor => neg(floor(n
 /** The integer part of x: towards 0. */
 export const trunc = checked("trunc", "tensor", (x: Tensor): Tensor => mul(sign(x), floor(abs(x))));
 
-/** The largest integer ≤ x/y, of f32. */
+/** The largest integer ≤ x/y.  f32, i32 or u32; integers are exact, and of y = 0 they are 0. */
 export const floorDivide = checked(
   "floorDivide",
   "operand operand",
-  (x: TensorLike, y: TensorLike): Tensor => floor(div(x, y)),
+  (x: TensorLike, y: TensorLike): Tensor => (areIntegers(x, y) ? divided(x, y)[0] : floor(div(x, y))),
 );
 
 /**
@@ -89,8 +90,7 @@ export const floorDivide = checked(
  * @example mod(tensor([-3, 5]), 4) // [1, 1]
  */
 export const mod = checked("mod", "operand operand", (x: TensorLike, y: TensorLike): Tensor => {
-  const first = isTensor(x) ? x : y;
-  if (isTensor(first) && (first.dtype === "i32" || first.dtype === "u32")) return remainder(x, y);
+  if (areIntegers(x, y)) return divided(x, y)[1];
   const [whole, divisor] = [floor(div(x, y)), toTensor(y)];
   const left = where(equal(whole, 0), toTensor(x), sub(x, mul(y, whole)));
   // The quotient was rounded: what is left may lie one y too low or too high.
@@ -121,10 +121,15 @@ export const pow = checked("pow", "operand operand", (x: TensorLike, y: TensorLi
   const size = exp(mul(power, log(where(isZero, 1, abs(base)))));
   const isWhole = equal(floor(power), power);
   const isOdd = notEqual(mul(2, floor(mul(0.5, power))), power);
-  const ofNegative = where(isWhole, where(isOdd, neg(size), size), Number.NaN);
-  const ofZero = where(less(power, 0), Number.POSITIVE_INFINITY, where(equal(power, 1), base, 0));
+  const ofNegative = where(or(isWhole, isInf(base)), where(and(isWhole, isOdd), neg(size), size), Number.NaN);
+  const ofZero = where(
+    less(power, 0),
+    Number.POSITIVE_INFINITY,
+    where(equal(power, 1), base, where(isNan(power), power, 0)),
+  );
   const value = where(isZero, ofZero, where(less(base, 0), ofNegative, size));
-  return where(equal(power, 0), 1, value);
+  const isOne = or(and(equal(abs(base), 1), isInf(power)), and(equal(base, 1), isNan(power)));
+  return where(or(equal(power, 0), isOne), 1, value);
 });
 
 /** 1/x */
@@ -140,18 +145,20 @@ export const logAddExp = checked("logAddExp", "operand operand", (x: TensorLike,
   const [most, gap] = [maximum(x, y), sub(x, y)];
   return where(isNan(gap), add(x, y), add(most, log1p(exp(neg(abs(where(isNan(gap), 0, gap)))))));
 });
-/** √(x² + y²) */
-export const hypot = checked(
-  "hypot",
-  "operand operand",
-  (x: TensorLike, y: TensorLike): Tensor => sqrt(add(mul(x, x), mul(y, y))),
-);
+/** √(x² + y²), without overflow; ∞ where one of them is infinite. */
+export const hypot = checked("hypot", "operand operand", (x: TensorLike, y: TensorLike): Tensor => {
+  const most = stopGradient(maximum(abs(toTensor(x)), abs(toTensor(y))));
+  const unit = where(and(less(0, most), isFiniteNumber(most)), most, 1);
+  const length = mul(unit, sqrt(add(square(div(x, unit)), square(div(y, unit)))));
+  return where(or(isInf(toTensor(x)), isInf(toTensor(y))), Number.POSITIVE_INFINITY, length);
+});
 
 /** tan x, x in radians. */
 export const tan = checked("tan", "tensor", (x: Tensor): Tensor => div(sin(x), cos(x)));
-/** The angle of the point (x, y) in [-π, π], in radians; 0 at the origin. Gradients -y/r² and x/r². */
+/** The angle of the point (x, y) in [-π, π], in radians; 0 at the origin, and -0 counts as 0. Gradients -y/r² and x/r². */
 export const atan2 = checked("atan2", "operand operand", (y: TensorLike, x: TensorLike): Tensor => {
-  const [up, right] = [toTensor(y), toTensor(x)];
+  const bothEndless = and(isInf(toTensor(y)), isInf(toTensor(x)));
+  const [up, right] = [y, x].map((side) => where(bothEndless, sign(toTensor(side)), side));
   const steep = less(abs(right), abs(up));
   const isOrigin = and(equal(up, 0), equal(right, 0));
   // Each quotient where it is at most 1, so that neither side divides by 0.
@@ -162,24 +169,32 @@ export const atan2 = checked("atan2", "operand operand", (y: TensorLike, x: Tens
   const ofSteep = sub(where(less(up, 0), -Math.PI / 2, Math.PI / 2), slope(right, up, steep));
   return where(steep, ofSteep, ofFlat);
 });
+/** √(1 - x²). Of two roots, so that the gradient at ±1 is infinite, and not NaN. */
+const ofSquare = (x: Tensor): Tensor => mul(sqrt(sub(1, x)), sqrt(add(1, x)));
 /** The angle in [-π/2, π/2] whose sine is x. */
-export const asin = checked("asin", "tensor", (x: Tensor): Tensor => atan2(x, sqrt(mul(sub(1, x), add(1, x)))));
+export const asin = checked("asin", "tensor", (x: Tensor): Tensor => atan2(x, ofSquare(x)));
 /** The angle in [0, π] whose cosine is x. */
-export const acos = checked("acos", "tensor", (x: Tensor): Tensor => atan2(sqrt(mul(sub(1, x), add(1, x))), x));
+export const acos = checked("acos", "tensor", (x: Tensor): Tensor => atan2(ofSquare(x), x));
 /** (eˣ - e⁻ˣ)/2 */
 export const sinh = checked("sinh", "tensor", (x: Tensor): Tensor => mul(0.5, sub(expm1(x), expm1(neg(x)))));
 /** (eˣ + e⁻ˣ)/2 */
 export const cosh = checked("cosh", "tensor", (x: Tensor): Tensor => mul(0.5, add(exp(x), exp(neg(x)))));
+/** From here on asinh and acosh are log 2x, whose square does not overflow; NaN goes that way too. */
+const LARGE = 1e4;
+const logOfTwice = (x: Tensor): Tensor => add(log(where(less(x, LARGE), LARGE, x)), Math.LN2);
 /** The number whose sinh is x. */
 export const asinh = checked("asinh", "tensor", (x: Tensor): Tensor => {
   const side = where(less(x, 0), -1, 1);
   const a = mul(side, x); // without the cancellation of a negative x + √(1 + x²)
-  return mul(side, log1p(add(a, div(square(a), add(1, sqrt(add(1, square(a))))))));
+  const small = where(less(a, LARGE), a, 0);
+  const near = log1p(add(small, div(square(small), add(1, sqrt(add(1, square(small)))))));
+  return mul(side, where(less(a, LARGE), near, logOfTwice(a)));
 });
 /** The number ≥ 0 whose cosh is x ≥ 1. */
 export const acosh = checked("acosh", "tensor", (x: Tensor): Tensor => {
-  const t = sub(x, 1);
-  return log1p(add(t, sqrt(mul(t, add(x, 1)))));
+  const small = where(less(x, LARGE), x, 1);
+  const t = sub(small, 1);
+  return where(less(x, LARGE), log1p(add(t, mul(sqrt(t), sqrt(add(small, 1))))), logOfTwice(x));
 });
 /** The number whose tanh is x. */
 export const atanh = checked("atanh", "tensor", (x: Tensor): Tensor => mul(0.5, sub(log1p(x), log1p(neg(x)))));

@@ -1,5 +1,6 @@
 /** Division of integers, which devices lack, by way of f32: quotients are guessed too low and put right. */
 import {
+  add,
   cast,
   div,
   equal,
@@ -17,26 +18,37 @@ import {
   where,
 } from "../core/index.js";
 
-/** x mod y of u32, y > 0: exact. Each guess leaves at most 2⁻¹⁹ of what there was, beside one y. */
-const unsigned = (x: Tensor, y: Tensor): Tensor => {
-  let left = x;
+/** ⌊x/y⌋ and x mod y of u32, y > 0: exact. Each guess leaves at most 2⁻¹⁹ of what there was, beside one y. */
+const unsigned = (x: Tensor, y: Tensor): [quotient: Tensor, left: Tensor] => {
+  let [whole, left]: [Tensor, Tensor] = [scalar(0, "u32"), x];
   for (let guess = 0; guess < 2; guess++) {
-    const quotient = mul(1 - 2 ** -20, div(cast(left, "f32"), cast(y, "f32")));
-    left = sub(left, mul(cast(floor(quotient), "u32"), y));
+    const share = mul(1 - 2 ** -20, div(cast(left, "f32"), cast(y, "f32")));
+    const quotient = cast(floor(share), "u32");
+    whole = add(whole, quotient);
+    left = sub(left, mul(quotient, y));
   }
-  return where(lessEqual(y, left), sub(left, y), left);
+  const fits = lessEqual(y, left);
+  return [add(whole, cast(fits, "u32")), where(fits, sub(left, y), left)];
 };
 
-/** What is left of x, with the sign of y; integers of one dtype. Of y = 0: x. */
-export const remainder = (x: TensorLike, y: TensorLike): Tensor => {
+/** Is x, or y where x is a number, of integers? */
+export const areIntegers = (x: TensorLike, y: TensorLike): boolean => {
+  const first = isTensor(x) ? x : y;
+  return isTensor(first) && (first.dtype === "i32" || first.dtype === "u32");
+};
+
+/** ⌊x/y⌋ and what is left of x, with the sign of y; integers of one dtype. Of y = 0: 0 and x. */
+export const divided = (x: TensorLike, y: TensorLike): [quotient: Tensor, left: Tensor] => {
   const dtype = (isTensor(x) ? x : (y as Tensor)).dtype as "i32" | "u32";
   const [a, b] = [x, y].map((n) => (isTensor(n) ? n : scalar(n, dtype)));
   const isZero = equal(b, 0);
   const divisor = where(isZero, 1, b);
-  if (dtype === "u32") return where(isZero, a, unsigned(a, divisor));
+  const found = (whole: Tensor, left: Tensor): [Tensor, Tensor] => [where(isZero, 0, whole), where(isZero, a, left)];
+  if (dtype === "u32") return found(...unsigned(a, divisor));
   const size = (n: Tensor): Tensor => cast(where(less(n, 0), neg(n), n), "u32");
-  const left = cast(unsigned(size(a), size(divisor)), "i32");
+  const [whole, left] = unsigned(size(a), size(divisor)).map((n) => cast(n, "i32"));
   const signed = where(less(divisor, 0), neg(left), left);
-  const isAlike = equal(less(a, 0), less(divisor, 0));
-  return where(isZero, a, where(or(isAlike, equal(left, 0)), signed, sub(divisor, signed)));
+  const [isAlike, isExact] = [equal(less(a, 0), less(divisor, 0)), equal(left, 0)];
+  const down = where(isExact, neg(whole), sub(-1, whole));
+  return found(where(isAlike, whole, down), where(or(isAlike, isExact), signed, sub(divisor, signed)));
 };

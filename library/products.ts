@@ -59,11 +59,24 @@ export const tensordot = checked(
 /** Σ of the diagonal of matrices [..., M, N] → [...]. */
 export const trace = checked("trace", "tensor integer?", (x: Tensor, k = 0): Tensor => sum(diagonal(x, k), -1));
 
-/** Kronecker product of matrices: [A, B], [C, D] → [A·C, B·D]. */
+/** Kronecker product, axis by axis: [A, B], [C, D] → [A·C, B·D]. The one of fewer axes gets axes of size 1 in front. */
 export const kron = checked("kron", "tensor tensor", (x: Tensor, y: Tensor): Tensor => {
-  if (x.shape.length !== 2 || y.shape.length !== 2) throw new ShapeError("needs two matrices");
-  const [[A, B], [C, D]] = [x.shape, y.shape];
-  return reshape(mul(reshape(x, [A, 1, B, 1]), reshape(y, [1, C, 1, D])), [A * C, B * D]);
+  const rank = Math.max(x.shape.length, y.shape.length);
+  const [xs, ys] = [x, y].map(({ shape }) => [...new Array<number>(rank - shape.length).fill(1), ...shape]);
+  const apart = mul(
+    reshape(
+      x,
+      xs.flatMap((n) => [n, 1]),
+    ),
+    reshape(
+      y,
+      ys.flatMap((n) => [1, n]),
+    ),
+  );
+  return reshape(
+    apart,
+    xs.map((n, i) => n * ys[i]),
+  );
 });
 
 /** Vector product over the last axis, of 3 elements: x × y. */

@@ -1,10 +1,12 @@
 /** Draws: functions of a key; the same key gives the same numbers, on every device but for the rounding of logarithms. */
 import { checked } from "../core/expects.js";
 import {
+  abs,
   add,
   bits,
   cast,
   div,
+  equal,
   erf,
   isTensor,
   less,
@@ -29,7 +31,7 @@ import {
 } from "../core/index.js";
 import { normalAxis } from "../core/shape.js";
 import { clip } from "./element.js";
-import { remainder } from "./integers.js";
+import { divided } from "./integers.js";
 import { argmax } from "./reduce.js";
 import { argsort } from "./sort.js";
 import { take } from "./take.js";
@@ -58,7 +60,7 @@ export const gumbel = checked(
  */
 export const categorical = checked(
   "categorical",
-  "tensor tensor",
+  "tensor tensor {axis,draws}?",
   (key: Tensor, logits: Tensor, options: { readonly axis?: number; readonly draws?: number } = {}): Tensor => {
     const { axis = -1, draws } = options;
     const at = normalAxis(axis, logits.shape.length, `categorical(key, ${typeOf(logits)})`);
@@ -67,8 +69,10 @@ export const categorical = checked(
   },
 );
 
-/** The inverse of erf on (-1, 1): ±∞ at the ends. Relative error 4e-7.  Giles 2010. */
-export const erfInv = checked("erfInv", "tensor", (x: Tensor): Tensor => {
+/** The inverse of erf on (-1, 1): ±∞ at the ends, NaN beyond. Relative error 4e-7.  Giles 2010. */
+export const erfInv = checked("erfInv", "tensor", (given: Tensor): Tensor => {
+  const isInside = less(abs(given), 1);
+  const x = where(isInside, given, 0);
   const w = neg(log1p(neg(mul(x, x))));
   const polynomial = (at: Tensor, coefficients: readonly number[]): Tensor =>
     coefficients.slice(1).reduce<Tensor>((y, c) => add(mul(y, at), c), scalar(coefficients[0]));
@@ -87,7 +91,8 @@ export const erfInv = checked("erfInv", "tensor", (x: Tensor): Tensor => {
     ],
   );
   const inside = mul(x, where(less(w, 5), near, far));
-  return where(less(w, Number.POSITIVE_INFINITY), inside, mul(x, Number.POSITIVE_INFINITY));
+  const end = where(less(given, 0), Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY);
+  return where(isInside, inside, where(equal(abs(given), 1), end, Number.NaN));
 });
 
 /**
@@ -100,7 +105,7 @@ export const truncatedNormal = checked(
   (key: Tensor, low: number, high: number, shape: Shape): Tensor => {
     if (!(low < high)) throw new ShapeError(`no number lies between ${low} and ${high}`);
     const [a, b] = [low, high].map((bound) => erf(scalar(Math.SQRT1_2 * bound)));
-    const u = add(a, mul(sub(b, a), open(key, shape)));
+    const u = clip(add(a, mul(sub(b, a), open(key, shape))), a, b);
     return clip(mul(Math.SQRT2, erfInv(u)), low, high);
   },
 );
@@ -118,9 +123,9 @@ export const randint = checked(
       throw new ShapeError(`no i32 lies at or above ${low} and below ${high}`);
     const size = scalar(span, "u32");
     // Two words a number, so that no remainder is likelier than another; as JAX has it.
-    const [upper, lower] = split(key, 2).map((k) => remainder(bits(k, shape), size));
+    const [upper, lower] = split(key, 2).map((k) => divided(bits(k, shape), size)[1]);
     const folded = add(mul(upper, scalar(2 ** 32 % span, "u32")), lower);
-    return add(cast(remainder(folded, size), "i32"), low);
+    return add(cast(divided(folded, size)[1], "i32"), low);
   },
 );
 
@@ -144,7 +149,7 @@ export interface ChoiceOptions {
  */
 export const choice = checked(
   "choice",
-  "tensor operand numbers",
+  "tensor operand numbers {replace,p}?",
   (key: Tensor, x: Tensor | number, shape: Shape, options: ChoiceOptions = {}): Tensor => {
     const { replace = true, p } = options;
     const [n, draws] = [isTensor(x) ? x.shape[0] : x, sizeOf(shape)];

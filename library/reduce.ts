@@ -38,7 +38,7 @@ type Axes = number | readonly number[];
 /** Minimum over axes; equal elements share the gradient. Errors: ShapeError if a reduced axis is empty, or x is no f32. */
 export const min = checked(
   "min",
-  "tensor axes?",
+  "tensor axes? flag?",
   (x: Tensor, axes?: Axes, keepAxes = false): Tensor => neg(max(neg(x), axes, keepAxes)),
 );
 
@@ -50,27 +50,31 @@ const MOST = 2 ** 24;
  * flattened. f32 only.
  * @example argmax(tensor([[1, 3, 2], [4, 0, 4]]), 1) // i32 [1, 0]
  */
-export const argmax = checked("argmax", "tensor integer?", (x: Tensor, axis?: number, keepAxis = false): Tensor => {
-  if (axis === undefined) {
-    const place = argmax(reshape(x, [sizeOf(x.shape)]), 0);
-    return keepAxis
-      ? reshape(
-          place,
-          x.shape.map(() => 1),
-        )
-      : place;
-  }
-  const at = normalAxis(axis, x.shape.length, `argmax(${typeOf(x)}, ${axis})`);
-  if (x.shape[at] > MOST) throw new ShapeError(`axis ${at} has ${x.shape[at]} elements, more than 2^24`);
-  const hit = or(equal(x, max(x, at, true)), isNan(x));
-  const place = neg(iota(x.shape, at, "f32"));
-  return cast(neg(max(where(hit, place, -MOST), at, keepAxis)), "i32");
-});
+export const argmax = checked(
+  "argmax",
+  "tensor integer? flag?",
+  (x: Tensor, axis?: number, keepAxis = false): Tensor => {
+    if (axis === undefined) {
+      const place = argmax(reshape(x, [sizeOf(x.shape)]), 0);
+      return keepAxis
+        ? reshape(
+            place,
+            x.shape.map(() => 1),
+          )
+        : place;
+    }
+    const at = normalAxis(axis, x.shape.length, `argmax(${typeOf(x)}, ${axis})`);
+    if (x.shape[at] > MOST) throw new ShapeError(`axis ${at} has ${x.shape[at]} elements, more than 2^24`);
+    const hit = or(equal(x, max(x, at, true)), isNan(x));
+    const place = neg(iota(x.shape, at, "f32"));
+    return cast(neg(max(where(hit, place, -MOST), at, keepAxis)), "i32");
+  },
+);
 
 /** Where the smallest element of an axis is: as `argmax`. */
 export const argmin = checked(
   "argmin",
-  "tensor integer?",
+  "tensor integer? flag?",
   (x: Tensor, axis?: number, keepAxis = false): Tensor => argmax(neg(x), axis, keepAxis),
 );
 
@@ -80,7 +84,7 @@ export const argmin = checked(
  */
 export const variance = checked(
   "variance",
-  "tensor axes?",
+  "tensor axes? {ddof,keepAxes}?",
   (x: Tensor, axes?: Axes, options: { readonly ddof?: number; readonly keepAxes?: boolean } = {}): Tensor => {
     const { ddof = 0, keepAxes = false } = options;
     const normal = normalAxes(axes, x.shape.length, `variance(${typeOf(x)})`);
@@ -92,7 +96,7 @@ export const variance = checked(
 /** √variance, over axes. The gradient is not finite where all elements are equal. */
 export const std = checked(
   "std",
-  "tensor axes?",
+  "tensor axes? {ddof,keepAxes}?",
   (x: Tensor, axes?: Axes, options: { readonly ddof?: number; readonly keepAxes?: boolean } = {}): Tensor =>
     sqrt(variance(x, axes, options)),
 );
@@ -103,7 +107,7 @@ export const std = checked(
  */
 export const norm = checked(
   "norm",
-  "tensor axes?",
+  "tensor axes? {order,keepAxes}?",
   (x: Tensor, axes?: Axes, options: { readonly order?: number; readonly keepAxes?: boolean } = {}): Tensor => {
     const { order = 2, keepAxes = false } = options;
     const size = abs(x);
@@ -117,7 +121,7 @@ export const norm = checked(
 );
 
 /** Product over axes; of none 1. Halves are multiplied, so that the gradient is right where elements are 0. */
-export const prod = checked("prod", "tensor axes?", (x: Tensor, axes?: Axes, keepAxes = false): Tensor => {
+export const prod = checked("prod", "tensor axes? flag?", (x: Tensor, axes?: Axes, keepAxes = false): Tensor => {
   const normal = normalAxes(axes, x.shape.length, `prod(${typeOf(x)})`);
   const kept = [...x.shape.keys()].filter((axis) => !normal.includes(axis));
   const shape = kept.map((axis) => x.shape[axis]);
@@ -135,21 +139,21 @@ export const prod = checked("prod", "tensor axes?", (x: Tensor, axes?: Axes, kee
 /** How many elements are not 0 (NaN is not), over axes: i32. */
 export const countNonzero = checked(
   "countNonzero",
-  "tensor axes?",
+  "tensor axes? flag?",
   (x: Tensor, axes?: Axes, keepAxes = false): Tensor => sum(cast(cast(x, "bool"), "i32"), axes, keepAxes),
 );
 
 /** Is any element true, or not 0?  bool, over axes; of none false. */
 export const any = checked(
   "any",
-  "tensor axes?",
+  "tensor axes? flag?",
   (x: Tensor, axes?: Axes, keepAxes = false): Tensor => less(0, countNonzero(x, axes, keepAxes)),
 );
 
 /** Are all elements true, or not 0?  bool, over axes; of none true. */
 export const all = checked(
   "all",
-  "tensor axes?",
+  "tensor axes? flag?",
   (x: Tensor, axes?: Axes, keepAxes = false): Tensor => not(any(not(cast(x, "bool")), axes, keepAxes)),
 );
 

@@ -11,6 +11,7 @@ import {
   less,
   mul,
   neg,
+  not,
   or,
   permute,
   reshape,
@@ -107,7 +108,7 @@ export interface SortOptions {
  */
 export const argsort = checked(
   "argsort",
-  "tensor integer?",
+  "tensor integer? {descending}?",
   (x: Tensor, axis = -1, options: SortOptions = {}): Tensor => {
     const at = normalAxis(axis, x.shape.length, `argsort(${typeOf(x)}, ${axis})`);
     if (x.dtype === "bool") throw new ShapeError("bool has no order", 'cast it first: cast(x, "i32")');
@@ -131,7 +132,7 @@ const moveBack = (x: Tensor, at: number): Tensor =>
  */
 export const sort = checked(
   "sort",
-  "tensor integer?",
+  "tensor integer? {descending}?",
   (x: Tensor, axis = -1, options: SortOptions = {}): Tensor => takeAlongAxis(x, argsort(x, axis, options), axis),
 );
 
@@ -157,7 +158,7 @@ export const topk = checked(
  */
 export const quantile = checked(
   "quantile",
-  "tensor number integer?",
+  "tensor number integer? flag?",
   (x: Tensor, q: number, axis?: number, keepAxis = false): Tensor => {
     const [y, at] =
       axis === undefined ? [reshape(x, [sizeOf(x.shape)]), 0] : [x, normalAxis(axis, x.shape.length, "quantile")];
@@ -180,11 +181,11 @@ export const quantile = checked(
 /** The middle element, or the mean of the two in the middle: `quantile` of a half. */
 export const median = checked(
   "median",
-  "tensor integer?",
+  "tensor integer? flag?",
   (x: Tensor, axis?: number, keepAxis = false): Tensor => quantile(x, 0.5, axis, keepAxis),
 );
 
-/** How many elements of a sorted vector [N] are below each of x [...S] (`right`: at most as large): i32 [...S]. */
+/** How many elements of a sorted vector [N] are below each of x [...S] (`right`: at most as large): i32 [...S]. NaN is last. */
 export const searchSorted = checked(
   "searchSorted",
   "tensor tensor text?",
@@ -192,8 +193,10 @@ export const searchSorted = checked(
     if (sorted.shape.length !== 1) throw new ShapeError(`${typeOf(sorted)} is no vector`);
     if (side !== "left" && side !== "right") throw new ShapeError(`side "${side}" is not known: "left" or "right"`);
     const column = reshape(x, [...x.shape, 1]);
-    const below = side === "left" ? less(sorted, column) : or(less(sorted, column), equal(sorted, column));
-    return sum(cast(below, "i32"), -1);
+    const beforeNan = and(isNan(column), not(isNan(sorted)));
+    const isAlike = or(equal(sorted, column), and(isNan(sorted), isNan(column)));
+    const below = or(less(sorted, column), beforeNan);
+    return sum(cast(side === "left" ? below : or(below, isAlike), "i32"), -1);
   },
 );
 

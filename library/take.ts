@@ -84,7 +84,7 @@ export const embedding = checked(
  */
 export const oneHot = checked(
   "oneHot",
-  "tensor integer text?",
+  "tensor integer dtype?",
   (ids: Tensor, classes: number, dtype: DType = "f32"): Tensor => {
     if (ids.dtype !== "i32" && ids.dtype !== "u32") throw new ShapeError(`indices are ${ids.dtype}, not i32`);
     return cast(equal(reshape(ids, [...ids.shape, 1]), iota([classes], 0, ids.dtype)), dtype);

@@ -1,6 +1,5 @@
 /** What convolutions and pools share: the elements that a window covers, as views of a padded tensor. */
 import { concat, full, reshape, type Shape, ShapeError, sliceAxis, type Tensor } from "../core/index.js";
-import { instead } from "../core/suggest.js";
 
 /** A number for every axis, or one for each. */
 export type PerAxis = number | readonly number[];
@@ -45,12 +44,6 @@ export const windowsOf = (
       `a window that spans ${span[short]} does not fit axis ${short + 2} of ${spatial[short]} elements`,
     );
   return { size: sizes, stride, dilation, padding: around };
-};
-
-/** Throws for an option of another name. */
-export const onlyOptions = (options: object, known: readonly string[]): void => {
-  for (const name of Object.keys(options))
-    if (!known.includes(name)) throw new ShapeError(`option "${name}" is not known`, instead(name, known));
 };
 
 /** Elements start, start + step, … of an axis, `count` of them; what lies past its end is anything. */

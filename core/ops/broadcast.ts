@@ -97,7 +97,7 @@ export const reduce = (
   axes: number | readonly number[] | undefined,
   keepAxes: boolean,
 ): Tensor => {
-  expects(op.name, "tensor axes?", given, axes);
+  expects(op.name, "tensor axes? flag", given, axes, keepAxes);
   const x = widened(given);
   const call = () => `${op.name}(${typeOf(x)}, [${axes ?? "all"}])`;
   const normal = normalAxes(axes, x.shape.length, call);

@@ -28,7 +28,7 @@ const castOp: Op = {
  * rounds to nearest even; from these to f32 is exact, and to all others by way of it. A gradient passes between floats.
  */
 export const cast = (x: Tensor, dtype: DType): Tensor => {
-  expects("cast", "tensor text", x, dtype);
+  expects("cast", "tensor dtype", x, dtype);
   if (x.dtype === dtype) return x;
   const isByF32 = x.dtype !== "f32" && dtype !== "f32" && (isHalf(x.dtype) || isHalf(dtype));
   return isByF32 ? cast(cast(x, "f32"), dtype) : node(castOp, [x], { from: x.dtype }, x.shape, dtype);

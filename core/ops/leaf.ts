@@ -80,7 +80,7 @@ const toData = (values: ArrayLike<number>, dtype: DType): HostData => {
  * Typed arrays of the dtype's own kind are not copied: do not change them afterwards. Errors: ShapeError if the count does not fit the shape.
  */
 export const tensor = (value: Nested | HostData, shape?: Shape, dtype?: DType): Tensor => {
-  if (shape !== undefined) expects("tensor", "numbers", shape);
+  if (shape !== undefined || dtype !== undefined) expects("tensor", "any numbers? dtype?", value, shape, dtype);
   if (ArrayBuffer.isView(value)) {
     const data = value as HostData;
     const type = dtype ?? dtypeOfData(data);
@@ -107,19 +107,19 @@ export const tensor = (value: Nested | HostData, shape?: Shape, dtype?: DType): 
 
 /** A scalar constant. */
 export const scalar = (value: number, dtype: DType = "f32"): Tensor => {
-  expects("scalar", "number text", value, dtype);
+  expects("scalar", "number dtype", value, dtype);
   return tensor(value, [], dtype);
 };
 
 /** The same number everywhere; [...shape]. Takes no memory: it is a scalar, broadcast. */
 export const full = (shape: Shape, value: number, dtype: DType = "f32"): Tensor => {
-  expects("full", "numbers number text", shape, value, dtype);
+  expects("full", "numbers number dtype", shape, value, dtype);
   return broadcastTo(scalar(value, dtype), shape);
 };
 /** 0 everywhere; [...shape]. */
-export const zeros = checked("zeros", "numbers text?", (shape: Shape, dtype: DType = "f32") => full(shape, 0, dtype));
+export const zeros = checked("zeros", "numbers dtype?", (shape: Shape, dtype: DType = "f32") => full(shape, 0, dtype));
 /** 1 everywhere; [...shape]. */
-export const ones = checked("ones", "numbers text?", (shape: Shape, dtype: DType = "f32") => full(shape, 1, dtype));
+export const ones = checked("ones", "numbers dtype?", (shape: Shape, dtype: DType = "f32") => full(shape, 1, dtype));
 /** Zeros of x's shape and dtype. */
 export const zerosLike = checked("zerosLike", "tensor", (x: Tensor): Tensor => zeros(x.shape, x.dtype));
 
@@ -137,7 +137,7 @@ const iotaOp: Op = {
 
 /** Element index along one axis: iota([2, 3], 1) = [[0, 1, 2], [0, 1, 2]]. Never materialised by itself. */
 export const iota = (shape: Shape, axis = 0, dtype: "i32" | "u32" | "f32" = "i32"): Tensor => {
-  expects("iota", "numbers number", shape, axis);
+  expects("iota", "numbers number dtype", shape, axis, dtype);
   const call = `iota([${shape}], ${axis})`;
   checkShape(shape, call);
   return node(iotaOp, [], { axis: normalAxis(axis, shape.length, call) }, shape, dtype);

@@ -25,7 +25,7 @@ export const max = (x: Tensor, axes?: number | readonly number[], keepAxes = fal
 
 /** Mean over axes (all of them by default). */
 export const mean = (x: Tensor, axes?: number | readonly number[], keepAxes = false): Tensor => {
-  expects("mean", "tensor axes?", x, axes);
+  expects("mean", "tensor axes? flag", x, axes, keepAxes);
   if (!isFloating(x.dtype)) throw new ShapeError(`mean(${typeOf(x)}): needs f32`, 'cast(x, "f32")');
   const normal = normalAxes(axes, x.shape.length, () => `mean(${typeOf(x)})`);
   return div(sum(x, normal, keepAxes), sizeOf(normal.map((axis) => x.shape[axis])));

@@ -1,5 +1,6 @@
 import { isFloating } from "../dtype.js";
 import { ShapeError } from "../errors.js";
+import { expects } from "../expects.js";
 import { tensors } from "../grad.js";
 import { zeros } from "../ops/leaf.js";
 import { part, tuple } from "../ops/parts.js";
@@ -34,13 +35,13 @@ const cotangentsOf = (arg: Tree, ct: Tree, i: number): Tensor[] =>
  * backward must be pure, since they are called whenever their graph is needed; tensors that they capture count as constants.
  * Errors: ShapeError where forward or backward give another structure or shape.
  */
-export const customVjp =
-  <A extends readonly unknown[], T extends Tree, R extends Tree>(
-    f: (...args: A) => T,
-    forward: (...args: A) => readonly [value: T, residuals: R],
-    backward: (residuals: R, ct: T) => { readonly [K in keyof A]: Exclude<A[K], number> | null },
-  ): ((...args: A) => T) =>
-  (...args) => {
+export const customVjp = <A extends readonly unknown[], T extends Tree, R extends Tree>(
+  f: (...args: A) => T,
+  forward: (...args: A) => readonly [value: T, residuals: R],
+  backward: (residuals: R, ct: T) => { readonly [K in keyof A]: Exclude<A[K], number> | null },
+): ((...args: A) => T) => {
+  expects("customVjp", "function function function", f, forward, backward);
+  return (...args) => {
     const given = tensors(args);
     const as = (inputs: readonly Tensor[]) => unflatten(given, inputs) as unknown as A;
     const value = f(...as(leaves(given)));
@@ -74,3 +75,4 @@ export const customVjp =
       outputs.map((t, i) => part(all, i, t)),
     );
   };
+};

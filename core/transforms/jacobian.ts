@@ -1,5 +1,6 @@
 import { isFloating } from "../dtype.js";
 import { ShapeError } from "../errors.js";
+import { expects } from "../expects.js";
 import { type ArgNums, type Picked, picked, vjp } from "../grad.js";
 import { cast } from "../ops/cast.js";
 import { iota, zeros } from "../ops/leaf.js";
@@ -57,13 +58,13 @@ const only = (tree: Tree, at: number, x: Tensor): Tree =>
  * each tensor [...Y] of f's value a tree like the argument, with [...Y, ...X] for its [...X].
  * Errors: ShapeError for integers.
  */
-export const jacfwd =
-  <A extends readonly unknown[], T extends Tree, const N extends ArgNums = 0>(
-    f: (...args: A) => T,
-    { argnums = 0 as N }: JacobianOptions<N> = {},
-  ): Derivative<A, T, N> =>
-  (...args) => {
-    const { tree, place } = picked(args, argnums, "jacfwd");
+export const jacfwd = <A extends readonly unknown[], T extends Tree, const N extends ArgNums = 0>(
+  f: (...args: A) => T,
+  options: JacobianOptions<N> = {},
+): Derivative<A, T, N> => {
+  expects("jacfwd", "function {argnums}", f, options);
+  return (...args) => {
+    const { tree, place } = picked(args, options.argnums ?? 0, "jacfwd");
     checkFloats("jacfwd", tree, "argument");
     const of = (x: Tree): T => f(...(place(x) as unknown as A));
     let value: Tree = [];
@@ -89,18 +90,19 @@ export const jacfwd =
     );
     return nest(value, parts) as Jacobian<T, Picked<A, N>>;
   };
+};
 
 /**
  * The Jacobian by reverse mode, an element of the value at a time: best where the value is the smaller one. The same tree as
  * `jacfwd`'s.  Errors: ShapeError for integers.
  */
-export const jacrev =
-  <A extends readonly unknown[], T extends Tree, const N extends ArgNums = 0>(
-    f: (...args: A) => T,
-    { argnums = 0 as N }: JacobianOptions<N> = {},
-  ): Derivative<A, T, N> =>
-  (...args) => {
-    const { tree, place } = picked(args, argnums, "jacrev");
+export const jacrev = <A extends readonly unknown[], T extends Tree, const N extends ArgNums = 0>(
+  f: (...args: A) => T,
+  options: JacobianOptions<N> = {},
+): Derivative<A, T, N> => {
+  expects("jacrev", "function {argnums}", f, options);
+  return (...args) => {
+    const { tree, place } = picked(args, options.argnums ?? 0, "jacrev");
     checkFloats("jacrev", tree, "argument");
     const [value, pullback] = vjp((x: Tree) => f(...(place(x) as unknown as A)) as Tree, tree);
     checkFloats("jacrev", value, "the value");
@@ -110,10 +112,13 @@ export const jacrev =
     });
     return nest(value, parts) as Jacobian<T, Picked<A, N>>;
   };
+};
 
 /** All second derivatives of f, `jacfwd` of `jacrev`: [...X, ...X] of a scalar function of [...X]. */
 export const hessian = <A extends readonly unknown[], T extends Tree, const N extends ArgNums = 0>(
   f: (...args: A) => T,
   options: JacobianOptions<N> = {},
-): Derivative<A, Jacobian<T, Picked<A, N>>, N> =>
-  jacfwd(jacrev(f, options) as (...args: A) => Tree, options) as Derivative<A, Jacobian<T, Picked<A, N>>, N>;
+): Derivative<A, Jacobian<T, Picked<A, N>>, N> => {
+  expects("hessian", "function {argnums}", f, options);
+  return jacfwd(jacrev(f, options) as (...args: A) => Tree, options) as Derivative<A, Jacobian<T, Picked<A, N>>, N>;
+};

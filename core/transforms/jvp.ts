@@ -1,5 +1,6 @@
 import { isFloating } from "../dtype.js";
 import { ShapeError } from "../errors.js";
+import { expects } from "../expects.js";
 import { grad, tensors, vjpOf } from "../grad.js";
 import { zeros } from "../ops/leaf.js";
 import { variable } from "../ops/marker.js";
@@ -58,6 +59,7 @@ export const jvp = <A extends readonly unknown[], T extends Tree>(
   primals: readonly [...A],
   tangents: { readonly [K in keyof A]: A[K] },
 ): [value: T, tangent: T] => {
+  expects("jvp", "function list list", f, primals, tangents);
   const [xs, dxs] = [tensors(primals), tensors(tangents)];
   checkTangents(xs, dxs);
   const variables = treeMap(variable, xs);
@@ -73,4 +75,7 @@ export const hvp = <A extends unknown[]>(
   f: (...primals: A) => Tensor,
   primals: readonly [...A],
   tangents: { readonly [K in keyof A]: A[K] },
-): Exclude<A[0], number> => jvp(grad(f) as (...primals: A) => Tree, primals, tangents)[1] as Exclude<A[0], number>;
+): Exclude<A[0], number> => {
+  expects("hvp", "function list list", f, primals, tangents);
+  return jvp(grad(f) as (...primals: A) => Tree, primals, tangents)[1] as Exclude<A[0], number>;
+};

@@ -1,9 +1,11 @@
 import { ShapeError } from "../errors.js";
+import { expects } from "../expects.js";
+import { tensors } from "../grad.js";
 import { placeholder } from "../ops/leaf.js";
 import { loop } from "../ops/loop.js";
 import { concat, reshape, sliceAxis } from "../ops/view.js";
 import { typeOf } from "../print.js";
-import type { Tensor } from "../tensor.js";
+import { isTensor, type Tensor } from "../tensor.js";
 import { leaves, namedLeaves, type Tree, treeMap, unflatten } from "../tree.js";
 
 export interface ScanOptions {
@@ -119,25 +121,29 @@ export function scan<C extends Tree, X extends Tree | undefined, Y extends Tree 
   xs: X,
   options?: ScanOptions,
 ): [carry: C, ys: Y];
-export function scan(
-  f: Step,
-  init: Tree,
-  xs: Tree | undefined,
-  { length, reverse = false, every }: ScanOptions = {},
-): [Tree, Tree | undefined] {
+export function scan(f: Step, init: Tree, xs: Tree | undefined, options: ScanOptions = {}): [Tree, Tree | undefined] {
+  expects("scan", "function any any {length,reverse,every}", f, init, xs, options);
+  const { length, reverse = false, every } = options;
+  const [start] = tensors([init]);
   const rows = given(xs);
   const steps = lengthOf(rows, length);
   const kept = every ?? (steps > FEW ? Math.ceil(Math.sqrt(steps)) : 1);
   if (!Number.isInteger(kept) || kept < 1) throw new ShapeError(`scan: every ${kept} is not an integer ≥ 1`);
   let isNone = false;
   const step: Step = (carry, x) => {
-    const [next, y] = f(carry, x);
+    const pair: unknown = f(carry, x);
+    if (!Array.isArray(pair) || pair.length !== 2)
+      throw new ShapeError(
+        `scan: the step gives ${isTensor(pair) ? typeOf(pair) : Array.isArray(pair) ? `a list of ${pair.length}` : typeof pair}, not [carry, y]`,
+        "y may be undefined: return [carry, undefined]",
+      );
+    const [next, y] = pair as [Tree, Tree | undefined];
     isNone = y === undefined || y === null;
     return [next, y];
   };
   const [carry, ys] =
     kept === 1 || steps === 0
-      ? flat(step, init, rows, steps, reverse)
-      : inBlocks(step, init, rows, steps, reverse, Math.min(kept, steps));
+      ? flat(step, start, rows, steps, reverse)
+      : inBlocks(step, start, rows, steps, reverse, Math.min(kept, steps));
   return [carry, isNone ? undefined : ys];
 }

@@ -1,5 +1,6 @@
 import { batchGraph } from "../batch.js";
 import { ShapeError } from "../errors.js";
+import { expects } from "../expects.js";
 import { withAxisAt } from "../ops/axis.js";
 import { broadcastTo } from "../ops/broadcast.js";
 import { placeholder } from "../ops/leaf.js";
@@ -52,8 +53,10 @@ const mapAxes = (
  */
 export const vmap = <A extends readonly unknown[], T extends Tree>(
   f: (...args: A) => T,
-  { inAxes = 0, outAxes = 0 }: VmapOptions = {},
+  options: VmapOptions = {},
 ): ((...args: A) => T) => {
+  expects("vmap", "function {inAxes,outAxes}", f, options);
+  const { inAxes = 0, outAxes = 0 } = options;
   return (...args) => {
     const axes = typeof inAxes === "number" ? args.map(() => inAxes) : inAxes;
     if (axes.length !== args.length)

@@ -279,11 +279,10 @@ check("draws have their distributions, and are the same on every device", async 
 
 /** Exports that are no ops: of shapes, bits, trees, graphs, programs. */
 const noOps = new Set(
-  `broadcastShapes byteLength bytesOf callOf capped checkpoint compile constantData constantNumbers decodeHalves deviceOf disposable
-  dispose download encodeHalves erfOf evaluate evaluateEach expand floatToHalf fused grad halfToFloat hostArray inBlocks isConcrete
+  `broadcastShapes byteLength bytesOf callOf capped checkpoint constantData constantNumbers decodeHalves deviceOf disposable
+  dispose download encodeHalves erfOf evaluate evaluateEach expand floatToHalf fused halfToFloat hostArray inBlocks isConcrete
   isFloating isHalf isTensor leaves namedLeaves namesAsData numbersOf print printGraph reachable rewrite sameShape scope sizeOf
-  stridesOf tellForgotten threefryBits treeKey treeMake treeMap treeZip typeOf unflatten upload valueAndGrad vjp
-  customVjp hessian hvp jacfwd jacrev jvp scan vmap`.split(/\s+/),
+  stridesOf tellForgotten threefryBits treeKey treeMake treeMap treeZip typeOf unflatten upload vjp`.split(/\s+/),
 );
 
 test("every op answers by its own name to what is no argument of its, never with an error of the language", async () => {
@@ -302,6 +301,51 @@ test("every op answers by its own name to what is no argument of its, never with
   }
 });
 
+test("an option, a flag and a dtype that are not known are refused by name, and never left aside", () => {
+  const [x, key] = [t.ones([2, 2]), t.key(0)];
+  const f = (y: t.Tensor) => t.sum(y);
+  // biome-ignore lint/suspicious/noExplicitAny: calls as JavaScript may write them
+  const any = t as any;
+  const unknown = { keepdim: true };
+  const calls: Readonly<Record<string, () => unknown>> = {
+    norm: () => any.norm(x, 1, unknown),
+    variance: () => any.var(x, 1, unknown),
+    std: () => any.std(x, 1, unknown),
+    sort: () => any.sort(x, 1, unknown),
+    argsort: () => any.argsort(x, 1, unknown),
+    categorical: () => any.categorical(key, x, unknown),
+    choice: () => any.choice(key, 3, [2], unknown),
+    maxPool1d: () => any.maxPool1d(t.ones([1, 1, 4]), 2, unknown),
+    conv1d: () => any.conv1d(t.ones([1, 1, 4]), t.ones([1, 1, 2]), unknown),
+    grad: () => any.grad(f, unknown),
+    valueAndGrad: () => any.valueAndGrad(f, unknown),
+    jacfwd: () => any.jacfwd(f, unknown),
+    jacrev: () => any.jacrev(f, unknown),
+    hessian: () => any.hessian(f, unknown),
+    vmap: () => any.vmap(f, unknown),
+    scan: () => any.scan((c: t.Tensor) => [c, c], x, x, unknown),
+    compile: () => any.compile(f, reference, unknown),
+  };
+  for (const [name, call] of Object.entries(calls))
+    assert.throws(call, new RegExp(`^ShapeError: ${name}\\(.*"keepdim" is not known\n {2}hint: `), name);
+  for (const name of ["sum", "max", "mean", "min", "prod", "any", "all", "countNonzero", "argmax", "argmin", "median"])
+    assert.throws(
+      () => any[name](x, 1, unknown),
+      new RegExp(`^ShapeError: ${name}\\(.*is neither true nor false`),
+      name,
+    );
+  for (const call of [
+    any.zeros,
+    any.ones,
+    (s: t.Shape, d: string) => any.full(s, 1, d),
+    (_: t.Shape, d: string) => any.cast(x, d),
+  ])
+    assert.throws(() => call([2], "float32"), /"float32" is no dtype\n {2}hint: known are f32/);
+  assert.throws(() => any.tensor([1], [1], "int"), /"int" is no dtype/);
+  for (const step of [() => x, () => [x], () => undefined])
+    assert.throws(() => any.scan(step, x, x), /^ShapeError: scan: the step gives .*, not \[carry, y\]\n {2}hint: /);
+});
+
 test("calls that cannot be are refused in the library's own names, with what to write", () => {
   const [f, i] = [t.zeros([2, 3]), t.zeros([2, 3], "i32")];
   const odd = undefined as unknown as t.Tensor;
@@ -313,7 +357,7 @@ test("calls that cannot be are refused in the library's own names, with what to 
     [() => t.gelu(f, "exact" as "tanh"), /approximation "exact" is not known/],
     [() => t.layerNorm(f, t.ones([2])), /layerNorm\(f32\[2,3\], f32\[2\]\): f32\[2\] has not the size/],
     [() => t.argmax(i), /argmax\(i32\[2,3\]\): .*needs f32.*\n {2}hint: convert with cast/],
-    [() => t.sum(f, "0" as unknown as number), /sum\(f32\[2,3\], "0"\): axes "0" are no numbers/],
+    [() => t.sum(f, "0" as unknown as number), /sum\(f32\[2,3\], "0", false\): axes "0" are no numbers/],
     [() => t.reshape(f, 6 as unknown as number[]), /reshape\(f32\[2,3\], 6\): 6 is no array of numbers/],
     [() => t.concat(f as unknown as t.Tensor[]), /concat\(f32\[2,3\], 0\): f32\[2,3\] is no array of tensors/],
     [() => t.einsum("ij,jk", f), /einsum\("ij,jk", f32\[2,3\]\): "ij,jk" is of 2 operands, and 1 are given/],
@@ -334,3 +378,85 @@ test("calls that cannot be are refused in the library's own names, with what to 
   ];
   for (const [call, message] of misfits) assert.throws(call, message, `${call}`);
 });
+
+check(
+  "at the ends of their ranges functions are C's, and gradients there are infinite or finite, not NaN",
+  async (device) => {
+    const inf = Number.POSITIVE_INFINITY;
+    const { NaN: nan } = Number;
+    const of = (f: (x: t.Tensor) => t.Tensor, ...at: number[]) => [
+      f(t.tensor(at)),
+      t.grad((x: t.Tensor) => t.sum(f(x)))(t.tensor(at)),
+    ];
+    const both = (f: (x: t.Tensor, y: t.Tensor) => t.Tensor, ...at: [number, number][]) => [
+      f(t.tensor(at.map(([x]) => x)), t.tensor(at.map(([, y]) => y))),
+    ];
+    const [root, ln2] = [Math.sqrt(Math.PI) / 2, Math.LN2];
+    const cases: readonly (readonly [t.Tensor[], number[][]])[] = [
+      [
+        of(t.erfInv, 0, 0.5, 1, -1, 2),
+        [
+          [0, 0.476936276, inf, -inf, nan],
+          [root, 1.11258482, 0, 0, 0],
+        ],
+      ],
+      [of(t.asin, 1, -1).slice(1), [[inf, inf]]],
+      [of(t.acos, 1, -1).slice(1), [[-inf, -inf]]],
+      [of(t.acosh, 1, inf, 1e30, -1e10), [[0, inf, Math.log(1e30) + ln2, nan]]],
+      [
+        of(t.asinh, -inf, 1e30, -1e30, 0),
+        [
+          [-inf, Math.log(1e30) + ln2, -Math.log(1e30) - ln2, 0],
+          [0, 1e-30, 1e-30, 1],
+        ],
+      ],
+      [
+        both(t.atan2, [inf, inf], [inf, -inf], [-inf, inf], [1, inf]),
+        [[Math.PI / 4, (3 * Math.PI) / 4, -Math.PI / 4, 0]],
+      ],
+      [both(t.hypot, [3e30, 4e30], [3e-30, 4e-30], [inf, nan], [0, 0], [nan, 1]), [[5e30, 5e-30, inf, 0, nan]]],
+      [
+        both(t.pow, [-inf, 0.5], [-inf, -0.5], [-inf, 3], [0, nan], [1, nan], [1, inf], [-1, inf], [-2, 0.5]),
+        [[inf, 0, -inf, nan, 1, 1, 1, nan]],
+      ],
+      [both(t.searchSorted, [1, nan], [2, 2], [nan, 0]), [[2, 1, 0]]],
+    ];
+    for (const [made, wanted] of cases) {
+      const got = await run(() => made, [], device);
+      wanted.forEach((want, i) => {
+        for (const [j, number] of want.entries()) assertClose([got[i][j]], [number], { rel: 1e-5 });
+      });
+    }
+  },
+  ["reference", "cpu"],
+);
+
+law(
+  "quotients of integers are exact, and with what is left they make the number again",
+  fc.record({
+    x: fc.array(fc.oneof(fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), fc.integer({ min: -9, max: 9 })), {
+      minLength: 4,
+      maxLength: 4,
+    }),
+    y: fc.oneof(fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), fc.integer({ min: -9, max: 9 })),
+  }),
+  async ({ x, y }, device) => {
+    const pair = (z: t.Tensor, d: t.Tensor) => [t.floorDivide(z, d), t.mod(z, d)];
+    const [a, b] = [t.tensor(Int32Array.from(x)), t.scalar(y, "i32")];
+    const [quotient, left] = await run(pair, [a, b], device);
+    assertSame(
+      quotient,
+      x.map((n) => (y === 0 ? 0 : Math.floor(n / y) | 0)),
+    );
+    assertSame(
+      left,
+      x.map((n) => (y === 0 ? n : n - y * Math.floor(n / y))),
+    );
+    const [whole] = await run(pair, [t.tensor(Uint32Array.from(x)), t.scalar(Math.abs(y), "u32")], device);
+    assertSame(
+      whole,
+      x.map((n) => (y === 0 ? 0 : Math.floor((n >>> 0) / Math.abs(y)))),
+    );
+  },
+  { on: ["reference", "cpu"], effort: 0.2 },
+);
