@@ -21,7 +21,7 @@ export interface PlannedStep {
   readonly peak: number;
 }
 
-/** Plans a step of DPO as the trainer would take it, on rows of `max_length` tokens. Errors: Error where it cannot be planned. */
+/** Plans a step of DPO that computes each layer again once, on rows of `max_length` tokens. Errors: Error where it cannot be planned. */
 export const planStep = async (config: ModelConfig, profile: Profile, keys: StepKeys): Promise<PlannedStep> => {
   const out = silent(output(false, { version: "bench", args: [] }));
   const folder = "model"; // nothing is read of it
@@ -64,7 +64,7 @@ export const planStep = async (config: ModelConfig, profile: Profile, keys: Step
       },
     };
   };
-  const fit = await planRun(dpoRecipe(values, out), values, config, fullRows.dpo, planner, out, watch);
+  const fit = await planRun(dpoRecipe(values, out), values, config, fullRows.dpo, planner, out, watch, 1);
   if ("refused" in fit) throw new Error(fit.refused);
   const { launches, peak } = fit.rehearsed;
   // A rehearsal ends with its second step: the last programs that make up its launches.

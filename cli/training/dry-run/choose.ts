@@ -13,6 +13,8 @@ import { rememberPlans } from "./remember-plans.js";
 const ASSUMED = 8 * 2 ** 30;
 /** Share of the memory that a plan may fill: allocators round up and leave gaps. */
 const FILLED = 0.95;
+/** Where nothing fits, layers' inputs are computed again too if it takes less than this share: a sixth more work is a price. */
+const WORTH = 0.95;
 
 const mend = (remedy: string | undefined): string =>
   remedy === undefined ? "no change of keys makes it fit" : `this would fit: ${remedy}`;
@@ -88,7 +90,7 @@ export const choose = async <V extends TrainingValues, T>(
   const together = layersTogether(config);
   if (!fits(chosen) && recomputes !== false && together > 1) {
     const deeper = await attempt(config.layers, chosen.choice.precompute, together);
-    if (deeper.rehearsed.peak < chosen.rehearsed.peak) chosen = deeper;
+    if (fits(deeper) || deeper.rehearsed.peak < WORTH * chosen.rehearsed.peak) chosen = deeper;
   }
   const { choice, rehearsed } = chosen;
   if (precompute === "auto" && choice.precompute)

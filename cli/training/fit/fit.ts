@@ -21,7 +21,8 @@ export const layersTogether = ({ layers }: ModelConfig): number => Math.max(1, M
 
 /**
  * Plans a run on rows as long as they may be, as its trainer would: start, reference pass, a step of two batches where
- * batches are gathered. What the trainer chooses by memory is chosen for the least.
+ * batches are gathered. What the trainer chooses by memory is chosen for the least; `together`:
+ * how many layers may keep one input together for it.
  */
 export const planRun = async <V extends TrainingValues, T>(
   recipe: Recipe<V, T>,
@@ -31,6 +32,7 @@ export const planRun = async <V extends TrainingValues, T>(
   planner: Planner,
   out: Output,
   watch?: Watch,
+  together = layersTogether(config),
 ): Promise<Fit> => {
   const { per_device_train_batch_size: batchSize, gradient_accumulation_steps: batches } = values;
   const rows = rowsOf(batchSize * Math.min(2, batches), values.max_length);
@@ -45,7 +47,6 @@ export const planRun = async <V extends TrainingValues, T>(
     const attempt = (together: number) =>
       rehearse({ recipe, settings, load }, { ...leanest, together }, planner, out, watch);
     const plain = await attempt(1);
-    const together = layersTogether(config);
     if (leanest.checkpoint === 0 || together === 1) return { rehearsed: plain };
     const deeper = await attempt(together);
     return { rehearsed: deeper.peak < plain.peak ? deeper : plain };
