@@ -59,7 +59,14 @@ const uses = {
   number: ["a number", "less(x, y), add(x, y), … compute with tensors; await item(x) gives the number of one"],
   string: ["text", "x.toString() describes it, await print(x) prints its numbers"],
   default: ["a number or text", "add(x, y) adds tensors, x.toString() describes one, await item(x) gives its number"],
+  list: ["a list", "unstack(x) gives its slices, await toArray(x) its numbers"],
+  json: ["JSON", "await toArray(x) gives its numbers"],
 } as const;
+
+const refuse = (t: Shown, use: keyof typeof uses): never => {
+  const [what, instead] = uses[use];
+  throw new ShapeError(`a tensor ${t.dtype}[${t.shape.join(",")}] is used as ${what}`, instead);
+};
 
 /** What all tensors inherit: how they are shown, what they refuse, and how `using` ends them. */
 export const manners = {
@@ -70,8 +77,13 @@ export const manners = {
     return showTensor(this);
   },
   [Symbol.toPrimitive](this: Shown, hint: "number" | "string" | "default"): never {
-    const [what, instead] = uses[hint];
-    throw new ShapeError(`a tensor ${this.dtype}[${this.shape.join(",")}] is used as ${what}`, instead);
+    return refuse(this, hint);
+  },
+  [Symbol.iterator](this: Shown): never {
+    return refuse(this, "list");
+  },
+  toJSON(this: Shown): never {
+    return refuse(this, "json");
   },
   [Symbol.dispose](this: Shown): void {
     giveBack(this.attrs.stored as Owned | undefined, "disposed of", "at the end of its block");

@@ -9,7 +9,7 @@ import { fused } from "./fused.js";
 import { gather } from "./index-ops.js";
 import { iota } from "./leaf.js";
 import { stopGradient } from "./marker.js";
-import { add, div, exp, log, mul, rsqrt, silu, square, sub } from "./pointwise.js";
+import { abs, add, div, exp, less, log, mul, rsqrt, silu, square, sub, where } from "./pointwise.js";
 import { max, mean } from "./reduce.js";
 import { concat, permute, reshape, sliceAxis } from "./view.js";
 
@@ -59,11 +59,12 @@ export const softmax = (x: Tensor, axis = -1): Tensor => {
   return restore(softmaxOp([rows], {}));
 };
 
-/** log Σ eˣ over an axis, the last by default; [..., D] → [...]. */
+/** log Σ eˣ over an axis, the last by default; [..., D] → [...]. Of nothing but -∞ it is -∞, and ∞ where one of x is. */
 export const logSumExp = (x: Tensor, axis = -1): Tensor => {
   const { rows } = rowsOf("logSumExp", x, axis);
-  const { shift, total } = shiftedExp(rows);
-  return reshape(add(shift, log(total)), rows.shape.slice(0, -1));
+  const most = stopGradient(max(rows, -1, true));
+  const shift = where(less(abs(most), Number.POSITIVE_INFINITY), most, 0);
+  return reshape(add(shift, log(sum(exp(sub(rows, shift)), -1, true))), rows.shape.slice(0, -1));
 };
 
 const rmsnormOp = fused(

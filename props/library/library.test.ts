@@ -419,6 +419,19 @@ check(
         both(t.pow, [-inf, 0.5], [-inf, -0.5], [-inf, 3], [0, nan], [1, nan], [1, inf], [-1, inf], [-2, 0.5]),
         [[inf, 0, -inf, nan, 1, 1, 1, nan]],
       ],
+      [
+        [
+          t.logSumExp(
+            t.tensor([
+              [-inf, -inf],
+              [inf, 1],
+              [-inf, 2],
+              [nan, 1],
+            ]),
+          ),
+        ],
+        [[-inf, inf, 2, nan]],
+      ],
       [both(t.searchSorted, [1, nan], [2, 2], [nan, 0]), [[2, 1, 0]]],
     ];
     for (const [made, wanted] of cases) {
