@@ -38,7 +38,10 @@ const MOST = 128;
 export const squareOf = (x: Tensor, most = MOST): number => {
   const [m, n] = x.shape.slice(-2);
   if (x.shape.length < 2 || m !== n || x.dtype !== "f32")
-    throw new ShapeError(`${typeOf(x)} is no batch of square f32 matrices [..., N, N]`);
+    throw new ShapeError(
+      `${typeOf(x)} is no batch of square f32 matrices [..., N, N]`,
+      x.dtype === "f32" ? undefined : 'cast(x, "f32")',
+    );
   if (n > most) throw new ShapeError(`matrices of ${n} rows are too large: ${most} at most`);
   return n;
 };

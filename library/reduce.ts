@@ -30,6 +30,7 @@ import {
   typeOf,
   where,
 } from "../core/index.js";
+import { widened } from "../core/ops/cast.js";
 import { normalAxes, normalAxis } from "../core/shape.js";
 import { isNaN as isNan, pow } from "./element.js";
 
@@ -121,7 +122,8 @@ export const norm = checked(
 );
 
 /** Product over axes; of none 1. Halves are multiplied, so that the gradient is right where elements are 0. */
-export const prod = checked("prod", "tensor axes? flag?", (x: Tensor, axes?: Axes, keepAxes = false): Tensor => {
+export const prod = checked("prod", "tensor axes? flag?", (given: Tensor, axes?: Axes, keepAxes = false): Tensor => {
+  const x = widened(given);
   const normal = normalAxes(axes, x.shape.length, `prod(${typeOf(x)})`);
   const kept = [...x.shape.keys()].filter((axis) => !normal.includes(axis));
   const shape = kept.map((axis) => x.shape[axis]);

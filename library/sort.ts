@@ -25,6 +25,7 @@ import {
   typeOf,
   where,
 } from "../core/index.js";
+import { widened } from "../core/ops/cast.js";
 import { normalAxis } from "../core/shape.js";
 import { isNaN as isNan } from "./element.js";
 import { take, takeAlongAxis } from "./take.js";
@@ -109,7 +110,8 @@ export interface SortOptions {
 export const argsort = checked(
   "argsort",
   "tensor integer? {descending}?",
-  (x: Tensor, axis = -1, options: SortOptions = {}): Tensor => {
+  (given: Tensor, axis = -1, options: SortOptions = {}): Tensor => {
+    const x = widened(given);
     const at = normalAxis(axis, x.shape.length, `argsort(${typeOf(x)}, ${axis})`);
     if (x.dtype === "bool") throw new ShapeError("bool has no order", 'cast it first: cast(x, "i32")');
     const y = moveLast(x, at);

@@ -45,7 +45,7 @@ test("a tensor in an expression of numbers or text throws, and says what to writ
     [() => any(x) + 1, /used as a number or text\n {2}hint: add\(x, y\)/],
     [() => `${x}`, /used as text\n {2}hint: x\.toString\(\)/],
     [() => Math.max(any(x), 1), /used as a number/],
-    [() => [...any(x)], /used as a list\n {2}hint: unstack\(x\)/],
+    [() => [...(x as unknown as number[])], /used as a list\n {2}hint: unstack\(x\)/],
     [() => JSON.stringify({ loss: x }), /used as JSON\n {2}hint: await toArray\(x\)/],
   ];
   for (const [use, message] of uses) assert.throws(use, message, `${use}`);

@@ -103,6 +103,37 @@ test("every call over a batch of examples gives what each gives alone", async ()
   }
 });
 
+test("every call reads bf16 and f16 as the f32 that they are; what factors matrices asks for f32 itself", async () => {
+  const cast = (dtype: t.DType) => (given: Inputs) =>
+    Object.fromEntries(Object.entries(given).map(([name, x]) => [name, x.dtype === "f32" ? t.cast(x, dtype) : x]));
+  for (const half of ["bf16", "f16"] as const)
+    for (const calls of Object.values(values)) {
+      const halves = cast(half)(inputs);
+      const floats = Object.fromEntries(
+        Object.entries(halves).map(([name, x]) => [name, t.cast(x, inputs[name].dtype)]),
+      );
+      /** Some give back a half: what it holds counts. */
+      const all = (given: Inputs) =>
+        Object.entries(calls).flatMap(([name, call]) => {
+          try {
+            const y = call(given);
+            return [{ name, y: y.dtype === half ? t.cast(y, "f32") : y }];
+          } catch (error) {
+            assert.match(String(error), /is no batch of square f32 matrices.*\n {2}hint: cast/, name);
+            return [];
+          }
+        });
+      const got = all(halves);
+      const read = new Set(got.map(({ name }) => name));
+      const wanted = all(floats).filter(({ name }) => read.has(name));
+      const numbers = await run(() => [got, wanted].map((list) => list.map(({ y }) => y)), [], reference);
+      got.forEach(({ name, y }, i) => {
+        assert.equal(y.dtype, wanted[i].y.dtype, name);
+        assertClose(numbers[i], numbers[got.length + i], { abs: 1e-12 }, `${name} of ${half}`);
+      });
+    }
+});
+
 test("no name of the library is forgotten: each has values, or a law of its own", async () => {
   const core = Object.keys(await import("../../core/index.js"));
   const own = Object.keys(t).filter((name) => !core.includes(name));
