@@ -143,8 +143,14 @@ export const compile = <P extends unknown[], T extends Tree>(
   const { maxPrograms = 256 } = options;
   if (!(Number.isInteger(maxPrograms) && maxPrograms > 0))
     throw new ShapeError(`compile(${name}): maxPrograms ${maxPrograms} is not an integer above 0`);
+  const places = options.donate ?? [];
+  if (!Array.isArray(places) || places.some((n) => !Number.isInteger(n) || n < 0))
+    throw new ShapeError(
+      `compile(${name}): donate ${JSON.stringify(places)} is no list of positions`,
+      "write { donate: [0] }",
+    );
   let built = 0;
-  const donated = new Set(options.donate ?? []);
+  const donated = new Set(places);
   const traces: Trace[] = [];
   /** Without donation: for calls that pass a donated tensor twice. */
   const careful: Trace[] = [];

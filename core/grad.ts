@@ -84,6 +84,7 @@ export const tensors = (args: readonly unknown[]): readonly Tree[] =>
 
 /** Arguments of which some are meant, as a tree, and all of them with others in their place. */
 export const picked = (args: readonly unknown[], argnums: ArgNums, name: string) => {
+  expects(name, "any axes", args, argnums);
   const at = (typeof argnums === "number" ? [argnums] : argnums).map((n) => {
     if (Number.isInteger(n) && n >= -args.length && n < args.length) return n < 0 ? n + args.length : n;
     throw new ShapeError(`${name}: argnums ${n} of a function that was called with ${args.length} arguments`);

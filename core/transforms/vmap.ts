@@ -59,6 +59,11 @@ export const vmap = <A extends readonly unknown[], T extends Tree>(
   const { inAxes = 0, outAxes = 0 } = options;
   return (...args) => {
     const axes = typeof inAxes === "number" ? args.map(() => inAxes) : inAxes;
+    if (!Array.isArray(axes))
+      throw new ShapeError(
+        `vmap: inAxes ${JSON.stringify(axes)} is neither an axis nor a list`,
+        "write { inAxes: [0, null] }: one for each argument",
+      );
     if (axes.length !== args.length)
       throw new ShapeError(`vmap: inAxes has ${axes.length} axes for ${args.length} arguments`);
     const stands = new Map<Tensor, Batched>();

@@ -193,6 +193,12 @@ const misfits: Readonly<Record<string, readonly (readonly [() => unknown, RegExp
       () => t.grad((x: t.Tensor) => t.sum(x), { argnums: 1 })(f(2)),
       /argnums 1 of a function that was called with 1 arguments/,
     ],
+    [
+      () => t.grad((x: t.Tensor) => t.sum(x), { argnums: "0" as never })(f(2)),
+      /grad\(an array, "0"\): axes "0" are no/,
+    ],
+    [() => t.compile(t.neg, {} as t.Device, { donate: 0 as never }), /donate 0 is no list of positions\n {2}hint: /],
+    [() => t.compile(t.neg, {} as t.Device, { donate: [-1] }), /donate \[-1\] is no list of positions/],
     [() => t.grad((x: t.Tensor) => [t.sum(x), x] as never)(f(2)), /not an f32 scalar\n {2}hint: .*hasAux/],
   ],
   jacfwd: [[() => t.jacfwd((x: t.Tensor) => x)(i(2)), /jacfwd: argument i32\[2\] has no derivative/]],
@@ -205,6 +211,8 @@ const misfits: Readonly<Record<string, readonly (readonly [() => unknown, RegExp
     [() => t.vmap(t.neg)(f()), /vmap: argument 0, f32\[\]: axis 0 does not exist/],
     [() => t.vmap(t.add, { inAxes: [null, null] })(f(2), f(2)), /no argument has examples\n {2}hint: /],
     [() => t.vmap(t.add, { inAxes: [0] })(f(2), f(2)), /inAxes has 1 axes for 2 arguments/],
+    [() => t.vmap(t.neg, { inAxes: null as never })(f(2)), /inAxes null is neither an axis nor a list\n {2}hint: /],
+    [() => t.vmap(t.neg, { inAxes: { a: 0 } as never })(f(2)), /inAxes {"a":0} is neither/],
     [
       () => t.vmap((p: { a: t.Tensor }) => p.a, { inAxes: [{ b: 0 }] })({ a: f(2) }),
       /axes \{"b":0\} do not fit argument 0/,
