@@ -1,5 +1,8 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { InputError } from "../core/errors.js";
 import { writeTextAtomically } from "../models/files/atomic.js";
+import { isObject, readJsonObject } from "../models/files/json.js";
 import { openCache, tidyCache } from "./jobs/cache.js";
 import { type Budget, budgetOf, type Report, runQueue } from "./jobs/queue.js";
 import type { Worker } from "./jobs/workers.js";
@@ -20,10 +23,34 @@ export interface LabOptions {
 }
 
 const cacheOf = (folder: string): string => join(folder, "cache");
+const resultsOf = (folder: string): string => join(folder, "results.json");
+const reportIn = (folder: string): string => join(folder, "report.html");
 
-/** What a lab in this folder still has to do. */
-export const labBudget = (size: Size, folder: string): Budget =>
-  budgetOf(jobsOf(planRuns(size)), openCache(cacheOf(folder)));
+/** Are these a lab's results? */
+const areResults = (path: string): boolean => {
+  try {
+    const { version, size, jobs } = readJsonObject(path);
+    return typeof version === "number" && isObject(size) && isObject(jobs);
+  } catch (error) {
+    if (error instanceof InputError) return false;
+    throw error;
+  }
+};
+
+/** Errors: InputError for results or a report that no lab has written: results come first, and a report never alone. */
+const checkOwn = (folder: string): void => {
+  const there = [resultsOf(folder), reportIn(folder)].filter(existsSync);
+  if (there.length > 0 && !areResults(resultsOf(folder)))
+    throw new InputError(
+      `${there[0]}: is of no lab, and would be overwritten; choose another folder, or put it elsewhere`,
+    );
+};
+
+/** What a lab in this folder still has to do. Errors: InputError where it would write over what no lab has written. */
+export const labBudget = (size: Size, folder: string): Budget => {
+  checkOwn(folder);
+  return budgetOf(jobsOf(planRuns(size)), openCache(cacheOf(folder)));
+};
 
 /**
  * Runs what is not in the cache yet, and writes results.json and report.html. Their bytes depend on the size alone, not on
@@ -42,7 +69,7 @@ export const runLab = async (options: LabOptions): Promise<Document> => {
     await Promise.all(workers.map((worker) => worker.close()));
   }
   const document = documentOf(size, openCache(cache));
-  writeTextAtomically(join(folder, "results.json"), `${JSON.stringify(document, undefined, 1)}\n`);
-  writeTextAtomically(join(folder, "report.html"), reportOf(document));
+  writeTextAtomically(resultsOf(folder), `${JSON.stringify(document, undefined, 1)}\n`);
+  writeTextAtomically(reportIn(folder), reportOf(document));
   return document;
 };

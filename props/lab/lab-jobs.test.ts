@@ -15,7 +15,7 @@ import { heardError, type ToldError, toldError } from "../../lab/jobs/told-error
 import { ownWorker, type Worker } from "../../lab/jobs/workers.js";
 import { METHOD_NAMES, trainingOf } from "../../lab/methods.js";
 import { jobsOf, planRuns } from "../../lab/plan.js";
-import { runLab } from "../../lab/run.js";
+import { labBudget, runLab } from "../../lab/run.js";
 import { SIZES, type Size } from "../../lab/sizes.js";
 import { tries } from "../reach.js";
 import { madeUp, madeUpCache } from "./lab-values.js";
@@ -190,6 +190,23 @@ test("lab: cut off and resumed, it ends in the same bytes; what is done is not d
     },
   });
   assert.deepEqual(again, []);
+});
+
+test("lab: results or a report of somebody else's are never written over, and its own are", () => {
+  const texts = ["", "mine", "{}", '{"version":"1.0","size":3}', "[[]]", '{"version":1,"size":{},"jobs":[]}'];
+  for (const name of ["results.json", "report.html"])
+    for (const text of texts) {
+      const folder = scratch();
+      writeFileSync(join(folder, name), text);
+      assert.throws(() => labBudget(tiny, folder), {
+        name: "InputError",
+        message: new RegExp(`${name}: is of no lab`),
+      });
+    }
+  const folder = scratch();
+  writeFileSync(join(folder, "results.json"), '{"version":1,"size":{},"jobs":{}}');
+  writeFileSync(join(folder, "report.html"), "of a lab");
+  assert.ok(labBudget(tiny, folder).pending.length > 0);
 });
 
 const [base] = jobs.filter(({ kind }) => kind === "base");
