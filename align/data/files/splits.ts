@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from "node:fs";
+import { type Dirent, existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../../../core/errors.js";
 import { isSystemError, reasonOf } from "../../../models/files/system-error.js";
@@ -46,14 +46,20 @@ const checkForm = (file: string): void => {
     );
 };
 
+/** Is it a folder, or a link to one? Errors: InputError for rows behind a link that leads nowhere; other such links are none. */
+const isFolder = (path: string, entry: Dirent): boolean => {
+  if (!entry.isSymbolicLink()) return entry.isDirectory();
+  const holdsRows = DATA_FILE.test(entry.name) || OTHER_FILE.test(entry.name);
+  return (holdsRows || existsSync(path)) && statOf(path).isDirectory();
+};
+
 /** Data files below a folder, as paths from it with "/", sorted; without what is hidden, and folders named __…. */
 const filesBelow = (folder: string, from = ""): readonly string[] =>
   readdirSync(join(folder, from), { withFileTypes: true })
     .flatMap((entry) => {
       const path = `${from}${entry.name}`;
       if (entry.name.startsWith(".")) return [];
-      if (statOf(join(folder, path)).isDirectory())
-        return entry.name.startsWith("__") ? [] : filesBelow(folder, `${path}/`);
+      if (isFolder(join(folder, path), entry)) return entry.name.startsWith("__") ? [] : filesBelow(folder, `${path}/`);
       checkForm(join(folder, path));
       return DATA_FILE.test(entry.name) && !ABOUT_DATA.test(entry.name) ? [path] : [];
     })

@@ -1,6 +1,6 @@
 /** Which files of a folder are a split, as `load_dataset` tells them. */
 import assert from "node:assert/strict";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { after, test } from "node:test";
@@ -129,6 +129,15 @@ test("what a README declares comes before names: folders, patterns, several of t
   });
   assert.deepEqual(declared("more", { train: ["**/*.json"] }), { train: ["more/deep/x.json"] });
   refused(() => declared(undefined, { train: ["gone-*"] }), /has no split "train"; it has none with files/);
+});
+
+test("a link that leads nowhere is no file of rows, unless its name says so", () => {
+  const root = holding("train.jsonl", "deep/notes.txt");
+  for (const name of ["scratch", "deep/notes.bak", ".hidden.jsonl"]) symlinkSync("nowhere", join(root, name));
+  symlinkSync(join(root, "deep"), join(root, "again"), "junction");
+  assert.deepEqual(splitsOf(root), { train: ["train.jsonl"] });
+  symlinkSync("nowhere", join(root, "more.jsonl"));
+  refused(() => dataFiles(root), /more\.jsonl: no such file/);
 });
 
 test("a law of names: a word in a file's name between separators decides, and no other does", () => {
