@@ -49,8 +49,8 @@ export interface ThreadOptions<Data, Ask, Answer> {
 
 export interface AskOptions {
   /**
-   * Longest that the answer may take, in ms of the process's own time, from when it is the first in line: a busy machine is no
-   * fault of the file's. Of waiting, for a disk or for its turn, twenty times as much.
+   * Longest that the answer may take, in ms of the process's own time and of the clock's, from when it is the first in line: a busy
+   * machine is no fault of the file's, nor are other threads. Of waiting, for a disk or for its turn, twenty times as much.
    */
   readonly limit: number;
   /** Most that the process may grow by meanwhile, in MiB: buffers, which no thread has a limit for. */
@@ -135,7 +135,9 @@ export const startThread = <Data, Ask, Answer>(
     if (since === undefined || options === undefined) return;
     const { limit, growth = Number.POSITIVE_INFINITY } = options;
     const { user, system } = process.cpuUsage(since.cpu);
-    if ((user + system) / 1000 > limit || performance.now() - since.wall > WAITING * limit)
+    const wall = performance.now() - since.wall;
+    // Of the process's time other threads may have had most, but this one no more than has passed.
+    if (Math.min((user + system) / 1000, wall) > limit || wall > WAITING * limit)
       lose(`takes more than ${Math.round(limit / 1000)} s`);
     else if (process.memoryUsage.rss() - since.memory > growth * MEBI) lose(`takes more than ${growth} MiB of memory`);
   };

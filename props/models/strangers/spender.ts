@@ -7,6 +7,7 @@ export type Spend =
   | { readonly time: true }
   | { readonly heap: true }
   | { readonly buffers: true }
+  | { readonly wait: number }
   | { readonly say: string };
 
 export const serve =
@@ -15,6 +16,10 @@ export const serve =
     if ("say" in what) {
       if (what.say === "") throw new Error("nothing to say");
       return { value: `${greeting} ${what.say}` };
+    }
+    if ("wait" in what) {
+      await new Promise((resolve) => setTimeout(resolve, what.wait));
+      return { value: `${greeting} at last` };
     }
     const held: unknown[] = [];
     for (;;) {

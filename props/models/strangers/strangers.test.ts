@@ -54,3 +54,13 @@ test("a thread answers in order, and ends when it takes too much", async () => {
   await absent.coming;
   assert.equal(absent.isReady(), false);
 });
+
+test("what other threads of the process spend is not counted as a thread's own", async (t) => {
+  const { here, serve } = await import("./spender.js");
+  const module = { here, serve };
+  const thread = startThread<string, Spend, string>({ module, data: "hello", mebibytes: 64 }, (why) => new Error(why));
+  await thread.coming;
+  t.mock.method(process, "cpuUsage", () => ({ user: 1e12, system: 0 }));
+  assert.equal(await thread.ask({ wait: 150 }, { limit: 20_000 }), "hello at last");
+  await assert.rejects(thread.ask({ wait: 20_000 }, { limit: 100 }), ThreadLost);
+});
