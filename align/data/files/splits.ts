@@ -53,13 +53,24 @@ const isFolder = (path: string, entry: Dirent): boolean => {
   return (holdsRows || existsSync(path)) && statOf(path).isDirectory();
 };
 
-/** Data files below a folder, as paths from it with "/", sorted; without what is hidden, and folders named __…. */
-const filesBelow = (folder: string, from = ""): readonly string[] =>
+/** Files and folders that are looked at below one: a disk's root, or a link to a folder's own parent, has no end. */
+const MOST_ENTRIES = 20_000;
+
+/**
+ * Data files below a folder, as paths from it with "/", sorted; without what is hidden, and folders named __…. Errors: InputError
+ * for more than MOST_ENTRIES of all kinds.
+ */
+const filesBelow = (folder: string, from = "", seen = { entries: 0 }): readonly string[] =>
   readdirSync(join(folder, from), { withFileTypes: true })
     .flatMap((entry) => {
       const path = `${from}${entry.name}`;
+      if (++seen.entries > MOST_ENTRIES)
+        throw new InputError(
+          `${folder}: more than ${MOST_ENTRIES} files and folders lie below it, or a link leads back; name the folder that holds the rows`,
+        );
       if (entry.name.startsWith(".")) return [];
-      if (isFolder(join(folder, path), entry)) return entry.name.startsWith("__") ? [] : filesBelow(folder, `${path}/`);
+      if (isFolder(join(folder, path), entry))
+        return entry.name.startsWith("__") ? [] : filesBelow(folder, `${path}/`, seen);
       checkForm(join(folder, path));
       return DATA_FILE.test(entry.name) && !ABOUT_DATA.test(entry.name) ? [path] : [];
     })

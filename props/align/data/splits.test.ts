@@ -162,3 +162,9 @@ test("a law of names: a word in a file's name between separators decides, and no
     { numRuns: 20 },
   );
 });
+
+test("a folder without end, by a link to its own parent, is refused in one line", () => {
+  const root = holding("train.jsonl");
+  for (const name of ["a", "b"]) symlinkSync(root, join(root, name), "junction");
+  refused(() => dataFiles(root), /more than 20000 files and folders lie below it, or a link leads back; name the/);
+});
