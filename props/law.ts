@@ -5,7 +5,7 @@ import { type DeviceName, device, presentDevices } from "./devices.js";
 import { tries } from "./reach.js";
 
 /** Random cases a device gets: compiling a shader for each graph is slow on software adapters. */
-const RUNS: Readonly<Record<DeviceName, number>> = { reference: 30, cpu: 30, webgpu: 6 };
+const RUNS: Readonly<Record<DeviceName, number>> = { reference: 25, cpu: 25, webgpu: 5 };
 
 export interface LawOptions {
   /** Share of the usual number of cases. */
