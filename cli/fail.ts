@@ -1,5 +1,5 @@
 import { DeviceError, InputError, OwnershipError, ShapeError } from "../core/errors.js";
-import { isSystemError, systemWords } from "../models/files/system-error.js";
+import { isSystemError, systemWords } from "../models/files/writing/system-error.js";
 import { harmless } from "./speaking/terminal.js";
 import { Stopped } from "./stopped.js";
 

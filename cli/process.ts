@@ -1,4 +1,4 @@
-import { isSystemError, systemWords } from "../models/files/system-error.js";
+import { isSystemError, systemWords } from "../models/files/writing/system-error.js";
 import { toldFailure } from "./fail.js";
 import type { CommandName } from "./options.js";
 

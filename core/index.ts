@@ -1,4 +1,3 @@
-export { checkpoint, inBlocks } from "./checkpoint.js";
 export { type Compiled, type CompileOptions, compile, evaluate, evaluateEach, type Given } from "./compile.js";
 export type {
   Buffer,
@@ -30,16 +29,18 @@ export {
   ShapeError,
 } from "./errors.js";
 export { expand, rewrite } from "./expand.js";
-export { type ArgNums, type GradOptions, grad, type Picked, type Tangents, valueAndGrad, vjp } from "./grad.js";
 export { decodeHalves, encodeHalves, floatToHalf, type HalfType, halfToFloat } from "./half.js";
 export { tellForgotten } from "./leaks.js";
 export { type ArrayOf, item, type NestedNumbers, print, toArray } from "./numbers.js";
-export { type AttentionOptions, attention } from "./ops/attention.js";
 export { broadcastTo, type ReduceName, sum } from "./ops/broadcast.js";
 export { cast, roundRandom } from "./ops/cast.js";
 export { erfOf, threefryBits } from "./ops/definitions.js";
-export { fused } from "./ops/fused.js";
-export { capped, type HeadOptions, headScores } from "./ops/head-scores.js";
+export { type AttentionOptions, attention } from "./ops/fused/attention.js";
+export { fused } from "./ops/fused/fused.js";
+export { capped, type HeadOptions, headScores } from "./ops/fused/head-scores.js";
+export { crossEntropy, logSumExp, rmsnorm, rope, softmax, swiglu } from "./ops/fused/nn.js";
+export { tokenScores } from "./ops/fused/token-scores.js";
+export { writeRows } from "./ops/fused/write-rows.js";
 export * from "./ops/index-ops.js";
 export {
   constantData,
@@ -55,14 +56,11 @@ export {
 } from "./ops/leaf.js";
 export { stopGradient } from "./ops/marker.js";
 export { type MatmulOptions, matmul } from "./ops/matmul.js";
-export { crossEntropy, logSumExp, rmsnorm, rope, softmax, swiglu } from "./ops/nn.js";
 export * from "./ops/pointwise.js";
 export * from "./ops/random-bits.js";
 export { max, mean } from "./ops/reduce.js";
-export { tokenScores } from "./ops/token-scores.js";
 export { topkMask } from "./ops/topk.js";
 export * from "./ops/view.js";
-export { writeRows } from "./ops/write-rows.js";
 export { callOf, printGraph, typeOf } from "./print.js";
 export {
   bernoulli,
@@ -79,7 +77,17 @@ export {
 export { broadcastShapes, type Shape, sameShape, sizeOf, stridesOf } from "./shape.js";
 export { deviceOf, disposable, dispose, download, isConcrete, read, scope, treeMake, upload } from "./stored.js";
 export { type Attrs, type HostTensorData, isTensor, type Op, reachable, type Tensor } from "./tensor.js";
+export { checkpoint, inBlocks } from "./transforms/checkpoint.js";
 export { customVjp } from "./transforms/custom-vjp.js";
+export {
+  type ArgNums,
+  type GradOptions,
+  grad,
+  type Picked,
+  type Tangents,
+  valueAndGrad,
+  vjp,
+} from "./transforms/grad.js";
 export { hessian, type Jacobian, type JacobianOptions, jacfwd, jacrev } from "./transforms/jacobian.js";
 export { hvp, jvp } from "./transforms/jvp.js";
 export { type ScanOptions, scan } from "./transforms/scan.js";

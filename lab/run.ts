@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../core/errors.js";
-import { writeTextAtomically } from "../models/files/atomic.js";
 import { isObject, readJsonObject } from "../models/files/json.js";
+import { writeTextAtomically } from "../models/files/writing/atomic.js";
 import { openCache, tidyCache } from "./jobs/cache.js";
 import { type Budget, budgetOf, type Report, runQueue } from "./jobs/queue.js";
 import type { Worker } from "./jobs/workers.js";

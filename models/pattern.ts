@@ -3,7 +3,7 @@ import { show } from "./files/json.js";
 import { inTime } from "./strangers/in-time.js";
 
 /** Longest that one pattern may take over all names, in ms. */
-const LIMIT = 5000;
+const LIMIT = 2000;
 /** Longest pattern, in characters: making a long one ready takes time that nothing stops. */
 const LONGEST = 4096;
 

@@ -3,7 +3,7 @@ import { closeSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
-import { reasonOf } from "../../models/files/system-error.js";
+import { reasonOf } from "../../models/files/writing/system-error.js";
 import type { Rows } from "./rows.js";
 import { type PackedRow, type RowForm, unpacked } from "./token-record.js";
 

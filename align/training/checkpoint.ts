@@ -2,11 +2,11 @@ import { createHash } from "node:crypto";
 import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { basename, dirname, join, sep } from "node:path";
-import { isUnfinished, writeTextAtomically } from "../../models/files/atomic.js";
 import { folderExists, isObject, readJsonObject, show } from "../../models/files/json.js";
-import { makeFolder } from "../../models/files/make-folder.js";
 import { checkRegular } from "../../models/files/regular.js";
-import { reasonOf } from "../../models/files/system-error.js";
+import { isUnfinished, writeTextAtomically } from "../../models/files/writing/atomic.js";
+import { makeFolder } from "../../models/files/writing/make-folder.js";
+import { reasonOf } from "../../models/files/writing/system-error.js";
 
 /** Says of every other file of a checkpoint how long it is, and its sha256. Written last. */
 const MANIFEST = "manifest.json";

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { closeSync, fstatSync, readdirSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { openRegular } from "../../models/files/regular.js";
-import { at } from "../../models/files/system-error.js";
+import { at } from "../../models/files/writing/system-error.js";
 
 /** Larger files are looked at in places: rereading all weights at every start would cost minutes. */
 const WHOLE = 64 * 2 ** 20;

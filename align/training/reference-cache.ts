@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { InputError } from "../../core/errors.js";
-import { writeTextAtomically } from "../../models/files/atomic.js";
 import { isObject, readText } from "../../models/files/json.js";
+import { writeTextAtomically } from "../../models/files/writing/atomic.js";
 import type { ReferencePair } from "../data/source.js";
 
 /** What decides reference log-probabilities, by name: digests of model and rows, and settings. */

@@ -16,9 +16,9 @@ import {
   treeMake,
   upload,
 } from "../../core/index.js";
-import { streamAtomically } from "../../models/files/atomic.js";
 import { openSafetensors } from "../../models/files/safetensors.js";
 import { type StoredDtype, safetensorsHeader } from "../../models/files/safetensors-write.js";
+import { streamAtomically } from "../../models/files/writing/atomic.js";
 
 /** The reference device computes in f64, and its state is stored as such. */
 const isDouble = (t: Tensor): boolean => {

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
-import { openAppend } from "../../models/files/append.js";
-import { writeTextAtomically } from "../../models/files/atomic.js";
 import { readRegular } from "../../models/files/regular.js";
+import { openAppend } from "../../models/files/writing/append.js";
+import { writeTextAtomically } from "../../models/files/writing/atomic.js";
 
 export type LoggedRecord = Readonly<Record<string, unknown>>;
 

@@ -12,12 +12,12 @@ import {
   tensor,
   upload,
 } from "../../core/index.js";
-import { writeTextAtomically } from "../../models/files/atomic.js";
 import { notFiniteAs } from "../../models/files/dtypes.js";
 import { readText } from "../../models/files/json.js";
 import type { AnnouncedTensor } from "../../models/files/safetensors-write.js";
 import { type PlannedFile, singleFile } from "../../models/files/weights.js";
 import { streamWeights } from "../../models/files/weights-stream.js";
+import { writeTextAtomically } from "../../models/files/writing/atomic.js";
 import { copyTokenizerFiles, type SideFiles, saveConfig, sideFilesOf } from "../../models/index.js";
 import { mergeTensors } from "../../optim/offline/index.js";
 import type { MergePlan, PlannedMerge } from "./plan.js";

@@ -1,9 +1,9 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
-import { writeTextAtomically } from "../../models/files/atomic.js";
 import { folderExists, isObject, readText } from "../../models/files/json.js";
 import { isTokenizerFile } from "../../models/files/side-files.js";
+import { writeTextAtomically } from "../../models/files/writing/atomic.js";
 
 /** In an output folder, what made what is in it. */
 const MARK = ".taugrad.json";

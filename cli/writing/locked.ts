@@ -1,4 +1,4 @@
-import { type Lock, lockFolder } from "../../models/files/lock.js";
+import { type Lock, lockFolder } from "../../models/files/writing/lock.js";
 import type { Output } from "../output.js";
 import { leave, onEnding } from "./endings.js";
 

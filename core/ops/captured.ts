@@ -10,10 +10,14 @@ export const evenRow = (row: Tensor, walked: Tensor): (readonly [Tensor, Tensor]
   return sizeOf(at.shape) === 1 && at !== walked ? [[row, broadcastTo(reshape(at, []), row.shape)]] : [];
 };
 
-/** Is it cheaper to have in every step than to pass in: a constant, or an index, seen through views? */
-const isFree = (t: Tensor): boolean => {
+const looks: ReadonlySet<string> = new Set(["broadcastTo", "reshape", "permute", "slice"]);
+/** Is it another look at the same numbers, which costs nothing where it is read? Other views (concat, pad) make new memory. */
+export const isLook = ({ op }: Tensor): boolean => looks.has(op.name);
+
+/** Is it cheaper to make again in every step than to pass in: a constant, or an index, or a look at one? */
+export const isFree = (t: Tensor): boolean => {
   let at = t;
-  while (at.op.name === "broadcastTo" || at.op.name === "reshape") at = at.inputs[0];
+  while (isLook(at)) at = at.inputs[0];
   return at.op.name === "constant" || at.op.name === "iota";
 };
 

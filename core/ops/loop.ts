@@ -1,8 +1,8 @@
 import { isFloating, isHalf } from "../dtype.js";
 import { substitute } from "../expand.js";
-import { vjpOf } from "../grad.js";
 import type { Shape } from "../shape.js";
 import { type Batched, node, type Op, reachable, type Tensor } from "../tensor.js";
+import { vjpOf } from "../transforms/grad.js";
 import { withAxisAt } from "./axis.js";
 import { capturedBy, evenRow } from "./captured.js";
 import { cast } from "./cast.js";

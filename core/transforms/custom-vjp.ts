@@ -1,13 +1,13 @@
 import { isFloating } from "../dtype.js";
 import { ShapeError } from "../errors.js";
 import { expects } from "../expects.js";
-import { tensors } from "../grad.js";
 import { zeros } from "../ops/leaf.js";
 import { part, tuple } from "../ops/parts.js";
 import { typeOf } from "../print.js";
 import { sameShape } from "../shape.js";
 import { node, type Op, type Tensor } from "../tensor.js";
 import { leaves, type Tree, treeKey, treeZip, unflatten } from "../tree.js";
+import { tensors } from "./grad.js";
 
 /** Cotangents of an argument, in its structure and shapes. */
 const cotangentsOf = (arg: Tree, ct: Tree, i: number): Tensor[] =>

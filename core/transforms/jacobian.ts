@@ -1,7 +1,6 @@
 import { isFloating } from "../dtype.js";
 import { ShapeError } from "../errors.js";
 import { expects } from "../expects.js";
-import { type ArgNums, type Picked, picked, vjp } from "../grad.js";
 import { cast } from "../ops/cast.js";
 import { iota, zeros } from "../ops/leaf.js";
 import { equal } from "../ops/pointwise.js";
@@ -10,6 +9,7 @@ import { typeOf } from "../print.js";
 import { sizeOf } from "../shape.js";
 import { isTensor, type Tensor } from "../tensor.js";
 import { leaves, namedLeaves, type Tree, treeMap, unflatten } from "../tree.js";
+import { type ArgNums, type Picked, picked, vjp } from "./grad.js";
 import { jvp } from "./jvp.js";
 import { vmap } from "./vmap.js";
 

@@ -1,13 +1,13 @@
 import { isFloating } from "../dtype.js";
 import { ShapeError } from "../errors.js";
 import { expects } from "../expects.js";
-import { grad, tensors, vjpOf } from "../grad.js";
 import { zeros } from "../ops/leaf.js";
 import { variable } from "../ops/marker.js";
 import { typeOf } from "../print.js";
 import { sameShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 import { leaves, type Tree, treeMap, treeZip, unflatten } from "../tree.js";
+import { grad, tensors, vjpOf } from "./grad.js";
 
 /** Throws unless each tangent has its tensor's structure and shape. */
 const checkTangents = (primals: readonly Tree[], tangents: readonly Tree[]): void => {

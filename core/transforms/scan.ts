@@ -1,12 +1,12 @@
 import { ShapeError } from "../errors.js";
 import { expects } from "../expects.js";
-import { tensors } from "../grad.js";
 import { placeholder } from "../ops/leaf.js";
 import { loop } from "../ops/loop.js";
 import { concat, reshape, sliceAxis } from "../ops/view.js";
 import { typeOf } from "../print.js";
 import { isTensor, type Tensor } from "../tensor.js";
 import { leaves, namedLeaves, type Tree, treeMap, unflatten } from "../tree.js";
+import { tensors } from "./grad.js";
 
 export interface ScanOptions {
   /** How many steps; default: as many as `xs` has rows. Needed where there are no `xs`. */

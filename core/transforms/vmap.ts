@@ -1,4 +1,3 @@
-import { batchGraph } from "../batch.js";
 import { ShapeError } from "../errors.js";
 import { expects } from "../expects.js";
 import { withAxisAt } from "../ops/axis.js";
@@ -8,6 +7,7 @@ import { typeOf } from "../print.js";
 import { normalAxis } from "../shape.js";
 import { type Batched, isTensor, type Tensor } from "../tensor.js";
 import { leaves, type Tree, treeMap } from "../tree.js";
+import { batchGraph } from "./batch.js";
 
 /** An axis for every tensor of a tree, null for none, or axes for each of its parts. */
 export type Axes = number | null | readonly Axes[] | { readonly [name: string]: Axes };

@@ -1,5 +1,6 @@
 import { substitute } from "../../core/expand.js";
 import { full, type Graph, reachable, type Tensor, zeros } from "../../core/index.js";
+import { isFree, isLook } from "../../core/ops/captured.js";
 import { placeholder } from "../../core/ops/leaf.js";
 import { loopAttrs, loopInputs } from "../../core/ops/loop.js";
 import { indexOf, partOp } from "../../core/ops/parts.js";
@@ -29,15 +30,6 @@ export interface Stage {
   /** Values that nothing reads after the loops. What nothing reads after the program is donated to it. */
   readonly over: readonly Tensor[];
 }
-
-const views: ReadonlySet<string> = new Set(["broadcastTo", "reshape", "permute", "slice"]);
-
-/** Is it made again wherever it is read: a constant, or an index, or views of these? */
-const isFree = (t: Tensor): boolean => {
-  let at = t;
-  while (views.has(at.op.name)) at = at.inputs[0];
-  return at.op.name === "constant" || at.op.name === "iota";
-};
 
 /** The tensor that lies in memory as this one does: reshaped, if at all. */
 const unshaped = (t: Tensor): Tensor => {
@@ -113,7 +105,7 @@ export const split = ({ inputs, outputs, donated = [] }: Graph): Stage[] => {
     const sources = new Set<Tensor>();
     const seen = new Set(targets);
     for (const t of seen) {
-      const isFromBefore = (level.get(t) ?? k) < k && !views.has(t.op.name) && !isFree(t);
+      const isFromBefore = (level.get(t) ?? k) < k && !isLook(t) && !isFree(t);
       if (isThere(t)) sources.add(same.get(t) ?? t);
       else if (isFromBefore) {
         kept[levelOf(t)].add(t);

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { InputError } from "../../core/errors.js";
-import { type Appender, openAppend } from "../../models/files/append.js";
-import { writeTextAtomically } from "../../models/files/atomic.js";
 import { isObject } from "../../models/files/json.js";
 import { readRegular } from "../../models/files/regular.js";
+import { type Appender, openAppend } from "../../models/files/writing/append.js";
+import { writeTextAtomically } from "../../models/files/writing/atomic.js";
 
 /** A short name of what something was computed from. */
 export const fingerprintOf = (...parts: readonly unknown[]): string =>

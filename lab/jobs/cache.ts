@@ -3,10 +3,10 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { loadTree, saveTree } from "../../align/training/state-file.js";
 import { InputError, type Tree } from "../../core/index.js";
-import { isUnfinished, writeTextAtomically } from "../../models/files/atomic.js";
 import { isObject, readJsonObject } from "../../models/files/json.js";
-import { makeFolder } from "../../models/files/make-folder.js";
 import { readRegular } from "../../models/files/regular.js";
+import { isUnfinished, writeTextAtomically } from "../../models/files/writing/atomic.js";
+import { makeFolder } from "../../models/files/writing/make-folder.js";
 import { idOf, type Job, settingsOf } from "./job.js";
 import type { Outcome } from "./outcome.js";
 

@@ -1,5 +1,5 @@
 import { DeviceError, InputError, OwnershipError, ShapeError } from "../../core/index.js";
-import { isSystemError } from "../../models/files/system-error.js";
+import { isSystemError } from "../../models/files/writing/system-error.js";
 
 /** An error as it travels between processes: its kind, its words, and what the system said of it. */
 export interface ToldError {

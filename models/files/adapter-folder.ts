@@ -4,11 +4,11 @@ import type { ModelConfig } from "../config.js";
 import { factorShapes, type LoraOptions, moduleOf } from "../lora/targets.js";
 import type { Params } from "../parameters.js";
 import { adapterConfig, readAdapterConfig } from "./adapter-config.js";
-import { type PendingFile, writeAtomically } from "./atomic.js";
 import { firstNotFinite } from "./dtypes.js";
 import { folderExists } from "./json.js";
 import { openSafetensors, type Safetensors } from "./safetensors.js";
 import { safetensorsFile, type WeightEntry } from "./safetensors-write.js";
+import { type PendingFile, writeAtomically } from "./writing/atomic.js";
 
 /** A low-rank adapter apart from its base: how it counts, and what it trains. */
 export interface Adapter {

@@ -1,9 +1,9 @@
 import { dirname, join } from "node:path";
 import type { ModelConfig, ModelDtype } from "../config.js";
-import { writeAtomically, writeTextAtomically } from "./atomic.js";
 import type { WeightDtype } from "./dtypes.js";
-import { makeFolder } from "./make-folder.js";
 import { GENERATION, type SideFiles } from "./side-files.js";
+import { writeAtomically, writeTextAtomically } from "./writing/atomic.js";
+import { makeFolder } from "./writing/make-folder.js";
 
 /** Writes the tokenizer and its chat template, byte for byte, so that a trained folder is complete. Nothing else. */
 export const copyTokenizerFiles = ({ tokenizer }: SideFiles, to: string): void => {

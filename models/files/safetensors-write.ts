@@ -1,10 +1,10 @@
 import { InputError } from "../../core/errors.js";
 import { encodeHalves } from "../../core/half.js";
-import type { PendingFile, Sink } from "./atomic.js";
-import { writeAtomically } from "./atomic.js";
 import type { WeightDtype } from "./dtypes.js";
 import { bytesOf, dtypeOf } from "./dtypes.js";
 import type { HostTensor } from "./safetensors.js";
+import type { PendingFile, Sink } from "./writing/atomic.js";
+import { writeAtomically } from "./writing/atomic.js";
 
 /** 16-bit floats are encoded in pieces of this many elements. */
 const chunkElements = 1 << 21;

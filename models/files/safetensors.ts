@@ -11,7 +11,7 @@ import {
   type SafetensorsHeader,
   type StoredTensor,
 } from "./safetensors-header.js";
-import { isSystemError, reasonOf } from "./system-error.js";
+import { isSystemError, reasonOf } from "./writing/system-error.js";
 
 export type { StoredTensor };
 

@@ -2,12 +2,12 @@ import { join, resolve } from "node:path";
 import { type Device, dispose, evaluate, type HostData, isConcrete, read, type Tensor } from "../../core/index.js";
 import type { ModelConfig } from "../config.js";
 import { familyOf } from "../families.js";
-import { writeTextAtomically } from "./atomic.js";
 import { copyTokenizerFiles, saveConfig } from "./folder.js";
 import type { Model } from "./load.js";
 import { type SideFiles, sideFilesOf } from "./side-files.js";
 import { planFiles } from "./weights.js";
 import { streamWeights } from "./weights-stream.js";
+import { writeTextAtomically } from "./writing/atomic.js";
 
 export interface SaveOptions {
   /** The folder that the tokenizer, chat template and generation settings are copied from, or those as they were read. */

@@ -1,12 +1,12 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
-import { unwritten, writeAll } from "./append.js";
-import { writeAtomically } from "./atomic.js";
 import { notFiniteAs } from "./dtypes.js";
-import { makeFolder, removeEmpty } from "./make-folder.js";
 import { type AnnouncedTensor, elementsOf, safetensorsHeader, writeValues } from "./safetensors-write.js";
 import { indexOf, isSingle, type PlannedFile, removeStale } from "./weights.js";
+import { unwritten, writeAll } from "./writing/append.js";
+import { writeAtomically } from "./writing/atomic.js";
+import { makeFolder, removeEmpty } from "./writing/make-folder.js";
 
 /** Where weights come from. */
 interface WeightSource {

@@ -1,8 +1,6 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
-import type { PendingFile } from "./atomic.js";
-import { writeAtomically } from "./atomic.js";
 import type { WeightDtype } from "./dtypes.js";
 import { bytesOf } from "./dtypes.js";
 import { fileExists, folderExists, isObject, readJsonObject, show } from "./json.js";
@@ -10,6 +8,8 @@ import type { HostTensor, StoredNumbers, StoredTensor } from "./safetensors.js";
 import { openSafetensors } from "./safetensors.js";
 import type { AnnouncedTensor, WeightEntry } from "./safetensors-write.js";
 import { elementsOf, safetensorsFile } from "./safetensors-write.js";
+import type { PendingFile } from "./writing/atomic.js";
+import { writeAtomically } from "./writing/atomic.js";
 
 export const singleFile = "model.safetensors";
 export const indexFile = "model.safetensors.index.json";

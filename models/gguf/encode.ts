@@ -1,6 +1,6 @@
 import { floatToHalf } from "../../core/half.js";
-import type { Sink } from "../files/atomic.js";
 import { writeValues } from "../files/safetensors-write.js";
+import type { Sink } from "../files/writing/atomic.js";
 import { BLOCK, type GgufType } from "./format.js";
 
 const PLAIN = { f32: "F32", f16: "F16", bf16: "BF16" } as const;

@@ -1,9 +1,9 @@
 import { basename, resolve } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { readConfig } from "../config.js";
-import { type Sink, streamAtomically } from "../files/atomic.js";
 import { firstNotFinite } from "../files/dtypes.js";
 import { openModelWeights } from "../files/load.js";
+import { type Sink, streamAtomically } from "../files/writing/atomic.js";
 import { hubNameOf } from "../hub/name.js";
 import { architectures } from "./architectures.js";
 import { checkArchitecture } from "./check.js";

@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { open, rename, rm, stat, truncate } from "node:fs/promises";
 import { dirname } from "node:path";
 import { InputError } from "../../core/errors.js";
-import { makeFolder } from "../files/make-folder.js";
+import { makeFolder } from "../files/writing/make-folder.js";
 import { answered } from "./library.js";
 import { ATTEMPTS, reason, waitAfter } from "./patient-fetch.js";
 

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { fileExists, folderExists, isObject, readJsonObject, readText } from "../files/json.js";
-import { makeFolder } from "../files/make-folder.js";
+import { makeFolder } from "../files/writing/make-folder.js";
 import { type HubName, repoFolder } from "./name.js";
 import type { HubSettings } from "./settings.js";
 import { type Purpose, wantedOf } from "./wanted.js";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
-import { writeTextAtomically } from "../files/atomic.js";
+import { writeTextAtomically } from "../files/writing/atomic.js";
 
 /** A vocabulary of single characters and special tokens; a token's id is its place in `tokens`. */
 export interface CharacterVocabulary {

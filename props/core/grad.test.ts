@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { vjpOf } from "../../core/grad.js";
 import * as t from "../../core/index.js";
+import { vjpOf } from "../../core/transforms/grad.js";
 import { assertClose, reference, run } from "../close.js";
 import { distinct, eighths, seeds, shapes } from "../generators/generators.js";
 import { type Case, cases } from "../generators/grad-cases.js";

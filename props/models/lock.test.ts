@@ -8,11 +8,11 @@ import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { InputError } from "../../core/index.js";
-import { openAppend } from "../../models/files/append.js";
-import { DEAD_AFTER, isGone, thisProcess } from "../../models/files/holder.js";
-import { LOCK, lockFolder } from "../../models/files/lock.js";
-import { makeFolder, removeEmpty } from "../../models/files/make-folder.js";
-import { errorName, isSystemError, systemWords } from "../../models/files/system-error.js";
+import { openAppend } from "../../models/files/writing/append.js";
+import { DEAD_AFTER, isGone, thisProcess } from "../../models/files/writing/holder.js";
+import { LOCK, lockFolder } from "../../models/files/writing/lock.js";
+import { makeFolder, removeEmpty } from "../../models/files/writing/make-folder.js";
+import { errorName, isSystemError, systemWords } from "../../models/files/writing/system-error.js";
 import { scratch } from "../cli/cli.js";
 
 const root = scratch();

@@ -1,7 +1,7 @@
 import { type Dirent, existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../../../core/errors.js";
-import { isSystemError, reasonOf } from "../../../models/files/system-error.js";
+import { isSystemError, reasonOf } from "../../../models/files/writing/system-error.js";
 import { type Declared, declaredSplits } from "./declared.js";
 
 /** Files of rows in a folder; a file by itself may have any name. */

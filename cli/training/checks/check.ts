@@ -4,8 +4,8 @@ import { mergesDelta, type OptimizerSettings, trainingOptimizer } from "../../..
 import { InputError, sameShape } from "../../../core/index.js";
 import { type ModelConfig, readConfig } from "../../../models/config.js";
 import { folderExists } from "../../../models/files/json.js";
-import { makeFolder, removeEmpty } from "../../../models/files/make-folder.js";
-import { reasonOf } from "../../../models/files/system-error.js";
+import { makeFolder, removeEmpty } from "../../../models/files/writing/make-folder.js";
+import { reasonOf } from "../../../models/files/writing/system-error.js";
 import { parameterShapes } from "../../../models/parameters.js";
 import { mergingKeys, type Values } from "../../options.js";
 import type { Output } from "../../output.js";

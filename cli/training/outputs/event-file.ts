@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
-import { openAppend, unwritten } from "../../../models/files/append.js";
-import { makeFolder } from "../../../models/files/make-folder.js";
 import { readRegular } from "../../../models/files/regular.js";
+import { openAppend, unwritten } from "../../../models/files/writing/append.js";
+import { makeFolder } from "../../../models/files/writing/make-folder.js";
 
 const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   let crc = byte;

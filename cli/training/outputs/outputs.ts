@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { InputError } from "../../../core/errors.js";
-import { writeTextAtomically } from "../../../models/files/atomic.js";
+import { writeTextAtomically } from "../../../models/files/writing/atomic.js";
 import type { RunObserver } from "../running/observer.js";
 import { runCharts } from "./charts.js";
 import { runHistory } from "./history.js";

@@ -11,9 +11,9 @@ import {
 import type { Position, TrainSnapshot } from "../../../align/training/options.js";
 import { loadTree, saveTree } from "../../../align/training/state-file.js";
 import { InputError } from "../../../core/errors.js";
-import { writeTextAtomically } from "../../../models/files/atomic.js";
 import { folderExists, isObject, type JsonObject, readText } from "../../../models/files/json.js";
 import { weightFiles } from "../../../models/files/weights.js";
+import { writeTextAtomically } from "../../../models/files/writing/atomic.js";
 import { loadModel, type Model, type Params, type SaveOptions, saveModel } from "../../../models/index.js";
 import type { Output } from "../../output.js";
 import type { TrainingValues } from "../checks/check.js";

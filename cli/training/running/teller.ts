@@ -2,7 +2,7 @@ import { removeCheckpoints } from "../../../align/training/checkpoint.js";
 import type { StepRecord, TrainStep } from "../../../align/training/train.js";
 import type { LoggedRecord } from "../../../align/training/writer.js";
 import { InputError } from "../../../core/errors.js";
-import { makeFolder } from "../../../models/files/make-folder.js";
+import { makeFolder } from "../../../models/files/writing/make-folder.js";
 import type { Locked } from "../../writing/locked.js";
 import { type RunObserver, type RunStart, together } from "./observer.js";
 

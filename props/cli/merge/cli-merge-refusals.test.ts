@@ -14,6 +14,7 @@ import { reference } from "../../close.js";
 import { goldenPath } from "../../golden/files.js";
 import { tries } from "../../reach.js";
 import { taugrad } from "../cli.js";
+import { inside } from "../inside.js";
 import { at, folder, model, recipe } from "./merge-models.js";
 
 const [base, a, b] = [await model("base", { seed: 1 }), await model("a", { seed: 2 }), await model("b", { seed: 3 })];
@@ -77,19 +78,14 @@ test("merge refuses: one line, exit code 2, nothing written", async () => {
   ];
   const out = at("refused");
   const refuses = async (args: readonly string[], pattern: RegExp): Promise<void> => {
-    const { code, stdout, stderr } = await taugrad(["merge", ...args]);
+    const { code, stdout, stderr } = await inside(["merge", ...args]);
     assert.equal(code, 2, `${args.join(" ")}\n${stderr}`);
     assert.match(stderr, /^taugrad: [^\n]+\n$/);
     assert.match(stderr, pattern);
     assert.equal(stdout, "");
     assert.ok(!existsSync(out));
   };
-  const waiting = [...bad.entries()];
-  const worker = async (): Promise<void> => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
-      await refuses([recipe(`refused-${next[0]}`, next[1][0]), out], next[1][1]);
-  };
-  await Promise.all([worker(), worker()]);
+  for (const [i, [content, pattern]] of bad.entries()) await refuses([recipe(`refused-${i}`, content), out], pattern);
   const path = recipe("fine", good);
   await refuses([], /needs --recipe CONFIG.yaml/);
   await refuses([path], /needs --out OUT/);

@@ -1,9 +1,9 @@
-import { isFloating } from "./dtype.js";
-import { broadcastTo, sum } from "./ops/broadcast.js";
-import { placeholder } from "./ops/leaf.js";
-import { loop } from "./ops/loop.js";
-import { part, partsIn, resolved, tuple } from "./ops/parts.js";
-import { type Batched, type Batching, node, type Op, type OpKind, reachable, type Tensor } from "./tensor.js";
+import { isFloating } from "../dtype.js";
+import { broadcastTo, sum } from "../ops/broadcast.js";
+import { placeholder } from "../ops/leaf.js";
+import { loop } from "../ops/loop.js";
+import { part, partsIn, resolved, tuple } from "../ops/parts.js";
+import { type Batched, type Batching, node, type Op, type OpKind, reachable, type Tensor } from "../tensor.js";
 
 /** Takes the inputs of an op and gives its value, [B, …]. */
 type Rule = (...of: Parameters<NonNullable<Op["batch"]>>) => Tensor;

@@ -1,9 +1,9 @@
-import { vjpOf } from "../grad.js";
-import { type Shape, sizeOf } from "../shape.js";
-import { type Attrs, node, type Op, type Tensor } from "../tensor.js";
-import { widened } from "./cast.js";
-import { variable } from "./marker.js";
-import { concat, reshape, sliceAxis } from "./view.js";
+import { type Shape, sizeOf } from "../../shape.js";
+import { type Attrs, node, type Op, type Tensor } from "../../tensor.js";
+import { vjpOf } from "../../transforms/grad.js";
+import { widened } from "../cast.js";
+import { variable } from "../marker.js";
+import { concat, reshape, sliceAxis } from "../view.js";
 
 /** What a fused op computes, written in simpler ops; in those that the device has kernels for, where there is a choice. */
 type Expansion<A extends Attrs> = (inputs: readonly Tensor[], attrs: A, has?: (name: string) => boolean) => Tensor;

@@ -1,17 +1,17 @@
-import { ShapeError } from "../errors.js";
-import { expects } from "../expects.js";
-import { callOf } from "../print.js";
-import { normalAxis, sameShape } from "../shape.js";
-import type { Tensor } from "../tensor.js";
-import { sum } from "./broadcast.js";
-import { widened } from "./cast.js";
+import { ShapeError } from "../../errors.js";
+import { expects } from "../../expects.js";
+import { callOf } from "../../print.js";
+import { normalAxis, sameShape } from "../../shape.js";
+import type { Tensor } from "../../tensor.js";
+import { sum } from "../broadcast.js";
+import { widened } from "../cast.js";
+import { gather } from "../index-ops.js";
+import { iota } from "../leaf.js";
+import { stopGradient } from "../marker.js";
+import { abs, add, div, exp, less, log, mul, rsqrt, silu, square, sub, where } from "../pointwise.js";
+import { max, mean } from "../reduce.js";
+import { concat, permute, reshape, sliceAxis } from "../view.js";
 import { fused } from "./fused.js";
-import { gather } from "./index-ops.js";
-import { iota } from "./leaf.js";
-import { stopGradient } from "./marker.js";
-import { abs, add, div, exp, less, log, mul, rsqrt, silu, square, sub, where } from "./pointwise.js";
-import { max, mean } from "./reduce.js";
-import { concat, permute, reshape, sliceAxis } from "./view.js";
 
 /** The result has the shape of the first operand. */
 const ofFirst = ([x]: readonly Tensor[]) => x.shape;

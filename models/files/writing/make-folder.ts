@@ -1,6 +1,6 @@
 import { mkdirSync, rmdirSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { folderExists } from "./json.js";
+import { folderExists } from "../json.js";
 
 const isThere = (path: string): boolean => {
   try {

@@ -1,9 +1,9 @@
-import { isFloating } from "./dtype.js";
+import { isFloating } from "../dtype.js";
+import { after, variable } from "../ops/marker.js";
+import { add } from "../ops/pointwise.js";
+import { concat, sliceAxis } from "../ops/view.js";
+import { node, type Op, type Tensor } from "../tensor.js";
 import { vjpOf } from "./grad.js";
-import { after, variable } from "./ops/marker.js";
-import { add } from "./ops/pointwise.js";
-import { concat, sliceAxis } from "./ops/view.js";
-import { node, type Op, type Tensor } from "./tensor.js";
 
 /**
  * f, but its intermediate values are computed again in the backward pass instead of being kept: memory for compute.

@@ -1,16 +1,16 @@
-import { blocksOf, inBlocks } from "../checkpoint.js";
-import { ShapeError } from "../errors.js";
-import { expects } from "../expects.js";
-import { callOf } from "../print.js";
-import { instead } from "../suggest.js";
-import type { Tensor } from "../tensor.js";
+import { ShapeError } from "../../errors.js";
+import { expects } from "../../expects.js";
+import { callOf } from "../../print.js";
+import { instead } from "../../suggest.js";
+import type { Tensor } from "../../tensor.js";
+import { blocksOf, inBlocks } from "../../transforms/checkpoint.js";
+import { after, stopGradient } from "../marker.js";
+import { type MatmulOptions, matmul } from "../matmul.js";
+import { abs, add, div, equal, maximum, mul, square, sub, tanh, where } from "../pointwise.js";
+import { max, mean } from "../reduce.js";
+import { concat, reshape, sliceAxis, transpose } from "../view.js";
 import { fused } from "./fused.js";
-import { after, stopGradient } from "./marker.js";
-import { type MatmulOptions, matmul } from "./matmul.js";
-import { abs, add, div, equal, maximum, mul, square, sub, tanh, where } from "./pointwise.js";
-import { max, mean } from "./reduce.js";
 import { columnsOf, logitGradient, scoresOfRows } from "./token-scores.js";
-import { concat, reshape, sliceAxis, transpose } from "./view.js";
 
 export interface HeadOptions {
   /** Also entropy, correctness and mean logit, through which no gradient flows. Default false. */

@@ -1,16 +1,16 @@
-import { ShapeError } from "../errors.js";
-import { expects } from "../expects.js";
-import { callOf } from "../print.js";
-import { sameShape } from "../shape.js";
-import { instead } from "../suggest.js";
-import type { Tensor } from "../tensor.js";
-import { broadcastTo } from "./broadcast.js";
+import { ShapeError } from "../../errors.js";
+import { expects } from "../../expects.js";
+import { callOf } from "../../print.js";
+import { sameShape } from "../../shape.js";
+import { instead } from "../../suggest.js";
+import type { Tensor } from "../../tensor.js";
+import { broadcastTo } from "../broadcast.js";
+import { iota } from "../leaf.js";
+import { type MatmulOptions, matmul } from "../matmul.js";
+import { and, div, lessEqual, mul, tanh, where } from "../pointwise.js";
+import { permute, reshape, transpose } from "../view.js";
 import { fused } from "./fused.js";
-import { iota } from "./leaf.js";
-import { type MatmulOptions, matmul } from "./matmul.js";
 import { softmax } from "./nn.js";
-import { and, div, lessEqual, mul, tanh, where } from "./pointwise.js";
-import { permute, reshape, transpose } from "./view.js";
 
 /** Score of a slot that may not be seen: finite, since WGSL may assume that infinities do not occur. */
 const MASKED = -1e30;

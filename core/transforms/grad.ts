@@ -1,14 +1,14 @@
-import { isFloating } from "./dtype.js";
-import { ShapeError } from "./errors.js";
-import { expects } from "./expects.js";
-import { ones, scalar, zeros } from "./ops/leaf.js";
-import { variable } from "./ops/marker.js";
-import { indexOf, partOp } from "./ops/parts.js";
-import { add, type TensorLike } from "./ops/pointwise.js";
-import { typeOf } from "./print.js";
-import { sameShape } from "./shape.js";
-import { isTensor, reachable, type Tensor } from "./tensor.js";
-import { leaves, type Tree, treeMap, treeZip, unflatten } from "./tree.js";
+import { isFloating } from "../dtype.js";
+import { ShapeError } from "../errors.js";
+import { expects } from "../expects.js";
+import { ones, scalar, zeros } from "../ops/leaf.js";
+import { variable } from "../ops/marker.js";
+import { indexOf, partOp } from "../ops/parts.js";
+import { add, type TensorLike } from "../ops/pointwise.js";
+import { typeOf } from "../print.js";
+import { sameShape } from "../shape.js";
+import { isTensor, reachable, type Tensor } from "../tensor.js";
+import { leaves, type Tree, treeMap, treeZip, unflatten } from "../tree.js";
 
 /**
  * Vector-Jacobian product, graph to graph: the cotangents of `wrt` given those of `outputs`. Reverse accumulation in

@@ -1,17 +1,17 @@
-import { ShapeError } from "../errors.js";
-import { expects } from "../expects.js";
-import { callOf } from "../print.js";
-import { sameShape } from "../shape.js";
-import type { Tensor } from "../tensor.js";
-import { broadcastTo, sum } from "./broadcast.js";
-import { cast } from "./cast.js";
+import { ShapeError } from "../../errors.js";
+import { expects } from "../../expects.js";
+import { callOf } from "../../print.js";
+import { sameShape } from "../../shape.js";
+import type { Tensor } from "../../tensor.js";
+import { broadcastTo, sum } from "../broadcast.js";
+import { cast } from "../cast.js";
+import { gather } from "../index-ops.js";
+import { iota } from "../leaf.js";
+import { stopGradient } from "../marker.js";
+import { add, equal, exp, log, mul, neg, sub, where } from "../pointwise.js";
+import { concat, reshape, sliceAxis } from "../view.js";
 import { fused } from "./fused.js";
-import { gather } from "./index-ops.js";
-import { iota } from "./leaf.js";
-import { stopGradient } from "./marker.js";
 import { shiftedExp } from "./nn.js";
-import { add, equal, exp, log, mul, neg, sub, where } from "./pointwise.js";
-import { concat, reshape, sliceAxis } from "./view.js";
 
 /** What one row of logits says of a token: a column of numbers each. */
 export interface Columns {

@@ -1,14 +1,14 @@
-import { ShapeError } from "../errors.js";
-import { expects } from "../expects.js";
-import { callOf } from "../print.js";
-import { sameShape } from "../shape.js";
-import type { Tensor } from "../tensor.js";
-import { broadcastTo } from "./broadcast.js";
+import { ShapeError } from "../../errors.js";
+import { expects } from "../../expects.js";
+import { callOf } from "../../print.js";
+import { sameShape } from "../../shape.js";
+import type { Tensor } from "../../tensor.js";
+import { broadcastTo } from "../broadcast.js";
+import { gather } from "../index-ops.js";
+import { iota } from "../leaf.js";
+import { add, and, equal, less, lessEqual, mul, sub, where } from "../pointwise.js";
+import { reshape } from "../view.js";
 import { fused } from "./fused.js";
-import { gather } from "./index-ops.js";
-import { iota } from "./leaf.js";
-import { add, and, equal, less, lessEqual, mul, sub, where } from "./pointwise.js";
-import { reshape } from "./view.js";
 
 const writeRowsOp = fused(
   "writeRows",

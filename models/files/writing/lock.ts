@@ -13,11 +13,11 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import { InputError } from "../../core/errors.js";
+import { InputError } from "../../../core/errors.js";
+import { folderExists, isObject } from "../json.js";
+import { openRegular } from "../regular.js";
 import { DEAD_AFTER, described, type Holder, isGone, thisProcess } from "./holder.js";
-import { folderExists, isObject } from "./json.js";
 import { makeFolder, removeEmpty } from "./make-folder.js";
-import { openRegular } from "./regular.js";
 import { isSystemError, reasonOf } from "./system-error.js";
 
 /** The file in a folder that says who writes there. */
