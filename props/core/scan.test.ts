@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import * as t from "../../core/index.js";
@@ -5,13 +6,12 @@ import { placeholder } from "../../core/ops/leaf.js";
 import { openCpu } from "../../kernels/index.js";
 import { assertClose, reference, run } from "../close.js";
 import { eighths, integers, seeds } from "../generators/generators.js";
+import { webgpuCheck } from "../kernels/webgpu/webgpu-variants.js";
 import { check, law } from "../law.js";
 
 type Step<C extends t.Tree, X extends t.Tree, Y extends t.Tree> = (carry: C, x: X) => readonly [C, Y];
 
 /** The definition: a graph of every step. */
-import assert from "node:assert/strict";
-
 const unrolled = <C extends t.Tree, X extends t.Tree, Y extends t.Tree>(
   f: Step<C, X, Y>,
   init: C,
@@ -103,25 +103,24 @@ for (const [where, tolerance, effort] of [
     { effort, on: [where] },
   );
 
-check(
-  "a scan and its gradient are those of its steps",
-  async (device) => {
-    const of = (walk: typeof t.scan) => (given: Weights) => {
-      const step = (c: t.Tensor, row: t.Tensor) => {
-        const next = t.tanh(t.add(t.mul(c, given.w), row));
-        return [next, t.less(next, 0)] as const;
-      };
-      const loss = (h: t.Tensor) => t.sum(walk(step, h, given.x, { length: 3, reverse: true, every: 2 })[0]);
-      const x = t.sum(given.x, 1);
-      return [walk(step, given.h, x, { length: 3, every: 2 }), t.grad(loss)(t.add(t.zeros([2, D]), given.h))] as const;
+/** In f32 alone: to its last bits. */
+const inF32 = async (device: t.Device): Promise<void> => {
+  const of = (walk: typeof t.scan) => (given: Weights) => {
+    const step = (c: t.Tensor, row: t.Tensor) => {
+      const next = t.tanh(t.add(t.mul(c, given.w), row));
+      return [next, t.less(next, 0)] as const;
     };
-    const got = await run(of(t.scan), [weights(5, 3)], device);
-    (await run(of(unrolled as typeof t.scan), [weights(5, 3)], reference)).forEach((numbers, i) => {
-      assertClose(got[i], numbers, { abs: 1e-5 }, `leaf ${i}`);
-    });
-  },
-  ["webgpu"],
-);
+    const loss = (h: t.Tensor) => t.sum(walk(step, h, given.x, { length: 3, reverse: true, every: 2 })[0]);
+    const x = t.sum(given.x, 1);
+    return [walk(step, given.h, x, { length: 3, every: 2 }), t.grad(loss)(t.add(t.zeros([2, D]), given.h))] as const;
+  };
+  const got = await run(of(t.scan), [weights(5, 3)], device);
+  (await run(of(unrolled as typeof t.scan), [weights(5, 3)], reference)).forEach((numbers, i) => {
+    assertClose(got[i], numbers, { abs: 1e-5 }, `leaf ${i}`);
+  });
+};
+check("a scan and its gradient are those of its steps", inF32, ["cpu"]);
+webgpuCheck("a scan and its gradient are those of its steps", inF32);
 
 /** Exponential averages of N rows: as many programs whatever N is. */
 const averages = (x: t.Tensor) =>

@@ -4,6 +4,8 @@ import { inTime } from "../../../models/strangers/in-time.js";
 
 /** Longest that patterns may take, in ms: with many stars there are many ways to try. */
 const LIMIT = 5000;
+/** Longest pattern, in characters: making a long one ready takes time that nothing stops. */
+const LONGEST = 4096;
 
 /** What a data set says of its files itself: in which folder below they are, and patterns of the files of each split. */
 export interface Declared {
@@ -11,8 +13,13 @@ export interface Declared {
   readonly splits?: Readonly<Record<string, readonly string[]>>;
 }
 
-/** Whether a path matches a pattern: `*` and `?` within a name, `**` over folders, `[…]` one of some characters. */
+/**
+ * Whether a path matches a pattern: `*` and `?` within a name, `**` over folders, `[…]` one of some characters. Errors: InputError
+ * for one that is too long, or that no characters are between (`[z-a]`).
+ */
 const matching = (pattern: string): RegExp => {
+  if (pattern.length > LONGEST)
+    throw new InputError(`data_files: a pattern has ${pattern.length} characters, at most ${LONGEST} are read`);
   const parts = pattern.match(/\*\*\/|\*\*|\*|\?|\[[^\]]+\]|[^*?[]+|\[/g) ?? [];
   const meaning: Readonly<Record<string, string>> = { "**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]" };
   const source = parts.map((part) => {
@@ -21,7 +28,11 @@ const matching = (pattern: string): RegExp => {
       ? part.replace(/^\[!/, "[^").replaceAll("\\", "\\\\")
       : part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
   });
-  return new RegExp(`^${source.join("")}$`);
+  try {
+    return new RegExp(`^${source.join("")}$`);
+  } catch {
+    throw new InputError(`data_files: ${show(pattern)} is no pattern of files`);
+  }
 };
 
 /** Files by the splits whose patterns they match, [split, file] each; a file may be in several. */

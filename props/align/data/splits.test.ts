@@ -129,6 +129,11 @@ test("what a README declares comes before names: folders, patterns, several of t
   });
   assert.deepEqual(declared("more", { train: ["**/*.json"] }), { train: ["more/deep/x.json"] });
   refused(() => declared(undefined, { train: ["gone-*"] }), /has no split "train"; it has none with files/);
+  refused(() => declared(undefined, { train: ["[z-a].json"] }), /"\[z-a\]\.json" is no pattern of files/);
+  refused(
+    () => declared(undefined, { train: ["*".repeat(5000)] }),
+    /a pattern has 5000 characters, at most 4096 are read/,
+  );
 });
 
 test("a link that leads nowhere is no file of rows, unless its name says so", () => {
