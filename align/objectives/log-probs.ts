@@ -22,7 +22,7 @@ import { type ForwardOptions, hiddenStates } from "../../models/transformer.js";
  * objective asks for. Where rows hold several sequences: starts i32 [N, T], the first slot of each token's own; owners i32 [M],
  * which of the S sequences each target is of, S for padding; lengths i32 [S].
  */
-export type BatchTensors = Readonly<Record<string, Tensor>>;
+export type BatchTensors = Readonly<Record<string, Tensor>> & { readonly ids: Tensor; readonly targets: Tensor };
 
 export interface ScoreOptions extends ForwardOptions {
   /** Also what is no log-probability (entropy, correctness, mean logit). Default false. */
@@ -85,7 +85,8 @@ export interface Scored {
 }
 
 /** How many sequences a batch holds: one a row, unless it says otherwise. */
-export const sequencesIn = ({ ids, lengths }: BatchTensors): number => (lengths ?? ids).shape[0];
+export const sequencesIn = ({ ids, lengths }: { readonly ids: Tensor; readonly lengths?: Tensor }): number =>
+  (lengths ?? ids).shape[0];
 
 /** Sums of a number of each target, f32 [M, …], over the targets of each sequence; [S, …]. */
 const perSequence = (values: Tensor, { ids, targets, owners, ...rest }: BatchTensors): Tensor => {

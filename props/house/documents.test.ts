@@ -1,0 +1,74 @@
+/** Laws of what is written for readers: programs compile under the strictest settings, run, and print what is said. */
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { before, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { projectRoot as root } from "../golden/files.js";
+import { compiled, exampleOf, outputsOf, type Program, programsIn, textOf } from "./programs.js";
+
+const readme = textOf("README.md");
+/** The loop, so that it learns in twenty steps on the test's small model. */
+const quick = ({ source, ...rest }: Program): Program => ({
+  ...rest,
+  source: source.replace("1e-4)", "3e-3)").replace("t < 100", "t < 20"),
+});
+const [first, loop, talk] = programsIn("README.md") as [Program, Program, Program];
+const examples = readdirSync(join(root, "examples"))
+  .filter((name) => name.endsWith(".ts"))
+  .map((name) => exampleOf(`examples/${name}`));
+const page: Program = { ...exampleOf("examples/browser/page.ts"), name: "page" };
+const run = [first, quick(loop), talk, ...examples];
+
+let outputs: Readonly<Record<string, string>> = {};
+before(async () => {
+  await compiled([...run, page]);
+  outputs = await outputsOf(run);
+});
+const outputOf = ({ name }: Program): string => outputs[name] ?? "";
+
+for (const program of examples)
+  test(`examples/${program.name}.ts prints what its comment says`, () => {
+    assert.deepEqual(outputOf(program).trimEnd().split("\n"), program.prints);
+  });
+
+test("examples/browser: what is shipped bundles for a page, with one file in place of Node's modules", async () => {
+  const { bundlePage } = await import(pathToFileURL(join(root, "examples", "browser", "build.mjs")).href);
+  const out = await bundlePage(join(root, ".props", "documents", "page"));
+  assert.deepEqual(readdirSync(out).sort(), ["index.html", "page.js"]);
+});
+
+test("README: the example runs as printed and learns [1, 2]", () => {
+  const [, w = "", b = ""] = /\[\s*(\S+),\s*(\S+)\s*\]/.exec(outputOf(first)) ?? [];
+  assert.ok(Math.abs(Number(w) - 1) < 0.02 && Math.abs(Number(b) - 2) < 0.02, outputOf(first));
+});
+
+test("README: the training loop by hand starts at ln 2 and learns", () => {
+  const losses = outputOf(loop)
+    .trim()
+    .split("\n")
+    .map((line) => Number(line.split(" ")[1]));
+  assert.equal(losses.length, 20);
+  assert.ok(Math.abs(losses[0] - Math.LN2) < 1e-5, outputOf(loop));
+  assert.ok(
+    losses.slice(-5).every((loss) => loss < Math.LN2 - 0.01),
+    outputOf(loop),
+  );
+  assert.ok(loop.source.trim().split("\n").length <= 40, "shorten the loop");
+});
+
+test("README: tokens stream as printed", () => {
+  assert.ok(outputOf(talk).length > 0 && talk.source.includes("streamTokens"), outputOf(talk));
+});
+
+test("README: the example is at most twenty-odd lines", () => {
+  assert.ok(first.source.trim().split("\n").length <= 22, "shorten the example");
+});
+
+test("README: every folder it maps exists, and every folder of code is mapped", () => {
+  const mapped = [...readme.matchAll(/^\| `(\w+)\/` \|/gm)].map(([, name]) => name).sort();
+  const kept = readdirSync(root, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && !/^\.|^(node_modules|dist|runs)$/.test(entry.name))
+    .map(({ name }) => name);
+  assert.deepEqual(mapped, kept.sort());
+});
