@@ -94,6 +94,7 @@ export {
 } from "./training/evaluate.js";
 export { modelFingerprint } from "./training/fingerprint.js";
 export { type FisherOptions, fisher, fisherMask } from "./training/fisher.js";
+export { loadRule, type RuleArgs } from "./training/load-rule.js";
 export {
   OPTIMIZER_NAMES,
   type OptimizerName,
@@ -104,6 +105,7 @@ export {
   trainingOptimizer,
 } from "./training/optimizer.js";
 export type { Position, TrainOptions, TrainSnapshot } from "./training/options.js";
+export { type OwnRule, ownRule } from "./training/own-rule.js";
 export { askReference, batchTensors, referenceLogps, type Weights } from "./training/reference.js";
 export { loadTree, saveTree } from "./training/state-file.js";
 export type { TrainState } from "./training/step.js";

@@ -247,7 +247,8 @@ const wordsFor = ({ from, above, to, below }: Range, kind: string): string => {
   return low === undefined ? kind : `${kind} ${above === undefined ? "≥" : ">"} ${low}`;
 };
 
-const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+/** A number as YAML 1.1 and command lines spell it. */
+export const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 const numeric = (integer: boolean, range: Range, about: string, fallback?: number) => ({
   flag: false,

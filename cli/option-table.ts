@@ -26,6 +26,7 @@ import {
   text,
   texts,
 } from "./option-kinds.js";
+import { orRuleFile, ruleArgs } from "./rule-file.js";
 import { TRAINING_KINDS } from "./training/fit/kinds.js";
 
 /** More rows, tokens or steps than these are a slip of the hand, and would take the memory or the patience that nobody has. */
@@ -228,8 +229,14 @@ export const options = {
   ),
   use_rslora: flag("the adapter counts lora_alpha / √lora_r", false),
   use_dora: flag("DoRA: the length of each row is trained too", false),
-  optim: { ...choice(OPTIMIZER_NAMES, "", "adamw"), about: OPTIMIZER_NAMES.join(" ") },
-  base_optim: choice(PROPOSALS, "what proposes the update that other rules merge, mask or average", undefined),
+  optim: {
+    ...orRuleFile(choice(OPTIMIZER_NAMES, "", "adamw")),
+    about: `${OPTIMIZER_NAMES.join(" ")}, or a module with a rule of your own: ./my-rule.js (docs/own-optimizer.md)`,
+  },
+  optim_args: ruleArgs("what a rule of your own is made of: a=1,b=2"),
+  base_optim: orRuleFile(
+    choice(PROPOSALS, "what proposes the update that other rules merge, mask or average; ./my-rule.js too", undefined),
+  ),
   momentum: number({ from: 0, below: 1 }, "sgd, muon: decay of the gathered gradient; default 0, 0.95 for muon"),
   alpha: number({ from: 0, to: 1 }, "merging: weight of the reference delta; default 0"),
   reserve_p: number({ from: 0, to: 1 }, "merging, childtuning: share of elements kept; merging's default 1"),

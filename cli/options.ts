@@ -33,6 +33,7 @@ const training = [
   "seed",
   "data_seed",
   "optim",
+  "optim_args",
   "lr_by_reserve",
   "base_optim",
   "momentum",

@@ -26,7 +26,7 @@ export {
 } from "./optimizer.js";
 export { MERGES, type MergeName } from "./pieces.js";
 export { type MergingOptions, mergingRule } from "./preset.js";
-export type { Draw, Now, Rule, Scalars, Slots, Stream } from "./rule.js";
+export { type Draw, type Now, plain, type Rule, type Scalars, type Slots, type Stream } from "./rule.js";
 export { SCHEDULES, type ScheduleOptions, schedule } from "./schedule.js";
 export type { ScheduleName } from "./schedule-shapes.js";
 export * from "./sparsify.js";

@@ -5,6 +5,7 @@ import {
   type DType,
   InputError,
   isFloating,
+  isTensor,
   key as keyOf,
   namedLeaves,
   roundRandom,
@@ -22,6 +23,7 @@ import {
 } from "../core/index.js";
 import { keysOf, type Masks, masksOf } from "./masks.js";
 import type { Now, Rule, Scalars, Slots } from "./rule.js";
+import { checkedRule } from "./rule-check.js";
 
 /** Everything an optimizer remembers: a plain tree of tensors. Saving its leaves and loading them goes on bit for bit. */
 export type OptimizerState<P extends Tree> = {
@@ -134,11 +136,13 @@ export interface LiftOptions {
 /**
  * Lifts the rule of one parameter over trees: w' = w + change, leaf by leaf, all arithmetic f32. Laws: a leaf's result does not depend on the
  * other leaves, nor on where it stands in the tree; the second step compiles nothing.
+ * Errors: InputError for what is no rule; later, ShapeError where it answers with other shapes, slots or scalars than it names.
  */
 export const optimizer = (
-  rule: Rule,
+  given: Rule,
   { compensated = false, storage = "f32", weights = "f32" }: LiftOptions = {},
 ): Optimizer => {
+  const rule = checkedRule(given);
   checkType(rule.name, "storage", storage);
   checkType(rule.name, "weights", weights);
   const coarse = new Set(rule.coarse);
@@ -209,6 +213,8 @@ export const optimizer = (
         throw new InputError(`${rule.name}: update needs masks.gradient: jointMask(squared gradients, p) makes it`);
       const step = add(state.step, 1);
       const rate = typeof lr === "number" ? scalar(lr) : lr;
+      if (!isTensor(rate) || rate.shape.length > 0)
+        throw new ShapeError(`${rule.name}: lr is ${isTensor(rate) ? typeOf(rate) : typeof rate}; it must be a scalar`);
       const scalars: Scalars = rule.advance(state.scalars, rate);
       const params = new Map(namedLeaves(state.params));
       const keys = keysOf(state.key, step, [...params.keys()], rounded);

@@ -21,6 +21,7 @@ import {
   sgd,
   shadow,
 } from "../../optim/index.js";
+import { checkRule } from "../../optim/rule-check.js";
 
 /** What each `optim` is made of. */
 const OPTIMIZERS = {
@@ -55,10 +56,10 @@ export type ProposalName = (typeof PROPOSALS)[number];
 
 /** Training options that choose and shape the optimizer; names in the docs are those of the configuration. */
 export interface OptimizerSettings {
-  /** `optim`. Default "adamw". */
-  readonly optim?: OptimizerName;
+  /** `optim`: a name, or a rule of one's own. Default "adamw". */
+  readonly optim?: OptimizerName | Rule;
   /** `base_optim`: what proposes the update that the others merge, mask or average. Default "adamw". */
-  readonly baseOptim?: ProposalName;
+  readonly baseOptim?: ProposalName | Rule;
   /** `adam_beta1`, `adam_beta2`; Lion's and Schedule-Free's too. Default [0.9, 0.999], Lion [0.9, 0.99]. */
   readonly betas?: readonly [number | undefined, number | undefined];
   /** `adam_epsilon`. Default 1e-8; 1e-6 with preset "official". */
@@ -91,16 +92,20 @@ export interface OptimizerSettings {
   readonly weightsDtype?: StateType;
 }
 
-const kindOf = ({ optim = "adamw" }: OptimizerSettings) => OPTIMIZERS[optim];
+const kindOf = ({ optim = "adamw" }: OptimizerSettings) => (typeof optim === "string" ? OPTIMIZERS[optim] : "proposal");
 const mergesBy = (settings: OptimizerSettings): MergeName | undefined => {
   const kind = kindOf(settings);
   return kind === "proposal" || kind === "childTuning" || kind === "ema" ? undefined : kind;
 };
-/** Does an optimizer of this name merge with a reference delta? */
-export const mergesDelta = (optim: OptimizerName): boolean => mergesBy({ optim }) !== undefined;
+/** Does an optimizer of this name read the keys of merging: alpha, online_step, …? */
+export const readsMergingKeys = (optim: OptimizerName | Rule): boolean => mergesBy({ optim }) !== undefined;
+/** Does it merge with a reference delta? */
+export const mergesDelta = (optim: OptimizerName | Rule): boolean =>
+  typeof optim === "string" ? readsMergingKeys(optim) : optim.usesTau;
 
-const proposalOf = ({ optim = "adamw", baseOptim = "adamw" }: OptimizerSettings): ProposalName =>
-  PROPOSALS.find((name) => name === optim) ?? baseOptim;
+const proposalOf = ({ optim = "adamw", baseOptim = "adamw" }: OptimizerSettings): ProposalName | Rule =>
+  typeof optim === "string" ? (PROPOSALS.find((name) => name === optim) ?? baseOptim) : optim;
+const nameOf = (optim: string | Rule): string => (typeof optim === "string" ? optim : optim.name);
 
 /** Who a setting speaks to: the key as the configuration spells it, whom it is for, and who that is in words. */
 type Home = readonly [key: string, fits: (settings: OptimizerSettings) => boolean, whom: string];
@@ -108,8 +113,8 @@ const merging: Home[1] = (settings) => mergesBy(settings) !== undefined;
 const over =
   (...names: readonly ProposalName[]): Home[1] =>
   (settings) =>
-    names.includes(proposalOf(settings));
-const MERGING = OPTIMIZER_NAMES.filter(mergesDelta).join(", ");
+    names.some((name) => name === proposalOf(settings));
+const MERGING = OPTIMIZER_NAMES.filter(readsMergingKeys).join(", ");
 const HOMES: { readonly [K in keyof OptimizerSettings]: Home } = {
   alpha: ["alpha", merging, MERGING],
   onlineStep: ["online_step", merging, MERGING],
@@ -132,14 +137,28 @@ const HOMES: { readonly [K in keyof OptimizerSettings]: Home } = {
   ],
 };
 
+/** Errors: InputError for a rule of one's own that asks for what nobody hands it there. */
+const checkOwn = (key: string, rule: string | Rule, ...uses: readonly ("usesMask" | "usesTau")[]): void => {
+  const asks = typeof rule === "string" ? undefined : uses.find((use) => rule[use]);
+  if (asks === "usesMask")
+    throw new InputError(`${key}: ${nameOf(rule)} usesMask, and none is estimated for it; now.draw draws one`);
+  if (asks === "usesTau")
+    throw new InputError(`${key}: ${nameOf(rule)} usesTau by itself; give it as optim, or a rule that only proposes`);
+};
+
 /** Errors: InputError for an unknown name, or a setting that means nothing to the chosen optimizer. */
 const checkSettings = (settings: OptimizerSettings): void => {
-  const { optim = "adamw", baseOptim = "adamw", rescale, emaVariant = "shadow" } = settings;
-  const oneOf = (key: string, value: string, names: readonly string[]) => {
-    if (!names.includes(value)) throw new InputError(`${key} is "${value}"; it must be one of ${names.join(", ")}`);
+  const { optim: chosen = "adamw", baseOptim: below = "adamw", rescale, emaVariant = "shadow" } = settings;
+  const oneOf = (key: string, value: string | Rule, names: readonly string[]) => {
+    if (typeof value !== "string") checkRule(value, key);
+    else if (!names.includes(value))
+      throw new InputError(`${key} is "${value}"; it must be one of ${names.join(", ")}`);
   };
-  oneOf("optim", optim, OPTIMIZER_NAMES);
-  oneOf("base_optim", baseOptim, PROPOSALS);
+  oneOf("optim", chosen, OPTIMIZER_NAMES);
+  oneOf("base_optim", below, PROPOSALS);
+  checkOwn("optim", chosen, "usesMask");
+  checkOwn("base_optim", below, "usesMask", "usesTau");
+  const [optim, baseOptim] = [nameOf(chosen), nameOf(below)];
   oneOf("ema_variant", emaVariant, ["shadow", "pullback"]);
   if (rescale !== undefined && typeof rescale !== "boolean" && rescale !== "l1")
     throw new InputError(`rescale is "${rescale}"; it must be true, false or "l1"`);
@@ -161,7 +180,9 @@ const checkSettings = (settings: OptimizerSettings): void => {
 /** What proposes the update, without decay. */
 const proposal = (settings: OptimizerSettings): Rule => {
   const { betas: [beta1 = 0.9, beta2] = [], eps, momentum } = settings;
-  switch (proposalOf(settings)) {
+  const chosen = proposalOf(settings);
+  if (typeof chosen !== "string") return chosen;
+  switch (chosen) {
     case "adamw":
       return { ...adam({ betas: [beta1, beta2 ?? 0.999], eps }), name: "adamW" };
     case "lion":

@@ -15,6 +15,7 @@ import { resolveValues } from "../config.js";
 import type { OptionName, Values } from "../options.js";
 import { commands, optionsOf } from "../options.js";
 import type { Output } from "../output.js";
+import { withRules } from "../rule-file.js";
 import { withDevice } from "../session.js";
 import { rememberPlans } from "../training/dry-run/remember-plans.js";
 import type { Fit } from "../training/fit/fit.js";
@@ -69,12 +70,12 @@ const trainingValues = async (values: Values<"fit">): Promise<MemoryValues> => {
   const given = values as unknown as Record<string, unknown>;
   for (const name of optionsOf(kind).keys())
     if (given[name] !== undefined && !needed.has(name)) own[name] = given[name];
-  return {
+  return withRules({
     ...own,
     ...(kind === "kto" && { loss_type: ["kto"], shuffle_dataset: false }),
     base_model_name_or_path: folder,
     dry_run: true,
-  } as unknown as MemoryValues;
+  } as unknown as MemoryValues);
 };
 
 /**

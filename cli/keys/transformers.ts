@@ -168,7 +168,8 @@ export const transformersKeys: Keys = {
   ...only([false], "a resumed run goes on where it was; with it other rows would be learned", "ignore_data_skip"),
   ...only([0], "targets are not smoothed; leave it out", "label_smoothing_factor"),
   ...only([0, false], "no noise is added to embeddings; leave it out", "neftune_noise_alpha"),
-  ...only([], "no optimizer takes it", "optim_args", "optim_target_modules"),
+  ...own("optim_args"),
+  ...only([], "no optimizer takes it", "optim_target_modules"),
   ...mapped(
     "`optim: adafactor` where true",
     (value) => (isOn(value) ? { set: { optim: "adafactor" } } : { idle: true }),

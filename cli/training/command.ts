@@ -3,6 +3,7 @@ import { checkTasks } from "../../lab/evaluate/index.js";
 import type { ModelConfig } from "../../models/config.js";
 import { type SideFiles, sideFilesOf } from "../../models/index.js";
 import type { Output } from "../output.js";
+import { withRules } from "../rule-file.js";
 import { withDevice } from "../session.js";
 import { checkOwn } from "../writing/claim.js";
 import { type Locked, whileLocked } from "../writing/locked.js";
@@ -43,7 +44,7 @@ export const trainingCommand = async <V extends TrainingValues, T>(
   given: V,
   out: Output,
 ): Promise<void> => {
-  const values = withDtype(given);
+  const values = await withRules(withDtype(given));
   checkTogether(values, out);
   const sideFiles = sideFilesOf(values.model_name_or_path);
   checkCadence(values, out);

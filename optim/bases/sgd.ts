@@ -12,7 +12,7 @@ export const sgd = ({ momentum = 0 }: { readonly momentum?: number } = {}): Rule
     ...plain,
     name: "sgd",
     slots: momentum === 0 ? [] : ["u"],
-    coarse: ["u"],
+    coarse: momentum === 0 ? [] : ["u"],
     step: (grad, slots, { lr }) => {
       if (momentum === 0) return { change: mul(neg(lr), grad), slots };
       const u = add(mul(momentum, slots.u), grad);

@@ -21,7 +21,7 @@ export const madeUp = (job: Job): Outcome => {
   if (job.kind === "base") return { curve: [{ step: 10, loss: 2 }] };
   const aligned = job.kind === "align" ? job : job.kind === "merge" ? job.of : undefined;
   const rate = aligned?.learningRate ?? 0;
-  const gain = aligned?.training.optimizer.optim?.startsWith("on") ? 0.02 : 0;
+  const gain = String(aligned?.training.optimizer.optim).startsWith("on") ? 0.02 : 0;
   const style = rate === 0 ? 0.02 : sigmoid(2 * Math.log(rate / 3e-5) + 1);
   const average = 0.8 - 0.25 * style ** 4 + gain + 0.01 * seedOf(job);
   const measures: Measures = {

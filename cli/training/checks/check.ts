@@ -1,6 +1,11 @@
 import { accessSync, constants, existsSync, realpathSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { mergesDelta, type OptimizerSettings, trainingOptimizer } from "../../../align/training/optimizer.js";
+import {
+  mergesDelta,
+  type OptimizerSettings,
+  readsMergingKeys,
+  trainingOptimizer,
+} from "../../../align/training/optimizer.js";
 import { InputError, sameShape } from "../../../core/index.js";
 import { type ModelConfig, readConfig } from "../../../models/config.js";
 import { folderExists } from "../../../models/files/json.js";
@@ -9,6 +14,7 @@ import { reasonOf } from "../../../models/files/writing/system-error.js";
 import { parameterShapes } from "../../../models/parameters.js";
 import { mergingKeys, type Values } from "../../options.js";
 import type { Output } from "../../output.js";
+import { ruleOr } from "../../rule-file.js";
 
 /** What all training commands take; each takes more. */
 export type TrainingValues = Omit<
@@ -16,10 +22,17 @@ export type TrainingValues = Omit<
   "config" | "json"
 >;
 
-const merges = ({ optim }: TrainingValues): boolean => mergesDelta(optim);
-/** Keys that speak to merging rules, but for one that the chosen rule reads too. */
-const idleKeys = (values: TrainingValues) =>
-  merges(values) ? [] : mergingKeys.filter((key) => key !== "reserve_p" || !values.optim.startsWith("childtuning"));
+const merges = ({ optim }: TrainingValues): boolean => mergesDelta(ruleOr(optim));
+const readsKeys = ({ optim }: TrainingValues): boolean => readsMergingKeys(ruleOr(optim));
+/** Keys that speak to merging rules, but for those that the chosen rule reads too. */
+const idleKeys = (values: TrainingValues) => {
+  const { optim } = values;
+  const others = [
+    ...(String(optim).startsWith("childtuning") ? ["reserve_p"] : []),
+    ...(merges(values) ? ["base_model_name_or_path"] : []),
+  ];
+  return readsKeys(values) ? [] : mergingKeys.filter((key) => !others.includes(key));
+};
 
 /** What the option table cannot say of a single key. Errors: InputError. */
 export const checkTogether = (values: TrainingValues, out: Output): void => {
@@ -90,8 +103,8 @@ export const samePlace = (a: string, b: string): boolean => realpathSync(resolve
 
 /** The optimizer that the keys ask for. */
 export const optimizerSettings = (values: TrainingValues): OptimizerSettings => ({
-  optim: values.optim,
-  baseOptim: values.base_optim,
+  optim: ruleOr(values.optim),
+  baseOptim: ruleOr(values.base_optim),
   betas: [values.adam_beta1, values.adam_beta2],
   eps: values.adam_epsilon,
   momentum: values.momentum,
@@ -104,7 +117,7 @@ export const optimizerSettings = (values: TrainingValues): OptimizerSettings => 
   // An adapter's factors are f32, as PEFT has them; dtype is that of the weights below it.
   weightsDtype: values.dtype === "bfloat16" && !values.use_peft ? "bf16" : "f32",
   reserveP: idleKeys(values).includes("reserve_p") ? undefined : values.reserve_p,
-  ...(merges(values) && {
+  ...(readsKeys(values) && {
     alpha: values.alpha,
     onlineStep: values.online_step,
     rescale: values.rescale === undefined ? undefined : values.rescale === "l1",

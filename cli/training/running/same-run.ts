@@ -1,6 +1,7 @@
 import { modelFingerprint } from "../../../align/training/fingerprint.js";
 import { InputError } from "../../../core/errors.js";
 import { show } from "../../../models/files/json.js";
+import { RuleFile, ruleDigests } from "../../rule-file.js";
 import type { Identity } from "../../writing/claim.js";
 import type { TrainingValues } from "../checks/check.js";
 
@@ -44,19 +45,21 @@ const FOUND: ReadonlySet<string> = new Set([...MODELS, DATA]);
 /** Settings that decide a run's numbers. */
 const settingsOf = (values: TrainingValues): RunIdentity["settings"] =>
   Object.fromEntries(
-    Object.entries(values).flatMap(([key, value]) => (FREE.has(key) || FOUND.has(key) ? [] : [[key, value ?? null]])),
+    Object.entries(values).flatMap(([key, value]) =>
+      FREE.has(key) || FOUND.has(key) ? [] : [[key, value instanceof RuleFile ? value.asSetting : (value ?? null)]],
+    ),
   );
 
 /** What is known of it before rows are read and a device is open. */
 export const earlyIdentity = (values: TrainingValues): RunIdentity => {
   const { device: _, ...settings } = settingsOf(values);
-  return { settings, digests: {} };
+  return { settings, digests: ruleDigests(values) };
 };
 
 /** The identity of the run that these values ask for; `data` is a digest of its rows. */
 export const identityOf = (values: TrainingValues, data: string | undefined): RunIdentity => {
   const settings = settingsOf(values);
-  const digests: Record<string, string> = data === undefined ? {} : { [DATA]: data };
+  const digests: Record<string, string> = { ...ruleDigests(values), ...(data !== undefined && { [DATA]: data }) };
   const reference = values.ref_model_name_or_path ?? values.model_name_or_path;
   for (const key of MODELS) {
     const folder = key === "ref_model_name_or_path" ? reference : values[key];
