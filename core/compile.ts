@@ -22,6 +22,7 @@ export type Given<P> = P extends Tensor
     ? { readonly [K in keyof P]: Given<P[K]> }
     : never;
 
+/** How a function is compiled. */
 export interface CompileOptions {
   /** Positions of arguments whose buffers the call takes over; touching them afterwards throws. */
   readonly donate?: readonly number[];
@@ -132,6 +133,7 @@ const isDonatedTwice = (given: readonly Tensor[], { donated, captured }: Trace):
  * belongs to the caller (dispose it, or donate it to the next call).
  * Arguments are stored tensors, numbers, and constants such as `zeros(…)`.
  * Errors: OwnershipError if an argument has no numbers, is gone, or lies on another device.
+ * @example compile((x: Tensor) => mul(x, 2), device)(tensor([1, 2])) // [2, 4]
  */
 export const compile = <P extends unknown[], T extends Tree>(
   fn: (...args: P) => T,
@@ -229,7 +231,10 @@ export const compile = <P extends unknown[], T extends Tree>(
   return Object.assign(call, { programs: () => [...traces, ...careful].map(({ program }) => program) });
 };
 
-/** Computes a tree of tensors on a device; the caller owns the result. For one-off values: nothing is kept for next time. */
+/**
+ * Computes a tree of tensors on a device; the caller owns the result. For one-off values: nothing is kept for next time.
+ * @example evaluate(add(tensor([1, 2]), 1), device) // [2, 3]
+ */
 export const evaluate = <T extends Tree>(tree: T, device: Device): T => {
   const { program, captured, result } = traceWith(() => tree, [], device, "evaluate");
   let outputs: Buffer[];

@@ -12,6 +12,7 @@ export type DType = "f32" | "i32" | "u32" | "bool" | HalfType;
  */
 export type HostData = Float32Array | Float64Array | Int32Array | Uint32Array | Uint16Array;
 
+/** Is it bf16 or f16? Then the host holds bits. */
 export const isHalf = (dtype: DType): dtype is HalfType => dtype === "bf16" || dtype === "f16";
 
 /** Has it fractions, and so gradients? */

@@ -3,7 +3,7 @@ import { node, type Op, reachable, type Tensor } from "./tensor.js";
 /**
  * Rewrites a graph node by node in creation order: `rule` sees each node with its rewritten inputs and gives its
  * replacement, or undefined to keep it. What a rule makes is rewritten in turn, `depth` times over. From the first change
- * on every node is made anew, so that creation order stays the order in which the graph was written.
+ * on every node is made anew, so that creation order stays the order in which the graph was written. Any shapes [...S].
  */
 export const rewrite = (
   outputs: readonly Tensor[],
@@ -47,6 +47,9 @@ export const substitute = (outputs: readonly Tensor[], stands: Map<Tensor, Tenso
   return outputs.map((t) => stands.get(t) as Tensor);
 };
 
-/** Replaces fused ops by their expansions, until only primitives and the ops that `keep` names are left. */
+/**
+ * Replaces fused ops by their expansions, until only primitives and the ops that `keep` names are left. Any shapes [...S],
+ * which stay.
+ */
 export const expand = (outputs: readonly Tensor[], keep: (op: Op) => boolean = () => false): Tensor[] =>
   rewrite(outputs, (t, inputs) => (keep(t.op) ? undefined : t.op.expand?.(t, inputs)), Number.POSITIVE_INFINITY);

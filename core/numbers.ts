@@ -19,12 +19,13 @@ export type ArrayOf<Rank extends number> = number extends Rank
         : Rank extends 3
           ? number[][][]
           : NestedNumbers;
+/** Numbers, nested to any depth. */
 export type NestedNumbers = number | NestedNumbers[];
 
 /**
  * The number of a tensor that has one element, whatever its axes; of bools 0 or 1.
- * Errors: ShapeError for more elements or none, OwnershipError if it is not computed.
- * @example const loss = await item(step(params, batch))
+ * Errors: ShapeError for more elements or none, OwnershipError if it is not computed. [] or [1, …] → number.
+ * @example await item(evaluate(mean(tensor([1, 2])), device)) // 1.5
  */
 export const item = async (t: Tensor): Promise<number> => {
   expects("item", "tensor", t);
@@ -36,6 +37,7 @@ export const item = async (t: Tensor): Promise<number> => {
 /**
  * The numbers of a tensor as arrays nested by its axes; of bools 0 and 1. With its rank, the type is known: `await toArray(x, 2)`
  * is a number[][]. Errors: ShapeError for another rank, OwnershipError if it is not computed.
+ * @example await toArray(tensor([[1, 2], [3, 4]]), 2) // [[1, 2], [3, 4]]
  */
 export const toArray = async <Rank extends number = number>(t: Tensor, rank?: Rank): Promise<ArrayOf<Rank>> => {
   expects("toArray", "tensor integer?", t, rank);
@@ -53,6 +55,7 @@ export const toArray = async <Rank extends number = number>(t: Tensor, rank?: Ra
 /**
  * Prints tensors, or trees of them by name, with their numbers wherever these lie. What is not computed is named as that.
  * Numbers of stored tensors are waited for: `await print(x)`.
+ * @example await print({ w: tensor([1, 2]) })
  */
 export const print = async (...trees: Tree[]): Promise<void> => {
   for (const tree of trees)

@@ -13,7 +13,11 @@ import { isTensor, type Tensor } from "./tensor.js";
 /** Separate streams of one key: numbers, splits, folds never share bits. */
 const DOMAIN = { bits: 0, split: 1, fold: 2 } as const;
 
-/** A random key: u32 [2]. All randomness is a function of (key, index); the same bits on every device. */
+/**
+ * A random key: u32 [2]. All randomness is a function of (key, index); the same bits on every device. Errors: ShapeError unless
+ * the seed is an integer ≥ 0.
+ * @example normal(key(0), [2]) // the same two numbers on every device
+ */
 export const key = (seed: number): Tensor => {
   expects("key", "number", seed);
   if (!Number.isSafeInteger(seed) || seed < 0) throw new ShapeError(`key(${seed}): the seed must be an integer ≥ 0`);
@@ -35,7 +39,10 @@ type Keys<N extends number, R extends Tensor[] = []> = number extends N
       ? Tensor[]
       : Keys<N, [...R, Tensor]>;
 
-/** n independent keys: `const [a, b] = split(key)`. Errors: ShapeError unless n is an integer ≥ 0. */
+/**
+ * n independent keys: `const [a, b] = split(key)`. Errors: ShapeError unless n is an integer ≥ 0.
+ * @example const [forWeights, forNoise] = split(key(0)); add(normal(forWeights, [2]), normal(forNoise, [2]))
+ */
 export const split = <const N extends number = 2>(k: Tensor, n: N = 2 as N): Keys<N> => {
   expects("split", "tensor number", k, n);
   if (!Number.isInteger(n) || n < 0) throw new ShapeError(`split(key, ${n}): n must be an integer ≥ 0`);
@@ -44,7 +51,11 @@ export const split = <const N extends number = 2>(k: Tensor, n: N = 2 as N): Key
   return Array.from({ length: n }, (_, i) => sliceAxis(bits, 0, 2 * i, 2 * i + 2)) as Keys<N>;
 };
 
-/** A key for (key, data): data is an integer, 0 ≤ data < 2^31, or such an i32/u32 scalar, as a step number is. */
+/**
+ * A key for (key, data): data is an integer, 0 ≤ data < 2^31, or such an i32/u32 scalar, as a step number is. u32 [2] → [2].
+ * Errors: ShapeError for other data.
+ * @example bernoulli(foldIn(key(0), 7), 0.5, [4]) // the mask of step 7
+ */
 export const foldIn = (k: Tensor, data: TensorLike): Tensor => {
   expects("foldIn", "tensor operand", k, data);
   if (!isTensor(data) && !(Number.isInteger(data) && data >= 0 && data < 2 ** 31))
@@ -64,7 +75,7 @@ const hashOf = (name: string): number => {
   return hash >>> 1;
 };
 
-/** A key for a name: masks of a parameter do not depend on where it stands in a tree. */
+/** A key for a name: masks of a parameter do not depend on where it stands in a tree. u32 [2] → [2]. */
 export const foldInName = checked(
   "foldInName",
   "tensor text",
@@ -102,21 +113,30 @@ export const bits = (k: Tensor, shape: Shape): Tensor => {
   return reshape(randomBits(k0, k1, iota([sizeOf(shape)], 0, "u32"), DOMAIN.bits), shape);
 };
 
-/** Uniform in [0, 1), multiples of 2^-24. */
+/**
+ * Uniform in [0, 1), multiples of 2^-24. f32 [...shape].
+ * @example uniform(key(0), [3]) // three numbers in [0, 1)
+ */
 export const uniform = checked(
   "uniform",
   "tensor numbers",
   (k: Tensor, shape: Shape): Tensor => unitInterval(bits(k, shape)),
 );
 
-/** Standard normal numbers (Box–Muller). */
+/**
+ * Standard normal numbers (Box–Muller). f32 [...shape].
+ * @example normal(key(0), [2, 3]) // six numbers
+ */
 export const normal = checked("normal", "tensor numbers", (k: Tensor, shape: Shape): Tensor => {
   const [a, b] = split(k, 2);
   const radius = sqrt(mul(-2, log(sub(1, uniform(a, shape)))));
   return mul(radius, cos(mul(2 * Math.PI, uniform(b, shape))));
 });
 
-/** True with probability p, [...shape]. Compared as integers, so that every device draws the same mask. */
+/**
+ * True with probability p, [...shape]. Compared as integers, so that every device draws the same mask. Errors: ShapeError
+ * unless 0 ≤ p ≤ 1.
+ */
 export const bernoulli = (k: Tensor, p: number, shape: Shape): Tensor => {
   expects("bernoulli", "tensor number numbers", k, p, shape);
   if (!(p >= 0 && p <= 1)) throw new ShapeError(`bernoulli(key, ${p}, [${shape}]): p must lie in [0, 1]`);

@@ -6,6 +6,7 @@ export type Shape = readonly number[];
 /** Number of elements; 1 for a scalar, 0 if any axis is empty. */
 export const sizeOf = (shape: Shape): number => shape.reduce((product, n) => product * n, 1);
 
+/** Are two shapes equal, axis by axis? */
 export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, i) => n === b[i]);
 
 /** Row-major strides, in elements. */

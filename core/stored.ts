@@ -28,10 +28,10 @@ export const storedTensor = (device: Device, buffer: Buffer, shape: Shape, dtype
 
 const storedOf = (t: Tensor): Stored | undefined => (t.op === storedOp ? (t.attrs.stored as Stored) : undefined);
 
-/** Is it a leaf whose numbers are at hand (stored or constant)? */
+/** Is it a leaf whose numbers are at hand (stored or constant)? Of any shape [...S]. */
 export const isConcrete = (t: Tensor): boolean => t.op === storedOp || t.op === constantOp;
 
-/** The device that holds a tensor's numbers, if one does. */
+/** The device that holds a tensor's numbers, if one does. Of any shape [...S]. */
 export const deviceOf = (t: Tensor): Device | undefined => storedOf(t)?.device;
 
 /** Throws unless a device can still be used. */
@@ -74,14 +74,17 @@ export const surrender = (t: Tensor, how: "donated", where: string): void => {
   if (stored !== undefined) stored.end = { how, where };
 };
 
-/** Frees the stored tensors of trees; twice is fine. */
+/**
+ * Frees the stored tensors of trees; twice is fine.
+ * @example const x = evaluate(normal(key(0), [4]), device); dispose(x)
+ */
 export const dispose = (...trees: Tree[]): void => {
   for (const tree of trees) for (const t of leaves(tree)) release(t, "disposed of", "by dispose(…)");
 };
 
 /**
  * A tree for `using`: the same tensors, freed at the end of the block. A tensor alone needs no word: `using y = f(x)`.
- * @example using state = disposable(step(params, batch)); // state.loss, …
+ * @example using made = disposable({ loss: evaluate(mean(tensor([1, 2])), device) })
  */
 export const disposable = <T extends Tree>(tree: T): T & Disposable => {
   if (isTensor(tree)) return tree;
@@ -101,7 +104,7 @@ const tensorsIn = (value: unknown, met: Set<unknown> = new Set()): Tensor[] => {
  * Runs f and frees every stored tensor that was made meanwhile (by compiled functions, `evaluate`, `upload`), but for those that
  * f returns; if f throws, all of them. Scopes may be nested.
  * Errors: OwnershipError if f is async: others' tensors would be made in between.
- * @example const loss = scope(() => evaluate(mean(square(step(x))), device))
+ * @example scope(() => evaluate(mean(square(upload(tensor([1, 2]), device))), device)) // 2.5
  */
 export const scope = <T>(f: () => T): T => {
   const made = new Set<Tensor>();
@@ -123,7 +126,10 @@ export const scope = <T>(f: () => T): T => {
   }
 };
 
-/** Copies a tree of constants to a device. Stored tensors stay where they are. */
+/**
+ * Copies a tree of constants to a device. Stored tensors stay where they are.
+ * @example const x = upload(tensor([1, 2]), device); dispose(x)
+ */
 export const upload = <T extends Tree>(tree: T, device: Device): T =>
   treeMap((t) => {
     if (t.op !== constantOp) return t;
@@ -146,7 +152,7 @@ export const download = async <T extends Tree>(tree: T): Promise<T> => {
   return unflatten(tree, parts);
 };
 
-/** `treeMap` of a function that makes tensors: if it fails at one, those made before are freed. */
+/** `treeMap` of a function that makes tensors: if it fails at one, those made before are freed. Tensors of any shape [...S]. */
 export const treeMake = <T extends Tree>(make: (leaf: Tensor, path: string) => Tensor, tree: T): T => {
   const made: Tensor[] = [];
   try {
@@ -171,5 +177,8 @@ export const readFor = async (call: string, t: Tensor): Promise<HostData> => {
   return numbersOf(await device.read(bufferOf(t, device, call), t.shape, t.dtype), t.dtype);
 };
 
-/** The numbers of a stored or constant tensor, row-major; those of bf16 and f16 as Float32Array. */
+/**
+ * The numbers of a stored or constant tensor, row-major; those of bf16 and f16 as Float32Array. [...S] → S₀·S₁·… numbers.
+ * @example await read(evaluate(tensor([[1, 2], [3, 4]]), device)) // [1, 2, 3, 4]
+ */
 export const read = (t: Tensor): Promise<HostData> => readFor("read", t);

@@ -110,12 +110,13 @@ Object.defineProperties(TensorNode.prototype, {
 export const node = (op: Op, inputs: readonly Tensor[], attrs: Attrs, shape: Shape, dtype: DType): Tensor =>
   new TensorNode(op, inputs, attrs, shape, dtype) as unknown as Tensor;
 
+/** Is it a tensor? */
 export const isTensor = (value: unknown): value is Tensor =>
   typeof value === "object" && value !== null && brand in value;
 
 /**
  * Every node that the outputs depend on, inputs before users; not `known` ones, nor what only these depend on. Iterative:
- * graphs are deeper than the stack.
+ * graphs are deeper than the stack. Of any shape [...S].
  */
 export const reachable = (outputs: readonly Tensor[], known?: { has(t: Tensor): boolean }): Tensor[] => {
   const [first] = outputs;

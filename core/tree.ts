@@ -34,10 +34,13 @@ const visit = (tree: Tree, path: string, leaf: (t: Tensor, path: string) => void
   else throw noTree(tree, path);
 };
 
-/** The tensors of a tree, in order. */
+/**
+ * The tensors of a tree, in order. Tensors of any shape [...S].
+ * @example leaves({ b: tensor([1]), a: [tensor([2])] }) // [2] and [1]
+ */
 export const leaves = (tree: Tree): Tensor[] => namedLeaves(tree).map(([, t]) => t);
 
-/** The tensors of a tree with their paths. */
+/** The tensors of a tree with their paths. Tensors of any shape [...S]. */
 export const namedLeaves = (tree: Tree): [path: string, leaf: Tensor][] => {
   const out: [string, Tensor][] = [];
   visit(tree, "", (t, path) => {
@@ -54,7 +57,10 @@ const rebuild = (tree: Tree, path: string, leaf: (t: Tensor, path: string) => un
   return Object.fromEntries(keys.map((key) => [key, rebuild(tree[key], pathTo(path, key), leaf)]));
 };
 
-/** The same structure with each tensor replaced by f(tensor, path). */
+/**
+ * The same structure with each tensor replaced by f(tensor, path). Tensors of any shape [...S].
+ * @example treeMap((t) => mul(t, 2), { w: tensor([1]), b: [tensor([2])] })
+ */
 export const treeMap = <T extends Tree>(f: (leaf: Tensor, path: string) => Tensor, tree: T): T =>
   rebuild(tree, "", f) as T;
 
@@ -75,7 +81,10 @@ export const treeKey = (tree: Tree): string => JSON.stringify(rebuild(tree, "", 
 /** As many tensors as there are trees. */
 type Leaves<R extends readonly Tree[]> = [first: Tensor, ...rest: { -readonly [K in keyof R]: Tensor }];
 
-/** f over the matching leaves of several trees of one structure. Errors: ShapeError if the structures differ. */
+/**
+ * f over the matching leaves of several trees of one structure. Errors: ShapeError if the structures differ.
+ * @example treeZip(([p, g]) => sub(p, g), { w: tensor([3]) }, { w: tensor([1]) }).w // [2]
+ */
 export const treeZip = <T extends Tree, R extends readonly Tree[]>(
   f: (leaves: Leaves<R>, path: string) => Tensor,
   first: T,

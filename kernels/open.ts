@@ -17,8 +17,10 @@ import {
 } from "./webgpu/index.js";
 
 const NAMES = ["auto", "webgpu", "cpu", "reference"] as const;
+/** A device by name. */
 export type DeviceName = (typeof NAMES)[number];
 
+/** How a device is opened. */
 export interface OpenOptions extends WebgpuOptions {
   /** Told what a person should know: which device `auto` took and why, that an adapter is software, that it is tuned. Default: silent. */
   readonly notice?: (line: string) => void;
@@ -93,6 +95,7 @@ export const doctor = async (): Promise<DoctorReport> => {
  * Opens a device by name. `auto` is a hardware WebGPU adapter, else cpu; `webgpu` takes a software adapter too, and says so. An
  * adapter that is named is taken by both. Errors: InputError for another name, and for an adapter where the device has none;
  * DeviceError if there is no adapter for `webgpu`, or not the one that was named.
+ * @example const other = await open("cpu"); await other.close()
  */
 export const open = async (name: DeviceName, options: OpenOptions = {}): Promise<Device> => {
   const { notice = () => {}, adapter } = options;

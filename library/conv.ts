@@ -18,6 +18,7 @@ import {
 import { isNaN as isNan } from "./element.js";
 import { type PerAxis, slicesOf, windowsOf } from "./windows.js";
 
+/** How a window moves, and what is around the image; as torch's. */
 export interface ConvOptions {
   /** [O], added to the result. */
   readonly bias?: Tensor;
@@ -64,7 +65,7 @@ export const conv1d = checked(
 /**
  * As `conv1d`, over two axes.  x: [N, C, H, W], w: [O, C/groups, K, L] → [N, O, H', W'].  Errors: ShapeError if channels or
  * windows do not fit, and for options of another name.
- * @example conv2d(image, kernel, { padding: "same", bias })
+ * @example conv2d(ones([1, 1, 3, 3]), ones([1, 1, 2, 2])) // [[[[4, 4], [4, 4]]]]
  */
 export const conv2d = checked(
   "conv2d",
@@ -72,6 +73,7 @@ export const conv2d = checked(
   (x: Tensor, weight: Tensor, options: ConvOptions = {}): Tensor => convolution(x, weight, options, 2),
 );
 
+/** How a pooling window moves; as torch's. */
 export interface PoolOptions {
   /** How far one window lies from the next. Default: the window's size. */
   readonly stride?: PerAxis;

@@ -22,10 +22,10 @@ import {
 } from "../core/index.js";
 import { moveAxis, padAxis, swapAxes } from "./shape.js";
 
-/** Ones of x's shape and dtype. */
+/** Ones of x's shape and dtype. [...S] → [...S]. */
 export const onesLike = checked("onesLike", "tensor", (x: Tensor): Tensor => ones(x.shape, x.dtype));
 
-/** The same number everywhere, in x's shape and dtype. */
+/** The same number everywhere, in x's shape and dtype. [...S] → [...S]. */
 export const fullLike = checked(
   "fullLike",
   "tensor number",
@@ -53,7 +53,11 @@ export const arange = checked(
   },
 );
 
-/** `count` numbers from start to stop, both included, evenly spaced: f32 [count]. */
+/**
+ * `count` numbers from start to stop, both included, evenly spaced: f32 [count]. Errors: ShapeError unless the count is an
+ * integer ≥ 0.
+ * @example linspace(0, 1, 3) // [0, 0.5, 1]
+ */
 export const linspace = checked("linspace", "number number integer?", (start: number, stop: number, count = 50) => {
   const at = (i: number) =>
     i === count - 1 && count > 1 ? stop : start + (i * (stop - start)) / Math.max(count - 1, 1);
@@ -61,7 +65,10 @@ export const linspace = checked("linspace", "number number integer?", (start: nu
   return tensor(Float64Array.from({ length: count }, (_, i) => at(i)));
 });
 
-/** Ones where column - row = k, and zeros: [rows, columns], square unless columns are given. */
+/**
+ * Ones where column - row = k, and zeros: [rows, columns], square unless columns are given.
+ * @example eye(2) // [[1, 0], [0, 1]]
+ */
 export const eye = checked(
   "eye",
   "integer integer? integer? dtype?",
@@ -107,7 +114,10 @@ export const diagonal = checked(
   },
 );
 
-/** A matrix with the vector x on the diagonal column - row = k, [N] → [N + |k|, N + |k|]; of a matrix that diagonal. */
+/**
+ * A matrix with the vector x on the diagonal column - row = k, [N] → [N + |k|, N + |k|]; of a matrix that diagonal. Errors:
+ * ShapeError for more axes.
+ */
 export const diag = checked("diag", "tensor integer?", (x: Tensor, k = 0): Tensor => {
   if (x.shape.length === 2) return diagonal(x, k);
   if (x.shape.length !== 1) throw new ShapeError(`${typeOf(x)} is no vector and no matrix`);
@@ -119,7 +129,7 @@ export const diag = checked("diag", "tensor integer?", (x: Tensor, k = 0): Tenso
 
 /**
  * Grids of coordinates: vectors [A], [B], … → tensors [A, B, …], one a vector. With "xy" the first two axes change places.
- * The default is "xy", as NumPy's.
+ * The default is "xy", as NumPy's. Errors: ShapeError unless they are vectors.
  */
 export const meshgrid = checked(
   "meshgrid",

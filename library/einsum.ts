@@ -60,9 +60,8 @@ const contract = (a: Named, b: Named, kept: ReadonlySet<string>): Named => {
  * Sums of products by Einstein's convention: letters name axes, and what the result does not name is summed. Operands f32; "..."
  * stands for leading axes; a letter twice in one operand is its diagonal. Without "->" the result has the letters that come once,
  * in order. Factors are multiplied from left to right, each pair as a product of matrices.
- * Errors: ShapeError for a spec that does not fit the operands.
- * @example einsum("bij,bjk->bik", x, y) // products of matrices
- * @example einsum("ii", x) // the trace
+ * Errors: ShapeError for a spec that does not fit the operands. "ij,jk->ik": [I, J], [J, K] → [I, K].
+ * @example einsum("ij,jk->ik", tensor([[1, 2]]), tensor([[3], [4]])) // [[11]]
  */
 export const einsum = checked("einsum", "text tensor", (spec: string, ...operands: Tensor[]): Tensor => {
   expects("einsum", "text tensors", spec, operands);

@@ -45,21 +45,24 @@ export const isInf = checked("isInf", "tensor", (x: Tensor): Tensor => equal(abs
 /** Is the element neither infinite nor NaN?  [...S] → bool [...S] */
 const isFiniteNumber = checked("isFinite", "tensor", (x: Tensor): Tensor => less(abs(x), Number.POSITIVE_INFINITY));
 
-/** x with numbers for NaN (0 by default) and the infinities (± the largest f32). The gradient passes where x stays. */
+/**
+ * x with numbers for NaN (0 by default) and the infinities (± the largest f32). The gradient passes where x stays. f32 [...S] →
+ * [...S].
+ */
 export const nanToNum = checked("nanToNum", "tensor number?", (x: Tensor, nan = 0): Tensor => {
   const most = 3.4028234663852886e38;
   const finite = where(isInf(x), mul(most, sign(x)), x);
   return where(isNan(x), nan, finite);
 });
 
-/** x ≠ y, as bool; true where one of them is NaN. */
+/** x ≠ y, as bool; true where one of them is NaN. [...S], [...S] → [...S]; shapes broadcast. */
 export const notEqual = checked(
   "notEqual",
   "operand operand",
   (x: TensorLike, y: TensorLike): Tensor => not(equal(x, y)),
 );
 
-/** One of two bools, and not both. */
+/** One of two bools, and not both. [...S], [...S] → [...S]; shapes broadcast. */
 export const xor = checked("xor", "tensor tensor", (x: Tensor, y: Tensor): Tensor => and(or(x, y), not(and(x, y))));
 
 /**
@@ -72,13 +75,16 @@ export const clip = checked("clip", "tensor operand? operand?", (x: Tensor, low?
   return high === undefined ? raised : minimum(raised, high);
 });
 
-/** The smallest integer ≥ x. */
+/** The smallest integer ≥ x. f32 [...S] → [...S]. */
 export const ceil = checked("ceil", "tensor", (x: Tensor): Tensor => neg(floor(neg(x))));
 
-/** The integer part of x: towards 0. */
+/** The integer part of x: towards 0. f32 [...S] → [...S]. */
 export const trunc = checked("trunc", "tensor", (x: Tensor): Tensor => mul(sign(x), floor(abs(x))));
 
-/** The largest integer ≤ x/y.  f32, i32 or u32; integers are exact, and of y = 0 they are 0. */
+/**
+ * The largest integer ≤ x/y.  f32, i32 or u32; integers are exact, and of y = 0 they are 0. [...S], [...S] → [...S]; shapes
+ * broadcast.
+ */
 export const floorDivide = checked(
   "floorDivide",
   "operand operand",
@@ -132,20 +138,20 @@ export const pow = checked("pow", "operand operand", (x: TensorLike, y: TensorLi
   return where(or(equal(power, 0), isOne), 1, value);
 });
 
-/** 1/x */
+/** 1/x. f32 [...S] → [...S]. */
 export const reciprocal = checked("reciprocal", "tensor", (x: Tensor): Tensor => div(1, x));
-/** 2ˣ */
+/** 2ˣ. f32 [...S] → [...S]. */
 export const exp2 = checked("exp2", "tensor", (x: Tensor): Tensor => exp(mul(Math.LN2, x)));
-/** Logarithm to base 2. */
+/** Logarithm to base 2. f32 [...S] → [...S]. */
 export const log2 = checked("log2", "tensor", (x: Tensor): Tensor => mul(Math.LOG2E, log(x)));
-/** Logarithm to base 10. */
+/** Logarithm to base 10. f32 [...S] → [...S]. */
 export const log10 = checked("log10", "tensor", (x: Tensor): Tensor => mul(Math.LOG10E, log(x)));
-/** log(eˣ + eʸ), without overflow. */
+/** log(eˣ + eʸ), without overflow. f32 [...S], [...S] → [...S]; shapes broadcast. */
 export const logAddExp = checked("logAddExp", "operand operand", (x: TensorLike, y: TensorLike): Tensor => {
   const [most, gap] = [maximum(x, y), sub(x, y)];
   return where(isNan(gap), add(x, y), add(most, log1p(exp(neg(abs(where(isNan(gap), 0, gap)))))));
 });
-/** √(x² + y²), without overflow; ∞ where one of them is infinite. */
+/** √(x² + y²), without overflow; ∞ where one of them is infinite. f32 [...S], [...S] → [...S]; shapes broadcast. */
 export const hypot = checked("hypot", "operand operand", (x: TensorLike, y: TensorLike): Tensor => {
   const most = stopGradient(maximum(abs(toTensor(x)), abs(toTensor(y))));
   const unit = where(and(less(0, most), isFiniteNumber(most)), most, 1);
@@ -153,7 +159,7 @@ export const hypot = checked("hypot", "operand operand", (x: TensorLike, y: Tens
   return where(or(isInf(toTensor(x)), isInf(toTensor(y))), Number.POSITIVE_INFINITY, length);
 });
 
-/** tan x, x in radians. */
+/** tan x, x in radians. f32 [...S] → [...S]. */
 export const tan = checked("tan", "tensor", (x: Tensor): Tensor => div(sin(x), cos(x)));
 /** The angle of the point (x, y) in [-π, π], in radians; 0 at the origin, and -0 counts as 0. Gradients -y/r² and x/r². */
 export const atan2 = checked("atan2", "operand operand", (y: TensorLike, x: TensorLike): Tensor => {
@@ -175,14 +181,14 @@ const ofSquare = (x: Tensor): Tensor => mul(sqrt(sub(1, x)), sqrt(add(1, x)));
 export const asin = checked("asin", "tensor", (x: Tensor): Tensor => atan2(x, ofSquare(x)));
 /** The angle in [0, π] whose cosine is x. */
 export const acos = checked("acos", "tensor", (x: Tensor): Tensor => atan2(ofSquare(x), x));
-/** (eˣ - e⁻ˣ)/2 */
+/** (eˣ - e⁻ˣ)/2. f32 [...S] → [...S]. */
 export const sinh = checked("sinh", "tensor", (x: Tensor): Tensor => mul(0.5, sub(expm1(x), expm1(neg(x)))));
-/** (eˣ + e⁻ˣ)/2 */
+/** (eˣ + e⁻ˣ)/2. f32 [...S] → [...S]. */
 export const cosh = checked("cosh", "tensor", (x: Tensor): Tensor => mul(0.5, add(exp(x), exp(neg(x)))));
 /** From here on asinh and acosh are log 2x, whose square does not overflow; NaN goes that way too. */
 const LARGE = 1e4;
 const logOfTwice = (x: Tensor): Tensor => add(log(where(less(x, LARGE), LARGE, x)), Math.LN2);
-/** The number whose sinh is x. */
+/** The number whose sinh is x. f32 [...S] → [...S]. */
 export const asinh = checked("asinh", "tensor", (x: Tensor): Tensor => {
   const side = where(less(x, 0), -1, 1);
   const a = mul(side, x); // without the cancellation of a negative x + √(1 + x²)
@@ -190,13 +196,13 @@ export const asinh = checked("asinh", "tensor", (x: Tensor): Tensor => {
   const near = log1p(add(small, div(square(small), add(1, sqrt(add(1, square(small)))))));
   return mul(side, where(less(a, LARGE), near, logOfTwice(a)));
 });
-/** The number ≥ 0 whose cosh is x ≥ 1. */
+/** The number ≥ 0 whose cosh is x ≥ 1. f32 [...S] → [...S]. */
 export const acosh = checked("acosh", "tensor", (x: Tensor): Tensor => {
   const small = where(less(x, LARGE), x, 1);
   const t = sub(small, 1);
   return where(less(x, LARGE), log1p(add(t, mul(sqrt(t), sqrt(add(small, 1))))), logOfTwice(x));
 });
-/** The number whose tanh is x. */
+/** The number whose tanh is x. f32 [...S] → [...S]. */
 export const atanh = checked("atanh", "tensor", (x: Tensor): Tensor => mul(0.5, sub(log1p(x), log1p(neg(x)))));
 
 export { isFiniteNumber as isFinite, isNan as isNaN };

@@ -67,7 +67,8 @@ export const cholesky = checked("cholesky", "tensor", (x: Tensor): Tensor => {
 
 /**
  * An orthonormal basis Q [..., M, N] of the columns of x, M ≥ N, and R = Qᵀx, upper triangular with a diagonal above 0: x = Q·R.
- * By Gram & Schmidt, twice for each column. NaN where the columns are not independent.
+ * By Gram & Schmidt, twice for each column. NaN where the columns are not independent. Errors: ShapeError for N above M, or
+ * above what this is made for.
  */
 export const qr = checked("qr", "tensor", (x: Tensor): [q: Tensor, r: Tensor] => {
   const [m, n] = x.shape.slice(-2);
@@ -106,7 +107,8 @@ const eliminated = (x: Tensor, b: Tensor): { rows: Tensor[]; sign: Tensor } => {
 };
 
 /**
- * The y with x·y = b.  x: [..., N, N]; b: [N], or [..., N, M] → of b's shape, batches broadcast. Not finite where x is singular.
+ * The y with x·y = b.  x: [..., N, N]; b: [N], or [..., N, M] → of b's shape, batches broadcast. Not finite where x is
+ * singular. Errors: ShapeError for other shapes.
  * @example solve(tensor([[2, 0], [0, 4]]), tensor([1, 1])) // [0.5, 0.25]
  */
 export const solve = checked("solve", "tensor tensor", (x: Tensor, b: Tensor): Tensor => {
@@ -156,7 +158,7 @@ export const slogdet = checked("slogdet", "tensor", (x: Tensor): [sign: Tensor, 
   return [mul(sign, prod(signOf(pivots), -1)), sum(log(abs(pivots)), -1)];
 });
 
-/** x multiplied n times with itself; n < 0: of the inverse. */
+/** x multiplied n times with itself; n < 0: of the inverse. f32 [..., N, N] → [..., N, N]. */
 export const matrixPower = checked("matrixPower", "tensor integer", (x: Tensor, n: number): Tensor => {
   const size = squareOf(x);
   if (n < 0) return matrixPower(inv(x), -n);

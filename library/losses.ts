@@ -18,8 +18,8 @@ import {
 import { normalAxis } from "../core/shape.js";
 
 /**
- * (x - y)²: shapes broadcast.
- * @example mean(squaredError(prediction, target))
+ * (x - y)²: shapes broadcast. f32 [...S], [...S] → [...S].
+ * @example mean(squaredError(tensor([1, 2]), tensor([1, 4]))) // 2
  */
 export const squaredError = checked(
   "squaredError",
@@ -27,15 +27,19 @@ export const squaredError = checked(
   (x: TensorLike, y: TensorLike): Tensor => square(sub(x, y)),
 );
 
-/** ½d² up to |d| = delta, and a straight line from there on, d = x - y: shapes broadcast.  Huber 1964. */
+/**
+ * ½d² up to |d| = delta, and a straight line from there on, d = x - y: shapes broadcast.  Huber 1964. f32 [...S], [...S] →
+ * [...S].
+ */
 export const huber = checked("huber", "operand operand number?", (x: TensorLike, y: TensorLike, delta = 1): Tensor => {
   const d = sub(x, y);
   return where(less(abs(d), delta), mul(0.5, square(d)), mul(delta, sub(abs(d), 0.5 * delta)));
 });
 
 /**
- * -y·log σ(x) - (1 - y)·log(1 - σ(x)), without overflow.  x: logits, y: labels 0 … 1; shapes broadcast.
- * @example mean(binaryCrossEntropy(logits, labels))
+ * -y·log σ(x) - (1 - y)·log(1 - σ(x)), without overflow.  x: logits, y: labels 0 … 1; shapes broadcast. f32 [...S], [...S] →
+ * [...S].
+ * @example mean(binaryCrossEntropy(tensor([0, 9]), tensor([1, 1]))) // 0.346635
  */
 export const binaryCrossEntropy = checked(
   "binaryCrossEntropy",
@@ -43,7 +47,10 @@ export const binaryCrossEntropy = checked(
   (x: Tensor, y: TensorLike): Tensor => sub(softplus(x), mul(x, y)),
 );
 
-/** Cosine of the angle between x and y along an axis (the last by default); lengths below eps count as eps. */
+/**
+ * Cosine of the angle between x and y along an axis (the last by default); lengths below eps count as eps. f32 [..., N, ...],
+ * twice → the shape without the axis. Errors: ShapeError for an axis that they lack.
+ */
 export const cosineSimilarity = checked(
   "cosineSimilarity",
   "tensor tensor integer? number?",

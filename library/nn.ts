@@ -27,7 +27,8 @@ const standardized = (x: Tensor, axes: number | readonly number[], eps: number):
 
 /**
  * (x - mean)/√(variance + eps)·weight + bias over the last axis.  x: [..., D]; weight, bias: [D], or left out.  Ba et al. 2016.
- * @example layerNorm(x, weight, bias)
+ * Errors: ShapeError unless weight and bias have the size of the last axis.
+ * @example layerNorm(tensor([1, 2, 3])) // [-1.22474, 0, 1.22474]
  */
 export const layerNorm = checked(
   "layerNorm",
@@ -44,7 +45,7 @@ export const layerNorm = checked(
 
 /**
  * As `layerNorm`, over groups of channels and what follows them.  x: [N, C, ...S], C = groups·n; weight, bias: [C], or left
- * out.  Wu & He 2018.
+ * out.  Wu & He 2018. Errors: ShapeError unless groups divide C.
  */
 export const groupNorm = checked(
   "groupNorm",
@@ -62,8 +63,8 @@ export const groupNorm = checked(
 
 /**
  * x with a random share `rate` of its elements 0 and the others divided by 1 - rate: a function of the key. Errors: ShapeError
- * unless 0 ≤ rate < 1.  Srivastava et al. 2014.
- * @example dropout(foldIn(key(0), step), x, 0.1)
+ * unless 0 ≤ rate < 1.  Srivastava et al. 2014. f32 [...S] → [...S].
+ * @example dropout(foldIn(key(0), 7), ones([8]), 0.1) // step 7's
  */
 export const dropout = checked("dropout", "tensor tensor number", (key: Tensor, x: Tensor, rate: number): Tensor => {
   if (!(rate >= 0 && rate < 1)) throw new ShapeError(`rate ${rate} does not lie in [0, 1)`);
@@ -83,7 +84,8 @@ const between = (n: number, factor: number): { low: Int32Array; high: Int32Array
 
 /**
  * x [N, C, ...S] enlarged along S by a whole factor (or one for each axis): "nearest" repeats elements, "linear" lays straight
- * lines between their centres (bilinear over two axes), as torch does with align_corners=False.
+ * lines between their centres (bilinear over two axes), as torch does with align_corners=False. Errors: ShapeError for another
+ * rank, factor or mode.
  */
 export const upsample = checked(
   "upsample",

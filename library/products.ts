@@ -32,7 +32,7 @@ export const outer = checked(
 
 /**
  * Σ over pairs of axes: the last `axes` of x with the first of y, or those listed for each.  [...A, ...K], [...K, ...B] →
- * [...A, ...B].
+ * [...A, ...B]. Errors: ShapeError for axes whose sizes differ.
  */
 export const tensordot = checked(
   "tensordot",
@@ -79,7 +79,10 @@ export const kron = checked("kron", "tensor tensor", (x: Tensor, y: Tensor): Ten
   );
 });
 
-/** Vector product over the last axis, of 3 elements: x × y. */
+/**
+ * Vector product over the last axis, of 3 elements: x × y. f32 [..., 3], [..., 3] → [..., 3]. Errors: ShapeError for other
+ * sizes.
+ */
 export const cross = checked("cross", "tensor tensor", (x: Tensor, y: Tensor): Tensor => {
   if (x.shape.at(-1) !== 3 || y.shape.at(-1) !== 3) throw new ShapeError("needs 3 elements on the last axis");
   const turned = (t: Tensor, by: number) => roll(t, -by, -1);

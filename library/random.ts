@@ -55,8 +55,8 @@ export const gumbel = checked(
 
 /**
  * Indices along an axis (the last by default) drawn by softmax(logits): i32, logits' shape without that axis; or `draws` of them
- * on a new first axis. -∞ is never drawn, where another is not.
- * @example categorical(key(0), log(tensor([0.2, 0.8])), { draws: 10 }) // i32 [10]
+ * on a new first axis. -∞ is never drawn, where another is not. Errors: ShapeError for an axis that logits lack.
+ * @example categorical(key(0), log(tensor([0.2, 0.8])), { draws: 10 }) // ten times 0 or 1
  */
 export const categorical = checked(
   "categorical",
@@ -69,7 +69,7 @@ export const categorical = checked(
   },
 );
 
-/** The inverse of erf on (-1, 1): ±∞ at the ends, NaN beyond. Relative error 4e-7.  Giles 2010. */
+/** The inverse of erf on (-1, 1): ±∞ at the ends, NaN beyond. Relative error 4e-7.  Giles 2010. f32 [...S] → [...S]. */
 export const erfInv = checked("erfInv", "tensor", (given: Tensor): Tensor => {
   const isInside = less(abs(given), 1);
   const x = where(isInside, given, 0);
@@ -97,7 +97,7 @@ export const erfInv = checked("erfInv", "tensor", (given: Tensor): Tensor => {
 
 /**
  * Standard normal numbers between two bounds, low < high: f32 [...shape]. By the inverse of the distribution, so that far out, from
- * 5 on, they are coarse.
+ * 5 on, they are coarse. Errors: ShapeError unless a number lies between them.
  */
 export const truncatedNormal = checked(
   "truncatedNormal",
@@ -111,7 +111,8 @@ export const truncatedNormal = checked(
 );
 
 /**
- * Integers low ≤ n < high, all as likely (but for 2⁻³² of each): i32 [...shape].
+ * Integers low ≤ n < high, all as likely (but for 2⁻³² of each): i32 [...shape]. Errors: ShapeError unless there are such
+ * integers.
  * @example randint(key(0), [4], 0, 6)
  */
 export const randint = checked(
@@ -129,13 +130,17 @@ export const randint = checked(
   },
 );
 
-/** 0 … n - 1 in random order: i32 [n]; or the slices of a tensor along its first axis. */
+/**
+ * 0 … n - 1 in random order: i32 [n]; or the slices of a tensor along its first axis. Errors: ShapeError unless n is an integer
+ * ≥ 0.
+ */
 export const permutation = checked("permutation", "tensor operand", (key: Tensor, x: Tensor | number): Tensor => {
   if (isTensor(x)) return take(x, permutation(key, x.shape[0] ?? 0), 0);
   if (!Number.isInteger(x) || x < 0) throw new ShapeError(`${x} is no count`);
   return argsort(bits(key, [x]));
 });
 
+/** How elements are chosen; as NumPy's. */
 export interface ChoiceOptions {
   /** May one be drawn twice? Default: true. */
   readonly replace?: boolean;

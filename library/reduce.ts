@@ -36,7 +36,10 @@ import { isNaN as isNan, pow } from "./element.js";
 
 type Axes = number | readonly number[];
 
-/** Minimum over axes; equal elements share the gradient. Errors: ShapeError if a reduced axis is empty, or x is no f32. */
+/**
+ * Minimum over axes; equal elements share the gradient. Errors: ShapeError if a reduced axis is empty, or x is no f32. f32
+ * [...S] → S without the axes, or with 1 in their places (`keepAxes`): [2, 3] over 1 is [2].
+ */
 export const min = checked(
   "min",
   "tensor axes? flag?",
@@ -48,7 +51,7 @@ const MOST = 2 ** 24;
 
 /**
  * Where the largest element of an axis is: i32; the first of equal ones, or the first NaN, as in NumPy. Without an axis, of x
- * flattened. f32 only.
+ * flattened. f32 only. Errors: ShapeError for an axis of more than 2²⁴ elements, or none.
  * @example argmax(tensor([[1, 3, 2], [4, 0, 4]]), 1) // i32 [1, 0]
  */
 export const argmax = checked(
@@ -72,7 +75,7 @@ export const argmax = checked(
   },
 );
 
-/** Where the smallest element of an axis is: as `argmax`. */
+/** Where the smallest element of an axis is: as `argmax`. f32 [..., N, ...] → i32, the shape without the axis. */
 export const argmin = checked(
   "argmin",
   "tensor integer? flag?",
@@ -81,7 +84,8 @@ export const argmin = checked(
 
 /**
  * Mean square distance from the mean, over axes: Σ(x - mean)²/(n - ddof). ddof is 0 as in NumPy; torch's default is 1.
- * Also exported as `var`, which no import can name.
+ * Also exported as `var`, which no import can name. f32 [...S] → S without the axes, or with 1 in their places. Errors:
+ * ShapeError for axes that x lacks.
  */
 export const variance = checked(
   "variance",
@@ -94,7 +98,11 @@ export const variance = checked(
   },
 );
 
-/** √variance, over axes. The gradient is not finite where all elements are equal. */
+/**
+ * √variance, over axes. The gradient is not finite where all elements are equal. f32 [...S] → S without the axes, or with 1 in
+ * their places.
+ * @example std(tensor([1, 3])) // 1
+ */
 export const std = checked(
   "std",
   "tensor axes? {ddof,keepAxes}?",
@@ -104,7 +112,9 @@ export const std = checked(
 
 /**
  * Length of x as a vector, over axes: (Σ|x|ᵖ)^(1/p). `order` p is 2 unless told; ∞ and -∞ take the largest and smallest |x|,
- * 0 counts what is not 0. As in JAX, the gradient is not finite where x is 0 and p = 2.
+ * 0 counts what is not 0. As in JAX, the gradient is not finite where x is 0 and p = 2. f32 [...S] → S without the axes, or
+ * with 1 in their places.
+ * @example norm(tensor([3, 4])) // 5
  */
 export const norm = checked(
   "norm",
@@ -121,7 +131,10 @@ export const norm = checked(
   },
 );
 
-/** Product over axes; of none 1. Halves are multiplied, so that the gradient is right where elements are 0. */
+/**
+ * Product over axes; of none 1. Halves are multiplied, so that the gradient is right where elements are 0. [...S] → S without
+ * the axes, or with 1 in their places. Errors: ShapeError for axes that x lacks.
+ */
 export const prod = checked("prod", "tensor axes? flag?", (given: Tensor, axes?: Axes, keepAxes = false): Tensor => {
   const x = widened(given);
   const normal = normalAxes(axes, x.shape.length, `prod(${typeOf(x)})`);
@@ -138,28 +151,31 @@ export const prod = checked("prod", "tensor axes? flag?", (given: Tensor, axes?:
   return reshape(y, keepAxes ? x.shape.map((n, i) => (normal.includes(i) ? 1 : n)) : shape);
 });
 
-/** How many elements are not 0 (NaN is not), over axes: i32. */
+/** How many elements are not 0 (NaN is not), over axes: i32. [...S] → S without the axes, or with 1 in their places. */
 export const countNonzero = checked(
   "countNonzero",
   "tensor axes? flag?",
   (x: Tensor, axes?: Axes, keepAxes = false): Tensor => sum(cast(cast(x, "bool"), "i32"), axes, keepAxes),
 );
 
-/** Is any element true, or not 0?  bool, over axes; of none false. */
+/** Is any element true, or not 0?  bool, over axes; of none false. [...S] → S without the axes, or with 1 in their places. */
 export const any = checked(
   "any",
   "tensor axes? flag?",
   (x: Tensor, axes?: Axes, keepAxes = false): Tensor => less(0, countNonzero(x, axes, keepAxes)),
 );
 
-/** Are all elements true, or not 0?  bool, over axes; of none true. */
+/** Are all elements true, or not 0?  bool, over axes; of none true. [...S] → S without the axes, or with 1 in their places. */
 export const all = checked(
   "all",
   "tensor axes? flag?",
   (x: Tensor, axes?: Axes, keepAxes = false): Tensor => not(any(not(cast(x, "bool")), axes, keepAxes)),
 );
 
-/** Is each element of x nearer to y's than absolute + relative·|y|?  bool, shapes broadcast. NaN is near nothing. */
+/**
+ * Is each element of x nearer to y's than absolute + relative·|y|?  bool, shapes broadcast. NaN is near nothing. [...S], [...S]
+ * → [...S].
+ */
 export const isClose = checked(
   "isClose",
   "operand tensor number? number?",

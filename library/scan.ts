@@ -49,25 +49,31 @@ export const cumsum = checked(
   "tensor integer?",
   (x: Tensor, axis?: number): Tensor => running("cumsum", add, () => 0, x, axis),
 );
-/** Products of the elements up to each. The gradient is right where elements are 0. */
+/**
+ * Products of the elements up to each. The gradient is right where elements are 0. [...S] → [...S]; without an axis, of x
+ * flattened.
+ */
 export const cumprod = checked(
   "cumprod",
   "tensor integer?",
   (x: Tensor, axis?: number): Tensor => running("cumprod", mul, () => 1, x, axis),
 );
-/** The largest of the elements up to each. */
+/** The largest of the elements up to each. [...S] → [...S]; without an axis, of x flattened. */
 export const cummax = checked(
   "cummax",
   "tensor integer?",
   (x: Tensor, axis?: number): Tensor => running("cummax", maximum, lowest, x, axis),
 );
-/** The smallest of the elements up to each. */
+/** The smallest of the elements up to each. [...S] → [...S]; without an axis, of x flattened. */
 export const cummin = checked(
   "cummin",
   "tensor integer?",
   (x: Tensor, axis?: number): Tensor => running("cummin", minimum, highest, x, axis),
 );
-/** Differences of neighbours along an axis (the last by default), one fewer than there are elements. */
+/**
+ * Differences of neighbours along an axis (the last by default), one fewer than there are elements. [..., N, ...] → [..., N -
+ * 1, ...]. Errors: ShapeError for an axis that x lacks.
+ */
 export const diff = checked("diff", "tensor integer?", (x: Tensor, axis = -1): Tensor => {
   const n = x.shape[normalAxis(axis, x.shape.length, `diff(${typeOf(x)}, ${axis})`)];
   return sub(sliceAxis(x, axis, Math.min(1, n), n), sliceAxis(x, axis, 0, Math.max(0, n - 1)));

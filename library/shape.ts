@@ -33,7 +33,11 @@ export const squeeze = checked("squeeze", "tensor axes?", (x: Tensor, axes?: num
   );
 });
 
-/** With axes of size 1 where the result has the axes named.  expandDims(f32[3], 0) is f32[1,3]. */
+/**
+ * With axes of size 1 where the result has the axes named.  expandDims(f32[3], 0) is f32[1,3]. Errors: ShapeError for an axis
+ * named twice, or that the result lacks.
+ * @example expandDims(tensor([1, 2]), 0) // [[1, 2]]
+ */
 export const expandDims = checked(
   "expandDims",
   "tensor axes",
@@ -49,7 +53,10 @@ export const expandDims = checked(
   },
 );
 
-/** Axes start … stop (both included) as one; all of them unless told. A scalar becomes [1]. */
+/**
+ * Axes start … stop (both included) as one; all of them unless told. A scalar becomes [1]. [2, 3, 4] from 1 on is [2, 12].
+ * Errors: ShapeError for axes that x lacks.
+ */
 export const flatten = checked("flatten", "tensor integer? integer?", (x: Tensor, start = 0, stop = -1): Tensor => {
   const rank = x.shape.length;
   if (rank === 0) return reshape(x, [1]);
@@ -57,7 +64,10 @@ export const flatten = checked("flatten", "tensor integer? integer?", (x: Tensor
   return reshape(x, [...x.shape.slice(0, from), sizeOf(x.shape.slice(from, to + 1)), ...x.shape.slice(to + 1)]);
 });
 
-/** Axes from `source` at the places `target` of the result; the others keep their order. */
+/**
+ * Axes from `source` at the places `target` of the result; the others keep their order. [A, B, C] with 0 at 2 is [B, C, A].
+ * Errors: ShapeError unless as many are named, and none twice.
+ */
 export const moveAxis = checked(
   "moveAxis",
   "tensor axes axes",
@@ -76,7 +86,7 @@ export const moveAxis = checked(
   },
 );
 
-/** x with two axes in each other's place. */
+/** x with two axes in each other's place. [A, B, C] with 0 and 2 is [C, B, A]. Errors: ShapeError for axes that x lacks. */
 export const swapAxes = checked(
   "swapAxes",
   "tensor integer integer",
@@ -89,7 +99,10 @@ export const swapAxes = checked(
   },
 );
 
-/** Zeros before and after x on one axis. */
+/**
+ * Zeros before and after x on one axis. [..., N, ...] → [..., before + N + after, ...]. Errors: ShapeError for an axis that x
+ * lacks.
+ */
 export const padAxis = checked(
   "padAxis",
   "tensor integer integer integer",
@@ -102,7 +115,10 @@ export const padAxis = checked(
   },
 );
 
-/** Parts of x along an axis, `count` of them, of ⌈n/count⌉ elements; the last may be shorter. Torch's `chunk`. */
+/**
+ * Parts of x along an axis, `count` of them, of ⌈n/count⌉ elements; the last may be shorter. Torch's `chunk`. [..., N, ...] →
+ * each [..., ⌈N/count⌉, ...]. Errors: ShapeError unless count is an integer ≥ 1.
+ */
 export const chunk = checked("chunk", "tensor integer integer?", (x: Tensor, count: number, axis = 0): Tensor[] => {
   const n = x.shape[normalAxis(axis, x.shape.length, `chunk(${typeOf(x)}, ${count}, ${axis})`)];
   if (count < 1) throw new ShapeError(`${count} is no number of parts`);
@@ -112,13 +128,19 @@ export const chunk = checked("chunk", "tensor integer integer?", (x: Tensor, cou
   );
 });
 
-/** x taken apart along an axis: n tensors without it. The inverse of `stack`. */
+/**
+ * x taken apart along an axis: n tensors without it. The inverse of `stack`. [N, ...S] → N times [...S]. Errors: ShapeError for
+ * an axis that x lacks.
+ */
 export const unstack = checked("unstack", "tensor integer?", (x: Tensor, axis = 0): Tensor[] => {
   const at = normalAxis(axis, x.shape.length, `unstack(${typeOf(x)}, ${axis})`);
   return Array.from({ length: x.shape[at] }, (_, i) => squeeze(sliceAxis(x, at, i, i + 1), at));
 });
 
-/** x several times along each axis: counts align with its axes from the right, and may add axes in front. */
+/**
+ * x several times along each axis: counts align with its axes from the right, and may add axes in front. [A, B] by [m, n] →
+ * [mA, nB].
+ */
 export const tile = checked("tile", "tensor axes", (x: Tensor, counts: number | readonly number[]): Tensor => {
   const given = typeof counts === "number" ? [counts] : counts;
   const rank = Math.max(given.length, x.shape.length);
@@ -137,7 +159,11 @@ export const tile = checked("tile", "tensor axes", (x: Tensor, counts: number | 
   );
 });
 
-/** Each element `count` times in a row along an axis; without an axis, of x flattened. */
+/**
+ * Each element `count` times in a row along an axis; without an axis, of x flattened. [..., N, ...] → [..., count·N, ...].
+ * Errors: ShapeError for an axis that x lacks.
+ * @example repeat(tensor([1, 2]), 2) // [1, 1, 2, 2]
+ */
 export const repeat = checked(
   "repeat",
   "tensor integer integer?",
@@ -151,7 +177,10 @@ export const repeat = checked(
   },
 );
 
-/** x in reverse order along axes (all of them by default). */
+/**
+ * x in reverse order along axes (all of them by default). [...S] → [...S]. Errors: ShapeError for axes that x lacks.
+ * @example flip(tensor([1, 2, 3])) // [3, 2, 1]
+ */
 export const flip = checked(
   "flip",
   "tensor axes?",
@@ -162,7 +191,10 @@ export const flip = checked(
     }, x),
 );
 
-/** x moved `shift` places along axes, what leaves an end coming in at the other; without an axis, of x flattened. */
+/**
+ * x moved `shift` places along axes, what leaves an end coming in at the other; without an axis, of x flattened. [...S] →
+ * [...S]. Errors: ShapeError unless shifts are integers, one for each axis.
+ */
 export const roll = checked(
   "roll",
   "tensor axes axes?",

@@ -98,6 +98,7 @@ export const orderOfRows = (x: Tensor, descending: boolean, block = 256): Tensor
   return where(less(order, 0), add(order, N), where(less(order, N), order, sub(order, N)));
 };
 
+/** How elements are sorted. */
 export interface SortOptions {
   /** Largest first (NaN before all). Default: false. */
   readonly descending?: boolean;
@@ -105,7 +106,8 @@ export interface SortOptions {
 
 /**
  * The indices that sort x along an axis (the last by default): i32 of x's shape. Stable; NaN last.
- * x: f32, i32 or u32.
+ * x: f32, i32 or u32. [...S] → [...S]. Errors: ShapeError for bools, and an axis that x lacks.
+ * @example argsort(tensor([3, 1, 2])) // i32 [1, 2, 0]
  */
 export const argsort = checked(
   "argsort",
@@ -141,7 +143,7 @@ export const sort = checked(
 /**
  * The k largest along an axis (the last by default), largest first, and their indices i32: axis n → k. Of equal ones the first
  * come first; NaN counts as the largest. Errors: ShapeError unless 0 ≤ k ≤ n.
- * @example const [values, indices] = topk(tensor([1, 4, 2]), 2) // [4, 2] and [1, 2]
+ * @example topk(tensor([1, 4, 2]), 2) // [4, 2] and [1, 2]
  */
 export const topk = checked(
   "topk",
@@ -156,7 +158,8 @@ export const topk = checked(
 
 /**
  * The number below which a share q of the elements lie, 0 ≤ q ≤ 1, between neighbours by a straight line; over one axis, or of x
- * flattened. NaN if there is one among them.
+ * flattened. NaN if there is one among them. f32 [..., N, ...] → the shape without the axis; without one, []. Errors:
+ * ShapeError for another q, or no elements.
  */
 export const quantile = checked(
   "quantile",
@@ -180,14 +183,20 @@ export const quantile = checked(
   },
 );
 
-/** The middle element, or the mean of the two in the middle: `quantile` of a half. */
+/**
+ * The middle element, or the mean of the two in the middle: `quantile` of a half. f32 [..., N, ...] → the shape without the
+ * axis; without an axis, [].
+ */
 export const median = checked(
   "median",
   "tensor integer? flag?",
   (x: Tensor, axis?: number, keepAxis = false): Tensor => quantile(x, 0.5, axis, keepAxis),
 );
 
-/** How many elements of a sorted vector [N] are below each of x [...S] (`right`: at most as large): i32 [...S]. NaN is last. */
+/**
+ * How many elements of a sorted vector [N] are below each of x [...S] (`right`: at most as large): i32 [...S]. NaN is last.
+ * Errors: ShapeError unless it is a vector, and `side` one of the two.
+ */
 export const searchSorted = checked(
   "searchSorted",
   "tensor tensor text?",

@@ -32,7 +32,7 @@ const lookedUp = (x: Tensor, ids: Tensor): Tensor =>
 
 /**
  * Slices of x along an axis by index: x [...A, N, ...B], ids i32 [...S] → [...A, ...S, ...B]. An index outside gives zeros;
- * -1 is the last. Without an axis, of x flattened.
+ * -1 is the last. Without an axis, of x flattened. Errors: ShapeError for an axis that x lacks.
  * @example take(tensor([[1, 2], [3, 4]]), tensor([1], undefined, "i32"), 0) // [[3, 4]]
  */
 export const take = checked("take", "tensor tensor integer?", (x: Tensor, ids: Tensor, axis?: number): Tensor => {
@@ -48,7 +48,7 @@ export const take = checked("take", "tensor tensor integer?", (x: Tensor, ids: T
 
 /**
  * Elements of x along an axis, each by its own index: x [..., N, ...], ids i32 of x's shape but for that axis → ids' shape.
- * What `argsort` and `topk` give as indices fits.
+ * What `argsort` and `topk` give as indices fits. Errors: ShapeError where shapes differ on another axis.
  */
 export const takeAlongAxis = checked(
   "takeAlongAxis",
@@ -79,7 +79,8 @@ export const embedding = checked(
 );
 
 /**
- * 1 at the index and 0 elsewhere, on a new last axis: ids i32 [...S] → [...S, classes]. An index outside gives zeros.
+ * 1 at the index and 0 elsewhere, on a new last axis: ids i32 [...S] → [...S, classes]. An index outside gives zeros. Errors:
+ * ShapeError unless indices are i32.
  * @example oneHot(tensor([0, 2], undefined, "i32"), 3) // [[1, 0, 0], [0, 0, 1]]
  */
 export const oneHot = checked(

@@ -162,8 +162,10 @@ export const families = {
   },
 } as const satisfies Readonly<Record<string, Family>>;
 
+/** A family of models, by `model_type`. */
 export type FamilyName = keyof typeof families;
 
+/** The families of models that are known, by `model_type`. */
 export const FAMILY_NAMES = Object.keys(families) as readonly FamilyName[];
 
 /** A row without its literal types. */

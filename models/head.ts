@@ -62,10 +62,12 @@ export const SCORES = ["logp", "entropy", "correct", "meanLogit"] as const;
 /**
  * What the distribution softmax(W h), with a `cap` softmax(cap · tanh(W h / cap)), says of one token a row.  hidden h: [M, D], W: [V, D], target: i32 [M] → f32 [M, 1], or
  * with `metrics` [M, 4]:
- *   logp       log-probability of the target, in nats
- *   entropy    of the distribution, in nats
- *   correct    1 where no token has a higher logit than the target (a tie counts as right), else 0
- *   meanLogit  the mean of the logits over the vocabulary; without a cap h · mean(W)
+ * ```text
+ * logp       log-probability of the target, in nats
+ * entropy    of the distribution, in nats
+ * correct    1 where no token has a higher logit than the target (a tie counts as right), else 0
+ * meanLogit  the mean of the logits over the vocabulary; without a cap h · mean(W)
+ * ```
  * There is never more than a block of logits, of rows here (`rowsTogether`), of columns and rows in the gradient, which computes them
  * again: see `headScores` of core, and there of `operands`.
  * Law: a row's numbers are the same bits whatever the other rows are, and however many.

@@ -9,7 +9,7 @@ const embeddingStd = 0.05;
 /**
  * Fresh weights for a configuration, as a graph of random numbers (evaluate it on a device): matrices normal with std
  * 1/√in, those that write to the residual stream (output, down) also /√(2·layers), embedding 0.05, biases 0, norms those that change nothing.
- * A weight depends on (key, name) alone.  Residual scaling: Radford et al. 2019 (GPT-2).
+ * A weight depends on (key, name) alone.  Residual scaling: Radford et al. 2019 (GPT-2). Matrices are [out, in].
  */
 export const initParams = (config: ModelConfig, key: Tensor): Params => {
   const { onePlus } = familyOf(config);

@@ -180,7 +180,10 @@ export const hiddenStates = (
   return finalNorm(x, params, config);
 };
 
-/** hiddenStates of the first tokens of each row, and a cache of `slots` ≥ T to go on from. */
+/**
+ * hiddenStates of the first tokens of each row, and a cache of `slots` ≥ T to go on from. ids i32 [B, T] → hidden [B, T, D].
+ * Errors: as of `hiddenStates`.
+ */
 export const prefill = (
   params: Params,
   config: ModelConfig,
@@ -199,7 +202,8 @@ export const prefill = (
 
 /**
  * T more tokens a row: ids i32 [B, T] at positions i32 [B, T] (each row's own, one after the other, < slots) → [B, T, D] and
- * the cache with the tokens in it. Slots up to a row's first position must have been written before.
+ * the cache with the tokens in it. Slots up to a row's first position must have been written before. Errors: ShapeError unless
+ * there is a position for each token.
  */
 export const decode = (
   params: Params,

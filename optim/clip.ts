@@ -27,7 +27,8 @@ export const clipFactor = (norm: Tensor, maxNorm: TensorLike): Tensor => minimum
 
 /**
  * Scales a tree of gradients by `clipFactor`, so that its global norm stays below maxNorm. Returns the norm before clipping
- * too. A NaN anywhere makes all NaN.  Source: torch.nn.utils.clip_grad_norm_.
+ * too. A NaN anywhere makes all NaN.  Source: torch.nn.utils.clip_grad_norm_. Gradients [...S], the norm [].
+ * @example clipByGlobalNorm({ w: tensor([3, 4]) }, 1)
  */
 export const clipByGlobalNorm = <T extends Tree>(grads: T, maxNorm: TensorLike): { grads: T; norm: Tensor } => {
   const norm = globalNorm(grads);

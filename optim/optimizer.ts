@@ -118,6 +118,7 @@ const lifted =
     return treeMap((w, name) => report(w, slotsOf(name)), params);
   };
 
+/** How an optimizer keeps its numbers from step to step. */
 export interface LiftOptions {
   /**
    * Keeps what rounding takes from w + change and adds it next time (slot `lost`), so that a drift below half an ulp of the

@@ -51,4 +51,5 @@ export const MERGES = {
   onMagnitude: merge(largest, linear),
 } as const;
 
+/** The online merges by name. */
 export type MergeName = keyof typeof MERGES;

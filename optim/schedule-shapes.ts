@@ -120,6 +120,7 @@ const shapes = {
   },
 } satisfies Record<string, ScheduleShape>;
 
+/** Schedules by their Hugging Face names. */
 export type ScheduleName = keyof typeof shapes;
 export const SHAPES: Readonly<Record<ScheduleName, ScheduleShape>> = shapes;
 

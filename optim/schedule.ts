@@ -5,6 +5,7 @@ import { type ScheduleName, SHAPES, type ShapeOptions, shapeOptions } from "./sc
 /** Learning-rate schedules by their Hugging Face names (`lr_scheduler_type`). */
 export const SCHEDULES = Object.keys(SHAPES) as readonly ScheduleName[];
 
+/** A learning-rate schedule. */
 export interface ScheduleOptions {
   readonly name: ScheduleName;
   /** Steps over which the factor grows from 0 to 1; `constant` has none. Default 0. */
@@ -25,6 +26,7 @@ export interface ScheduleOptions {
  * and `cosine` r + (1−r)·f with r = minRatio.
  * Errors: InputError for an unknown name, counts that are no integers ≥ 0, minRatio outside [0, 1], and kwargs that the shape
  * has not, needs, or cannot go by.
+ * @example schedule({ name: "cosine", totalSteps: 100, warmupSteps: 10 })(5) // 0.5
  */
 export const schedule = ({
   name,

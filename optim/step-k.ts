@@ -6,8 +6,10 @@ import type { Rule } from "./rule.js";
 /**
  * Online merging at every K-th step (Algorithm 2). Between merges w follows the base rule, and Δc gathers its updates; at a
  * merge they are taken back and merged with the reference delta in one:
- *   t mod K ≠ 0:  w' = w + Δ,                      Δc' = Δc + Δ
- *   t mod K = 0:  w' = w − Δc + merge(Δc + Δ, τ),  Δc' = 0
+ * ```text
+ * t mod K ≠ 0:  w' = w + Δ,                      Δc' = Δc + Δ
+ * t mod K = 0:  w' = w − Δc + merge(Δc + Δ, τ),  Δc' = 0
+ * ```
  * Moments always advance. Slots: `sinceMerge` (Δc). The count to K is data, so that every step is one program.
  * Laws: K=1 is `online`; K > T never merges.  Errors: InputError unless K is an integer ≥ 1.  Source: Lu et al. 2024, Alg. 2.
  */

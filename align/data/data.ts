@@ -18,10 +18,12 @@ export interface StreamOptions extends SplitChoice {
  * Reads preference or instruction rows as they are asked for, holding no more than a piece of the file: from a JSONL file,
  * one JSON array, either of them gzipped (.gz), a Parquet file (by row groups; needs `hyparquet`), or a split of a folder of
  * such files (`dataFiles`). Rows are laid out as TRL, LLaMA-Factory or well-known data sets have them (`COLUMNS` names the columns):
- *   {prompt, chosen, rejected}, text, conversations, or a text beside whole conversations; {chosen, rejected} (prompt = what
- *   both begin with); {question | instruction | conversations, chosen, rejected};
- *   {prompt, completion}, {instruction, input, output}, {question, answer}, {messages}, {conversations}, {text}, and with a
- *   `label` or `kto_tag` whether the answer is wanted.
+ * ```text
+ * {prompt, chosen, rejected}, text, conversations, or a text beside whole conversations; {chosen, rejected} (prompt = what
+ * both begin with); {question | instruction | conversations, chosen, rejected};
+ * {prompt, completion}, {instruction, input, output}, {question, answer}, {messages}, {conversations}, {text}, and with a
+ * `label` or `kto_tag` whether the answer is wanted.
+ * ```
  * Turns are text or messages, {role, content} or ShareGPT's {from, value}, and keep all their fields; a row may hold `system`,
  * and `tools`, `documents` and `chat_template_kwargs` for its chat template. Fields that are null count as absent.
  * Errors: InputError "file:line: …" for an empty line before the last row, malformed JSON, a missing key, a wrong type.

@@ -9,6 +9,7 @@ import { tokenizedRows } from "./threads/tokenized.js";
 import { type StoredRows, storeRows } from "./token-file.js";
 import type { RowForm } from "./token-record.js";
 
+/** How rows of a file become tokens. */
 export interface DatasetOptions extends TokenizeOptions, StreamOptions {
   /** Only the first so many rows. Default: all. */
   readonly limit?: number;

@@ -4,6 +4,7 @@ import type { BatchSource, Rows, SourceOptions } from "./rows.js";
 import type { LabelledSequence, Sequence } from "./sequence.js";
 import { knownOf, type ReferencePair, rowSource } from "./source.js";
 
+/** How labelled answers become batches. */
 export interface KtoSourceOptions extends SourceOptions {
   /** Longest sequence, in tokens; longer ones lose their end, after prompts met their neighbours' answers. Default: no limit. */
   readonly maxLength?: number;

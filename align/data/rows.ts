@@ -43,6 +43,7 @@ export interface BatchSource {
   readonly lengthAt: (index: number) => number;
 }
 
+/** How rows become batches. */
 export interface SourceOptions {
   readonly batchSize: number;
   readonly padId: number;

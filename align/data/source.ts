@@ -29,7 +29,10 @@ interface RowKind<T> {
 /** A batch of more is a slip of the hand: its numbers alone would fill a host's memory. */
 const MOST_TOKENS = 2 ** 24;
 
-/** Cuts rows into batches by a plan: every number gives the same batch, whichever were asked for before. */
+/**
+ * Cuts rows into batches by a plan: every number gives the same batch, whichever were asked for before. Errors: InputError for
+ * batches of more than 2²⁴ tokens.
+ */
 export const rowSource = <T extends { readonly at?: string }>(
   rows: Rows<T>,
   { batchSize, seed = 0, shuffle = true, groupByLength = false, dropLast, bucket }: SourceOptions,
@@ -97,6 +100,7 @@ export const knownOf = (
   return out;
 };
 
+/** How pairs become batches. */
 export interface PairSourceOptions extends SourceOptions {
   /** One a pair, from `referenceLogps`; without them the training loop asks the reference model. */
   readonly reference?: Rows<ReferencePair>;

@@ -27,6 +27,7 @@ export interface KtoScores {
   readonly kl: Tensor;
 }
 
+/** Options of `ktoLoss`. */
 export interface KtoLossOptions {
   /** β: how strongly the policy is held to the reference; units of 1/nat. */
   readonly beta: number;
@@ -53,13 +54,14 @@ export const ktoLoss = (
   return mul(weight, sigmoid(mul(mul(-beta, side), sub(ratio, kl)))); // 1 − σ(x) = σ(−x)
 };
 
+/** Options of `ktoObjective`. */
 export interface KtoOptions extends ObjectiveOptions, Partial<KtoLossOptions> {}
 
 /**
  * KTO on labelled answers, mean over answers. Batches (`ktoSource`) are [(x_i, y_i) …; (x_i, y_{i−1}) …] with `desirable`
  * f32 [B] and `examples`, a scalar: of the B answers the first so many count, the rest is padding. The second half, each
  * prompt with its neighbour's answer, is what KL is estimated on: so it, and with it the loss, depends on the batch.
- * Metrics as TRL's KTOTrainer defines them.
+ * Metrics as TRL's KTOTrainer defines them. Errors: ShapeError for a batch that has no two halves.
  */
 export const ktoObjective = (
   config: ModelConfig,

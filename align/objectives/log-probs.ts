@@ -24,6 +24,7 @@ import { type ForwardOptions, hiddenStates } from "../../models/transformer.js";
  */
 export type BatchTensors = Readonly<Record<string, Tensor>> & { readonly ids: Tensor; readonly targets: Tensor };
 
+/** What is asked of a scored batch. */
 export interface ScoreOptions extends ForwardOptions {
   /** Also what is no log-probability (entropy, correctness, mean logit). Default false. */
   readonly tokenMetrics?: boolean;
@@ -39,8 +40,8 @@ export interface Predicting {
 
 /**
  * Runs a model over right-padded sequences, and keeps the states that predict a target.
- *   ids i32 [N, T]; targets i32 [M]: the flat positions n·T + t whose next token, t+1, is a target (`targetPositions`), in any
- *   order; N·T and more is padding, which counts nothing.
+ * ids i32 [N, T]; targets i32 [M]: the flat positions n·T + t whose next token, t+1, is a target (`targetPositions`), in any
+ * order; N·T and more is padding, which counts nothing.
  * Errors: ShapeError unless ids are i32 [N, T] and targets i32 [M].
  */
 export const predicting = (

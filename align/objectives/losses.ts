@@ -36,6 +36,7 @@ export interface PairScores {
   readonly real: Tensor;
 }
 
+/** Options of the losses on pairs; units and defaults are TRL's. */
 export interface PairLossOptions {
   /** β: how strongly the policy is held to the reference; units of 1/nat. */
   readonly beta: number;
@@ -103,20 +104,22 @@ type PairFormula = (terms: PairTerms) => Tensor;
 
 /**
  * Losses on pairs by `loss_type`: TRL's names, definitions and scale, and `cdpo`, `kto_pair`, `simpo`, `orpo` by their own.
- *   sigmoid    −log σ(z)                                                         DPO, Rafailov et al. 2023; ignores ε, as TRL's
- *   cdpo       −(1−ε) log σ(z) − ε log σ(−z)                                     conservative DPO, Mitchell 2023
- *   robust     [−(1−ε) log σ(z) + ε log σ(−z)] / (1−2ε)                          Chowdhury et al. 2024
- *   hinge      max(0, 1−z)                                                       SLiC, Zhao et al. 2023
- *   ipo        (r̄_w − r̄_l − 1/(2β))²                                             Azar et al. 2023, eq. 17, per token
- *   exo_pair   σ(z) log(σ(z)/(1−ε)) + σ(−z) log(σ(−z)/ε)                         Ji et al. 2024, eq. 16; ε > 0
- *   nca_pair   −log σ(βr_w) − ½ log σ(−βr_w) − ½ log σ(−βr_l)                    Chen et al. 2024
- *   sppo_hard  (r_w − 1/(2β))² + (r_l + 1/(2β))²                                 Wu et al. 2024, eq. 4.7, hard labels
- *   apo_zero   1 − σ(βr_w) + σ(βr_l)                                             D'Oosterlinck et al. 2024, eq. 7
- *   apo_down   σ(βr_w) + 1 − σ(z)                                                the same, eq. 8
- *   kto_pair   ½ (1 − σ(β(r_w − KL_l))) + ½ (1 − σ(β(KL_w − r_l)))               Ethayarajh et al. 2024, on pairs
- *   simpo      −log σ(β(l̄_w − l̄_l) − γ)                                          Meng et al. 2024; no reference
- *   orpo       −l̄_w − β log σ(log-odds_w − log-odds_l), odds of e^l̄              Hong et al. 2024, eq. 6-7; no reference
- *   sft        −Σ l_w / Σ tokens over the batch, the same for each pair          TRL's term; no reference
+ * ```text
+ * sigmoid    −log σ(z)                                                         DPO, Rafailov et al. 2023; ignores ε, as TRL's
+ * cdpo       −(1−ε) log σ(z) − ε log σ(−z)                                     conservative DPO, Mitchell 2023
+ * robust     [−(1−ε) log σ(z) + ε log σ(−z)] / (1−2ε)                          Chowdhury et al. 2024
+ * hinge      max(0, 1−z)                                                       SLiC, Zhao et al. 2023
+ * ipo        (r̄_w − r̄_l − 1/(2β))²                                             Azar et al. 2023, eq. 17, per token
+ * exo_pair   σ(z) log(σ(z)/(1−ε)) + σ(−z) log(σ(−z)/ε)                         Ji et al. 2024, eq. 16; ε > 0
+ * nca_pair   −log σ(βr_w) − ½ log σ(−βr_w) − ½ log σ(−βr_l)                    Chen et al. 2024
+ * sppo_hard  (r_w − 1/(2β))² + (r_l + 1/(2β))²                                 Wu et al. 2024, eq. 4.7, hard labels
+ * apo_zero   1 − σ(βr_w) + σ(βr_l)                                             D'Oosterlinck et al. 2024, eq. 7
+ * apo_down   σ(βr_w) + 1 − σ(z)                                                the same, eq. 8
+ * kto_pair   ½ (1 − σ(β(r_w − KL_l))) + ½ (1 − σ(β(KL_w − r_l)))               Ethayarajh et al. 2024, on pairs
+ * simpo      −log σ(β(l̄_w − l̄_l) − γ)                                          Meng et al. 2024; no reference
+ * orpo       −l̄_w − β log σ(log-odds_w − log-odds_l), odds of e^l̄              Hong et al. 2024, eq. 6-7; no reference
+ * sft        −Σ l_w / Σ tokens over the batch, the same for each pair          TRL's term; no reference
+ * ```
  * 1 − σ(x) is written σ(−x), which keeps its digits.  Laws 31-36 hold for them; see props/align/objectives.
  */
 export const pairLosses = {
@@ -140,6 +143,7 @@ export const pairLosses = {
   sft: ({ nll }) => nll,
 } satisfies Record<string, PairFormula>;
 
+/** A loss on pairs by its name (`loss_type`). */
 export type PairLossType = keyof typeof pairLosses;
 
 /** Names that `loss_type` may have. */

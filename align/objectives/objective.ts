@@ -59,6 +59,7 @@ export interface Objective {
   readonly report: (totals: ArrayLike<number>) => { readonly loss: number; readonly metrics: Metrics };
 }
 
+/** What every objective may be told. */
 export interface ObjectiveOptions extends ForwardOptions {
   /** Also the metrics of tokens (entropy, accuracy, mean logits); default true. */
   readonly tokenMetrics?: boolean;
@@ -93,6 +94,7 @@ export const completionObjective = (
   };
 };
 
+/** Options of `preferenceObjective`. */
 export interface PreferenceOptions extends ObjectiveOptions, Partial<PairLossOptions> {
   /** One or several, whose weighted sum is the loss. Default "sigmoid". */
   readonly lossType?: PairLossType | readonly PairLossType[];

@@ -33,6 +33,7 @@ export interface Evaluation {
   readonly grad_norms?: Readonly<Record<string, number>>;
 }
 
+/** What is evaluated, and on what. */
 export interface EvaluateOptions {
   readonly objective: Objective;
   readonly params: Params;
@@ -96,7 +97,9 @@ interface InOrder extends Pick<SourceOptions, "padId" | "bucket"> {
   readonly gradNorms?: boolean;
 }
 
+/** Options of `evaluatePreferences`. */
 export interface EvaluatePairsOptions extends PreferenceOptions, InOrder {}
+/** Options of `evaluateKto`. */
 export interface EvaluateKtoOptions extends KtoOptions, InOrder, Pick<KtoSourceOptions, "maxLength"> {}
 
 /** `num_tokens` is 0, as TRL logs it for evaluation: it counts what was trained on. */

@@ -22,6 +22,7 @@ import type { Objective } from "../objectives/objective.js";
 import { borrowed, feeder, type Weights } from "./reference.js";
 import { gradients } from "./step.js";
 
+/** What squared gradients are gathered of, and from how much. */
 export interface FisherOptions {
   readonly objective: Objective;
   /** Where the gradient is taken. */

@@ -40,7 +40,9 @@ const OPTIMIZERS = {
   ema: "ema",
 } as const satisfies Record<string, "proposal" | "childTuning" | "ema" | MergeName>;
 
+/** An optimizer by its name (`optim`). */
 export type OptimizerName = keyof typeof OPTIMIZERS;
+/** Names that `optim` may have. */
 export const OPTIMIZER_NAMES = Object.keys(OPTIMIZERS) as readonly OptimizerName[];
 
 /** Rules that propose an update: on their own, or under the others. */
@@ -52,6 +54,7 @@ export const PROPOSALS = [
   "adafactor",
   "schedule_free_adamw",
 ] as const satisfies readonly OptimizerName[];
+/** A base optimizer that merges go over, by name. */
 export type ProposalName = (typeof PROPOSALS)[number];
 
 /** Training options that choose and shape the optimizer; names in the docs are those of the configuration. */

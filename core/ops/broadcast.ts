@@ -33,7 +33,11 @@ const broadcastOp: Op = {
   },
 };
 
-/** Stretches axes of size 1 and adds leading axes (aligned right). Errors: ShapeError if another axis would change. */
+/**
+ * Stretches axes of size 1 and adds leading axes (aligned right). Errors: ShapeError if another axis would change. [...S] →
+ * [...shape].
+ * @example broadcastTo(tensor([1, 2]), [2, 2]) // [[1, 2], [1, 2]]
+ */
 export const broadcastTo = (x: Tensor, shape: Shape): Tensor => {
   expects("broadcastTo", "tensor numbers", x, shape);
   checkShape(shape, () => `broadcastTo(${typeOf(x)}, [${shape}])`);
@@ -46,6 +50,7 @@ export const broadcastTo = (x: Tensor, shape: Shape): Tensor => {
   return sameShape(x.shape, shape) ? x : node(broadcastOp, [x], {}, shape, x.dtype);
 };
 
+/** Every reduction, by the name that devices' tables use. */
 export type ReduceName = "sum" | "max";
 
 /** Shape with the reduced axes kept as 1: what the result must be reshaped to before it broadcasts back. */
@@ -120,6 +125,10 @@ export const reduce = (
   return keepAxes ? reshape(out, keptShape(x.shape, normal)) : out;
 };
 
-/** Sum over axes (all of them by default); an empty axis gives 0. */
+/**
+ * Sum over axes (all of them by default); an empty axis gives 0. [...S] → S without the axes, or with 1 in their places
+ * (`keepAxes`): [2, 3] over 1 is [2]. Errors: ShapeError for bools.
+ * @example sum(tensor([[1, 2], [3, 4]]), 0) // [4, 6]
+ */
 export const sum = (x: Tensor, axes?: number | readonly number[], keepAxes = false): Tensor =>
   reduce(sumOp, x, axes, keepAxes);

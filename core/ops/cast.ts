@@ -25,7 +25,9 @@ const castOp: Op = {
 
 /**
  * Converts: f32 → integer truncates and saturates (NaN gives 0), i32 ↔ u32 keep the bits, → bool is x ≠ 0, → bf16 or f16
- * rounds to nearest even; from these to f32 is exact, and to all others by way of it. A gradient passes between floats.
+ * rounds to nearest even; from these to f32 is exact, and to all others by way of it. A gradient passes between floats. [...S]
+ * → [...S].
+ * @example cast(tensor([1.5, -0.5]), "i32") // i32 [1, 0]
  */
 export const cast = (x: Tensor, dtype: DType): Tensor => {
   expects("cast", "tensor dtype", x, dtype);
@@ -44,7 +46,8 @@ const roundRandomOp: Op = {
 /**
  * x as bf16 or f16, rounded up or down at random such that the mean is x: what a small change needs, to survive in a
  * format that cannot hold it.  x: f32 [...S], bits: u32 [...S] (`bits(key, shape)`), all 32 of them uniform → [...S].
- * What the dtype holds stays what it is; finite numbers stay finite. The gradient passes, as through `cast`.
+ * What the dtype holds stays what it is; finite numbers stay finite. The gradient passes, as through `cast`. Errors: ShapeError
+ * for other dtypes, or two shapes.
  */
 export const roundRandom = (x: Tensor, bits: Tensor, dtype: HalfType): Tensor => {
   expects("roundRandom", "tensor tensor text", x, bits, dtype);

@@ -39,7 +39,8 @@ const idsOfAll = (ids: Batched, rows: number, { size, each }: Batching): Tensor 
 
 /**
  * Rows of a table: table [N, ...D], ids i32 [...S] → [...S, ...D], f32 from a table of bf16 or f16. An id outside 0 … N-1 gives zeros on every device
- * (host code that takes ids from users checks them first).
+ * (host code that takes ids from users checks them first). Errors: ShapeError unless the table has rows and ids are i32.
+ * @example gather(tensor([[1, 2], [3, 4]]), tensor([1, 1], undefined, "i32")) // [[3, 4], [3, 4]]
  */
 export const gather = (table: Tensor, ids: Tensor): Tensor => {
   expects("gather", "tensor tensor", table, ids);
@@ -72,7 +73,10 @@ const scatterAll = (ids: Batched, updates: Batched, { shape }: Tensor, batching:
   return reshape(all, [batching.size, ...shape]);
 };
 
-/** Zeros [N, ...D] with updates [...S, ...D] added at rows ids i32 [...S]; ids outside are dropped. Gather's transpose. */
+/**
+ * Zeros [N, ...D] with updates [...S, ...D] added at rows ids i32 [...S]; ids outside are dropped. Gather's transpose. Errors:
+ * ShapeError unless updates begin with the axes of ids, f32 and i32.
+ */
 export const scatterAdd = (ids: Tensor, given: Tensor, rows: number): Tensor => {
   expects("scatterAdd", "tensor tensor number", ids, given, rows);
   const updates = widened(given);
@@ -105,7 +109,8 @@ const addRowsOp: Op = {
 
 /**
  * `table` [N, ...D] with the sums of updates [...S, ...D] added at rows ids i32 [...S]; ids outside are dropped: a table, plus
- * `scatterAdd`. Where the table is given away, a device may touch those rows alone.
+ * `scatterAdd`. Where the table is given away, a device may touch those rows alone. Errors: ShapeError unless the table is f32
+ * and updates are rows of it.
  */
 export const addRows = (given: Tensor, ids: Tensor, updates: Tensor): Tensor => {
   expects("addRows", "tensor tensor tensor", given, ids, updates);

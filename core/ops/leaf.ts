@@ -78,6 +78,7 @@ const toData = (values: ArrayLike<number>, dtype: DType): HostData => {
  * A tensor from numbers.  `tensor([[1, 2], [3, 4]])`, `tensor(data, [2, 2])`, `tensor([1, 2], undefined, "i32")`.
  * As bool, every number but 0 is true. As bf16 or f16, numbers are rounded to nearest even, and a Uint16Array holds their bits.
  * Typed arrays of the dtype's own kind are not copied: do not change them afterwards. Errors: ShapeError if the count does not fit the shape.
+ * @example tensor([[1, 2], [3, 4]]) // [[1, 2], [3, 4]]
  */
 export const tensor = (value: Nested | HostData, shape?: Shape, dtype?: DType): Tensor => {
   if (shape !== undefined || dtype !== undefined) expects("tensor", "any numbers? dtype?", value, shape, dtype);
@@ -111,16 +112,25 @@ export const scalar = (value: number, dtype: DType = "f32"): Tensor => {
   return tensor(value, [], dtype);
 };
 
-/** The same number everywhere; [...shape]. Takes no memory: it is a scalar, broadcast. */
+/**
+ * The same number everywhere; [...shape]. Takes no memory: it is a scalar, broadcast.
+ * @example full([2], 7) // [7, 7]
+ */
 export const full = (shape: Shape, value: number, dtype: DType = "f32"): Tensor => {
   expects("full", "numbers number dtype", shape, value, dtype);
   return broadcastTo(scalar(value, dtype), shape);
 };
-/** 0 everywhere; [...shape]. */
+/**
+ * 0 everywhere; [...shape].
+ * @example zeros([2, 2]) // [[0, 0], [0, 0]]
+ */
 export const zeros = checked("zeros", "numbers dtype?", (shape: Shape, dtype: DType = "f32") => full(shape, 0, dtype));
-/** 1 everywhere; [...shape]. */
+/**
+ * 1 everywhere; [...shape].
+ * @example ones([3]) // [1, 1, 1]
+ */
 export const ones = checked("ones", "numbers dtype?", (shape: Shape, dtype: DType = "f32") => full(shape, 1, dtype));
-/** Zeros of x's shape and dtype. */
+/** Zeros of x's shape and dtype. [...S] → [...S]. */
 export const zerosLike = checked("zerosLike", "tensor", (x: Tensor): Tensor => zeros(x.shape, x.dtype));
 
 const iotaOp: Op = {
@@ -135,7 +145,11 @@ const iotaOp: Op = {
   },
 };
 
-/** Element index along one axis: iota([2, 3], 1) = [[0, 1, 2], [0, 1, 2]]. Never materialised by itself. */
+/**
+ * Element index along one axis: iota([2, 3], 1) = [[0, 1, 2], [0, 1, 2]]. Never materialised by itself. Errors: ShapeError for
+ * an axis that the shape lacks.
+ * @example iota([2, 3], 1) // i32 [[0, 1, 2], [0, 1, 2]]
+ */
 export const iota = (shape: Shape, axis = 0, dtype: "i32" | "u32" | "f32" = "i32"): Tensor => {
   expects("iota", "numbers number dtype", shape, axis, dtype);
   const call = `iota([${shape}], ${axis})`;
@@ -146,14 +160,14 @@ export const iota = (shape: Shape, axis = 0, dtype: "i32" | "u32" | "f32" = "i32
 /** A placeholder for a trace. */
 export const placeholder = (shape: Shape, dtype: DType): Tensor => node(inputOp, [], {}, shape, dtype);
 
-/** What a constant holds; bits, if it is bf16 or f16. */
+/** What a constant holds; bits, if it is bf16 or f16. Row-major, of shape [...S]. */
 export const constantData = (t: Tensor): HostTensorData => ({
   data: t.attrs.data as HostData,
   shape: t.shape,
   dtype: t.dtype,
 });
 
-/** The numbers of a constant. */
+/** The numbers of a constant. Row-major, of shape [...S]. */
 export const constantNumbers = (t: Tensor): HostTensorData => ({
   ...constantData(t),
   data: numbersOf(t.attrs.data as HostData, t.dtype),

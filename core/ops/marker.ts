@@ -5,7 +5,10 @@ import { node, type Op, type Tensor } from "../tensor.js";
 const identity = (name: string, vjp?: Op["vjp"]): Op => ({ name, kind: "marker", evaluate: ([x]) => x.data, vjp });
 
 const stopOp = identity("stopGradient");
-/** x, a constant for grad. */
+/**
+ * x, a constant for grad. [...S] → [...S].
+ * @example grad((x: Tensor) => mul(x, stopGradient(x)))(tensor(3)) // 3
+ */
 export const stopGradient = (x: Tensor): Tensor => {
   expects("stopGradient", "tensor", x);
   return node(stopOp, [x], {}, x.shape, x.dtype);

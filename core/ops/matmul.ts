@@ -9,6 +9,7 @@ import { broadcastTo } from "./broadcast.js";
 import { widened } from "./cast.js";
 import { reshape, transpose } from "./view.js";
 
+/** How a product is computed. */
 export interface MatmulOptions {
   /**
    * What both operands are rounded to, to nearest even, before they are multiplied; sums are f32 whatever it is. "f16" is what
@@ -46,6 +47,7 @@ const matmulOp: Op = {
  * Matrix product over the last two axes: [...B, M, K] × [...B, K, N] → [...B, M, N]; leading axes broadcast, and a matrix
  * on the right of a batch is one large product. Sums are f32. Gradients are products with the same options. Errors: ShapeError if
  * the inner sizes differ, and for operands of another name.
+ * @example matmul(tensor([[1, 2], [3, 4]]), tensor([[1], [1]])) // [[3], [7]]
  */
 export const matmul = (left: Tensor, right: Tensor, options: MatmulOptions = {}): Tensor => {
   expects("matmul", "tensor tensor", left, right);

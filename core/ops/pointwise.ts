@@ -124,143 +124,174 @@ const pointwise = (name: PointwiseName, rule: PointwiseRule) => {
 type Unary = (x: TensorLike) => Tensor;
 type Binary = (x: TensorLike, y: TensorLike) => Tensor;
 
-/** -x */
+/** -x. f32, i32 or u32 [...S] → [...S]. Errors: ShapeError for other dtypes. */
 export const neg: Unary = pointwise("neg", {
   signature: "arithmetic",
   define: (x) => -x,
   vjp: (ct) => [neg(ct)],
 });
 
-/** |x|; gradient 0 at 0. */
+/** |x|; gradient 0 at 0. f32 [...S] → [...S]. Errors: ShapeError for other dtypes. */
 export const abs: Unary = pointwise("abs", {
   define: (x) => Math.abs(x),
   vjp: (ct, [x]) => [mul(ct, sign(x))],
 });
 
-/** -1, 0 or 1. */
+/** -1, 0 or 1. f32 [...S] → [...S]. Errors: ShapeError for other dtypes. */
 export const sign: Unary = pointwise("sign", { define: (x) => Math.sign(x) });
 
-/** The largest integer ≤ x. */
+/** The largest integer ≤ x. f32 [...S] → [...S]. Errors: ShapeError for other dtypes. */
 export const floor: Unary = pointwise("floor", { define: (x) => Math.floor(x) });
 
-/** The nearest integer; of two as near, the even one. */
+/** The nearest integer; of two as near, the even one. f32 [...S] → [...S]. Errors: ShapeError for other dtypes. */
 export const round: Unary = pointwise("round", {
   define: (x) => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x)),
 });
 
-/** eˣ */
+/**
+ * eˣ. f32 [...S] → [...S]. Errors: ShapeError for other dtypes.
+ * @example exp(tensor([0, 1])) // [1, 2.71828]
+ */
 export const exp: Unary = pointwise("exp", {
   define: (x) => Math.exp(x),
   vjp: (ct, _, y) => [mul(ct, y)],
 });
 
-/** eˣ - 1, accurate near 0. */
+/** eˣ - 1, accurate near 0. f32 [...S] → [...S]. Errors: ShapeError for other dtypes. */
 export const expm1: Unary = pointwise("expm1", {
   define: (x) => Math.expm1(x),
   vjp: (ct, _, y) => [mul(ct, add(y, 1))],
 });
 
-/** Natural logarithm. */
+/**
+ * Natural logarithm. f32 [...S] → [...S]. Errors: ShapeError for other dtypes.
+ * @example log(tensor([1, 10])) // [0, 2.30259]
+ */
 export const log: Unary = pointwise("log", {
   define: (x) => Math.log(x),
   vjp: (ct, [x]) => [div(ct, x)],
 });
 
-/** log(1 + x), accurate near 0. */
+/** log(1 + x), accurate near 0. f32 [...S] → [...S]. Errors: ShapeError for other dtypes. */
 export const log1p: Unary = pointwise("log1p", {
   define: (x) => Math.log1p(x),
   vjp: (ct, [x]) => [div(ct, add(1, x))],
 });
 
-/** √x; NaN below 0, and no finite gradient at 0. */
+/**
+ * √x; NaN below 0, and no finite gradient at 0. f32 [...S] → [...S]. Errors: ShapeError for other dtypes.
+ * @example sqrt(tensor([1, 4])) // [1, 2]
+ */
 export const sqrt: Unary = pointwise("sqrt", {
   define: (x) => Math.sqrt(x),
   vjp: (ct, _, y) => [div(ct, mul(2, y))],
 });
 
-/** 1/√x */
+/** 1/√x. f32 [...S] → [...S]. Errors: ShapeError for other dtypes. */
 export const rsqrt: Unary = pointwise("rsqrt", {
   define: (x) => 1 / Math.sqrt(x),
   vjp: (ct, _, y) => [mul(ct, mul(-0.5, mul(y, mul(y, y))))], // d x^-½ = -½ x^-3/2
 });
 
-/** sin x, x in radians. */
+/** sin x, x in radians. f32 [...S] → [...S]. Errors: ShapeError for other dtypes. */
 export const sin: Unary = pointwise("sin", {
   define: (x) => Math.sin(x),
   vjp: (ct, [x]) => [mul(ct, cos(x))],
 });
 
-/** cos x, x in radians. */
+/** cos x, x in radians. f32 [...S] → [...S]. Errors: ShapeError for other dtypes. */
 export const cos: Unary = pointwise("cos", {
   define: (x) => Math.cos(x),
   vjp: (ct, [x]) => [neg(mul(ct, sin(x)))],
 });
 
-/** The angle in (-π/2, π/2) whose tangent is x, in radians. */
+/** The angle in (-π/2, π/2) whose tangent is x, in radians. f32 [...S] → [...S]. Errors: ShapeError for other dtypes. */
 export const atan: Unary = pointwise("atan", {
   define: (x) => Math.atan(x),
   vjp: (ct, [x]) => [div(ct, add(1, mul(x, x)))],
 });
 
-/** (eˣ - e⁻ˣ)/(eˣ + e⁻ˣ) */
+/**
+ * (eˣ - e⁻ˣ)/(eˣ + e⁻ˣ). f32 [...S] → [...S]. Errors: ShapeError for other dtypes.
+ * @example tanh(tensor([0, 1])) // [0, 0.76159]
+ */
 export const tanh: Unary = pointwise("tanh", {
   define: (x) => Math.tanh(x),
   vjp: (ct, _, y) => [mul(ct, sub(1, mul(y, y)))], // d tanh = 1 - tanh²
 });
 
-/** 2/√π ∫₀ˣ e^-t² dt */
+/** 2/√π ∫₀ˣ e^-t² dt. f32 [...S] → [...S]. Errors: ShapeError for other dtypes. */
 export const erf: Unary = pointwise("erf", {
   define: erfOf,
   vjp: (ct, [x]) => [mul(ct, mul(2 / Math.sqrt(Math.PI), exp(neg(mul(x, x)))))],
 });
 
-/** σ(x) = 1/(1 + e^-x) */
+/**
+ * σ(x) = 1/(1 + e^-x). f32 [...S] → [...S]. Errors: ShapeError for other dtypes.
+ * @example sigmoid(tensor([0, 1])) // [0.5, 0.73106]
+ */
 export const sigmoid: Unary = pointwise("sigmoid", {
   define: (x) => 1 / (1 + Math.exp(-x)),
   vjp: (ct, _, y) => [mul(ct, mul(y, sub(1, y)))],
 });
 
-/** log(1 + eˣ), without overflow. -softplus(-x) is log σ(x). */
+/** log(1 + eˣ), without overflow. -softplus(-x) is log σ(x). f32 [...S] → [...S]. Errors: ShapeError for other dtypes. */
 export const softplus: Unary = pointwise("softplus", {
   define: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
   vjp: (ct, [x]) => [mul(ct, sigmoid(x))],
 });
 
-/** x + y; integers wrap. */
+/**
+ * x + y; integers wrap. [...S], [...S] → [...S]; shapes broadcast. Errors: ShapeError unless shapes and dtypes fit.
+ * @example add(tensor([[1], [2]]), tensor([10, 20])) // [[11, 21], [12, 22]]
+ */
 export const add: Binary = pointwise("add", {
   signature: "arithmetic",
   define: (x, y) => x + y,
   vjp: (ct) => [ct, ct],
 });
 
-/** x - y; integers wrap. */
+/** x - y; integers wrap. [...S], [...S] → [...S]; shapes broadcast. Errors: ShapeError unless shapes and dtypes fit. */
 export const sub: Binary = pointwise("sub", {
   signature: "arithmetic",
   define: (x, y) => x - y,
   vjp: (ct) => [ct, neg(ct)],
 });
 
-/** x · y; integers wrap. */
+/**
+ * x · y; integers wrap. [...S], [...S] → [...S]; shapes broadcast. Errors: ShapeError unless shapes and dtypes fit.
+ * @example mul(tensor([1, 2]), 3) // [3, 6]
+ */
 export const mul: Binary = pointwise("mul", {
   signature: "arithmetic",
   define: (x, y, _, out) => (out.dtype === "f32" ? x * y : Math.imul(x, y)),
   vjp: (ct, [x, y]) => [mul(ct, y), mul(ct, x)],
 });
 
-/** x / y; f32 only. */
+/**
+ * x / y; f32 only. [...S], [...S] → [...S]; shapes broadcast. Errors: ShapeError unless shapes and dtypes fit.
+ * @example div(tensor([1, 2]), 4) // [0.25, 0.5]
+ */
 export const div: Binary = pointwise("div", {
   define: (x, y) => x / y,
   vjp: (ct, [_, y], out) => [div(ct, y), neg(mul(ct, div(out, y)))],
 });
 
-/** The larger one; equal operands share the gradient. */
+/**
+ * The larger one; equal operands share the gradient. [...S], [...S] → [...S]; shapes broadcast. Errors: ShapeError unless
+ * shapes and dtypes fit.
+ * @example maximum(tensor([1, 5]), 3) // [3, 5]
+ */
 export const maximum: Binary = pointwise("maximum", {
   signature: "arithmetic",
   define: (x, y) => Math.max(x, y),
   vjp: (ct, [x, y]) => shareByOrder(ct, y, x),
 });
 
-/** The smaller one; equal operands share the gradient. */
+/**
+ * The smaller one; equal operands share the gradient. [...S], [...S] → [...S]; shapes broadcast. Errors: ShapeError unless
+ * shapes and dtypes fit.
+ */
 export const minimum: Binary = pointwise("minimum", {
   signature: "arithmetic",
   define: (x, y) => Math.min(x, y),
@@ -275,25 +306,33 @@ const shareByOrder = (ct: Tensor, low: Tensor, high: Tensor): Tensor[] => {
   return [first, where(tie, half, where(less(high, low), ct, 0))];
 };
 
-/** x < y, as bool; like every comparison, false where one of them is NaN. */
+/**
+ * x < y, as bool; like every comparison, false where one of them is NaN. [...S], [...S] → [...S]; shapes broadcast. Errors:
+ * ShapeError unless shapes and dtypes fit.
+ * @example less(tensor([1, 5]), 3) // bool [1, 0]
+ */
 export const less: Binary = pointwise("less", { signature: "compare", define: (x, y) => (x < y ? 1 : 0) });
-/** x ≤ y, as bool. */
+/** x ≤ y, as bool. [...S], [...S] → [...S]; shapes broadcast. Errors: ShapeError unless shapes and dtypes fit. */
 export const lessEqual: Binary = pointwise("lessEqual", { signature: "compare", define: (x, y) => (x <= y ? 1 : 0) });
-/** x = y, as bool. */
+/** x = y, as bool. [...S], [...S] → [...S]; shapes broadcast. Errors: ShapeError unless shapes and dtypes fit. */
 export const equal: Binary = pointwise("equal", { signature: "compare", define: (x, y) => (x === y ? 1 : 0) });
-/** x > y, as bool. */
+/** x > y, as bool. [...S], [...S] → [...S]; shapes broadcast. Errors: ShapeError unless shapes and dtypes fit. */
 export const greater: Binary = checked("greater", "operand operand", (x, y) => less(y, x));
-/** x ≥ y, as bool. */
+/** x ≥ y, as bool. [...S], [...S] → [...S]; shapes broadcast. Errors: ShapeError unless shapes and dtypes fit. */
 export const greaterEqual: Binary = checked("greaterEqual", "operand operand", (x, y) => lessEqual(y, x));
 
-/** Both, of bools. */
+/** Both, of bools. [...S], [...S] → [...S]; shapes broadcast. Errors: ShapeError unless shapes and dtypes fit. */
 export const and: Binary = pointwise("and", { signature: "logic", define: (x, y) => x & y });
-/** Either or both, of bools. */
+/** Either or both, of bools. [...S], [...S] → [...S]; shapes broadcast. Errors: ShapeError unless shapes and dtypes fit. */
 export const or: Binary = pointwise("or", { signature: "logic", define: (x, y) => x | y });
-/** The other one, of bools. */
+/** The other one, of bools. [...S] → [...S]. Errors: ShapeError for other dtypes. */
 export const not: Unary = pointwise("not", { signature: "logic", define: (x) => 1 - x });
 
-/** x where the condition holds, else y. The branch not taken gets a zero cotangent, whatever its value. */
+/**
+ * x where the condition holds, else y. The branch not taken gets a zero cotangent, whatever its value. All [...S]; shapes
+ * broadcast. Errors: ShapeError unless shapes and dtypes fit.
+ * @example where(less(tensor([1, 5]), 3), 0, tensor([1, 5])) // [0, 5]
+ */
 export const where = (condition: Tensor, x: TensorLike, y: TensorLike): Tensor => {
   expects("where", "tensor operand operand", condition, x, y);
   const stored = [x, y].map((branch) => (typeof branch === "number" ? undefined : branch.dtype));
@@ -308,13 +347,16 @@ const select = pointwise("where", {
   vjp: (ct, [c]) => [null, where(c, ct, 0), where(c, 0, ct)],
 });
 
-/** x² */
+/**
+ * x². f32 [...S] → [...S]. Errors: ShapeError for other dtypes.
+ * @example square(tensor([-3, 2])) // [9, 4]
+ */
 export const square = checked("square", "tensor", (x: Tensor): Tensor => mul(x, x));
-/** x · σ(x) */
+/** x · σ(x). f32 [...S] → [...S]. Errors: ShapeError for other dtypes. */
 export const silu = checked("silu", "tensor", (x: Tensor): Tensor => mul(x, sigmoid(x)));
-/** log σ(x), without overflow. */
+/** log σ(x), without overflow. f32 [...S] → [...S]. Errors: ShapeError for other dtypes. */
 export const logSigmoid = checked("logSigmoid", "tensor", (x: Tensor): Tensor => neg(softplus(neg(x))));
-/** (1-t)·a + t·b */
+/** (1-t)·a + t·b. All f32 [...S]; shapes broadcast. Errors: ShapeError unless shapes and dtypes fit. */
 export const lerp = checked(
   "lerp",
   "tensor tensor operand",

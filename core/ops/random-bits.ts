@@ -7,7 +7,7 @@ import { threefryBits } from "./definitions.js";
 import { elementwise } from "./elementwise.js";
 import type { PointwiseName } from "./pointwise.js";
 
-/** Uniform numbers k/2²⁴ in [0, 1) from the upper 24 bits of u32. */
+/** Uniform numbers k/2²⁴ in [0, 1) from the upper 24 bits of u32. u32 [...S] → f32 [...S]. Errors: ShapeError unless u32. */
 export const unitInterval = (bits: Tensor): Tensor => {
   expects("unitInterval", "tensor", bits);
   if (bits.dtype !== "u32") throw new ShapeError(`${callOf("unitInterval", [bits])}: needs u32`);
@@ -21,7 +21,8 @@ const unitOp: Op = {
 
 /**
  * Threefry2x32-20 bits of (key = k0, k1; index; domain), element by element. Element i takes word (i>>2)&1 of the block
- * with counter (i>>3)·4 + (i&3): blocks of eight share four calls, so that SIMD wastes none. Source: Salmon et al. 2011.
+ * with counter (i>>3)·4 + (i&3): blocks of eight share four calls, so that SIMD wastes none. Source: Salmon et al. 2011. All
+ * u32 [...S] → [...S]. Errors: ShapeError unless u32.
  */
 export const randomBits = (k0: Tensor, k1: Tensor, index: Tensor, domain: number): Tensor => {
   expects("randomBits", "tensor tensor tensor number", k0, k1, index, domain);

@@ -19,11 +19,19 @@ const maxOp = reduceOp("max", {
   },
 });
 
-/** Maximum over axes. Errors: ShapeError if a reduced axis is empty. */
+/**
+ * Maximum over axes. Errors: ShapeError if a reduced axis is empty. [...S] → S without the axes, or with 1 in their places
+ * (`keepAxes`): [2, 3] over 1 is [2].
+ * @example max(tensor([[1, 2], [4, 3]]), 1) // [2, 4]
+ */
 export const max = (x: Tensor, axes?: number | readonly number[], keepAxes = false): Tensor =>
   reduce(maxOp, x, axes, keepAxes);
 
-/** Mean over axes (all of them by default). */
+/**
+ * Mean over axes (all of them by default). f32 [...S] → S without the axes, or with 1 in their places (`keepAxes`): [2, 3] over
+ * 1 is [2]. Errors: ShapeError unless f32.
+ * @example mean(tensor([[1, 2], [3, 4]])) // 2.5
+ */
 export const mean = (x: Tensor, axes?: number | readonly number[], keepAxes = false): Tensor => {
   expects("mean", "tensor axes? flag", x, axes, keepAxes);
   if (!isFloating(x.dtype)) throw new ShapeError(`mean(${typeOf(x)}): needs f32`, 'cast(x, "f32")');

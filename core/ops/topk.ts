@@ -76,7 +76,7 @@ const topkMaskOp: Op = {
 /**
  * Marks the k elements of largest magnitude over the whole tensor, ties to the lower flat index; zeros are never marked,
  * and NaN counts as larger than every number.
- * x f32 [...S] → bool [...S]. No gradient flows.
+ * x f32 [...S] → bool [...S]. No gradient flows. Errors: ShapeError unless x is f32 and k an integer ≥ 0.
  */
 export const topkMask = (given: Tensor, k: number): Tensor => {
   expects("topkMask", "tensor number", given, k);

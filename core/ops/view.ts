@@ -15,7 +15,11 @@ const reshapeOp: Op = {
   batch: ([{ x }], of, { size }) => reshape(x, [size, ...of.shape]),
 };
 
-/** The same elements in row-major order under another shape; one axis may be -1. Errors: ShapeError if sizes differ. */
+/**
+ * The same elements in row-major order under another shape; one axis may be -1. Errors: ShapeError if sizes differ. [...S] →
+ * [...shape].
+ * @example reshape(tensor([1, 2, 3, 4]), [2, -1]) // [[1, 2], [3, 4]]
+ */
 export const reshape = (x: Tensor, shape: Shape): Tensor => {
   expects("reshape", "tensor numbers", x, shape);
   const known = shape.reduce((product, n) => (n === -1 ? product : product * n), 1);
@@ -50,7 +54,11 @@ const permuteOp: Op = {
   batch: ([{ x }], of) => permute(x, [0, ...(of.attrs.axes as number[]).map((axis) => axis + 1)]),
 };
 
-/** Reorders axes: output axis i is input axis axes[i]. */
+/**
+ * Reorders axes: output axis i is input axis axes[i]. [...S] → S[axes[0]], S[axes[1]], …. Errors: ShapeError unless axes name
+ * each one once.
+ * @example permute(tensor([[[1, 2]]]), [2, 0, 1]) // [[[1]], [[2]]]
+ */
 export const permute = (x: Tensor, axes: readonly number[]): Tensor => {
   expects("permute", "tensor numbers", x, axes);
   const normal = axes.map((axis) => normalAxis(axis, x.shape.length, () => `permute(${typeOf(x)}, [${axes}])`));
@@ -66,7 +74,10 @@ export const permute = (x: Tensor, axes: readonly number[]): Tensor => {
   );
 };
 
-/** Swaps the last two axes. */
+/**
+ * Swaps the last two axes. [..., M, N] → [..., N, M]. Errors: ShapeError for fewer than two axes.
+ * @example transpose(tensor([[1, 2], [3, 4]])) // [[1, 3], [2, 4]]
+ */
 export const transpose = (x: Tensor): Tensor => {
   expects("transpose", "tensor", x);
   const rank = x.shape.length;
@@ -110,7 +121,11 @@ export const slice = (x: Tensor, starts: readonly number[], stops: readonly numb
   return sameShape(shape, x.shape) ? x : node(sliceOp, [x], { starts: from }, shape, x.dtype);
 };
 
-/** The part start ≤ i < stop of one axis. */
+/**
+ * The part start ≤ i < stop of one axis. [..., N, ...] → [..., stop - start, ...]. Errors: ShapeError unless 0 ≤ start ≤ stop ≤
+ * N.
+ * @example sliceAxis(tensor([1, 2, 3, 4]), 0, 1, 3) // [2, 3]
+ */
 export const sliceAxis = (x: Tensor, axis: number, start: number, stop: number): Tensor => {
   expects("sliceAxis", "tensor number number number", x, axis, start, stop);
   const at = normalAxis(axis, x.shape.length, () => `sliceAxis(${typeOf(x)}, ${axis})`);
@@ -162,7 +177,11 @@ const padOp: Op = {
   },
 };
 
-/** Zeros around x: [before, after] for each axis. */
+/**
+ * Zeros around x: [before, after] for each axis. [N, …] → [before + N + after, …]. Errors: ShapeError unless there are integers
+ * ≥ 0 for each axis.
+ * @example pad(tensor([1, 2]), [[1, 2]]) // [0, 1, 2, 0, 0]
+ */
 export const pad = (x: Tensor, widths: readonly (readonly [number, number])[]): Tensor => {
   expects("pad", "tensor", x);
   if (!Array.isArray(widths) || !widths.every((width) => Array.isArray(width) && width.length === 2))
@@ -204,7 +223,11 @@ const concatOp: Op = {
   batch: (inputs, of, { each }) => concat(inputs.map(each), (of.attrs.axis as number) + 1),
 };
 
-/** Joins tensors along one axis; the other axes and the dtype must agree. */
+/**
+ * Joins tensors along one axis; the other axes and the dtype must agree. [..., N, ...], [..., M, ...] → [..., N + M, ...].
+ * Errors: ShapeError unless they fit.
+ * @example concat([tensor([1, 2]), tensor([3])]) // [1, 2, 3]
+ */
 export const concat = (inputs: readonly Tensor[], axis = 0): Tensor => {
   expects("concat", "tensors number", inputs, axis);
   if (inputs.length === 0) throw new ShapeError("concat([]): needs at least one tensor");
@@ -225,7 +248,10 @@ export const concat = (inputs: readonly Tensor[], axis = 0): Tensor => {
   return node(concatOp, inputs, { axis: at }, shape, first.dtype);
 };
 
-/** Stacks tensors of one shape [...S] along a new axis of the result. Errors: ShapeError if shapes or dtypes differ. */
+/**
+ * Stacks tensors of one shape [...S] along a new axis of the result. Errors: ShapeError if shapes or dtypes differ.
+ * @example stack([tensor([1, 2]), tensor([3, 4])]) // [[1, 2], [3, 4]]
+ */
 export const stack = (inputs: readonly Tensor[], axis = 0): Tensor => {
   expects("stack", "tensors number", inputs, axis);
   const call = () => `stack([${inputs.map(typeOf).join(", ")}], ${axis})`;

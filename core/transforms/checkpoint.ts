@@ -7,8 +7,9 @@ import { vjpOf } from "./grad.js";
 
 /**
  * f, but its intermediate values are computed again in the backward pass instead of being kept: memory for compute.
- *   const layer = checkpoint((x, w) => …)          f: tensors → one tensor; the numbers do not change.
+ * f: tensors of any shapes → one tensor; the numbers do not change.
  * Tensors that f captures count as constants: pass what needs a gradient.  Chen et al. 2016.
+ * @example grad((x: Tensor) => sum(checkpoint((x) => exp(exp(x)))(x)))(tensor([0])) // [2.71828]
  */
 export const checkpoint = <A extends Tensor[]>(f: (...inputs: A) => Tensor): ((...inputs: A) => Tensor) => {
   const op: Op = {
@@ -33,8 +34,10 @@ export const blocksOf = (count: number, size: number): readonly (readonly [from:
 /**
  * f over blocks of at most `size` rows, one after the other and computed again in the backward pass: of what f makes on its
  * way, one block's worth is there at a time, however many rows there are. A single block is kept, and not computed again.
- *   rows: tensors [N, …] that are cut along axis 0; whole: tensors that every block sees.
- *   f: blocks [n, …] of the rows, and the whole tensors → [n, …].  Result: [N, …].
+ * ```text
+ * rows: tensors [N, …] that are cut along axis 0; whole: tensors that every block sees.
+ * f: blocks [n, …] of the rows, and the whole tensors → [n, …].  Result: [N, …].
+ * ```
  * f must treat each row by itself. The gradient of a whole tensor is added up block by block. Tensors that f captures count
  * as constants.
  */

@@ -28,12 +28,12 @@ const cotangentsOf = (arg: Tree, ct: Tree, i: number): Tensor[] =>
 
 /**
  * f with a gradient of its own.
- *   forward(…args) → [f's value, residuals]; backward(residuals, ct) → a list of cotangents, one for each argument, a tree like it or
+ * forward(…args) → [f's value, residuals]; backward(residuals, ct) → a list of cotangents, one for each argument, a tree like it or
  * null for none; ct is a tree like f's value, and residuals are any tree.
- *   const clipped = customVjp((x) => x, (x) => [x, []], (_, ct) => [minimum(maximum(ct, -1), 1)]);
  * vmap keeps the rule, and it is differentiated in turn. The rule stands for a linear map of ct: jvp transposes it. f, forward and
  * backward must be pure, since they are called whenever their graph is needed; tensors that they capture count as constants.
  * Errors: ShapeError where forward or backward give another structure or shape.
+ * @example const clipped = customVjp((x: Tensor) => x, (x: Tensor) => [x, []], (_, ct) => [clip(ct, -1, 1)]); grad((x: Tensor) => mul(clipped(x), 3))(tensor(2)) // 1
  */
 export const customVjp = <A extends readonly unknown[], T extends Tree, R extends Tree>(
   f: (...args: A) => T,

@@ -148,6 +148,7 @@ const differentiated = (name: string, f: Differentiable, options: GradOptions<Ar
 /**
  * f's value and its gradient: (…args) → [value, gradient], with `hasAux` [[value, aux], gradient]; the gradient is a tree like the
  * argument.  Errors: ShapeError if f's value is not an f32 scalar, or `onto` differs from the gradient in structure or shape.
+ * @example valueAndGrad((x: Tensor) => sum(mul(x, x)))(tensor([1, 2])) // 5 and [2, 4]
  */
 export function valueAndGrad(f: Scalar): (x: TensorLike) => [value: Tensor, grad: Tensor];
 export function valueAndGrad<A extends unknown[], X, const N extends ArgNums = 0>(
@@ -165,6 +166,7 @@ export function valueAndGrad(f: Differentiable, options: GradOptions<ArgNums, bo
 /**
  * The gradient of a scalar function: (…args) → a tree like the argument, with `hasAux` [gradient, aux].
  * Errors: as `valueAndGrad`.
+ * @example grad((x) => sum(mul(x, x)))(tensor([1, 2])) // [2, 4]
  */
 export function grad(f: Scalar): (x: TensorLike) => Tensor;
 export function grad<A extends unknown[], X, const N extends ArgNums = 0>(
@@ -186,6 +188,7 @@ export function grad(f: Differentiable, options: GradOptions<ArgNums, boolean> =
 /**
  * f's value at the arguments, and the function that pulls its cotangents back to them: a tree like the value → trees like
  * the arguments. Errors: ShapeError if the cotangents differ from the value in structure or shape.
+ * @example const [y, pullback] = vjp((x: Tensor) => square(x), tensor([1, 2])); pullback(tensor([1, 1]))[0] // [2, 4]
  */
 export const vjp = <A extends readonly unknown[], T extends Tree>(
   f: (...args: A) => T,

@@ -13,6 +13,7 @@ import { type ArgNums, type Picked, picked, vjp } from "./grad.js";
 import { jvp } from "./jvp.js";
 import { vmap } from "./vmap.js";
 
+/** Which argument a Jacobian is taken by, and whether the function gives more than its value. */
 export interface JacobianOptions<N extends ArgNums> {
   /** Differentiates by these arguments: by one, or by several, whose derivatives come as a list. Default: 0, the first. */
   readonly argnums?: N;
@@ -95,6 +96,7 @@ export const jacfwd = <A extends readonly unknown[], T extends Tree, const N ext
 /**
  * The Jacobian by reverse mode, an element of the value at a time: best where the value is the smaller one. The same tree as
  * `jacfwd`'s.  Errors: ShapeError for integers.
+ * @example jacrev((x: Tensor) => square(x))(tensor([1, 2])) // [[2, 0], [0, 4]]
  */
 export const jacrev = <A extends readonly unknown[], T extends Tree, const N extends ArgNums = 0>(
   f: (...args: A) => T,
@@ -114,7 +116,10 @@ export const jacrev = <A extends readonly unknown[], T extends Tree, const N ext
   };
 };
 
-/** All second derivatives of f, `jacfwd` of `jacrev`: [...X, ...X] of a scalar function of [...X]. */
+/**
+ * All second derivatives of f, `jacfwd` of `jacrev`: [...X, ...X] of a scalar function of [...X].
+ * @example hessian((x: Tensor) => sum(mul(x, square(x))))(tensor([1, 2])) // [[6, 0], [0, 12]]
+ */
 export const hessian = <A extends readonly unknown[], T extends Tree, const N extends ArgNums = 0>(
   f: (...args: A) => T,
   options: JacobianOptions<N> = {},

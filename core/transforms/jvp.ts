@@ -50,9 +50,10 @@ const tangentsOf = (outputs: readonly Tensor[], wrt: readonly Tensor[], tangents
 
 /**
  * f's value at the primals, and how it changes along the tangents: jvp(f, [x], [dx]) = [f(x), f'(x)·dx].
- *   primals: f's arguments; tangents: trees like them. → [value, tangent of the value], alike too; tangents are f32, those of integers zeros,
+ * primals: f's arguments; tangents: trees like them. → [value, tangent of the value], alike too; tangents are f32, those of integers zeros,
  * and tangents of integer arguments are not read. About the cost of f and as much again.
  * Errors: ShapeError if tangents differ from primals in structure or shape.
+ * @example jvp((x: Tensor) => square(x), [tensor([1, 2])], [tensor([1, 0])]) // [1, 4] and [2, 0]
  */
 export const jvp = <A extends readonly unknown[], T extends Tree>(
   f: (...primals: A) => T,
@@ -70,6 +71,7 @@ export const jvp = <A extends readonly unknown[], T extends Tree>(
 /**
  * The Hessian of a scalar function times a vector, without the Hessian: how the gradient by the first argument changes along
  * `tangents`.  hvp(f, [x], [v]) = f''(x)·v, a tree like x.
+ * @example hvp((x: Tensor) => sum(mul(x, square(x))), [tensor([1, 2])], [tensor([1, 1])]) // [6, 12]
  */
 export const hvp = <A extends unknown[]>(
   f: (...primals: A) => Tensor,

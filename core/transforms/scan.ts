@@ -8,6 +8,7 @@ import { isTensor, type Tensor } from "../tensor.js";
 import { leaves, namedLeaves, type Tree, treeMap, unflatten } from "../tree.js";
 import { tensors } from "./grad.js";
 
+/** How a scan runs. */
 export interface ScanOptions {
   /** How many steps; default: as many as `xs` has rows. Needed where there are no `xs`. */
   readonly length?: number;
@@ -103,11 +104,11 @@ const inBlocks = (f: Step, init: Tree, xs: Tree, length: number, reverse: boolea
 /**
  * A loop with state: f(carry, x) → [carry, y] for each row x of `xs`, one after the other → [last carry, ys], where ys has the ys
  * stacked along axis 0.
- *   init, and every carry: a tree; xs: a tree of [N, …], or undefined, with `length`; y: a tree, or undefined for none.
- *   const [total, sums] = scan((sum, x) => [add(sum, x), add(sum, x)], scalar(0), xs);
+ * init, and every carry: a tree; xs: a tree of [N, …], or undefined, with `length`; y: a tree, or undefined for none.
  * f is traced and planned once, whatever N is, and may use any tensor around it, with gradient too. The gradient is a scan
  * backwards, which computes each step again from its carry (`every`).
  * Errors: ShapeError if the carry changes structure, shape or dtype, rows differ in number, or nobody says how many steps.
+ * @example scan((sum: Tensor, x: Tensor) => [add(sum, x), sum], tensor(0), tensor([1, 2, 3])) // 6 and [0, 1, 3]
  */
 export function scan<C extends Tree, X extends Tree, Y extends Tree>(
   f: (carry: C, x: X) => readonly [C, Y],

@@ -12,6 +12,7 @@ import { batchGraph } from "./batch.js";
 /** An axis for every tensor of a tree, null for none, or axes for each of its parts. */
 export type Axes = number | null | readonly Axes[] | { readonly [name: string]: Axes };
 
+/** Which axes of arguments and results are the examples'. */
 export interface VmapOptions {
   /**
    * The axis along which an argument holds examples; null: all examples share it. One for all arguments, or a list of one for each.
@@ -47,9 +48,10 @@ const mapAxes = (
 
 /**
  * f over a batch of examples: it is written for one, and each op of its graph is done for all of them at once.
- *   vmap(f, { inAxes: [null, 0] })(w, xs): [B, …] of what f(w, x) gives, x a row of xs.
+ * vmap(f, { inAxes: [null, 0] })(w, xs) is [B, …] of what f(w, x) gives, x a row of xs.
  * Nests, and goes together with grad, jvp and scan in any order. Fused ops stay what they are.
  * Errors: ShapeError if no argument has examples, their numbers differ, or axes do not fit.
+ * @example vmap((x: Tensor) => sum(x))(tensor([[1, 2], [3, 4]])) // [3, 7]
  */
 export const vmap = <A extends readonly unknown[], T extends Tree>(
   f: (...args: A) => T,

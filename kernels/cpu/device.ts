@@ -32,6 +32,7 @@ const abilities: Abilities = {
   padding: PADDING,
 };
 
+/** How the cpu device is opened. */
 export interface CpuOptions extends Pick<HeapOptions, "memory" | "limits"> {
   /** Told when memory gets 64-bit addresses. Default: silent. */
   readonly notice?: (line: string) => void;

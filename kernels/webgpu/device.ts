@@ -29,6 +29,7 @@ import type { TuneOptions, Tuning } from "./tuning/options.js";
 import { tuningOf } from "./tuning/tuning.js";
 import { MAP_READ, USAGE } from "./usage.js";
 
+/** How the webgpu device is opened. */
 export interface WebgpuOptions extends Seen, TuneOptions {
   /** Kernels for GPUs, or for adapters that run on the CPU. Default: what the adapter is. Tests run both. */
   readonly kernels?: "gpu" | "cpu";

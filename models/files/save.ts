@@ -9,6 +9,7 @@ import { planFiles } from "./weights.js";
 import { streamWeights } from "./weights-stream.js";
 import { writeTextAtomically } from "./writing/atomic.js";
 
+/** How a model is saved. */
 export interface SaveOptions {
   /** The folder that the tokenizer, chat template and generation settings are copied from, or those as they were read. */
   readonly from?: string | SideFiles;

@@ -4,6 +4,7 @@ import type { Generator } from "./generate.js";
 import { keptCache } from "./kept-cache.js";
 import { type Speaker, type StreamedToken, streamText, type TextEnd, type TextOptions } from "./texts.js";
 
+/** How a conversation answers. */
 export interface ConversationOptions extends Omit<TextOptions, "streams" | "isDone"> {
   /** What the template calls the system's message. */
   readonly system?: string | undefined;

@@ -9,6 +9,7 @@ import type { KeptCache } from "./kept-cache.js";
 import { programs, slotsFor } from "./programs.js";
 import { checkSampling, chooseToken, type SamplingOptions } from "./sample.js";
 
+/** How texts are generated. */
 export interface GenerateOptions extends SamplingOptions {
   /** At most this many tokens are added to each prompt. */
   readonly maxNewTokens: number;
@@ -22,6 +23,7 @@ export interface GenerateOptions extends SamplingOptions {
   readonly signal?: AbortSignal;
 }
 
+/** How one text is streamed. */
 export interface StreamOptions extends GenerateOptions {
   /** What is known of the prompt's beginning, and where what is known afterwards is kept. */
   readonly kept?: KeptCache;
@@ -30,6 +32,7 @@ export interface StreamOptions extends GenerateOptions {
 /** Why a row ends: an end token, `maxNewTokens`, or `isDone`. */
 export type End = "eos" | "length" | "done";
 
+/** A token of an answer, as it comes. */
 export interface NewToken {
   readonly id: number;
   /** Of a row's last token. */

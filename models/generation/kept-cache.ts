@@ -25,6 +25,7 @@ export interface KeptCache {
   readonly free: () => void;
 }
 
+/** A cache of keys and values that outlives a call, so that the next one feeds only what is new. */
 export const keptCache = (): KeptCache => {
   let known: Known | undefined;
   const free = (): void => {

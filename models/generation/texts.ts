@@ -12,12 +12,15 @@ interface Stops {
   /** A text ends before the first of these, which is cut out. A special token may be one. Default: none. */
   readonly stop?: readonly string[];
 }
+/** How texts are continued. */
 export interface TextOptions extends GenerateOptions, Stops {}
+/** How a text is streamed. */
 export interface TextStreamOptions extends StreamOptions, Stops {}
 
 /** Why a text ends: an end token, `maxNewTokens`, a stop string, or the caller's `isDone`. */
 export type TextEnd = End | "stop";
 
+/** A token of an answer, and the text that it completes. */
 export interface StreamedToken {
   readonly token: number;
   /** What is certain of the text with it: whole characters, and nothing that may be the beginning of a stop string. */
@@ -26,6 +29,7 @@ export interface StreamedToken {
   readonly end?: TextEnd;
 }
 
+/** A prompt and what the model made of it. */
 export interface Continued {
   /** Prompt and new tokens; the last ones may spell a stop string. */
   readonly ids: readonly number[];
@@ -114,8 +118,7 @@ export const continueTexts = async (
 /**
  * A prompt's continuation, token by token, from a generator that is freed at the end: keep a `generator`, and `streamText`,
  * where there are several. A text is tokenized as the model's folder says, special tokens added; else give its ids.
- *
- *   for await (const { token, text } of streamTokens({ ...model, tokenizer }, device, "Once", { maxNewTokens: 64 })) …
+ * @example for await (const { text } of streamTokens({ ...loadModel("runs/dpo", device), tokenizer: loadTokenizer("runs/dpo") }, device, "Once", { maxNewTokens: 4 })) console.log(text)
  */
 export const streamTokens = async function* (
   speaker: Speaker,

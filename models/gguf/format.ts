@@ -3,6 +3,7 @@ import { InputError } from "../../core/errors.js";
 /** How a tensor's numbers are stored, with the number that GGUF has for it. */
 export const TYPES = { f32: 0, f16: 1, q8_0: 8, bf16: 30 } as const;
 
+/** How weights are stored in a GGUF file. */
 export type GgufType = keyof typeof TYPES;
 
 /** Kinds of values in a header, with the numbers that GGUF has for them. */

@@ -36,7 +36,7 @@ const rowLengths = (W: Tensor): Tensor => sqrt(sum(square(W), 1));
  * What an adapter starts from, as a graph: A normal with variance 1/(3·in), as PEFT's default has it; B zero; lengths, and
  * weights that are trained whole, those of `base`; so that the adapted model is the model. A factor depends on (key, name)
  * alone.  Source: Hu et al. 2021, section 4.1.
- * Errors: as `targetsOf`; ShapeError where `base` is called for and lacks a weight.
+ * Errors: as `targetsOf`; ShapeError where `base` is called for and lacks a weight. A: [r, in], B: [out, r].
  */
 export const initLora = (config: ModelConfig, key: Tensor, options: LoraOptions = {}, base: Params = {}): Params => {
   const start = (name: string, shape: Shape): Tensor => {

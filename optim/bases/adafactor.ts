@@ -18,6 +18,7 @@ import {
 import { notNegative, within } from "../check.js";
 import { plain, type Rule } from "../rule.js";
 
+/** Options of `adafactor`; names and defaults are the paper's. */
 export interface AdafactorOptions {
   /** How fast old squares fade: β₂ₜ = 1 − t^−decay, in [0, 1]. Default 0.8. */
   readonly decay?: number;
@@ -30,8 +31,10 @@ export interface AdafactorOptions {
 /**
  * Adafactor's proposal with a given rate, as transformers' with neither relative steps nor scaled parameters (what its Trainer
  * takes): of g² only the means of rows and of columns are kept, so a matrix [m, n] costs m + n numbers instead of 2mn.
- *   R ← β₂ₜR + (1−β₂ₜ)·mean over columns of (g²+ε),  C likewise over rows,  u = g / √(R C / mean R),
- *   Δ = −lr · u / max(1, rms(u) / clip)                              grad [*S] → Δ [*S]; vectors keep all of g².
+ * ```text
+ * R ← β₂ₜR + (1−β₂ₜ)·mean over columns of (g²+ε),  C likewise over rows,  u = g / √(R C / mean R),
+ * Δ = −lr · u / max(1, rms(u) / clip)                              grad [*S] → Δ [*S]; vectors keep all of g².
+ * ```
  * Errors: InputError unless decay ∈ [0, 1] and ε, clip ≥ 0.  Source: Shazeer & Stern 2018; transformers' Adafactor.
  */
 export const adafactor = ({ decay = 0.8, eps = 1e-30, clip = 1 }: AdafactorOptions = {}): Rule => {

@@ -9,6 +9,7 @@ export type AdamForm =
   | "uncorrected" // Δ = −lr · m / (√v + ε)
   | "paper"; // Δ = −lr · m / √(v + ε)
 
+/** Options of `adam`. */
 export interface AdamOptions {
   /** Decay rates of the two moments, each in [0, 1). Default [0.9, 0.999]. */
   readonly betas?: readonly [number, number];

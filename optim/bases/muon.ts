@@ -31,7 +31,9 @@ const orthogonal = (g: Tensor, steps: number): Tensor => {
 
 /**
  * Muon's proposal: momentum m ← μ m + (1−μ) g, of which all singular values are brought near 1,
- *   Δ = −lr · 0.2 √max(rows, columns) · O,   O ≈ U Vᵀ of μ m + (1−μ) g  (of m without `nesterov`).   grad [*S] → Δ [*S]
+ * ```text
+ * Δ = −lr · 0.2 √max(rows, columns) · O,   O ≈ U Vᵀ of μ m + (1−μ) g  (of m without `nesterov`).   grad [*S] → Δ [*S]
+ * ```
  * Its root mean square is about 0.2 lr, Adam's, so that it takes Adam's rates. Axes after the first are columns; a vector is a
  * matrix of one row, so its direction at that size. One slot. Options: momentum 0.95, nesterov true, steps 5 (of Newton–Schulz).
  * Errors: InputError unless μ ∈ [0, 1) and steps ≥ 1.  Source: Jordan 2024; the factor: Liu et al. 2025, torch.optim.Muon's

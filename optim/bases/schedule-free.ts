@@ -3,6 +3,7 @@ import { belowOne, notNegative } from "../check.js";
 import { plain, type Rule } from "../rule.js";
 import { average } from "./adam.js";
 
+/** Options of `scheduleFree`. */
 export interface ScheduleFreeOptions {
   /** How far gradients are taken from the average towards the fast weights, and the decay of v. Default [0.9, 0.999]. */
   readonly betas?: readonly [number, number];
@@ -13,7 +14,9 @@ export interface ScheduleFreeOptions {
 /**
  * Schedule-Free AdamW's proposal: no schedule, and no end that must be known. Fast weights z, their average x, and between
  * them y, where gradients are taken; w is y, and `report` hands out x.
- *   v ← β₂v + (1−β₂)g²,  z ← z − lr·g / (√(v/(1−β₂ᵗ)) + ε),  x ← (1−c)x + c·z,  y ← (1−β₁)z + β₁x       all [*S]
+ * ```text
+ * v ← β₂v + (1−β₂)g²,  z ← z − lr·g / (√(v/(1−β₂ᵗ)) + ε),  x ← (1−c)x + c·z,  y ← (1−β₁)z + β₁x       all [*S]
+ * ```
  * where c = γ² / Σγ², γ the largest rate so far. Slot `ahead` is z − y. Decay and merging move x, y and z alike.
  * Errors: InputError unless 0 < β₁ < 1, β₂ ∈ [0, 1), ε ≥ 0.  Source: Defazio et al. 2024, algorithm 1, and its released code.
  */

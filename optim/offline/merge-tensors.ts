@@ -102,12 +102,15 @@ const maskOf = ({ method, key }: MergeOptions, source: number, p: number, { shap
 
 /**
  * Merges the same tensor of several models, all [*S] → [*S], with δᵢ = θᵢ − base:
- *   linear            Σ wᵢ θᵢ / Σ wᵢ
- *   task_arithmetic   base + λ Σ wᵢ δᵢ                    dare_linear  the same of F(δᵢ), F random
- *   ties              base + λ vote(wᵢ F(δᵢ)) / Σ kept w, F the largest    dare_ties  the same, F random, not normalized
+ * ```text
+ * linear            Σ wᵢ θᵢ / Σ wᵢ
+ * task_arithmetic   base + λ Σ wᵢ δᵢ                    dare_linear  the same of F(δᵢ), F random
+ * ties              base + λ vote(wᵢ F(δᵢ)) / Σ kept w, F the largest    dare_ties  the same, F random, not normalized
+ * ```
  * Laws: density 0 gives the base, never NaN; density 1 makes DARE plain; linear(w, 1−w) ≡ task arithmetic of the same.
  * Errors: InputError for weights that cancel where `linear` divides by them, density outside [0, 1], a missing base or key;
  * ShapeError for tensors of different shapes.  Sources: Ilharco et al. 2022, Yadav et al. 2023, Yu et al. 2023; mergekit.
+ * @example mergeTensors([{ tensor: tensor([1, 3]), weight: 1 }, { tensor: tensor([3, 1]), weight: 1 }], undefined, { method: "linear" }) // [2, 2]
  */
 export const mergeTensors = (
   sources: readonly MergeSource[],

@@ -5,7 +5,9 @@ import { join } from "node:path";
 import { before, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { projectRoot as root } from "../golden/files.js";
+import { exportsByEntry, faultsOf } from "./docstrings.js";
 import { compiled, exampleOf, outputsOf, type Program, programsIn, textOf } from "./programs.js";
+import { isShown, programOf, snippetsOf } from "./snippets.js";
 
 const readme = textOf("README.md");
 /** The loop, so that it learns in twenty steps on the test's small model. */
@@ -18,7 +20,9 @@ const examples = readdirSync(join(root, "examples"))
   .filter((name) => name.endsWith(".ts"))
   .map((name) => exampleOf(`examples/${name}`));
 const page: Program = { ...exampleOf("examples/browser/page.ts"), name: "page" };
-const run = [first, quick(loop), talk, ...examples];
+const snippets = snippetsOf(exportsByEntry);
+const docstrings: Program = { name: "docstrings", source: programOf(snippets, exportsByEntry), prints: [] };
+const run = [first, quick(loop), talk, ...examples, docstrings];
 
 let outputs: Readonly<Record<string, string>> = {};
 before(async () => {
@@ -31,6 +35,20 @@ for (const program of examples)
   test(`examples/${program.name}.ts prints what its comment says`, () => {
     assert.deepEqual(outputOf(program).trimEnd().split("\n"), program.prints);
   });
+
+test("docstrings: every export has one, with shapes, errors and formulas that Markdown leaves alone", () => {
+  const faults = [...exportsByEntry.values()].flat().flatMap(faultsOf);
+  assert.deepEqual([...new Set(faults)], []);
+});
+
+test("docstrings: every example runs, and gives what it says", () => {
+  const given = JSON.parse(outputOf(docstrings)) as readonly unknown[];
+  assert.ok(snippets.length >= 50, `${snippets.length} examples`);
+  const wrong = snippets.flatMap(({ name, says, code }, i) =>
+    says === undefined || isShown(given[i], says) ? [] : [`${name}: ${code} gives ${JSON.stringify(given[i])}`],
+  );
+  assert.deepEqual(wrong, []);
+});
 
 test("examples/browser: what is shipped bundles for a page, with one file in place of Node's modules", async () => {
   const { bundlePage } = await import(pathToFileURL(join(root, "examples", "browser", "build.mjs")).href);

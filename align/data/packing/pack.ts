@@ -5,6 +5,7 @@ import { part } from "../sequence.js";
 
 /** How rows are put together into rows of at most so many tokens. */
 export const PACKING_STRATEGIES = ["bfd", "bfd_split", "ffd", "wrapped"] as const;
+/** How rows are packed into one sequence, by TRL's names. */
 export type PackingStrategy = (typeof PACKING_STRATEGIES)[number];
 
 /** Tokens `from` to `to` of a row. */

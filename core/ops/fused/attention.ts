@@ -15,6 +15,7 @@ import { softmax } from "./nn.js";
 /** Score of a slot that may not be seen: finite, since WGSL may assume that infinities do not occur. */
 const MASKED = -1e30;
 
+/** What attention may be told beside its operands. */
 export interface AttentionOptions {
   /**
    * i32 [B, T]: the first slot that each query sees; default: slot 0. A sliding window of w slots is
@@ -62,7 +63,7 @@ const optionNames = ["from", "softCap", "operands", "most"] as const satisfies r
 
 /**
  * Causal attention: the query at t sees the key slots s with from[b, t] ≤ s ≤ position[b, t]; from is 0 unless it is given.
- *   q: [B, T, H, D]; k, v: [B, S, G, D] with G | H (grouped queries); position, from: i32 [B, T] → [B, T, H, D].
+ * q: [B, T, H, D]; k, v: [B, S, G, D] with G | H (grouped queries); position, from: i32 [B, T] → [B, T, H, D].
  * A query that sees nothing (from > position, or position < 0) is 0, and has no part in any gradient. Slots that a query does
  * not see (padding, unused cache, other segments) weigh exactly 0; kernels pass over tiles of slots that no query of theirs
  * sees. What lies past all that the queries of a row see may be anything (devices alone; the definition needs numbers); other

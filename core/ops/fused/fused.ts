@@ -77,7 +77,8 @@ const batchOf =
 /**
  * Declares a fused op by its expansion: shape, definition and gradient follow from it. It reads bf16 and f16 as f32. The gradient is an op of its own,
  * `<name>.vjp`, whose expansion is the vjp of the expansion: it returns the cotangents of the f32 inputs, flattened and
- * joined in input order. A device may have a kernel for either; a kernel adds speed and no mathematics.
+ * joined in input order. A device may have a kernel for either; a kernel adds speed and no mathematics. The op takes a list of
+ * tensors of any shapes [...S], and attributes. Errors: those of the expansion.
  */
 export const fused = <A extends Attrs>(
   name: string,

@@ -12,6 +12,7 @@ import { concat, reshape, sliceAxis, transpose } from "../view.js";
 import { fused } from "./fused.js";
 import { columnsOf, logitGradient, scoresOfRows } from "./token-scores.js";
 
+/** How the scores of a vocabulary head are computed. */
 export interface HeadOptions {
   /** Also entropy, correctness and mean logit, through which no gradient flows. Default false. */
   readonly metrics?: boolean;
@@ -33,7 +34,7 @@ interface HeadAttrs extends HeadOptions {
   readonly [name: string]: unknown;
 }
 
-/** cap · tanh(x / cap), if there is a cap. */
+/** cap · tanh(x / cap), if there is a cap. f32 [...S] → [...S]. */
 export const capped = (x: Tensor, cap: number | undefined): Tensor =>
   cap === undefined ? x : mul(cap, tanh(mul(x, 1 / cap)));
 

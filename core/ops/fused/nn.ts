@@ -53,7 +53,10 @@ const softmaxOp = fused(
   },
   { shapeOf: ofFirst, batch: { along: "leading" } },
 );
-/** eˣ / Σ eˣ over an axis, the last by default; x: [..., D]. */
+/**
+ * eˣ / Σ eˣ over an axis, the last by default; x: [..., D].
+ * @example softmax(tensor([0, 0])) // [0.5, 0.5]
+ */
 export const softmax = (x: Tensor, axis = -1): Tensor => {
   const { rows, restore } = rowsOf("softmax", x, axis);
   return restore(softmaxOp([rows], {}));
@@ -72,7 +75,10 @@ const rmsnormOp = fused(
   ([x, w], { eps }: { eps: number }) => mul(mul(x, rsqrt(add(mean(square(x), -1, true), eps))), w),
   { shapeOf: ofFirst, batch: { along: "leading", shared: [1] } },
 );
-/** y = x / rms(x) · w over the last axis.  x: [..., D], w: [D].  Zhang & Sennrich 2019. */
+/**
+ * y = x / rms(x) · w over the last axis.  x: [..., D], w: [D].  Zhang & Sennrich 2019. Errors: ShapeError unless w has the size
+ * of x's last axis.
+ */
 export const rmsnorm = (x: Tensor, w: Tensor, eps: number): Tensor => {
   expects("rmsnorm", "tensor tensor number", x, w, eps);
   if (w.shape.length !== 1 || w.shape[0] !== x.shape[x.shape.length - 1])
@@ -84,7 +90,7 @@ const swigluOp = fused("swiglu", ([gate, up]) => mul(silu(gate), up), {
   shapeOf: ofFirst,
   batch: { along: "leading" },
 });
-/** gate · σ(gate) · up, element by element.  Shazeer 2020. */
+/** gate · σ(gate) · up, element by element.  Shazeer 2020. Both f32 [...S] → [...S]. Errors: ShapeError for two shapes. */
 export const swiglu = (gate: Tensor, up: Tensor): Tensor => {
   expects("swiglu", "tensor tensor", gate, up);
   if (!sameShape(gate.shape, up.shape)) throw new ShapeError(`${callOf("swiglu", [gate, up])}: both need one shape`);
@@ -101,7 +107,10 @@ const ropeOp = fused(
   },
   { shapeOf: ofFirst, batch: { along: "first" } },
 );
-/** Rotates pairs (i, i + D/2) of the last axis by an angle each.  x: [B, T, H, D]; cosine, sine: [B, T, D/2].  Su et al. 2021. */
+/**
+ * Rotates pairs (i, i + D/2) of the last axis by an angle each.  x: [B, T, H, D]; cosine, sine: [B, T, D/2].  Su et al. 2021.
+ * Errors: ShapeError for other shapes.
+ */
 export const rope = (x: Tensor, cosine: Tensor, sine: Tensor): Tensor => {
   expects("rope", "tensor tensor tensor", x, cosine, sine);
   const [B, T, , D] = x.shape;
@@ -120,7 +129,11 @@ const crossEntropyOp = fused(
   },
   { shapeOf: ([, target]) => target.shape, batch: { along: "first" } },
 );
-/** -log softmax(logits)[target], row by row.  logits: [N, V]; target: i32 [N], 0 ≤ target < V → [N]. */
+/**
+ * -log softmax(logits)[target], row by row.  logits: [N, V]; target: i32 [N], 0 ≤ target < V → [N]. Errors: ShapeError for
+ * other shapes or dtypes.
+ * @example crossEntropy(tensor([[0, 0], [9, 0]]), tensor([1, 0], undefined, "i32")) // [0.693147, 0.000123402]
+ */
 export const crossEntropy = (logits: Tensor, target: Tensor): Tensor => {
   expects("crossEntropy", "tensor tensor", logits, target);
   if (logits.shape.length !== 2 || !sameShape(target.shape, logits.shape.slice(0, 1)) || target.dtype !== "i32")

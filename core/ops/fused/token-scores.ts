@@ -80,7 +80,7 @@ export const scoresOfRows = (logits: Tensor, target: Tensor, metrics: boolean): 
 /**
  * What softmax(logits) says of one token a row.  logits: [N, V]; target: i32 [N], 0 ≤ target < V → [N, 3]: the target's
  * log-probability and the entropy, in nats, and 1 where no logit is higher than the target's, else 0. A gradient flows through
- * the first alone.
+ * the first alone. Errors: ShapeError for other shapes or dtypes.
  */
 export const tokenScores = (logits: Tensor, target: Tensor): Tensor => {
   expects("tokenScores", "tensor tensor", logits, target);

@@ -27,7 +27,8 @@ const writeRowsOp = fused(
 );
 /**
  * `table` [B, S, ...D] with `rows` [B, T, ...D] from row first[b] on (i32 [B]) in each of its B parts; what would lie outside of
- * 0 … S − 1 is dropped. Where the table is given away, a device may write the rows alone.
+ * 0 … S − 1 is dropped. Where the table is given away, a device may write the rows alone. Errors: ShapeError for other shapes
+ * or dtypes.
  */
 export const writeRows = (table: Tensor, rows: Tensor, first: Tensor): Tensor => {
   expects("writeRows", "tensor tensor tensor", table, rows, first);
