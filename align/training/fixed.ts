@@ -1,10 +1,25 @@
-import { type Device, dispose, evaluateEach, InputError, type Tensor } from "../../core/index.js";
+import { type Device, dispose, evaluateEach, InputError, type Tensor, upload } from "../../core/index.js";
 import type { Params } from "../../models/parameters.js";
 import type { Optimizer } from "../../optim/optimizer.js";
+import { beginnings } from "./following.js";
 import { evaluateToHost } from "./offload.js";
-import type { TrainOptions } from "./options.js";
+import type { TrainOptions, TrainSnapshot } from "./options.js";
 import { borrowed } from "./reference.js";
-import type { Fixed, TrainState } from "./step.js";
+import { type Fixed, noTotals, type TrainState } from "./step.js";
+
+/** What the run begins with, made leaf by leaf; its buffers are the run's own. */
+export const beginning = async (options: TrainOptions, device: Device): Promise<TrainSnapshot> => {
+  const { optimizer, objective, params, seed = 0, resume, offload = "none" } = options;
+  const own = { optimizer: optimizer.init(params, { seed }), log: noTotals(objective) };
+  const initial: TrainState = { ...own, ...beginnings(options) };
+  const snapshot = resume?.(initial) ?? { step: 0, batches: 0, tokens: 0, state: initial };
+  const place = resume === undefined ? evaluateEach : upload;
+  if (offload === "none") return { ...snapshot, state: place(snapshot.state, device) };
+  const { slots, ...rest } = snapshot.state.optimizer;
+  const onHost = resume === undefined ? await evaluateToHost(slots, device) : slots;
+  const placed = place({ ...snapshot.state, optimizer: { ...rest, slots: {} } }, device);
+  return { ...snapshot, state: { ...placed, optimizer: { ...placed.optimizer, slots: onHost } } };
+};
 
 /**
  * What the optimizer looks at in every step, made leaf by leaf, on the device or where `offload` says so on the host;
@@ -42,11 +57,12 @@ export const fixedInputs = async (
   };
 };
 
-/** The weights to hand out, fresh where the optimizer averages, and made only when asked for. */
+/** The weights to hand out: the average that follows them, or fresh where the optimizer averages, made only when asked for. */
 export const reported = ({ report }: Optimizer, state: TrainState, device: Device) => {
   let average: Params | undefined;
   return {
     params: (): Params => {
+      if (state.average !== undefined) return state.average.weights;
       if (report === undefined) return state.optimizer.params;
       average ??= evaluateEach(report(state.optimizer), device);
       return average;

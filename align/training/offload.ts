@@ -13,7 +13,7 @@ import {
 import type { Params } from "../../models/parameters.js";
 import type { Optimizer, OptimizerState } from "../../optim/optimizer.js";
 import type { Objective } from "../objectives/objective.js";
-import { type Apply, type Fixed, judge, type Summed, type TrainState, update, type Verdict } from "./step.js";
+import { type Apply, type Fixed, judge, type StepState, type Summed, update, type Verdict } from "./step.js";
 
 /** Computes a tree leaf by leaf and keeps it on the host, as constants. */
 export const evaluateToHost = async <T extends Tree>(tree: T, device: Device): Promise<T> => {
@@ -87,7 +87,7 @@ export const compileOffloaded = (
     { donate: [0], name },
   );
 
-  const apply = async (state: TrainState, summed: Summed, lr: number, fixed: Fixed): Promise<TrainState> => {
+  const apply = async (state: StepState, summed: Summed, lr: number, fixed: Fixed): Promise<StepState> => {
     const { params, slots, ...shared } = state.optimizer;
     const nextParams: Record<string, Tensor> = {};
     const nextSlots = mapValues(slots, (): Record<string, Tensor> => ({}));

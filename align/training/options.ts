@@ -1,4 +1,5 @@
 import type { Params } from "../../models/parameters.js";
+import type { Follower } from "../../optim/follow/follow.js";
 import type { Optimizer } from "../../optim/optimizer.js";
 import type { ScheduleOptions } from "../../optim/schedule.js";
 import type { TrainingBatch } from "../data/rows.js";
@@ -41,6 +42,10 @@ export interface TrainOptions {
   readonly seed?: number;
   /** The reference model, for batches that do not bring its log-probabilities. */
   readonly reference?: Weights;
+  /** An average of the weights to hand out in their place: `bema(…)`. Beside it the run's own weights go on. */
+  readonly average?: Follower;
+  /** The reference moves after some steps: `by` a follower, towards the weights or towards their average (`mixing(…)`: TR-DPO). */
+  readonly referenceFollows?: { readonly by: Follower; readonly of?: "weights" | "average" };
   /** τ = θ_reference − θ_base, for optimizers that merge: `referenceDelta(…)`. */
   readonly refDelta?: Params;
   /** θ_reference, for optimizers that look back at it. Default: where the weights start. */

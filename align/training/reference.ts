@@ -12,6 +12,7 @@ import {
   upload,
 } from "../../core/index.js";
 import type { Model } from "../../models/files/load.js";
+import type { Params } from "../../models/parameters.js";
 import { targetPositions } from "../data/batch.js";
 import type { BatchSource, Rows, SourceOptions, TrainingBatch } from "../data/rows.js";
 import type { TokenPair } from "../data/sequence.js";
@@ -73,17 +74,28 @@ export interface ReferenceAsker {
   readonly close: () => void;
 }
 
-export const referenceAsker = ({ config, params }: Weights, device: Device): ReferenceAsker => {
-  const weights = borrowed(params, device);
+export const referenceAsker = (
+  { config, params }: Weights,
+  device: Device,
+  /** The weights of the moment, where they move; else they are `params` for good. */
+  now?: () => Params,
+): ReferenceAsker => {
   // Captured: what an adapter adds to a base is computed with each batch, and the base may be that of the policy.
-  const program = compile((batch: BatchTensors) => scoreBatch(weights.tree, config, batch).logps, device, {
-    name: "reference log-probabilities",
-  });
+  const weights = now === undefined ? borrowed(params, device) : undefined;
+  const program = compile(
+    (batch: BatchTensors, { moving }: { readonly moving?: Params }) =>
+      scoreBatch((weights?.tree ?? moving) as Params, config, batch).logps,
+    device,
+    { name: "reference log-probabilities" },
+  );
   return {
     ask: ({ ids, targets, starts, owners, lengths }) =>
-      program({ ids, targets, ...(starts && { starts }), ...(owners && { owners, lengths }) }),
+      program(
+        { ids, targets, ...(starts && { starts }), ...(owners && { owners, lengths }) },
+        now === undefined ? {} : { moving: now() },
+      ),
     close: () => {
-      weights.release();
+      weights?.release();
       for (const built of program.programs()) built.free();
     },
   };
@@ -97,21 +109,30 @@ export interface Feeder {
 }
 
 /**
- * A feeder for an objective. Where a batch does not bring the reference's log-probabilities, the reference model is asked.
- * Errors: InputError if there is neither.
+ * A feeder for an objective. Where a batch does not bring the reference's log-probabilities, the reference model is asked, as
+ * it is at the time if it moves (`now`). Errors: InputError if there is neither; for batches that bring those of a model that moves.
  */
-export const feeder = ({ name, usesReference }: Objective, model: Weights | undefined, device: Device): Feeder => {
+export const feeder = (
+  { name, usesReference }: Objective,
+  model: Weights | undefined,
+  device: Device,
+  now?: () => Params,
+): Feeder => {
   let asker: ReferenceAsker | undefined;
   return {
     feed: (batch, use) => {
       const tensors = batchTensors(batch, usesReference);
-      if (!usesReference || tensors.reference !== undefined) return use(tensors);
+      if (!usesReference) return use(tensors);
+      if (tensors.reference !== undefined) {
+        if (now === undefined) return use(tensors);
+        throw new InputError(`${name}: the reference model moves, and a batch brings what it said before training`);
+      }
       if (model === undefined)
         throw new InputError(
           `${name} compares with a reference model, and neither it nor its log-probabilities are given`,
         );
       checkVocabulary(batch, model);
-      asker ??= referenceAsker(model, device);
+      asker ??= referenceAsker(model, device, now);
       const reference = asker.ask(tensors);
       try {
         return use({ ...tensors, reference });

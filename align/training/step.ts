@@ -29,6 +29,7 @@ import {
 } from "../../core/index.js";
 import type { Params } from "../../models/parameters.js";
 import { clipFactor, globalNorm } from "../../optim/clip.js";
+import type { Followed } from "../../optim/follow/follow.js";
 import { keyByName, type Masks, roundingKeys } from "../../optim/masks.js";
 import type { Optimizer, OptimizerState } from "../../optim/optimizer.js";
 import type { BatchTensors } from "../objectives/log-probs.js";
@@ -63,7 +64,12 @@ export type Fixed = {
  * What a run remembers: the optimizer's state, and [totals of the steps since the last log …, last gradient norm, has it
  * failed]. A step whose loss or gradients are not finite sets the last to 1; from then on no step changes anything else.
  */
-export type TrainState = { readonly optimizer: OptimizerState<Params>; readonly log: Tensor };
+export type StepState = { readonly optimizer: OptimizerState<Params>; readonly log: Tensor };
+/** That, and what follows the weights: an average to hand out, a reference that moves. */
+export type TrainState = StepState & {
+  readonly average?: Followed<Params>;
+  readonly reference?: Followed<Params>;
+};
 
 /** Where the sums of a logging interval start. */
 export const noTotals = ({ width }: Objective): Tensor => tensor(new Float32Array(width + 2));
@@ -132,6 +138,10 @@ const isZero = (x: Tensor): Tensor => equal(reshape(x, []), 0);
 const chosen = <T extends Tree>(condition: Tensor, next: T, before: T): T =>
   treeZip(([a, b]) => (a === b ? a : where(condition, a, b)), next, before);
 
+/** `next` where no step has failed so far, by the log after it, else `before`. */
+export const kept = <T extends Tree>(log: Tensor, { width: k }: Objective, next: T, before: T): T =>
+  chosen(isZero(sliceAxis(log, 0, k + 1, k + 2)), next, before);
+
 /** What is decided for all parameters at once, from all gradients. */
 export type Verdict = {
   /** What gradients are multiplied by, so that their norm stays below its bound; none without a bound. */
@@ -171,7 +181,7 @@ export const update = (
 
 /** Takes the optimizer's step. State and gradients are donated. */
 export interface Apply {
-  (state: TrainState, summed: Summed, lr: number, fixed: Fixed): TrainState | Promise<TrainState>;
+  (state: StepState, summed: Summed, lr: number, fixed: Fixed): StepState | Promise<StepState>;
   readonly programs: () => readonly Program[];
 }
 
@@ -186,7 +196,7 @@ export const compileApply = (
   device: Device,
 ): Apply =>
   compile(
-    (state: TrainState, summed: Summed, lr: Tensor, fixed: Fixed): TrainState => {
+    (state: StepState, summed: Summed, lr: Tensor, fixed: Fixed): StepState => {
       const { verdict, log } = judge(state.log, summed, objective, maxGradNorm);
       return { optimizer: update(optimizer, state.optimizer, summed.grads, verdict, { lr, ...fixed }), log };
     },

@@ -1,20 +1,21 @@
 import {
   type Device,
   dispose,
-  evaluateEach,
   type HostData,
   InputError,
+  leaves,
   read,
   scalar,
-  upload,
+  type Tensor,
 } from "../../core/index.js";
 import type { Params } from "../../models/parameters.js";
 import { schedule } from "../../optim/schedule.js";
 import { grouped, realTokens, tokensIn, total } from "../data/groups.js";
 import type { TrainingBatch } from "../data/rows.js";
-import { fixedInputs, reported } from "./fixed.js";
+import { beginning, fixedInputs, reported } from "./fixed.js";
+import { checkFollows, following } from "./following.js";
 import { type FailedStep, notFinite } from "./not-finite.js";
-import { compileOffloaded, evaluateToHost } from "./offload.js";
+import { compileOffloaded } from "./offload.js";
 import type { Position, TrainOptions, TrainSnapshot } from "./options.js";
 import { feeder } from "./reference.js";
 import {
@@ -43,27 +44,16 @@ export interface TrainStep {
   readonly tokens: number;
   /** Only at logged steps. */
   readonly record: StepRecord | undefined;
-  /** The weights after the step, or their average if the optimizer keeps one; valid until the next step is asked for. */
+  /** The weights after the step, or their average if one is kept; valid until the next step is asked for. */
   readonly params: Params;
+  /** The reference's weights after the step, where they move; valid as long. */
+  readonly reference?: Params;
   /** All that it takes to go on from here; valid as long. Waits for the step. */
   readonly snapshot: () => Promise<TrainSnapshot>;
 }
 
 /** Between logs the loop waits, every so many steps, for the step that many before: no queue grows without bound. */
 const IN_FLIGHT = 4;
-
-/** What the run begins with, made leaf by leaf; its buffers are the run's own. */
-const beginning = async (options: TrainOptions, device: Device): Promise<TrainSnapshot> => {
-  const { optimizer, objective, params, seed = 0, resume, offload = "none" } = options;
-  const initial: TrainState = { optimizer: optimizer.init(params, { seed }), log: noTotals(objective) };
-  const snapshot = resume?.(initial) ?? { step: 0, batches: 0, tokens: 0, state: initial };
-  const place = resume === undefined ? evaluateEach : upload;
-  if (offload === "none") return { ...snapshot, state: place(snapshot.state, device) };
-  const { slots, ...rest } = snapshot.state.optimizer;
-  const onHost = resume === undefined ? await evaluateToHost(slots, device) : slots;
-  const { optimizer: placed, log } = place({ ...snapshot.state, optimizer: { ...rest, slots: {} } }, device);
-  return { ...snapshot, state: { optimizer: { ...placed, slots: onHost }, log } };
-};
 
 /**
  * Trains: an async generator of steps that returns the final weights, which are then the caller's (`lastOf` runs it to its
@@ -82,8 +72,11 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
   const compiled = compileGradients(objective, device);
   const compileOptimizer = options.offload === "optimizer" ? compileOffloaded : compileApply;
   const apply = compileOptimizer(objective, optimizer, maxGradNorm > 0 ? maxGradNorm : undefined, device);
-  const { feed, close } = feeder(objective, options.reference, device);
+  checkFollows(options);
+  const follow = following(objective, options, device);
   const owned: { state?: TrainState; fixed?: Awaited<ReturnType<typeof fixedInputs>>; handedOut?: Params } = {};
+  const moving = options.referenceFollows && (() => (owned.state as Required<TrainState>).reference.weights);
+  const { feed, close } = feeder(objective, options.reference, device, moving);
   let at: Position = { step: 0, batches: 0, tokens: 0 };
   /** Steps that may still turn out not to be finite, and where the run stood before each. */
   let pending: { readonly before: Position; readonly group: readonly TrainingBatch[] }[] = [];
@@ -109,7 +102,8 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
     try {
       for (const [i, batch] of group.entries())
         carry = feed(batch, (tensors) => gradients(state.optimizer.params, tensors, scale, i, carry));
-      return await apply(state, carry as Summed, lr, owned.fixed?.fixed ?? {});
+      const { optimizer: own, log, ...followers } = state;
+      return { ...(await apply({ optimizer: own, log }, carry as Summed, lr, owned.fixed?.fixed ?? {})), ...followers };
     } finally {
       dispose(carry); // gone already unless something threw
     }
@@ -162,6 +156,7 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
           tokens: at.tokens + total(group, realTokens),
         };
         const { step } = at;
+        owned.state = follow.move(owned.state, step);
         let record: StepRecord | undefined;
         if (logs(step) || step === steps) {
           const log = await settled(read(owned.state.log), step);
@@ -187,6 +182,7 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
           learningRate: lr,
           tokens: total(group, tokensIn),
           record,
+          ...(state.reference && { reference: state.reference.weights }),
           snapshot: async () => {
             if (record === undefined) await settled(read(state.log), step);
             return { ...at, state };
@@ -214,16 +210,20 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
   } finally {
     await mark?.log.catch(() => {});
     close();
-    for (const program of [...compiled.programs(), ...apply.programs()]) program.free();
+    for (const program of [compiled, apply, follow].flatMap((made) => made.programs())) program.free();
     const { state, fixed, handedOut } = owned;
     fixed?.release();
     if (state !== undefined) {
-      const { params, ...rest } = state.optimizer;
-      dispose(rest, state.log);
-      if (params !== handedOut) dispose(params);
+      dispose(without(state, handedOut));
     }
   }
 }
+
+/** All buffers of a state but those that were handed out. */
+const without = (state: TrainState, handedOut: Params | undefined): Tensor[] => {
+  const given = new Set(leaves(handedOut ?? {}));
+  return leaves(state).filter((t) => !given.has(t));
+};
 
 /** Runs an async generator to its end, telling each value, and gives what it returns. */
 export const lastOf = async <T, R>(

@@ -30,8 +30,7 @@ export const trlKeys: Keys = {
 
 /** Keys of all that compare with a reference model. */
 const comparing: Keys = {
-  ...only([false], "the reference model stays as it is", "sync_ref_model"),
-  ...idle("only read with sync_ref_model", "ref_model_mixup_alpha", "ref_model_sync_steps"),
+  ...own("sync_ref_model", "ref_model_mixup_alpha", "ref_model_sync_steps"),
   ...idle(
     "numbers do not depend on it",
     "precompute_ref_batch_size",

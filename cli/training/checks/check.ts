@@ -15,6 +15,7 @@ import { parameterShapes } from "../../../models/parameters.js";
 import { mergingKeys, type Values } from "../../options.js";
 import type { Output } from "../../output.js";
 import { ruleOr } from "../../rule-file.js";
+import { checkFollows } from "../parts/follows.js";
 
 /** What all training commands take; each takes more. */
 export type TrainingValues = Omit<
@@ -53,6 +54,7 @@ export const checkTogether = (values: TrainingValues, out: Output): void => {
   if (values.fisher_batches !== undefined && optim !== "childtuning_d")
     throw new InputError(`optim ${optim}: fisher_batches has no meaning there; it belongs to childtuning_d`);
   trainingOptimizer(optimizerSettings(values));
+  checkFollows(values, out);
   for (const key of ["model_name_or_path", "ref_model_name_or_path", "base_model_name_or_path"] as const) {
     const folder = values[key];
     if (folder !== undefined && existsSync(output_dir) && existsSync(folder) && samePlace(folder, output_dir))

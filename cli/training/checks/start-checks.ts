@@ -5,6 +5,7 @@ import { evaluateOn } from "../../../align/training/evaluate.js";
 import { type Device, dispose, evaluate, read, tensor } from "../../../core/index.js";
 import { type ModelConfig, ropeReach } from "../../../models/index.js";
 import type { Output } from "../../output.js";
+import { checkMoves } from "../parts/follows.js";
 import type { Task } from "../parts/task.js";
 import { optimizerSettings, type TrainingValues } from "./check.js";
 
@@ -77,8 +78,9 @@ export const tellModel = (
 /** Where skills are lost in the lab's runs, whichever the setting. */
 const STRONG_DRIFT = 3;
 
-/** Tells A, and warns where it is large. */
+/** Tells A, and warns where it is large, and where what follows the weights does not move. Errors: InputError, as `checkMoves`. */
 export const tellDrift = (values: TrainingValues, steps: number, out: Output): void => {
+  checkMoves(values, steps, out);
   const drift = driftOf(optimizerSettings(values), steps);
   if (drift === undefined) return;
   const said = `${values.optim} drifts by A = ${drift.toPrecision(3)} reference deltas in ${steps} steps`;

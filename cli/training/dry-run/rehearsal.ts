@@ -1,4 +1,5 @@
 import type { BatchSource, TrainingBatch } from "../../../align/data/rows.js";
+import { beginnings } from "../../../align/training/following.js";
 import type { Weights } from "../../../align/training/reference.js";
 import { lastOf, train } from "../../../align/training/train.js";
 import {
@@ -12,6 +13,7 @@ import {
   zeros,
 } from "../../../core/index.js";
 import type { Model } from "../../../models/index.js";
+import { type Follower, firstMove } from "../../../optim/index.js";
 import { type Output, silent } from "../../output.js";
 import type { TrainingValues } from "../checks/check.js";
 import { withTask } from "../parts/assemble.js";
@@ -46,6 +48,15 @@ const largest = ({ at, lengthAt }: BatchSource, count: number): TrainingBatch =>
   return { ...at(best), endsEpoch: false };
 };
 
+/** A follower that moves after the first step, and then rests. */
+const atOnce = (follower: Follower): Follower => {
+  const by = follower.moveAt(firstMove(follower, FAR) ?? 0);
+  return { ...follower, moveAt: (step) => (step === 1 ? by : undefined) };
+};
+
+/** Steps after which nobody waits for a first move. */
+const FAR = 1e6;
+
 /** Bytes of a reference model that lies on the device for itself: not of what it shares with an adapter's policy, nor of graphs. */
 const ownBytes = (reference: Weights | undefined, { adapted }: Task): number => {
   const shared = new Set(adapted === undefined ? [] : leaves(adapted.base));
@@ -71,9 +82,15 @@ export const rehearseTask = async (
   const accumulation = Math.min(2, perStep);
   const batches = Array.from({ length: accumulation }, () => batch);
   // The second step builds nothing, and tells what a step launches.
-  const twice = { ...options, batches: [...batches, ...batches], accumulation, steps: 2, warmupSteps: 0 };
+  const { average, referenceFollows } = options;
+  const follows = {
+    ...(average && { average: atOnce(average) }),
+    ...(referenceFollows && { referenceFollows: { ...referenceFollows, by: atOnce(referenceFollows.by) } }),
+  };
+  const shape = { accumulation, steps: 2, warmupSteps: 0 };
+  const twice = { ...options, ...follows, ...shape, batches: [...batches, ...batches] };
   const launched: number[] = [];
-  const final = await lastOf(train(twice, device), async ({ step, params: weights }) => {
+  const final = await lastOf(train(twice, device), async ({ step, params: weights, reference: moved }) => {
     launched.push(device.stats().launches);
     if (evalSource === undefined || step > 1) return;
     const heaviest = largest(evalSource, evalSource.batchesPerEpoch);
@@ -83,18 +100,21 @@ export const rehearseTask = async (
       evalSource: { batchesPerEpoch: 1, at: () => heaviest, lengthAt: () => heaviest.length },
       evalTasks: undefined,
     };
-    await evaluator(values, once, span, device)?.run(weights);
+    await evaluator(values, once, span, device)?.run(weights, moved);
     launched[0] = device.stats().launches;
   });
   dispose(final);
   release();
   const state = optimizer.init(params);
+  const follow = beginnings(options);
   const tau = refDelta && optimizer.prepare(refDelta, state.key);
   const here = (bytes: number): number => (values.offload === "optimizer" ? 0 : bytes);
   const known: MemoryLine[] = [
     { what: "weights", bytes: treeBytes(state.params) },
     { what: "weights that an adapter leaves as they are", bytes: treeBytes(task.adapted?.base) },
     { what: "reference model", bytes: ownBytes(reference, task) },
+    { what: "reference model, moving", bytes: treeBytes(follow.reference) },
+    { what: "average of the weights", bytes: treeBytes(follow.average) },
     { what: "reference delta", bytes: here(treeBytes(tau)) },
     { what: "reference weights", bytes: here(optimizer.usesAnchor ? treeBytes(params) : 0) },
     { what: "mask of the gradient", bytes: treeBytes(gradientMask) },

@@ -1,7 +1,12 @@
 import type { TrainingValues } from "../checks/check.js";
+import { movedBy } from "../parts/follows.js";
 
 /** Keys of a run that decide its memory, as any training command has them. */
-export type MemoryValues = TrainingValues & { readonly precompute_ref_log_probs?: boolean | "auto" };
+export type MemoryValues = TrainingValues & {
+  readonly precompute_ref_log_probs?: boolean | "auto";
+  readonly sync_ref_model?: boolean;
+  readonly bema_update_ref_model?: boolean;
+};
 
 /** A change of keys that saves memory. */
 export interface Remedy {
@@ -27,8 +32,10 @@ export const REMEDIES: readonly Remedy[] = [
       recomputes === false ? { gradient_checkpointing: true } : undefined,
   },
   {
-    keys: ({ precompute_ref_log_probs: precomputed, use_peft }) =>
-      precomputed === false && !use_peft ? { precompute_ref_log_probs: true } : undefined,
+    keys: (values) =>
+      values.precompute_ref_log_probs === false && !values.use_peft && movedBy(values) === undefined
+        ? { precompute_ref_log_probs: true }
+        : undefined,
   },
   {
     keys: ({ per_device_train_batch_size: rows, gradient_accumulation_steps: batches }) => {
@@ -46,7 +53,8 @@ export const REMEDIES: readonly Remedy[] = [
     note: "which cuts longer rows",
   },
   {
-    keys: ({ use_peft, optim }) => (use_peft || optim !== "adamw" ? undefined : { use_peft: true }),
+    keys: (values) =>
+      values.use_peft || values.optim !== "adamw" || movedBy(values) !== undefined ? undefined : { use_peft: true },
     note: "which trains an adapter",
   },
 ];

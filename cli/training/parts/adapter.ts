@@ -20,6 +20,7 @@ import type { Values } from "../../options.js";
 import type { Output } from "../../output.js";
 import { optimizerSettings, samePlace, type TrainingValues } from "../checks/check.js";
 import type { Parts } from "../recipe.js";
+import { movedBy } from "./follows.js";
 import type { Task } from "./task.js";
 
 const keys = [
@@ -120,7 +121,8 @@ export const loadReference = <V extends TrainingValues, T>({
 }: Pick<Parts<V, T>, "values" | "config" | "device" | "load" | "frozen">): LoadedReference => {
   const { ref_model_name_or_path: other, model_name_or_path, adapter_name_or_path: folder } = values;
   if (frozen === undefined || other !== undefined) {
-    const reference = load(other ?? model_name_or_path, device);
+    // One that moves is the loop's own copy.
+    const reference = load(other ?? model_name_or_path, movedBy(values) === undefined ? device : undefined);
     return { reference, release: () => dispose(reference.params) };
   }
   if (folder === undefined) return { reference: { config, params: frozen }, release: () => {} };

@@ -17,9 +17,9 @@ export interface Evaluator {
   readonly due: (step: number) => boolean;
   /**
    * `eval_loss`, `eval_rewards/margins`, … of weights over all rows, in file order, and `eval_tasks/NAME` of benchmarks; the
-   * weights stay as they are.
+   * weights stay as they are. `moved`: the reference's weights, where they move.
    */
-  readonly run: (params: Params) => Promise<Readonly<Record<string, number>>>;
+  readonly run: (params: Params, moved?: Params) => Promise<Readonly<Record<string, number>>>;
 }
 
 /** The benchmarks that the keys name. Errors: InputError. */
@@ -37,9 +37,11 @@ export const evaluator = (
 ): Evaluator | undefined => {
   const { objective, evalSource, evalTasks } = task;
   if (evalSource === undefined && evalTasks === undefined) return undefined;
-  const onRows = async (params: Params): Promise<Metrics> => {
+  const onRows = async (params: Params, moved: Params | undefined): Promise<Metrics> => {
     if (evalSource === undefined) return {};
-    const { loss, metrics } = await evaluateOn({ objective, params, batches: oneEpoch(evalSource), reference }, device);
+    const now = moved && reference ? { ...reference, params: moved } : reference;
+    const batches = oneEpoch(evalSource);
+    const { loss, metrics } = await evaluateOn({ objective, params, batches, reference: now }, device);
     return { loss, ...metrics };
   };
   const onTasks = async (params: Params): Promise<Metrics> => {
@@ -57,8 +59,8 @@ export const evaluator = (
   };
   return {
     due: cadence(values, span).evaluates,
-    run: async (params) => {
-      const found = { ...(await onRows(params)), ...(await onTasks(params)) };
+    run: async (params, moved) => {
+      const found = { ...(await onRows(params, moved)), ...(await onTasks(params)) };
       return Object.fromEntries(Object.entries(found).map(([name, value]) => [`eval_${name}`, value]));
     },
   };

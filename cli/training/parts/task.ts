@@ -13,6 +13,7 @@ import { absorbed } from "../../../optim/index.js";
 import type { Output } from "../../output.js";
 import { optimizerSettings, peakLearningRate, type TrainingValues } from "../checks/check.js";
 import { cadence, inSteps, type Span } from "./cadence.js";
+import { followsOf } from "./follows.js";
 
 /** What differs between the training commands. */
 export interface Task {
@@ -108,6 +109,7 @@ export const trainOptions = async (
       refDelta: delta,
       anchor: other ? load(referenceFolder).params : undefined,
       gradientMask: mask,
+      ...followsOf(values),
     },
     release: () => dispose(mask ?? {}),
   };

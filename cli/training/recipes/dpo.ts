@@ -4,10 +4,12 @@ import type { TokenPair } from "../../../align/data/sequence.js";
 import { type PairSourceOptions, pairSource } from "../../../align/data/source.js";
 import { REFERENCE_FREE } from "../../../align/objectives/losses.js";
 import { preferenceObjective } from "../../../align/objectives/objective.js";
+import { InputError } from "../../../core/errors.js";
 import type { Values } from "../../options.js";
 import type { Output } from "../../output.js";
 import { startLoss } from "../checks/start-checks.js";
 import { checkCompared, comparedSources } from "../parts/compared.js";
+import { movedBy } from "../parts/follows.js";
 import { pairLossOptions } from "../parts/losses.js";
 import type { Recipe } from "../recipe.js";
 
@@ -18,6 +20,11 @@ export const dpoRecipe = (values: Values<"dpo">, out: Output): Recipe<Values<"dp
   const compares = loss.lossType.some((type) => !REFERENCE_FREE.includes(type));
   if (values.precompute_ref_log_probs === true && !compares)
     out.note(`note: precompute_ref_log_probs does nothing with loss_type ${values.loss_type.join(", ")}`);
+  const moving = movedBy(values);
+  if (moving !== undefined && !compares)
+    throw new InputError(
+      `${moving} moves the reference model, and loss_type ${values.loss_type.join(", ")} knows none`,
+    );
   const { max_prompt_length: maxPromptLength, max_completion_length: maxCompletionLength } = values;
   if (maxPromptLength !== undefined && values.truncation_mode === "keep_start")
     out.note(
@@ -28,7 +35,7 @@ export const dpoRecipe = (values: Values<"dpo">, out: Output): Recipe<Values<"dp
   return {
     label: "dpo",
     cut: { maxPromptLength, maxCompletionLength },
-    precompute: compares ? values.precompute_ref_log_probs : undefined,
+    precompute: compares ? (moving === undefined ? values.precompute_ref_log_probs : false) : undefined,
     read: pairDataset,
     build: async (parts) => {
       const { config, choice, rows, evalRows, training, evaluation } = parts;

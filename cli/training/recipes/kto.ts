@@ -6,6 +6,7 @@ import { InputError } from "../../../core/errors.js";
 import type { Values } from "../../options.js";
 import type { Output } from "../../output.js";
 import { checkCompared, comparedSources } from "../parts/compared.js";
+import { movedBy } from "../parts/follows.js";
 import { checkKtoLoss } from "../parts/losses.js";
 import type { Recipe } from "../recipe.js";
 
@@ -23,7 +24,10 @@ export const ktoRecipe = (values: Values<"kto">, out: Output): Recipe<Values<"kt
   checkCompared(values);
   return {
     label: "kto",
-    precompute: precomputed === "auto" && (shuffles || values.group_by_length) ? false : precomputed,
+    precompute:
+      movedBy(values) !== undefined || (precomputed === "auto" && (shuffles || values.group_by_length))
+        ? false
+        : precomputed,
     read: labelledDataset,
     build: async (parts) => ({
       objective: ktoObjective(parts.config, {

@@ -99,9 +99,13 @@ export const runTask = async (
     isTold = true;
   };
   /** Evaluates where that is due; is it better than all before? */
-  const evaluateAt = async ({ step, params }: { readonly step: number; readonly params: Params }): Promise<boolean> => {
+  const evaluateAt = async ({
+    step,
+    params,
+    reference: moved,
+  }: Pick<TrainStep, "step" | "params" | "reference">): Promise<boolean> => {
     if (!evaluation?.due(step)) return false;
-    const record = { step, epoch: step / span.stepsPerEpoch, ...(await evaluation.run(params)) };
+    const record = { step, epoch: step / span.stepsPerEpoch, ...(await evaluation.run(params, moved)) };
     await tell(told.evaluation(record));
     return best.sees(record);
   };

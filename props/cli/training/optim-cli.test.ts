@@ -86,3 +86,50 @@ refused("optimizers with keys that mean nothing to them, or without those they n
   [[...calls.dpo, "--momentum", "1"], /--momentum is "1"; it must be a number in \[0, 1\)/],
   [[...calls.dpo, "--optim", "onmagnitude"], /optim onmagnitude needs base_model_name_or_path/],
 ]);
+
+test("dpo moves its reference and hands out an average by TRL's keys; with α = 0 the reference stays", async () => {
+  const { losses } = await plainSteps;
+  const still = await steps("still", { sync_ref_model: true, ref_model_mixup_alpha: 0, ref_model_sync_steps: 1 });
+  assert.deepEqual(still.losses, losses);
+  const moving = await steps("moving", {
+    sync_ref_model: true,
+    ref_model_sync_steps: 1,
+    bema: true,
+    bema_update_freq: 2,
+  });
+  assert.deepEqual(moving.losses.slice(0, 1), losses.slice(0, 1));
+  assert.ok(Math.abs(moving.losses[2] - losses[2]) > 1e-3, "the reference moved");
+  const { stderr } = await steps("rests", { sync_ref_model: true, ref_model_mixup_alpha: 0.6, bema_lag: 3 });
+  assert.match(stderr, /note: bema_lag does nothing without bema/);
+  assert.match(stderr, /warning: sync_ref_model: the run has 3 steps, in which the reference model does not move/);
+});
+
+const moves = [...calls.dpo, "--sync_ref_model"];
+
+refused("references that move, and averages, beside what they do not go with", () => [
+  [[...moves, "--precompute_ref_log_probs"], /sync_ref_model: the reference model moves, and precompute_ref_log_probs/],
+  [[...moves, "--use_peft"], /sync_ref_model: with use_peft the reference is the model below the adapter/],
+  [[...moves, "--loss_type", "simpo"], /sync_ref_model moves the reference model, and loss_type simpo knows none/],
+  [[...moves, "--bema", "--bema_update_ref_model"], /sync_ref_model and bema_update_ref_model both move/],
+  [[...moves, "--ref_model_mixup_alpha", "1.5"], /--ref_model_mixup_alpha is "1.5"; it must be a number in \[0, 1\]/],
+  [[...calls.sft, "--sync_ref_model"], /sync_ref_model/],
+  [[...calls.dpo, "--bema", "--optim", "ema"], /bema: ema hands out an average of its own/],
+  [
+    [
+      ...calls.dpo,
+      "--bema",
+      "--optim",
+      "onties",
+      "--base_optim",
+      "schedule_free_adamw",
+      "--base_model_name_or_path",
+      policy,
+    ],
+    /bema: schedule_free_adamw hands out/,
+  ],
+  [
+    [...calls.dpo, "--bema", "--bema_lag", "0", "--bema_multiplier", "0"],
+    /bema: lag \+ multiplier · t is 0 at the first/,
+  ],
+  [[...calls.dpo, "--bema", "--max_steps", "3"], /bema: the run has 3 steps, in which no average is made/],
+]);
