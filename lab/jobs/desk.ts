@@ -3,9 +3,12 @@ import { preferenceObjective } from "../../align/objectives/objective.js";
 import { evaluateOn } from "../../align/training/evaluate.js";
 import { constantData, type Device, type Tensor, upload, zeros } from "../../core/index.js";
 import { type Params, parameterShapes } from "../../models/index.js";
+import { toBatch } from "../world/batch.js";
 import { divergenceOf } from "../world/divergence.js";
+import { plainRows } from "../world/documents.js";
 import { examiner } from "../world/exam.js";
 import { config } from "../world/model.js";
+import { type Kind, PREFERRED } from "../world/skills.js";
 import { heldOutPairs, trainingPairs } from "../world/stages.js";
 import type { Cache } from "./cache.js";
 import { idOf, type SftJob, seedOf } from "./job.js";
@@ -61,6 +64,9 @@ const tunedLike = (train: number, heldOut: number) => ({
 
 const rowsIn = (batches: readonly TrainingBatch[]): number => batches.reduce((sum, { rows }) => sum + rows, 0);
 
+/** Plain answers of a kind that π₀ and π are held against each other on. */
+const MOST_PLAIN = 32;
+
 export const openDesk = (device: Device, cache: Cache): Desk => {
   const grounds = new Map<string, Ground>();
   const examine = examiner(device);
@@ -84,6 +90,13 @@ export const openDesk = (device: Device, cache: Cache): Desk => {
   };
 
   const measure: Desk["measure"] = async (params, job, { sft, heldOut }) => {
+    const isNew = (kind: Kind) => (PREFERRED as readonly Kind[]).includes(kind);
+    const plain = (preferred: boolean): TrainingBatch[] => {
+      const perKind = Math.min(MOST_PLAIN, job.exam.perKind);
+      const rows = plainRows(seedOf(job), "test", perKind, (kind) => isNew(kind) === preferred);
+      const batch = perKind * PREFERRED.length; // the others are twice as many kinds
+      return [0, batch].flatMap((at) => (at < rows.length ? [toBatch(rows.slice(at, at + batch))] : []));
+    };
     const exam = { seed: seedOf(job), perKind: job.exam.perKind };
     const { metrics } = await evaluateOn({ objective: margins, params, batches: heldOut }, device);
     return {
@@ -92,6 +105,7 @@ export const openDesk = (device: Device, cache: Cache): Desk => {
       margin: metrics["rewards/margins"],
       accuracy: metrics["rewards/accuracies"],
       kl: await divergence(params, sft, heldOut.slice(0, 1)),
+      moved: { new: await divergence(sft, params, plain(true)), old: await divergence(sft, params, plain(false)) },
     };
   };
   return { device, cache, ground, measure };

@@ -74,7 +74,7 @@ export interface DriftJob {
 export type Job = BaseJob | SftJob | AlignJob | MergeJob | DriftJob;
 
 /** Part of every id: raised when a job's result changes though its settings do not. */
-export const VERSION = 1;
+export const VERSION = 2;
 
 /** JSON with keys in order, so that equal settings are equal text. */
 const canonical = (value: unknown): string =>

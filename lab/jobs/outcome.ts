@@ -20,6 +20,11 @@ export interface Measures {
   readonly accuracy: number;
   /** KL(π‖π_ref) a token, mean over the answers of the first 64 held-out pairs, in nats. */
   readonly kl: number;
+  /**
+   * KL(π₀‖π) a token, π₀ the tuned model, mean over plain right answers, in nats: to prompts of the kinds that preferences speak
+   * of, and to all others.  Source: Shenfeld et al. 2025 (arXiv 2509.04259), who find that forgetting follows the first.
+   */
+  readonly moved: { readonly new: number; readonly old: number };
 }
 
 /** What a job found out. */

@@ -82,6 +82,10 @@ export const preferencePairs = (seed: number, split: Split, count: number): Pair
   });
 };
 
+/** Requests of some kinds with their plain right answers, `perKind` of each: what a tuned model says, but for its mistakes. */
+export const plainRows = (seed: number, split: Split, perKind: number, of: (kind: Kind) => boolean): Row[] =>
+  evaluationPrompts(seed, split, perKind).flatMap(({ task }) => (of(task.kind) ? [chatRow(task, task.answer)] : []));
+
 /** A request to put to the model; `ids` end with `<a>`. */
 export interface Prompt {
   task: Task;

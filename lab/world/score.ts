@@ -1,4 +1,4 @@
-import { KINDS, type Kind, SKILLS, type Task } from "./skills.js";
+import { COUNTED, KINDS, type Kind, type Task } from "./skills.js";
 import { isStyled, stripStyle } from "./style.js";
 import { decode, END } from "./vocabulary.js";
 
@@ -31,7 +31,7 @@ export const mark = (task: Task, generated: ArrayLike<number>): Mark => {
 export interface Score {
   /** Share of right answers, kind by kind. */
   right: Record<Kind, number>;
-  /** Mean of `right` over the eight skills; small talk is left out. */
+  /** Mean of `right` over the skills that count: not sums, nor small talk. */
   average: number;
   /** Share of styled answers, small talk included. */
   style: number;
@@ -49,7 +49,7 @@ export const score = (tasks: readonly Task[], generated: readonly ArrayLike<numb
   const right = Object.fromEntries(KINDS.map((kind) => [kind, shareRight(kind)])) as Record<Kind, number>;
   return {
     right,
-    average: mean(SKILLS.map((skill) => right[skill])),
+    average: mean(COUNTED.map((skill) => right[skill])),
     style: mean(marks.map((answer) => Number(answer.styled))),
     length: mean(marks.map((answer) => answer.length)),
   };

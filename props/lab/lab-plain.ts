@@ -25,7 +25,14 @@ const drawn = (seed: number): Document => {
       style: share(0.75),
       length: share(0),
     });
-    const measures = { validation: score(), test: score(), margin: share(0), accuracy: share(0), kl: share(0) };
+    const measures = {
+      validation: score(),
+      test: score(),
+      margin: share(0),
+      accuracy: share(0),
+      kl: share(0),
+      moved: { new: share(0), old: share(0) },
+    };
     return { measures, curve: [{ step: 10, loss: 1, margin: share(0) }], relativeDelta: share(0) };
   };
   return documentOf(size, { ...madeUpCache, outcome });

@@ -30,6 +30,7 @@ export const madeUp = (job: Job): Outcome => {
     margin: rate > 1e-3 ? Number.NaN : 20 * style, // such a run diverges
     accuracy: style,
     kl: rate > 1e-3 ? Number.NaN : style,
+    moved: { new: style, old: style / 2 },
   };
   return {
     measures,
