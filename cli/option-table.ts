@@ -77,6 +77,10 @@ export const options = {
   grad_norms: flag("also the gradient norm of each parameter", false),
 
   tasks: text("FILE", "YAML with the tasks: name, type, data; see lab/evaluate/README.md"),
+  unsandboxed: flag(
+    "run generated programs with your own rights: they may do whatever you may; only on a machine that nobody would miss",
+    false,
+  ),
   base_model: text("DIR", "base model folder θ_b; τ = model − base"),
   drifts: names("NUMBERS", "values of c in model + cτ", ["-0.5", "0.25", "0.5", "1", "2"]),
 

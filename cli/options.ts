@@ -237,7 +237,7 @@ export const commands = {
     summary: "score a model on benchmarks: multiple choice, exact and numeric answers, instructions, win rate",
     usage: "--model DIR --tasks FILE [--output-dir DIR] [--json]",
     required: ["model", "tasks"],
-    options: ["model", "tasks", "output_dir", "batch_size", "limit", "device", "adapter", "json"],
+    options: ["model", "tasks", "output_dir", "batch_size", "limit", "unsandboxed", "device", "adapter", "json"],
     keys: false,
     defaults: {},
     about: {

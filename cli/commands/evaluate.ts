@@ -6,7 +6,8 @@ import {
   parseTasks,
   subject,
   type TaskResult,
-  tryJudges,
+  toolsOf,
+  tryTasks,
 } from "../../lab/evaluate/index.js";
 import { loadModel, loadTokenizer } from "../../models/index.js";
 import type { Values } from "../options.js";
@@ -20,12 +21,14 @@ export const evaluateCommand = async (values: Values<"evaluate">, out: Output): 
   const { model: folder, tasks: path, output_dir, batch_size: batchSize, limit } = values;
   const tasks = parseTasks(await readYamlObject(path), path).map((task) => ({ ...task, limit: limit ?? task.limit }));
   const tokenizer = loadTokenizer(folder);
-  await tryJudges(tasks);
+  const tools = toolsOf({ unsandboxed: values.unsandboxed });
+  await tryTasks(tasks, tools);
   const done = ({ name, rows, scores }: TaskResult) => {
     out.start();
     out.note(`${name}: ${percent(scores.score)} of ${rows}`);
   };
-  const options = { batchSize, folder: output_dir, fingerprint: modelFingerprint(folder), done, tell: out.note };
+  const about = { batchSize, folder: output_dir, fingerprint: modelFingerprint(folder) };
+  const options = { ...about, tools, done, tell: out.note };
   const work = () =>
     withDevice(values, out, async (device) => {
       const model = loadModel(folder, device);

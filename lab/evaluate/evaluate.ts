@@ -1,8 +1,9 @@
 import { join } from "node:path";
-import { meanScores, type Scores } from "./kinds.js";
+import { meanScores, type Scores } from "./kinds/kind.js";
 import type { Subject } from "./model.js";
 import { prepare } from "./prepare.js";
 import type { Task } from "./tasks.js";
+import { type Tools, toolsOf } from "./tools.js";
 
 /** What a model earned on one task. */
 export interface TaskResult {
@@ -36,6 +37,8 @@ export interface EvaluateTasksOptions {
   readonly fingerprint?: string;
   /** Told of each task as it is done. */
   readonly done?: (result: TaskResult) => void;
+  /** What scoring needs beside the answers. Default: `toolsOf()`. */
+  readonly tools?: Tools;
   /** Hears, in one line, of kept answers that cannot be used. */
   readonly tell?: (line: string) => void;
 }
@@ -46,9 +49,9 @@ const mean = (values: readonly number[]): number => values.reduce((a, b) => a + 
 export const evaluateTasks = async (
   tasks: readonly Task[],
   model: Subject,
-  { batchSize = 8, folder, fingerprint = "", done, tell = () => {} }: EvaluateTasksOptions = {},
+  { batchSize = 8, folder, fingerprint = "", done, tools = toolsOf(), tell = () => {} }: EvaluateTasksOptions = {},
 ): Promise<EvaluationResult> => {
-  const prepared = tasks.map((task) => ({ task, run: prepare(task, model) }));
+  const prepared = tasks.map((task) => ({ task, run: prepare(task, model, tools) }));
   const results: TaskResult[] = [];
   for (const { task, run } of prepared) {
     const path = folder === undefined ? undefined : join(folder, `${task.name}.jsonl`);

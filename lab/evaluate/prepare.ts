@@ -1,27 +1,16 @@
-import { InputError } from "../../core/errors.js";
+import { availableParallelism } from "node:os";
+import { type Asked, batchesByLength, fitting, type Keeping, prepareAnswers } from "./answers.js";
 import { choiceRows } from "./choice.js";
-import type { Fields } from "./fields.js";
-import { tryJudge, winPoints } from "./judge.js";
-import { type AnswerKind, answerKinds, type Scores } from "./kinds.js";
+import { tryJudge, winPoints } from "./judges/judge.js";
+import { LONGEST_WAIT } from "./judges/shell.js";
+import type { AnswerKind, Scores } from "./kinds/kind.js";
+import { answerKinds } from "./kinds/kinds.js";
 import type { Subject } from "./model.js";
-import { filled, promptIds, rowsOf, type Shot, shotsOf } from "./prompts.js";
-import { LONGEST_WAIT } from "./shell.js";
-import { fingerprintOf, remembered, type Store } from "./store.js";
+import { filled, rowsOf, type Shot, shotsOf } from "./prompts.js";
+import type { Fields } from "./rows/fields.js";
+import { fingerprintOf, remembered } from "./store.js";
 import type { Task } from "./tasks.js";
-
-/** Row numbers in batches of like length: the longest first, so that what does not fit memory fails at once. */
-const batchesByLength = (lengths: readonly number[], size: number): number[][] => {
-  const order = lengths.map((_, i) => i).sort((a, b) => lengths[b] - lengths[a] || a - b);
-  return Array.from({ length: Math.ceil(order.length / size) }, (_, i) => order.slice(i * size, (i + 1) * size));
-};
-
-interface Keeping extends Store {
-  readonly batchSize: number;
-}
-
-/** The end of a prompt, as much as leaves `room` tokens. */
-const fitting = (ids: readonly number[], room: number): readonly number[] =>
-  ids.length > room ? ids.slice(-room) : ids;
+import { type Tools, toolsOf } from "./tools.js";
 
 /** What a task has to be told before it can be scored, and what came of it. */
 interface Outcome {
@@ -30,9 +19,6 @@ interface Outcome {
   readonly truncated: number;
   readonly total?: AnswerKind["total"];
 }
-
-/** What is known of a model before it is there. */
-export type Asked = Pick<Subject, "tokenizer" | "maxPositions">;
 
 /** A task whose rows are read, checked and tokenized. Errors are found before anything is computed. */
 export type Prepared = (model: Subject, keeping: Keeping) => Promise<Outcome>;
@@ -60,57 +46,39 @@ const prepareChoices = (task: Task, about: Asked): Prepared => {
   };
 };
 
-/** Asks the questions; each answer ends before the first stop text. */
-const prepareAnswers = (
-  task: Task,
-  questions: readonly string[],
-  shots: readonly Shot[],
-  about: Asked,
-): ((
-  model: Subject,
-  keeping: Keeping,
-) => Promise<{ readonly answers: readonly string[]; readonly truncated: number }>) => {
-  const { sampling, stop, own } = task;
-  const room = about.maxPositions - sampling.maxNewTokens;
-  if (room < 1)
-    throw new InputError(
-      `${own.where}: sampling: max_new_tokens is ${sampling.maxNewTokens}, and the model has ${about.maxPositions} positions, which leaves none for the prompt; make it less`,
-    );
-  const whole = questions.map((question) => promptIds(task, shots, question, about.tokenizer));
-  const prompts = whole.map((ids) => fitting(ids, room));
-  const lengths = prompts.map((ids) => ids.length);
-  const end = (text: string): number =>
-    Math.min(text.length, ...stop.map((mark) => text.indexOf(mark)).filter((at) => at >= 0));
-  return async (model, { batchSize, ...store }) => {
-    const fingerprint = fingerprintOf(store.fingerprint, sampling, batchSize, prompts);
-    const compute = (some: readonly number[]) => {
-      const asked = some.map((i) => prompts[i]);
-      return model.answers(asked, sampling, some);
-    };
-    const said = await remembered({ ...store, fingerprint }, batchesByLength(lengths, batchSize), compute);
-    return {
-      answers: said.map((text) => text.slice(0, end(text))),
-      truncated: whole.filter((ids) => ids.length > room).length,
-    };
-  };
-};
-
 const shotBy =
   (template: string, answer: (row: Fields) => string) =>
   (row: Fields): Shot => ({ question: filled(template, row), answer: answer(row) });
 
-const prepareScored = (task: Task, kind: AnswerKind, about: Asked): Prepared => {
-  const template = task.prompt ?? kind.prompt;
+/** Rows that are scored at once: programs that run beside each other leave a processor to what watches them. */
+const AT_ONCE = Math.max(1, Math.min(8, availableParallelism() - 1));
+
+/** Results in the items' order, so many being made at once. */
+const inTurn = async <T, R>(items: readonly T[], make: (item: T, i: number) => R | Promise<R>): Promise<R[]> => {
+  const [results, left] = [[] as R[], items.entries()];
+  const work = async (): Promise<void> => {
+    for (const [i, item] of left) results[i] = await make(item, i);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  return results;
+};
+
+const prepareScored = (task: Task, kind: AnswerKind, about: Asked, tools: Tools): Prepared => {
+  const template = task.prompt ?? (typeof kind.prompt === "string" ? kind.prompt : kind.prompt(task.own));
   const all = rowsOf(task).map((row) => {
     const question = filled(template, row);
     return { question, scorer: kind.scorer(row, task.own, question) };
   });
   const rows = all.flatMap(({ question, scorer }) => (scorer === undefined ? [] : [{ question, scorer }]));
   const questions = rows.map(({ question }) => question);
-  const answer = prepareAnswers(task, questions, shotsOf(task, shotBy(template, kind.example)), about);
+  const shots = shotsOf(
+    task,
+    shotBy(template, (row) => kind.example(row, task.own)),
+  );
+  const answer = prepareAnswers(task, questions, shots, about, kind.stop?.(task.own));
   return async (model, keeping) => {
     const { answers, truncated } = await answer(model, keeping);
-    const scores = rows.map(({ scorer }, i) => scorer(answers[i]));
+    const scores = await inTurn(rows, ({ scorer }, i) => scorer(answers[i], tools));
     return { scores, skipped: all.length - rows.length, truncated, total: kind.total };
   };
 };
@@ -138,24 +106,35 @@ const prepareWins = (task: Task, about: Asked): Prepared => {
 };
 
 /** Reads, checks and tokenizes a task's rows. Errors: InputError. */
-export const prepare = (task: Task, about: Asked): Prepared => {
+export const prepare = (task: Task, about: Asked, tools: Tools): Prepared => {
   const { type } = task;
   if (type === "multiple_choice") return prepareChoices(task, about);
   if (type === "win_rate") return prepareWins(task, about);
-  return prepareScored(task, answerKinds[type], about);
-};
-
-/** Asks each task's judge, if it has one, about one match. Errors: InputError, as of `tryJudge`. */
-export const tryJudges = async (tasks: readonly Task[]): Promise<void> => {
-  for (const { judge, timeout } of tasks.filter(({ type }) => type === "win_rate").map(judgeOf))
-    await tryJudge(judge, timeout);
+  return prepareScored(task, answerKinds[type], about, tools);
 };
 
 /**
- * Finds out before a model is there what would end an evaluation: every task is prepared, and its judge tried.
+ * Tries what the tasks need beside a model: judges, interpreters, a sandbox. Errors: InputError.
+ */
+export const tryTasks = async (tasks: readonly Task[], tools: Tools): Promise<void> => {
+  for (const task of tasks) {
+    const { type, own } = task;
+    if (type === "multiple_choice") continue;
+    if (type !== "win_rate") {
+      const kind: AnswerKind = answerKinds[type];
+      if (kind.ready !== undefined) await kind.ready(rowsOf(task), own, tools);
+      continue;
+    }
+    const { judge, timeout } = judgeOf(task);
+    await tryJudge(judge, timeout);
+  }
+};
+
+/**
+ * Finds out before a model is there what would end an evaluation: every task is prepared, and what it needs tried.
  * Errors: InputError.
  */
-export const checkTasks = async (tasks: readonly Task[], about: Asked): Promise<void> => {
-  for (const task of tasks) prepare(task, about);
-  await tryJudges(tasks);
+export const checkTasks = async (tasks: readonly Task[], about: Asked, tools: Tools = toolsOf()): Promise<void> => {
+  for (const task of tasks) prepare(task, about, tools);
+  await tryTasks(tasks, tools);
 };

@@ -1,8 +1,8 @@
 import { InputError } from "../../core/errors.js";
 import type { ChatMessage } from "../../models/text/chat-message.js";
 import type { Tokenizer } from "../../models/text/tokenizer.js";
-import { type Fields, fields } from "./fields.js";
-import { benchmarkRows } from "./rows.js";
+import { type Fields, fields } from "./rows/fields.js";
+import { benchmarkRows } from "./rows/rows.js";
 import type { Task } from "./tasks.js";
 
 /** A question with its answer, shown before the one that is asked. */
@@ -11,12 +11,16 @@ export interface Shot {
   readonly answer: string;
 }
 
-/** A template with {fields} of a row filled in; "{{" and "}}" stand for braces. Errors: InputError for a missing field. */
+/**
+ * A template with {fields} of a row filled in, of a list its texts as lines; "{{" and "}}" stand for braces.
+ * Errors: InputError for a missing field.
+ */
 export const filled = (template: string, row: Fields): string =>
   template.replace(/\{\{|\}\}|\{(\w+)\}/g, (found: string, key: string | undefined) => {
     if (key === undefined) return found[0];
     const value = row.raw(key);
-    return typeof value === "number" ? String(value) : row.text(key);
+    if (typeof value === "number") return String(value);
+    return Array.isArray(value) ? row.texts(key).join("\n") : row.text(key);
   });
 
 /** A task's rows. */

@@ -4,8 +4,8 @@ import { instead } from "../../core/suggest.js";
 import { isObject, type JsonObject, show } from "../../models/files/json.js";
 import { checkSampling, type SamplingOptions } from "../../models/generation/sample.js";
 import { checkStops } from "../../models/generation/stop-strings.js";
-import { type Fields, fields } from "./fields.js";
-import { type AnswerKindName, answerKinds } from "./kinds.js";
+import { type AnswerKindName, answerKinds } from "./kinds/kinds.js";
+import { type Fields, fields } from "./rows/fields.js";
 
 /** How answers are generated. */
 export interface Sampling extends SamplingOptions {

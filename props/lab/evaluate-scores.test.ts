@@ -4,15 +4,17 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { InputError } from "../../core/errors.js";
-import { fields } from "../../lab/evaluate/fields.js";
-import { instruction, looseVariants } from "../../lab/evaluate/instructions.js";
-import { judged, winPoints } from "../../lab/evaluate/judge.js";
-import { type AnswerKindName, answerKinds, lastNumber, type Scores } from "../../lab/evaluate/kinds.js";
-import { benchmarkRows } from "../../lab/evaluate/rows.js";
-import { foreignShare, scriptsIn } from "../../lab/evaluate/scripts.js";
-import { sentences } from "../../lab/evaluate/sentences.js";
-import { LONGEST_WAIT } from "../../lab/evaluate/shell.js";
+import { judged, winPoints } from "../../lab/evaluate/judges/judge.js";
+import { LONGEST_WAIT } from "../../lab/evaluate/judges/shell.js";
+import { instruction, looseVariants } from "../../lab/evaluate/kinds/instructions.js";
+import type { AnswerKind, Scores } from "../../lab/evaluate/kinds/kind.js";
+import { type AnswerKindName, answerKinds, lastNumber } from "../../lab/evaluate/kinds/kinds.js";
+import { foreignShare, scriptsIn } from "../../lab/evaluate/kinds/scripts.js";
+import { sentences } from "../../lab/evaluate/kinds/sentences.js";
+import { fields } from "../../lab/evaluate/rows/fields.js";
+import { benchmarkRows } from "../../lab/evaluate/rows/rows.js";
 import { parseTasks } from "../../lab/evaluate/tasks.js";
+import { toolsOf } from "../../lab/evaluate/tools.js";
 import { scratch } from "../cli/cli.js";
 
 const folder = scratch();
@@ -110,9 +112,12 @@ test("dots inside of sentences end none", () => {
 
 /** What a kind gives an answer to a row. */
 const scored = (kind: AnswerKindName, row: object, answer: string, task: object = {}, prompt = ""): Scores => {
-  const scorer = answerKinds[kind].scorer(fields({ ...row }, "row 1"), fields({ ...task }, "task 1"), prompt);
+  const { scorer: of }: AnswerKind = answerKinds[kind];
+  const scorer = of(fields({ ...row }, "row 1"), fields({ ...task }, "task 1"), prompt);
   assert.ok(scorer);
-  return scorer(answer);
+  const scores = scorer(answer, toolsOf());
+  assert.ok(!(scores instanceof Promise));
+  return scores;
 };
 
 test("answers earn what they should", () => {

@@ -1,5 +1,5 @@
-import { InputError } from "../../core/errors.js";
-import { show } from "../../models/files/json.js";
+import { InputError } from "../../../core/errors.js";
+import { show } from "../../../models/files/json.js";
 
 /** Scripts that a prompt is searched for; others may still be named by a task. */
 const COMMON = (

@@ -4,9 +4,9 @@
  * (there: punkt), words in capitals by runs of non-blanks (there: NLTK). The two checks of case look at the case only,
  * without detecting English; `language:response_language` needs a detector and is not here.
  */
-import { InputError } from "../../core/errors.js";
-import { isObject } from "../../models/files/json.js";
-import { type Fields, fields } from "./fields.js";
+import { InputError } from "../../../core/errors.js";
+import { isObject } from "../../../models/files/json.js";
+import { type Fields, fields } from "../rows/fields.js";
 import { sentences } from "./sentences.js";
 
 /** Whether an answer does what it was told. */

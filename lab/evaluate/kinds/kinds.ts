@@ -1,38 +1,10 @@
-import { InputError } from "../../core/errors.js";
-import { show } from "../../models/files/json.js";
-import type { Fields } from "./fields.js";
+import { InputError } from "../../../core/errors.js";
+import { show } from "../../../models/files/json.js";
+import { code } from "../code/kind.js";
+import type { Fields } from "../rows/fields.js";
 import { instruction, looseVariants } from "./instructions.js";
+import { type AnswerKind, meanScores, sumOf, won } from "./kind.js";
 import { foreignShare, scriptsIn } from "./scripts.js";
-
-/** Numbers that an answer, or a task, earns; `score`, in [0, 1], is the one that counts. */
-export type Scores = { readonly score: number } & Readonly<Record<string, number>>;
-
-/** How a row's answer is scored; undefined for a row that cannot be. */
-export type Scorer = (answer: string) => Scores;
-
-/** One way to score generated answers. */
-export interface AnswerKind {
-  /** The prompt, with {fields} of the row in it, unless the task says otherwise. */
-  readonly prompt: string;
-  /** Keys of its own that a task may have. */
-  readonly keys: readonly string[];
-  /** A row's scorer, with what the task says. Errors: InputError naming row and key. */
-  readonly scorer: (row: Fields, task: Fields, prompt: string) => Scorer | undefined;
-  /** The answer that an example shows, for few-shot prompts. */
-  readonly example: (row: Fields) => string;
-  /** A task's scores from its rows', where that is not their mean. */
-  readonly total?: (rows: readonly Scores[]) => Scores;
-}
-
-const sumOf = (rows: readonly Scores[], key: string): number => rows.reduce((sum, row) => sum + row[key], 0);
-
-/** The mean of each score over rows; only 0 for none. */
-export const meanScores = (rows: readonly Scores[]): Scores =>
-  Object.fromEntries(
-    Object.keys(rows[0] ?? { score: 0 }).map((key) => [key, rows.length === 0 ? 0 : sumOf(rows, key) / rows.length]),
-  ) as Scores;
-
-const won = (yes: boolean): number => (yes ? 1 : 0);
 
 /** A hyphen after a digit is no sign: 3-4. */
 const NUMBER = /(?:(?<!\d)[-+])?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)/g;
@@ -152,6 +124,7 @@ export const answerKinds = {
     },
     example: (row) => row.text("answer"),
   },
+  code,
 } as const satisfies Record<string, AnswerKind>;
 
 export type AnswerKindName = keyof typeof answerKinds;

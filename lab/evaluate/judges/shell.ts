@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { InputError } from "../../core/errors.js";
+import { InputError } from "../../../core/errors.js";
+import { tied } from "../tied.js";
 
 /** What a command may take. */
 export interface ShellLimits {
@@ -12,9 +13,6 @@ export interface ShellLimits {
 /** The longest that a timer waits, in seconds: beyond it, it fires at once. */
 export const LONGEST_WAIT = Math.floor((2 ** 31 - 1) / 1000);
 
-/** What a user or a scheduler ends a program with. */
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-
 /** Ends a command's shell and all that it has started: on POSIX they are a process group of their own. */
 const endAll = ({ pid }: ChildProcess): void => {
   if (pid === undefined) return;
@@ -24,25 +22,6 @@ const endAll = ({ pid }: ChildProcess): void => {
   } catch {
     // they have ended
   }
-};
-
-/** Has all of a command end where this program is ended before it. */
-const tied = (child: ChildProcess): (() => void) => {
-  const end = (): void => endAll(child);
-  const passOn = (signal: NodeJS.Signals): void => {
-    end();
-    untie();
-    process.kill(process.pid, signal);
-  };
-  // Where somebody else listens, the program goes on, or ends by itself.
-  const listened = SIGNALS.filter((signal) => process.listenerCount(signal) === 0);
-  const untie = (): void => {
-    process.off("exit", end);
-    for (const signal of listened) process.off(signal, passOn);
-  };
-  process.on("exit", end);
-  for (const signal of listened) process.on(signal, passOn);
-  return untie;
 };
 
 /**
@@ -62,7 +41,7 @@ export const shell = (
       // Windows has no groups, and would open a console.
       detached: process.platform !== "win32",
     });
-    const untie = tied(child);
+    const untie = tied(() => endAll(child));
     const settle = (end: () => void): void => {
       clearTimeout(timer);
       untie();

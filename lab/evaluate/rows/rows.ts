@@ -1,6 +1,6 @@
-import { InputError } from "../../core/errors.js";
-import { isObject, type JsonObject, oneLine, readText, show } from "../../models/files/json.js";
-import { parseBounded } from "../../models/files/parse-json.js";
+import { InputError } from "../../../core/errors.js";
+import { isObject, type JsonObject, oneLine, readText, show } from "../../../models/files/json.js";
+import { parseBounded } from "../../../models/files/parse-json.js";
 
 /** A row of a benchmark's file, and where it stands: "file:line" or "file: row n". */
 export interface BenchmarkRow {

@@ -1,5 +1,5 @@
-import { InputError } from "../../core/errors.js";
-import { isObject, show } from "../../models/files/json.js";
+import { InputError } from "../../../core/errors.js";
+import { isObject, show } from "../../../models/files/json.js";
 import { shell } from "./shell.js";
 
 /** Two answers to one prompt, in the order in which a judge sees them. */

@@ -1,6 +1,6 @@
-import { InputError } from "../../core/errors.js";
-import { instead } from "../../core/suggest.js";
-import { type JsonObject, show } from "../../models/files/json.js";
+import { InputError } from "../../../core/errors.js";
+import { instead } from "../../../core/suggest.js";
+import { type JsonObject, show } from "../../../models/files/json.js";
 
 /** Reads checked fields of an object from a file; `where` names the file and the place in it. */
 export interface Fields {
