@@ -2,8 +2,9 @@ import { InputError } from "../../core/errors.js";
 import { show } from "../../models/files/json.js";
 import type { Scores } from "./kinds/kind.js";
 import type { Subject } from "./model.js";
-import { filled, promptIds, rowsOf, shotsOf } from "./prompts.js";
+import { promptIds, rowsOf, shotsOf } from "./prompts.js";
 import type { Fields } from "./rows/fields.js";
+import { filled } from "./rows/filled.js";
 import type { Task } from "./tasks.js";
 
 /** A question whose answer is one of its choices. */

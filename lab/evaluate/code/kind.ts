@@ -1,8 +1,8 @@
 import { InputError } from "../../../core/errors.js";
 import { instead } from "../../../core/suggest.js";
 import type { AnswerKind } from "../kinds/kind.js";
-import { filled } from "../prompts.js";
 import type { Fields } from "../rows/fields.js";
+import { filled } from "../rows/filled.js";
 import type { Limits } from "./confined.js";
 import { type LanguageName, languages } from "./languages.js";
 import { type CodeSet, codeSetOf } from "./sets.js";
