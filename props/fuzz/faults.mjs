@@ -1,44 +1,44 @@
 /**
- * Loaded before the command line: at the FAULT_AT-th call of one of the file system's functions on what lies under FAULT_UNDER
- * it does what FAULT says: an errno (thrown), "short" (half of what was to be written, or read), "KILL" (the process ends).
- * FAULT_LASTS=1: at each call from then on.
+ * Loaded before the command line: at the call number `at` of the file system's functions on what lies `under` a folder it does
+ * `what`: an errno (thrown), "short" (half of what was to be written, or read), "KILL" (the process ends); where it `lasts`, at
+ * each call from then on. FAULT holds these as JSON.
  */
 import { createRequire, syncBuiltinESMExports } from "node:module";
 import { constants } from "node:os";
 import { resolve } from "node:path";
 
 const fs = createRequire(import.meta.url)("node:fs");
-const { FAULT, FAULT_AT, FAULT_UNDER, FAULT_LASTS } = process.env;
+const fault = JSON.parse(process.env.FAULT);
 const handles = new Set();
 let calls = 0;
 const isMeant = (target) =>
   typeof target === "number"
     ? handles.has(target)
-    : typeof target === "string" && resolve(target).startsWith(FAULT_UNDER);
+    : typeof target === "string" && resolve(target).startsWith(fault.under);
 const isDue = () => {
   calls++;
-  return FAULT_LASTS === "1" ? calls >= Number(FAULT_AT) : calls === Number(FAULT_AT);
+  return fault.lasts ? calls >= fault.at : calls === fault.at;
 };
 const failing = (syscall, target) => {
   const path = typeof target === "string" ? target : undefined;
-  return Object.assign(new Error(`${FAULT}: injected, ${syscall}${path === undefined ? "" : ` '${path}'`}`), {
-    ...{ errno: -constants.errno[FAULT], code: FAULT, syscall },
+  return Object.assign(new Error(`${fault.what}: injected, ${syscall}${path === undefined ? "" : ` '${path}'`}`), {
+    ...{ errno: -constants.errno[fault.what], code: fault.what, syscall },
     ...(path !== undefined && { path }),
   });
 };
 
 /** What a call does in place of what it should; undefined: that. */
-const fault = (syscall, target) => {
+const meet = (syscall, target) => {
   if (!isMeant(target) || !isDue()) return undefined;
-  if (FAULT === "KILL") process.kill(process.pid, "SIGKILL");
-  if (FAULT === "short") return "short";
+  if (fault.what === "KILL") process.kill(process.pid, "SIGKILL");
+  if (fault.what === "short") return "short";
   throw failing(syscall, target);
 };
 
 const wrap = (name, syscall) => {
   const usual = fs[name];
   fs[name] = (target, ...rest) => {
-    const what = fault(syscall, target);
+    const what = meet(syscall, target);
     if (what === "short" && name === "writeSync" && typeof rest[0] === "string")
       return usual(target, rest[0].slice(0, rest[0].length >> 1));
     if (what === "short" && (name === "writeSync" || name === "readSync") && rest[0] instanceof Uint8Array) {
@@ -69,7 +69,7 @@ for (const name of [
   wrap(`${name}Sync`, name);
 const { open } = fs.promises;
 fs.promises.open = (path, ...rest) => {
-  fault("open", path);
+  meet("open", path);
   return open(path, ...rest);
 };
 syncBuiltinESMExports();

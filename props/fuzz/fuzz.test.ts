@@ -12,7 +12,8 @@ import { tries } from "../reach.js";
 import { gateEnding, isWell } from "./attempt.js";
 import { inputs } from "./inputs.js";
 import { drawer, pick } from "./mutate.js";
-import { laid, targets } from "./targets.js";
+import { targets } from "./targets/all.js";
+import { laid } from "./targets/target.js";
 
 const SEED = Number(process.env.FC_SEED ?? Math.floor(Math.random() * 2 ** 20));
 const folder = scratch();

@@ -156,8 +156,12 @@ const kinds = { text: { ...bytes, ...texts }, bytes, tensors: { ...bytes, ...ten
 export type FileKind = keyof typeof kinds;
 
 /** A spoiled copy, and what was done to it. */
-export const mutant = (old: Buffer, kind: FileKind, draw: Draw): { readonly name: string; readonly bytes: Buffer } => {
+export const mutant = (
+  whole: Uint8Array,
+  kind: FileKind,
+  draw: Draw,
+): { readonly name: string; readonly bytes: Buffer } => {
   const table = kinds[kind];
   const name = pick(draw, Object.keys(table));
-  return { name, bytes: (table as Readonly<Record<string, Mutate>>)[name](old, draw) };
+  return { name, bytes: (table as Readonly<Record<string, Mutate>>)[name](Buffer.from(whole), draw) };
 };

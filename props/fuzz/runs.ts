@@ -1,8 +1,11 @@
 /** What happens to runs: damaged checkpoints, system errors, short writes, kills; and a lab's damaged cache. */
+
+import type { ChildProcess } from "node:child_process";
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { exitCodeOf } from "../../cli/stopped.js";
 import { goldenPath } from "../golden/files.js";
-import type { Attempt, Kind, Run, Took } from "./attempt.js";
+import { type Attempt, endingOf, isWell, type Kind, type Run, type Took } from "./attempt.js";
 import { type Draw, pick } from "./mutate.js";
 
 const STEPS = 4;
@@ -16,6 +19,36 @@ const training = (place: string, ...more: readonly string[]): string[] => [
   ...["--per_device_train_batch_size", "4", "--logging_steps", "1", "--save_steps", "2", "--max_steps", String(STEPS)],
   ...more,
 ];
+const preferring = (place: string): string[] => [
+  ...["dpo", "--model_name_or_path", goldenPath("preferences", "policy")],
+  ...["--dataset_name", goldenPath("preferences", "plain.jsonl"), "--limit", "8", "--precompute_ref_log_probs"],
+  ...["--output_dir", join(place, "out"), "--device", "cpu", "--max_length", "64", "--learning_rate", "1e-3"],
+  ...["--per_device_train_batch_size", "4", "--logging_steps", "1", "--max_steps", "2"],
+];
+const asking = (place: string): string[] => {
+  const data = goldenPath("preferences", "plain.jsonl");
+  const tasks = join(place, "tasks.yaml");
+  const one = { prompt: "{prompt}", data, limit: 3 };
+  const content = {
+    tasks: [
+      { name: "a", type: "scripts", ...one },
+      { name: "b", type: "scripts", ...one, limit: 2 },
+    ],
+  };
+  writeFileSync(tasks, JSON.stringify({ sampling: { max_new_tokens: 4, seed: 1 }, ...content }));
+  return [
+    ...[
+      "evaluate",
+      "--model",
+      goldenPath("preferences", "policy"),
+      "--tasks",
+      tasks,
+      "--output-dir",
+      join(place, "out"),
+    ],
+    ...["--device", "cpu", "--batch-size", "2"],
+  ];
+};
 const lab = (place: string): string[] => ["lab", "--smoke", "--processes", "1", "--output-dir", join(place, "out")];
 
 /** What came of a run or a lab that nobody disturbed. */
@@ -37,9 +70,9 @@ const whole = async (place: string, args: readonly string[], names: readonly str
 };
 
 /** A flipped bit, a cut or a missing file somewhere under a folder. */
-const damage = (folder: string, draw: Draw): string => {
-  const files = (readdirSync(folder, { recursive: true }) as string[]).filter((name) =>
-    statSync(join(folder, name)).isFile(),
+const damage = (folder: string, draw: Draw, which = /./): string => {
+  const files = (readdirSync(folder, { recursive: true }) as string[]).filter(
+    (name) => which.test(name) && statSync(join(folder, name)).isFile(),
   );
   const name = pick(draw, files.sort());
   const path = join(folder, name);
@@ -78,16 +111,27 @@ const resuming = (place: string): string[] => {
   return training(place, ...(has ? ["--resume"] : []));
 };
 
+/** Signals that end a run, which saves first. */
+const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"] as const;
+
+/** What is said to a process a moment after its start. */
+const later =
+  (draw: Draw, say: (child: ChildProcess) => void) =>
+  (child: ChildProcess): void => {
+    setTimeout(() => say(child), draw(1500)).unref();
+  };
+
 /** Kinds that need a finished run and a finished lab to begin with; made in folders of their own. */
-export const runKinds = async (
-  folder: (name: string) => string,
-  run: Run,
-  faults: string,
-): Promise<Readonly<Record<string, Kind>>> => {
+export const runKinds = async (folder: (name: string) => string, run: Run): Promise<Readonly<Record<string, Kind>>> => {
   const trained = folder("trained");
   const done = await whole(trained, training(trained), ["model.safetensors", "metrics.jsonl"], run);
   const studied = folder("studied");
   const studies = await whole(studied, lab(studied), ["results.json", "report.html"], run);
+
+  const preferred = folder("preferred");
+  const referred = await whole(preferred, preferring(preferred), ["model.safetensors", "metrics.jsonl"], run);
+  const answered = folder("answered");
+  const asked = await whole(answered, asking(answered), ["a.jsonl", "b.jsonl"], run);
 
   const checkpoint: Kind = (draw, place) => {
     copied(done, place);
@@ -101,7 +145,8 @@ export const runKinds = async (
   const cache: Kind = (draw, place) => {
     copied(studies, place);
     const what = damage(join(place, "out", "cache"), draw);
-    return { what, args: lab(place), lost: recovers(studies, place, () => lab(place)) };
+    // Its workers are processes of the program that is running.
+    return { what, args: lab(place), meets: {}, lost: recovers(studies, place, () => lab(place)) };
   };
 
   const faulty =
@@ -112,17 +157,104 @@ export const runKinds = async (
       return {
         what: `${fault} at call ${at}${lasts ? " and after" : ""}`,
         args: training(place),
-        env: {
-          ...{ NODE_OPTIONS: `--import ${faults}`, FAULT: fault, FAULT_AT: String(at), FAULT_UNDER: place },
-          FAULT_LASTS: lasts ? "1" : "0",
-        },
-        kills: fault === "KILL",
+        meets: { fault: { what: fault, at, under: place, lasts }, ...(fault === "KILL" && { codes: [null] }) },
         lost: recovers(done, place, () => resuming(place)),
       };
     };
 
+  const signal: Kind = (draw, place) => {
+    writeFileSync(join(place, "rows.jsonl"), rows.join(""));
+    const name = pick(draw, SIGNALS);
+    const twice = draw(4) === 0;
+    const during = later(draw, (child) => {
+      child.kill(name);
+      if (twice) child.kill(name);
+    });
+    return {
+      what: twice ? `${name} twice` : name,
+      args: training(place),
+      // Before the program listens, and from the second on, the system ends it.
+      meets: { during, codes: [exitCodeOf(name), null] },
+      lost: recovers(done, place, () => resuming(place)),
+    };
+  };
+
+  const stream: Kind = (draw, place) => {
+    writeFileSync(join(place, "rows.jsonl"), rows.join(""));
+    const name = pick(draw, ["stderr", "stdout"] as const);
+    const during = later(draw, (child) => child[name]?.destroy());
+    return {
+      ...{ what: `${name} is lost`, args: training(place), meets: { during } },
+      lost: recovers(done, place, () => resuming(place)),
+    };
+  };
+
+  /** One of them writes, the other one is refused, or comes later and finds its own. */
+  const two: Kind = (draw, place) => {
+    writeFileSync(join(place, "rows.jsonl"), rows.join(""));
+    const wait = draw(800);
+    let other: Promise<Took> | undefined;
+    const another = async (run: Run): Promise<Took> => {
+      await new Promise((resolve) => setTimeout(resolve, wait));
+      return run(training(place));
+    };
+    return {
+      what: `another ${wait} ms later`,
+      args: training(place),
+      meets: {
+        during: () => {
+          other ??= another(run);
+        },
+      },
+      lost: async (first, again) => {
+        const second = await other;
+        if (second === undefined) return "there was no other";
+        if (!isWell(endingOf(second))) return `the other one: ${endingOf(second)}, ${second.stderr.slice(-400)}`;
+        if (first.code !== 0 && second.code !== 0) return "both are refused";
+        return recovers(done, place, () => resuming(place))({ ...first, code: 0 }, again);
+      },
+    };
+  };
+
+  /** Files that a run reads again where it goes on: what is lost of them is told, and the weights are those of any other run. */
+  const record: Kind = (draw, place) => {
+    copied(done, place);
+    const out = join(place, "out");
+    for (const name of ["model.safetensors", "config.json"]) rmSync(join(out, name));
+    const what = damage(out, draw, /^(metrics\.jsonl|runs\/.*|trainer_state\.json|\.taugrad.*)$/);
+    const args = training(place, "--resume");
+    return {
+      ...{ what, args },
+      lost: async ({ code, stderr }) => {
+        if (code !== 0) return "it does not go on";
+        if (filesOf(place, ["model.safetensors"]) !== filesOf(trained, ["model.safetensors"])) return "other weights";
+        const isSame = filesOf(place, ["metrics.jsonl"]) === filesOf(trained, ["metrics.jsonl"]);
+        return isSame || /warning/.test(stderr) ? undefined : "a record is lost without a word";
+      },
+    };
+  };
+
+  const kept: Kind = (draw, place) => {
+    copied(referred, place);
+    const out = join(place, "out");
+    for (const name of readdirSync(out))
+      if (/^(checkpoint-.*|model.*)$/.test(name)) rmSync(join(out, name), { recursive: true });
+    const what = damage(join(out, ".cache"), draw);
+    return { what, args: preferring(place), lost: recovers(referred, place, () => preferring(place)) };
+  };
+
+  const answers: Kind = (draw, place) => {
+    copied(asked, place);
+    const what = damage(join(place, "out"), draw, /jsonl$/);
+    return { what, args: asking(place), lost: recovers(asked, place, () => asking(place)) };
+  };
+
   return {
     checkpoint,
+    ...{ record, signal, stream },
+    "two at once": two,
+    "reference's cache": kept,
+    "kept answers": answers,
     "lab's cache": cache,
     "system error": faulty((draw) => pick(draw, ERRORS), false),
     "full disk": faulty((draw) => pick(draw, ["ENOSPC", "EDQUOT", "EIO", "EROFS"]), true),

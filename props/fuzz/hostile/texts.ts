@@ -51,4 +51,74 @@ export const hostileRows: Readonly<Record<string, (draw: Draw) => Rows>> = {
   zeros: (draw) => ["rows.jsonl.gz", gzipSync(new Uint8Array(power(draw, 4, 25)))],
   same: (draw) => zipped('{"text": "a"}\n'.repeat(power(draw, 4, 20))),
   long: (draw) => zipped(`{"text": "${"ab".repeat(power(draw, 4, 21))}"}`),
+  numbers: (draw) => {
+    const number = pick(draw, ["NaN", "-Infinity", "1e999", "1".repeat(power(draw, 4, 20)), "0x1", "01", "1_0", "+1"]);
+    return [pick(draw, ["rows.jsonl", "rows.json"]), Buffer.from(`[{"text": "a", "b": ${number}}]`.slice(draw(2)))];
+  },
+  encodings: (draw) => {
+    const text = '{"text": "a ж"}\n'.repeat(power(draw, 0, 8));
+    return [
+      "rows.jsonl",
+      pick(draw, [
+        Buffer.from(text, "utf16le"),
+        Buffer.from(`\ufeff${text}`, "utf16le"),
+        Buffer.from(`\ufeff\ufeff${text}`),
+        Buffer.from(text.replaceAll("\n", pick(draw, ["\r", "\r\n", "\u2028", "\0"]))),
+        Buffer.from(text, "latin1"),
+        Buffer.from(text.replace("ж", "\\ud800\u202e\u0000")),
+      ]),
+    ];
+  },
+  blanks: (draw) => [
+    "rows.jsonl",
+    Buffer.alloc(power(draw, 10, 26), pick(draw, ["\n", " ", "\t", "\r", "[", "{", '"'])),
+  ],
+  members: (draw) => {
+    const one = gzipSync('{"text": "a"}\n');
+    const many = Buffer.concat(Array.from({ length: power(draw, 0, 14) }, () => one));
+    return [
+      "rows.jsonl.gz",
+      pick(draw, [many, Buffer.concat([many, Buffer.from("more")]), gzipSync(many), Buffer.alloc(0)]),
+    ];
+  },
+};
+
+/** What a bomb of other formats looks like at its beginning. */
+const foreign = [
+  "\x93NUMPY\x01\x00v\x00{'descr': '<f8', 'shape': (99999999999,), }",
+  "PK\x03\x04",
+  "GGUF",
+  "ARROW1",
+  "%PDF",
+];
+
+/** Texts that are read as lines, or as cells. */
+export const hostileLines: Readonly<Record<string, (draw: Draw) => Uint8Array>> = {
+  empty: (draw) =>
+    Buffer.alloc(power(draw, 10, 26), pick(draw, ["\n", "\r", " \n", ",", ",\n", '"', '""', "a\n", "1\n"])),
+  endless: (draw) =>
+    Buffer.from(
+      `question,A,B,answer\n${pick(
+        draw,
+        ["a", "a,", '"a', '"a"', '"",'].map((s) => s),
+      ).repeat(power(draw, 4, 22))}`,
+    ),
+  wide: (draw) => {
+    const columns = power(draw, 4, 18);
+    return Buffer.from(`question${",a".repeat(columns)}\n${`x${",b".repeat(columns)}\n`.repeat(power(draw, 0, 4))}`);
+  },
+  foreign: (draw) => Buffer.from(pick(draw, foreign).repeat(power(draw, 0, 12)), "latin1"),
+};
+
+/** The beginning of a README, which the Hub reads. */
+export const hostileFronts: Readonly<Record<string, (draw: Draw) => string>> = {
+  yaml: (draw) => `---\n${pick(draw, Object.values(hostileYaml))(draw)}\n---\n# a\n`,
+  unclosed: (draw) => `---\n${pick(draw, ["a: 1\n", "\r\n", "--\n", " ---\n", "-"]).repeat(power(draw, 4, 20))}`,
+  patterns: (draw) => {
+    const pattern = pick(draw, ["*", "**/", "?*", "[!a]*", "[z-a]", "*a", "../", "/"]).repeat(power(draw, 0, 10));
+    return `---\nconfigs:\n- data_files: "${pattern}"\n---\n`;
+  },
+  folders: (draw) =>
+    `---\nconfigs:\n- data_dir: ${JSON.stringify(pick(draw, ["..", "/", "../../..", "a".repeat(5000), "\0", "\u202e", ""]))}\n---\n`,
+  configs: (draw) => `---\nconfigs: [${"{config_name: a},".repeat(power(draw, 0, 13))}]\n---\n`,
 };
