@@ -1,5 +1,5 @@
 import type { Row } from "./layouts/data-row.js";
-import { unpairRows } from "./layouts/unpair.js";
+import { unpaired } from "./layouts/unpair.js";
 import type { LabelledSequence, Sequence, TokenPair } from "./sequence.js";
 import type { RowForm } from "./token-record.js";
 import { type TokenizeRow, tokenizeExample, tokenizeLabelled, tokenizePair } from "./tokenize.js";
@@ -9,8 +9,8 @@ export interface DatasetKind<K extends Row["kind"], T> {
   readonly kinds: readonly K[];
   readonly tokenize: TokenizeRow<Extract<Row, { kind: K }>, T>;
   readonly form: RowForm<T>;
-  /** Makes rows of its kind of others. */
-  readonly each?: (rows: AsyncIterable<Row>) => AsyncIterable<Row>;
+  /** What one row becomes before it is made tokens, one or two rows. Default: itself. */
+  readonly parts?: (row: Row) => readonly Row[];
 }
 
 const pairs: DatasetKind<"paired", TokenPair> = {
@@ -30,7 +30,7 @@ const examples: DatasetKind<"completion" | "document" | "unpaired", Sequence> = 
 
 const labelled: DatasetKind<"unpaired", LabelledSequence> = {
   kinds: ["unpaired"],
-  each: unpairRows,
+  parts: unpaired,
   tokenize: tokenizeLabelled,
   form: {
     sequences: (row) => [row],

@@ -22,40 +22,22 @@ const packedRow = (row: Row, job: Job, report: TokenizeReport): PackedRow | unde
   return tokens && packed(tokens, form);
 };
 
+/** What was made of a row: one, or of a row in two parts two; undefined for what is left out. */
+export type Parts = readonly (PackedRow | undefined)[];
+
 /**
- * Rows made tokens one by one, counted in `report`; `onRow` hears of each before it begins. Undefined if the kind would make
- * other rows of one of them (then nothing of it counts). Errors: those of `streamRows`; InputError for a row of another kind,
- * and for one that cannot be tokenized.
+ * Rows made tokens one by one, counted in `report`; `onRow` hears of each before it begins. Errors: those of `streamRows`;
+ * InputError for a row of another kind, and for one that cannot be tokenized.
  */
 export const packedBatch = (
   rows: readonly RawRow[],
   job: Job,
   report: TokenizeReport,
   onRow: (index: number) => void = () => {},
-): readonly PackedRow[] | undefined => {
-  const { each } = kindOf(job);
-  const done: PackedRow[] = [];
-  for (const [i, raw] of rows.entries()) {
+): readonly Parts[] => {
+  const { parts = (row: Row) => [row] } = kindOf(job);
+  return rows.map((raw, i) => {
     onRow(i);
-    const row = rowOf(raw);
-    if (each !== undefined && row.kind === "paired") return undefined;
-    const own = packedRow(row, job, report);
-    if (own !== undefined) done.push(own);
-  }
-  return done;
+    return parts(rowOf(raw)).map((row) => packedRow(row, job, report));
+  });
 };
-
-/** The same of rows that may become others, as they are asked for. */
-export async function* packedStream(
-  rows: AsyncIterable<RawRow>,
-  job: Job,
-  report: TokenizeReport,
-): AsyncGenerator<PackedRow> {
-  const parsed = (async function* () {
-    for await (const raw of rows) yield rowOf(raw);
-  })();
-  for await (const row of kindOf(job).each?.(parsed) ?? parsed) {
-    const own = packedRow(row, job, report);
-    if (own !== undefined) yield own;
-  }
-}

@@ -27,9 +27,11 @@ export interface SentRows {
   readonly bytes: Uint8Array;
 }
 
-/** Rows of tokens, one after the other; undefined in place of all where rows would become others. */
+/** Rows of tokens, one after the other; those that are left out have size 0. */
 export interface MadeRows {
   readonly bytes: Uint8Array;
+  /** How many each row has become. */
+  readonly parts: readonly number[];
   readonly sizes: readonly number[];
   readonly contents: readonly number[];
   readonly longest: readonly number[];
@@ -40,7 +42,7 @@ const received = ({ given, bytes }: SentRows): readonly RawRow[] =>
   given.map((row) => ("from" in row ? { at: row.at, json: bytes.subarray(row.from, row.to) } : row));
 
 /** Makes rows tokens, on a thread; loaded there by its name. */
-export const serve = ({ kind, recipe, options, progress }: Setting): Answerer<SentRows, MadeRows | undefined> => {
+export const serve = ({ kind, recipe, options, progress }: Setting): Answerer<SentRows, MadeRows> => {
   const job = { kind, tokenizer: tokenizerBy(recipe), options };
   const { fields } = emptyReport(); // what was seen to matter once need not be tried again
   return (sent) => {
@@ -48,20 +50,20 @@ export const serve = ({ kind, recipe, options, progress }: Setting): Answerer<Se
     const rows = packedBatch(received(sent), job, report, (i) => {
       progress[0] = i;
     });
-    if (rows === undefined) return { value: undefined };
-    const bytes = new Uint8Array(rows.reduce((sum, row) => sum + row.bytes.length, 0));
+    const all = rows.flat();
+    const sizes = all.map((row) => row?.bytes.length ?? 0);
+    const bytes = new Uint8Array(sizes.reduce((sum, size) => sum + size, 0));
     let at = 0;
-    for (const row of rows) {
-      bytes.set(row.bytes, at);
-      at += row.bytes.length;
+    for (const row of all) {
+      bytes.set(row?.bytes ?? [], at);
+      at += row?.bytes.length ?? 0;
     }
     return {
       value: {
-        bytes,
-        sizes: rows.map((row) => row.bytes.length),
-        contents: rows.map(({ content }) => content),
-        longest: rows.map(({ longest }) => longest),
-        report,
+        ...{ bytes, sizes, report },
+        parts: rows.map((row) => row.length),
+        contents: all.map((row) => row?.content ?? 0),
+        longest: all.map((row) => row?.longest ?? 0),
       },
       transfer: [bytes.buffer],
     };

@@ -5,7 +5,7 @@ import type { TokenizerRecipe } from "../../../models/text/tokenizer.js";
 import type { RawRow } from "../files/json.js";
 import type { TokenizeReport } from "../report.js";
 import type { PackedRow } from "../token-record.js";
-import type { Job } from "./batch.js";
+import type { Job, Parts } from "./batch.js";
 import type { MadeRows, SentRows } from "./serve.js";
 
 /** Longest that a batch of rows may take, in ms; each text has a clock of its own. */
@@ -18,8 +18,11 @@ const MOST = 8;
 /** How many threads there are to be: as TAUGRAD_THREADS says, else the cores. */
 const count = (): number => Math.min(MOST, Number(process.env.TAUGRAD_THREADS) || availableParallelism());
 
-/** Rows as tokens, and what is to be told of them; undefined where they would become other rows. */
-export type Made = { readonly rows: readonly PackedRow[]; readonly report: TokenizeReport } | undefined;
+/** Rows as tokens, and what is to be told of them. */
+export interface Made {
+  readonly rows: readonly Parts[];
+  readonly report: TokenizeReport;
+}
 
 export interface Threads {
   readonly count: number;
@@ -44,15 +47,15 @@ const sent = (rows: readonly RawRow[]): SentRows => {
   return { given, bytes };
 };
 
-const received = (made: MadeRows | undefined): Made => {
-  if (made === undefined) return undefined;
-  const { bytes, sizes, contents, longest, report } = made;
-  let end = 0;
-  const rows = sizes.map((size, i): PackedRow => {
-    end += size;
-    return { bytes: bytes.subarray(end - size, end), content: contents[i], longest: longest[i] };
-  });
-  return { rows, report };
+const received = ({ bytes, parts, sizes, contents, longest, report }: MadeRows): Made => {
+  let [next, end] = [0, 0];
+  const one = (): PackedRow | undefined => {
+    const i = next++;
+    end += sizes[i];
+    if (sizes[i] === 0) return undefined;
+    return { bytes: bytes.subarray(end - sizes[i], end), content: contents[i], longest: longest[i] };
+  };
+  return { rows: parts.map((count) => Array.from({ length: count }, one)), report };
 };
 
 /** Threads that make rows tokens; undefined where there is but one core, or nothing can be loaded from here. */
@@ -64,7 +67,7 @@ export const startThreads = async ({ kind, options }: Job, recipe: TokenizerReci
     const progress = new Int32Array(new SharedArrayBuffer(4));
     const setting = { kind, recipe, options, progress };
     const revive = (message: string, isInput: boolean) => (isInput ? new InputError(message) : new Error(message));
-    const thread: Thread<SentRows, MadeRows | undefined> = startThread(
+    const thread: Thread<SentRows, MadeRows> = startThread(
       { module: { here, serve }, data: setting, mebibytes: MEBIBYTES },
       revive,
     );

@@ -1,9 +1,10 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { recipeOf } from "../../../models/text/tokenizer.js";
 import type { RawRow } from "../files/json.js";
+import { firstsFirst } from "../layouts/unpair.js";
 import { addReport, emptyReport, type TokenizeReport } from "../report.js";
 import type { PackedRow } from "../token-record.js";
-import { type Job, packedBatch, packedStream } from "./batch.js";
+import { type Job, type Parts, packedBatch } from "./batch.js";
 import { type Made, startThreads } from "./threads.js";
 
 /** Rows, and bytes of JSON, of a batch. */
@@ -33,43 +34,41 @@ export async function* tokenizedRows(
   report: TokenizeReport,
   where?: "here" | "threads",
 ): AsyncGenerator<PackedRow> {
+  for await (const row of firstsFirst(eachRow(rows, job, report, where))) if (row !== undefined) yield row;
+}
+
+/** What becomes of each row. */
+async function* eachRow(
+  rows: AsyncIterable<RawRow>,
+  job: Job,
+  report: TokenizeReport,
+  where?: "here" | "threads",
+): AsyncGenerator<Parts> {
   const recipe = where === "here" ? undefined : recipeOf(job.tokenizer);
   const batches = batchesOf(rows);
   const began = performance.now();
   let threads = recipe && where === "threads" ? await startThreads(job, recipe.recipe) : undefined;
   await threads?.coming;
-  let [isStarting, isEnded] = [threads !== undefined, false];
-  const asked: { readonly batch: readonly RawRow[]; readonly made: Promise<Made> }[] = [];
+  let isStarting = threads !== undefined;
+  const asked: Promise<Made>[] = [];
 
   const counted = (part: TokenizeReport): void => {
     addReport(report, part);
     if (part.conversations > 0) recipe?.hearChat?.();
   };
-  /** All rows that are left, where they become others on the way. */
-  const others = async function* (batch: readonly RawRow[]): AsyncGenerator<RawRow> {
-    yield* batch;
-    for (const later of asked.splice(0)) yield* later.batch;
-    for await (const later of batches) yield* later;
-  };
-  const first = async function* (): AsyncGenerator<PackedRow> {
-    const { batch, made } = asked.shift() as (typeof asked)[number];
-    const done = await made;
-    if (done === undefined) {
-      isEnded = true;
-      yield* packedStream(others(batch), job, report);
-    } else {
-      counted(done.report);
-      yield* done.rows;
-    }
+  const first = async function* (): AsyncGenerator<Parts> {
+    const { rows: done, report: part } = await (asked.shift() as Promise<Made>);
+    counted(part);
+    yield* done;
   };
 
   try {
-    while (!isEnded) {
+    for (;;) {
       let next: IteratorResult<readonly RawRow[]>;
       try {
         next = await batches.next();
       } catch (error) {
-        while (asked.length > 0 && !isEnded) yield* first(); // an earlier row may have its own to say
+        while (asked.length > 0) yield* first(); // an earlier row may have its own to say
         throw error;
       }
       if (next.done === true) break;
@@ -77,16 +76,12 @@ export async function* tokenizedRows(
       if (threads?.areReady()) {
         const made = threads.run(batch);
         made.catch(() => {}); // heard when it is its turn
-        asked.push({ batch, made });
+        asked.push(made);
         if (asked.length > 2 * threads.count) yield* first();
         continue;
       }
       const part = { ...emptyReport(), fields: report.fields };
       const done = packedBatch(batch, job, part);
-      if (done === undefined) {
-        yield* packedStream(others(batch), job, report);
-        return;
-      }
       addReport(report, part);
       yield* done;
       if (!isStarting && recipe !== undefined && performance.now() - began >= PATIENCE) {
@@ -95,7 +90,7 @@ export async function* tokenizedRows(
       }
       if (isStarting) await turn(); // a thread that is ready is heard of between turns alone
     }
-    while (asked.length > 0 && !isEnded) yield* first();
+    while (asked.length > 0) yield* first();
   } finally {
     threads?.close();
   }

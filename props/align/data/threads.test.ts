@@ -2,10 +2,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { rowOf } from "../../../align/data/data.js";
 import type { RawRow } from "../../../align/data/files/json.js";
-import type { KindName } from "../../../align/data/kinds.js";
+import { KINDS, type KindName } from "../../../align/data/kinds.js";
+import type { UnpairedRow } from "../../../align/data/layouts/data-row.js";
+import { unpairRows } from "../../../align/data/layouts/unpair.js";
 import { emptyReport } from "../../../align/data/report.js";
 import { tokenizedRows } from "../../../align/data/threads/tokenized.js";
+import { packed } from "../../../align/data/token-record.js";
+import { tokenizeAnswers } from "../../../align/data/tokenize.js";
 import { heard, loadTokenizer } from "../../../models/text/tokenizer.js";
 import { goldenPath } from "../../golden/files.js";
 import { tries } from "../../reach.js";
@@ -23,8 +28,8 @@ const rowsOf: Readonly<Record<KindName, fc.Arbitrary<unknown>>> = {
   ),
   examples: fc.oneof(fc.record({ text }), fc.record({ instruction: text, output: text })),
   labelled: fc.oneof(
-    { weight: 20, arbitrary: fc.record({ prompt: text, completion: text, label: fc.boolean() }) },
-    { weight: 1, arbitrary: fc.record({ prompt: text, chosen: text, rejected: text }) },
+    { weight: 1, arbitrary: fc.record({ prompt: text, completion: text, label: fc.boolean() }) },
+    { weight: 20, arbitrary: fc.record({ prompt: text, chosen: text, rejected: text }) },
   ),
 };
 
@@ -67,5 +72,28 @@ test("threads make of rows what one thread makes of them", () =>
         assert.deepEqual(await outcome(lines, kind, "threads"), await outcome(lines, kind, "here"));
       },
     ),
+    { numRuns: tries(3) },
+  ));
+
+test("pairs as labelled answers are those of unpairRows, one by one", () =>
+  fc.assert(
+    fc.asyncProperty(fc.array(rowsOf.labelled, { minLength: 1, maxLength: 80, size: "max" }), async (drawn) => {
+      const lines = drawn.map((row) => JSON.stringify(row));
+      const rows = (async function* () {
+        for (const [i, line] of lines.entries()) yield rowOf({ at: `f:${i + 1}`, json: Buffer.from(line) });
+      })();
+      const answers: UnpairedRow[] = [];
+      for await (const row of unpairRows(rows)) answers.push(row as UnpairedRow);
+      const { sequences, report } = tokenizeAnswers(answers, tokenizer, { maxLength: 40, vocabSize: 1000 });
+      const want = sequences.map((row) => Buffer.from(packed(row, KINDS.labelled.form).bytes).toString("hex"));
+      const got = await outcome(lines, "labelled", "here");
+      assert.ok(typeof got === "object");
+      assert.deepEqual(
+        got.found.map((row) => (row as { readonly bytes: string }).bytes),
+        want,
+      );
+      const named = { droppedAt: [], truncatedAt: [] }; // by row, and not by answer
+      assert.deepEqual({ ...got.report, ...named }, { ...report, ...named });
+    }),
     { numRuns: tries(3) },
   ));
