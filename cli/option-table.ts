@@ -89,6 +89,8 @@ export const options = {
 
   type: choice(Object.keys(TYPES) as GgufType[], "how matrices are stored; vectors are f32", "f16"),
 
+  overwrite: flag("replace a file of that name", false),
+
   recipe: text("CONFIG.yaml", "what to merge and how, in mergekit's YAML"),
   out: text("OUT", "folder for the merged model"),
   out_shard_size: text("N", "at most so many parameters a file, such as 5B; default: the files of the base model"),
@@ -107,6 +109,7 @@ export const options = {
     "most bytes of rows that a byte of compressed data (.gz, Parquet) may become, beside 4 MiB",
     200,
   ),
+  max_row_bytes: integer({ from: 1, most: 2 ** 27 }, "longest row of JSON; longer ones are refused", 2 ** 21),
   dataset_train_split: text("NAME", "which split of a folder is trained on, by its file names; default train"),
   dataset_test_split: text("NAME", "which split of a folder is evaluated on; default test"),
   chat_template_path: text("PATH", "Jinja file, or model folder, whose chat template replaces the model's"),

@@ -1,5 +1,5 @@
 import { InputError } from "../../core/errors.js";
-import { type OnRead, rawRows } from "./files/data-file.js";
+import { type ReadOptions, rawRows } from "./files/data-file.js";
 import { type RawRow, rowValue } from "./files/json.js";
 import { dataFiles, type SplitChoice } from "./files/splits.js";
 import { parseRow, type Row } from "./layouts/data-row.js";
@@ -7,12 +7,7 @@ import { parseRow, type Row } from "./layouts/data-row.js";
 /** A row out of its file. Errors: InputError that begins with its place. */
 export const rowOf = (raw: RawRow): Row => parseRow(rowValue(raw), raw.at);
 
-export interface StreamOptions extends SplitChoice {
-  /** Hears how much of the data has been read. */
-  readonly onRead?: OnRead;
-  /** Most bytes of rows that a byte of a compressed file (.gz, Parquet) may become, beside 4 MiB. Default 200. */
-  readonly inflation?: number;
-}
+export interface StreamOptions extends SplitChoice, ReadOptions {}
 
 /**
  * Reads preference or instruction rows as they are asked for, holding no more than a piece of the file: from a JSONL file,
@@ -29,8 +24,7 @@ export interface StreamOptions extends SplitChoice {
  * Errors: InputError "file:line: …" for an empty line before the last row, malformed JSON, a missing key, a wrong type.
  */
 export async function* streamRows(path: string, options: StreamOptions = {}): AsyncGenerator<Row, void> {
-  for await (const raw of atLeastOne(rawRows(dataFiles(path, options).files, options.onRead, options.inflation), path))
-    yield rowOf(raw);
+  for await (const raw of atLeastOne(rawRows(dataFiles(path, options).files, options), path)) yield rowOf(raw);
 }
 
 /** The rows of a path. Errors: InputError if there is none. */

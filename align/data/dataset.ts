@@ -40,6 +40,7 @@ const dataset =
       limit = Number.POSITIVE_INFINITY,
       onRead,
       inflation,
+      longestRow,
       split,
       otherwise,
       orOnly,
@@ -48,7 +49,7 @@ const dataset =
     } = options;
     const source = dataFiles(path, { split, otherwise, orOnly, declared });
     const report = emptyReport();
-    const rows = atLeastOne(first(rawRows(source.files, onRead, inflation), limit), path);
+    const rows = atLeastOne(first(rawRows(source.files, { onRead, inflation, longestRow }), limit), path);
     const tokenized = tokenizedRows(rows, { kind, tokenizer, options: cuts }, report);
     const { form } = KINDS[kind] as unknown as { readonly form: RowForm<RowOf<N>> };
     return { ...(await storeRows(tokenized, form)), report, source };

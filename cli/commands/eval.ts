@@ -50,7 +50,10 @@ const common = (values: Values<"eval">, { vocabSize }: ModelConfig) => {
   const tokenizer = loadTokenizer(values.model);
   return {
     tokenizer,
-    cut: { maxLength: values.max_length, vocabSize, inflation: values.max_inflation, otherwise: "test", orOnly: true },
+    cut: {
+      ...{ maxLength: values.max_length, vocabSize, otherwise: "test", orOnly: true },
+      ...{ inflation: values.max_inflation, longestRow: values.max_row_bytes },
+    },
     batches: {
       ...{ padId: paddingId(tokenizer, vocabSize), batchSize: values.batch_size },
       ...{ gradNorms: values.grad_norms, beta: values.beta },

@@ -50,11 +50,11 @@ const sourceOf = async (
   out: Output,
 ): Promise<{ readonly source: BatchSource; readonly pairs: boolean; readonly close: () => void }> => {
   const { data: path, model: folder, max_length: maxLength, limit, batch_size: batchSize } = values;
-  const { max_inflation: inflation } = values;
+  const { max_inflation: inflation, max_row_bytes: longestRow } = values;
   const { tokenizer } = trainingTokenizer({ model_name_or_path: folder, chat_template_path: undefined }, out);
   const options = { batchSize, padId: paddingId(tokenizer, vocabSize), shuffle: false };
-  const cut = { maxLength, vocabSize, limit, inflation };
-  for await (const { kind } of streamRows(path, { inflation })) {
+  const cut = { maxLength, vocabSize, limit, inflation, longestRow };
+  for await (const { kind } of streamRows(path, { inflation, longestRow })) {
     if (kind === "paired") {
       const rows = await readDataset(pairDataset, path, tokenizer, cut, out);
       return { source: pairSource(rows, options), pairs: true, close: rows.close };

@@ -88,6 +88,7 @@ const withData = async <V extends TrainingValues, T>(
     truncationMode: values.truncation_mode,
     vocabSize,
     inflation: values.max_inflation,
+    longestRow: values.max_row_bytes,
     ...recipe.cut,
   };
   const own = { config: values.dataset_config, split: values.dataset_train_split, limit: values.limit };

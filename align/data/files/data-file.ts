@@ -41,11 +41,20 @@ async function* chunksOf(
   }
 }
 
+/** What is heard of reading, and how much may be read. */
+export interface ReadOptions {
+  /** Hears how much of the data has been read. */
+  readonly onRead?: OnRead;
+  /** Most bytes of rows that a byte of a compressed file (.gz, Parquet) may become, beside 4 MiB. Default 200. */
+  readonly inflation?: number;
+  /** Most bytes of a row of JSON. Default 2²¹. */
+  readonly longestRow?: number;
+}
+
 /** The rows of data files, in order, a chunk at a time. */
 export async function* rawRows(
   files: readonly string[],
-  onRead: OnRead = () => {},
-  inflation = INFLATION,
+  { onRead = () => {}, inflation = INFLATION, longestRow }: ReadOptions = {},
 ): AsyncGenerator<RawRow> {
   const sizes = files.map((file) => statOf(file).size);
   const total = Math.max(
@@ -61,6 +70,7 @@ export async function* rawRows(
       yield* jsonRows(
         file,
         chunksOf(file, (bytes) => onRead((start + bytes) / total), inflation),
+        longestRow,
       );
     }
     before += sizes[i];

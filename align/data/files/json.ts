@@ -9,8 +9,8 @@ export type RawRow = { readonly at: string } & ({ readonly json: Uint8Array } | 
 /** The value of a row. Errors: InputError that begins with its place. */
 export const rowValue = (row: RawRow): unknown => ("json" in row ? parse(row.json, row.at) : row.value);
 
-/** Longest row, so that a file without line breaks cannot fill the memory. Half a million tokens. */
-const LONGEST_ROW = 1 << 21;
+/** Longest row in bytes, unless somebody asks for more, so that a file without line breaks cannot fill the memory. */
+export const LONGEST_ROW = 1 << 21;
 
 const [NEWLINE, QUOTE, BACKSLASH, COMMA] = [10, 34, 92, 44];
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [91, 93, 123, 125];
@@ -32,15 +32,15 @@ const parse = (bytes: Uint8Array, at: string): unknown => {
 };
 
 /** Gathers the bytes of one row over the borders of chunks. */
-const gatherer = () => {
+const gatherer = (longest: number) => {
   let parts: Uint8Array[] = [];
   let size = 0;
   return {
     add: (part: Uint8Array, at: () => string): void => {
       size += part.length;
-      if (size > LONGEST_ROW)
+      if (size > longest)
         throw new InputError(
-          `${at()}: is longer than ${LONGEST_ROW >> 20} MiB; cut it into shorter rows (or is this no file of JSON rows?)`,
+          `${at()}: is longer than ${longest} bytes; max_row_bytes allows longer rows (or is this no file of JSON rows?)`,
         );
       if (part.length > 0) parts.push(part);
     },
@@ -58,7 +58,7 @@ type Chunks = AsyncGenerator<Uint8Array, void>;
  * The rows of a JSON text that comes in chunks: the elements of an array if its first character is `[`, else one a line.
  * Never holds more than a chunk and a row. Errors: InputError "path:line: …" or "path: row n: …".
  */
-export async function* jsonRows(path: string, chunks: Chunks): AsyncGenerator<RawRow> {
+export async function* jsonRows(path: string, chunks: Chunks, longest = LONGEST_ROW): AsyncGenerator<RawRow> {
   const first: Uint8Array[] = [];
   for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) {
     first.push(next.value);
@@ -68,13 +68,13 @@ export async function* jsonRows(path: string, chunks: Chunks): AsyncGenerator<Ra
       yield* first;
       yield* chunks;
     })();
-    yield* start === OPEN_LIST ? elements(path, whole) : lines(path, whole);
+    yield* start === OPEN_LIST ? elements(path, whole, longest) : lines(path, whole, longest);
     return;
   }
 }
 
-async function* lines(path: string, chunks: Chunks): AsyncGenerator<RawRow> {
-  const line = gatherer();
+async function* lines(path: string, chunks: Chunks, longest: number): AsyncGenerator<RawRow> {
+  const line = gatherer(longest);
   let [number, blank] = [1, 0];
   const at = (): string => `${path}:${number}`;
   for await (const chunk of chunks) {
@@ -96,8 +96,8 @@ async function* lines(path: string, chunks: Chunks): AsyncGenerator<RawRow> {
   if (!bytes.every(isBlank)) yield { at: at(), json: bytes };
 }
 
-async function* elements(path: string, chunks: Chunks): AsyncGenerator<RawRow> {
-  const element = gatherer();
+async function* elements(path: string, chunks: Chunks, longest: number): AsyncGenerator<RawRow> {
+  const element = gatherer(longest);
   let [number, depth, quoted, escaped, opened, closed] = [1, 0, false, false, false, false];
   const at = (): string => `${path}: row ${number}`;
   for await (const chunk of chunks) {

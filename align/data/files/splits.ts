@@ -66,7 +66,7 @@ const filesBelow = (folder: string, from = "", seen = { entries: 0 }): readonly 
       const path = `${from}${entry.name}`;
       if (++seen.entries > MOST_ENTRIES)
         throw new InputError(
-          `${folder}: more than ${MOST_ENTRIES} files and folders lie below it, or a link leads back; name the folder that holds the rows`,
+          `${folder}: more than ${MOST_ENTRIES} files and folders lie below it, or a link leads back; name the folder that holds the rows, a file, or put the rows into fewer files`,
         );
       if (entry.name.startsWith(".")) return [];
       if (isFolder(join(folder, path), entry))

@@ -14,11 +14,24 @@ export const recordsIn = (folder: string, step: number, tell: (line: string) => 
   return file.kept;
 };
 
-/** metrics.jsonl: a line a logged step, and a line an evaluation; on disk before a checkpoint counts on them. */
-export const metricsFile = (): RunObserver => {
+/** What a run that begins anew finds of an earlier one. */
+const replaced = (folder: string, tell: (line: string) => void): void => {
+  const found = recordsIn(folder, Number.POSITIVE_INFINITY, () => {});
+  if (found.length > 0)
+    tell(
+      `note: ${pathIn(folder)}: ${found.length} records of an earlier run, to step ${found.at(-1)?.step}, are replaced, and its events with them`,
+    );
+};
+
+/**
+ * metrics.jsonl: a line a logged step, and a line an evaluation; on disk before a checkpoint counts on them. `tell` hears of
+ * records that a run from the beginning replaces.
+ */
+export const metricsFile = (tell: (line: string) => void): RunObserver => {
   let records: RecordWriter | undefined;
   return {
     start: ({ folder, step }) => {
+      if (step === 0) replaced(folder, tell);
       records = openRecords(pathIn(folder), step > 0 ? { keepTo: step } : {});
     },
     step: ({ record }) => {

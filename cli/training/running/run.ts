@@ -82,7 +82,7 @@ export const runTask = async (
   const first = resumed?.step ?? 0;
   const records = first > 0 ? recordsIn(folder, first, out.note) : [];
   const told = teller(
-    [metricsFile(), progressLine(device), ...observers],
+    [metricsFile(out.note), progressLine(device), ...observers],
     { step: first, ...span, label, folder, records },
     { lock, sign: () => signFolder(claim, identity), fresh: !isOwn, tell: out.note },
   );

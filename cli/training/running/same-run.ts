@@ -17,6 +17,7 @@ const FREE: ReadonlySet<string> = new Set([
   ...["ref_log_probs_cache", "offload", "device_memory", "push_to_hub", "hub_model_id", "hub_private_repo"],
   "dataset_config",
   "max_inflation",
+  "max_row_bytes",
   "dataset_train_split",
   "dataset_test_split",
 ]);

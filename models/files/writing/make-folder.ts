@@ -1,5 +1,6 @@
-import { mkdirSync, rmdirSync, statSync } from "node:fs";
+import { lstatSync, mkdirSync, readlinkSync, rmdirSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { InputError } from "../../../core/errors.js";
 import { folderExists } from "../json.js";
 
 const isThere = (path: string): boolean => {
@@ -12,7 +13,7 @@ const isThere = (path: string): boolean => {
 
 /**
  * Makes a folder and those that it lies in; returns what was missing, the innermost first. One by one: where nothing can be made
- * (/proc), Node's own recursive way tries for ever. Errors: the file system's; nothing is made then.
+ * (/proc), Node's own recursive way tries for ever. Errors: the file system's, and InputError for a link that leads to nothing; nothing is made then.
  */
 export const makeFolder = (folder: string): readonly string[] => {
   const missing: string[] = [];
@@ -24,7 +25,12 @@ export const makeFolder = (folder: string): readonly string[] => {
         mkdirSync(path);
         made.unshift(path);
       } catch (error) {
-        if (!folderExists(path)) throw error; // somebody else was faster
+        if (folderExists(path)) continue; // somebody else was faster
+        const leads = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+        if (!leads) throw error;
+        throw new InputError(
+          `${path}: is a link to ${readlinkSync(path)}, which is no folder; remove it, or make that one`,
+        );
       }
     }
     return made;

@@ -146,11 +146,16 @@ test("files that are cut, empty or something else are refused in one line", asyn
     [put("text.parquet", "{}"), /text\.parquet: is no Parquet file, or is broken/],
     [put("none.parquet", ""), /none\.parquet: is no Parquet file, or is broken/],
     [put("cut.parquet", table.subarray(0, -9)), /cut\.parquet: is no Parquet file, or is broken/],
-    [put("long.jsonl", Buffer.alloc((1 << 21) + 2, 97)), /long\.jsonl:1: is longer than 2 MiB/],
+    [
+      put("long.jsonl", Buffer.alloc((1 << 21) + 2, 97)),
+      /long\.jsonl:1: is longer than 2097152 bytes; max_row_bytes allows longer rows/,
+    ],
     [empty, /nothing: this folder holds no data file \(\.jsonl/],
     [join(folder, "gone"), /gone: no such file/],
   ];
   for (const [path, pattern] of cases) await refusedLater(() => readRows(path), pattern);
+  const long = put("longer.jsonl", `{"text": "${"a".repeat(1 << 21)}"}`);
+  assert.equal((await readRows(long, { longestRow: 1 << 22 })).length, 1);
   cpSync(goldenPath("preferences", "plain.jsonl"), join(empty, "a.jsonl"));
   writeFileSync(join(empty, "b.jsonl"), "");
   assert.equal((await readRows(empty)).length, 64);

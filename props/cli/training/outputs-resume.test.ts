@@ -19,18 +19,25 @@ const values = await resolveValues("dpo", new Map(Object.entries(keys)) as never
 /** The numbers of a step, all of them functions of it. */
 const recordOf = (step: number) => ({ step, loss: Math.sin(step), "rewards/margins": step / 8, epoch: step / 4 });
 
-/** A life of a run: from step `from` to step `to`, with a checkpoint every `saves` and an evaluation every third step. */
-const live = async (folder: string, from: number, to: number, saves: number): Promise<void> => {
+/**
+ * A life of a run: from step `from` to step `to`, with a checkpoint every `saves` and an evaluation every third step. What it
+ * says of records that it replaces.
+ */
+const live = async (folder: string, from: number, to: number, saves: number): Promise<readonly string[]> => {
   mkdirSync(folder, { recursive: true });
+  const said: string[] = [];
   const facts = { label: "dpo", values, invocation: { version: "0", args: ["dpo"] }, device: "cpu" };
-  const told = together([metricsFile(), ...runOutputs({ ...facts, origin: undefined, fingerprint: "f" })]);
+  const told = together([
+    metricsFile((line) => said.push(line)),
+    ...runOutputs({ ...facts, origin: undefined, fingerprint: "f" }),
+  ]);
   await told.start({
     step: from,
     steps: STEPS,
     stepsPerEpoch: 4,
     label: "dpo",
     folder,
-    records: recordsIn(folder, from, assert.fail),
+    records: from > 0 ? recordsIn(folder, from, assert.fail) : [],
   });
   for (let step = from + 1; step <= to; step++) {
     await told.step({ step, record: step % 2 === 0 ? recordOf(step) : undefined } as unknown as TrainStep);
@@ -39,6 +46,7 @@ const live = async (folder: string, from: number, to: number, saves: number): Pr
   }
   if (to === STEPS) await told.end();
   told.close();
+  return said;
 };
 
 /** Every file's bytes, but for the clock in TensorBoard's events. */
@@ -66,8 +74,13 @@ const resumes = async ([saves, killed]: readonly [number, number]): Promise<void
   const [whole, broken] = ["whole", "broken"].map((name) => join(root, name));
   for (const folder of [whole, broken]) rmSync(folder, { recursive: true, force: true });
   await live(whole, 0, STEPS, saves);
-  await live(broken, 0, killed, saves);
-  await live(broken, Math.floor(killed / saves) * saves, STEPS, saves);
+  assert.deepEqual(await live(broken, 0, killed, saves), []);
+  const from = Math.floor(killed / saves) * saves;
+  const said = (await live(broken, from, STEPS, saves)).join("\n");
+  // What it begins anew and records again is not taken away in silence.
+  const last = Math.max(killed - (killed % 2), killed - (killed % 3));
+  if (from > 0 || last === 0) assert.equal(said, "");
+  else assert.match(said, new RegExp(`metrics.jsonl: \\d+ records of an earlier run, to step ${last}, are replaced`));
   const expected = left(whole);
   assert.deepEqual(Object.keys(expected).sort(), [
     "README.md",

@@ -318,14 +318,18 @@ test("what llama.cpp would compute otherwise is refused by name, and no file is 
   await saveModel(place, { ...model, params: { ...model.params, [name]: tensor(huge, t.shape) } });
   await refuses(place, /numbers beyond 65504, which f16 cannot/);
   mkdirSync(join(folder, "taken.gguf"));
+  writeFileSync(join(folder, "other.gguf"), "of somebody else");
   const sft = goldenPath("preferences", "sft");
   for (const [out, pattern] of [
     ["x.bin", /must end in .gguf/],
     ["taken.gguf", /is a folder/],
+    ["other.gguf", /is there already, and would be overwritten; choose another name, or add --overwrite/],
   ] as const) {
     // biome-ignore format: one line
     const { code, stderr } = await taugrad(["export", "--model", sft, "--out", join(folder, out)]);
     assert.equal(code, 2);
     assert.match(stderr, pattern);
   }
+  assert.equal(readFileSync(join(folder, "other.gguf"), "utf8"), "of somebody else");
+  await succeeds(["export", "--model", sft, "--out", join(folder, "other.gguf"), "--overwrite"]);
 });
