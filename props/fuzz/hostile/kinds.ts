@@ -19,7 +19,7 @@ const instead = <C>(
   return (draw, place) => {
     const name = pick(draw, Object.keys(kinds));
     const [file, content] = put(kinds[name](draw), draw);
-    const { out: _, path: __, ...call } = laid(target(file), (path) => writeFileSync(path, content), place);
+    const { path: _, ...call } = laid(target(file), (path) => writeFileSync(path, content), place);
     return { what: `${file}, ${name}`, ...call };
   };
 };

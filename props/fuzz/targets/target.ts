@@ -1,7 +1,8 @@
 /** What is spoiled, and the call that must survive it. */
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { goldenPath } from "../../golden/files.js";
+import type { Took } from "../attempt.js";
 import type { FileKind } from "../mutate.js";
 
 /** A file to spoil: what it holds when it is whole, and the call, given the place of the spoiled one and of the output. */
@@ -62,7 +63,16 @@ export const linked =
     for (const name of readdirSync(from)) if (name !== but) symlinkSync(resolve(from, name), join(folder, name));
   };
 
-/** Puts a file where its call finds it, by `put`, in an empty folder; gives the call and what reads it. */
+/** A call that was refused leaves no model behind. */
+export const leftIn =
+  (out: string) =>
+  async ({ code }: Took): Promise<string | undefined> =>
+    code !== 0 &&
+    (existsSync(`${out}.gguf`) || (existsSync(out) && readdirSync(out).some((name) => name.endsWith(".safetensors"))))
+      ? "half an output"
+      : undefined;
+
+/** Puts a file where its call finds it, by `put`, in an empty folder; gives the call, what reads it, and what it may not leave. */
 export const laid = ({ name, args, gate, in: beside }: Target, put: (path: string) => void, place: string) => {
   const out = join(place, "out");
   const folder = beside === undefined ? place : join(place, "model");
@@ -79,5 +89,5 @@ export const laid = ({ name, args, gate, in: beside }: Target, put: (path: strin
   const path = join(folder, beside?.[0] ?? name);
   put(path);
   const found = beside === undefined ? path : folder;
-  return { args: args(found, out), gate: () => gate(found), out, path };
+  return { args: args(found, out), gate: () => gate(found), lost: leftIn(out), path };
 };
