@@ -12,12 +12,39 @@ export const filesUnder = (folder, suffix) =>
     .sort();
 
 /**
- * Bundles `files` flat into `outdir`, whatever room they are from; `js` stands before each. Returns the bundles' paths, in the
- * order of `files`.
+ * Entries "together:a,b" that evaluate the files a, b, … one after the other, and hold their tests until all stand: node's runner
+ * would take the wait for a file's devices for the end, and run `after` hooks.
+ */
+const together = {
+  name: "together",
+  setup(on) {
+    on.onResolve({ filter: /^together:/ }, ({ path }) => ({
+      path: path.slice("together:".length),
+      namespace: "together",
+    }));
+    on.onResolve({ filter: /^\.\//, namespace: "together" }, ({ path }) => ({
+      path: join(root, path),
+      sideEffects: true,
+    }));
+    on.onLoad({ filter: /^/, namespace: "together" }, ({ path }) => ({
+      contents: [
+        'import { allStand } from "./props/together.mjs";',
+        ...path.split(",").map((file) => `import "./${file}";`),
+        "allStand();",
+      ].join("\n"),
+      resolveDir: root,
+    }));
+  },
+};
+
+/**
+ * Bundles `files` flat into `outdir`, whatever room they are from; `js` stands before each. A list of files among them becomes
+ * one bundle, named after its first, that runs them in turn. Returns the bundles' paths, in the order of `files`.
  */
 export const bundle = async (files, outdir, js = "") => {
   const names = files.map((file) =>
-    file
+    [file]
+      .flat()[0]
       .replace(/^[^/]*\//, "")
       .replaceAll("/", "-")
       .replace(/\.ts$/, ""),
@@ -25,7 +52,11 @@ export const bundle = async (files, outdir, js = "") => {
   rmSync(join(root, outdir), { recursive: true, force: true });
   await build({
     ...bundling,
-    entryPoints: files.map((file, index) => ({ in: file, out: names[index] })),
+    entryPoints: files.map((file, index) => ({
+      in: Array.isArray(file) ? `together:${file.join()}` : file,
+      out: names[index],
+    })),
+    plugins: [together],
     outdir,
     banner: { js },
     chunkNames: "chunk-[hash]",

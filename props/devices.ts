@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { after } from "node:test";
 import type { Device } from "../core/index.js";
 import type { CpuOptions } from "../kernels/cpu/device.js";
@@ -43,4 +44,12 @@ export const presentDevices = async (): Promise<DeviceName[]> => {
   if (await webgpuIsHere()) return [...deviceNames];
   console.log("no WebGPU adapter: the WebGPU laws of this file do not run (npm test brings a software adapter)");
   return deviceNames.filter((name) => name !== "webgpu");
+};
+
+/** What f resolves to; it must leave as many buffers on the device as it found, since laws share it. */
+export const leavesNothing = async <T>(device: Device, f: () => Promise<T>): Promise<T> => {
+  const before = device.stats().liveBuffers;
+  const result = await f();
+  assert.equal(device.stats().liveBuffers, before, "buffers that nobody freed");
+  return result;
 };

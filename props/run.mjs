@@ -6,6 +6,7 @@
  * times as many random cases. Exits 1 if anything failed.
  */
 import { spawnSync } from "node:child_process";
+import { dirname } from "node:path";
 import { finished } from "node:stream/promises";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
@@ -22,13 +23,22 @@ if (files.length === 0) {
   process.exit(2);
 }
 
+/** Files of one folder, up to eight: a process starts Node, opens devices and builds the kernels that they share once. */
+const TOGETHER = 8;
+const together = [];
+for (const file of files) {
+  const last = together.at(-1);
+  if (last !== undefined && last.length < TOGETHER && dirname(last[0]) === dirname(file)) last.push(file);
+  else together.push([file]);
+}
+
 // The package's own laws look at dist/; a failed build is theirs to report, and the other laws still run.
 const packageBuilt = buildBundles().then(
   () => buildTypes("ignore"),
   () => undefined,
 );
 const [tests, { env, adapter }] = await Promise.all([
-  bundle(files, ".props", 'import "../props/seed.mjs";'),
+  bundle(together, ".props", 'import "../props/seed.mjs";'),
   findAdapter(),
   packageBuilt,
 ]);
