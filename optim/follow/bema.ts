@@ -2,6 +2,7 @@ import { add, equal, InputError, mul, sub, where } from "../../core/index.js";
 import { integerFrom, notNegative, within } from "../check.js";
 import type { Follower } from "./follow.js";
 
+/** How the bias-corrected average moves: when, how fast, and how far it counts. */
 export interface BemaOptions {
   /** Steps between moves (φ). Default 400. */
   readonly every?: number;
@@ -20,8 +21,10 @@ export interface BemaOptions {
 }
 
 /**
- * The bias-corrected moving average, in every so many steps t:
- *   EMA ← (1−β_t)·EMA + β_t·θ_t,   handed out: α_t·(θ_t − θ_0) + EMA,   β_t = (ρ + γt)^−κ, α_t = (ρ + γt)^−η      all [*S]
+ * The bias-corrected moving average, in every so many steps t, all [*S]:
+ * ```text
+ * EMA ← (1−β_t)·EMA + β_t·θ_t,   handed out: α_t·(θ_t − θ_0) + EMA,   β_t = (ρ + γt)^−κ, α_t = (ρ + γt)^−η
+ * ```
  * Until the first move what is handed out is where the run began.
  * Laws: κ = η = 0 hands out 2θ − θ_0; weights that rest are handed out as they are.
  * Errors: InputError unless every ≥ 1, after, powers, lag and multiplier ≥ 0, ρ + γt ≥ 1 at the first move, minEma ∈ [0, 1].
