@@ -39,6 +39,7 @@ export const buildBundles = async () => {
       models: "models/index.ts",
       align: "align/index.ts",
       devices: "kernels/index.ts",
+      testing: "testing/index.ts",
       cli: "cli/index.ts",
     },
     outdir: "dist",

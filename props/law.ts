@@ -1,6 +1,7 @@
 import { test } from "node:test";
-import fc from "fast-check";
+import type fc from "fast-check";
 import type { Device } from "../core/index.js";
+import { holds } from "../testing/law.js";
 import { type DeviceName, device, presentDevices } from "./devices.js";
 import { tries } from "./reach.js";
 
@@ -30,10 +31,7 @@ export const law = <T>(
     test(`${name} [${where}]`, async () => {
       const here = await device(where);
       const numRuns = Math.max(3, tries(RUNS[where] * effort));
-      await fc.assert(
-        fc.asyncProperty(arbitrary, (value) => body(value, here)),
-        { numRuns },
-      );
+      await holds(arbitrary, (value) => body(value, here), numRuns);
     });
 };
 

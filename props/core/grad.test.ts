@@ -4,50 +4,19 @@ import { test } from "node:test";
 import fc from "fast-check";
 import * as t from "../../core/index.js";
 import { vjpOf } from "../../core/transforms/grad.js";
+import { agreesWithDifferences, pulled } from "../../testing/op-laws.js";
 import { assertClose, reference, run } from "../close.js";
 import { distinct, eighths, seeds, shapes } from "../generators/generators.js";
-import { type Case, cases } from "../generators/grad-cases.js";
+import { cases } from "../generators/grad-cases.js";
 import { check, law } from "../law.js";
-
-const STEP = 1e-3;
-/**
- * Relative to the sum of magnitudes involved. Four-point differences err by step⁴/30 · f⁗′ ≈ 1e-13 f⁗′ and by rounding
- * 1e-16/step; f⁗′ stays under 10⁵ on the domains drawn.
- */
-const TOLERANCE = 1e-7;
-
-const flat = (tensors: readonly t.Tensor[]): t.Tensor =>
-  t.concat(
-    tensors.map((x) => t.reshape(x, [-1])),
-    0,
-  );
-
-/** Pulls a random cotangent back through f at args: all cotangents in one vector. */
-const pulled = (f: Case["f"], args: readonly t.Tensor[], seed: number): t.Tensor => {
-  const [value, back] = t.vjp((x: readonly t.Tensor[]) => f(...x), [...args]);
-  return flat(t.leaves(back(eighths(value.shape, seed, 1))));
-};
-
-/** Asserts Σ ct·(f(x + hd) - f(x - hd))/2h = Σ vjp(ct)·d along a random direction d. */
-const matchesDifferences = async (f: Case["f"], args: readonly t.Tensor[], seed: number): Promise<void> => {
-  const directions = args.map((x, i) => eighths(x.shape, seed + 17 * i + 1, 1));
-  const ct = eighths(f(...args).shape, seed, 1);
-  const along = (h: number) => t.sum(t.mul(ct, f(...args.map((x, i) => t.add(x, t.mul(directions[i], h))))));
-  const slope = t.sum(t.mul(pulled(f, args, seed), flat(directions)));
-  const size = t.sum(t.abs(t.mul(pulled(f, args, seed), flat(directions))));
-  const tree = [slope, size, t.sum(t.abs(t.mul(ct, f(...args)))), ...[1, -1, 2, -2].map((n) => along(n * STEP))];
-  const [got, scale, value, p1, m1, p2, m2] = (await run(() => tree, [], reference)).map((data) => data[0]);
-  const want = (8 * (p1 - m1) - (p2 - m2)) / (12 * STEP);
-  assertClose([got], [want], { abs: TOLERANCE * (1 + scale + value) }, "slope");
-};
 
 for (const [name, draw] of Object.entries(cases))
   law(
     `${name}: vjp = finite difference, and so for its gradient`,
     fc.tuple(draw, seeds()),
     async ([{ f, args }, seed]) => {
-      await matchesDifferences(f, args, seed);
-      await matchesDifferences((...x) => pulled(f, x, seed + 5), args, seed);
+      await agreesWithDifferences(f, args, seed);
+      await agreesWithDifferences((...x) => pulled(f, x, seed + 5), args, seed);
     },
     { on: ["reference"], effort: 0.35 },
   );
@@ -165,9 +134,9 @@ law(
   fc.tuple(fc.integer({ min: 2, max: 5 }), seeds()),
   async ([n, seed]) => {
     const x = distinct([n], seed);
-    await matchesDifferences((y) => t.max(t.concat([y, y], 0)), [x], seed);
-    await matchesDifferences((y, z) => t.sum(t.max(t.stack([y, z], 0), 0)), [x, x], seed);
-    await matchesDifferences((y, z) => t.maximum(y, z), [x, x], seed);
+    await agreesWithDifferences((y) => t.max(t.concat([y, y], 0)), [x], seed);
+    await agreesWithDifferences((y, z) => t.sum(t.max(t.stack([y, z], 0), 0)), [x, x], seed);
+    await agreesWithDifferences((y, z) => t.maximum(y, z), [x, x], seed);
   },
   { on: ["reference"] },
 );

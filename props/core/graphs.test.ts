@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import * as t from "../../core/index.js";
+import { type RandomGraph, randomGraphs } from "../../testing/random-graphs.js";
 import { assertClose, reference, run } from "../close.js";
 import { eighths } from "../generators/generators.js";
-import { type RandomGraph, randomGraphs } from "../generators/random-graphs.js";
 import { check, law } from "../law.js";
 
 const agreesOn = async ({ leaves, build }: RandomGraph, device: t.Device): Promise<void> => {

@@ -1,42 +1,18 @@
 /** jvp is the transpose of vjp; vmap is a loop over examples: for every op, and for whatever is made of them. */
 import fc from "fast-check";
 import * as t from "../../core/index.js";
+import { jvpIsAdjoint, vmapIsLoop, withPullback } from "../../testing/op-laws.js";
+import { randomGraphs } from "../../testing/random-graphs.js";
 import { assertClose, reference, run } from "../close.js";
-import { eighths, hash, seeds } from "../generators/generators.js";
+import { eighths, seeds } from "../generators/generators.js";
 import { cases } from "../generators/grad-cases.js";
-import { randomGraphs } from "../generators/random-graphs.js";
 import { law } from "../law.js";
-
-const dot = (a: readonly t.Tensor[], b: readonly t.Tensor[]): t.Tensor =>
-  a.map((x, i) => t.sum(t.mul(t.cast(x, "f32"), b[i]))).reduce((sum, x) => t.add(sum, x), t.scalar(0));
-
-const floats = (some: readonly t.Tensor[]) => some.filter(({ dtype }) => t.isFloating(dtype));
-
-/** ⟨w, jvp(v)⟩ = ⟨vjp(w), v⟩. */
-const isAdjoint = async (f: (...x: t.Tensor[]) => t.Tensor[], args: readonly t.Tensor[], seed: number) => {
-  const tangents = args.map((x, i) => eighths(x.shape, seed + i, 1));
-  const sides = (...x: t.Tensor[]) => {
-    const [value, change] = t.jvp(f, x, tangents);
-    const weights = floats(value).map((y, i) => eighths(y.shape, seed + 90 + i, 1));
-    const [, back] = t.vjp(f, ...x);
-    const given = [...weights];
-    const pulled = back(value.map((y) => (t.isFloating(y.dtype) ? (given.shift() as t.Tensor) : t.zerosLike(y))));
-    const [dx, v] = [pulled, tangents].map((some) => some.filter((_, i) => t.isFloating(x[i].dtype)));
-    const size = dot(
-      dx.map((x) => t.abs(x)),
-      v.map((x) => t.abs(x)),
-    );
-    return [dot(floats(change), weights), dot(dx, v), size];
-  };
-  const [got, want, size] = await run(sides, [...args], reference);
-  assertClose(got, want, { abs: 1e-10 * (1 + size[0]) }, "⟨w, jvp(v)⟩");
-};
 
 for (const [name, draw] of Object.entries(cases))
   law(
     `${name}: jvp is vjp's transpose`,
     fc.tuple(draw, seeds()),
-    async ([{ f, args }, seed]) => isAdjoint((...x) => [f(...x)], args, seed),
+    async ([{ f, args }, seed]) => jvpIsAdjoint((...x) => [f(...x)], args, seed),
     { on: ["reference"], effort: 0.15 },
   );
 
@@ -44,7 +20,7 @@ law(
   "random graphs: jvp is vjp's transpose",
   fc.tuple(randomGraphs(8), seeds()),
   async ([{ leaves, build }, seed]) =>
-    isAdjoint(
+    jvpIsAdjoint(
       (...x) => build(x).map(({ x: y }) => y),
       leaves.map(({ x }) => x),
       seed,
@@ -52,71 +28,12 @@ law(
   { on: ["reference"] },
 );
 
-/** Example i of a tensor: other numbers of its kind. */
-const variant = (x: t.Tensor, i: number): t.Tensor =>
-  t.isFloating(x.dtype)
-    ? t.cast(t.mul(x, 1 + i / 8), x.dtype)
-    : x.dtype === "bool"
-      ? i % 2 === 0
-        ? x
-        : t.not(x)
-      : t.add(x, i);
-
-/** vmap(f) over some of the arguments, along any axes, is f of one example after the other. */
-const isLoop = async (f: (...x: t.Tensor[]) => t.Tensor[], args: readonly t.Tensor[], seed: number) => {
-  const size = 1 + (seed % 3);
-  const inAxes = args.map((x, i) => (i > 0 && hash(seed, i) % 3 === 0 ? null : hash(seed, i) % (x.shape.length + 1)));
-  const examples = Array.from({ length: size }, (_, b) => args.map((x, i) => (inAxes[i] === null ? x : variant(x, b))));
-  const one = f(...args);
-  const outAxes = one.map((y, i) => (hash(seed, 50 + i) % (y.shape.length + 1)) - (seed % 2) * (y.shape.length + 1));
-  const stacked = args.map((x, i) =>
-    inAxes[i] === null
-      ? x
-      : t.stack(
-          examples.map((some) => some[i]),
-          inAxes[i] as number,
-        ),
-  );
-  const got = await run(
-    (...x: t.Tensor[]) => t.vmap(f, { inAxes, outAxes })(...x),
-    stacked.map((x) => t.evaluate(x, reference)),
-    reference,
-  );
-  const want = await run(
-    () => {
-      const made = examples.map((some) => f(...some));
-      return one.map((_, i) =>
-        t.stack(
-          made.map((some) => some[i]),
-          outAxes[i],
-        ),
-      );
-    },
-    [],
-    reference,
-  );
-  want.forEach((numbers, i) => {
-    assertClose(got[i], numbers, { rel: 1e-12, abs: 1e-12 }, `result ${i}`);
-  });
-};
-
-/** Values, and cotangents of the floats. */
-const withPullback =
-  (f: (...x: t.Tensor[]) => t.Tensor[], seed: number) =>
-  (...x: t.Tensor[]): t.Tensor[] => {
-    const [value, back] = t.vjp(f, ...x);
-    return [
-      ...value,
-      ...back(value.map((y, i) => (t.isFloating(y.dtype) ? eighths(y.shape, seed + i, 1) : t.zerosLike(y)))),
-    ];
-  };
-
 for (const [name, draw] of Object.entries(cases))
   law(
     `${name}: vmap is a loop, and so for its gradient`,
     fc.tuple(draw, seeds()),
     async ([{ f, args }, seed]) => {
-      await isLoop(
+      await vmapIsLoop(
         withPullback((...x) => [f(...x)], seed),
         args,
         seed,
@@ -129,7 +46,7 @@ law(
   "random graphs: vmap is a loop, and so for their gradients",
   fc.tuple(randomGraphs(8), seeds()),
   async ([{ leaves, build }, seed]) =>
-    isLoop(
+    vmapIsLoop(
       withPullback((...x) => build(x).map(({ x: y }) => y), seed),
       leaves.map(({ x }) => x),
       seed,

@@ -3,26 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import * as t from "../../core/index.js";
+import { trees } from "../../testing/trees.js";
 
 const holds = <T>(draw: fc.Arbitrary<T>, body: (value: T) => void): void =>
   fc.assert(fc.property(draw, body), { numRuns: 200 });
 
-const leaf = fc
-  .tuple(fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 2 }), fc.constantFrom<t.DType>("f32", "i32", "bool"))
-  .map(([shape, dtype]) => t.zeros(shape, dtype));
-const names = fc.oneof(fc.constantFrom("w", "b", "10", "2", "layers", "constructor", "é"), fc.string({ maxLength: 5 }));
-const { tree } = fc.letrec<{ tree: t.Tree }>((tie) => ({
-  tree: fc.oneof(
-    { maxDepth: 4, depthSize: "small" },
-    leaf,
-    fc.array(tie("tree"), { maxLength: 4 }),
-    fc.dictionary(
-      names.filter((name) => name !== "__proto__"),
-      tie("tree"),
-      { maxKeys: 4, noNullPrototype: true },
-    ),
-  ),
-}));
+const tree = trees();
 
 /** The same tree with the keys of its records in the opposite order. */
 const turned = (part: t.Tree): t.Tree => {

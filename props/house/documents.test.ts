@@ -22,7 +22,8 @@ const examples = readdirSync(join(root, "examples"))
 const page: Program = { ...exampleOf("examples/browser/page.ts"), name: "page" };
 const snippets = snippetsOf(exportsByEntry);
 const docstrings: Program = { name: "docstrings", source: programOf(snippets, exportsByEntry), prints: [] };
-const run = [first, quick(loop), talk, ...examples, docstrings];
+const chapters = ["docs/own-optimizer.md"].flatMap(programsIn);
+const run = [first, quick(loop), talk, ...examples, ...chapters, docstrings];
 
 let outputs: Readonly<Record<string, string>> = {};
 before(async () => {
@@ -34,6 +35,12 @@ const outputOf = ({ name }: Program): string => outputs[name] ?? "";
 for (const program of examples)
   test(`examples/${program.name}.ts prints what its comment says`, () => {
     assert.deepEqual(outputOf(program).trimEnd().split("\n"), program.prints);
+  });
+
+for (const program of chapters)
+  test(`docs: ${program.name} prints what it says`, () => {
+    const lines = outputOf(program).trimEnd().split("\n");
+    assert.deepEqual(lines, program.prints);
   });
 
 test("docstrings: every export has one, with shapes, errors and formulas that Markdown leaves alone", () => {

@@ -19,7 +19,6 @@ import {
   sgd,
   shadow,
 } from "../../optim/index.js";
-import { check, law } from "../law.js";
 import {
   assertApart,
   assertNear,
@@ -33,7 +32,8 @@ import {
   runs,
   times,
   vectors,
-} from "./optim-paths.js";
+} from "../../testing/runs.js";
+import { check, law } from "../law.js";
 
 const some = { effort: 0.25 };
 /** ε that vanishes beside every v of these runs, and keeps 0/0 at 0. */

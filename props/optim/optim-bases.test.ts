@@ -4,8 +4,8 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { type Device, dispose, evaluate, InputError, read, scalar, type Tensor, tensor } from "../../core/index.js";
 import { adafactor, adam, muon, optimizer, type Rule, scheduleFree, shadow } from "../../optim/index.js";
+import { assertNear, path, runs } from "../../testing/runs.js";
 import { check, law } from "../law.js";
-import { assertNear, path, runs } from "./optim-paths.js";
 
 const some = { effort: 0.2 };
 

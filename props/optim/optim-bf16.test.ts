@@ -22,8 +22,8 @@ import {
   tensor,
 } from "../../core/index.js";
 import { adam, adamW, decayed, onDare, onTies, optimizer, pullback, sgd } from "../../optim/index.js";
+import { assertNear, numbers, path, runs } from "../../testing/runs.js";
 import { check, law } from "../law.js";
-import { assertNear, numbers, path, runs } from "./optim-paths.js";
 
 /** Numbers rounded at random by a key, as f32. */
 const rounded = (x: readonly number[], seed: number, device: Device): Promise<number[]> =>

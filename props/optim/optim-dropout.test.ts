@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { adam, onDare, optimizer, sgd } from "../../optim/index.js";
+import { assertApart, assertNear, assertSame, masked, masksOver, path, runs } from "../../testing/runs.js";
 import { check, law } from "../law.js";
-import { assertApart, assertNear, assertSame, masked, masksOver, path, runs } from "./optim-paths.js";
 
 /** ε that vanishes beside every v of these runs, and keeps 0/0 at 0. */
 const TINY = 1e-30;

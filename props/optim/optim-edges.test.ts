@@ -21,7 +21,6 @@ import {
   sgd,
   votedDelta,
 } from "../../optim/index.js";
-import { check, law } from "../law.js";
 import {
   assertApart,
   assertNear,
@@ -33,7 +32,8 @@ import {
   plus,
   runs,
   times,
-} from "./optim-paths.js";
+} from "../../testing/runs.js";
+import { check, law } from "../law.js";
 
 const some = { effort: 0.25 };
 const noDraw = () => assert.fail("top-p draws no mask");

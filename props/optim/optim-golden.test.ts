@@ -1,9 +1,9 @@
 /** The 27 reference paths: the authors' released classes, the paper's equations, torch's AdamW; masks fed in. */
 import assert from "node:assert/strict";
 import { adamW, type MergingOptions, type Optimizer, onDare, onTies } from "../../optim/index.js";
+import { distance, path } from "../../testing/runs.js";
 import { goldenJson } from "../golden/files.js";
 import { check } from "../law.js";
-import { distance, path } from "./optim-paths.js";
 
 interface Case {
   readonly preset: "official" | "paper" | "torch";

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { adam, type MergingOptions, onDare, onTies, optimizer, sgd } from "../../optim/index.js";
-import { check, law } from "../law.js";
 import {
   assertApart,
   assertNear,
@@ -14,7 +13,8 @@ import {
   runs,
   times,
   vectors,
-} from "./optim-paths.js";
+} from "../../testing/runs.js";
+import { check, law } from "../law.js";
 
 /** ε that vanishes beside every v of these runs, and keeps 0/0 at 0. */
 const TINY = 1e-30;

@@ -4,8 +4,8 @@ import fc from "fast-check";
 import { bernoulli, evaluate, foldIn, foldInName, key, read } from "../../core/index.js";
 import { openReference } from "../../kernels/reference/index.js";
 import { childTuningF, onDare, optimizer, sgd } from "../../optim/index.js";
+import { path, vectors } from "../../testing/runs.js";
 import { check, law } from "../law.js";
-import { path, vectors } from "./optim-paths.js";
 
 law(
   "law 27: masks are a function of (seed, name, step, stream, index): the same bits on every device",

@@ -19,8 +19,8 @@ import {
   scheduleFree,
   sgd,
 } from "../../optim/index.js";
+import { assertNear, assertSame, masksOver, numbers, path, plus, runs, times } from "../../testing/runs.js";
 import { check, law } from "../law.js";
-import { assertNear, assertSame, masksOver, numbers, path, plus, runs, times } from "./optim-paths.js";
 
 const some = { effort: 0.25 };
 const alone = (rule: Rule) => optimizer(rule);

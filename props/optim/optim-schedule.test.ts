@@ -13,8 +13,8 @@ import {
   type ScheduleOptions,
   schedule,
 } from "../../optim/index.js";
+import { numbers, vectors } from "../../testing/runs.js";
 import { check, law } from "../law.js";
-import { numbers, vectors } from "./optim-paths.js";
 
 type ShapeOptions = NonNullable<ScheduleOptions["kwargs"]>;
 

@@ -12,8 +12,8 @@ import {
   unweightedVote,
   weightedVote,
 } from "../../optim/index.js";
+import { assertSame, numbers, times, vectors } from "../../testing/runs.js";
 import { check, law } from "../law.js";
-import { assertSame, numbers, times, vectors } from "./optim-paths.js";
 
 const N = 12;
 const some = { effort: 0.5 };

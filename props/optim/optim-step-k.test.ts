@@ -13,8 +13,8 @@ import {
   stepK,
   weightedSum,
 } from "../../optim/index.js";
+import { assertApart, assertNear, assertSame, masksOver, minus, path, plus, runs, times } from "../../testing/runs.js";
 import { check, law } from "../law.js";
-import { assertApart, assertNear, assertSame, masksOver, minus, path, plus, runs, times } from "./optim-paths.js";
 
 const base = () => adam({ form: "paper" });
 const some = { effort: 0.25 };

@@ -1,18 +1,4 @@
-import {
-  add,
-  type Device,
-  equal,
-  evaluate,
-  grad,
-  mul,
-  sliceAxis,
-  square,
-  sub,
-  sum,
-  type Tensor,
-  type Tree,
-  treeMap,
-} from "../../core/index.js";
+import { add, grad, mul, sliceAxis, square, sub, sum, type Tensor } from "../../core/index.js";
 import {
   adafactor,
   adam,
@@ -35,7 +21,6 @@ import {
   scheduleFree,
   sgd,
   shadow,
-  type UpdateInputs,
 } from "../../optim/index.js";
 
 /** How fast an optimizer learns where the gradient is of order one, and on Rosenbrock's valley. */
@@ -105,24 +90,6 @@ export const table: readonly Entry[] = kinds.flatMap(([name, make, pace]) => [
   { name, make: () => make({}), pace, everywhere: true },
   { name: `${name}, bf16`, make: () => make({ storage: "bf16" }), pace, everywhere: name === PACKED_EVERYWHERE },
 ]);
-
-/** What an optimizer asks for in every step, from a reference delta, reference weights and a mask that keeps all. */
-export const fixedFor = <P extends Tree>(
-  rule: Optimizer,
-  key: Tensor,
-  { refDelta, anchor }: { readonly refDelta: P; readonly anchor: P },
-  device: Device,
-): Omit<UpdateInputs<P>, "lr"> =>
-  evaluate(
-    {
-      ...(rule.usesTau ? { tau: rule.prepare(refDelta, key) } : {}),
-      ...(rule.usesAnchor ? { anchor } : {}),
-      ...(rule.usesMask ? { masks: { gradient: keepAll(anchor) } } : {}),
-    },
-    device,
-  ) as Omit<UpdateInputs<P>, "lr">;
-
-const keepAll = <P extends Tree>(like: P): P => treeMap((w) => equal(w, w), like);
 
 /** Functions of one vector with their minimum. */
 export const TARGETS = {

@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { dispose, evaluate, InputError, key, read, ShapeError, type Tensor, tensor } from "../../core/index.js";
 import { adam, type MergingOptions, onDare, online, onTies } from "../../optim/index.js";
+import { fixedFor } from "../../testing/optimizer-laws.js";
 import { check } from "../law.js";
-import { fixedFor, table } from "./optim-table.js";
+import { table } from "./optim-table.js";
 
 type Weights = { [name: string]: Tensor };
 

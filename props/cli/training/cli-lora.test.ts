@@ -4,10 +4,10 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { loadAdapter, loadModel, mergeLora, openWeights } from "../../../models/index.js";
+import { numbers } from "../../../testing/runs.js";
 import { assertClose } from "../../close.js";
 import { device } from "../../devices.js";
 import { goldenPath } from "../../golden/files.js";
-import { numbers } from "../../optim/optim-paths.js";
 import { scratch, succeeds, taugrad } from "../cli.js";
 import { type Case, calls, refused } from "../cli-refuses.js";
 

@@ -7,9 +7,9 @@ import { trainingOptimizer } from "../../../align/training/optimizer.js";
 import { ownRule } from "../../../align/training/own-rule.js";
 import { mul, neg } from "../../../core/index.js";
 import { lion, type Optimizer, type Rule, sgd } from "../../../optim/index.js";
+import { path } from "../../../testing/runs.js";
 import { reference } from "../../close.js";
-import { goldenPath } from "../../golden/files.js";
-import { path } from "../../optim/optim-paths.js";
+import { goldenPath, projectRoot } from "../../golden/files.js";
 import { document, succeeds, taugradIn } from "../cli.js";
 import { type Case, calls, file, folder, pairs, policy, refused } from "../cli-refuses.js";
 import { inside } from "../inside.js";
@@ -48,18 +48,11 @@ test("it resumes to the bits of a run that nobody stopped, and not with what it 
   assert.match(settings, /optim: .*moved\.mjs/);
 });
 
-test("of the package's own ops, wherever it lies; under a merge; dry_run and fit know it", async () => {
-  const source = `import { add, mul, neg, sign } from "taugrad";
-    import { plain } from "taugrad/optim";
-    export default ({ beta = 0.9, quiet = false }) => ({
-      ...plain, name: quiet ? "quiet" : "signMomentum", slots: ["m"],
-      step: (grad, { m }, { lr }) => {
-        const next = add(mul(beta, m), mul(1 - beta, grad));
-        return { change: mul(neg(lr), sign(next)), slots: { m: next } };
-      },
-    });`;
-  file("signs.mjs", source);
-  const merged = [...usual, "--optim", "ondare", "--base_optim", "./signs.mjs", "--optim_args", "beta=0.5,quiet=true"];
+test("the chapter's module, of the package's own ops, wherever it lies; under a merge; dry_run and fit know it", async () => {
+  const [, source = ""] =
+    /```js\n([\s\S]*?)```/.exec(readFileSync(join(projectRoot, "docs/own-optimizer.md"), "utf8")) ?? [];
+  file("my-rule.mjs", source);
+  const merged = [...usual, "--optim", "ondare", "--base_optim", "./my-rule.mjs", "--optim_args", "beta=0.5"];
   const out = join(folder, "merged");
   const { code, stderr } = await taugradIn(folder, [
     ...[...merged, "--base_model_name_or_path", policy, "--alpha", "0.1", "--max_steps", "1", "--output_dir", out],

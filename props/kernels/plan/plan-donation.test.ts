@@ -7,8 +7,8 @@ import { placeholder } from "../../../core/ops/leaf.js";
 import { donorsOf, memoryOf, plan } from "../../../kernels/plan/plan.js";
 import type { Abilities } from "../../../kernels/plan/steps.js";
 import { adamW, type OptimizerState } from "../../../optim/index.js";
+import { randomGraphs } from "../../../testing/random-graphs.js";
 import { eighths } from "../../generators/generators.js";
-import { randomGraphs } from "../../generators/random-graphs.js";
 import { check, law } from "../../law.js";
 import { assertSound } from "./sound-plan.js";
 

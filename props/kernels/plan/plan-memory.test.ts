@@ -10,7 +10,7 @@ import type { Abilities, Plan } from "../../../kernels/plan/steps.js";
 import { hiddenStates } from "../../../models/index.js";
 import { initParams } from "../../../models/init.js";
 import { onDare } from "../../../optim/index.js";
-import { randomGraphs } from "../../generators/random-graphs.js";
+import { randomGraphs } from "../../../testing/random-graphs.js";
 import { tinyConfig } from "../../generators/tiny-models.js";
 import { assertSound, viewsOf } from "./sound-plan.js";
 

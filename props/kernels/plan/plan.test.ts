@@ -7,9 +7,9 @@ import * as t from "../../../core/index.js";
 import { inputOp, placeholder } from "../../../core/ops/leaf.js";
 import { memoryOf, plan } from "../../../kernels/plan/plan.js";
 import type { Abilities, Plan } from "../../../kernels/plan/steps.js";
+import { type RandomGraph, randomGraphs } from "../../../testing/random-graphs.js";
 import { assertClose, reference, run } from "../../close.js";
 import { eighths } from "../../generators/generators.js";
-import { type RandomGraph, randomGraphs } from "../../generators/random-graphs.js";
 import { law } from "../../law.js";
 
 import { fusedNames, interpretPlan } from "./interpret-plan.js";

@@ -32,10 +32,10 @@ import {
 } from "../../../core/index.js";
 import { openWebgpu } from "../../../kernels/index.js";
 import type { Limits } from "../../../kernels/webgpu/adapter/limits.js";
+import { randomGraphs } from "../../../testing/random-graphs.js";
 import { assertSame, run, withGradient } from "../../close.js";
 import { presentDevices } from "../../devices.js";
 import { eighths, hash, integers, seeds, shapes, someAxes, viewOf } from "../../generators/generators.js";
-import { randomGraphs } from "../../generators/random-graphs.js";
 import { tries } from "../../reach.js";
 
 const opened: Promise<Device>[] = [];

@@ -1,5 +1,5 @@
-import * as t from "../../core/index.js";
-import { EPS } from "../close.js";
+import * as t from "../core/index.js";
+import { EPS } from "./close.js";
 import { integers, someAxes } from "./generators.js";
 import {
   added,

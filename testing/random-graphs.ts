@@ -3,7 +3,7 @@
  * a pool of values; any integers make a graph, so that fast-check shrinks them freely.
  */
 import fc from "fast-check";
-import * as t from "../../core/index.js";
+import * as t from "../core/index.js";
 import { axisOrder, booleans, eighths, hash, integers, reshaped, seeds, shapes, someAxes } from "./generators.js";
 import { floats } from "./random-floats.js";
 import {

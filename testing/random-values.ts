@@ -1,6 +1,6 @@
 /** Values of random graphs: what is known of their numbers, and how operations carry it along. */
-import * as t from "../../core/index.js";
-import { EPS } from "../close.js";
+import * as t from "../core/index.js";
+import { EPS } from "./close.js";
 import { hash } from "./generators.js";
 
 /** A node with what is known of its numbers. */

@@ -1,7 +1,7 @@
-import assert from "node:assert/strict";
 import fc from "fast-check";
-import { compile, type Device, dispose, evaluate, read, type Tensor, tensor } from "../../core/index.js";
-import type { Optimizer } from "../../optim/index.js";
+import { compile, type Device, dispose, evaluate, read, type Tensor, tensor } from "../core/index.js";
+import type { Optimizer } from "../optim/index.js";
+import { assertClose, ensure } from "./close.js";
 
 /** Masks of one step, 1 = kept. */
 export interface StepMasks {
@@ -105,25 +105,32 @@ export const minus = (a: readonly number[], b: readonly number[]): number[] => a
  */
 export const roundingOf = (device: Device): number => (device.name === "reference" ? 100 * 2 ** -53 : 100 * 2 ** -24);
 
+/** Throws unless they are equal up to `roundingOf` the device, beside the largest expected number. */
 export const assertNear = (got: readonly number[], expected: readonly number[], device: Device, what = ""): void => {
-  assert.equal(got.length, expected.length);
+  ensure(got.length === expected.length, `${what}: ${got.length} numbers for ${expected.length}`);
   const off = Math.max(0, ...got.map((x, i) => Math.abs(x - expected[i])));
-  assert.ok(
+  ensure(
     off <= roundingOf(device) * Math.max(1, ...expected.map(Math.abs)),
     `${what} off by ${off}: ${got} for ${expected}`,
   );
 };
 
+/** Throws unless they are equal bit for bit, signs of zeros too. */
+export const sameBits = (got: ArrayLike<number>, expected: ArrayLike<number>, what = "numbers"): void => {
+  ensure(got.length === expected.length, `${what}: ${got.length} numbers for ${expected.length}`);
+  for (let i = 0; i < expected.length; i++)
+    ensure(Object.is(got[i], expected[i]), `${what}[${i}]: ${got[i]} for ${expected[i]}`);
+};
+
 /** Equal bit for bit on reference. Elsewhere two programs may contract a·b+c differently: equal up to rounding. */
 export const assertSame = (got: readonly number[], expected: readonly number[], device: Device, what = ""): void => {
-  if (device.name === "reference") assert.deepEqual(got.map(noMinusZero), expected.map(noMinusZero), what);
+  if (device.name === "reference") assertClose(got, expected, {}, what);
   else assertNear(got, expected, device, what);
 };
-const noMinusZero = (x: number): number => x + 0;
 
 /** Differ by far more than rounding. */
 export const assertApart = (got: readonly number[], other: readonly number[], device: Device, what = ""): void =>
-  assert.ok(distance(got, other) > 1000 * roundingOf(device), `${what} should differ: ${got}`);
+  ensure(distance(got, other) > 1000 * roundingOf(device), `${what} should differ: ${got}`);
 
 /** A tensor's numbers, computed on a device. */
 export const numbers = async (t: Tensor, device: Device): Promise<number[]> => {
