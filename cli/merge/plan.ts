@@ -103,7 +103,8 @@ const padding = (models: readonly SourceModel[], rows: number, deltas: boolean):
 const opened = (recipe: Recipe) => {
   const models = recipe.models.map((entry) => ({ entry, model: openSource(folderOf(entry.folder, recipe.path)) }));
   const base = recipe.base === undefined ? undefined : openSource(folderOf(recipe.base, recipe.path));
-  const deltas = MERGE_METHODS[recipe.method].deltas !== undefined;
+  const traits = MERGE_METHODS[recipe.method];
+  const deltas = traits.deltas !== undefined || (traits.circle !== undefined && base !== undefined);
   // mergekit's way: the base may be listed among the models, and then changes nothing.
   const parts = deltas ? models.filter(({ model }) => !samePlace(model.folder, (base as SourceModel).folder)) : models;
   if (parts.length === 0) throw new InputError(`${recipe.path}: models lists nothing beside the base model`);
@@ -120,10 +121,10 @@ const settingsFor = (recipe: Recipe, entry: RecipeModel, name: string, depth: nu
 };
 
 /** Tries a tensor's parameters on scalars, so that what cannot be merged is known before anything is written. */
-const tried = (planned: PlannedMerge, path: string): PlannedMerge => {
+const tried = (planned: PlannedMerge, path: string, isDelta: boolean): PlannedMerge => {
   const sources = planned.parts.map(({ weight, density }) => ({ tensor: scalar(0), weight, density }));
   try {
-    mergeTensors(sources, scalar(0), { ...planned.options, key: key(0) });
+    mergeTensors(sources, isDelta ? scalar(0) : undefined, { ...planned.options, key: key(0) });
   } catch (error) {
     throw error instanceof InputError ? new InputError(`${path}: tensor "${planned.name}": ${error.message}`) : error;
   }
@@ -162,7 +163,7 @@ export const planMerge = (recipe: Recipe): MergePlan => {
         rescale: rescale?.(name, at),
       },
     };
-    return tried(planned, recipe.path);
+    return tried(planned, recipe.path, deltas);
   });
   const notes = vocabulary === undefined ? [] : padding(models, vocabulary, deltas);
   return { donor, models, deltas, tensors, vocabulary, tied, notes };

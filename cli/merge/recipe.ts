@@ -44,7 +44,13 @@ export interface Recipe {
 
 const dtypes = ["float32", "float16", "bfloat16"] as const satisfies readonly ModelDtype[];
 const partKeys = ["weight", "density"];
-const wholeKeys = ["normalize", "lambda", "rescale", "int8_mask"];
+const wholeKeys = ["normalize", "lambda", "rescale", "int8_mask", "t", "nuslerp_flatten", "nuslerp_row_wise"];
+
+/** Parameters of mergekit's that hold one value here. */
+const fixed: Readonly<Record<string, { readonly value: boolean; readonly why: string }>> = {
+  nuslerp_flatten: { value: true, why: "the angle is that of whole tensors" },
+  nuslerp_row_wise: { value: false, why: "the angle is that of whole tensors" },
+};
 const recipeKeys = ["merge_method", "base_model", "models", "parameters", "dtype", "out_dtype", "tokenizer_source"];
 
 /** Keys of mergekit that mean something else than what is done here. */
@@ -133,7 +139,10 @@ export const readRecipe = async (path: string): Promise<Recipe> => {
   for (const key of Object.keys(parameters))
     if (![...partKeys, ...wholeKeys].includes(key))
       throw unknownKey(`${path}: parameters`, key, [...partKeys, ...wholeKeys]);
-  const { normalize, lambda, rescale, int8_mask } = parameters;
+  for (const [key, { value, why }] of Object.entries(fixed))
+    if (parameters[key] != null && parameters[key] !== value)
+      throw new InputError(`${path}: parameters: ${key} is ${show(parameters[key])}: ${why}; leave it out`);
+  const { normalize, lambda, rescale, int8_mask, t } = parameters;
   const at = (key: string): string => `${path}: parameters: ${key}`;
   const storedAs = out_dtype ?? dtype;
   const read: Recipe = {
@@ -152,27 +161,53 @@ export const readRecipe = async (path: string): Promise<Recipe> => {
     tokenizerSource: tokenizer_source == null ? undefined : folderName(tokenizer_source, `${path}: tokenizer_source`),
     notes: [],
   };
+  if (method === "slerp" && t == null)
+    throw new InputError(`${path}: slerp needs parameters: {t: …}, 0 for base_model and 1 for the other model`);
   if (dtype != null) choose(dtype, dtypes, `${path}: dtype`);
-  return {
-    ...read,
-    notes: idle(read, { int8_mask: int8_mask != null, lambda: lambda != null, rescale: rescale != null }),
+  const given = { int8_mask, lambda, rescale, normalize, t };
+  const notes = idle(
+    read,
+    Object.entries(given).flatMap(([key, value]) => (value == null ? [] : [key])),
+  );
+  return { ...(method === "slerp" ? onCircle(read, setting(t, at("t"), share.read)) : read), notes };
+};
+
+/** slerp's own way to say two weights: how far to go from the base, which is one of the two models, to the other. */
+const onCircle = (recipe: Recipe, t: Setting<number>): Recipe => {
+  const { path, base, models } = recipe;
+  const others = models.filter(({ folder }) => folder !== base);
+  if (base === undefined || models.length > 2 || others.length !== 1)
+    throw new InputError(`${path}: slerp goes from base_model to one other model; list that one under models, or both`);
+  const near: Setting<number> = (tensor, depth) => {
+    const at = t(tensor, depth);
+    return at === undefined ? undefined : 1 - at;
   };
+  const [{ folder }] = others;
+  const two = [
+    { folder: base, weight: near },
+    { folder, weight: t },
+  ];
+  return { ...recipe, base: undefined, models: two };
 };
 
 /** What a recipe says to no effect. */
-const idle = (
-  { method, models, parameters }: Recipe,
-  given: { readonly int8_mask: boolean; readonly lambda: boolean; readonly rescale: boolean },
-): string[] => {
-  const { deltas } = MERGE_METHODS[method];
+const idle = ({ method, models, parameters }: Recipe, given: readonly string[]): string[] => {
+  const { deltas, circle } = MERGE_METHODS[method];
+  const weight = [parameters, ...models].some((part) => part.weight !== undefined);
   const density = [parameters, ...models].some((part) => part.density !== undefined);
   const none = [
     ...(density && deltas?.sparse === undefined ? ["density"] : []),
-    ...(given.lambda && deltas === undefined ? ["lambda"] : []),
-    ...(given.rescale && deltas?.sparse === undefined ? ["rescale"] : []),
+    ...given.filter(
+      (key) =>
+        (key === "lambda" && deltas === undefined) ||
+        (key === "rescale" && deltas?.sparse === undefined) ||
+        (key === "normalize" && circle !== undefined) ||
+        (key === "t" && method !== "slerp"),
+    ),
+    ...(weight && method === "slerp" ? ["weight"] : []),
   ];
   return [
-    ...(given.int8_mask ? ["note: int8_mask does nothing here; masks never lie in memory"] : []),
+    ...(given.includes("int8_mask") ? ["note: int8_mask does nothing here; masks never lie in memory"] : []),
     ...(none.length > 0 ? [`note: ${none.join(", ")} ${none.length > 1 ? "do" : "does"} nothing with ${method}`] : []),
   ];
 };

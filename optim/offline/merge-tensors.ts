@@ -18,6 +18,7 @@ import {
 import { within } from "../check.js";
 import { keepLargest, keepRandom, type Sparsifier } from "../sparsify.js";
 import { MERGE_METHODS, type MergeMethod } from "./method.js";
+import { slerp } from "./slerp.js";
 import { mixElected, type Vote } from "./vote.js";
 
 /** One model's part in a merge. */
@@ -95,6 +96,24 @@ const averaged = (sources: readonly MergeSource[], normalize: boolean): Tensor =
   return total(sources.map(({ tensor, weight }) => mul(tensor, normalize ? weight / sum : weight)));
 };
 
+/** Below this the weights of two models on a circle say nothing, and both count alike. */
+const SMALLEST_SUM = 1e-6;
+
+/** Two models, or their differences to a base, along a circle. */
+const along = (
+  { method }: MergeOptions,
+  parallel: number,
+  sources: readonly MergeSource[],
+  base: Tensor | undefined,
+): Tensor => {
+  if (sources.length !== 2) throw new InputError(`${call(method)}: there are ${sources.length} models; it takes two`);
+  const sum = totalWeight(sources);
+  const t = Math.abs(sum) < SMALLEST_SUM ? 0.5 : sources[1].weight / sum;
+  const [a, b] = sources.map(({ tensor }) => (base === undefined ? tensor : sub(tensor, base)));
+  const mixed = slerp(a, b, t, parallel);
+  return base === undefined ? mixed : add(base, mixed);
+};
+
 const maskOf = ({ method, key }: MergeOptions, source: number, p: number, { shape }: Tensor): Tensor => {
   if (key === undefined) throw new InputError(`${call(method)}: needs a key for its random masks`);
   return bernoulli(foldIn(key, source), p, shape);
@@ -106,9 +125,10 @@ const maskOf = ({ method, key }: MergeOptions, source: number, p: number, { shap
  * linear            Σ wᵢ θᵢ / Σ wᵢ
  * task_arithmetic   base + λ Σ wᵢ δᵢ                    dare_linear  the same of F(δᵢ), F random
  * ties              base + λ vote(wᵢ F(δᵢ)) / Σ kept w, F the largest    dare_ties  the same, F random, not normalized
+ * slerp, nuslerp    along the circle through θ₁ and θ₂, or with a base δ₁ and δ₂, w₂ / (w₁ + w₂) of the way (`slerp`)
  * ```
  * Laws: density 0 gives the base, never NaN; density 1 makes DARE plain; linear(w, 1−w) ≡ task arithmetic of the same.
- * Errors: InputError for weights that cancel where `linear` divides by them, density outside [0, 1], a missing base or key;
+ * Errors: InputError for other than two models on a circle, for weights that cancel where `linear` divides by them, density outside [0, 1], a missing base or key;
  * ShapeError for tensors of different shapes.  Sources: Ilharco et al. 2022, Yadav et al. 2023, Yu et al. 2023; mergekit.
  * @example mergeTensors([{ tensor: tensor([1, 3]), weight: 1 }, { tensor: tensor([3, 1]), weight: 1 }], undefined, { method: "linear" }) // [2, 2]
  */
@@ -118,9 +138,13 @@ export const mergeTensors = (
   options: MergeOptions,
 ): Tensor => {
   const { method, lambda = 1, vote } = options;
-  const { deltas, normalize: divides } = MERGE_METHODS[method];
+  const { deltas, normalize: divides, circle } = MERGE_METHODS[method];
   const { normalize = divides } = options;
   if (sources.length === 0) throw new InputError(`${call(method)}: there is nothing to merge`);
+  if (circle !== undefined) {
+    check(sources, base ?? sources[0].tensor, method);
+    return along(options, circle.parallel, sources, base);
+  }
   if (deltas === undefined) {
     check(sources, sources[0].tensor, method);
     return averaged(sources, normalize);

@@ -5,7 +5,8 @@ import { run } from "../close.js";
 
 /** Elements of a tensor. */
 export const N = 12;
-export const methods = Object.keys(MERGE_METHODS) as MergeMethod[];
+/** Those that merge any number of models. */
+export const methods = (Object.keys(MERGE_METHODS) as MergeMethod[]).filter((name) => !MERGE_METHODS[name].circle);
 export const ofDeltas = methods.filter((method) => MERGE_METHODS[method].deltas !== undefined);
 
 /** A model as a law sees it. */

@@ -289,3 +289,27 @@ test("merge equals mergekit's results, whole models through the command line", a
       assertClose(out.read(tensorName).data, want.read(tensorName).data, { abs: 1e-6 }, `${name}: ${tensorName}`);
   }
 });
+
+test("merge: slerp by its t over the layers, nuslerp on a base by its weights", async () => {
+  const t = [0.25, 0.75];
+  const slerp = { merge_method: "slerp", base_model: a, models: [{ model: b }], parameters: { t }, dtype: "float32" };
+  const out = await merges("slerp", slerp);
+  const name = "model.norm.weight";
+  const { read: values } = openWeights(out);
+  const two = (w: number) =>
+    [
+      [a, 1 - w],
+      [b, w],
+    ] as const;
+  const stored = (from: string) => {
+    const { data, shape } = openWeights(from).read(name);
+    return tensor(data, shape);
+  };
+  const sources = two(0.75).map(([from, weight]) => ({ tensor: stored(from), weight }));
+  const [want] = await run(() => mergeTensors(sources, undefined, { method: "slerp" }), [], reference);
+  assertClose(Array.from(values(name).data), Array.from(want), { abs: 1e-6 }, "what follows the layers has the last t");
+  const onBase = { merge_method: "nuslerp", base_model: base, models: parts({ weight: 0.5 }, { weight: 0.25 }) };
+  const merge = openWeights(await merges("nuslerp", { ...onBase, dtype: "float32" }));
+  const expected = await merged(name, [[a, 0.5], [b, 0.25]], { method: "nuslerp" }); // biome-ignore format: one line
+  assertClose(Array.from(merge.read(name).data), Array.from(expected), { abs: 1e-6 });
+});
