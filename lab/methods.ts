@@ -1,9 +1,9 @@
 import type { OptimizerSettings } from "../align/training/optimizer.js";
-import type { AlignJob, Job, MergeJob, SftJob, Training } from "./jobs/job.js";
+import type { AlignJob, Job, MergeJob, SftJob, Training, WarpJob } from "./jobs/job.js";
 import { betas } from "./world/stages.js";
 
 /** How Table 1 groups methods. */
-export type Family = "plain" | "regularizer" | "offline merge" | "online merge" | "control";
+export type Family = "plain" | "regularizer" | "offline merge" | "online merge" | "rival" | "control";
 
 interface Common {
   readonly label: string;
@@ -22,7 +22,12 @@ interface Merged extends Common {
   readonly merge: Omit<MergeJob, "kind" | "of">;
 }
 
-export type Method = Trained | Merged;
+/** WARP, which trains and merges in turns. */
+interface Warped extends Common {
+  readonly warp: Omit<WarpJob, "kind" | "of" | "learningRate">;
+}
+
+export type Method = Trained | Merged | Warped;
 
 /** Adam's ε in every rule; where the preset puts it inside the root, its square. */
 const EPS = 1e-6;
@@ -92,6 +97,24 @@ export const METHODS = {
   ondare_paper: trained("OnDARE (paper)", "online merge", "p 0.3, α 1e-3", online("ondare", paper)),
   onties_official: trained("OnTIES (official)", "online merge", "p 0.3, α 1e-3", online("onties", official)),
   onties_paper: trained("OnTIES (paper)", "online merge", "p 0.3, α 1e-3", online("onties", paper)),
+  tr_dpo: trained(
+    "TR-DPO",
+    "rival",
+    "the reference moves, α 0.6 every 25 steps",
+    dpo(adamW, { sync: { mixup: 0.6, every: 25 } }),
+  ),
+  bema: trained("BEMA", "rival", "every 5 steps, κ 0.5, η 0.2, ρ 10", dpo(adamW, { bema: { every: 5 } })),
+  warp: {
+    ...{ label: "WARP", family: "rival", about: "two rounds of two runs of half the steps, μ 0.05, η 0.3" },
+    warp: { training: plainTraining, rounds: 2, runs: 2, mixup: 0.05, eta: 0.3 },
+  },
+  hma: {
+    ...merged("HMA", "0.7 of AdamW's in the mean, three blocks by validation", {
+      ...{ method: "linear", weight: 0.7, density: 1 },
+      hma: { blocks: 3, step: 0.2 },
+    }),
+    family: "rival",
+  },
   ondare_zero: trained("OnDARE, α = 0", "control", "official, p 0.3", online("ondare", official, { alpha: 0 })),
 } as const satisfies Record<string, Method>;
 
@@ -124,5 +147,6 @@ export const alignJob = (of: SftJob, training: Training, learningRate: number): 
 export const methodJob = (of: SftJob, name: MethodName, learningRate: number): Job => {
   const method: Method = METHODS[name];
   if ("training" in method) return alignJob(of, method.training, learningRate);
+  if ("warp" in method) return { kind: "warp", of, learningRate, ...method.warp };
   return { kind: "merge", of: alignJob(of, plainTraining, learningRate), ...method.merge };
 };

@@ -28,6 +28,16 @@ export const costOf = (job: Job): number => {
       const read = job.training.loss === "kto" ? 6 * steps * batch * SECONDS.read : 0;
       return SECONDS.program + 2 * steps * batch * SECONDS.trained + read + examCost(job);
     }
+    case "warp": {
+      const { steps, batch } = sftOf(job).alignment;
+      const runs = job.rounds * job.runs * 2 * Math.floor(steps / job.runs) * batch * (SECONDS.trained + SECONDS.read);
+      return SECONDS.program + runs + examCost(job);
+    }
+    case "merge": {
+      // Half an exam for each of the ratios that are tried.
+      const { blocks } = job.hma ?? { blocks: 1 };
+      return SECONDS.program + (1 + (blocks * (blocks - 1)) / 2) * examCost(job);
+    }
     default:
       return SECONDS.program + examCost(job);
   }

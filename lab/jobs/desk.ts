@@ -8,6 +8,7 @@ import { divergenceOf } from "../world/divergence.js";
 import { plainRows } from "../world/documents.js";
 import { examiner } from "../world/exam.js";
 import { config } from "../world/model.js";
+import type { Score } from "../world/score.js";
 import { type Kind, PREFERRED } from "../world/skills.js";
 import { heldOutPairs, trainingPairs } from "../world/stages.js";
 import type { Cache } from "./cache.js";
@@ -28,6 +29,8 @@ export interface Desk {
   readonly device: Device;
   readonly cache: Cache;
   readonly ground: (job: SftJob) => Ground;
+  /** The exam of the validation prompts alone. */
+  readonly validate: (params: Params, job: SftJob) => Promise<Score>;
   /** Exams, margins, divergence. `params` lie on the device and stay the caller's. */
   readonly measure: (params: Params, job: SftJob, ground: Ground) => Promise<Measures>;
 }
@@ -61,6 +64,9 @@ const tunedLike = (train: number, heldOut: number) => ({
   train: zeros([train]),
   heldOut: zeros([heldOut]),
 });
+
+/** A batch whose reference is yet to be asked. */
+export const unasked = ({ reference: _, ...batch }: TrainingBatch): TrainingBatch => batch;
 
 const rowsIn = (batches: readonly TrainingBatch[]): number => batches.reduce((sum, { rows }) => sum + rows, 0);
 
@@ -108,5 +114,7 @@ export const openDesk = (device: Device, cache: Cache): Desk => {
       moved: { new: await divergence(sft, params, plain(true)), old: await divergence(sft, params, plain(false)) },
     };
   };
-  return { device, cache, ground, measure };
+  const validate: Desk["validate"] = (params, job) =>
+    examine(params, { seed: seedOf(job), perKind: job.exam.perKind, split: "validation" });
+  return { device, cache, ground, validate, measure };
 };

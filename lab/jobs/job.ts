@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { PairLossType } from "../../align/objectives/losses.js";
 import type { OptimizerSettings } from "../../align/training/optimizer.js";
 import type { LoraOptions } from "../../models/index.js";
+import type { BemaOptions } from "../../optim/follow/bema.js";
 import type { MergeMethod } from "../../optim/offline/index.js";
 import type { AlignSetting, BaseSetting, Schedule } from "../world/settings.js";
 
@@ -21,6 +22,10 @@ export interface Training {
   readonly beta: number;
   /** Train a low-rank adapter. */
   readonly lora?: LoraOptions;
+  /** TR-DPO: the reference moves by `mixing`. */
+  readonly sync?: { readonly mixup: number; readonly every: number };
+  /** BEMA is handed out. */
+  readonly bema?: BemaOptions;
   /** Batches that ChildTuning-D's mask is estimated from. */
   readonly fisherBatches?: number;
 }
@@ -61,6 +66,23 @@ export interface MergeJob {
   /** Share of each delta that is kept. */
   readonly density: number;
   readonly rescale?: "density";
+  /** HMA: `weight` is the mean of as many ratios as there are blocks of layers; validation prompts choose, by moves of `step`. */
+  readonly hma?: { readonly blocks: number; readonly step: number };
+}
+
+/**
+ * WARP: in every round some runs of the same length, each from where the round began on pairs of its own, with the KL's anchor
+ * following by `mixup`; merged along the circle of their task vectors; the next round begins `eta` of the way to that.
+ */
+export interface WarpJob {
+  readonly kind: "warp";
+  readonly of: SftJob;
+  readonly training: Training;
+  readonly learningRate: number;
+  readonly rounds: number;
+  readonly runs: number;
+  readonly mixup: number;
+  readonly eta: number;
 }
 
 /** The control that trains nothing: θ_r + c·τ. */
@@ -71,7 +93,7 @@ export interface DriftJob {
 }
 
 /** A unit of work: a pure function of what stands in it. Jobs that build on another one hold it. */
-export type Job = BaseJob | SftJob | AlignJob | MergeJob | DriftJob;
+export type Job = BaseJob | SftJob | AlignJob | MergeJob | WarpJob | DriftJob;
 
 /** Part of every id: raised when a job's result changes though its settings do not. */
 export const VERSION = 2;

@@ -24,7 +24,8 @@ import {
   treeZip,
 } from "../../core/index.js";
 import type { Params } from "../../models/index.js";
-import { mergeTensors } from "../../optim/offline/index.js";
+import { bema, mixing } from "../../optim/index.js";
+import { blockAt, mergeTensors, searchRatios } from "../../optim/offline/index.js";
 import { config, freshParams } from "../world/model.js";
 import {
   type OnStep,
@@ -35,10 +36,11 @@ import {
   trainingAnswers,
   trainSft,
 } from "../world/stages.js";
-import { batchesOf, type Desk, type Ground, joined, weightsLike } from "./desk.js";
-import type { AlignJob, BaseJob, DriftJob, Job, MergeJob, SftJob } from "./job.js";
+import { batchesOf, type Desk, type Ground, joined, unasked, weightsLike } from "./desk.js";
+import type { AlignJob, BaseJob, DriftJob, Job, MergeJob, SftJob, WarpJob } from "./job.js";
 import { seedOf, sftOf } from "./job.js";
 import type { CurvePoint, Outcome } from "./outcome.js";
+import { warped } from "./warp.js";
 
 /** Hears what share of a job is done. */
 export type OnShare = (share: number) => void;
@@ -136,7 +138,13 @@ const doAlign = async (job: AlignJob, desk: Desk, onShare: OnShare): Promise<Don
       const gradientMask = optimizer.usesMask
         ? own(await fisherMask({ objective, params: sft, batches: sample, p }, device))
         : undefined;
-      const stage = { objective, params: sft, optimizer, batches, seed, refDelta, gradientMask };
+      const { sync, bema: averaging } = training;
+      const follows = {
+        ...(sync && { reference: { config, params: sft }, referenceFollows: { by: mixing(sync) } }),
+        ...(averaging && { average: bema(averaging) }),
+      };
+      const asked = sync === undefined ? batches : batches.map(unasked);
+      const stage = { objective, params: sft, optimizer, batches: asked, seed, refDelta, gradientMask, ...follows };
       params = own(await runStage(stage, schedule, device, onStep));
     }
     const measures = await desk.measure(params, of, ground);
@@ -149,7 +157,7 @@ const doAlign = async (job: AlignJob, desk: Desk, onShare: OnShare): Promise<Don
 };
 
 /** Measures weights that are a formula of others. */
-const measured = async (params: Params, job: MergeJob | DriftJob, desk: Desk): Promise<Done> => {
+const measured = async (params: Params, job: MergeJob | DriftJob | WarpJob, desk: Desk): Promise<Done> => {
   const made = evaluate(params, desk.device);
   try {
     const sft = sftOf(job);
@@ -159,18 +167,38 @@ const measured = async (params: Params, job: MergeJob | DriftJob, desk: Desk): P
   }
 };
 
-const doMerge = (job: MergeJob, desk: Desk): Promise<Done> => {
+const doMerge = async (job: MergeJob, desk: Desk): Promise<Done> => {
   const { base, sft } = desk.ground(sftOf(job));
   const aligned = desk.cache.tensors(job.of, weightsLike());
-  const { method, weight, density, rescale } = job;
-  const merged = treeMap((start, name) => {
-    const sources = [
-      { tensor: sft[name], weight: 1 - weight, density },
-      { tensor: aligned[name], weight, density },
-    ];
-    return mergeTensors(sources, start, { method, rescale, key: foldInName(key(seedOf(job)), name) });
-  }, base);
-  return measured(merged, job, desk);
+  const { method, weight, density, rescale, hma } = job;
+  const merged = (ratioOf: (name: string) => number): Params =>
+    treeMap((start, name) => {
+      const sources = [
+        { tensor: sft[name], weight: 1 - ratioOf(name), density },
+        { tensor: aligned[name], weight: ratioOf(name), density },
+      ];
+      return mergeTensors(sources, start, { method, rescale, key: foldInName(key(seedOf(job)), name) });
+    }, base);
+  if (hma === undefined)
+    return measured(
+      merged(() => weight),
+      job,
+      desk,
+    );
+  const inBlocks = (ratios: readonly number[]) => merged((name) => ratios[blockAt(depthOf(name), ratios.length)]);
+  const score = async (ratios: readonly number[]): Promise<number> => {
+    const made = evaluate(inBlocks(ratios), desk.device);
+    const { average, style } = await desk.validate(made, sftOf(job)).finally(() => dispose(made));
+    return average + style;
+  };
+  return measured(inBlocks(await searchRatios({ ...hma, mean: weight, score })), job, desk);
+};
+
+/** How deep a tensor lies: its layer's share; the embedding 0, the last norm 1. */
+const depthOf = (name: string): number => {
+  const layer = /\.layers\.(\d+)\./.exec(name)?.[1];
+  if (layer === undefined) return name.includes("embed") ? 0 : 1;
+  return config.layers === 1 ? 0 : Number(layer) / (config.layers - 1);
 };
 
 const doDrift = (job: DriftJob, desk: Desk): Promise<Done> => {
@@ -192,6 +220,8 @@ const perform = (job: Job, desk: Desk, onShare: OnShare): Promise<Done> => {
       return doAlign(job, desk, onShare);
     case "merge":
       return doMerge(job, desk);
+    case "warp":
+      return warped(job, desk, (weights) => measured(weights, job, desk));
     case "drift":
       return doDrift(job, desk);
   }

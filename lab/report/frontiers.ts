@@ -12,6 +12,7 @@ const COLOR: Readonly<Record<Family, number>> = {
   regularizer: 1,
   "offline merge": 4,
   "online merge": 2,
+  rival: 5,
   control: 3,
 };
 
@@ -88,7 +89,7 @@ export const forestOf = (document: Document, world: string, { table }: WorldResu
     .filter(({ method }) => method !== "adamw")
     .map(({ method, minusAdamW, places }) => {
       const { label, family } = document.methods[method];
-      const reached = places.filter((place) => place !== undefined).length;
+      const reached = places.filter(Boolean).length;
       const missing = reached === places.length ? "AdamW not there" : `in ${reached} of ${places.length} seeds`;
       return {
         label,

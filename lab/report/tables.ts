@@ -12,7 +12,7 @@ const row = (cells: readonly string[]): string => `<tr>${cells.map((cell) => `<t
 /** Table 1 of a world. */
 export const tableOf = (document: Document, world: string, { sft, table }: WorldResults): string => {
   const line = ({ method, rate: x, selected, selectedMinusAdamW, minusAdamW, places }: TableRow): string => {
-    const reached = places.flatMap((place) => (place === undefined ? [] : [place.test]));
+    const reached = places.flatMap((place) => (place ? [place.test] : []));
     return row([
       escaped(document.methods[method].label),
       rate(x),

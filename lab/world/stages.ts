@@ -26,7 +26,17 @@ const LOGGING_STEPS = 10;
 /** What a run minimizes, from where, on what, by which rule. */
 export type Stage = Pick<
   TrainOptions,
-  "objective" | "params" | "optimizer" | "batches" | "seed" | "refDelta" | "anchor" | "gradientMask"
+  | "objective"
+  | "params"
+  | "optimizer"
+  | "batches"
+  | "seed"
+  | "refDelta"
+  | "anchor"
+  | "gradientMask"
+  | "reference"
+  | "average"
+  | "referenceFollows"
 >;
 
 /** One training run: warm-up, then cosine to 10 %. Gives the final weights, which are the caller's. */
