@@ -11,7 +11,7 @@ const NAMES: Readonly<Record<string, string>> = { sigmoid: "DPO", ipo: "IPO", kt
 export const lossSection = ({ losses, methods, size }: Document): Part | undefined => {
   if (losses.length === 0) return undefined;
   const line = ({ loss, method, places, minusAdamW }: LossRow): string => {
-    const reached = places.flatMap((place) => (place === undefined ? [] : [place.test]));
+    const reached = places.flatMap((place) => (place ? [place.test] : []));
     const skill = reached.length === places.length ? percent(mean(reached)) : "–";
     const cells = [NAMES[loss] ?? loss, methods[method].label, skill, method === "adamw" ? "" : points(minusAdamW)];
     return `<tr>${cells.map((cell) => `<td>${escaped(cell)}</td>`).join("")}</tr>`;
