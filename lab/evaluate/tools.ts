@@ -1,10 +1,13 @@
 import type { LanguageName } from "./code/languages.js";
 import { type Runner, runnerOf } from "./code/sandbox.js";
+import { type Detect, detector } from "./kinds/languages.js";
 
 /** What scoring may need that is not in an answer: each made once, when it is first asked for. */
 export interface Tools {
   /** Runs programs of a language. Errors: InputError without interpreter or sandbox. */
   readonly runner: (language: LanguageName) => Promise<Runner>;
+  /** Tells languages apart. Errors: InputError without the package for it. */
+  readonly detect: () => Promise<Detect>;
 }
 
 export interface ToolOptions {
@@ -23,4 +26,5 @@ const once = <K, V>(make: (key: K) => Promise<V>): ((key: K) => Promise<V>) => {
 
 export const toolsOf = ({ unsandboxed = false }: ToolOptions = {}): Tools => ({
   runner: once((language: LanguageName) => runnerOf(language, unsandboxed)),
+  detect: once<void, Detect>(detector),
 });

@@ -24,7 +24,9 @@ const runtimePackages = ["webgpu", "@huggingface/tokenizers", "yaml"];
 /** Loaded where a user asks for what they do, and installed by that user. */
 const tables = ["hyparquet", "hyparquet-compressors"];
 const client = "@huggingface/hub";
-const optionalPackages = [...tables, client];
+/** Tells languages apart. */
+const detector = "franc";
+const optionalPackages = [...tables, client, detector];
 /** The devices alone touch a GPU package, and core and library have no I/O at all. */
 const packagesOf: Record<string, readonly string[]> = {
   core: [],
@@ -34,7 +36,7 @@ const packagesOf: Record<string, readonly string[]> = {
   models: ["@huggingface/tokenizers", client],
   align: tables,
   testing: ["fast-check"],
-  lab: [],
+  lab: [detector],
   cli: ["yaml"],
 };
 

@@ -7,15 +7,16 @@ import { InputError } from "../../core/errors.js";
 import { judged, winPoints } from "../../lab/evaluate/judges/judge.js";
 import { LONGEST_WAIT } from "../../lab/evaluate/judges/shell.js";
 import { instruction, looseVariants } from "../../lab/evaluate/kinds/instructions.js";
-import type { AnswerKind, Scores } from "../../lab/evaluate/kinds/kind.js";
-import { type AnswerKindName, answerKinds, lastNumber } from "../../lab/evaluate/kinds/kinds.js";
+import { answerKinds } from "../../lab/evaluate/kinds/kinds.js";
+import { detector } from "../../lab/evaluate/kinds/languages.js";
+import { lastNumber } from "../../lab/evaluate/kinds/numbers.js";
 import { foreignShare, scriptsIn } from "../../lab/evaluate/kinds/scripts.js";
 import { sentences } from "../../lab/evaluate/kinds/sentences.js";
 import { fields } from "../../lab/evaluate/rows/fields.js";
 import { benchmarkRows } from "../../lab/evaluate/rows/rows.js";
 import { parseTasks } from "../../lab/evaluate/tasks.js";
-import { toolsOf } from "../../lab/evaluate/tools.js";
 import { scratch } from "../cli/cli.js";
+import { scored } from "./scored.js";
 
 const folder = scratch();
 const file = (name: string, content: string): string => {
@@ -27,7 +28,7 @@ const file = (name: string, content: string): string => {
 /** IFEval's ids with arguments, an answer that follows and answers that do not. */
 const cases: readonly (readonly [id: string, kwargs: object, yes: string, ...no: string[]])[] = [
   ["keywords:existence", { keywords: ["Sun", "moon"] }, "sunny moons", "sun only"],
-  ["keywords:frequency", { keyword: "a.b", frequency: 2, relation: "at least" }, "a.b A.B", "a.b aXb"],
+  ["keywords:frequency", { keyword: "a.b", frequency: 2, relation: "at least" }, "a.b AXB", "a.b ab"],
   ["keywords:frequency", { keyword: "x", frequency: 2, relation: "less than" }, "x", "x x"],
   ["keywords:forbidden_words", { forbidden_words: ["cat"] }, "concatenate", "a Cat!"],
   ["keywords:letter_frequency", { letter: "e", let_frequency: 3, let_relation: "at least" }, "eEe", "ee"],
@@ -65,21 +66,42 @@ const cases: readonly (readonly [id: string, kwargs: object, yes: string, ...no:
   ["combination:repeat_prompt", { prompt_to_repeat: "Say hi" }, "say HI then hi", "hi. Say hi"],
   ["startend:end_checker", { end_phrase: "The end." }, 'So. "the END."', "The end. No."],
   ["startend:quotation", {}, ' "a" ', '"a', '"'],
-  ["change_case:capital_word_frequency", { capital_frequency: 2, capital_relation: "at least" }, "A B c", "A b"],
-  ["change_case:english_capital", {}, "HI, 2", "Hi", "12"],
-  ["change_case:english_lowercase", {}, "hi, 2", "Hi"],
+  [
+    "change_case:capital_word_frequency",
+    { capital_frequency: 2, capital_relation: "at least" },
+    "A,B c",
+    "A b",
+    "ID5b",
+  ],
+  ["change_case:english_capital", {}, "THIS IS SAID ALOUD, 2", "This is said", "12", "DAS IST EIN LAUTER SATZ"],
+  ["change_case:english_lowercase", {}, "this is said quietly, 2", "This", "das ist ein leiser satz"],
   ["punctuation:no_comma", {}, "a b", "a, b"],
+  ["language:response_language", { language: "de" }, "Das ist ein kurzer Satz.", "This is a short sentence."],
+  [
+    "language:response_language",
+    { language: "ne" },
+    "नेपाल दक्षिण एसियामा अवस्थित एक भूपरिवेष्ठित राष्ट्र हो। यसको राजधानी काठमाडौं हो।",
+    "कोई बात नहीं है",
+  ],
+  ["language:response_language", { language: "kn" }, "ಕನ್ನಡ ಭಾಷೆ ಸುಂದರವಾಗಿದೆ", "தமிழ் மொழி"],
+  [
+    "language:response_language",
+    { language: "sw" },
+    "Habari ya asubuhi rafiki yangu, leo ni siku nzuri sana",
+    "Good morning",
+  ],
+  ["language:response_language", { language: "fr" }, "12 / 34"], // cannot be told: in any
 ];
 
-test("each instruction of IFEval tells who follows it", () => {
+test("each instruction of IFEval tells who follows it", async () => {
+  const detect = await detector();
   for (const [id, kwargs, yes, ...no] of cases) {
     const check = instruction(id, kwargs, "row 1");
     assert.ok(check, id);
-    assert.equal(check(yes), true, `${id}: ${yes}`);
-    for (const wrong of no) assert.equal(check(wrong), false, `${id}: ${wrong}`);
-    assert.equal(check("  "), false, `${id}: silence follows nothing`);
+    assert.equal(check(yes, detect), true, `${id}: ${yes}`);
+    for (const wrong of no) assert.equal(check(wrong, detect), false, `${id}: ${wrong}`);
+    assert.equal(check("  ", detect), false, `${id}: silence follows nothing`);
   }
-  assert.equal(instruction("language:response_language", { language: "de" }, "row 1"), undefined);
   assert.throws(
     () => instruction("keywords:nothing", {}, "row 1"),
     /row 1: there is no instruction "keywords:nothing"/,
@@ -110,39 +132,33 @@ test("dots inside of sentences end none", () => {
   ]);
 });
 
-/** What a kind gives an answer to a row. */
-const scored = (kind: AnswerKindName, row: object, answer: string, task: object = {}, prompt = ""): Scores => {
-  const { scorer: of }: AnswerKind = answerKinds[kind];
-  const scorer = of(fields({ ...row }, "row 1"), fields({ ...task }, "task 1"), prompt);
-  assert.ok(scorer);
-  const scores = scorer(answer, toolsOf());
-  assert.ok(!(scores instanceof Promise));
-  return scores;
-};
-
-test("answers earn what they should", () => {
-  assert.equal(scored("exact_match", { answer: ["Paris", "Rome"] }, "  Rome\n").score, 1);
-  assert.equal(scored("exact_match", { answer: "Paris" }, "paris.").score, 0);
+test("answers earn what they should", async () => {
+  assert.equal((await scored("exact_match", { answer: ["Paris", "Rome"] }, "  Rome\n")).score, 1);
+  assert.equal((await scored("exact_match", { answer: "Paris" }, "paris.")).score, 0);
   assert.equal(
-    scored("exact_match", { answer: "Paris" }, "paris.", { ignore_case: true, ignore_punctuation: true }).score,
+    (await scored("exact_match", { answer: "Paris" }, "paris.", { ignore_case: true, ignore_punctuation: true })).score,
     1,
   );
-  assert.equal(scored("last_number", { answer: "3 + 4 = 7\n#### 1,007" }, "2 and 2 make 1007.").score, 1);
-  assert.equal(scored("last_number", { answer: 7 }, "7 or 8").score, 0);
-  assert.equal(scored("last_number", { answer: "#### 7" }, "seven").score, 0);
-  assert.equal(scored("keywords", { keywords: ["Red", "blue", "green"] }, "red and BLUE").score, 2 / 3);
+  assert.equal((await scored("last_number", { answer: "3 + 4 = 7\n#### 1,007" }, "2 and 2 make 1007.")).score, 1);
+  assert.equal((await scored("last_number", { answer: 7 }, "7 or 8")).score, 0);
+  assert.equal((await scored("last_number", { answer: "#### 7" }, "seven")).score, 0);
+  assert.equal((await scored("keywords", { keywords: ["Red", "blue", "green"] }, "red and BLUE")).score, 2 / 3);
   const two = { instruction_id_list: ["punctuation:no_comma", "startend:quotation"], kwargs: [{}, {}] };
-  const half = scored("instructions", two, "no comma");
+  const half = await scored("instructions", two, "no comma");
   assert.deepEqual(half, { score: 0, prompt_loose: 0, instructions: 2, strict: 1, loose: 1 });
   const one = { instruction_id_list: ["punctuation:no_comma"], kwargs: [{}] };
   assert.deepEqual(
-    answerKinds.instructions.total([half, scored("instructions", one, "a, b"), scored("instructions", one, "a")]),
+    answerKinds.instructions.total([
+      half,
+      await scored("instructions", one, "a, b"),
+      await scored("instructions", one, "a"),
+    ]),
     { score: 1 / 3, instruction_strict: 2 / 4, prompt_loose: 1 / 3, instruction_loose: 2 / 4 },
     "per instruction: a prompt with two counts twice",
   );
-  assert.equal(scored("instructions", two, 'Sure, here:\n"x"').prompt_loose, 1);
-  assert.deepEqual(scored("scripts", {}, "fein 好", {}, "wie geht’s"), { score: 0, foreign_letters: 0.2 });
-  assert.equal(scored("scripts", { scripts: ["Latin", "Han"] }, "fein 好").score, 1);
+  assert.equal((await scored("instructions", two, 'Sure, here:\n"x"')).prompt_loose, 1);
+  assert.deepEqual(await scored("scripts", {}, "fein 好", {}, "wie geht’s"), { score: 0, foreign_letters: 0.2 });
+  assert.equal((await scored("scripts", { scripts: ["Latin", "Han"] }, "fein 好")).score, 1);
 });
 
 test("the last number of a text", () => {

@@ -1,16 +1,22 @@
 /**
- * The checks of IFEval that need no model, as its code has them ("strict").  Zhou et al. 2023, and
- * google-research/instruction_following_eval. Two differ in their splitter: sentences are counted by Unicode's rules
- * (there: punkt), words in capitals by runs of non-blanks (there: NLTK). The two checks of case look at the case only,
- * without detecting English; `language:response_language` needs a detector and is not here.
+ * The checks of IFEval, as its code has them ("strict").  Zhou et al. 2023, google-research/instruction_following_eval. Two differ
+ * by what tells for them: sentences are counted by Unicode's rules (there: punkt), languages told by `franc` (there: langdetect).
  */
 import { InputError } from "../../../core/errors.js";
 import { isObject } from "../../../models/files/json.js";
 import { type Fields, fields } from "../rows/fields.js";
+import { type Detect, isLanguage } from "./languages.js";
 import { sentences } from "./sentences.js";
+import { isLower, isUpper, treebankWords } from "./words.js";
 
 /** Whether an answer does what it was told. */
-export type Check = (answer: string) => boolean;
+export type Check = (answer: string, detect: Detect) => boolean;
+
+/** Is an answer in a language? As there, one whose language cannot be told is in any. */
+const isIn = (answer: string, language: string, detect: Detect): boolean => {
+  const found = detect(answer);
+  return found === undefined || isLanguage(found, language);
+};
 
 const RELATIONS: Readonly<Record<string, (found: number, asked: number) => boolean>> = {
   "less than": (found, asked) => found < asked,
@@ -28,8 +34,18 @@ const compared = (f: Fields, relation: string, amount: string): ((found: number)
 
 const count = (text: string, pattern: RegExp): number => text.match(pattern)?.length ?? 0;
 const literally = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-const isUpper = (text: string): boolean => text === text.toUpperCase() && text !== text.toLowerCase();
-const isLower = (text: string): boolean => text === text.toLowerCase() && text !== text.toUpperCase();
+/** A word of the data set's is an expression there: here too, unless it repeats something, which may take for ever. */
+const expression = (word: string): string => {
+  try {
+    if (/[*+{}]/.test(word)) return literally(word);
+    new RegExp(word, "iu");
+    return word;
+  } catch {
+    return literally(word);
+  }
+};
+/** Neither before nor after it a letter, a digit or _. */
+const alone = (word: string): string => `(?<![\\p{L}\\p{N}_])${word}(?![\\p{L}\\p{N}_])`;
 const segmenter = new Intl.Segmenter("en", { granularity: "sentence" });
 
 /** Parts between dividers; those at the ends may be empty, another empty one makes it undefined. */
@@ -39,13 +55,17 @@ const divided = (parts: readonly string[]): readonly string[] | undefined => {
   return parts.filter((part) => part.trim() !== "");
 };
 
+/** Python's json takes numbers that JSON has not. */
+const withNumbers = (text: string): string =>
+  text.replace(/"(?:[^"\\]|\\.)*"|-?Infinity|NaN/gs, (found) => (found.startsWith('"') ? found : " 0 "));
+
 const isJson = (text: string): boolean => {
   const inner = text
     .trim()
     .replace(/^```(json|Json|JSON)?/, "")
     .replace(/```$/, "");
   try {
-    JSON.parse(inner.trim());
+    JSON.parse(withNumbers(inner.trim()));
     return true;
   } catch {
     return false;
@@ -70,16 +90,16 @@ const postscript = (marker: string): RegExp => {
 /** A check by its id in IFEval, made from the row's keyword arguments. */
 const checks: Readonly<Record<string, (f: Fields) => Check>> = {
   "keywords:existence": (f) => {
-    const words = f.texts("keywords").map((word) => word.toLowerCase());
-    return (answer) => words.every((word) => answer.toLowerCase().includes(word));
+    const words = f.texts("keywords").map((word) => new RegExp(expression(word), "iu"));
+    return (answer) => words.every((word) => word.test(answer));
   },
   "keywords:frequency": (f) => {
-    const word = new RegExp(literally(f.text("keyword").trim()), "gi");
+    const word = new RegExp(expression(f.text("keyword").trim()), "giu");
     const holds = compared(f, "relation", "frequency");
     return (answer) => holds(count(answer, word));
   },
   "keywords:forbidden_words": (f) => {
-    const words = f.texts("forbidden_words").map((word) => new RegExp(`\\b${literally(word)}\\b`, "i"));
+    const words = f.texts("forbidden_words").map((word) => new RegExp(alone(expression(word)), "iu"));
     return (answer) => !words.some((word) => word.test(answer));
   },
   "keywords:letter_frequency": (f) => {
@@ -116,7 +136,7 @@ const checks: Readonly<Record<string, (f: Fields) => Check>> = {
   },
   "detectable_content:number_placeholders": (f) => {
     const asked = f.count("num_placeholders", 0);
-    return (answer) => count(answer, /\[.*?\]/g) >= asked;
+    return (answer) => count(answer, /\[[^\n]*?\]/g) >= asked;
   },
   "detectable_content:postscript": (f) => {
     const marker = postscript(f.text("postscript_marker").trim());
@@ -124,7 +144,7 @@ const checks: Readonly<Record<string, (f: Fields) => Check>> = {
   },
   "detectable_format:number_bullet_lists": (f) => {
     const asked = f.count("num_bullets", 0);
-    return (answer) => count(answer, /^\s*\*[^*].*$/gm) + count(answer, /^\s*-.*$/gm) === asked;
+    return (answer) => count(answer, /(?<![^\n])\s*\*[^*][^\n]*/g) + count(answer, /(?<![^\n])\s*-[^\n]*/g) === asked;
   },
   "detectable_format:constrained_response": () => (answer) =>
     ["My answer is yes.", "My answer is no.", "My answer is maybe."].some((option) => answer.includes(option)),
@@ -140,7 +160,7 @@ const checks: Readonly<Record<string, (f: Fields) => Check>> = {
   },
   "detectable_format:json_format": () => isJson,
   "detectable_format:title": () => (answer) =>
-    (answer.match(/<<[^\n]+>>/g) ?? []).some((title) => /[^<>\s]/.test(title)),
+    (answer.match(/<<[^\n]+>>/g) ?? []).some((title) => title.replace(/^<+/, "").replace(/>+$/, "").trim() !== ""),
   "combination:two_responses": () => (answer) => {
     const given = divided(answer.split("******"));
     return given?.length === 2 && given[0].trim() !== given[1].trim();
@@ -161,26 +181,32 @@ const checks: Readonly<Record<string, (f: Fields) => Check>> = {
   "startend:quotation": () => (answer) => /^".*"$/s.test(answer.trim()),
   "change_case:capital_word_frequency": (f) => {
     const holds = compared(f, "capital_relation", "capital_frequency");
-    return (answer) => holds(answer.split(/\s+/).filter(isUpper).length);
+    return (answer) => holds(treebankWords(answer).filter(isUpper).length);
   },
-  "change_case:english_capital": () => isUpper,
-  "change_case:english_lowercase": () => isLower,
+  "change_case:english_capital": () => (answer, detect) => isUpper(answer) && isIn(answer, "en", detect),
+  "change_case:english_lowercase": () => (answer, detect) => isLower(answer) && isIn(answer, "en", detect),
+  "language:response_language": (f) => {
+    const asked = f.text("language");
+    return (answer, detect) => isIn(answer, asked, detect);
+  },
   "punctuation:no_comma": () => (answer) => !answer.includes(","),
 };
 
-/** Ids that are refused on purpose: they need a language detector. */
-const NEEDS_MODEL = "language:response_language";
+/** Instructions that ask for a language. */
+const SPEAKS = ["language:response_language", "change_case:english_capital", "change_case:english_lowercase"];
+
+/** Whether an instruction's check asks the detector. */
+export const asksLanguage = (id: string): boolean => SPEAKS.includes(id);
 
 /**
- * The check of one instruction, or undefined if it needs a model.
+ * The check of one instruction.
  * Errors: InputError for an id that IFEval does not have, or an argument that is missing or of the wrong type.
  */
-export const instruction = (id: string, given: unknown, where: string): Check | undefined => {
-  if (id === NEEDS_MODEL) return undefined;
+export const instruction = (id: string, given: unknown, where: string): Check => {
   if (!Object.hasOwn(checks, id)) throw new InputError(`${where}: there is no instruction "${id}"`);
   const check = checks[id](fields(isObject(given) ? given : {}, `${where}: ${id}`));
   // As there, silence follows no instruction.
-  return (answer) => answer.trim() !== "" && check(answer);
+  return (answer, detect) => answer.trim() !== "" && check(answer, detect);
 };
 
 /** An answer as it is, and without its first line, last line and asterisks: the variants that "loose" scores allow. */

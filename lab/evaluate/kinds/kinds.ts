@@ -1,32 +1,13 @@
 import { InputError } from "../../../core/errors.js";
 import { show } from "../../../models/files/json.js";
 import { code } from "../code/kind.js";
-import type { Fields } from "../rows/fields.js";
-import { instruction, looseVariants } from "./instructions.js";
+import { functionCalls } from "./calls.js";
+import { asksLanguage, instruction, looseVariants } from "./instructions.js";
 import { type AnswerKind, meanScores, sumOf, won } from "./kind.js";
+import type { Detect } from "./languages.js";
+import { gsm8k, lastNumberKind, math23k, math401 } from "./mathematics.js";
+import { coqa, drop } from "./reading.js";
 import { foreignShare, scriptsIn } from "./scripts.js";
-
-/** A hyphen after a digit is no sign: 3-4. */
-const NUMBER = /(?:(?<!\d)[-+])?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)/g;
-
-/** The last number in a text: "1,234.50." → 1234.5. GSM8K writes its answer after ####. */
-export const lastNumber = (text: string): number | undefined => {
-  const found = text.match(NUMBER);
-  return found === null ? undefined : Number(found[found.length - 1].replaceAll(",", ""));
-};
-
-const goldNumber = (row: Fields): number => {
-  const given = row.raw("answer");
-  const found =
-    typeof given === "number"
-      ? given
-      : typeof given === "string"
-        ? lastNumber(given.split("####").at(-1) as string)
-        : undefined;
-  if (found === undefined || !Number.isFinite(found))
-    throw new InputError(`${row.where}: "answer" is ${show(given)}; it must hold a number`);
-  return found;
-};
 
 /** Blanks become one space, those at the ends go; case and punctuation on request. */
 const normalized = (text: string, { ignoreCase = false, ignorePunctuation = false }): string => {
@@ -51,16 +32,13 @@ export const answerKinds = {
     },
     example: (row) => row.texts("answer")[0],
   },
-  /** The last number of the answer is that of `answer`.  Cobbe et al. 2021 (GSM8K). */
-  last_number: {
-    prompt: "{question}",
-    keys: [],
-    scorer: (row) => {
-      const right = goldNumber(row);
-      return (answer) => ({ score: won(lastNumber(answer) === right) });
-    },
-    example: (row) => row.text("answer"),
-  },
+  last_number: lastNumberKind,
+  gsm8k,
+  math401,
+  math23k,
+  coqa,
+  drop,
+  function_calls: functionCalls,
   /** The share of `keywords` that the answer holds, whatever their case. */
   keywords: {
     prompt: "{question}",
@@ -87,16 +65,16 @@ export const answerKinds = {
       if (!Array.isArray(given) || given.length !== ids.length)
         throw new InputError(`${row.where}: "kwargs" is ${show(given)}; it must hold one object for each instruction`);
       const checks = ids.map((id, i) => instruction(id, given[i], row.where));
-      const known = checks.filter((check) => check !== undefined);
-      if (known.length < checks.length) return undefined;
-      return (answer) => {
+      const asks = ids.some(asksLanguage);
+      return async (answer, tools) => {
+        const detect: Detect = asks ? await tools.detect() : () => undefined;
         const variants = looseVariants(answer);
-        const strict = known.filter((check) => check(answer)).length;
-        const loose = known.filter((check) => variants.some(check)).length;
+        const strict = checks.filter((check) => check(answer, detect)).length;
+        const loose = checks.filter((check) => variants.some((variant) => check(variant, detect))).length;
         return {
-          score: won(strict === known.length),
-          prompt_loose: won(loose === known.length),
-          instructions: known.length,
+          score: won(strict === checks.length),
+          prompt_loose: won(loose === checks.length),
+          instructions: checks.length,
           strict,
           loose,
         };
@@ -108,6 +86,9 @@ export const answerKinds = {
       const all = Math.max(1, sumOf(rows, "instructions"));
       const share = (key: string): number => (rows.length === 0 ? 0 : sumOf(rows, key) / all);
       return { score, instruction_strict: share("strict"), prompt_loose, instruction_loose: share("loose") };
+    },
+    ready: async (rows, _task, tools) => {
+      if (rows.some((row) => row.texts("instruction_id_list").some(asksLanguage))) await tools.detect();
     },
   },
   /** No letter of another script than the task's, the row's, or the prompt's own `scripts`: no code-switching. */
