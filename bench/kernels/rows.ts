@@ -85,7 +85,11 @@ const short = (value: number): string => {
   return `${(value / 1000 ** step).toFixed(step === 0 ? 0 : 1)} ${PREFIXES[step]}`;
 };
 
+const percent = (part: number): string => `${Math.floor(100 * part)} %`;
+
 const HEAD = ["kernel", "largest", "launches", "FLOP", "byte", "ms at peak", "share", "bound by"];
+/** A column for those drivers that show machine code. */
+const CODE = "multiply-adds";
 const STATS = ["registers", "spills", "scratch", "LDS", "waves", "instructions", "inverse throughput"];
 
 /** Most kernels of a row that the compiler's figures are shown of. */
@@ -93,12 +97,13 @@ const SHOWN = 3;
 
 /** Lines of a Markdown table; numbers to the right. A row of several kernels has the compiler's figures of each that differ, worst first. */
 export const tableOf = (rows: readonly Row[], stats?: ReadonlyMap<string, ShaderStats>): string => {
+  const showsCode = [...(stats?.values() ?? [])].some(({ multiplyAdds }) => multiplyAdds !== undefined);
   const cells = rows.map(({ name, size, kernels, launches, flops, bytes, ms, share, bound }) => {
     const all = kernels.flatMap(({ code }) => stats?.get(code) ?? []);
     const told = [...new Map(all.map((one) => [JSON.stringify(one), one])).values()].sort(
       (a, b) => b.spills - a.spills || a.waves - b.waves || b.registers - a.registers,
     );
-    const each = (of: (one: ShaderStats) => number): string =>
+    const each = (of: (one: ShaderStats) => number | string): string =>
       [...told.slice(0, SHOWN).map(of), ...(told.length > SHOWN ? ["…"] : [])].join(" ") || "–";
     return [
       ...[name, size, `${launches}`, short(flops), short(bytes), ms.toFixed(3), `${(100 * share).toFixed(1)} %`, bound],
@@ -107,10 +112,11 @@ export const tableOf = (rows: readonly Row[], stats?: ReadonlyMap<string, Shader
         : [
             ...[each((s) => s.registers), each((s) => s.spills), each((s) => s.scratch), each((s) => s.lds)],
             ...[each((s) => s.waves), each((s) => s.instructions), each((s) => s.inverseThroughput)],
+            ...(showsCode ? [each(({ multiplyAdds: part }) => (part === undefined ? "–" : percent(part)))] : []),
           ]),
     ];
   });
-  const heads = stats === undefined ? HEAD : [...HEAD, ...STATS];
+  const heads = stats === undefined ? HEAD : [...HEAD, ...STATS, ...(showsCode ? [CODE] : [])];
   const widths = heads.map((head, i) => Math.max(head.length, ...cells.map((row) => row[i].length)));
   const isText = (i: number): boolean => i === 0 || i === 1 || i === 7;
   const line = (row: readonly string[]): string =>

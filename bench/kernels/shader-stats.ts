@@ -1,3 +1,5 @@
+import { multiplyAddShare } from "./machine-code.js";
+
 /** What a driver's compiler tells of one pipeline. */
 export interface ShaderStats {
   readonly registers: number;
@@ -12,6 +14,8 @@ export interface ShaderStats {
   readonly instructions: number;
   /** Cycles between two subgroups' ends, as the compiler reckons. */
   readonly inverseThroughput: number;
+  /** Multiply-adds of the vector instructions of its main loops, where the driver shows machine code: see `multiplyAddShare`. */
+  readonly multiplyAdds?: number;
 }
 
 const numbersIn = (text: string): ReadonlyMap<string, number> =>
@@ -30,7 +34,9 @@ export const parseShaderStats = (text: string): ShaderStats | undefined => {
     if (value === undefined) throw new Error(`RADV's shader statistics have no "${name}": another version of Mesa?`);
     return value;
   };
+  const multiplyAdds = multiplyAddShare(text);
   return {
+    ...(multiplyAdds !== undefined && { multiplyAdds }),
     registers: of("VGPRs"),
     spills: of("Spilled VGPRs") + of("Spilled SGPRs"),
     scratch: of("Scratch size"),

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { CARDS } from "../../bench/cards.js";
+import { multiplyAddShare } from "../../bench/kernels/machine-code.js";
 import { rowsOf, tableOf } from "../../bench/kernels/rows.js";
 import { parseShaderStats } from "../../bench/kernels/shader-stats.js";
 import { planStep } from "../../bench/kernels/step.js";
@@ -95,6 +96,25 @@ test("what RADV prints of a pipeline is read; what is no statistics is none; a n
   });
   assert.equal(parseShaderStats("Warning: something"), undefined);
   assert.throws(() => parseShaderStats(printed.filter((line) => !line.startsWith("VGPRs")).join("\n")), /no "VGPRs"/);
+});
+
+test("of RADV's machine code the main loops' multiply-adds are counted: outermost loops, what they hold with them", () => {
+  const repeat = (line: string, count: number) => Array<string>(count).fill(`\t${line} ; 00`);
+  const fma = "v_fmac_f32_e32 v1, v2, v3";
+  const other = ["BB4:", ...repeat(fma, 3), ...repeat("v_mov_b32_e32 v0, v1", 3), ...repeat("s_cbranch_scc1 BB4", 1)]; // 3 of 6
+  const printed = (loop: readonly string[]) => [
+    ...["", "disasm:", "BB0:", ...repeat("v_fma_f32 v1, v2, v3, v4", 9)], // in no loop
+    ...["BB1:", ...repeat("v_add_nc_u32_e32 v0, v1, v2", 4), "BB2:", ...repeat(fma, 2)],
+    ...repeat("v_dual_fmac_f32 v1, v2, v3 :: v_dual_fmac_f32 v4, v5, v6", 2), // two of two
+    ...repeat("s_add_u32 s0, s1, s2", 5),
+    ...[...repeat("s_cbranch_scc0 BB2", 1), "BB3:", ...repeat("s_branch BB1", 1)], // 6 of 10
+    ...loop,
+    ...["BB5:", ...repeat(fma, 1), ...repeat("v_mov_b32_e32 v0, v1", 9), ...repeat("s_cbranch_scc1 BB5", 1)], // not a main one
+    ...["*** SHADER STATS ***", "BB6:", ...repeat(fma, 3), ...repeat("s_cbranch_scc1 BB6", 1)],
+  ];
+  assert.equal(multiplyAddShare(printed(other).join("\n")), 3 / 6);
+  assert.equal(multiplyAddShare(printed([]).join("\n")), 6 / 10);
+  for (const none of ["VGPRs: 60", "\ndisasm:\nBB0:\n\ts_endpgm"]) assert.equal(multiplyAddShare(none), undefined);
 });
 
 test("timings hold every kernel, slowest kind first, and add up", () => {
