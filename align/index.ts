@@ -1,3 +1,7 @@
+/**
+ * Preference training: rows of data, batches, losses and metrics, the trainer, checkpoints, evaluation.
+ * @module taugrad/align
+ */
 export {
   type Batch,
   type CollateOptions,

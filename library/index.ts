@@ -1,3 +1,8 @@
+/**
+ * Tensors, ops, gradients and programs. A tensor is a frozen node of a graph; nothing is computed before a device is asked.
+ * Every op answers what it cannot take with a ShapeError: its name, shapes and dtypes, and what to write instead.
+ * @module taugrad
+ */
 export * from "../core/index.js";
 export * from "./activation.js";
 export * from "./conv.js";

@@ -1,3 +1,7 @@
+/**
+ * The transformer and its files: Hugging Face folders, the Hub, GGUF; tokenizers and chat templates; LoRA; generation.
+ * @module taugrad/models
+ */
 export type { Cache, KeyValues } from "./cache.js";
 export {
   type ModelConfig,

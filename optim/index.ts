@@ -1,3 +1,7 @@
+/**
+ * Optimizers as pure functions of graphs: base rules, online merging over any of them, schedules, clipping, offline merges.
+ * @module taugrad/optim
+ */
 export { absorbed } from "./absorbed.js";
 export { type AdamWOptions, adamW } from "./adamw.js";
 export { l2ToReference, pullback, shadow } from "./average.js";

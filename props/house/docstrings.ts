@@ -116,6 +116,7 @@ export const faultsOf = (exported: Exported): string[] => {
     ...(/^ {2,}\S/m.test(text)
       ? [tell("lines that begin with spaces run together: put them into a ```text block")]
       : []),
+    ...(/^\[[^\]]*\]: /m.test(text) ? [tell("a line that begins with […]: defines a link, and is not shown")] : []),
     ...(/\*(?!S\])/.test(text) ? [tell("a star begins emphasis: write · or put it into backticks")] : []),
     ...(/<\w/.test(text) ? [tell("< before a letter begins a tag: put it into backticks")] : []),
   ];

@@ -24,14 +24,15 @@ export const exampleOf = (path: string): Program => {
   return { name: basename(path, ".ts"), source, prints };
 };
 
+const opens = (code: string): boolean => code.includes("await open(");
+
 /**
- * The programs of a Markdown file: its ts blocks, of which one that begins with an import begins a program, and others go on
- * with it. What follows `// → ` is a line that is printed.
+ * The programs of a Markdown file: its ts blocks, one after the other; one that opens another device begins another program. What follows `// → ` is a line that is printed.
  */
 export const programsIn = (path: string): Program[] => {
   const sources: string[] = [];
   for (const [, code = ""] of textOf(path).matchAll(/^```ts\n([\s\S]*?)^```/gm))
-    if (code.startsWith("import ")) sources.push(code);
+    if (sources.length === 0 || (opens(code) && opens(sources.at(-1) ?? ""))) sources.push(code);
     else sources[sources.length - 1] += code;
   return sources.map((source, i) => ({
     name: `${basename(path, ".md")}-${i + 1}`,
@@ -46,6 +47,7 @@ const STANDS_FOR: readonly (readonly [there: string, here: string])[] = [
   ['"runs/sft"', JSON.stringify(goldenPath("preferences", "sft"))],
   ['"models/base"', JSON.stringify(goldenPath("preferences", "policy"))],
   ['"runs/dpo"', JSON.stringify(goldenPath("preferences", "policy"))],
+  ['"runs/aligned"', JSON.stringify(join(root, ".props", "documents", "aligned"))],
   ['"pairs.jsonl"', JSON.stringify(goldenPath("preferences", "chat.jsonl"))],
 ];
 const folder = join(root, ".props", "documents");

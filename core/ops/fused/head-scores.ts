@@ -150,8 +150,8 @@ const optionNames = [
 ] as const satisfies readonly (keyof HeadOptions)[];
 
 /**
- * What softmax(y), y = W h or cap · tanh(W h / cap), says of one token a row.  hidden h: [M, D], W: [V, D], target: i32 [M] →
- * [M, 3]: the target's log-probability, the largest logit of the row, and log Σ e^(y - largest); or with `metrics` [M, 6], between the
+ * What softmax(y), y = W h or cap · tanh(W h / cap), says of one token a row.  hidden h: [M, D], W: [V, D], target: i32 [M]
+ * → [M, 3]: the target's log-probability, the largest logit of the row, and log Σ e^(y - largest); or with `metrics` [M, 6], between the
  * first and the second: the entropy, 1 where no logit is higher than the target's, else 0, and the mean logit. Logits are never
  * there for more than a block of rows, or columns: a kernel may make none, and the gradient makes them again, block by block, from
  * what is known of each row. Errors: ShapeError unless the shapes fit.
