@@ -1,3 +1,7 @@
+/**
+ * Generators and laws, for tests of one's own ops and rules with fast-check.
+ * @module taugrad/testing
+ */
 export { agrees, assertClose, assertSame, numbersOf, oracle, run, type Tolerance } from "./close.js";
 export {
   axisOrder,

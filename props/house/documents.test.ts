@@ -6,6 +6,7 @@ import { before, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { projectRoot as root } from "../golden/files.js";
 import { exportsByEntry, faultsOf } from "./docstrings.js";
+import { folders, lostLinks, markdownFiles } from "./links.js";
 import { compiled, exampleOf, outputsOf, type Program, programsIn, textOf } from "./programs.js";
 import { isShown, programOf, snippetsOf } from "./snippets.js";
 
@@ -100,8 +101,10 @@ test("README: the example is at most twenty-odd lines", () => {
 
 test("README: every folder it maps exists, and every folder of code is mapped", () => {
   const mapped = [...readme.matchAll(/^\| `(\w+)\/` \|/gm)].map(([, name]) => name).sort();
-  const kept = readdirSync(root, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && !/^\.|^(node_modules|dist|runs)$/.test(entry.name))
-    .map(({ name }) => name);
-  assert.deepEqual(mapped, kept.sort());
+  assert.deepEqual(mapped, folders);
+});
+
+test("every link of every Markdown file leads to a file, and to a heading of it", () => {
+  assert.ok(markdownFiles.length > 15, markdownFiles.join(", "));
+  assert.deepEqual(markdownFiles.flatMap(lostLinks), []);
 });
