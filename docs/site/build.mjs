@@ -1,6 +1,6 @@
 /**
- * npm run docs: the site, in docs/built. Guides and the reference are TypeDoc's work, which refuses exports without a docstring
- * and links that lead nowhere; then every link and anchor of every page is followed. TypeDoc has a folder and a lock of its own,
+ * npm run docs: the site, in docs/built. Guides and the reference are TypeDoc's work; then every link and anchor of every page
+ * is followed. (That every export has a docstring is a law of the tests.) TypeDoc has a folder and a lock of its own,
  * since it needs an older TypeScript than the project: tests and users do without.
  */
 import { spawnSync } from "node:child_process";
