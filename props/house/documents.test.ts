@@ -16,7 +16,9 @@ const quick = ({ source, ...rest }: Program): Program => ({
   ...rest,
   source: source.replace("1e-4)", "3e-3)").replace("t < 100", "t < 20"),
 });
-const [first, loop, talk] = programsIn("README.md") as [Program, Program, Program];
+const [[first], [loop], [talk]] = ["README.md", "docs/training.md", "docs/generation.md"].map(programsIn) as [
+  Program,
+][];
 const examples = readdirSync(join(root, "examples"))
   .filter((name) => name.endsWith(".ts"))
   .map((name) => exampleOf(`examples/${name}`));
@@ -24,7 +26,7 @@ const page: Program = { ...exampleOf("examples/browser/page.ts"), name: "page" }
 const snippets = snippetsOf(exportsByEntry);
 const docstrings: Program = { name: "docstrings", source: programOf(snippets, exportsByEntry), prints: [] };
 const guides = readdirSync(join(root, "docs"))
-  .filter((name) => name.endsWith(".md"))
+  .filter((name) => name.endsWith(".md") && !/^(training|generation)/.test(name))
   .flatMap((name) => programsIn(`docs/${name}`));
 const run = [first, quick(loop), talk, ...examples, docstrings, ...guides];
 
@@ -77,7 +79,7 @@ test("README: the example runs as printed and learns [1, 2]", () => {
   assert.ok(Math.abs(Number(w) - 1) < 0.02 && Math.abs(Number(b) - 2) < 0.02, outputOf(first));
 });
 
-test("README: the training loop by hand starts at ln 2 and learns", () => {
+test("docs: the training loop by hand starts at ln 2 and learns", () => {
   const losses = outputOf(loop)
     .trim()
     .split("\n")
@@ -91,7 +93,7 @@ test("README: the training loop by hand starts at ln 2 and learns", () => {
   assert.ok(loop.source.trim().split("\n").length <= 40, "shorten the loop");
 });
 
-test("README: tokens stream as printed", () => {
+test("docs: tokens stream as printed", () => {
   assert.ok(outputOf(talk).length > 0 && talk.source.includes("streamTokens"), outputOf(talk));
 });
 

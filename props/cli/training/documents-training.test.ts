@@ -1,4 +1,4 @@
-/** The README's path from data to a model, on files of the names that it prints. */
+/** The documents' path from data to a model, on files of the names that it prints. */
 import assert from "node:assert/strict";
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,15 +11,16 @@ import { trainingTokenizer } from "../../../cli/training/parts/chat-template.js"
 import { besideCheckout, goldenPath, projectRoot } from "../../golden/files.js";
 import { cli, scratch, taugradIn } from "../cli.js";
 
-const readme = readFileSync(join(projectRoot, "README.md"), "utf8");
-const [, file = ""] = /```yaml\n(# dpo\.yaml\n[\s\S]*?)```/.exec(readme) ?? [];
-/** The arguments of a command that the README prints over several lines. */
+const documents = readFileSync(join(projectRoot, "docs", "training.md"), "utf8");
+const [, file = ""] = /```yaml\n(# dpo\.yaml\n[\s\S]*?)```/.exec(documents) ?? [];
+/** The arguments of a command that the document prints over several lines. */
 const argumentsOf = (command: "sft" | "dpo"): string[] => {
-  const [, printed = ""] = new RegExp(`^taugrad ${command} (--model(?:[^\\\\\\n]|\\\\\\n)*)`, "m").exec(readme) ?? [];
+  const [, printed = ""] =
+    new RegExp(`^taugrad ${command} (--model(?:[^\\\\\\n]|\\\\\\n)*)`, "m").exec(documents) ?? [];
   return printed.replaceAll("\\\n", " ").trim().split(/\s+/);
 };
 
-/** A folder with the files that the README speaks of: a small model under their names, and some rows of their layouts. */
+/** A folder with the files that the document speaks of: a small model under their names, and some rows of their layouts. */
 const place = async (): Promise<string> => {
   const folder = join(scratch(), "work");
   mkdirSync(folder);
@@ -40,7 +41,7 @@ const place = async (): Promise<string> => {
   return folder;
 };
 
-test("README: dpo.yaml runs as printed, to the model that it names", async () => {
+test("docs: dpo.yaml runs as printed, to the model that it names", async () => {
   assert.ok(file.includes("model_name_or_path:") && cli.endsWith("cli.js"));
   const folder = await place();
   const { code, stderr } = await taugradIn(folder, [
@@ -69,7 +70,7 @@ test("README: dpo.yaml runs as printed, to the model that it names", async () =>
   assert.ok(readFileSync(join(folder, "runs/dpo-yaml/model.safetensors")).length > 0);
 });
 
-test("README: the runs that it prints keep nine tenths of the demo data's rows", async () => {
+test("docs: the runs that it prints keep nine tenths of the demo data's rows", async () => {
   const [model, data] = [besideCheckout("models", "stories260K"), besideCheckout("data")];
   if (model === undefined || data === undefined) return;
   const out = {
