@@ -3,7 +3,7 @@ import type { AlignJob, Job, MergeJob, SftJob, Training, WarpJob } from "./jobs/
 import { betas } from "./world/stages.js";
 
 /** How Table 1 groups methods. */
-export type Family = "plain" | "regularizer" | "offline merge" | "online merge" | "rival" | "control";
+export type Family = "plain" | "regularizer" | "offline merge" | "online merge" | "rival" | "proposal" | "control";
 
 interface Common {
   readonly label: string;
@@ -115,6 +115,33 @@ export const METHODS = {
     }),
     family: "rival",
   },
+  ogpsa: trained(
+    "OGPSA",
+    "rival",
+    "gradients of 64 rows of tuning data and 64 of base text, every 10 steps",
+    dpo(adamW, { retain: { use: "orthogonal", rows: 64, every: 10 } }),
+  ),
+  nspo: trained(
+    "NSPO",
+    "rival",
+    "null spaces of 1024 rows of tuning data, σ below 5e-5 σ_max",
+    dpo(adamW, { nullSpace: { rows: 1024, share: 5e-5 } }),
+  ),
+  onties_scaled: trained(
+    "OnTIES, τ scaled",
+    "proposal",
+    "official, p 0.3, α 0.1 of each update's norm",
+    online("onties", official, { tauScale: "update", alpha: 0.1 }),
+  ),
+  ondare_helpful: trained(
+    "OnDARE, τ where it helps",
+    "proposal",
+    "official, p 0.3, α 1e-3, by 64 rows of tuning data",
+    {
+      ...online("ondare", official),
+      retain: { use: "drift", rows: 64, every: 10 },
+    },
+  ),
   ondare_zero: trained("OnDARE, α = 0", "control", "official, p 0.3", online("ondare", official, { alpha: 0 })),
 } as const satisfies Record<string, Method>;
 

@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { InputError } from "../core/errors.js";
-import type { MatmulOptions } from "../core/index.js";
+import type { MatmulOptions, Tensor } from "../core/index.js";
 import { reader, tokenIds } from "./config-reader.js";
 import { COMMON, FAMILY_NAMES, type Family, type FamilyName, familyOf } from "./families.js";
 import { fileExists, folderExists, type JsonObject, readJsonObject } from "./files/json.js";
@@ -50,6 +50,11 @@ export interface ModelConfig {
    * to: `operands` of `matmul`. No model file says so. Default: f32. Everything else, a generated token's logits too, is f32.
    */
   readonly precision?: MatmulOptions["operands"];
+  /**
+   * Called, while a pass is built, with the weights of each linear layer and what it reads, [..., in]: how `activationGrams`
+   * looks into a model. No model file says so.
+   */
+  readonly observe?: (weights: Tensor, x: Tensor) => void;
   /** config.json as it was read, for saving it back unchanged. */
   readonly raw: JsonObject;
 }

@@ -12,8 +12,9 @@ export const linear = (
   params: Params,
   name: string,
   hasBias: boolean,
-  { precision }: ModelConfig,
+  { precision, observe }: ModelConfig,
 ): Tensor => {
+  observe?.(weightOf(params, `${name}.weight`), x);
   const by = (z: Tensor, W: Tensor) => matmul(z, transpose(W), { operands: precision });
   const plain = by(x, weightOf(params, `${name}.weight`));
   const { a, b, m, d } = factorNames(`${name}.weight`);

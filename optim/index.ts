@@ -33,6 +33,8 @@ export {
 } from "./optimizer.js";
 export { MERGES, type MergeName } from "./pieces.js";
 export { type MergingOptions, mergingRule } from "./preset.js";
+export { inNullSpace, nullSpace } from "./retain/null-space.js";
+export { helpful, orthogonalTo } from "./retain/orthogonal.js";
 export { type Draw, type Now, plain, type Rule, type Scalars, type Slots, type Stream } from "./rule.js";
 export { SCHEDULES, type ScheduleOptions, schedule } from "./schedule.js";
 export type { ScheduleName } from "./schedule-shapes.js";

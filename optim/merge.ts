@@ -1,4 +1,4 @@
-import type { Tensor } from "../core/index.js";
+import { div, equal, mul, sqrt, square, sum, type Tensor, where } from "../core/index.js";
 import { within } from "./check.js";
 import type { Consensus } from "./consensus.js";
 import type { Draw, Rule } from "./rule.js";
@@ -14,12 +14,23 @@ export interface Merge {
   readonly tau: Sparsifier;
   /** F(τ) is taken once, by `prepare`, instead of at every merge. */
   readonly tauOnce: boolean;
+  /** F(τ) gets the L2 norm of Δ, tensor by tensor, so that α has no unit: 0.1 drifts a tenth of each step's length. */
+  readonly tauScaled?: boolean;
   readonly consensus: Consensus;
 }
 
+/** x with the L2 norm of another tensor; 0 stays 0. */
+const withNormOf = (other: Tensor, x: Tensor): Tensor => {
+  const norm = (t: Tensor) => sqrt(sum(square(t)));
+  const own = norm(x);
+  const isZero = equal(own, 0);
+  return mul(x, where(isZero, 0, div(norm(other), where(isZero, 1, own))));
+};
+
 /** consensus(F(Δ), F(τ)): the merged step.  Δ, τ [*S] → [*S]. */
 export const mergeStep = (merge: Merge, delta: Tensor, tau: Tensor, draw: Draw): Tensor => {
-  const drift = merge.tauOnce ? tau : merge.tau(tau, "tau", draw);
+  const kept = merge.tauOnce ? tau : merge.tau(tau, "tau", draw);
+  const drift = merge.tauScaled === true ? withNormOf(delta, kept) : kept;
   return merge.consensus(merge.delta(delta, "delta", draw), drift, merge.alpha);
 };
 

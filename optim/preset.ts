@@ -27,6 +27,8 @@ export interface MergingOptions extends LiftOptions {
   readonly decays?: Decay["decays"];
   /** Another base rule than the preset's Adam, such as sgd(). */
   readonly base?: Rule;
+  /** "update": F(τ) gets the L2 norm of Δ, tensor by tensor, and α no unit. Default "none".  Source: this project's own proposal. */
+  readonly tauScale?: "none" | "update";
   /** Official only: give F(Δ) the L1 norm that Δ had (`rescale`). Default false. */
   readonly rescaleL1?: boolean;
   /** Official only: Adam's bias correction. Default true. */
@@ -55,11 +57,17 @@ const resolve = (name: string, options: MergingOptions): Resolved => {
  */
 export const mergingRule = (name: MergeName, options: MergingOptions): Rule => {
   const resolved = resolve(name, options);
-  const { betas, onlineStep = 1, weightDecay = 0, decays, correctBias = true } = options;
+  const { betas, onlineStep = 1, weightDecay = 0, decays, correctBias = true, tauScale = "none" } = options;
+  if (tauScale !== "none" && tauScale !== "update")
+    throw new InputError(`${name}: tauScale is "${tauScale}"; it must be "none" or "update"`);
   const form: AdamForm = resolved.official ? (correctBias ? "released" : "uncorrected") : "paper";
   const base = { ...(options.base ?? adam({ betas, eps: resolved.eps, form })), name };
   const of = resolved.official ? "weights after" : "weights before";
-  return decayed(stepK(base, MERGES[name](resolved), onlineStep), { rate: weightDecay, of, decays });
+  return decayed(stepK(base, { ...MERGES[name](resolved), tauScaled: tauScale === "update" }, onlineStep), {
+    rate: weightDecay,
+    of,
+    decays,
+  });
 };
 
 /** `mergingRule` over trees. */

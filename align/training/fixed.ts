@@ -1,17 +1,20 @@
-import { type Device, dispose, evaluateEach, InputError, type Tensor, upload } from "../../core/index.js";
+import { type Device, dispose, evaluateEach, InputError, leaves, type Tensor, upload } from "../../core/index.js";
 import type { Params } from "../../models/parameters.js";
 import type { Optimizer } from "../../optim/optimizer.js";
 import { beginnings } from "./following.js";
 import { evaluateToHost } from "./offload.js";
 import type { TrainOptions, TrainSnapshot } from "./options.js";
 import { borrowed } from "./reference.js";
+import { noneRetained } from "./retain.js";
 import { type Fixed, noTotals, type TrainState } from "./step.js";
 
 /** What the run begins with, made leaf by leaf; its buffers are the run's own. */
 export const beginning = async (options: TrainOptions, device: Device): Promise<TrainSnapshot> => {
   const { optimizer, objective, params, seed = 0, resume, offload = "none" } = options;
   const own = { optimizer: optimizer.init(params, { seed }), log: noTotals(objective) };
-  const initial: TrainState = { ...own, ...beginnings(options) };
+  const { retain } = options;
+  const retained = retain && { retained: noneRetained(retain, params) };
+  const initial: TrainState = { ...own, ...beginnings(options), ...retained };
   const snapshot = resume?.(initial) ?? { step: 0, batches: 0, tokens: 0, state: initial };
   const place = resume === undefined ? evaluateEach : upload;
   if (offload === "none") return { ...snapshot, state: place(snapshot.state, device) };
@@ -48,6 +51,7 @@ export const fixedInputs = async (
     fixed: {
       ...(tau && { tau }),
       ...(optimizer.usesAnchor && { anchor: borrow(anchor) }),
+      ...(options.spaces && { spaces: borrow(options.spaces) }),
       ...(optimizer.usesMask && { masks: { gradient: borrow(gradientMask as Params) } }),
     },
     release: () => {
@@ -71,4 +75,10 @@ export const reported = ({ report }: Optimizer, state: TrainState, device: Devic
       if (average !== undefined) dispose(average);
     },
   };
+};
+
+/** All buffers of a state but those that were handed out. */
+export const without = (state: TrainState, handedOut: Params | undefined): Tensor[] => {
+  const given = new Set(leaves(handedOut ?? {}));
+  return leaves(state).filter((t) => !given.has(t));
 };

@@ -11,9 +11,18 @@ import {
   unflatten,
 } from "../../core/index.js";
 import type { Params } from "../../models/parameters.js";
-import type { Optimizer, OptimizerState } from "../../optim/optimizer.js";
+import type { OptimizerState } from "../../optim/optimizer.js";
 import type { Objective } from "../objectives/objective.js";
-import { type Apply, type Fixed, judge, type StepState, type Summed, update, type Verdict } from "./step.js";
+import {
+  type Apply,
+  judge,
+  type Steady,
+  type Stepper,
+  type StepState,
+  type Summed,
+  update,
+  type Verdict,
+} from "./step.js";
 
 /** Computes a tree leaf by leaf and keeps it on the host, as constants. */
 export const evaluateToHost = async <T extends Tree>(tree: T, device: Device): Promise<T> => {
@@ -36,10 +45,17 @@ const mapValues = <A, B>(record: Readonly<Record<string, A>>, f: (value: A) => B
 const only = (tree: Params, names: readonly string[]): Params =>
   Object.fromEntries(names.map((name) => [name, tree[name]]));
 
-const partOf = ({ tau, anchor, masks }: Fixed, names: readonly string[]): Fixed => ({
+const partOf = ({ tau, anchor, masks, spaces, retained }: Steady, names: readonly string[]): Steady => ({
   ...(tau && { tau: only(tau, names) }),
   ...(anchor && { anchor: only(anchor, names) }),
   ...(masks && { masks: mapValues(masks, (tree) => only(tree, names)) }),
+  ...(retained && { retained: retained.map((tree) => only(tree, names)) }),
+  ...(spaces && {
+    spaces: only(
+      spaces,
+      names.filter((name) => name in spaces),
+    ),
+  }),
 });
 
 /**
@@ -49,7 +65,7 @@ const partOf = ({ tau, anchor, masks }: Fixed, names: readonly string[]): Fixed 
  */
 export const compileOffloaded = (
   objective: Objective,
-  optimizer: Optimizer,
+  stepper: Stepper,
   maxGradNorm: number | undefined,
   device: Device,
 ): Apply => {
@@ -60,8 +76,8 @@ export const compileOffloaded = (
   });
   const compileLeaf = () =>
     compile(
-      (own: Own, grads: Params, shared: Shared, verdict: Verdict, lr: Tensor, fixed: Fixed): Own => {
-        const { params, slots } = update(optimizer, { ...shared, ...own }, grads, verdict, { lr, ...fixed });
+      (own: Own, grads: Params, shared: Shared, verdict: Verdict, lr: Tensor, fixed: Steady): Own => {
+        const { params, slots } = update(stepper, { ...shared, ...own }, grads, verdict, { lr, ...fixed });
         return { params, slots };
       },
       device,
@@ -76,8 +92,8 @@ export const compileOffloaded = (
   };
   // An optimizer of no parameters.
   const advance = compile(
-    (shared: Shared, verdict: Verdict, lr: Tensor, fixed: Fixed): Shared => {
-      const { params, slots, ...next } = update(optimizer, { ...optimizer.init({}), ...shared }, {}, verdict, {
+    (shared: Shared, verdict: Verdict, lr: Tensor, fixed: Steady): Shared => {
+      const { params, slots, ...next } = update(stepper, { ...stepper.optimizer.init({}), ...shared }, {}, verdict, {
         lr,
         ...fixed,
       });
@@ -87,7 +103,7 @@ export const compileOffloaded = (
     { donate: [0], name },
   );
 
-  const apply = async (state: StepState, summed: Summed, lr: number, fixed: Fixed): Promise<StepState> => {
+  const apply = async (state: StepState, summed: Summed, lr: number, fixed: Steady): Promise<StepState> => {
     const { params, slots, ...shared } = state.optimizer;
     const nextParams: Record<string, Tensor> = {};
     const nextSlots = mapValues(slots, (): Record<string, Tensor> => ({}));

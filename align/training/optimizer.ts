@@ -81,6 +81,8 @@ export interface OptimizerSettings {
   readonly rescale?: boolean | "l1";
   /** `merge_preset`. Default "paper". */
   readonly mergePreset?: "paper" | "official";
+  /** Merging: "update" gives τ the norm of each step's update, tensor by tensor, and α no unit. Default "none". */
+  readonly tauScale?: "none" | "update";
   /** `ema_variant`: train on and hand out the average, or pull the weights to the reference. Default "shadow". */
   readonly emaVariant?: "shadow" | "pullback";
   /** `ema_coefficient`: how far a step moves the average, or the weights. Default 1e-3. */
@@ -123,6 +125,7 @@ const HOMES: { readonly [K in keyof OptimizerSettings]: Home } = {
   onlineStep: ["online_step", merging, MERGING],
   rescale: ["rescale", merging, MERGING],
   mergePreset: ["merge_preset", merging, MERGING],
+  tauScale: ["tau_scale", merging, MERGING],
   reserveP: [
     "reserve_p",
     (settings) => merging(settings) || kindOf(settings) === "childTuning",
@@ -206,11 +209,27 @@ const ruleOf = (settings: OptimizerSettings): Rule => {
   const { optim = "adamw", weightDecay: rate = 0, emaVariant = "shadow", emaCoefficient: c = 1e-3 } = settings;
   const merge = mergesBy(settings);
   if (merge !== undefined) {
-    const { betas: [beta1 = 0.9, beta2 = 0.999] = [], alpha, reserveP, onlineStep, rescale, mergePreset } = settings;
+    const {
+      betas: [beta1 = 0.9, beta2 = 0.999] = [],
+      alpha,
+      reserveP,
+      onlineStep,
+      rescale,
+      mergePreset,
+      tauScale,
+    } = settings;
     const own = proposalOf(settings) === "adamw";
     return mergingRule(merge, {
       ...(own ? { betas: [beta1, beta2], eps: settings.eps } : { base: proposal(settings) }),
-      ...{ alpha, reserveP, onlineStep, preset: mergePreset, weightDecay: rate, decays: exceptNormsAndBiases },
+      ...{
+        alpha,
+        reserveP,
+        onlineStep,
+        tauScale,
+        preset: mergePreset,
+        weightDecay: rate,
+        decays: exceptNormsAndBiases,
+      },
       rescaleL1: rescale === true || rescale === "l1" ? true : undefined,
     });
   }

@@ -5,6 +5,7 @@ import type { ScheduleOptions } from "../../optim/schedule.js";
 import type { TrainingBatch } from "../data/rows.js";
 import type { Objective } from "../objectives/objective.js";
 import type { Weights } from "./reference.js";
+import type { Retain } from "./retain.js";
 import type { TrainState } from "./step.js";
 
 /** A training run. Whatever tensors it is given stay the caller's. */
@@ -52,6 +53,10 @@ export interface TrainOptions {
   readonly anchor?: Params;
   /** Which elements learn, for optimizers that ask for such a mask: `fisherMask(…)`. */
   readonly gradientMask?: Params;
+  /** Data that the run is to keep its loss on, and how its gradients steer the steps. */
+  readonly retain?: Retain;
+  /** Null spaces that steps are held in, by name of a linear layer's weights: `nullSpaces(…)`. Other parameters rest. */
+  readonly spaces?: Params;
   /**
    * Goes on from a snapshot, bit for bit, instead of from `params`; `batches` then begin where it says. It is given the state
    * before the first step, whose structure a saved one is read into. The snapshot's tensors become the run's.

@@ -35,6 +35,7 @@ import type { Optimizer, OptimizerState } from "../../optim/optimizer.js";
 import type { BatchTensors } from "../objectives/log-probs.js";
 import type { Objective } from "../objectives/objective.js";
 import { type Chance, dropoutKey } from "./chance.js";
+import { heldIn, type Steering, steered } from "./steer.js";
 
 /** Gradients and totals of all batches of a step. */
 export type Summed = { readonly grads: Params; readonly totals: Tensor };
@@ -58,7 +59,11 @@ export type Fixed = {
   /** The reference weights. */
   readonly anchor?: Params;
   readonly masks?: Masks<Params>;
+  /** The null spaces that steps are held in, by name of a linear layer's weights. */
+  readonly spaces?: Params;
 };
+/** The same, and the gradients of retained data, which change now and then. */
+export type Steady = Fixed & { readonly retained?: readonly Params[] };
 
 /**
  * What a run remembers: the optimizer's state, and [totals of the steps since the last log …, last gradient norm, has it
@@ -69,6 +74,8 @@ export type StepState = { readonly optimizer: OptimizerState<Params>; readonly l
 export type TrainState = StepState & {
   readonly average?: Followed<Params>;
   readonly reference?: Followed<Params>;
+  /** Gradients of retained data, as they were taken last. */
+  readonly retained?: readonly Params[];
 };
 
 /** Where the sums of a logging interval start. */
@@ -167,21 +174,33 @@ export const judge = (
   };
 };
 
+/** How a step is taken: the optimizer, and what is done with the gradients of retained data, where there are some. */
+export interface Stepper {
+  readonly optimizer: Optimizer;
+  readonly steering?: Steering;
+}
+
 /** The optimizer's step under a verdict, of all parameters or any part of them; if it is not good, nothing changes. */
 export const update = (
-  { update: step }: Optimizer,
+  { optimizer: { update: step }, steering }: Stepper,
   state: OptimizerState<Params>,
   grads: Params,
   { factor, ok }: Verdict,
-  inputs: { readonly lr: Tensor } & Fixed,
+  { retained, spaces, ...inputs }: { readonly lr: Tensor } & Steady,
 ): OptimizerState<Params> => {
   const clipped = factor === undefined ? grads : treeMap((g) => mul(g, factor), grads);
-  return chosen(ok, step(state, clipped, inputs), state);
+  const { tau } = inputs;
+  const { grads: kept, ...drift } =
+    retained === undefined || steering === undefined
+      ? { grads: clipped }
+      : steered(steering, retained, { grads: clipped, ...(tau && { tau }) });
+  const next = step(state, kept, { ...inputs, ...drift });
+  return chosen(ok, spaces === undefined ? next : heldIn(spaces, state, next), state);
 };
 
 /** Takes the optimizer's step. State and gradients are donated. */
 export interface Apply {
-  (state: StepState, summed: Summed, lr: number, fixed: Fixed): StepState | Promise<StepState>;
+  (state: StepState, summed: Summed, lr: number, fixed: Steady): StepState | Promise<StepState>;
   readonly programs: () => readonly Program[];
 }
 
@@ -191,14 +210,14 @@ export interface Apply {
  */
 export const compileApply = (
   objective: Objective,
-  optimizer: Optimizer,
+  stepper: Stepper,
   maxGradNorm: number | undefined,
   device: Device,
 ): Apply =>
   compile(
-    (state: StepState, summed: Summed, lr: Tensor, fixed: Fixed): StepState => {
+    (state: StepState, summed: Summed, lr: Tensor, fixed: Steady): StepState => {
       const { verdict, log } = judge(state.log, summed, objective, maxGradNorm);
-      return { optimizer: update(optimizer, state.optimizer, summed.grads, verdict, { lr, ...fixed }), log };
+      return { optimizer: update(stepper, state.optimizer, summed.grads, verdict, { lr, ...fixed }), log };
     },
     device,
     { donate: [0, 1], name: `${objective.name} step` },

@@ -1,23 +1,15 @@
-import {
-  type Device,
-  dispose,
-  type HostData,
-  InputError,
-  leaves,
-  read,
-  scalar,
-  type Tensor,
-} from "../../core/index.js";
+import { type Device, dispose, type HostData, InputError, read, scalar } from "../../core/index.js";
 import type { Params } from "../../models/parameters.js";
 import { schedule } from "../../optim/schedule.js";
 import { grouped, realTokens, tokensIn, total } from "../data/groups.js";
 import type { TrainingBatch } from "../data/rows.js";
-import { beginning, fixedInputs, reported } from "./fixed.js";
+import { beginning, fixedInputs, reported, without } from "./fixed.js";
 import { checkFollows, following } from "./following.js";
 import { type FailedStep, notFinite } from "./not-finite.js";
 import { compileOffloaded } from "./offload.js";
 import type { Position, TrainOptions, TrainSnapshot } from "./options.js";
 import { feeder } from "./reference.js";
+import { checkRetain, retaining, retaken } from "./retain.js";
 import {
   type Carry,
   compileApply,
@@ -71,8 +63,15 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
   const logs = typeof loggingSteps === "function" ? loggingSteps : (step: number) => step % loggingSteps === 0;
   const compiled = compileGradients(objective, device);
   const compileOptimizer = options.offload === "optimizer" ? compileOffloaded : compileApply;
-  const apply = compileOptimizer(objective, optimizer, maxGradNorm > 0 ? maxGradNorm : undefined, device);
+  const apply = compileOptimizer(
+    objective,
+    { optimizer, steering: options.retain?.use },
+    maxGradNorm > 0 ? maxGradNorm : undefined,
+    device,
+  );
   checkFollows(options);
+  if (options.retain !== undefined) checkRetain(options.retain);
+  const retains = options.retain && retaining(options.retain, device);
   const follow = following(objective, options, device);
   const owned: { state?: TrainState; fixed?: Awaited<ReturnType<typeof fixedInputs>>; handedOut?: Params } = {};
   const moving = options.referenceFollows && (() => (owned.state as Required<TrainState>).reference.weights);
@@ -102,8 +101,9 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
     try {
       for (const [i, batch] of group.entries())
         carry = feed(batch, (tensors) => gradients(state.optimizer.params, tensors, scale, i, carry));
-      const { optimizer: own, log, ...followers } = state;
-      return { ...(await apply({ optimizer: own, log }, carry as Summed, lr, owned.fixed?.fixed ?? {})), ...followers };
+      const { optimizer: own, log, ...beside } = state;
+      const steady = { ...owned.fixed?.fixed, ...(beside.retained && { retained: beside.retained }) };
+      return { ...(await apply({ optimizer: own, log }, carry as Summed, lr, steady)), ...beside };
     } finally {
       dispose(carry); // gone already unless something threw
     }
@@ -149,6 +149,8 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
       for await (const group of grouped(options.batches, accumulation)) {
         const lr = learningRate * factor(at.step);
         pending.push({ before: at, group });
+        if (retains !== undefined && at.step % (options.retain?.every ?? 1) === 0)
+          owned.state = retaken(owned.state as TrainState, retains);
         owned.state = await advance(group, owned.state as TrainState, lr);
         at = {
           step: at.step + 1,
@@ -210,7 +212,8 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
   } finally {
     await mark?.log.catch(() => {});
     close();
-    for (const program of [compiled, apply, follow].flatMap((made) => made.programs())) program.free();
+    for (const program of [compiled, apply, follow, ...(retains ? [retains] : [])].flatMap((made) => made.programs()))
+      program.free();
     const { state, fixed, handedOut } = owned;
     fixed?.release();
     if (state !== undefined) {
@@ -218,12 +221,6 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
     }
   }
 }
-
-/** All buffers of a state but those that were handed out. */
-const without = (state: TrainState, handedOut: Params | undefined): Tensor[] => {
-  const given = new Set(leaves(handedOut ?? {}));
-  return leaves(state).filter((t) => !given.has(t));
-};
 
 /** Runs an async generator to its end, telling each value, and gives what it returns. */
 export const lastOf = async <T, R>(

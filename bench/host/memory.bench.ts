@@ -30,7 +30,7 @@ const objective = completionObjective(config, { tokenMetrics: false });
 const device = await benchDevice();
 const optimizer = adamW();
 const gradients = compileGradients(objective, device);
-const apply = compileApply(objective, optimizer, 1, device);
+const apply = compileApply(objective, { optimizer }, 1, device);
 let state: TrainState = evaluate(
   { optimizer: optimizer.init(initParams(config, key(0))), log: zeros([objective.width + 2]) },
   device,

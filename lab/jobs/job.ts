@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { PairLossType } from "../../align/objectives/losses.js";
 import type { OptimizerSettings } from "../../align/training/optimizer.js";
+import type { Steering } from "../../align/training/steer.js";
 import type { LoraOptions } from "../../models/index.js";
 import type { BemaOptions } from "../../optim/follow/bema.js";
 import type { MergeMethod } from "../../optim/offline/index.js";
@@ -26,6 +27,10 @@ export interface Training {
   readonly sync?: { readonly mixup: number; readonly every: number };
   /** BEMA is handed out. */
   readonly bema?: BemaOptions;
+  /** Gradients of rows of the tuning data and of the base text, one batch each, steer the steps; taken anew every so many. */
+  readonly retain?: { readonly use: Steering; readonly rows: number; readonly every: number };
+  /** Steps are held in the null spaces of what so many rows of tuning data make the tuned model read. */
+  readonly nullSpace?: { readonly rows: number; readonly share: number };
   /** Batches that ChildTuning-D's mask is estimated from. */
   readonly fisherBatches?: number;
 }

@@ -1,6 +1,7 @@
 import type { TrainingBatch } from "../../align/data/rows.js";
 import { ktoObjective } from "../../align/objectives/kto.js";
-import { preferenceObjective } from "../../align/objectives/objective.js";
+import { completionObjective, preferenceObjective } from "../../align/objectives/objective.js";
+import { nullSpaces } from "../../align/training/activations.js";
 import { adapterTraining } from "../../align/training/adapter.js";
 import { fisherMask } from "../../align/training/fisher.js";
 import { referenceDelta, trainingOptimizer } from "../../align/training/optimizer.js";
@@ -28,6 +29,7 @@ import { bema, mixing } from "../../optim/index.js";
 import { blockAt, mergeTensors, searchRatios } from "../../optim/offline/index.js";
 import { config, freshParams } from "../world/model.js";
 import {
+  baseText,
   type OnStep,
   referenced,
   runStage,
@@ -35,7 +37,9 @@ import {
   trainBase,
   trainingAnswers,
   trainSft,
+  tuningRows,
 } from "../world/stages.js";
+import { PAD } from "../world/vocabulary.js";
 import { batchesOf, type Desk, type Ground, joined, unasked, weightsLike } from "./desk.js";
 import type { AlignJob, BaseJob, DriftJob, Job, MergeJob, SftJob, WarpJob } from "./job.js";
 import { seedOf, sftOf } from "./job.js";
@@ -108,6 +112,34 @@ const doSft = async (job: SftJob, desk: Desk, onShare: OnShare): Promise<Done> =
   };
 };
 
+/** What holds an alignment to what the tuned model can do. */
+const keeping = (
+  job: AlignJob,
+  { sft }: Ground,
+  own: <T extends Tree>(tree: T) => T,
+  device: Device,
+): Pick<Stage, "retain" | "spaces"> => {
+  const { retain, nullSpace } = job.training;
+  const seed = seedOf(job);
+  return {
+    ...(retain && {
+      retain: {
+        objective: completionObjective(config, { tokenMetrics: false }),
+        sets: [[tuningRows(seed, retain.rows)], [baseText(seed, retain.rows)]],
+        ...{ every: retain.every, use: retain.use },
+      },
+    }),
+    ...(nullSpace && {
+      spaces: own(
+        nullSpaces(
+          { config, params: sft, batches: [tuningRows(seed, nullSpace.rows)], padId: PAD, share: nullSpace.share },
+          device,
+        ),
+      ),
+    }),
+  };
+};
+
 const doAlign = async (job: AlignJob, desk: Desk, onShare: OnShare): Promise<Done> => {
   const { device } = desk;
   const { training, learningRate, of } = job;
@@ -143,8 +175,19 @@ const doAlign = async (job: AlignJob, desk: Desk, onShare: OnShare): Promise<Don
         ...(sync && { reference: { config, params: sft }, referenceFollows: { by: mixing(sync) } }),
         ...(averaging && { average: bema(averaging) }),
       };
+      const held = keeping(job, ground, own, device);
       const asked = sync === undefined ? batches : batches.map(unasked);
-      const stage = { objective, params: sft, optimizer, batches: asked, seed, refDelta, gradientMask, ...follows };
+      const stage = {
+        objective,
+        params: sft,
+        optimizer,
+        batches: asked,
+        seed,
+        refDelta,
+        gradientMask,
+        ...follows,
+        ...held,
+      };
       params = own(await runStage(stage, schedule, device, onStep));
     }
     const measures = await desk.measure(params, of, ground);

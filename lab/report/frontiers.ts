@@ -13,6 +13,7 @@ const COLOR: Readonly<Record<Family, number>> = {
   "offline merge": 4,
   "online merge": 2,
   rival: 5,
+  proposal: 7,
   control: 3,
 };
 

@@ -37,6 +37,8 @@ export type Stage = Pick<
   | "reference"
   | "average"
   | "referenceFollows"
+  | "retain"
+  | "spaces"
 >;
 
 /** One training run: warm-up, then cosine to 10 %. Gives the final weights, which are the caller's. */
@@ -85,6 +87,13 @@ export const trainSft = (
   const stage = supervised(base, (step) => sftBatch(seed, step, setting.batch));
   return runStage(stage, setting, device, onStep);
 };
+
+/** Rows of what came before, which an alignment may look at to keep it: none that base or tuning saw in this order. */
+const BEFORE = 1_000_000;
+
+/** A batch of tuning rows, answers learned; and one of base text, all of it learned. */
+export const tuningRows = (seed: number, rows: number): TrainingBatch => sftBatch(seed, BEFORE, rows);
+export const baseText = (seed: number, rows: number): TrainingBatch => baseBatch(seed, BEFORE, rows, { instructed: 0 });
 
 /** The pairs of each step of an alignment, in a drawn order. */
 const pairsByStep = (seed: number, { pairs: count, batch, steps }: AlignSetting): Pair[][] => {
