@@ -77,6 +77,7 @@ export {
   type PreferenceOptions,
   preferenceObjective,
 } from "./objectives/objective.js";
+export { activationGrams, nullSpaces, type Observed } from "./training/activations.js";
 export { type AdapterTraining, adapterTraining } from "./training/adapter.js";
 export {
   type Checkpoint,
@@ -111,7 +112,9 @@ export {
 export type { Position, TrainOptions, TrainSnapshot } from "./training/options.js";
 export { type OwnRule, ownRule } from "./training/own-rule.js";
 export { askReference, batchTensors, referenceLogps, type Weights } from "./training/reference.js";
+export type { Retain } from "./training/retain.js";
 export { loadTree, saveTree } from "./training/state-file.js";
+export { STEERINGS, type Steering } from "./training/steer.js";
 export type { TrainState } from "./training/step.js";
 export { lastOf, type StepRecord, type TrainStep, train } from "./training/train.js";
 export { openRecords, type RecordWriter } from "./training/writer.js";

@@ -9,6 +9,7 @@ import { helpful, orthogonalTo } from "../../optim/retain/orthogonal.js";
  * "opposed": nothing against theirs; "drift": the reference delta is kept where it helps on the first set.
  */
 export const STEERINGS = ["orthogonal", "opposed", "drift"] as const;
+/** One of `STEERINGS`. */
 export type Steering = (typeof STEERINGS)[number];
 
 /** A step's gradients and τ, as retained data leaves them. Parameters without a retained gradient stay as they are. */

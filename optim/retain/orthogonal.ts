@@ -13,8 +13,10 @@ const unit = (x: Tensor): Tensor => {
 };
 
 /**
- * A gradient without what of it lies along the gradients of retained data, tensor by tensor:
- *   u₁ = g₁/‖g₁‖,  u₂ = g₂ made orthogonal to u₁, normalised,  g ← g − ⟨g,u₁⟩u₁ − ⟨g,u₂⟩u₂          all [*S]
+ * A gradient without what of it lies along the gradients of retained data, tensor by tensor, all [*S]:
+ * ```text
+ * u₁ = g₁/‖g₁‖,  u₂ = g₂ made orthogonal to u₁, normalised,  g ← g − ⟨g,u₁⟩u₁ − ⟨g,u₂⟩u₂
+ * ```
  * so that a step of plain descent changes the loss on retained data to second order alone. `opposed`: only where ⟨g,u⟩ < 0, where
  * a step would raise that loss.
  * Laws: the result is orthogonal to each of the gradients; without any, g.  Source: OGPSA (arXiv 2602.07892).
