@@ -4,13 +4,15 @@
  * Shared code lies in dist/chunks, so that every subpath sees the same core. dist/meta.json is esbuild's metafile.
  */
 import { spawn } from "node:child_process";
-import { realpathSync } from "node:fs";
+import { readFileSync, realpathSync } from "node:fs";
 import { chmod, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
 
 export const root = dirname(fileURLToPath(import.meta.url));
+
+const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
 /** Options that the library, the tests and the benchmarks are bundled with. */
 export const bundling = {
@@ -22,6 +24,7 @@ export const bundling = {
   packages: "external",
   splitting: true,
   chunkNames: "chunks/[name]-[hash]",
+  define: { TAUGRAD_VERSION: JSON.stringify(version) },
   legalComments: "none",
   // package.json says sideEffects: false. A bare import that this would drop is a mistake, not a warning.
   logOverride: { "ignored-bare-import": "error" },
@@ -37,7 +40,7 @@ export const buildBundles = async () => {
       index: "library/index.ts",
       optim: "optim/index.ts",
       models: "models/index.ts",
-      align: "align/index.ts",
+      align: "run/index.ts",
       devices: "kernels/index.ts",
       testing: "testing/index.ts",
       cli: "cli/index.ts",

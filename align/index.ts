@@ -13,6 +13,7 @@ export {
 } from "./data/batch.js";
 export { readRows, rowsOfKind, streamRows } from "./data/data.js";
 export {
+  type DataFrom,
   type Dataset,
   type DatasetOptions,
   exampleDataset,

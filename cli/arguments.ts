@@ -1,10 +1,10 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { InputError } from "../core/errors.js";
 import { oneLine, show } from "../models/files/json.js";
-import { keysOf } from "./keys/table.js";
-import type { Option } from "./option-kinds.js";
+import { keysOf } from "../run/keys/table.js";
+import type { Option } from "../run/options/kinds.js";
+import { suggestedOption } from "../run/options/suggest.js";
 import { type CommandName, optionsOf, specOf, spelled } from "./options.js";
-import { suggestedOption } from "./suggest.js";
 
 /** Options as they were written: text, or true and false for flags. Not yet read by the table. */
 export interface Given {

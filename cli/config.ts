@@ -1,10 +1,9 @@
 import { InputError } from "../core/errors.js";
-import { canonical, type ReadKeys, readKeys } from "./keys/read.js";
-import { keysOf } from "./keys/table.js";
-import type { Option } from "./option-kinds.js";
+import { canonical, type ReadKeys, readKeys, type Taker, together } from "../run/keys/read.js";
+import { unknownKey } from "../run/keys/unknown.js";
+import type { Option } from "../run/options/kinds.js";
+import { readYamlObject } from "../run/yaml.js";
 import { type CommandName, commands, type OptionName, optionsOf, specOf, spelled, type Values } from "./options.js";
-import { suggestedOption } from "./suggest.js";
-import { readYamlObject } from "./yaml.js";
 
 /**
  * The values a command runs on: its YAML file (if it takes one and one was given), the command line over it, defaults under
@@ -16,20 +15,17 @@ export const resolveValues = async <C extends CommandName>(
   given: ReadonlyMap<string, unknown>,
   tell: (note: string) => void = () => {},
 ): Promise<Values<C>> => {
-  const table = optionsOf(command);
-  const { defaults, required } = specOf(command);
-  const values: Partial<Record<OptionName, unknown>> = {};
-  for (const [name, option] of table) values[name] = name in defaults ? defaults[name] : option.fallback;
-  const line = readKeys(command, {
+  const taker = takerOf(command);
+  const line = readKeys(taker, {
     entries: given,
     named: (name) => spelled(command, name),
-    unknown: (name) => unknownKey(command, "the command line", name),
+    unknown: (name) => unknown(command, "the command line", name),
   });
   const path = line.given.config as string | undefined;
   const file = path === undefined ? NOTHING : await readYaml(command, path);
-  Object.assign(values, file.byDefault, line.byDefault, file.given, line.given);
+  const values = together(taker, file, line);
   for (const note of [...file.notes, ...line.notes]) tell(note);
-  const missing = required.find((name) => values[name] === undefined);
+  const missing = specOf(command).required.find((name) => values[name] === undefined);
   if (missing !== undefined) throw new InputError(needed(command, missing, path !== undefined));
   return values as Values<C>;
 };
@@ -53,32 +49,29 @@ const readYaml = async (command: CommandName, path: string): Promise<ReadKeys> =
   const seen = new Set<string>();
   for (const written of Object.keys(content)) {
     const name = canonical(written);
-    if (name === "config" || name === "json") throw unknownKey(command, path, written);
+    if (name === "config" || name === "json") throw unknown(command, path, written);
     if (seen.has(name)) throw new InputError(`${path}: ${name} is there twice, once as ${written}`);
     seen.add(name);
   }
-  return readKeys(command, {
+  return readKeys(takerOf(command), {
     entries: Object.entries(content),
     named: (written) => `${path}: ${written}`,
-    unknown: (written) => unknownKey(command, path, written),
+    unknown: (written) => unknown(command, path, written),
   });
 };
 
-/** Does a command know a key, as its own or as that of another trainer? */
-const knows = (command: CommandName, name: string): boolean =>
-  optionsOf(command).has(name as OptionName) || Object.hasOwn(keysOf(command), name);
+/** A command as one who reads keys. */
+const takerOf = (command: CommandName): Taker => ({
+  name: command,
+  options: optionsOf(command),
+  defaults: specOf(command).defaults,
+});
 
-const unknownKey = (command: CommandName, path: string, written: string): InputError => {
-  const other = (Object.keys(commands) as CommandName[]).find(
-    (name) => specOf(name).keys && knows(name, canonical(written)),
-  );
-  const own = knows(command, canonical(written));
-  if (other !== undefined && !own)
-    return new InputError(`${path}: "${written}" is a key of taugrad ${other}, not of taugrad ${command}`);
-  const names = [...optionsOf(command).keys(), ...Object.keys(keysOf(command))].filter(
-    (name) => name !== "config" && name !== "json",
-  );
-  const meant = suggestedOption(canonical(written), names);
-  const help = meant === undefined ? `see taugrad ${command} --help` : `did you mean "${meant}"?`;
-  return new InputError(`${path}: unknown key "${written}"; ${help}`);
-};
+/** Commands that read YAML files with keys. */
+const keyed = (Object.keys(commands) as CommandName[]).filter((name) => specOf(name).keys);
+
+const unknown = (command: CommandName, where: string, written: string): InputError =>
+  unknownKey({
+    ...{ where, written, taker: takerOf(command), others: keyed.map(takerOf), called: (name) => `taugrad ${name}` },
+    less: ["config", "json"],
+  });

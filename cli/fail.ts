@@ -1,6 +1,6 @@
 import { DeviceError, InputError, OwnershipError, ShapeError } from "../core/errors.js";
 import { isSystemError, systemWords } from "../models/files/writing/system-error.js";
-import { harmless } from "./speaking/terminal.js";
+import { harmless } from "../run/harmless.js";
 import { Stopped } from "./stopped.js";
 
 /** How a command ends that could not do its work. */

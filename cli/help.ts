@@ -1,4 +1,4 @@
-import type { Option } from "./option-kinds.js";
+import type { Option } from "../run/options/kinds.js";
 import { type CommandName, commands, optionsOf, specOf, spelled } from "./options.js";
 
 /** Longer lines are too long to read. */

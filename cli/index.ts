@@ -1,13 +1,8 @@
 #!/usr/bin/env node
-import { readFileSync } from "node:fs";
-
 const run = async (): Promise<number> => {
   const [{ main }, { guardProcess }] = await Promise.all([import("./main.js"), import("./process.js")]);
   guardProcess(process.argv[2]);
-  const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
-    version: string;
-  };
-  return main(process.argv.slice(2), version);
+  return main(process.argv.slice(2));
 };
 
 // What cannot even be loaded (too many open files) has no command that would tell.

@@ -1,6 +1,7 @@
 import { InputError } from "../core/errors.js";
 import { suggestion } from "../core/suggest.js";
 import { show } from "../models/files/json.js";
+import { VERSION } from "../run/version.js";
 import { parseArguments } from "./arguments.js";
 import { resolveValues } from "./config.js";
 import { toldFailure } from "./fail.js";
@@ -39,11 +40,7 @@ const unknownCommand = (name: string): InputError => {
   );
 };
 
-const runCommand = async <C extends CommandName>(
-  command: C,
-  args: readonly string[],
-  version: string,
-): Promise<void> => {
+const runCommand = async <C extends CommandName>(command: C, args: readonly string[]): Promise<void> => {
   const { help, values: given } = parseArguments(command, args);
   if (help) {
     process.stdout.write(`${commandHelp(command)}\n`);
@@ -52,26 +49,26 @@ const runCommand = async <C extends CommandName>(
   const notes: string[] = [];
   const values = await resolveValues(command, given, (note) => notes.push(note));
   const run: Run<C> = await load[command]();
-  const out = output("json" in values && values.json === true, { version, args: [command, ...args] });
+  const out = output("json" in values && values.json === true, [command, ...args]);
   notes.forEach(out.note);
-  const { located } = await import("./located.js");
-  await run(await located(command, values, out), out);
+  const { located } = await import("../run/located.js");
+  await run(await located(values, out, command === "fit"), out);
 };
 
-const dispatch = async ([name, ...rest]: readonly string[], version: string): Promise<void> => {
+const dispatch = async ([name, ...rest]: readonly string[]): Promise<void> => {
   if (name === undefined) throw new InputError("no command given; taugrad --help lists the commands");
   if (name === "--version" || name === "-v") {
-    process.stdout.write(`${version}\n`);
+    process.stdout.write(`${VERSION}\n`);
   } else if (name === "help" || name === "--help" || name === "-h") {
     const [about] = rest;
     if (about === "keys") {
-      process.stdout.write((await import("./keys/document.js")).keysDocument());
+      process.stdout.write((await import("./keys-document.js")).keysDocument());
       return;
     }
     if (about !== undefined && !isCommand(about)) throw unknownCommand(about);
-    process.stdout.write(`${about === undefined ? programHelp(version) : commandHelp(about)}\n`);
+    process.stdout.write(`${about === undefined ? programHelp(VERSION) : commandHelp(about)}\n`);
   } else if (isCommand(name)) {
-    await runCommand(name, rest, version);
+    await runCommand(name, rest);
   } else if (name.startsWith("-")) {
     throw new InputError(`the command comes first: taugrad COMMAND ${name} …; taugrad --help lists the commands`);
   } else {
@@ -80,9 +77,9 @@ const dispatch = async ([name, ...rest]: readonly string[], version: string): Pr
 };
 
 /** Runs the command line; resolves to the exit code. Never rejects. */
-export const main = async (args: readonly string[], version: string): Promise<number> => {
+export const main = async (args: readonly string[]): Promise<number> => {
   try {
-    await dispatch(args, version);
+    await dispatch(args);
     return 0;
   } catch (error) {
     return toldFailure(error);

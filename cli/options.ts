@@ -1,109 +1,9 @@
 import { PROFILE_NAMES } from "../kernels/webgpu/profile-names.js";
-import type { Option } from "./option-kinds.js";
+import type { Option } from "../run/options/kinds.js";
+import { comparing, shared, takes } from "../run/options/takes.js";
 import { type OptionName, options } from "./option-table.js";
 
 export { type OptionName, options };
-
-/** The options that a YAML file may hold. */
-const training = [
-  "model_name_or_path",
-  "dataset_name",
-  "dataset_config",
-  "dataset_train_split",
-  "dataset_test_split",
-  "max_inflation",
-  "max_row_bytes",
-  "limit",
-  "chat_template_path",
-  "chat_template",
-  "output_dir",
-  "overwrite_output_dir",
-  "learning_rate",
-  "lr_scheduler_type",
-  "lr_scheduler_kwargs",
-  "warmup_steps",
-  "per_device_train_batch_size",
-  "gradient_accumulation_steps",
-  "max_steps",
-  "num_train_epochs",
-  "max_length",
-  "truncation_mode",
-  "shuffle_dataset",
-  "group_by_length",
-  "dataloader_drop_last",
-  "seed",
-  "data_seed",
-  "optim",
-  "optim_args",
-  "lr_by_reserve",
-  "base_optim",
-  "momentum",
-  "fisher_batches",
-  "ema_variant",
-  "ema_coefficient",
-  "l2_reference",
-  "bema",
-  "bema_update_freq",
-  "bema_ema_power",
-  "bema_bias_power",
-  "bema_lag",
-  "bema_update_after",
-  "bema_multiplier",
-  "bema_min_ema_multiplier",
-  "compensated",
-  "optim_state_dtype",
-  "dtype",
-  "precision",
-  "weight_decay",
-  "adam_beta1",
-  "adam_beta2",
-  "adam_epsilon",
-  "max_grad_norm",
-  "gradient_checkpointing",
-  "offload",
-  "device_memory",
-  "use_peft",
-  "adapter_name_or_path",
-  "lora_r",
-  "lora_alpha",
-  "lora_target_modules",
-  "lora_modules_to_save",
-  "use_rslora",
-  "use_dora",
-  "logging_strategy",
-  "logging_steps",
-  "logging_first_step",
-  "save_strategy",
-  "save_steps",
-  "save_total_limit",
-  "load_best_model_at_end",
-  "metric_for_best_model",
-  "greater_is_better",
-  "resume",
-  "push_to_hub",
-  "hub_model_id",
-  "hub_private_repo",
-  "eval_dataset",
-  "eval_tasks",
-  "eval_strategy",
-  "eval_steps",
-  "eval_delay",
-  "eval_on_start",
-  "per_device_eval_batch_size",
-  "dry_run",
-  "device",
-  "adapter",
-] as const satisfies readonly OptionName[];
-
-/** Keys that do something only where a reference delta is merged in. */
-export const mergingKeys = [
-  "base_model_name_or_path",
-  "alpha",
-  "reserve_p",
-  "online_step",
-  "rescale",
-  "merge_preset",
-] as const satisfies readonly OptionName[];
 
 interface CommandSpec {
   readonly summary: string;
@@ -119,21 +19,6 @@ interface CommandSpec {
   /** What an option does here, where that is not what it does elsewhere. */
   readonly about?: Readonly<Partial<Record<OptionName, string>>>;
 }
-
-/** Options of commands that train against a reference model. */
-const comparing = [
-  "ref_model_name_or_path",
-  ...mergingKeys,
-  "precompute_ref_log_probs",
-  "ref_log_probs_cache",
-  "sync_ref_model",
-  "ref_model_mixup_alpha",
-  "ref_model_sync_steps",
-  "bema_update_ref_model",
-  "bema_ref_model_update_freq",
-  "bema_ref_model_update_after",
-  "json",
-] as const satisfies readonly OptionName[];
 
 /** How a model is asked to go on. */
 const speaking = [
@@ -162,8 +47,6 @@ const spoken = {
   adapter: "a folder as above; or which of several WebGPU adapters: its number in doctor, or a part of its name",
   seed: "decides what is sampled; asks for sampling",
 } as const satisfies Partial<Record<OptionName, string>>;
-
-const trained = ["model_name_or_path", "dataset_name", "output_dir"] as const;
 
 /** Every command with the options it takes. */
 export const commands = {
@@ -271,47 +154,33 @@ export const commands = {
     about: { batch_size: "rows (pairs) a batch" },
   },
   sft: {
+    ...takes.sft,
     summary: "train on instructions with answers, or on documents",
     usage: "--config FILE [--key value …]",
-    required: trained,
-    options: [
-      ...(["config", ...training, "completion_only_loss", "packing", "packing_strategy", "eval_packing"] as const),
-      ...(["assistant_only_loss", "lora_dropout"] as const),
-      ...(["padding_free", "eos_token", "ref_model_name_or_path", ...mergingKeys, "json"] as const),
-    ],
+    options: ["config", ...takes.sft.options, "json"],
     keys: true,
-    defaults: { learning_rate: 2e-5 },
   },
   dpo: {
+    ...takes.dpo,
     summary: "train on preference pairs",
     usage: "--config FILE [--key value …]",
-    required: trained,
-    options: [
-      ...(["config", ...training, "loss_type", "loss_weights", "beta", "label_smoothing", "simpo_gamma"] as const),
-      ...(["max_prompt_length", "max_completion_length", "padding_free"] as const),
-      ...comparing,
-    ],
+    options: ["config", ...takes.dpo.options, "json"],
     keys: true,
-    defaults: { learning_rate: 1e-6 },
   },
   kto: {
+    ...takes.kto,
     summary: "train on labelled answers (KTO); pairs are taken apart",
     usage: "--config FILE [--key value …]",
-    required: trained,
-    options: [
-      ...(["config", ...training, "loss_type", "beta", "desirable_weight", "undesirable_weight"] as const),
-      ...comparing,
-    ],
+    options: ["config", ...takes.kto.options, "json"],
     keys: true,
-    defaults: { learning_rate: 1e-6, loss_type: ["kto"] },
   },
   fit: {
     summary: "will a training run fit: what it takes, by length and batch size, from config.json alone",
     usage: "--model DIR [--for dpo|kto|sft] [--adapter NAME|FILE] [--memory 24GiB] [--key value …] [--json]",
     required: ["model"],
     options: [
-      ...(["model", "for", "memory", "config", ...training, "loss_type", "loss_weights", "beta"] as const),
-      ...(["label_smoothing", "simpo_gamma", "desirable_weight", "undesirable_weight", ...comparing] as const),
+      ...(["model", "for", "memory", "config", ...shared, "loss_type", "loss_weights", "beta"] as const),
+      ...(["label_smoothing", "simpo_gamma", "desirable_weight", "undesirable_weight", ...comparing, "json"] as const),
       ...(["max_prompt_length", "max_completion_length", "completion_only_loss", "eos_token"] as const),
       ...(["assistant_only_loss", "lora_dropout", "packing", "packing_strategy", "eval_packing"] as const),
       "padding_free",
@@ -383,7 +252,7 @@ export const optionsOf = (name: CommandName): ReadonlyMap<OptionName, Option<unk
   );
 };
 
-type ValueOf<K extends OptionName> = (typeof options)[K] extends Option<infer T> ? T : never;
+type ValueOf<K extends OptionName> = (typeof options)[K]["fallback"];
 type Sure<C extends CommandName> = (typeof commands)[C]["required"][number] | keyof (typeof commands)[C]["defaults"];
 
 /** What a command runs on: every option it takes, read, checked and with its default. */

@@ -1,20 +1,14 @@
-import { forReader, harmless } from "./speaking/terminal.js";
+import { harmless } from "../run/harmless.js";
+import type { Voice } from "../run/voice.js";
 
-/** How the program was called. */
-export interface Invocation {
-  readonly version: string;
-  /** The words after `taugrad`. */
-  readonly args: readonly string[];
-}
+/** A text as standard output should have it: as it is for a file or a program, harmless for a terminal. */
+export const forReader = (text: string): string => (process.stdout.isTTY === true ? harmless(text) : text);
 
-/** Where a command speaks. Results go to stdout, everything else to stderr. */
-export interface Output {
+/** Where a command speaks: results on stdout, everything else on stderr. */
+export interface Output extends Voice {
   readonly json: boolean;
-  readonly invocation: Invocation;
-  /** A line for stderr. Held back until `start` or `result`, so that a refusal is the only line. */
-  readonly note: (line: string) => void;
-  /** The checks are done: what was held back is shown, later notes appear at once. */
-  readonly start: () => void;
+  /** The words after `taugrad`. */
+  readonly call: readonly string[];
   /**
    * A result of the command: `document` as JSON, or `text` for people, with control characters spelled out (they may stand in
    * names and answers), unless it is the very product and goes to a file or a program (`exact`).
@@ -22,10 +16,7 @@ export interface Output {
   readonly result: (document: unknown, text: () => string, form?: { readonly exact: boolean }) => void;
 }
 
-/** One that keeps notes to itself. */
-export const silent = (out: Output): Output => ({ ...out, note: () => {}, start: () => {} });
-
-export const output = (json: boolean, invocation: Invocation): Output => {
+export const output = (json: boolean, call: readonly string[]): Output => {
   const held: string[] = [];
   let started = false;
   const start = (): void => {
@@ -34,12 +25,16 @@ export const output = (json: boolean, invocation: Invocation): Output => {
   };
   return {
     json,
-    invocation,
+    call,
     note: (line) => {
       held.push(line);
       if (started) start();
     },
     start,
+    wait: (line) => {
+      process.stderr.write(`${harmless(line)}\n`);
+    },
+    flag: (key) => `--${key}`,
     result: (document, text, { exact } = { exact: false }) => {
       start();
       // In JSON's texts what is spelled out is what it was.

@@ -1,6 +1,9 @@
+import { InputError } from "../../core/errors.js";
+import { oneLine } from "../../models/files/json.js";
 import type { Tokenizer } from "../../models/text/tokenizer.js";
 import { atLeastOne, type StreamOptions } from "./data.js";
-import { rawRows } from "./files/data-file.js";
+import { type OnRead, rawRows } from "./files/data-file.js";
+import type { RawRow } from "./files/json.js";
 import { type DataFiles, dataFiles } from "./files/splits.js";
 import { KINDS, type KindName, type RowOf } from "./kinds.js";
 import { emptyReport, type TokenizeReport } from "./report.js";
@@ -21,6 +24,27 @@ export interface Dataset<T> extends StoredRows<T> {
   readonly source: DataFiles;
 }
 
+/** Where rows come from: a file, a folder, or rows in memory, each an object such as a line of JSONL holds. */
+export type DataFrom = string | readonly object[];
+
+/** Rows in memory, as a file of JSON lines would have them. Errors: InputError for one that JSON cannot write. */
+async function* rowsInMemory(rows: readonly object[], onRead: OnRead = () => {}): AsyncGenerator<RawRow> {
+  const encoder = new TextEncoder();
+  for (const [i, row] of rows.entries()) {
+    const at = `row ${i + 1}`;
+    onRead(i / rows.length);
+    yield { at, json: encoder.encode(jsonOf(row, at)) };
+  }
+}
+
+const jsonOf = (row: object, at: string): string => {
+  try {
+    return JSON.stringify(row) ?? "null";
+  } catch (error) {
+    throw new InputError(`${at}: is nothing that JSON can hold (${oneLine(String(error))})`);
+  }
+};
+
 async function* first<T>(items: AsyncIterable<T>, count: number): AsyncGenerator<T> {
   let taken = 0;
   for await (const item of items) {
@@ -31,11 +55,11 @@ async function* first<T>(items: AsyncIterable<T>, count: number): AsyncGenerator
 
 /**
  * Reads and tokenizes a data set once, row by row, so that its size costs disk space and no memory; with all cores where that
- * takes long. Errors: those of `streamRows`; InputError for a row of another kind, and for one that cannot be tokenized.
+ * takes long. Rows in memory are read as those of a file would be. Errors: those of `streamRows`; InputError for a row of another kind, and for one that cannot be tokenized.
  */
 const dataset =
   <N extends KindName>(kind: N) =>
-  async (path: string, tokenizer: Tokenizer, options: DatasetOptions = {}): Promise<Dataset<RowOf<N>>> => {
+  async (from: DataFrom, tokenizer: Tokenizer, options: DatasetOptions = {}): Promise<Dataset<RowOf<N>>> => {
     const {
       limit = Number.POSITIVE_INFINITY,
       onRead,
@@ -47,9 +71,11 @@ const dataset =
       declared,
       ...cuts
     } = options;
-    const source = dataFiles(path, { split, otherwise, orOnly, declared });
+    const isPath = typeof from === "string";
+    const source = isPath ? dataFiles(from, { split, otherwise, orOnly, declared }) : { files: [] };
     const report = emptyReport();
-    const rows = atLeastOne(first(rawRows(source.files, { onRead, inflation, longestRow }), limit), path);
+    const read = isPath ? rawRows(source.files, { onRead, inflation, longestRow }) : rowsInMemory(from, onRead);
+    const rows = atLeastOne(first(read, limit), isPath ? from : "the rows in memory");
     const tokenized = tokenizedRows(rows, { kind, tokenizer, options: cuts }, report);
     const { form } = KINDS[kind] as unknown as { readonly form: RowForm<RowOf<N>> };
     return { ...(await storeRows(tokenized, form)), report, source };

@@ -1,12 +1,12 @@
 /** DPO of one model shape with random weights, AdamW in f32: tokens a second, and the memory it takes against its plan. */
 import assert from "node:assert/strict";
 import { preferenceObjective, train } from "../../align/index.js";
-import { planningDevice } from "../../cli/training/dry-run/planning-device.js";
 import { type Device, evaluate, key } from "../../core/index.js";
 import { describeAdapters, plannerOfReport } from "../../kernels/index.js";
 import { chosenOf } from "../../kernels/webgpu/adapter/find.js";
 import { initParams, type ModelConfig, parseConfig } from "../../models/index.js";
 import { adamW } from "../../optim/index.js";
+import { planningDevice } from "../../run/dry-run/planning-device.js";
 import { NAMES, SHAPES, type ShapeName } from "../shapes.js";
 import { figure, isOutOfMemory, part, skipped } from "./part.js";
 

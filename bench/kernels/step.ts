@@ -1,14 +1,14 @@
 import { resolveValues } from "../../cli/config.js";
 import type { OptionName, Values } from "../../cli/options.js";
-import { output, silent } from "../../cli/output.js";
-import type { PlanningDevice } from "../../cli/training/dry-run/planning-device.js";
-import { planRun } from "../../cli/training/fit/fit.js";
-import { fullRows } from "../../cli/training/fit/rows.js";
-import { dpoRecipe } from "../../cli/training/recipes/dpo.js";
 import type { Graph, Planner } from "../../core/index.js";
 import { largestOf } from "../../kernels/plan/plan.js";
 import { type Prepared, type Profile, prepare } from "../../kernels/webgpu/prepare.js";
 import type { ModelConfig } from "../../models/index.js";
+import type { PlanningDevice } from "../../run/dry-run/planning-device.js";
+import { planRun } from "../../run/fit/fit.js";
+import { fullRows } from "../../run/fit/rows.js";
+import { dpoRecipe } from "../../run/recipes/dpo.js";
+import { SILENT } from "../../run/voice.js";
 
 /** What a training step is planned for: keys of `taugrad dpo`. */
 export type StepKeys = Partial<Record<OptionName, unknown>>;
@@ -23,7 +23,6 @@ export interface PlannedStep {
 
 /** Plans a step of DPO that computes each layer again once, on rows of `max_length` tokens. Errors: Error where it cannot be planned. */
 export const planStep = async (config: ModelConfig, profile: Profile, keys: StepKeys): Promise<PlannedStep> => {
-  const out = silent(output(false, { version: "bench", args: [] }));
   const folder = "model"; // nothing is read of it
   const needed = {
     model_name_or_path: folder,
@@ -64,7 +63,7 @@ export const planStep = async (config: ModelConfig, profile: Profile, keys: Step
       },
     };
   };
-  const fit = await planRun(dpoRecipe(values, out), values, config, fullRows.dpo, planner, out, watch, 1);
+  const fit = await planRun(dpoRecipe(values, SILENT), values, config, fullRows.dpo, planner, watch, 1);
   if ("refused" in fit) throw new Error(fit.refused);
   const { launches, peak } = fit.rehearsed;
   // A rehearsal ends with its second step: the last programs that make up its launches.

@@ -1,11 +1,11 @@
 import { conversation } from "../../models/index.js";
+import { trainingTokenizer } from "../../run/parts/chat-template.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
 import { standardLines } from "../speaking/lines.js";
 import { samplingOf } from "../speaking/sampling.js";
 import { withModel } from "../speaking/speaker.js";
 import { converse } from "../speaking/talk.js";
-import { trainingTokenizer } from "../training/parts/chat-template.js";
 
 /** Tokens an answer, where nobody says. */
 const MOST = 1024;

@@ -1,7 +1,7 @@
 import { type DoctorReport, doctor, PURPOSES } from "../../kernels/index.js";
+import { withDevice } from "../../run/device.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
-import { withDevice } from "../session.js";
 
 /**
  * `taugrad doctor`: what this machine offers, to be pasted into a report. Never fails for lack of a GPU, unless a device or an

@@ -5,12 +5,12 @@ import { type Evaluation, evaluateKto, evaluatePreferences } from "../../align/t
 import { type Device, dispose, InputError } from "../../core/index.js";
 import { type ModelConfig, readConfig } from "../../models/config.js";
 import { loadModel, loadTokenizer, type Model } from "../../models/index.js";
+import { checkSameVocabulary } from "../../run/checks/check.js";
+import { withDevice } from "../../run/device.js";
+import { readDataset } from "../../run/parts/data.js";
+import { checkKtoLoss, pairLossOptions } from "../../run/parts/losses.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
-import { withDevice } from "../session.js";
-import { checkSameVocabulary } from "../training/checks/check.js";
-import { readDataset } from "../training/parts/data.js";
-import { checkKtoLoss, pairLossOptions } from "../training/parts/losses.js";
 
 /** An evaluation whose rows are read. */
 interface Prepared {

@@ -10,11 +10,11 @@ import {
   tryTasks,
 } from "../../lab/evaluate/index.js";
 import { loadModel, loadTokenizer } from "../../models/index.js";
+import { withDevice } from "../../run/device.js";
+import { readYamlObject } from "../../run/yaml.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
-import { withDevice } from "../session.js";
-import { whileLocked } from "../writing/locked.js";
-import { readYamlObject } from "../yaml.js";
+import { untilEnded } from "../writing/until-ended.js";
 
 /** `taugrad evaluate`: scores of a model on the tasks of a file, and their averages by category. */
 export const evaluateCommand = async (values: Values<"evaluate">, out: Output): Promise<void> => {
@@ -43,7 +43,7 @@ export const evaluateCommand = async (values: Values<"evaluate">, out: Output): 
   const farewell = "answers so far are kept, and the same command goes on from there";
   const result = await (output_dir === undefined
     ? work()
-    : whileLocked({ folder: output_dir, what: "evaluate", farewell }, out, work));
+    : untilEnded({ folder: output_dir, what: "evaluate", farewell }, out, work));
   out.result(result, () => describe(result));
 };
 

@@ -11,17 +11,17 @@ import {
 import { readConfig } from "../../models/config.js";
 import { isObject, readText } from "../../models/files/json.js";
 import { parseBounded } from "../../models/files/parse-json.js";
+import { withDevice } from "../../run/device.js";
+import { rememberPlans } from "../../run/dry-run/remember-plans.js";
+import type { Fit } from "../../run/fit/fit.js";
+import { plans } from "../../run/fit/plans.js";
+import { firstThatFits, type MemoryValues } from "../../run/fit/remedies.js";
+import { type Row, rowOf, shownTable } from "../../run/fit/table.js";
+import { withRules } from "../../run/options/rule-file.js";
 import { resolveValues } from "../config.js";
 import type { OptionName, Values } from "../options.js";
 import { commands, optionsOf } from "../options.js";
 import type { Output } from "../output.js";
-import { withRules } from "../rule-file.js";
-import { withDevice } from "../session.js";
-import { rememberPlans } from "../training/dry-run/remember-plans.js";
-import type { Fit } from "../training/fit/fit.js";
-import { plans } from "../training/fit/plans.js";
-import { firstThatFits, type MemoryValues } from "../training/fit/remedies.js";
-import { type Row, rowOf, shownTable } from "../training/fit/table.js";
 
 const LENGTHS = [512, 1024, 2048, 4096];
 const BATCHES = [1, 2, 4, 8];
@@ -94,7 +94,7 @@ export const fitCommand = async (values: Values<"fit">, out: Output): Promise<vo
     const known = new Map<string, Promise<Fit>>();
     const planned = (wanted: MemoryValues): Promise<Fit> => {
       const key = JSON.stringify(wanted);
-      const found = known.get(key) ?? plan(wanted, config, planner, out);
+      const found = known.get(key) ?? plan(wanted, config, planner);
       known.set(key, found);
       return found;
     };

@@ -10,15 +10,14 @@ import {
   type Tokenizer,
   textBefore,
 } from "../../models/index.js";
+import { trainingTokenizer } from "../../run/parts/chat-template.js";
 import type { Values } from "../options.js";
-import type { Output } from "../output.js";
+import { forReader, type Output } from "../output.js";
 import { inBatches } from "../speaking/batches.js";
 import { type Prompt, promptOf, readPrompts } from "../speaking/prompts.js";
 import { samplingOf } from "../speaking/sampling.js";
 import { withModel } from "../speaking/speaker.js";
-import { forReader } from "../speaking/terminal.js";
 import { parseIds } from "../token-ids.js";
-import { trainingTokenizer } from "../training/parts/chat-template.js";
 
 /** `taugrad generate`: prompts and what the model adds to them, or its answers. */
 export const generateCommand = async (values: Values<"generate">, out: Output): Promise<void> => {

@@ -9,7 +9,7 @@ import { table } from "../demo/table.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
 import { type Progress, progress } from "../progress.js";
-import { whileLocked } from "../writing/locked.js";
+import { untilEnded } from "../writing/until-ended.js";
 
 /** Set on child processes, which are this command again. */
 const WORKER = "TAUGRAD_LAB_WORKER";
@@ -61,7 +61,7 @@ export const labCommand = async (values: Values<"lab">, out: Output): Promise<vo
     what: "lab",
     farewell: "what is done stays in the cache, and the same command goes on from there",
   };
-  const document = await whileLocked(place, out, async () => {
+  const document = await untilEnded(place, out, async () => {
     out.note(`lab ${size.name}: ${text}`);
     out.start();
     const script = { path: process.argv[1], args: ["lab"], env: { [WORKER]: "1" } };

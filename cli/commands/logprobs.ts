@@ -5,9 +5,9 @@ import { batchTensors } from "../../align/training/reference.js";
 import { compile, dispose, InputError, read } from "../../core/index.js";
 import { readConfig } from "../../models/config.js";
 import { checkTokenIds, loadModel, loadTokenizer, type Params } from "../../models/index.js";
+import { withDevice } from "../../run/device.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
-import { withDevice } from "../session.js";
 import { readIdsFile } from "../token-ids.js";
 
 /** Tokens that one batch may have, padding included, if it has more than one sequence. */

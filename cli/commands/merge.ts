@@ -4,16 +4,16 @@ import { modelFingerprint } from "../../align/training/fingerprint.js";
 import { InputError } from "../../core/errors.js";
 import { readText, show } from "../../models/files/json.js";
 import { sideFilesOf } from "../../models/index.js";
-import { locateIn } from "../located.js";
+import { withDevice } from "../../run/device.js";
+import { locateIn } from "../../run/located.js";
+import { checkOwn, isModelFile, signFolder } from "../../run/writing/claim.js";
 import { type MergePlan, planMerge } from "../merge/plan.js";
 import { type Recipe, type RecipeModel, readRecipe } from "../merge/recipe.js";
 import { runMerge } from "../merge/run.js";
 import { firstDifference, folderOf, samePlace, vocabularyOf } from "../merge/source.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
-import { withDevice } from "../session.js";
-import { checkOwn, isModelFile, signFolder } from "../writing/claim.js";
-import { whileLocked } from "../writing/locked.js";
+import { untilEnded } from "../writing/until-ended.js";
 
 const units: Readonly<Record<string, number>> = { "": 1, K: 1e3, M: 1e6, B: 1e9 };
 
@@ -115,7 +115,7 @@ export const mergeCommand = async (values: Values<"merge">, out: Output): Promis
     takes: (name: string) => isModelFile(name) || name === "mergekit_config.yml",
   };
   const farewell = "nothing of the merged model is there";
-  const files = await whileLocked({ folder: values.out, what: "merge", farewell }, out, async () => {
+  const files = await untilEnded({ folder: values.out, what: "merge", farewell }, out, async () => {
     const identity = identityOf(values, recipe, plan);
     checkOwn(claim, identity, out.note);
     const count = await withDevice(values, out, async (device) => {

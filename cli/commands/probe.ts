@@ -7,13 +7,13 @@ import { dispose, InputError } from "../../core/index.js";
 import { type Probe, probe } from "../../lab/probe.js";
 import { readConfig } from "../../models/config.js";
 import { loadModel } from "../../models/index.js";
+import { checkSameVocabulary } from "../../run/checks/check.js";
+import { withDevice } from "../../run/device.js";
+import { trainingTokenizer } from "../../run/parts/chat-template.js";
+import { readDataset } from "../../run/parts/data.js";
+import { paced } from "../../run/parts/pace.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
-import { withDevice } from "../session.js";
-import { checkSameVocabulary } from "../training/checks/check.js";
-import { trainingTokenizer } from "../training/parts/chat-template.js";
-import { readDataset } from "../training/parts/data.js";
-import { paced } from "../training/parts/pace.js";
 
 /** `taugrad probe`: whether a drift along τ can help on some data, before any run is paid for. */
 export const probeCommand = async (values: Values<"probe">, out: Output): Promise<void> => {
@@ -29,7 +29,7 @@ export const probeCommand = async (values: Values<"probe">, out: Output): Promis
   const found = await withDevice(values, out, async (device) => {
     const [reference, base] = [loadModel(folder, device).params, loadModel(baseFolder, device).params];
     out.start();
-    const onShare = paced((percent) => `probe: ${percent} %`);
+    const onShare = paced(out, (percent) => `probe: ${percent} %`);
     try {
       return await probe({ config, reference, base, source, pairs, at, onShare }, device);
     } finally {

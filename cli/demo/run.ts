@@ -4,9 +4,9 @@ import { type Device, dispose } from "../../core/index.js";
 import { type DeviceName, open } from "../../kernels/index.js";
 import { freshParams, saveWorldModel } from "../../lab/world/model.js";
 import { trainBase, trainSft } from "../../lab/world/stages.js";
+import { type Claim, checkOwn, signFolder } from "../../run/writing/claim.js";
 import { progress } from "../progress.js";
-import { type Claim, checkOwn, signFolder } from "../writing/claim.js";
-import { whileLocked } from "../writing/locked.js";
+import { untilEnded } from "../writing/until-ended.js";
 import { align, alignments, demoExaminer, marginOf, prepareAlignment, shown, type Watch, world } from "./stages.js";
 import { type Run, taxTable } from "./table.js";
 
@@ -42,7 +42,7 @@ export const runDemo = (options: DemoOptions): Promise<void> => {
   const { outputDir: folder } = options;
   const claim = { folder, what: "demo", overwrite: false, takes: (name: string) => NAMES.includes(name) };
   const place = { folder, what: "demo", farewell: "the demo begins anew when it is called again" };
-  return whileLocked(place, { note: say }, async () => {
+  return untilEnded(place, { note: say }, async () => {
     checkOwn(claim, IDENTITY, say);
     await demonstrate(claim, options);
   });

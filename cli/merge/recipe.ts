@@ -3,8 +3,8 @@ import { suggestion } from "../../core/suggest.js";
 import type { ModelDtype } from "../../models/config.js";
 import { isObject, type JsonObject, show } from "../../models/files/json.js";
 import { MERGE_METHODS, type MergeMethod } from "../../optim/offline/index.js";
-import { number } from "../option-kinds.js";
-import { readYamlObject } from "../yaml.js";
+import { number } from "../../run/options/kinds.js";
+import { readYamlObject } from "../../run/yaml.js";
 import { unknownKey } from "./keys.js";
 import { type Setting, setting } from "./setting.js";
 

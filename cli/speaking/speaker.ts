@@ -1,10 +1,10 @@
 import { type Device, dispose, evaluate, InputError, upload } from "../../core/index.js";
 import { folderExists, show } from "../../models/files/json.js";
 import { type Generator, generator, loadAdapter, loadModel, type Model, withLora } from "../../models/index.js";
-import { locate } from "../located.js";
+import { withDevice } from "../../run/device.js";
+import { locate } from "../../run/located.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
-import { withDevice } from "../session.js";
 
 type Asked = Pick<Values<"chat">, "model" | "adapter" | "adapter_name_or_path" | "device">;
 

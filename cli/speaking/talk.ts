@@ -2,8 +2,8 @@ import { InputError } from "../../core/errors.js";
 import { suggestion } from "../../core/suggest.js";
 import { oneLine, show } from "../../models/files/json.js";
 import type { Conversation } from "../../models/index.js";
+import { harmless } from "../../run/harmless.js";
 import type { Lines } from "./lines.js";
-import { harmless } from "./terminal.js";
 
 /** Where a talk is heard: answers, and words about them. */
 export interface Ear {

@@ -8,8 +8,8 @@ import { parseArguments } from "../../cli/arguments.js";
 import { resolveValues } from "../../cli/config.js";
 import { failure } from "../../cli/fail.js";
 import { type OptionName, optionsOf } from "../../cli/options.js";
-import { yamlOf as settingsOf } from "../../cli/training/outputs/settings.js";
 import { InputError } from "../../core/errors.js";
+import { yamlOf as settingsOf } from "../../run/outputs/settings.js";
 import { goldenPath } from "../golden/files.js";
 import { scratch } from "./cli.js";
 

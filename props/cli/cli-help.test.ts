@@ -9,8 +9,8 @@ import fc from "fast-check";
 import { parseArguments } from "../../cli/arguments.js";
 import { resolveValues } from "../../cli/config.js";
 import { type CommandName, commands, type OptionName, optionsOf, spelled } from "../../cli/options.js";
-import { suggestedOption } from "../../cli/suggest.js";
 import { SCHEDULES } from "../../optim/index.js";
+import { suggestedOption } from "../../run/options/suggest.js";
 import { projectRoot } from "../golden/files.js";
 import { cli, succeeds } from "./cli.js";
 

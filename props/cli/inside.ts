@@ -1,10 +1,5 @@
 /** The command line within the test's process, for the many calls that a process each would take a tenth of a second for. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { main } from "../../cli/main.js";
-import { projectRoot } from "../golden/files.js";
-
-const { version } = JSON.parse(readFileSync(join(projectRoot, "package.json"), "utf8")) as { version: string };
 
 /** How a call ended. */
 export interface Ended {
@@ -41,7 +36,7 @@ const call = async (args: readonly string[]): Promise<Ended> => {
     };
   });
   try {
-    return { code: await main(args, version), ...said };
+    return { code: await main(args), ...said };
   } finally {
     for (const restore of restores) restore();
   }

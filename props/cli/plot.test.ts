@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { lineChart, type Series } from "../../cli/plot/line-chart.js";
-import { ticks } from "../../cli/plot/ticks.js";
+import { lineChart, type Series } from "../../run/plot/line-chart.js";
+import { ticks } from "../../run/plot/ticks.js";
 import { law } from "../lab/world.js";
 
 const values = fc.oneof(

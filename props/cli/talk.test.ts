@@ -5,9 +5,9 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { Lines } from "../../cli/speaking/lines.js";
 import { converse } from "../../cli/speaking/talk.js";
-import { harmless } from "../../cli/speaking/terminal.js";
 import { InputError } from "../../core/errors.js";
 import type { Conversation } from "../../models/index.js";
+import { harmless } from "../../run/harmless.js";
 import { goldenPath } from "../golden/files.js";
 import { cli, taugrad } from "./cli.js";
 

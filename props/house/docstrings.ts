@@ -7,7 +7,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
   taugrad: "library/index.ts",
   "taugrad/optim": "optim/index.ts",
   "taugrad/models": "models/index.ts",
-  "taugrad/align": "align/index.ts",
+  "taugrad/align": "run/index.ts",
   "taugrad/testing": "testing/index.ts",
   "taugrad/devices": "kernels/index.ts",
 };

@@ -15,9 +15,36 @@ const knows: Record<string, readonly string[]> = {
   align: ["core", "library", "optim", "models"],
   testing: ["core", "kernels", "optim"],
   lab: ["core", "library", "kernels", "optim", "models", "align"],
-  cli: ["core", "library", "kernels", "optim", "models", "align", "lab"],
-  props: ["core", "library", "kernels", "optim", "models", "align", "testing", "lab", "cli", "bench", "build.mjs"],
-  bench: ["core", "library", "kernels", "optim", "models", "align", "testing", "lab", "cli", "props", "build.mjs"],
+  run: ["core", "library", "kernels", "optim", "models", "align", "lab"],
+  cli: ["core", "library", "kernels", "optim", "models", "align", "lab", "run"],
+  props: [
+    "core",
+    "library",
+    "kernels",
+    "optim",
+    "models",
+    "align",
+    "testing",
+    "lab",
+    "run",
+    "cli",
+    "bench",
+    "build.mjs",
+  ],
+  bench: [
+    "core",
+    "library",
+    "kernels",
+    "optim",
+    "models",
+    "align",
+    "testing",
+    "lab",
+    "run",
+    "cli",
+    "props",
+    "build.mjs",
+  ],
 };
 const shipped = Object.keys(knows).filter((folder) => folder !== "props" && folder !== "bench");
 const runtimePackages = ["webgpu", "@huggingface/tokenizers", "yaml"];
@@ -37,7 +64,8 @@ const packagesOf: Record<string, readonly string[]> = {
   align: tables,
   testing: ["fast-check"],
   lab: [detector],
-  cli: ["yaml"],
+  run: ["yaml"],
+  cli: [],
 };
 
 const sources = (folder: string): string[] =>

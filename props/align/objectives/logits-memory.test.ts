@@ -11,7 +11,6 @@ import { evaluateOn } from "../../../align/training/evaluate.js";
 import { trainingOptimizer } from "../../../align/training/optimizer.js";
 import { askReference } from "../../../align/training/reference.js";
 import { lastOf, train } from "../../../align/training/train.js";
-import { planningDevice } from "../../../cli/training/dry-run/planning-device.js";
 import {
   byteLength,
   type Device,
@@ -29,6 +28,7 @@ import type { Abilities, Plan } from "../../../kernels/plan/steps.js";
 import { generator } from "../../../models/generation/generate.js";
 import { rowsTogether, targetScores } from "../../../models/head.js";
 import { type Params, parameterShapes } from "../../../models/parameters.js";
+import { planningDevice } from "../../../run/dry-run/planning-device.js";
 import { tinyConfig } from "../../generators/tiny-models.js";
 import { fusedNames } from "../../kernels/plan/interpret-plan.js";
 

@@ -6,11 +6,11 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { parseArguments } from "../../../cli/arguments.js";
 import { resolveValues } from "../../../cli/config.js";
-import { keysDocument } from "../../../cli/keys/document.js";
-import type { Reader } from "../../../cli/keys/row.js";
-import { keysOf, ORIGINS } from "../../../cli/keys/table.js";
+import { keysDocument } from "../../../cli/keys-document.js";
 import { optionsOf } from "../../../cli/options.js";
 import { InputError } from "../../../core/errors.js";
+import type { Reader } from "../../../run/keys/row.js";
+import { keysOf, ORIGINS } from "../../../run/keys/table.js";
 import { projectRoot } from "../../golden/files.js";
 
 const published = JSON.parse(

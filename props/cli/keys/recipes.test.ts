@@ -53,9 +53,11 @@ const ran = async (kind: string, path: string, ...more: readonly string[]): Prom
   let document: unknown;
   const out: Output = {
     json: true,
-    invocation: { version: "0", args: [kind] },
+    call: [kind],
     note: (line) => notes.push(line),
     start: () => {},
+    wait: () => {},
+    flag: (key) => key,
     result: (found) => {
       document = found;
     },

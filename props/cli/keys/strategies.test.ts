@@ -7,12 +7,12 @@ import { planBatches } from "../../../align/data/batch.js";
 import { tokenizeExamples, tokenizePairs } from "../../../align/data/tokenize.js";
 import { rotateCheckpoints } from "../../../align/training/checkpoint.js";
 import { resolveValues } from "../../../cli/config.js";
-import { bestOf, checkBest } from "../../../cli/training/parts/best.js";
-import { cadence } from "../../../cli/training/parts/cadence.js";
-import { asAsked } from "../../../cli/training/parts/stored.js";
 import { InputError } from "../../../core/errors.js";
 import { read } from "../../../core/index.js";
 import { loadModel, loadTokenizer } from "../../../models/index.js";
+import { bestOf, checkBest } from "../../../run/parts/best.js";
+import { cadence } from "../../../run/parts/cadence.js";
+import { asAsked } from "../../../run/parts/stored.js";
 import { goldenPath } from "../../golden/files.js";
 import { scratch } from "../cli.js";
 

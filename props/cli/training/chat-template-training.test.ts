@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { resolveValues } from "../../../cli/config.js";
 import type { Output } from "../../../cli/output.js";
-import { trainingTokenizer } from "../../../cli/training/parts/chat-template.js";
 import { loadTokenizer } from "../../../models/text/tokenizer.js";
+import { trainingTokenizer } from "../../../run/parts/chat-template.js";
 import { goldenPath } from "../../golden/files.js";
 import { scratch } from "../cli.js";
 
@@ -23,9 +23,11 @@ const prompt = [
 const said: string[] = [];
 const out: Output = {
   json: false,
-  invocation: { version: "0", args: [] },
+  call: [],
   note: (line) => said.push(line),
   start: () => {},
+  wait: () => {},
+  flag: (key) => key,
   result: () => {},
 };
 const trainedWith = async (model: string, more: Readonly<Record<string, string>> = {}) => {

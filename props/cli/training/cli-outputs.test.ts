@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { parse } from "yaml";
 import { resolveValues } from "../../../cli/config.js";
-import { printMemory, shownBytes } from "../../../cli/training/dry-run/memory-table.js";
-import { printSamples, type SampleRow } from "../../../cli/training/dry-run/sample-rows.js";
+import { printMemory, shownBytes } from "../../../run/dry-run/memory-table.js";
+import { printSamples, type SampleRow } from "../../../run/dry-run/sample-rows.js";
 import { goldenPath } from "../../golden/files.js";
 import { document, scratch, succeeds } from "../cli.js";
 

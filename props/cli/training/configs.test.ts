@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { trainingOptimizer } from "../../../align/training/optimizer.js";
 import { resolveValues } from "../../../cli/config.js";
-import { optimizerSettings } from "../../../cli/training/checks/check.js";
-import { evalStrategy } from "../../../cli/training/parts/cadence.js";
+import { optimizerSettings } from "../../../run/checks/check.js";
+import { evalStrategy } from "../../../run/parts/cadence.js";
 import { projectRoot } from "../../golden/files.js";
 
 const files = readdirSync(join(projectRoot, "configs")).filter((name) => name.endsWith(".yaml"));

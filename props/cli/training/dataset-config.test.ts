@@ -4,9 +4,9 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { resolveValues } from "../../../cli/config.js";
-import { evalRowsOf } from "../../../cli/training/parts/cadence.js";
-import { declaredIn } from "../../../cli/training/parts/dataset-config.js";
 import { InputError } from "../../../core/errors.js";
+import { evalRowsOf } from "../../../run/parts/cadence.js";
+import { declaredIn } from "../../../run/parts/dataset-config.js";
 import { scratch } from "../cli.js";
 
 const folder = scratch();

@@ -7,7 +7,7 @@ import { readRows, rowsOfKind } from "../../../align/data/data.js";
 import { exampleDataset, pairDataset } from "../../../align/data/dataset.js";
 import { parseArguments } from "../../../cli/arguments.js";
 import { resolveValues } from "../../../cli/config.js";
-import { trainingTokenizer } from "../../../cli/training/parts/chat-template.js";
+import { trainingTokenizer } from "../../../run/parts/chat-template.js";
 import { besideCheckout, goldenPath, projectRoot } from "../../golden/files.js";
 import { cli, scratch, taugradIn } from "../cli.js";
 
@@ -75,9 +75,11 @@ test("docs: the runs that it prints keep nine tenths of the demo data's rows", a
   if (model === undefined || data === undefined) return;
   const out = {
     json: false,
-    invocation: { version: "0", args: [] },
+    call: [],
     note: () => {},
     start: () => {},
+    wait: () => {},
+    flag: (key: string) => key,
     result: () => {},
   };
   const kept = async (command: "sft" | "dpo", read: typeof pairDataset | typeof exampleDataset): Promise<number> => {

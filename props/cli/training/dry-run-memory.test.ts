@@ -6,10 +6,10 @@ import { completionObjective, type Objective, preferenceObjective } from "../../
 import { adapterTraining } from "../../../align/training/adapter.js";
 import { type OptimizerSettings, referenceDelta, trainingOptimizer } from "../../../align/training/optimizer.js";
 import { lastOf, train } from "../../../align/training/train.js";
-import { planningDevice } from "../../../cli/training/dry-run/planning-device.js";
 import { type Device, dispose, evaluate, tensor } from "../../../core/index.js";
 import { openCpu } from "../../../kernels/index.js";
 import { type Params, parameterShapes } from "../../../models/index.js";
+import { planningDevice } from "../../../run/dry-run/planning-device.js";
 import { tinyConfig } from "../../generators/tiny-models.js";
 import { tinySequence } from "../../generators/tiny-training.js";
 

@@ -1,7 +1,7 @@
 /** A decoder of TensorBoard's event files, of the tests' own. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { crc32c } from "../../../cli/training/outputs/event-file.js";
+import { crc32c } from "../../../run/outputs/event-file.js";
 
 /** Fields of a protobuf message by number. Varints are numbers, the rest bytes. */
 const fields = (bytes: Buffer): readonly (readonly [number, number | Buffer])[] => {

@@ -4,16 +4,14 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { resolveValues } from "../../../cli/config.js";
-import type { Output } from "../../../cli/output.js";
-import { plans } from "../../../cli/training/fit/plans.js";
-import { firstThatFits, type MemoryValues, REMEDIES } from "../../../cli/training/fit/remedies.js";
 import { plannerFor } from "../../../kernels/index.js";
 import { type ModelConfig, parseConfig } from "../../../models/config.js";
+import { plans } from "../../../run/fit/plans.js";
+import { firstThatFits, type MemoryValues, REMEDIES } from "../../../run/fit/remedies.js";
 import { reach } from "../../reach.js";
 import { document, scratch, taugrad } from "../cli.js";
 
 const folder = scratch();
-const quiet: Output = { json: true, invocation: { version: "", args: [] }, note() {}, start() {}, result() {} };
 const nvidia = await plannerFor("nvidia");
 const GiB = 2 ** 30;
 
@@ -57,7 +55,7 @@ const merging: Partial<MemoryValues> = { optim: "ondare", alpha: 1e-6, reserve_p
 
 /** Bytes that a DPO run takes at its busiest moment. */
 const peakOf = async (config: ModelConfig, keys: Partial<MemoryValues>): Promise<number> => {
-  const fit = await plans.dpo({ ...defaults, ...keys }, config, nvidia, quiet);
+  const fit = await plans.dpo({ ...defaults, ...keys }, config, nvidia);
   assert.ok("rehearsed" in fit, JSON.stringify(fit));
   return fit.rehearsed.peak;
 };

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { parse } from "yaml";
 import { resolveValues } from "../../../cli/config.js";
-import { modelCard } from "../../../cli/training/outputs/model-card.js";
+import { modelCard } from "../../../run/outputs/model-card.js";
 import { scratch } from "../cli.js";
 
 const folder = scratch();
@@ -19,7 +19,7 @@ const cardOf = async (
   const card = await modelCard({
     label: "dpo",
     values: await resolveValues("dpo", new Map(Object.entries(keys)) as never),
-    invocation: { version: "1.2.3", args: ["dpo", "--output_dir", "runs/my model", "--optim", "it's"] },
+    call: ["dpo", "--output_dir", "runs/my model", "--optim", "it's"],
     device: "cpu",
     origin,
     fingerprint: undefined,
@@ -58,7 +58,7 @@ test("names and texts are shown by Markdown and HTML, and read by neither", asyn
   const card = await modelCard({
     label: "dpo",
     values: await resolveValues("dpo", new Map(Object.entries(keys)) as never),
-    invocation: { version: "1.2.3", args: ["dpo", "--output_dir", `${evil}\n\`\`\`\n<script>`] },
+    call: ["dpo", "--output_dir", `${evil}\n\`\`\`\n<script>`],
     device: "cpu",
     origin: undefined,
     fingerprint: undefined,

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { openRecords } from "../../../align/training/writer.js";
-import { crc32c, openEvents } from "../../../cli/training/outputs/event-file.js";
+import { crc32c, openEvents } from "../../../run/outputs/event-file.js";
 import { law } from "../../lab/world.js";
 import { scratch } from "../cli.js";
 import { decode } from "./event-decoder.js";

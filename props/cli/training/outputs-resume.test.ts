@@ -6,9 +6,9 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { TrainStep } from "../../../align/training/train.js";
 import { resolveValues } from "../../../cli/config.js";
-import { runOutputs } from "../../../cli/training/outputs/outputs.js";
-import { metricsFile, recordsIn } from "../../../cli/training/running/metrics-file.js";
-import { together } from "../../../cli/training/running/observer.js";
+import { runOutputs } from "../../../run/outputs/outputs.js";
+import { metricsFile, recordsIn } from "../../../run/running/metrics-file.js";
+import { together } from "../../../run/running/observer.js";
 import { scratch } from "../cli.js";
 
 const root = scratch();
@@ -26,7 +26,7 @@ const recordOf = (step: number) => ({ step, loss: Math.sin(step), "rewards/margi
 const live = async (folder: string, from: number, to: number, saves: number): Promise<readonly string[]> => {
   mkdirSync(folder, { recursive: true });
   const said: string[] = [];
-  const facts = { label: "dpo", values, invocation: { version: "0", args: ["dpo"] }, device: "cpu" };
+  const facts = { label: "dpo", values, call: ["dpo"], device: "cpu" };
   const told = together([
     metricsFile((line) => said.push(line)),
     ...runOutputs({ ...facts, origin: undefined, fingerprint: "f" }),

@@ -1,9 +1,9 @@
 /** Laws of remembered plans: what is written alike is planned once; whatever may change a plan is planned anew. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { rememberPlans } from "../../../cli/training/dry-run/remember-plans.js";
 import { add, type Graph, mul, type Planned, reshape, scalar, sum, type Tensor, tensor } from "../../../core/index.js";
 import { placeholder } from "../../../core/ops/leaf.js";
+import { rememberPlans } from "../../../run/dry-run/remember-plans.js";
 
 const planned: Planned = {
   memory: { inputs: 0, outputs: 0, constants: 0, temporaries: 0, peak: 0 },

@@ -7,10 +7,11 @@ import { preferenceObjective } from "../../../align/objectives/objective.js";
 import { driftOf } from "../../../align/training/drift.js";
 import { resolveValues } from "../../../cli/config.js";
 import type { Output } from "../../../cli/output.js";
-import { optimizerSettings, type TrainingValues } from "../../../cli/training/checks/check.js";
-import { checkStart, startLoss, tellDrift, tellModel } from "../../../cli/training/checks/start-checks.js";
-import { cadence, checkCadence, evalStrategy } from "../../../cli/training/parts/cadence.js";
 import { dispose } from "../../../core/index.js";
+import { optimizerSettings } from "../../../run/checks/check.js";
+import { checkStart, startLoss, tellDrift, tellModel } from "../../../run/checks/start-checks.js";
+import type { TrainingValues } from "../../../run/options/takes.js";
+import { cadence, checkCadence, evalStrategy } from "../../../run/parts/cadence.js";
 import { tinyConfig } from "../../generators/tiny-models.js";
 import { pairs, shared, tinyParams, trainedConfig } from "../../generators/tiny-training.js";
 import { check } from "../../law.js";
@@ -26,9 +27,11 @@ const listener = () => {
   const said: string[] = [];
   const out: Output = {
     json: false,
-    invocation: { version: "0", args: [] },
+    call: [],
     note: (line) => said.push(line),
     start: () => {},
+    wait: () => {},
+    flag: (key) => key,
     result: () => {},
   };
   return { out, said };

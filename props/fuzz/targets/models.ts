@@ -3,7 +3,6 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { planMerge } from "../../../cli/merge/plan.js";
 import { readRecipe } from "../../../cli/merge/recipe.js";
-import { frontMatter, parseYaml } from "../../../cli/yaml.js";
 import { readConfig } from "../../../models/config.js";
 import { loadAdapter } from "../../../models/files/adapter-folder.js";
 import { readText } from "../../../models/files/json.js";
@@ -11,6 +10,7 @@ import { openModelWeights } from "../../../models/files/load.js";
 import { elementsOf, safetensorsHeader } from "../../../models/files/safetensors-write.js";
 import { generationDefaults } from "../../../models/generation/defaults.js";
 import { loadTokenizer } from "../../../models/text/tokenizer.js";
+import { frontMatter, parseYaml } from "../../../run/yaml.js";
 import { goldenPath } from "../../golden/files.js";
 import { CPU, dpo, files, linked, policy, type Target } from "./target.js";
 

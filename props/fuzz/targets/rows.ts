@@ -9,9 +9,9 @@ import {
   pairDataset,
 } from "../../../align/data/dataset.js";
 import { dataFiles } from "../../../align/data/files/splits.js";
-import { declaredIn } from "../../../cli/training/parts/dataset-config.js";
 import { readConfig } from "../../../models/config.js";
 import { loadTokenizer, type Tokenizer } from "../../../models/text/tokenizer.js";
+import { declaredIn } from "../../../run/parts/dataset-config.js";
 import { dpo, files, head, lines, plain, policy, type Target } from "./target.js";
 
 const columns = Object.keys(plain[0]).map((name) => ({ name, data: plain.map((row) => row[name]) }));

@@ -5,10 +5,10 @@ import { planMerge } from "../../../cli/merge/plan.js";
 import { readRecipe } from "../../../cli/merge/recipe.js";
 import { readPrompts } from "../../../cli/speaking/prompts.js";
 import { readIdsFile } from "../../../cli/token-ids.js";
-import { readYamlObject } from "../../../cli/yaml.js";
 import { parseTasks } from "../../../lab/evaluate/index.js";
 import { benchmarkRows } from "../../../lab/evaluate/rows/rows.js";
 import { loadTokenizer } from "../../../models/text/tokenizer.js";
+import { readYamlObject } from "../../../run/yaml.js";
 import { goldenPath } from "../../golden/files.js";
 import { CPU, files, oneStep, policy, recipeOf, sft, type Target } from "./target.js";
 

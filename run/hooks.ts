@@ -1,0 +1,69 @@
+import type { StepRecord } from "../align/training/train.js";
+import { InputError } from "../core/errors.js";
+import { show } from "../models/files/json.js";
+import type { EvaluationRecord, RunObserver } from "./running/observer.js";
+
+/** A step that was taken. */
+export interface RunStep {
+  /** From 1. */
+  readonly step: number;
+  /** Steps of the run in all. */
+  readonly steps: number;
+  /** Tokens that went through the model in it, padding included. */
+  readonly tokens: number;
+  readonly learningRate: number;
+  /** Metrics, where the step is logged: see `logging_steps`. */
+  readonly record: StepRecord | undefined;
+}
+
+/**
+ * What a program hears of a run, and says to it. Each is called in its turn and awaited; what one throws ends the run, after a
+ * checkpoint was tried, and is what the call rejects with.
+ */
+export interface RunHooks {
+  /** After every step. */
+  readonly onStep?: ((step: RunStep) => void | Promise<void>) | undefined;
+  /** After every step that is logged: a line of metrics.jsonl. */
+  readonly onLog?: ((record: StepRecord) => void | Promise<void>) | undefined;
+  /** After an evaluation: eval_loss, …. */
+  readonly onEvaluation?: ((record: EvaluationRecord) => void | Promise<void>) | undefined;
+  /** A checkpoint is on disk, from which `resume` goes on. */
+  readonly onSave?: ((checkpoint: string, step: number) => void | Promise<void>) | undefined;
+  /** Lines that the command line would print: what was read, what auto chose, warnings, how far a long wait is. */
+  readonly onNote?: ((line: string) => void) | undefined;
+  /** Once aborted, the run ends after the step that it is in, with a checkpoint. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Their names. */
+export const HOOKS = {
+  ...{ onStep: "function", onLog: "function", onEvaluation: "function", onSave: "function", onNote: "function" },
+  signal: "object",
+} as const satisfies Readonly<Record<keyof RunHooks, string>>;
+
+/** Errors: InputError for a hook that is none. `where` is the call. */
+export const checkHooks = (hooks: RunHooks, where: string): void => {
+  for (const [name, type] of Object.entries(HOOKS)) {
+    const hook: unknown = hooks[name as keyof RunHooks];
+    if (hook !== undefined && typeof hook !== type)
+      throw new InputError(
+        `${where}: ${name} is ${show(hook)}; it must be ${type === "function" ? "a function" : "an AbortSignal"}`,
+      );
+  }
+};
+
+/** A run's observer that calls the hooks. */
+export const hooked = ({ onStep, onLog, onEvaluation, onSave }: RunHooks): RunObserver => {
+  let steps = 0;
+  return {
+    start: (at) => {
+      steps = at.steps;
+    },
+    step: async ({ step, tokens, learningRate, record }) => {
+      await onStep?.({ step, steps, tokens, learningRate, record });
+      if (record !== undefined) await onLog?.(record);
+    },
+    evaluation: (record) => onEvaluation?.(record),
+    saved: (checkpoint, step) => onSave?.(checkpoint, step),
+  };
+};

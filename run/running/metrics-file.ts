@@ -1,0 +1,49 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { type LoggedRecord, openRecords, type RecordWriter } from "../../align/training/writer.js";
+import type { RunObserver } from "./observer.js";
+
+const pathIn = (folder: string): string => join(folder, "metrics.jsonl");
+
+/** Records of a run's metrics.jsonl up to a step; what stands after them is void, and removed. `tell` hears of damage. */
+export const recordsIn = (folder: string, step: number, tell: (line: string) => void): readonly LoggedRecord[] => {
+  const path = pathIn(folder);
+  if (!existsSync(path)) return [];
+  const file = openRecords(path, { keepTo: step, tell });
+  file.close();
+  return file.kept;
+};
+
+/** What a run that begins anew finds of an earlier one. */
+const replaced = (folder: string, tell: (line: string) => void): void => {
+  const found = recordsIn(folder, Number.POSITIVE_INFINITY, () => {});
+  if (found.length > 0)
+    tell(
+      `note: ${pathIn(folder)}: ${found.length} records of an earlier run, to step ${found.at(-1)?.step}, are replaced, and its events with them`,
+    );
+};
+
+/**
+ * metrics.jsonl: a line a logged step, and a line an evaluation; on disk before a checkpoint counts on them. `tell` hears of
+ * records that a run from the beginning replaces.
+ */
+export const metricsFile = (tell: (line: string) => void): RunObserver => {
+  let records: RecordWriter | undefined;
+  return {
+    start: ({ folder, step }) => {
+      if (step === 0) replaced(folder, tell);
+      records = openRecords(pathIn(folder), step > 0 ? { keepTo: step } : {});
+    },
+    step: ({ record }) => {
+      if (record !== undefined) records?.write(record);
+    },
+    evaluation: (record) => records?.write(record),
+    saving: () => records?.sync(),
+    again: ({ folder, records: all }) => {
+      records?.close();
+      records = openRecords(pathIn(folder));
+      for (const record of all) records.write(record);
+    },
+    close: () => records?.close(),
+  };
+};

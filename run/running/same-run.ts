@@ -1,0 +1,98 @@
+import { modelFingerprint } from "../../align/training/fingerprint.js";
+import { InputError } from "../../core/errors.js";
+import { show } from "../../models/files/json.js";
+import { RuleFile, ruleDigests } from "../options/rule-file.js";
+import type { TrainingValues } from "../options/takes.js";
+import type { Identity } from "../writing/claim.js";
+
+/** What decides a run's numbers: its settings by key, and digests of what they name. A key that was not given is null. */
+export type RunIdentity = Identity;
+
+/** Keys that say where to, or how much is told: a resumed run may change them. */
+const FREE: ReadonlySet<string> = new Set([
+  ...["config", "json", "resume", "dry_run", "output_dir", "overwrite_output_dir", "save_steps", "save_total_limit"],
+  ...["logging_steps", "logging_strategy", "logging_first_step", "save_strategy", "load_best_model_at_end"],
+  ...["metric_for_best_model", "greater_is_better", "eval_dataset", "eval_tasks", "eval_strategy", "eval_steps"],
+  ...["eval_delay", "eval_on_start", "per_device_eval_batch_size"],
+  ...["ref_log_probs_cache", "offload", "device_memory", "push_to_hub", "hub_model_id", "hub_private_repo"],
+  "dataset_config",
+  "max_inflation",
+  "max_row_bytes",
+  "dataset_train_split",
+  "dataset_test_split",
+]);
+
+/** Keys that may change too, and what becomes of the law that the bits stay the same. */
+const BENDING: Readonly<Record<string, string>> = {
+  device: "from here on the numbers are those of another device",
+  adapter: "from here on the numbers are those of another adapter",
+  gradient_checkpointing: "rounding may differ from here on",
+  precompute_ref_log_probs: "rounding may differ from here on",
+  max_steps: "the learning rate follows the new length, except with a constant schedule",
+  num_train_epochs: "the learning rate follows the new length, except with a constant schedule",
+};
+
+/** Folders that are known by their content. */
+const MODELS = [
+  "model_name_or_path",
+  "ref_model_name_or_path",
+  "base_model_name_or_path",
+  "adapter_name_or_path",
+] as const;
+/** Known by its rows. */
+const DATA = "dataset_name";
+const FOUND: ReadonlySet<string> = new Set([...MODELS, DATA]);
+
+/** Settings that decide a run's numbers. */
+const settingsOf = (values: TrainingValues): RunIdentity["settings"] =>
+  Object.fromEntries(
+    Object.entries(values).flatMap(([key, value]) =>
+      FREE.has(key) || FOUND.has(key) ? [] : [[key, value instanceof RuleFile ? value.asSetting : (value ?? null)]],
+    ),
+  );
+
+/** What is known of it before rows are read and a device is open. */
+export const earlyIdentity = (values: TrainingValues): RunIdentity => {
+  const { device: _, ...settings } = settingsOf(values);
+  return { settings, digests: ruleDigests(values) };
+};
+
+/** The identity of the run that these values ask for; `data` is a digest of its rows. */
+export const identityOf = (values: TrainingValues, data: string | undefined): RunIdentity => {
+  const settings = settingsOf(values);
+  const digests: Record<string, string> = { ...ruleDigests(values), ...(data !== undefined && { [DATA]: data }) };
+  const reference = values.ref_model_name_or_path ?? values.model_name_or_path;
+  for (const key of MODELS) {
+    const folder = key === "ref_model_name_or_path" ? reference : values[key];
+    if (folder !== undefined) digests[key] = modelFingerprint(folder);
+  }
+  return { settings, digests };
+};
+
+const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+/**
+ * Compares a run with the one that left a checkpoint. Returns a line for every change that is allowed, and that may show.
+ * Errors: InputError naming the keys whose change would make another run of it.
+ */
+export const checkSameRun = (checkpoint: string, then: RunIdentity, now: RunIdentity): string[] => {
+  // What another version wrote may lack keys; those are not compared.
+  const changed = Object.keys(now.settings).filter(
+    (key) => Object.hasOwn(then.settings, key) && !same(then.settings[key], now.settings[key]),
+  );
+  const refused = changed.filter((key) => !Object.hasOwn(BENDING, key));
+  const other = Object.keys(now.digests).filter(
+    (key) => Object.hasOwn(then.digests, key) && then.digests[key] !== now.digests[key],
+  );
+  const said = [
+    ...refused.map((key) => `${key} was ${show(then.settings[key])} and is ${show(now.settings[key])}`),
+    ...other.map((key) => `${key} is not what it was`),
+  ];
+  if (said.length > 0)
+    throw new InputError(
+      `${checkpoint} belongs to another run: ${said.join(", ")}; resume with the settings of then, or start afresh in another output_dir`,
+    );
+  return changed.map(
+    (key) => `note: ${key} was ${show(then.settings[key])} and is ${show(now.settings[key])} now: ${BENDING[key]}`,
+  );
+};
