@@ -43,16 +43,17 @@ export const sft: Run<SftRunOptions> = runOf("sft");
  * Errors: InputError, ShapeError or DeviceError in one line, as the command line prints it, for what the caller can mend; the
  * signal's reason, where it is aborted before the first step; what a hook throws.
  *
- * @example
+ * ```ts
  * const { metrics } = await dpo({
  *   model_name_or_path: "runs/sft",
  *   base_model_name_or_path: "models/base",
  *   dataset_name: "pairs.jsonl",
- *   output_dir: "runs/dpo",
+ *   output_dir: "runs/ondare",
  *   optim: "ondare",
  *   alpha: 1e-6,
  *   onLog: ({ step, loss }) => console.log(step, loss),
  * });
+ * ```
  */
 export const dpo: Run<DpoRunOptions> = runOf("dpo");
 

@@ -5,6 +5,7 @@ import { dirname, join, posix } from "node:path";
 import test from "node:test";
 import { projectRoot as root } from "../golden/files.js";
 
+const FLOORS = ["core", "library", "kernels", "optim", "models", "align", "testing", "lab", "run", "cli"];
 /** What a folder may import from, beside itself. */
 const knows: Record<string, readonly string[]> = {
   core: [],
@@ -17,34 +18,8 @@ const knows: Record<string, readonly string[]> = {
   lab: ["core", "library", "kernels", "optim", "models", "align"],
   run: ["core", "library", "kernels", "optim", "models", "align", "lab"],
   cli: ["core", "library", "kernels", "optim", "models", "align", "lab", "run"],
-  props: [
-    "core",
-    "library",
-    "kernels",
-    "optim",
-    "models",
-    "align",
-    "testing",
-    "lab",
-    "run",
-    "cli",
-    "bench",
-    "build.mjs",
-  ],
-  bench: [
-    "core",
-    "library",
-    "kernels",
-    "optim",
-    "models",
-    "align",
-    "testing",
-    "lab",
-    "run",
-    "cli",
-    "props",
-    "build.mjs",
-  ],
+  props: [...FLOORS, "bench", "build.mjs"],
+  bench: [...FLOORS, "props", "build.mjs"],
 };
 const shipped = Object.keys(knows).filter((folder) => folder !== "props" && folder !== "bench");
 const runtimePackages = ["webgpu", "@huggingface/tokenizers", "yaml"];
