@@ -1,6 +1,6 @@
 import { InputError } from "../../core/errors.js";
 import type { Subject } from "./model.js";
-import { promptIds, type Shot } from "./prompts.js";
+import { promptIds, type Question, type Shot } from "./prompts.js";
 import { fingerprintOf, remembered, type Store } from "./store.js";
 import type { Task } from "./tasks.js";
 
@@ -37,7 +37,7 @@ const endOf = ({ stop, chat }: Task, { tokenizer }: Asked, ownStop: readonly str
 /** Asks the questions; each answer ends before the first stop text. Errors: InputError. */
 export const prepareAnswers = (
   task: Task,
-  questions: readonly string[],
+  questions: readonly Question[],
   shots: readonly Shot[],
   about: Asked,
   ownStop: readonly string[] = [],

@@ -1,28 +1,23 @@
 import { availableParallelism } from "node:os";
+import { isObject } from "../../models/files/json.js";
 import { type Asked, batchesByLength, fitting, type Keeping, prepareAnswers } from "./answers.js";
 import { choiceRows } from "./choice.js";
-import { tryJudge, winPoints } from "./judges/judge.js";
+import { prepareDialogues } from "./dialogue.js";
+import { judged, type Match, tryJudge, winPoints } from "./judges/judge.js";
+import { chatOf, tryChat } from "./judges/of-task.js";
+import { pairPoints, pairPrompt, pairRequest } from "./judges/pair.js";
 import { LONGEST_WAIT } from "./judges/shell.js";
-import type { AnswerKind, Scores } from "./kinds/kind.js";
-import { answerKinds } from "./kinds/kinds.js";
-import type { Subject } from "./model.js";
+import { verdicts } from "./judges/verdicts.js";
+import type { AnswerKind } from "./kinds/kind.js";
+import { type AnswerKindName, answerKinds } from "./kinds/kinds.js";
+import { preparePreferences } from "./preference.js";
+import type { Prepared } from "./prepared.js";
 import { rowsOf, type Shot, shotsOf } from "./prompts.js";
 import type { Fields } from "./rows/fields.js";
 import { filled } from "./rows/filled.js";
 import { fingerprintOf, remembered } from "./store.js";
-import type { Task } from "./tasks.js";
+import type { Task, TaskType } from "./tasks.js";
 import { type Tools, toolsOf } from "./tools.js";
-
-/** What a task has to be told before it can be scored, and what came of it. */
-interface Outcome {
-  readonly scores: readonly Scores[];
-  readonly skipped: number;
-  readonly truncated: number;
-  readonly total?: AnswerKind["total"];
-}
-
-/** A task whose rows are read, checked and tokenized. Errors are found before anything is computed. */
-export type Prepared = (model: Subject, keeping: Keeping) => Promise<Outcome>;
 
 const prepareChoices = (task: Task, about: Asked): Prepared => {
   const rows = choiceRows(task, about);
@@ -84,51 +79,81 @@ const prepareScored = (task: Task, kind: AnswerKind, about: Asked, tools: Tools)
   };
 };
 
-/** A task's judge, and the seconds that it has. Errors: InputError. */
-const judgeOf = ({ own }: Task) => ({
-  judge: own.text("judge"),
-  timeout: own.count("timeout", 1, 3600, LONGEST_WAIT),
-});
+/** A task's judge as a command, and the seconds that it has. Errors: InputError. */
+const judgeOf = ({ own }: Task): [judge: string, timeout: number] => [
+  own.text("judge"),
+  own.count("timeout", 1, 3600, LONGEST_WAIT),
+];
+
+const isEndpoint = ({ own }: Task): boolean => isObject(own.raw("judge"));
+
+/** Tokens of a judgment, as FastChat asks for. */
+const JUDGMENT = 2048;
+
+/** Compares answers: a command by itself, an endpoint by FastChat's prompt. Errors: InputError. */
+const comparing = (task: Task): ((matches: readonly Match[], keeping: Keeping) => Promise<readonly number[]>) => {
+  if (!isEndpoint(task)) {
+    const [judge, timeout] = judgeOf(task);
+    return (matches) => judged(judge, matches, timeout);
+  }
+  const [chat, prompt] = [chatOf(task.own), pairPrompt(task.path(task.own.text("prompts")))];
+  return async (matches, keeping) => {
+    const requests = matches.map((match) => pairRequest(prompt, match));
+    return (await verdicts(chat, requests, { most: JUDGMENT }, keeping)).map(pairPoints);
+  };
+};
 
 /** Win rate over the answers in the rows' `output` (AlpacaEval's key) or `reference`, by the task's judge. */
 const prepareWins = (task: Task, about: Asked): Prepared => {
   const template = task.prompt ?? "{prompt}";
   const theirs = (row: Fields) => row.optionalText("output") ?? row.text("reference");
   const rows = rowsOf(task).map((row) => ({ prompt: filled(template, row), theirs: theirs(row) }));
-  const { judge, timeout } = judgeOf(task);
+  const compare = comparing(task);
   const questions = rows.map(({ prompt }) => prompt);
   const answer = prepareAnswers(task, questions, shotsOf(task, shotBy(template, theirs)), about);
   return async (model, keeping) => {
     const { answers, truncated } = await answer(model, keeping);
-    const matches = rows.map((row, i) => ({ ...row, ours: answers[i] }));
-    const points = await winPoints(judge, matches, timeout);
+    const played = rows.map((row, i) => ({ ...row, ours: answers[i] }));
+    const points = await winPoints((matches) => compare(matches, keeping), played);
     return { scores: points.map((score) => ({ score })), skipped: 0, truncated };
   };
 };
 
-/** Reads, checks and tokenizes a task's rows. Errors: InputError. */
-export const prepare = (task: Task, about: Asked, tools: Tools): Prepared => {
-  const { type } = task;
-  if (type === "multiple_choice") return prepareChoices(task, about);
-  if (type === "win_rate") return prepareWins(task, about);
-  return prepareScored(task, answerKinds[type], about, tools);
+/** How a type's tasks are prepared, and what of them is tried first. */
+interface Preparing {
+  readonly prepare: (task: Task, about: Asked, tools: Tools) => Prepared;
+  readonly tried?: (task: Task, tools: Tools) => Promise<void>;
+}
+
+const scoring = (kind: AnswerKind): Preparing => ({
+  prepare: (task, about, tools) => prepareScored(task, kind, about, tools),
+  tried: async (task, tools) => kind.ready?.(rowsOf(task), task.own, tools),
+});
+
+const asksJudge = ({ own }: Task): Promise<void> => tryChat(chatOf(own));
+
+const scored = Object.fromEntries(Object.entries(answerKinds).map(([name, kind]) => [name, scoring(kind)])) as Readonly<
+  Record<AnswerKindName, Preparing>
+>;
+
+const types: Readonly<Record<TaskType, Preparing>> = {
+  ...scored,
+  multiple_choice: { prepare: prepareChoices },
+  win_rate: {
+    prepare: prepareWins,
+    tried: (task) => (isEndpoint(task) ? asksJudge(task) : tryJudge(...judgeOf(task))),
+  },
+  mt_bench: { prepare: prepareDialogues, tried: asksJudge },
+  alpaca_eval: { prepare: preparePreferences, tried: asksJudge },
 };
 
-/**
- * Tries what the tasks need beside a model: judges, interpreters, a sandbox. Errors: InputError.
- */
+/** Reads, checks and tokenizes a task's rows. Errors: InputError. */
+export const prepare = (task: Task, about: Asked, tools: Tools): Prepared =>
+  types[task.type].prepare(task, about, tools);
+
+/** Tries what the tasks need beside a model: judges, interpreters, a sandbox, packages. Errors: InputError. */
 export const tryTasks = async (tasks: readonly Task[], tools: Tools): Promise<void> => {
-  for (const task of tasks) {
-    const { type, own } = task;
-    if (type === "multiple_choice") continue;
-    if (type !== "win_rate") {
-      const kind: AnswerKind = answerKinds[type];
-      if (kind.ready !== undefined) await kind.ready(rowsOf(task), own, tools);
-      continue;
-    }
-    const { judge, timeout } = judgeOf(task);
-    await tryJudge(judge, timeout);
-  }
+  for (const task of tasks) await types[task.type].tried?.(task, tools);
 };
 
 /**

@@ -11,6 +11,9 @@ export interface Shot {
   readonly answer: string;
 }
 
+/** What is asked: a text, or a conversation up to the user's turn. */
+export type Question = string | readonly ChatMessage[];
+
 /** A task's rows. */
 export const rowsOf = ({ data, limit }: Pick<Task, "data" | "limit">): readonly Fields[] =>
   benchmarkRows(data)
@@ -30,19 +33,20 @@ export const shotsOf = ({ shots, examples }: Task, shot: (row: Fields) => Shot):
 export const promptIds = (
   { chat: wanted, system }: Task,
   shots: readonly Shot[],
-  question: string,
+  question: Question,
   tokenizer: Tokenizer,
   chat = wanted ?? tokenizer.hasChatTemplate,
 ): number[] => {
   if (!chat) {
     const shown = shots.map(({ question, answer }) => `${question} ${answer}`);
-    return tokenizer.encode([...(system === undefined ? [] : [system]), ...shown, question].join("\n\n"));
+    const asked = typeof question === "string" ? [question] : question.map(({ content }) => content);
+    return tokenizer.encode([...(system === undefined ? [] : [system]), ...shown, ...asked].join("\n\n"));
   }
   const turn = (role: string, content: string): ChatMessage => ({ role, content });
   const messages = [
     ...(system === undefined ? [] : [turn("system", system)]),
     ...shots.flatMap(({ question, answer }) => [turn("user", question), turn("assistant", answer)]),
-    turn("user", question),
+    ...(typeof question === "string" ? [turn("user", question)] : question),
   ];
   return tokenizer.encodeChat(messages, { addGenerationPrompt: true });
 };

@@ -75,18 +75,21 @@ const found = (path: string, { fingerprint, tell }: Store): Map<number, unknown>
 
 /**
  * Values of rows 0 … count−1, computed in the batches that are given. With a path each batch is written down as it is
- * done, so that a call that was cut off goes on where it stopped, with the same batches and so the same numbers.
+ * done, so that a call that was cut off goes on where it stopped, with the same batches and so the same numbers; a value that
+ * does not hold any more is computed again.
  * Errors: InputError if the file cannot be written, or is none of such a call.
  */
 export const remembered = async <T>(
   store: Store,
   batches: readonly (readonly number[])[],
   compute: (rows: readonly number[]) => Promise<readonly T[]>,
+  stillHolds: (row: number, value: T) => boolean = () => true,
 ): Promise<readonly T[]> => {
   const { path, fingerprint } = store;
-  const before = path === undefined ? undefined : found(path, store);
-  const whole = batches.filter((rows) => rows.every((row) => before?.has(row))).flat();
-  const values = new Map(whole.map((row) => [row, before?.get(row) as T]));
+  const kept = path === undefined ? undefined : found(path, store);
+  const before = new Map([...(kept ?? [])].filter(([row, value]) => stillHolds(row, value as T)));
+  const whole = batches.filter((rows) => rows.every((row) => before.has(row))).flat();
+  const values = new Map(whole.map((row) => [row, before.get(row) as T]));
   const out: T[] = [];
   const file = path === undefined ? undefined : begun(path, fingerprint, values);
   try {

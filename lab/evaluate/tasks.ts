@@ -16,7 +16,7 @@ export interface Sampling extends SamplingOptions {
 const APPENDIX_C = { temperature: 0.7, top_p: 0.8, top_k: 20, repetition_penalty: 1.05 } as const;
 
 /** `type` of a task. */
-export type TaskType = "multiple_choice" | "win_rate" | AnswerKindName;
+export type TaskType = "multiple_choice" | "win_rate" | "mt_bench" | "alpaca_eval" | AnswerKindName;
 
 /** One benchmark of a tasks file. */
 export interface Task {
@@ -42,6 +42,8 @@ export interface Task {
   readonly sampling: Sampling;
   /** What only its type knows. */
   readonly own: Fields;
+  /** Where a path of the task's lies. */
+  readonly path: (name: string) => string;
 }
 
 const SAMPLING_KEYS = [
@@ -59,7 +61,9 @@ const TASK_KEYS = [
 ];
 const OWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   multiple_choice: ["choices", "normalize"],
-  win_rate: ["judge", "timeout"],
+  win_rate: ["judge", "timeout", "prompts"],
+  mt_bench: ["judge", "timeout", "prompts", "references"],
+  alpaca_eval: ["judge", "timeout", "prompts", "gamed"],
   ...Object.fromEntries(Object.entries(answerKinds).map(([name, { keys }]) => [name, keys])),
 };
 
@@ -129,6 +133,7 @@ const taskOf = (given: unknown, where: string, folder: string, shared: unknown):
     stop: stopsOf(f),
     sampling: samplingOf([shared, given.sampling], `${where}: sampling`),
     own: f,
+    path: (name) => resolve(folder, name),
   };
 };
 

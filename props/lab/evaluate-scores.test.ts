@@ -214,9 +214,9 @@ test("a judge sees each match in both orders", async () => {
     { prompt: "p", ours: "cc", theirs: "dd" },
   ];
   const longer = judge("m.answer_a.length>m.answer_b.length?'a':m.answer_a.length<m.answer_b.length?'b':'tie'");
-  assert.deepEqual(await winPoints(longer, rows, 60), [1, 0, 0.5]);
+  assert.deepEqual(await winPoints((matches) => judged(longer, matches, 60), rows), [1, 0, 0.5]);
   assert.deepEqual(
-    await winPoints(judge("'a'"), rows, 60),
+    await winPoints((matches) => judged(judge("'a'"), matches, 60), rows),
     [0.5, 0.5, 0.5],
     "one that prefers a place decides nothing",
   );

@@ -67,14 +67,13 @@ const winnerOf = (line: string): string | undefined => {
 
 /** Points of our answers against others', each match judged in both orders, since judges prefer a place. */
 export const winPoints = async (
-  command: string,
+  points: (matches: readonly Match[]) => Promise<readonly number[]>,
   rows: readonly { readonly prompt: string; readonly ours: string; readonly theirs: string }[],
-  timeout: number,
 ): Promise<readonly number[]> => {
   const matches = rows.flatMap(({ prompt, ours, theirs }) => [
     { prompt, answer_a: ours, answer_b: theirs },
     { prompt, answer_a: theirs, answer_b: ours },
   ]);
-  const points = await judged(command, matches, timeout);
-  return rows.map((_, i) => (points[2 * i] + 1 - points[2 * i + 1]) / 2);
+  const earned = await points(matches);
+  return rows.map((_, i) => (earned[2 * i] + 1 - earned[2 * i + 1]) / 2);
 };

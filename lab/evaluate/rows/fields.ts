@@ -1,6 +1,6 @@
 import { InputError } from "../../../core/errors.js";
 import { instead } from "../../../core/suggest.js";
-import { type JsonObject, show } from "../../../models/files/json.js";
+import { isObject, type JsonObject, show } from "../../../models/files/json.js";
 
 /** Reads checked fields of an object from a file; `where` names the file and the place in it. */
 export interface Fields {
@@ -17,6 +17,8 @@ export interface Fields {
   /** A list of texts; one text counts as a list of one. */
   readonly texts: (key: string, fallback?: readonly string[]) => readonly string[];
   readonly optionalTexts: (key: string) => readonly string[] | undefined;
+  /** A list of objects, at least one, each with its checked fields. */
+  readonly objects: (key: string) => readonly Fields[];
   /** Errors: InputError naming the first key that is not among `known`. */
   readonly only: (known: readonly string[]) => void;
 }
@@ -57,6 +59,11 @@ export const fields = (object: JsonObject, where: string): Fields => {
     number: checked("a number", (value): value is number => typeof value === "number" && Number.isFinite(value)),
     texts,
     optionalTexts: (key) => (raw(key) === undefined ? undefined : texts(key)),
+    objects: (key) => {
+      const list = raw(key);
+      if (!Array.isArray(list) || list.length === 0 || !list.every(isObject)) throw refuse(key, "a list of objects");
+      return list.map((value, i) => fields(value, `${where}: "${key}" ${i + 1}`));
+    },
     only: (known) => {
       const other = Object.keys(object).find((key) => !known.includes(key));
       if (other !== undefined) throw new InputError(`${where}: unknown key "${other}"; ${instead(other, known)}`);

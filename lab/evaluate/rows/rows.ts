@@ -1,6 +1,7 @@
 import { InputError } from "../../../core/errors.js";
 import { isObject, type JsonObject, oneLine, readText, show } from "../../../models/files/json.js";
 import { parseBounded } from "../../../models/files/parse-json.js";
+import { type Fields, fields } from "./fields.js";
 
 /** A row of a benchmark's file, and where it stands: "file:line" or "file: row n". */
 export interface BenchmarkRow {
@@ -18,6 +19,14 @@ export const benchmarkRows = (path: string): readonly BenchmarkRow[] => {
   const rows = path.toLowerCase().endsWith(".csv") ? csvRows(text, path) : jsonRows(text, path);
   if (rows.length === 0) throw new InputError(`${path}: holds no rows`);
   return rows;
+};
+
+/** Rows of a CSV file whose first line names its columns. Errors: as `benchmarkRows`. */
+export const tableRows = (path: string): readonly Fields[] => {
+  const [head, ...records] = csvRecords(readText(path).replace(/^\uFEFF/, ""), path);
+  return records.map(({ cells, line }) =>
+    fields(Object.fromEntries((head?.cells ?? []).map((key, i) => [key, cells[i]])), `${path}:${line}`),
+  );
 };
 
 const parsed = (text: string, at: string): unknown => {
