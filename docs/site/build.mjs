@@ -24,6 +24,8 @@ run(process.execPath, [join("node_modules", "typedoc", "bin", "typedoc")]);
 const lost = (page) => {
   const text = readFileSync(page, "utf8");
   return [...text.matchAll(/(?:href|src)="([^"]*)"/g)].flatMap(([, link]) => {
+    if (/^http:\/\/[\w-]+\.md\b/.test(link))
+      return [`${page}: ${link} is a file's name taken for an address: make it a link`];
     if (/^(?:https?|mailto|data):/.test(link)) return [];
     if (link.startsWith("/")) return [`${page}: ${link} is no relative address`];
     const [path, anchor] = link.replaceAll("&amp;", "&").split("#");

@@ -73,6 +73,7 @@ test("the two runtime dependencies, and no more", () => {
 test("the lock file names no registry and covers the three systems", () => {
   const lock = readFileSync(join(root, "package-lock.json"), "utf8");
   assert.doesNotMatch(lock, /"resolved":/);
+  assert.doesNotMatch(readFileSync(join(root, "docs", "site", "package-lock.json"), "utf8"), /"resolved":/);
   for (const system of ["linux-x64", "darwin-arm64", "win32-x64"]) {
     for (const name of ["@biomejs/cli", "@esbuild/", "@oxc-parser/binding", "@typescript/typescript"]) {
       const start = `"node_modules/${name}${name.endsWith("/") ? "" : "-"}${system}`;

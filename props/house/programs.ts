@@ -52,9 +52,12 @@ const STANDS_FOR: readonly (readonly [there: string, here: string])[] = [
 ];
 const folder = join(root, ".props", "documents");
 
+/** The tests' flags, which keep V8 from optimizing what runs once. */
+const FLAGS = process.execArgv.filter((flag) => /^--(interrupt-budget|single-threaded-gc)/.test(flag));
+
 const node = async (args: readonly string[]): Promise<string> => {
-  const env = { ...process.env, NODE_OPTIONS: "", NODE_TEST_CONTEXT: undefined };
-  const run = promisify(execFile)(process.execPath, args, { cwd: root, env, timeout: 120_000 });
+  const env = { ...process.env, NODE_OPTIONS: "", NODE_TEST_CONTEXT: undefined, TAUGRAD_THREADS: "1" };
+  const run = promisify(execFile)(process.execPath, [...FLAGS, ...args], { cwd: root, env, timeout: 120_000 });
   const { stdout } = await run.catch(({ stdout, stderr }) => assert.fail(`${stdout}${stderr}`));
   return stdout;
 };
