@@ -11,20 +11,9 @@ import { open } from "taugrad/devices";
 import { initParams, type Params, parseConfig } from "taugrad/models";
 import { adamW, type OptimizerState } from "taugrad/optim";
 
-const config = parseConfig(
-  {
-    model_type: "llama",
-    hidden_size: 32,
-    num_hidden_layers: 1,
-    num_attention_heads: 2,
-    intermediate_size: 64,
-    vocab_size: 16,
-    max_position_embeddings: 32,
-    rms_norm_eps: 1e-5,
-    tie_word_embeddings: true,
-  },
-  "a small model",
-);
+const sizes = { hidden_size: 32, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 64, vocab_size: 16 };
+const rest = { max_position_embeddings: 32, rms_norm_eps: 1e-5, tie_word_embeddings: true };
+const config = parseConfig({ model_type: "llama", ...sizes, ...rest }, "a small model");
 const up = [2, 3, 4, 5].map((n) => [0, 1, n, n + 1, n + 2, n + 3]);
 const down = [2, 3, 4, 5].map((n) => [0, 1, n + 3, n + 2, n + 1, n]);
 const ids = tg.tensor(Int32Array.from([...up, ...down].flat()), [8, 6]);
@@ -41,14 +30,11 @@ const margins = (params: Params): tg.Tensor => {
 const loss = (params: Params) => tg.mean(tg.neg(tg.logSigmoid(tg.mul(0.1, margins(params)))));
 
 const rule = adamW({ weightDecay: 0 });
-const step = tg.compile(
-  (state: OptimizerState<Params>) => {
-    const [value, grads] = tg.valueAndGrad(loss)(state.params);
-    return { state: rule.update(state, grads, { lr: 0.01 }), value };
-  },
-  device,
-  { donate: [0] },
-);
+const update = (state: OptimizerState<Params>) => {
+  const [value, grads] = tg.valueAndGrad(loss)(state.params);
+  return { state: rule.update(state, grads, { lr: 0.01 }), value };
+};
+const step = tg.compile(update, device, { donate: [0] });
 
 let state = tg.evaluate(rule.init(policy), device);
 const losses: string[] = [];
@@ -61,5 +47,4 @@ for (let t = 0; t < 60; t++) {
 console.log(`loss ${losses[0]}, then ${losses.at(-1)}`);
 const ranked = await tg.read(tg.evaluate(margins(state.params), device));
 console.log(`${ranked.filter((m) => m > 0).length} of 4 pairs are ranked as asked`);
-tg.dispose(state, policy, reference);
 await device.close();

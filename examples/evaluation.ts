@@ -20,20 +20,9 @@ import { open } from "taugrad/devices";
 import { initParams, type Params, parseConfig } from "taugrad/models";
 import { adamW } from "taugrad/optim";
 
-const config = parseConfig(
-  {
-    model_type: "llama",
-    hidden_size: 32,
-    num_hidden_layers: 1,
-    num_attention_heads: 2,
-    intermediate_size: 64,
-    vocab_size: 12,
-    max_position_embeddings: 32,
-    rms_norm_eps: 1e-5,
-    tie_word_embeddings: true,
-  },
-  "a small model",
-);
+const sizes = { hidden_size: 32, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 64, vocab_size: 12 };
+const rest = { max_position_embeddings: 32, rms_norm_eps: 1e-5, tie_word_embeddings: true };
+const config = parseConfig({ model_type: "llama", ...sizes, ...rest }, "a small model");
 /** Counting from n, by one: token 10 begins a row, and 11 ends it. */
 const counting = (n: number) => ({
   ids: [10, ...Array.from({ length: 6 }, (_, i) => (n + i) % 10), 11],

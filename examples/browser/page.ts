@@ -6,20 +6,17 @@
 import * as tg from "taugrad";
 import { open } from "taugrad/devices";
 
-const loss = ({ w, b }: { w: tg.Tensor; b: tg.Tensor }, x: tg.Tensor, y: tg.Tensor) =>
-  tg.mean(tg.square(tg.sub(tg.add(tg.matmul(x, w), b), y)));
+type Params = { w: tg.Tensor; b: tg.Tensor };
+const x = tg.normal(tg.key(0), [64, 2]);
+const y = tg.add(tg.matmul(x, tg.tensor([[2], [-1]])), 0.5);
+const loss = ({ w, b }: Params) => tg.mean(tg.square(tg.sub(tg.add(tg.matmul(x, w), b), y)));
+const update = (params: Params) => tg.treeZip(([p, g]) => tg.sub(p, tg.mul(0.1, g)), params, tg.grad(loss)(params));
+
 const out = document.querySelector("#out");
 try {
   const device = await open("cpu");
-  const x = tg.normal(tg.key(0), [64, 2]);
-  const y = tg.add(tg.matmul(x, tg.tensor([[2], [-1]])), 0.5);
-  const step = tg.compile(
-    (params: { w: tg.Tensor; b: tg.Tensor }) =>
-      tg.treeZip(([p, g]) => tg.sub(p, tg.mul(0.1, g)), params, tg.grad(loss)(params, x, y)),
-    device,
-    { donate: [0] },
-  );
-  let params = { w: tg.tensor([[0], [0]]), b: tg.tensor([0]) };
+  const step = tg.compile(update, device, { donate: [0] });
+  let params: Params = { w: tg.zeros([2, 1]), b: tg.zeros([1]) };
   for (let t = 0; t < 100; t++) params = step(params);
   const shown = async (t: tg.Tensor) => Array.from(await tg.read(t), (n) => n.toFixed(2)).join(" ");
   if (out) out.textContent = `w ${await shown(params.w)}, b ${await shown(params.b)} on ${device.name}`;
