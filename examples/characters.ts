@@ -1,6 +1,8 @@
 /**
  * A transformer over characters learns a rhyme by heart, and says it.
  * Prints:
+ *   loss 0.8
+ *   loss 0.0
  *   loss 0.0
  *   mary had a little lamb its fleece was white as snow
  */
@@ -22,7 +24,7 @@ const batches = batchesFrom(sequenceSource([{ ids, completionStart: 0 }], { batc
 
 const device = await open("auto");
 const start = { params: tg.evaluate(initParams(config, tg.key(0)), device), optimizer: adamW() };
-const run = train({ objective, batches, ...start, steps: 120, learningRate: 0.02, loggingSteps: 120 }, device);
+const run = train({ objective, batches, ...start, steps: 120, learningRate: 0.02, loggingSteps: 40 }, device);
 const params = await lastOf(run, ({ record }) => {
   if (record) console.log("loss", record.loss.toFixed(1));
 });
