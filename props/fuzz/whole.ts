@@ -78,15 +78,17 @@ export const whole = async (
   return { place, result: (at) => filesOf(at, names) };
 };
 
+const WAYS = ["flip", "flip", "cut", "remove", "grow", "empty"];
+
 /** A flipped bit, a cut or a missing file somewhere under a folder. */
-export const damage = (folder: string, draw: Draw, which = /./): string => {
+export const damage = (folder: string, draw: Draw, which = /./, ways = WAYS): string => {
   const files = (readdirSync(folder, { recursive: true }) as string[]).filter(
     (name) => which.test(name) && statSync(join(folder, name)).isFile(),
   );
   const name = pick(draw, files.sort());
   const path = join(folder, name);
   const { size } = statSync(path);
-  const how = pick(draw, ["flip", "flip", "cut", "remove", "grow", "empty"]);
+  const how = pick(draw, ways);
   if (how === "remove") rmSync(path);
   else if (how === "cut") truncateSync(path, draw(size));
   else if (how === "empty") truncateSync(path, 0);

@@ -31,15 +31,17 @@ const RUN = "run.json";
 /** Where a run goes on. */
 export interface Resumed extends Position {
   readonly folder: string;
+  /** How many records were written until then, where the checkpoint says. */
+  readonly records?: number;
 }
 
 /** Writes a run's checkpoints: the model in Hugging Face layout, and what it takes to go on. */
 export interface Checkpoints {
   /**
-   * Writes `checkpoint-N`, with the factors of an adapter where there is one, and drops the oldest above the limit. Resolves
-   * to its path.
+   * Writes `checkpoint-N`, after so many records, with the factors of an adapter where there is one, and drops the oldest above
+   * the limit. Resolves to its path.
    */
-  readonly save: (model: Model, snapshot: TrainSnapshot, factors?: Params) => Promise<string>;
+  readonly save: (model: Model, snapshot: TrainSnapshot, records: number, factors?: Params) => Promise<string>;
 }
 
 export const checkpoints = (
@@ -48,14 +50,17 @@ export const checkpoints = (
   options: SaveOptions,
   best: Best,
 ): Checkpoints => ({
-  save: async (model, { state, ...position }, factors) => {
+  save: async (model, { state, ...position }, records, factors) => {
     const { step } = position;
     try {
       const folder = await writeCheckpoint(output_dir, step, async (unfinished) => {
         await saveModel(unfinished, model, options);
         await saveTree(join(unfinished, STATE), state);
         if (factors !== undefined) await saveTree(join(unfinished, FACTORS), factors);
-        writeTextAtomically(join(unfinished, RUN), `${JSON.stringify({ ...position, ...identity }, null, 1)}\n`);
+        writeTextAtomically(
+          join(unfinished, RUN),
+          `${JSON.stringify({ ...position, records, ...identity }, null, 1)}\n`,
+        );
       });
       best.saved(step);
       if (save_total_limit !== undefined) rotateCheckpoints(output_dir, save_total_limit, best.checkpoint());
@@ -81,11 +86,11 @@ const isPosition = (x: JsonObject): boolean =>
   isObject(x.digests);
 
 /** Position and identity of a checkpoint that is whole. Errors: InputError for what another program wrote. */
-const readRun = (folder: string): Position & RunIdentity => {
+const readRun = (folder: string): Omit<Resumed, "folder"> & RunIdentity => {
   const content: unknown = JSON.parse(readText(join(folder, RUN)));
   if (!isObject(content) || !isPosition(content))
     throw new InputError(`${join(folder, RUN)}: says not where the run stood`);
-  return content as unknown as Position & RunIdentity;
+  return content as unknown as Omit<Resumed, "folder"> & RunIdentity;
 };
 
 /** What a checkpoint lacks of what a run goes on from: the model, the run's state and place. Errors: InputError. */
@@ -135,10 +140,10 @@ export const resumedFrom = async (
     return undefined;
   }
   const { folder } = chosen;
-  const { step, batches, tokens, ...then } = readRun(folder);
+  const { step, batches, tokens, records, ...then } = readRun(folder);
   for (const line of checkSameRun(folder, then, identity)) out.note(line);
   if (step > steps)
     throw new InputError(`${folder} stands at step ${step}, and the run ends at ${steps}; raise max_steps`);
   out.note(`going on from ${folder}, after step ${step} of ${steps}`);
-  return { step, batches, tokens, folder };
+  return { step, batches, tokens, records, folder };
 };

@@ -5,18 +5,35 @@ import type { RunObserver } from "./observer.js";
 
 const pathIn = (folder: string): string => join(folder, "metrics.jsonl");
 
-/** Records of a run's metrics.jsonl up to a step; what stands after them is void, and removed. `tell` hears of damage. */
-export const recordsIn = (folder: string, step: number, tell: (line: string) => void): readonly LoggedRecord[] => {
-  const path = pathIn(folder);
+const kept = (path: string, step: number, tell: (line: string) => void): readonly LoggedRecord[] => {
   if (!existsSync(path)) return [];
   const file = openRecords(path, { keepTo: step, tell });
   file.close();
   return file.kept;
 };
 
+/**
+ * Records of a run's metrics.jsonl up to a step, of which there were `written`; what stands after them is void, and removed.
+ * `tell` hears of damage, and of another number.
+ */
+export const recordsIn = (
+  folder: string,
+  step: number,
+  tell: (line: string) => void,
+  written?: number,
+): readonly LoggedRecord[] => {
+  const records = kept(pathIn(folder), step, tell);
+  if (written !== undefined && records.length !== written)
+    tell(
+      `warning: ${pathIn(folder)}: holds ${records.length} records up to step ${step}, and ${written} were written; the run goes on with what is there`,
+    );
+  return records;
+};
+
 /** What a run that begins anew finds of an earlier one. */
 const replaced = (folder: string, tell: (line: string) => void): void => {
-  const found = recordsIn(folder, Number.POSITIVE_INFINITY, () => {});
+  if (!fileExists(pathIn(folder))) return;
+  const found = kept(pathIn(folder), Number.POSITIVE_INFINITY, () => {});
   if (found.length > 0)
     tell(
       `note: ${pathIn(folder)}: ${found.length} records of an earlier run, to step ${found.at(-1)?.step}, are replaced, and its events with them`,

@@ -51,7 +51,7 @@ const bestIn = (best: Best, folder: string): RunResult["best"] => {
 
 /** Where a resumed run takes its state from. */
 const resuming = (
-  { folder, ...position }: Resumed,
+  { folder, records: _, ...position }: Resumed,
   { offload }: TrainingValues,
   device: Device,
 ): TrainOptions["resume"] => {
@@ -86,7 +86,7 @@ export const runTask = async (
   out.start();
 
   const first = resumed?.step ?? 0;
-  const records = first > 0 ? recordsIn(folder, first, out.note) : [];
+  const records = first > 0 ? recordsIn(folder, first, out.note, resumed?.records) : [];
   const told = teller(
     [metricsFile(out.note), ...observers, ...out.observers(device)],
     { step: first, ...span, label, folder, records },
@@ -122,7 +122,7 @@ export const runTask = async (
     tried = snapshot.step;
     await told.ready();
     await told.saving();
-    const path = await saved.save(plainModel(task, params), snapshot, task.adapted && params);
+    const path = await saved.save(plainModel(task, params), snapshot, told.count(), task.adapted && params);
     checkpoint = path;
     await told.saved(path, snapshot.step);
     return path;

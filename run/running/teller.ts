@@ -66,6 +66,8 @@ export const teller = (observers: readonly RunObserver[], at: RunStart, { lock, 
       await begin();
       await all.evaluation(record);
     },
+    /** How many records were told so far. */
+    count: () => records.length,
     /** Writes again what was told so far, after one of them could not write it. */
     renew: () => begin().then(() => all.again({ ...at, step, records })),
     saving: () => begin().then(all.saving),

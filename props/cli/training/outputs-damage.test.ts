@@ -8,6 +8,7 @@ import { openRecords } from "../../../align/training/writer.js";
 import { resolveValues } from "../../../cli/config.js";
 import { runOutputs } from "../../../run/outputs/outputs.js";
 import { tensorboard } from "../../../run/outputs/tensorboard.js";
+import { recordsIn } from "../../../run/running/metrics-file.js";
 import { together } from "../../../run/running/observer.js";
 import { law } from "../../lab/world.js";
 import { scratch } from "../cli.js";
@@ -34,6 +35,25 @@ law(
   40,
   fc.array(fc.nat(60), { minLength: 1, maxLength: 8 }),
   fc.nat(9),
+  fc.boolean(),
+);
+
+law(
+  "whole lines that are gone, and a file that is, are told too: the checkpoint says how many records there were",
+  (written, left, isGone) => {
+    const own = mkdtempSync(join(folder, "records-"));
+    const lines = Array.from({ length: written }, (_, i) => `${JSON.stringify({ step: i + 1, loss: i / 8 })}\n`);
+    const there = isGone ? 0 : Math.min(left, written);
+    if (!isGone) writeFileSync(join(own, "metrics.jsonl"), lines.slice(0, there).join(""));
+    const said: string[] = [];
+    assert.equal(recordsIn(own, written, (line) => said.push(line), written).length, there);
+    assert.equal(said.length, Number(there < written));
+    if (there < written)
+      assert.match(said[0], new RegExp(`metrics.jsonl: holds ${there} records .*, and ${written} were written`));
+  },
+  10,
+  fc.nat(6),
+  fc.nat(6),
   fc.boolean(),
 );
 
