@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type LoggedRecord, openRecords, type RecordWriter } from "../../align/training/writer.js";
 import type { RunObserver } from "./observer.js";
@@ -32,7 +32,8 @@ export const recordsIn = (
 
 /** What a run that begins anew finds of an earlier one. */
 const replaced = (folder: string, tell: (line: string) => void): void => {
-  if (!fileExists(pathIn(folder))) return;
+  // What is no file of records says so when it is written.
+  if (statSync(pathIn(folder), { throwIfNoEntry: false })?.isFile() !== true) return;
   const found = kept(pathIn(folder), Number.POSITIVE_INFINITY, () => {});
   if (found.length > 0)
     tell(
