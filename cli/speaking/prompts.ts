@@ -4,7 +4,7 @@ import { templateVariables, type Variables } from "../../align/data/layouts/temp
 import { fitting } from "../../align/data/render.js";
 import { located } from "../../align/data/tokenize.js";
 import { InputError } from "../../core/errors.js";
-import { isObject, oneLine, readText, show } from "../../models/files/json.js";
+import { checkParts, isObject, LARGEST_TEXT, oneLine, readText, show } from "../../models/files/json.js";
 import { asWritten, parseJson } from "../../models/files/written-json.js";
 import { type ChatMessage, checkTokenIds, type Tokenizer } from "../../models/index.js";
 
@@ -92,10 +92,16 @@ const givenBy = (line: string, where: string): Given => {
   );
 };
 
-/** Standard input to its end. */
+/** Standard input to its end. Errors: InputError for one that has none. */
 const readInput = async (): Promise<string> => {
   const parts: Buffer[] = [];
-  for await (const part of process.stdin) parts.push(part as Buffer);
+  let size = 0;
+  for await (const part of process.stdin) {
+    size += (part as Buffer).length;
+    if (size > LARGEST_TEXT)
+      throw new InputError(`standard input: has more than ${LARGEST_TEXT >> 20} MiB; cut it into shorter ones`);
+    parts.push(part as Buffer);
+  }
   return Buffer.concat(parts).toString("utf8");
 };
 
@@ -106,6 +112,7 @@ const readInput = async (): Promise<string> => {
 export const readPrompts = async (path: string, reading: Reading): Promise<Prompt[]> => {
   const source = path === "-" ? "standard input" : path;
   const text = path === "-" ? await readInput() : readText(path);
+  checkParts(text, source);
   const lines = text
     .replace(/^\uFEFF/, "")
     .split(/\r?\n/)

@@ -36,6 +36,23 @@ export const readText = (path: string): string => {
   }
 };
 
+/** Most lines and cells of a text that is read whole: those that are blank cost nothing to write, and some hundred bytes here. */
+const MOST_PARTS = 2 ** 21;
+const [LINE_FEED, RETURN, COMMA] = [10, 13, 44];
+
+/** Errors: InputError naming `source`, if a text has more than 2²¹ lines, or `cells` between commas in them. */
+export const checkParts = (text: string, source: string, cells = false): void => {
+  let parts = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === LINE_FEED || code === RETURN || (cells && code === COMMA)) parts++;
+  }
+  if (parts > MOST_PARTS)
+    throw new InputError(
+      `${source}: has ${parts} lines${cells ? " and cells" : ""}, at most ${MOST_PARTS} are read; cut it into shorter files`,
+    );
+};
+
 /** One JSON object from a file. Errors: InputError with the parser's words. */
 export const readJsonObject = (path: string): JsonObject => {
   const text = readText(path);

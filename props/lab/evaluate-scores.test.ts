@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import fc from "fast-check";
 import { InputError } from "../../core/errors.js";
 import { judged, winPoints } from "../../lab/evaluate/judges/judge.js";
 import { LONGEST_WAIT } from "../../lab/evaluate/judges/shell.js";
@@ -16,6 +17,7 @@ import { fields } from "../../lab/evaluate/rows/fields.js";
 import { benchmarkRows } from "../../lab/evaluate/rows/rows.js";
 import { parseTasks } from "../../lab/evaluate/tasks.js";
 import { scratch } from "../cli/cli.js";
+import { tries } from "../reach.js";
 import { scored } from "./scored.js";
 
 const folder = scratch();
@@ -203,7 +205,30 @@ test("CSV as MMLU has it, with a header, and what is malformed", () => {
   wrong("e.csv", "", /holds no rows/);
   wrong("f.jsonl", '{"a":1}\n[1]', /f\.jsonl:2: must be a JSON object/);
   wrong("g.json", "[1", /malformed JSON/);
+  wrong("h.csv", ",".repeat(2 ** 21 + 1), /h\.csv: has 2097153 lines and cells, at most 2097152 are read/);
+  const long = "a".repeat(2 ** 24); // an expression that tries every way overflows on it
+  assert.equal(benchmarkRows(file("i.csv", `question,answer\n"${long}",b`))[0].row.question, long);
 });
+
+test("CSV holds any cells that are written as RFC 4180 has it", () =>
+  fc.assert(
+    fc.property(
+      fc.array(fc.array(fc.string({ unit: fc.constantFrom(...'a ",\r\n') }), { minLength: 4, maxLength: 4 }), {
+        minLength: 1,
+      }),
+      fc.constantFrom("\n", "\r\n", "\r"),
+      fc.boolean(),
+      (records, end, isEnded) => {
+        const text = records.map((cells) => cells.map((cell) => `"${cell.replaceAll('"', '""')}"`).join(",")).join(end);
+        const found = benchmarkRows(file("drawn.csv", text + (isEnded ? end : "")));
+        assert.deepEqual(
+          found.map(({ row: { question, choices, answer } }) => [question, ...(choices as string[]), answer]),
+          records,
+        );
+      },
+    ),
+    { numRuns: tries(20) },
+  ));
 
 test("a judge sees each match in both orders", async () => {
   const judge = (rule: string): string =>

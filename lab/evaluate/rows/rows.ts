@@ -1,5 +1,5 @@
 import { InputError } from "../../../core/errors.js";
-import { isObject, type JsonObject, oneLine, readText, show } from "../../../models/files/json.js";
+import { checkParts, isObject, type JsonObject, oneLine, readText, show } from "../../../models/files/json.js";
 import { parseBounded } from "../../../models/files/parse-json.js";
 import { type Fields, fields } from "./fields.js";
 
@@ -16,7 +16,9 @@ export interface BenchmarkRow {
  */
 export const benchmarkRows = (path: string): readonly BenchmarkRow[] => {
   const text = readText(path).replace(/^\uFEFF/, "");
-  const rows = path.toLowerCase().endsWith(".csv") ? csvRows(text, path) : jsonRows(text, path);
+  const isTable = path.toLowerCase().endsWith(".csv");
+  checkParts(text, path, isTable);
+  const rows = isTable ? csvRows(text, path) : jsonRows(text, path);
   if (rows.length === 0) throw new InputError(`${path}: holds no rows`);
   return rows;
 };
@@ -75,23 +77,38 @@ const csvRows = (text: string, path: string): BenchmarkRow[] => {
   });
 };
 
+const QUOTE = '"';
+
+/** Where the cell that begins at `from` ends; −1 for quotes that nothing closes. Expressions overflow on long cells. */
+const cellEnd = (text: string, from: number): number => {
+  if (text[from] !== QUOTE) {
+    let at = from;
+    while (at < text.length && !/[",\r\n]/.test(text[at])) at++;
+    return at;
+  }
+  let at = text.indexOf(QUOTE, from + 1);
+  while (at >= 0 && text[at + 1] === QUOTE) at = text.indexOf(QUOTE, at + 2);
+  return at < 0 ? at : at + 1;
+};
+
 /** Records of a CSV text by RFC 4180: quoted cells hold commas, line breaks and doubled quotes. Blank lines are skipped. */
 const csvRecords = (text: string, path: string): { readonly cells: readonly string[]; readonly line: number }[] => {
   const records: { cells: string[]; line: number }[] = [];
-  const cell = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n|\n|\r|$)/y;
+  const after = /,|\r\n|\n|\r|$/y;
   let cells: string[] = [];
-  let [line, begun] = [1, 1];
-  while (cell.lastIndex < text.length || cells.length > 0) {
-    const from = cell.lastIndex;
-    const found = cell.exec(text);
+  let [at, line, begun] = [0, 1, 1];
+  while (at < text.length || cells.length > 0) {
+    const end = cellEnd(text, at);
+    after.lastIndex = end;
+    const found = end < 0 ? null : after.exec(text);
     if (found === null) throw new InputError(`${path}:${line}: has a quotation mark out of place`);
-    const [whole, quoted, plain, end] = found;
-    cells.push(quoted?.replaceAll('""', '"') ?? plain);
-    line += whole.match(/\r\n|\n|\r/g)?.length ?? 0;
-    if (end === ",") continue;
+    const cell = text.slice(at, end);
+    cells.push(cell.startsWith(QUOTE) ? cell.slice(1, -1).replaceAll('""', QUOTE) : cell);
+    at = end + found[0].length;
+    line += (cell + found[0]).match(/\r\n|\n|\r/g)?.length ?? 0;
+    if (found[0] === ",") continue;
     if (cells.length > 1 || cells[0] !== "") records.push({ cells, line: begun });
     [cells, begun] = [[], line];
-    if (cell.lastIndex === from) break;
   }
   return records;
 };

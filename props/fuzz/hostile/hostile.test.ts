@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { exampleDataset } from "../../../align/data/dataset.js";
 import { InputError } from "../../../core/errors.js";
+import { benchmarkRows } from "../../../lab/evaluate/rows/rows.js";
 import { compileChatTemplate } from "../../../models/text/chat-template.js";
 import { loadTokenizer, tokenizerOf } from "../../../models/text/tokenizer.js";
 import { parseYaml } from "../../../run/yaml.js";
@@ -17,7 +18,7 @@ import { tries } from "../../reach.js";
 import { type Draw, drawer, pick } from "../mutate.js";
 import { hostileParquet } from "./parquet.js";
 import { hostileTemplates, spoken } from "./templates.js";
-import { hostileRows, hostileYaml } from "./texts.js";
+import { hostileLines, hostileRows, hostileYaml } from "./texts.js";
 import { hostileTexts, hostileTokenizers } from "./tokenizers.js";
 
 const SEED = Number(process.env.FC_SEED ?? 1);
@@ -82,6 +83,15 @@ test("Parquet files", ends(hostileParquet, 12, asData("rows.parquet")));
 test(
   "YAML",
   ends(hostileYaml, 4, (text) => parseYaml(text, "x.yaml")),
+);
+
+test(
+  "tables and lines",
+  ends(hostileLines, 4, (bytes) => {
+    const path = join(folder, "rows.csv");
+    writeFileSync(path, bytes);
+    return benchmarkRows(path);
+  }),
 );
 
 test(
