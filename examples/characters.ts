@@ -25,9 +25,7 @@ const batches = batchesFrom(sequenceSource([{ ids, completionStart: 0 }], { batc
 const device = await open("auto");
 const start = { params: tg.evaluate(initParams(config, tg.key(0)), device), optimizer: adamW() };
 const run = train({ objective, batches, ...start, steps: 120, learningRate: 0.02, loggingSteps: 40 }, device);
-const params = await lastOf(run, ({ record }) => {
-  if (record) console.log("loss", record.loss.toFixed(1));
-});
+const params = await lastOf(run, ({ record }) => record && console.log("loss", record.loss.toFixed(1)));
 
 const options = { maxNewTokens: 100, eosIds: [characters.indexOf("\n")], greedy: true };
 const [said = []] = await generator(config, device)(params, [ids.slice(0, 5)], options);

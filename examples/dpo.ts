@@ -30,21 +30,12 @@ const margins = (params: Params): tg.Tensor => {
 const loss = (params: Params) => tg.mean(tg.neg(tg.logSigmoid(tg.mul(0.1, margins(params)))));
 
 const rule = adamW({ weightDecay: 0 });
-const update = (state: OptimizerState<Params>) => {
-  const [value, grads] = tg.valueAndGrad(loss)(state.params);
-  return { state: rule.update(state, grads, { lr: 0.01 }), value };
-};
+const update = (state: OptimizerState<Params>) => rule.update(state, tg.grad(loss)(state.params), { lr: 0.01 });
 const step = tg.compile(update, device, { donate: [0] });
-
 let state = tg.evaluate(rule.init(policy), device);
-const losses: string[] = [];
-for (let t = 0; t < 60; t++) {
-  const next = step(state);
-  state = next.state;
-  losses.push((await tg.item(next.value)).toFixed(3));
-  tg.dispose(next.value);
-}
-console.log(`loss ${losses[0]}, then ${losses.at(-1)}`);
-const ranked = await tg.read(tg.evaluate(margins(state.params), device));
-console.log(`${ranked.filter((m) => m > 0).length} of 4 pairs are ranked as asked`);
+for (let t = 0; t < 60; t++) state = step(state);
+const shown = async (params: Params) => (await tg.item(tg.evaluate(loss(params), device))).toFixed(3);
+console.log(`loss ${await shown(policy)}, then ${await shown(state.params)}`);
+const ranked = (await tg.read(tg.evaluate(margins(state.params), device))).filter((margin) => margin > 0);
+console.log(`${ranked.length} of 4 pairs are ranked as asked`);
 await device.close();

@@ -68,6 +68,23 @@ test("docstrings: every example runs, and gives what it says", () => {
   assert.deepEqual(wrong, []);
 });
 
+/** Lines of code of programs that do the same, written with PyTorch (transformers, PEFT) and with JAX (optax). */
+const PEERS: Readonly<Record<string, { readonly torch: number; readonly jax?: number }>> = {
+  regression: { torch: 12, jax: 13 },
+  mlp: { torch: 21, jax: 26 },
+  characters: { torch: 23 },
+  lora: { torch: 26 },
+  dpo: { torch: 32 },
+};
+
+test("examples take no more lines than in JAX, and at most a fifth more than in PyTorch", () => {
+  for (const { name, source } of examples) {
+    const { torch = Infinity, jax = Infinity } = PEERS[name] ?? {};
+    const code = source.replace(/^\/\*\*[\s\S]*?\*\/$/m, "").match(/^(?!\s*\/\/).*\S/gm) ?? [];
+    assert.ok(code.length <= Math.min(jax, 1.2 * torch), `${name}: ${code.length} lines`);
+  }
+});
+
 test("examples/browser: what is shipped bundles for a page, with one file in place of Node's modules", async () => {
   const { bundlePage } = await import(pathToFileURL(join(root, "examples", "browser", "build.mjs")).href);
   const out = await bundlePage(join(root, ".props", "documents", "page"));
