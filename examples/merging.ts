@@ -1,5 +1,5 @@
 /**
- * Merging offline, and the mean square errors of it: two models that were trained apart from one base are joined without training. Each learned one of two tasks;
+ * Merging offline: two models that were trained apart from one base are joined without training. Each learned one of two tasks;
  * task arithmetic adds what both have learned, TIES lets signs vote over the largest, DARE keeps a random part and rescales it.
  * Prints:
  *   model                on a  on b
@@ -16,25 +16,12 @@ import { open } from "taugrad/devices";
 import { type MergeMethod, mergeTensors } from "taugrad/optim";
 
 const device = await open("auto");
-// A task: what to make of two of four features, the others being silent.
+/** What to make of two of four features, the others being silent. */
 const task = (seed: number, before: number, answer: number[][]) => {
   const x = tg.normal(tg.key(seed), [64, 2]);
   const y = tg.matmul(x, tg.tensor(answer));
-  return (w: tg.Tensor) =>
-    tg.mean(
-      tg.square(
-        tg.sub(
-          tg.matmul(
-            tg.pad(x, [
-              [0, 0],
-              [before, 2 - before],
-            ]),
-            w,
-          ),
-          y,
-        ),
-      ),
-    );
+  const wide = tg.padAxis(x, 1, before, 2 - before);
+  return (w: tg.Tensor) => tg.mean(tg.square(tg.sub(tg.matmul(wide, w), y)));
 };
 const [a, b] = [task(1, 0, [[1], [2]]), task(2, 2, [[2], [-1]])];
 
@@ -44,26 +31,19 @@ const trained = (loss: (w: tg.Tensor) => tg.Tensor, w: tg.Tensor): tg.Tensor => 
   return w;
 };
 const base = tg.zeros([4, 1]);
-const parts = [trained(a, base), trained(b, base)];
-const merge = (method: MergeMethod, density: number) =>
-  mergeTensors(
-    parts.map((t) => ({ tensor: t, weight: 1, density })),
-    base,
-    { method, key: tg.key(3) },
-  );
+const parts = [trained(a, base), trained(b, base)] as const;
+const merge = (method: MergeMethod, density = 1) => {
+  const sources = parts.map((tensor) => ({ tensor, weight: 1, density }));
+  return mergeTensors(sources, base, { method, key: tg.key(3) });
+};
 
+const models = { base, a: parts[0], b: parts[1], linear: merge("linear"), task_arithmetic: merge("task_arithmetic") };
+const all = { ...models, ties: merge("ties", 0.5), dare_linear: merge("dare_linear", 0.75) };
 console.log("model                on a  on b");
-const models: [string, tg.Tensor][] = [
-  ["base", base],
-  ["a", parts[0]!],
-  ["b", parts[1]!],
-  ["linear", merge("linear", 1)],
-  ["task_arithmetic", merge("task_arithmetic", 1)],
-  ["ties", merge("ties", 0.5)],
-  ["dare_linear", merge("dare_linear", 0.75)],
-];
-for (const [name, w] of models) {
-  const errors = [...(await tg.read(tg.evaluate(tg.stack([a(w), b(w)]), device)))];
-  console.log(name.padEnd(16), ...errors.map((e) => e.toFixed(2).padStart(5)));
+for (const [name, w] of Object.entries(all)) {
+  const errors = Array.from(await tg.read(tg.evaluate(tg.stack([a(w), b(w)]), device)), (e) =>
+    e.toFixed(2).padStart(5),
+  );
+  console.log(name.padEnd(16), ...errors);
 }
 await device.close();
