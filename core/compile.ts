@@ -140,7 +140,7 @@ export const compile = <P extends unknown[], T extends Tree>(
   device: Device,
   options: CompileOptions = {},
 ): Compiled<P, T> => {
-  expects("compile", "function any {donate,name,maxPrograms}", fn, device, options);
+  expects("compile", "function any {donate,name:text,maxPrograms:integer}", fn, device, options);
   const name = options.name ?? (fn.name || "compiled function");
   const { maxPrograms = 256 } = options;
   if (!(Number.isInteger(maxPrograms) && maxPrograms > 0))
@@ -174,6 +174,12 @@ export const compile = <P extends unknown[], T extends Tree>(
       throw new OwnershipError(
         `${name}(…): calls itself with arguments of the structure that it is being traced for`,
         "call the function that was compiled instead, and compute what is to end it from shapes",
+      );
+    const missing = places.find((n) => n >= args.length);
+    if (missing !== undefined)
+      throw new ShapeError(
+        `${name}(…): donate names argument ${missing} of a function that was called with ${args.length}`,
+        args.length === 0 ? "leave donate out" : `arguments are counted from 0: 0 … ${args.length - 1}`,
       );
     const donates = (argument: number) => known === traces && donated.has(argument);
     const given = args.map(toTree);

@@ -57,15 +57,22 @@ const kinds = {
 } as const;
 type Kind = keyof typeof kinds;
 
-/** Options: a record of these names. */
-const optionsFault =
-  (names: readonly string[]) =>
-  (x: unknown): Fault | undefined => {
+/** Options: a record of these names, `axis` or `keepAxes:flag` where their kind is asked here; each may be left out. */
+const optionsFault = (wanted: readonly string[]) => {
+  const kindOf = new Map(wanted.map((word) => [word.split(":")[0], (word.split(":")[1] ?? "any") as Kind]));
+  const names = [...kindOf.keys()];
+  return (x: unknown): Fault | undefined => {
     if (typeof x !== "object" || x === null || Array.isArray(x) || isTensor(x))
       return [`${shown(x)} is no record of options`, `write { ${names[0]}: … }`];
-    const other = Object.keys(x).find((name) => !names.includes(name));
-    return other === undefined ? undefined : [`option "${other}" is not known`, instead(other, names)];
+    for (const [name, value] of Object.entries(x)) {
+      const kind = kindOf.get(name);
+      if (kind === undefined) return [`option "${name}" is not known`, instead(name, names)];
+      const fault = value === undefined ? undefined : kinds[kind](value);
+      if (fault !== undefined) return [`option ${name}: ${fault[0]}`, fault[1]];
+    }
+    return undefined;
   };
+};
 
 interface Wanted {
   readonly faultOf: (x: unknown) => Fault | undefined;
@@ -82,7 +89,7 @@ const known = new Map<string, readonly Wanted[]>();
 
 /**
  * The one place where ops check what kind of thing they are given: `expects("gather", "tensor tensor", table, ids)`. A kind
- * with "?" may be left out; `{axis,draws}` is a record of options of these names. Errors: ShapeError with the call as it was written.
+ * with "?" may be left out; `{axis:integer,draws}` is a record of options of these names. Errors: ShapeError with the call as it was written.
  */
 export const expects = (name: string, wanted: string, ...given: readonly unknown[]): void => {
   const all = known.get(wanted) ?? wanted.split(" ").map(read);

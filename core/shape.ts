@@ -48,11 +48,13 @@ export const normalAxis = (axis: number, rank: number, call: Call): number => {
   return normal;
 };
 
-/** Sorted unique axes; all of them when none are given. */
+/** Sorted axes; all of them when none are given. Throws for one that does not exist, or that is named twice. */
 export const normalAxes = (axes: number | readonly number[] | undefined, rank: number, call: Call): number[] => {
   if (axes === undefined) return Array.from({ length: rank }, (_, i) => i);
-  const list = typeof axes === "number" ? [axes] : axes;
-  return [...new Set(list.map((axis) => normalAxis(axis, rank, call)))].sort((a, b) => a - b);
+  const list = (typeof axes === "number" ? [axes] : axes).map((axis) => normalAxis(axis, rank, call));
+  const twice = list.find((axis, i) => list.indexOf(axis) !== i);
+  if (twice !== undefined) throw new ShapeError(`${written(call)}: axis ${twice} is named twice in [${axes}]`);
+  return list.sort((a, b) => a - b);
 };
 
 /** Throws unless every axis is an integer ≥ 0 and the size stays exactly countable. */

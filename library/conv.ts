@@ -58,7 +58,7 @@ const convolution = (x: Tensor, weight: Tensor, options: ConvOptions, rank: numb
 /** y[n, o, t] = Σ x[n, c, stride·t + dilation·k - padding]·w[o, c, k].  x: [N, C, S], w: [O, C/groups, K] → [N, O, T]. */
 export const conv1d = checked(
   "conv1d",
-  "tensor tensor {bias,stride,padding,dilation,groups}?",
+  "tensor tensor {bias:tensor,stride:axes,padding,dilation:axes,groups:integer}?",
   (x: Tensor, weight: Tensor, options: ConvOptions = {}): Tensor => convolution(x, weight, options, 1),
 );
 
@@ -69,7 +69,7 @@ export const conv1d = checked(
  */
 export const conv2d = checked(
   "conv2d",
-  "tensor tensor {bias,stride,padding,dilation,groups}?",
+  "tensor tensor {bias:tensor,stride:axes,padding,dilation:axes,groups:integer}?",
   (x: Tensor, weight: Tensor, options: ConvOptions = {}): Tensor => convolution(x, weight, options, 2),
 );
 
@@ -104,26 +104,26 @@ const meanOf = (parts: readonly Tensor[]): Tensor =>
 /** The largest element under each window.  x: [N, C, S] → [N, C, T].  Of equal ones the first has the gradient. */
 export const maxPool1d = checked(
   "maxPool1d",
-  "tensor axes {stride,padding}?",
+  "tensor axes {stride:axes,padding}?",
   (x: Tensor, size: PerAxis, options: PoolOptions = {}): Tensor =>
     pooled(x, size, options, 1, Number.NEGATIVE_INFINITY, largestOf),
 );
 /** The largest element under each window.  x: [N, C, H, W] → [N, C, H', W'].  Of equal ones the first has the gradient. */
 export const maxPool2d = checked(
   "maxPool2d",
-  "tensor axes {stride,padding}?",
+  "tensor axes {stride:axes,padding}?",
   (x: Tensor, size: PerAxis, options: PoolOptions = {}): Tensor =>
     pooled(x, size, options, 2, Number.NEGATIVE_INFINITY, largestOf),
 );
 /** The mean under each window.  x: [N, C, S] → [N, C, T]. */
 export const avgPool1d = checked(
   "avgPool1d",
-  "tensor axes {stride,padding}?",
+  "tensor axes {stride:axes,padding}?",
   (x: Tensor, size: PerAxis, options: PoolOptions = {}): Tensor => pooled(x, size, options, 1, 0, meanOf),
 );
 /** The mean under each window.  x: [N, C, H, W] → [N, C, H', W']. */
 export const avgPool2d = checked(
   "avgPool2d",
-  "tensor axes {stride,padding}?",
+  "tensor axes {stride:axes,padding}?",
   (x: Tensor, size: PerAxis, options: PoolOptions = {}): Tensor => pooled(x, size, options, 2, 0, meanOf),
 );

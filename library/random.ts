@@ -60,7 +60,7 @@ export const gumbel = checked(
  */
 export const categorical = checked(
   "categorical",
-  "tensor tensor {axis,draws}?",
+  "tensor tensor {axis:integer,draws:integer}?",
   (key: Tensor, logits: Tensor, options: { readonly axis?: number; readonly draws?: number } = {}): Tensor => {
     const { axis = -1, draws } = options;
     const at = normalAxis(axis, logits.shape.length, `categorical(key, ${typeOf(logits)})`);
@@ -154,7 +154,7 @@ export interface ChoiceOptions {
  */
 export const choice = checked(
   "choice",
-  "tensor operand numbers {replace,p}?",
+  "tensor operand numbers {replace:flag,p:tensor}?",
   (key: Tensor, x: Tensor | number, shape: Shape, options: ChoiceOptions = {}): Tensor => {
     const { replace = true, p } = options;
     const [n, draws] = [isTensor(x) ? x.shape[0] : x, sizeOf(shape)];

@@ -89,7 +89,7 @@ export const argmin = checked(
  */
 export const variance = checked(
   "variance",
-  "tensor axes? {ddof,keepAxes}?",
+  "tensor axes? {ddof:number,keepAxes:flag}?",
   (x: Tensor, axes?: Axes, options: { readonly ddof?: number; readonly keepAxes?: boolean } = {}): Tensor => {
     const { ddof = 0, keepAxes = false } = options;
     const normal = normalAxes(axes, x.shape.length, `variance(${typeOf(x)})`);
@@ -105,7 +105,7 @@ export const variance = checked(
  */
 export const std = checked(
   "std",
-  "tensor axes? {ddof,keepAxes}?",
+  "tensor axes? {ddof:number,keepAxes:flag}?",
   (x: Tensor, axes?: Axes, options: { readonly ddof?: number; readonly keepAxes?: boolean } = {}): Tensor =>
     sqrt(variance(x, axes, options)),
 );
@@ -118,7 +118,7 @@ export const std = checked(
  */
 export const norm = checked(
   "norm",
-  "tensor axes? {order,keepAxes}?",
+  "tensor axes? {order:number,keepAxes:flag}?",
   (x: Tensor, axes?: Axes, options: { readonly order?: number; readonly keepAxes?: boolean } = {}): Tensor => {
     const { order = 2, keepAxes = false } = options;
     const size = abs(x);

@@ -111,7 +111,7 @@ export interface SortOptions {
  */
 export const argsort = checked(
   "argsort",
-  "tensor integer? {descending}?",
+  "tensor integer? {descending:flag}?",
   (given: Tensor, axis = -1, options: SortOptions = {}): Tensor => {
     const x = widened(given);
     const at = normalAxis(axis, x.shape.length, `argsort(${typeOf(x)}, ${axis})`);
@@ -136,7 +136,7 @@ const moveBack = (x: Tensor, at: number): Tensor =>
  */
 export const sort = checked(
   "sort",
-  "tensor integer? {descending}?",
+  "tensor integer? {descending:flag}?",
   (x: Tensor, axis = -1, options: SortOptions = {}): Tensor => takeAlongAxis(x, argsort(x, axis, options), axis),
 );
 

@@ -8,7 +8,7 @@ import { add, type TensorLike } from "../ops/pointwise.js";
 import { typeOf } from "../print.js";
 import { sameShape } from "../shape.js";
 import { isTensor, reachable, type Tensor } from "../tensor.js";
-import { leaves, type Tree, treeMap, treeZip, unflatten } from "../tree.js";
+import { leaves, namedLeaves, type Tree, treeMap, treeZip, unflatten } from "../tree.js";
 
 /**
  * Vector-Jacobian product, graph to graph: the cotangents of `wrt` given those of `outputs`. Reverse accumulation in
@@ -113,6 +113,8 @@ export interface GradOptions<N extends ArgNums, X extends boolean> {
   readonly hasAux?: X;
   /** A tree like the gradient, f32, that it is added to, term by term: gradients of several batches. */
   readonly onto?: Tree;
+  /** Integers and booleans among what it differentiates by are taken, and get zeros. Default: false, they are refused. */
+  readonly allowInt?: boolean;
 }
 
 /** As ops of one operand are: it takes numbers too. */
@@ -120,16 +122,22 @@ type Scalar = (x: TensorLike) => Tensor;
 type Differentiable = (...args: never[]) => Tensor | readonly [Tensor, unknown];
 
 const differentiated = (name: string, f: Differentiable, options: GradOptions<ArgNums, boolean>) => {
-  expects(name, "function {argnums,hasAux,onto}", f, options);
-  const { argnums = 0, hasAux = false, onto } = options;
+  expects(name, "function {argnums:axes,hasAux:flag,onto,allowInt:flag}", f, options);
+  const { argnums = 0, hasAux = false, onto, allowInt = false } = options;
   return (...args: unknown[]): [value: Tensor | readonly [Tensor, unknown], grad: Tree] => {
-    const { tree, place } = picked(args, argnums, "grad");
+    const { tree, place } = picked(args, argnums, name);
+    const whole = allowInt ? undefined : namedLeaves(tree).find(([, t]) => !isFloating(t.dtype));
+    if (whole !== undefined)
+      throw new ShapeError(
+        `${name}: the argument is ${typeOf(whole[1])}${whole[0] === "" ? "" : ` at "${whole[0]}"`}, and gradients are of floats`,
+        "choose others by argnums, or say { allowInt: true } for zeros",
+      );
     const variables = fresh(tree);
     const value = f(...(place(variables) as never[]));
     const loss = hasAux && Array.isArray(value) ? value[0] : value;
     if (!isTensor(loss) || loss.shape.length > 0 || loss.dtype !== "f32")
       throw new ShapeError(
-        `grad: the function gives ${isTensor(loss) ? typeOf(loss) : typeof loss}, not an f32 scalar`,
+        `${name}: the function gives ${isTensor(loss) ? typeOf(loss) : typeof loss}, not an f32 scalar`,
         Array.isArray(loss) ? "say { hasAux: true } for [scalar, aux]" : "sum or mean it first",
       );
     const wrt = leaves(variables);
@@ -147,7 +155,7 @@ const differentiated = (name: string, f: Differentiable, options: GradOptions<Ar
 
 /**
  * f's value and its gradient: (…args) → [value, gradient], with `hasAux` [[value, aux], gradient]; the gradient is a tree like the
- * argument.  Errors: ShapeError if f's value is not an f32 scalar, or `onto` differs from the gradient in structure or shape.
+ * argument.  Errors: ShapeError if f's value is not an f32 scalar, an argument is of integers, or `onto` differs from the gradient.
  * @example valueAndGrad((x: Tensor) => sum(mul(x, x)))(tensor([1, 2])) // 5 and [2, 4]
  */
 export function valueAndGrad(f: Scalar): (x: TensorLike) => [value: Tensor, grad: Tensor];

@@ -63,7 +63,7 @@ export const jacfwd = <A extends readonly unknown[], T extends Tree, const N ext
   f: (...args: A) => T,
   options: JacobianOptions<N> = {},
 ): Derivative<A, T, N> => {
-  expects("jacfwd", "function {argnums}", f, options);
+  expects("jacfwd", "function {argnums:axes}", f, options);
   return (...args) => {
     const { tree, place } = picked(args, options.argnums ?? 0, "jacfwd");
     checkFloats("jacfwd", tree, "argument");
@@ -102,7 +102,7 @@ export const jacrev = <A extends readonly unknown[], T extends Tree, const N ext
   f: (...args: A) => T,
   options: JacobianOptions<N> = {},
 ): Derivative<A, T, N> => {
-  expects("jacrev", "function {argnums}", f, options);
+  expects("jacrev", "function {argnums:axes}", f, options);
   return (...args) => {
     const { tree, place } = picked(args, options.argnums ?? 0, "jacrev");
     checkFloats("jacrev", tree, "argument");
@@ -124,6 +124,6 @@ export const hessian = <A extends readonly unknown[], T extends Tree, const N ex
   f: (...args: A) => T,
   options: JacobianOptions<N> = {},
 ): Derivative<A, Jacobian<T, Picked<A, N>>, N> => {
-  expects("hessian", "function {argnums}", f, options);
+  expects("hessian", "function {argnums:axes}", f, options);
   return jacfwd(jacrev(f, options) as (...args: A) => Tree, options) as Derivative<A, Jacobian<T, Picked<A, N>>, N>;
 };

@@ -123,7 +123,7 @@ export function scan<C extends Tree, X extends Tree | undefined, Y extends Tree 
   options?: ScanOptions,
 ): [carry: C, ys: Y];
 export function scan(f: Step, init: Tree, xs: Tree | undefined, options: ScanOptions = {}): [Tree, Tree | undefined] {
-  expects("scan", "function any any {length,reverse,every}", f, init, xs, options);
+  expects("scan", "function any any {length:number,reverse:flag,every:number}", f, init, xs, options);
   const { length, reverse = false, every } = options;
   const [start] = tensors([init]);
   const rows = given(xs);

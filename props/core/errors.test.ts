@@ -195,7 +195,7 @@ const misfits: Readonly<Record<string, readonly (readonly [() => unknown, RegExp
     ],
     [
       () => t.grad((x: t.Tensor) => t.sum(x), { argnums: "0" as never })(f(2)),
-      /grad\(an array, "0"\): axes "0" are no/,
+      /grad\(a function, an object\): option argnums: axes "0" are no/,
     ],
     [() => t.compile(t.neg, {} as t.Device, { donate: 0 as never }), /donate 0 is no list of positions\n {2}hint: /],
     [() => t.compile(t.neg, {} as t.Device, { donate: [-1] }), /donate \[-1\] is no list of positions/],

@@ -183,9 +183,12 @@ law(
   { effort: 0.25 },
 );
 
-test("integer leaves get zeros of their dtype; a pullback takes several cotangents", async () => {
+test("integer leaves are refused, or allowed get zeros of their dtype; a pullback takes several cotangents", async () => {
   const p = { ids: t.tensor([0, 1], [2], "i32"), table: t.ones([2, 3]) };
-  const g = t.grad((q: typeof p) => t.sum(t.gather(q.table, q.ids)))(p);
+  const f = (q: typeof p) => t.sum(t.gather(q.table, q.ids));
+  for (const call of [() => t.grad(f)(p), () => t.valueAndGrad(f)(p)])
+    assert.throws(call, /^ShapeError: (grad|valueAndGrad): the argument is i32\[2\] at "ids", and gradients/);
+  const g = t.grad(f, { allowInt: true })(p);
   assert.equal(g.ids.dtype, "i32");
   assert.deepEqual(g.ids.shape, [2]);
   const [value, back] = t.vjp((x: t.Tensor) => ({ a: t.mul(x, 2), b: t.mul(x, x) }), t.tensor([1, 3]));

@@ -61,6 +61,31 @@ test("an option, a flag and a dtype that are not known are refused by name, and 
       new RegExp(`^ShapeError: ${name}\\(.*is neither true nor false`),
       name,
     );
+  const kinds: Readonly<Record<string, () => unknown>> = {
+    grad: () => any.grad(f, { hasAux: 1 }),
+    valueAndGrad: () => any.valueAndGrad(f, { argnums: "x" }),
+    scan: () => any.scan((c: t.Tensor) => [c, c], x, x, { reverse: "yes" }),
+    sort: () => any.sort(x, 1, { descending: "no" }),
+    std: () => any.std(x, 1, { keepAxes: 0 }),
+    norm: () => any.norm(x, 1, { order: "fro" }),
+    choice: () => any.choice(key, 3, [2], { replace: null }),
+    categorical: () => any.categorical(key, x, { draws: 1.5 }),
+    conv1d: () => any.conv1d(t.ones([1, 1, 4]), t.ones([1, 1, 2]), { groups: "1" }),
+    compile: () => any.compile(f, reference, { maxPrograms: "all" }),
+  };
+  for (const [name, call] of Object.entries(kinds))
+    assert.throws(call, new RegExp(`^ShapeError: ${name}\\(.*: option \\w+: .* (is|are) n`), name);
+  for (const name of ["sum", "mean", "max", "squeeze", "flip", "prod", "variance"])
+    assert.throws(
+      () => any[name === "variance" ? "var" : name](t.ones([1, 1]), [0, -2]),
+      new RegExp(`^ShapeError: ${name}\\(.*axis 0 is named twice in \\[0,-2\\]`),
+      name,
+    );
+  const step = t.compile((a: t.Tensor, b: t.Tensor) => t.add(a, b), reference, { donate: [0, 3], name: "step" });
+  assert.throws(
+    () => step(x, x),
+    /^ShapeError: step\(…\): donate names argument 3 of a function that was called with 2\n/,
+  );
   for (const call of [
     any.zeros,
     any.ones,
