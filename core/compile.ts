@@ -13,7 +13,7 @@ import { sizeOf } from "./shape.js";
 import { bufferOf, dispose, isConcrete, mustBeOpen, release, storedTensor, surrender, upload } from "./stored.js";
 import { gather, rebuild, type Structure, structureOf } from "./structure.js";
 import { isTensor, reachable, type Tensor } from "./tensor.js";
-import { isRecord, leaves, type Tree, treeMap, unflatten } from "./tree.js";
+import { isRecord, leaves, leavesOf, type Tree, treeMap, unflatten } from "./tree.js";
 
 /** What a caller may pass for a traced argument: a number stands for an f32 scalar. Numbers are data, never structure. */
 export type Given<P> = P extends Tensor
@@ -89,7 +89,7 @@ const traceWith = (
     return t.op.kind === "closure" ? t.op.expand?.(t, given) : undefined;
   };
   const openAll = (of: readonly Tensor[]) => rewrite(of, open, Number.POSITIVE_INFINITY);
-  const outputs = openAll(leaves(result));
+  const outputs = openAll(leavesOf(`${name}(…), its result`, result));
   const own = new Set([...inputs, ...captured.values()]);
   const foreign = reachable(outputs).find((t) => t.op === inputOp && !own.has(t));
   if (foreign !== undefined)
@@ -277,9 +277,10 @@ const groupsOf = (all: readonly Tensor[]): Tensor[][] => {
  * values are in memory. For trees as large as a model. What leaves have in common is computed for each group.
  */
 export const evaluateEach = <T extends Tree>(tree: T, device: Device): T => {
+  mustBeOpen(device, "evaluateEach");
   const made: Tensor[] = [];
   try {
-    for (const group of groupsOf(leaves(tree)))
+    for (const group of groupsOf(leavesOf("evaluateEach", tree)))
       made.push(...(group[0].op === constantOp ? upload(group, device) : evaluate(group, device)));
   } catch (error) {
     dispose(made);

@@ -1,3 +1,4 @@
+import { expects } from "./expects.js";
 import { node, type Op, reachable, type Tensor } from "./tensor.js";
 
 /**
@@ -10,6 +11,7 @@ export const rewrite = (
   rule: (t: Tensor, inputs: readonly Tensor[]) => Tensor | undefined,
   depth = 0,
 ): Tensor[] => {
+  expects("rewrite", "tensors function number", outputs, rule, depth);
   const replaced = new Map<Tensor, Tensor>();
   const settle = (tops: readonly Tensor[], left: number): void => {
     let changed = false;
@@ -51,5 +53,7 @@ export const substitute = (outputs: readonly Tensor[], stands: Map<Tensor, Tenso
  * Replaces fused ops by their expansions, until only primitives and the ops that `keep` names are left. Any shapes [...S],
  * which stay.
  */
-export const expand = (outputs: readonly Tensor[], keep: (op: Op) => boolean = () => false): Tensor[] =>
-  rewrite(outputs, (t, inputs) => (keep(t.op) ? undefined : t.op.expand?.(t, inputs)), Number.POSITIVE_INFINITY);
+export const expand = (outputs: readonly Tensor[], keep: (op: Op) => boolean = () => false): Tensor[] => {
+  expects("expand", "tensors function", outputs, keep);
+  return rewrite(outputs, (t, inputs) => (keep(t.op) ? undefined : t.op.expand?.(t, inputs)), Number.POSITIVE_INFINITY);
+};

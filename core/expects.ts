@@ -1,8 +1,9 @@
 import type { DType } from "./dtype.js";
-import { ShapeError } from "./errors.js";
+import { DeviceError, ShapeError } from "./errors.js";
 import { typeOf } from "./print.js";
 import { instead } from "./suggest.js";
 import { isTensor } from "./tensor.js";
+import { leavesOf, type Tree } from "./tree.js";
 
 /** An argument as errors show it. */
 const shown = (x: unknown): string => {
@@ -21,7 +22,7 @@ const insteadOf = (x: unknown): string => {
   return x === undefined ? "is an argument missing, or a name of a record misspelled?" : "pass a tensor";
 };
 
-type Fault = readonly [what: string, hint?: string];
+type Fault = readonly [what: string, hint?: string, kind?: typeof ShapeError | typeof DeviceError];
 const isNumber = (x: unknown): boolean => typeof x === "number";
 const isNumbers = (x: unknown): boolean => Array.isArray(x) && x.every(isNumber);
 /** Of everything that is right nothing is written: ops are called by the thousand while a program is traced and planned. */
@@ -29,6 +30,17 @@ const unless = (fits: boolean, x: unknown, what: string): Fault | undefined =>
   fits ? undefined : [`${shown(x)} ${what}`];
 const tensorFault = (x: unknown): Fault | undefined =>
   isTensor(x) ? undefined : [`${shown(x)} is no tensor`, insteadOf(x)];
+
+/** An object with fields of its own, such as options, and no device. */
+const isRecord = (x: unknown): boolean =>
+  typeof x === "object" &&
+  x !== null &&
+  !(
+    Array.isArray(x) ||
+    isTensor(x) ||
+    x instanceof Promise ||
+    typeof (x as { isOpen?: unknown }).isOpen === "function"
+  );
 
 const dtypes: readonly string[] = ["f32", "i32", "u32", "bool", "bf16", "f16"] satisfies readonly DType[];
 
@@ -46,6 +58,8 @@ const kinds = {
   integer: (x: unknown) => unless(Number.isInteger(x), x, "is no integer"),
   axes: (x: unknown): Fault | undefined =>
     isNumber(x) || isNumbers(x) ? undefined : [`axes ${shown(x)} are no numbers`],
+  texts: (x: unknown) =>
+    unless(Array.isArray(x) && x.every((part) => typeof part === "string"), x, "is no array of texts"),
   text: (x: unknown) => unless(typeof x === "string", x, "is no text"),
   flag: (x: unknown) => unless(typeof x === "boolean", x, "is neither true nor false"),
   dtype: (x: unknown): Fault | undefined =>
@@ -53,6 +67,25 @@ const kinds = {
   function: (x: unknown) => unless(typeof x === "function", x, "is no function"),
   list: (x: unknown): Fault | undefined =>
     Array.isArray(x) ? undefined : [`${shown(x)} is no list of arguments`, "write [x, y, …]"],
+  /** Of fields: which, each function says. */
+  record: (x: unknown) => unless(isRecord(x), x, "is no record of what is asked for"),
+  records: (x: unknown) => unless(Array.isArray(x) && x.every(isRecord), x, "is no array of records"),
+  tree: (x: unknown): Fault | undefined => {
+    try {
+      leavesOf("", x as Tree);
+      return undefined;
+    } catch (error) {
+      return [(error as Error).message.split("\n")[0].replace(/^: /, ""), "tensors, in arrays and records"];
+    }
+  },
+  series: (x: unknown) => unless(Array.isArray(x) || ArrayBuffer.isView(x), x, "is no array of numbers"),
+  array: (x: unknown) => unless(Array.isArray(x), x, "is no array"),
+  device: (x: unknown): Fault | undefined => {
+    const { isOpen, name } = (x ?? {}) as { readonly isOpen?: unknown; readonly name?: string };
+    if (typeof isOpen !== "function") return [`${shown(x)} is no device`, 'await open("auto") opens one', DeviceError];
+    if (isOpen()) return undefined;
+    return [`the device ${name} is closed`, "close it last, or open another: open(…)", DeviceError];
+  },
   any: (): undefined => undefined,
 } as const;
 type Kind = keyof typeof kinds;
@@ -97,9 +130,25 @@ export const expects = (name: string, wanted: string, ...given: readonly unknown
   for (let i = 0; i < all.length; i++) {
     const { faultOf, mayBeLeftOut } = all[i];
     const fault = mayBeLeftOut && given[i] === undefined ? undefined : faultOf(given[i]);
-    if (fault !== undefined) throw new ShapeError(`${name}(${given.map(shown).join(", ")}): ${fault[0]}`, fault[1]);
+    if (fault === undefined) continue;
+    const [what, hint, Kind = ShapeError] = fault;
+    throw new Kind(`${name}(${given.map(shown).join(", ")}): ${what}`, hint);
   }
 };
+
+const AsyncFunction = (async () => {}).constructor;
+
+/** A function that is no op, and first asks of what kinds its arguments are; kinds as in `expects`. An async one rejects. */
+export const asks = <F extends (...given: never[]) => unknown>(name: string, wanted: string, f: F): F =>
+  ((...given: never[]) => {
+    try {
+      expects(name, wanted, ...given);
+    } catch (error) {
+      if (f instanceof AsyncFunction) return Promise.reject(error);
+      throw error;
+    }
+    return f(...given);
+  }) as F;
 
 /** Errors of the ops that a composition is made of, told as its own. */
 const reasons = new WeakMap<ShapeError, readonly [message: string, hint?: string]>();

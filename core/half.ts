@@ -3,6 +3,8 @@
  * Everything here works on bits, so that every device can do the same and get the same.
  */
 
+import { ShapeError } from "./errors.js";
+
 /** Dtypes that are storage only: arithmetic on them is f32. */
 export type HalfType = "bf16" | "f16";
 
@@ -92,8 +94,13 @@ export const roundRandomly = (value: number, random: number, dtype: HalfType): n
   return halfToFloat(randomlyOfBits(bitsView[0], random, dtype), dtype);
 };
 
+const checkBits = (call: string, fits: boolean): void => {
+  if (!fits) throw new ShapeError(`${call}(…): bits are a Uint16Array, numbers a Float32Array`);
+};
+
 /** Decodes stored 16-bit floats into `target`, element for element; works on bits, so NaN payloads survive. */
 export const decodeHalves = (source: Uint16Array, dtype: HalfType, target: Float32Array): void => {
+  checkBits("decodeHalves", source instanceof Uint16Array && target instanceof Float32Array);
   const bits = new Uint32Array(target.buffer, target.byteOffset, target.length);
   if (dtype === "bf16") for (let i = 0; i < source.length; i++) bits[i] = source[i] << 16;
   else for (let i = 0; i < source.length; i++) bits[i] = bitsOfF16(source[i]);
@@ -101,6 +108,7 @@ export const decodeHalves = (source: Uint16Array, dtype: HalfType, target: Float
 
 /** Encodes f32 values as 16-bit floats (round to nearest even) into `target`, element for element. */
 export const encodeHalves = (source: Float32Array, dtype: HalfType, target: Uint16Array): void => {
+  checkBits("encodeHalves", source instanceof Float32Array && target instanceof Uint16Array);
   const bits = new Uint32Array(source.buffer, source.byteOffset, source.length);
   if (dtype === "bf16") for (let i = 0; i < bits.length; i++) target[i] = bf16OfBits(bits[i]);
   else for (let i = 0; i < bits.length; i++) target[i] = f16OfBits(bits[i]);

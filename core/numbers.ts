@@ -5,7 +5,7 @@ import { typeOf } from "./print.js";
 import { sizeOf } from "./shape.js";
 import { deviceOf, isConcrete, read, readFor } from "./stored.js";
 import type { Tensor } from "./tensor.js";
-import { namedLeaves, type Tree } from "./tree.js";
+import { namedLeavesOf, type Tree } from "./tree.js";
 
 /** Arrays nested as deep as a tensor has axes: number, number[], number[][], …; of a rank not known, any of these. */
 export type ArrayOf<Rank extends number> = number extends Rank
@@ -59,7 +59,7 @@ export const toArray = async <Rank extends number = number>(t: Tensor, rank?: Ra
  */
 export const print = async (...trees: Tree[]): Promise<void> => {
   for (const tree of trees)
-    for (const [path, t] of namedLeaves(tree)) {
+    for (const [path, t] of namedLeavesOf("print", tree)) {
       const numbers = deviceOf(t) !== undefined && isConcrete(t) ? await known(t) : undefined;
       console.log(`${path === "" ? "" : `${path}: `}${showTensor(t, numbers)}`);
     }

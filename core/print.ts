@@ -1,10 +1,17 @@
-import { reachable, type Tensor } from "./tensor.js";
+import { ShapeError } from "./errors.js";
+import { isTensor, reachable, type Tensor } from "./tensor.js";
 
 /** `f32[8,64]` */
-export const typeOf = (t: Tensor): string => `${t.dtype}[${t.shape.join(",")}]`;
+export const typeOf = (t: Tensor): string => {
+  if (!isTensor(t)) throw new ShapeError(`typeOf(…): ${typeof t} is no tensor`);
+  return `${t.dtype}[${t.shape.join(",")}]`;
+};
 
 /** `matmul(f32[8,64], f32[32,64])`: a call as errors show it. */
-export const callOf = (name: string, inputs: readonly Tensor[]): string => `${name}(${inputs.map(typeOf).join(", ")})`;
+export const callOf = (name: string, inputs: readonly Tensor[]): string => {
+  if (!Array.isArray(inputs)) throw new ShapeError(`callOf(…): ${typeof inputs} is no array of tensors`);
+  return `${name}(${inputs.map(typeOf).join(", ")})`;
+};
 
 const showAttr = (value: unknown): string =>
   ArrayBuffer.isView(value)
@@ -15,6 +22,8 @@ const showAttr = (value: unknown): string =>
 
 /** The graph of some outputs as text, one node a line. What `DEBUG=graph` prints. */
 export const printGraph = (outputs: readonly Tensor[]): string => {
+  if (!Array.isArray(outputs) || !outputs.every(isTensor))
+    throw new ShapeError("printGraph(…): outputs are no array of tensors", "write [x, y, …]");
   const order = reachable(outputs);
   const names = new Map(order.map((t, i) => [t, `%${i}`]));
   const lines = order.map((t) => {

@@ -83,7 +83,10 @@ export const foldInName = checked(
 );
 
 /** Names as data for `foldInEach`: i32 [names]. */
-export const namesAsData = (names: readonly string[]): Tensor => tensor(Int32Array.from(names, hashOf));
+export const namesAsData = (names: readonly string[]): Tensor => {
+  expects("namesAsData", "texts", names);
+  return tensor(Int32Array.from(names, hashOf));
+};
 
 /**
  * `foldIn` of many keys at once: keys u32 [...K, 2], data i32 or u32 [...D], broadcast to one another → u32 [...S, 2].

@@ -3,14 +3,27 @@ import { ShapeError } from "./errors.js";
 /** Axis sizes, outermost first. `[]` is a scalar. */
 export type Shape = readonly number[];
 
+/** Errors: ShapeError unless it is an array. Sizes are asked for by the thousand, so of what it holds nothing is asked. */
+const checkArray = (call: string, shape: Shape): void => {
+  if (!Array.isArray(shape)) throw new ShapeError(`${call}(…): ${typeof shape} is no shape`, "write [2, 3]");
+};
+
 /** Number of elements; 1 for a scalar, 0 if any axis is empty. */
-export const sizeOf = (shape: Shape): number => shape.reduce((product, n) => product * n, 1);
+export const sizeOf = (shape: Shape): number => {
+  checkArray("sizeOf", shape);
+  return shape.reduce((product, n) => product * n, 1);
+};
 
 /** Are two shapes equal, axis by axis? */
-export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, i) => n === b[i]);
+export const sameShape = (a: Shape, b: Shape): boolean => {
+  checkArray("sameShape", a);
+  checkArray("sameShape", b);
+  return a.length === b.length && a.every((n, i) => n === b[i]);
+};
 
 /** Row-major strides, in elements. */
 export const stridesOf = (shape: Shape): number[] => {
+  checkArray("stridesOf", shape);
   const strides = new Array<number>(shape.length);
   let stride = 1;
   for (let i = shape.length - 1; i >= 0; i--) {
@@ -22,6 +35,8 @@ export const stridesOf = (shape: Shape): number[] => {
 
 /** The shape both broadcast to (NumPy's rule: align right, 1 stretches), or undefined. */
 export const broadcastShapes = (a: Shape, b: Shape): Shape | undefined => {
+  checkArray("broadcastShapes", a);
+  checkArray("broadcastShapes", b);
   const rank = Math.max(a.length, b.length);
   const out = new Array<number>(rank);
   for (let i = 1; i <= rank; i++) {

@@ -9,7 +9,7 @@ import { giveBack, type Owned } from "./owned.js";
 import { typeOf } from "./print.js";
 import type { Shape } from "./shape.js";
 import { isTensor, node, type Tensor } from "./tensor.js";
-import { leaves, type Tree, treeMap, unflatten } from "./tree.js";
+import { leavesOf, type Tree, treeMapOf, unflatten } from "./tree.js";
 
 /** Where a stored tensor's numbers are, and whether they still are. The one mutable thing in core. */
 type Stored = Owned<Device, Buffer>;
@@ -26,10 +26,10 @@ export const storedTensor = (device: Device, buffer: Buffer, shape: Shape, dtype
   return out;
 };
 
-const storedOf = (t: Tensor): Stored | undefined => (t.op === storedOp ? (t.attrs.stored as Stored) : undefined);
+const storedOf = (t: Tensor): Stored | undefined => (t?.op === storedOp ? (t.attrs.stored as Stored) : undefined);
 
 /** Is it a leaf whose numbers are at hand (stored or constant)? Of any shape [...S]. */
-export const isConcrete = (t: Tensor): boolean => t.op === storedOp || t.op === constantOp;
+export const isConcrete = (t: Tensor): boolean => t?.op === storedOp || t?.op === constantOp;
 
 /** The device that holds a tensor's numbers, if one does. Of any shape [...S]. */
 export const deviceOf = (t: Tensor): Device | undefined => storedOf(t)?.device;
@@ -79,7 +79,7 @@ export const surrender = (t: Tensor, how: "donated", where: string): void => {
  * @example const x = evaluate(normal(key(0), [4]), device); dispose(x)
  */
 export const dispose = (...trees: Tree[]): void => {
-  for (const tree of trees) for (const t of leaves(tree)) release(t, "disposed of", "by dispose(…)");
+  for (const tree of trees) for (const t of leavesOf("dispose", tree)) release(t, "disposed of", "by dispose(…)");
 };
 
 /**
@@ -107,6 +107,7 @@ const tensorsIn = (value: unknown, met: Set<unknown> = new Set()): Tensor[] => {
  * @example scope(() => evaluate(mean(square(upload(tensor([1, 2]), device))), device)) // 2.5
  */
 export const scope = <T>(f: () => T): T => {
+  expects("scope", "function", f);
   const made = new Set<Tensor>();
   const kept = new Set<Tensor>();
   scopes.push(made);
@@ -131,17 +132,21 @@ export const scope = <T>(f: () => T): T => {
  * @example const x = upload(tensor([1, 2]), device); dispose(x)
  */
 export const upload = <T extends Tree>(tree: T, device: Device): T =>
-  treeMap((t) => {
-    if (t.op !== constantOp) return t;
-    mustBeOpen(device, "upload");
-    const { data, shape, dtype } = constantData(t);
-    return storedTensor(device, device.upload(data, shape, dtype), shape, dtype);
-  }, tree);
+  treeMapOf(
+    "upload",
+    (t) => {
+      if (t.op !== constantOp) return t;
+      mustBeOpen(device, "upload");
+      const { data, shape, dtype } = constantData(t);
+      return storedTensor(device, device.upload(data, shape, dtype), shape, dtype);
+    },
+    tree,
+  );
 
 /** Copies a tree of stored tensors to the host, leaf by leaf, bit for bit. Constants stay where they are. */
 export const download = async <T extends Tree>(tree: T): Promise<T> => {
   const parts: Tensor[] = [];
-  for (const t of leaves(tree)) {
+  for (const t of leavesOf("download", tree)) {
     const device = deviceOf(t);
     parts.push(
       device === undefined
@@ -154,13 +159,15 @@ export const download = async <T extends Tree>(tree: T): Promise<T> => {
 
 /** `treeMap` of a function that makes tensors: if it fails at one, those made before are freed. Tensors of any shape [...S]. */
 export const treeMake = <T extends Tree>(make: (leaf: Tensor, path: string) => Tensor, tree: T): T => {
+  expects("treeMake", "function", make);
   const made: Tensor[] = [];
+  const remembered = (leaf: Tensor, path: string): Tensor => {
+    const out = make(leaf, path);
+    made.push(out);
+    return out;
+  };
   try {
-    return treeMap((leaf, path) => {
-      const out = make(leaf, path);
-      made.push(out);
-      return out;
-    }, tree);
+    return treeMapOf("treeMake", remembered, tree);
   } catch (error) {
     dispose(made);
     throw error;

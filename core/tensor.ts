@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { DType, HostData } from "./dtype.js";
+import { ShapeError } from "./errors.js";
 import { manners } from "./manners.js";
 import type { Shape } from "./shape.js";
 
@@ -119,6 +120,8 @@ export const isTensor = (value: unknown): value is Tensor =>
  * graphs are deeper than the stack. Of any shape [...S].
  */
 export const reachable = (outputs: readonly Tensor[], known?: { has(t: Tensor): boolean }): Tensor[] => {
+  if (!Array.isArray(outputs) || !outputs.every(isTensor))
+    throw new ShapeError("reachable(…): outputs are no array of tensors", "write [x, y, …]");
   const [first] = outputs;
   // Nearly always when a graph is rewritten: one node, of which all else is known.
   if (outputs.length === 1 && known?.has(first) === false && first.inputs.every((x) => known.has(x))) return [first];

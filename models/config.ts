@@ -1,5 +1,6 @@
 import { dirname, join } from "node:path";
 import { InputError } from "../core/errors.js";
+import { expects } from "../core/expects.js";
 import type { MatmulOptions, Tensor } from "../core/index.js";
 import { reader, tokenIds } from "./config-reader.js";
 import { COMMON, FAMILY_NAMES, type Family, type FamilyName, familyOf } from "./families.js";
@@ -65,6 +66,7 @@ export interface ModelConfig {
  * Source: the configuration classes of huggingface/transformers (`families` lists them).
  */
 export const readConfig = (folder: string): ModelConfig => {
+  expects("readConfig", "text", folder);
   const path = join(folder, "config.json");
   if (!fileExists(path)) {
     throw new InputError(
@@ -107,6 +109,7 @@ const filled = (raw: JsonObject, { fields }: Family): JsonObject => ({
 
 /** The same from objects at hand; `path` names the source in messages. */
 export const parseConfig = (raw: JsonObject, path = "config.json", generation: JsonObject = {}): ModelConfig => {
+  expects("parseConfig", "record any record?", raw, path, generation);
   const modelType = FAMILY_NAMES.find((name) => name === raw.model_type);
   if (modelType === undefined) throw reader(raw, path).refuse("model_type", unknownType(raw));
   const family = familyOf({ modelType });

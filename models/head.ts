@@ -1,3 +1,4 @@
+import { asks, expects } from "../core/expects.js";
 import {
   callOf,
   capped,
@@ -23,8 +24,12 @@ const scaled = (hidden: Tensor, { headMultiplier }: ModelConfig): Tensor =>
   headMultiplier === 1 ? hidden : mul(hidden, headMultiplier);
 
 /** Scores of the next token: hidden [..., D] → [..., V], by the output matrix or, if tied, the embedding itself. */
-export const logits = (params: Params, config: ModelConfig, hidden: Tensor): Tensor =>
-  capped(matmul(scaled(hidden, config), transpose(outputMatrix(params, config))), config.logitCap);
+export const logits = asks(
+  "logits",
+  "record record tensor",
+  (params: Params, config: ModelConfig, hidden: Tensor): Tensor =>
+    capped(matmul(scaled(hidden, config), transpose(outputMatrix(params, config))), config.logitCap),
+);
 
 /** What a model says of one token a row, from its hidden states [M, D]: `targetScores` by its own head. */
 export const headScores = (
@@ -81,6 +86,7 @@ export const targetScores = (
   cap?: number,
   operands?: MatmulOptions["operands"],
 ): Tensor => {
+  expects("targetScores", "tensor tensor tensor any number?", hidden, W, target, metrics, cap);
   const [M, D] = hidden.shape;
   const [V] = W.shape;
   const fits = hidden.shape.length === 2 && W.shape.length === 2 && W.shape[1] === D && V > 0;

@@ -1,3 +1,4 @@
+import { expects } from "../core/expects.js";
 import { foldInName, mul, normal, ones, type Tensor, zeros } from "../core/index.js";
 import type { ModelConfig } from "./config.js";
 import { familyOf } from "./families.js";
@@ -12,6 +13,7 @@ const embeddingStd = 0.05;
  * A weight depends on (key, name) alone.  Residual scaling: Radford et al. 2019 (GPT-2). Matrices are [out, in].
  */
 export const initParams = (config: ModelConfig, key: Tensor): Params => {
+  expects("initParams", "record tensor", config, key);
   const { onePlus } = familyOf(config);
   return Object.fromEntries(
     [...parameterShapes(config)].map(([name, shape]) => {

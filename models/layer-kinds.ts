@@ -1,4 +1,5 @@
 import { InputError } from "../core/errors.js";
+import { asks } from "../core/expects.js";
 import type { Reader } from "./config-reader.js";
 import { type Family, rotates, windowOf } from "./families.js";
 import { isObject, type JsonObject, show } from "./files/json.js";
@@ -13,8 +14,9 @@ export interface LayerKind {
 }
 
 /** Tokens past which longrope takes other frequencies for a whole batch; infinity without it. */
-export const ropeReach = ({ kinds }: { readonly kinds: readonly LayerKind[] }): number =>
-  Math.min(...kinds.map(({ rope }) => rope?.long?.over ?? Number.POSITIVE_INFINITY));
+export const ropeReach = asks("ropeReach", "record", ({ kinds }: { readonly kinds: readonly LayerKind[] }): number =>
+  Math.min(...kinds.map(({ rope }) => rope?.long?.over ?? Number.POSITIVE_INFINITY)),
+);
 
 /**
  * Errors: InputError for a sequence that would be written, a token at a time, past where longrope takes other frequencies: all

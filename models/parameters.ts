@@ -1,4 +1,5 @@
 import { ShapeError } from "../core/errors.js";
+import { expects } from "../core/expects.js";
 import type { Shape, Tensor } from "../core/index.js";
 import type { ModelConfig } from "./config.js";
 import { familyOf } from "./families.js";
@@ -56,6 +57,7 @@ export const layerShapes = (config: ModelConfig): ReadonlyMap<string, Shape> => 
 
 /** Every weight that a configuration calls for, with its shape, in the order of the forward pass. */
 export const parameterShapes = (config: ModelConfig): ReadonlyMap<string, Shape> => {
+  expects("parameterShapes", "record", config);
   const { hiddenSize: D, vocabSize: V } = config;
   const shapes = new Map<string, Shape>([["model.embed_tokens.weight", [V, D]]]);
   const layer = layerShapes(config);

@@ -1,3 +1,4 @@
+import { asks, expects } from "../core/expects.js";
 import {
   add,
   attention,
@@ -163,22 +164,26 @@ const layersAt = (params: Params, config: ModelConfig, places: Places): readonly
  * Errors: ShapeError for ids that are not i32 [B, T], or a weight that is missing or does not fit.
  * Sources: Touvron et al. 2023 (Llama); what sets the others apart is in `families`.
  */
-export const hiddenStates = (
-  params: Params,
-  config: ModelConfig,
-  ids: Tensor,
-  { checkpoint = false, together = 1, starts }: ForwardOptions = {},
-): Tensor => {
-  const remembered = checkpoint === true ? config.layers : Number(checkpoint);
-  let x = embed(params, config, ids);
-  const [B, T] = x.shape;
-  const places = starts === undefined ? fromStart(config, B, T) : fromStarts(config, ids, starts);
-  const layers = layersAt(params, config, places);
-  for (let i = 0; i < remembered; i += together)
-    x = rememberedLayers(x, layers.slice(i, Math.min(i + together, remembered)), config);
-  for (const own of layers.slice(remembered)) x = decoderLayer(x, own, config).out;
-  return finalNorm(x, params, config);
-};
+export const hiddenStates = asks(
+  "hiddenStates",
+  "record record tensor record?",
+  (
+    params: Params,
+    config: ModelConfig,
+    ids: Tensor,
+    { checkpoint = false, together = 1, starts }: ForwardOptions = {},
+  ): Tensor => {
+    const remembered = checkpoint === true ? config.layers : Number(checkpoint);
+    let x = embed(params, config, ids);
+    const [B, T] = x.shape;
+    const places = starts === undefined ? fromStart(config, B, T) : fromStarts(config, ids, starts);
+    const layers = layersAt(params, config, places);
+    for (let i = 0; i < remembered; i += together)
+      x = rememberedLayers(x, layers.slice(i, Math.min(i + together, remembered)), config);
+    for (const own of layers.slice(remembered)) x = decoderLayer(x, own, config).out;
+    return finalNorm(x, params, config);
+  },
+);
 
 /**
  * hiddenStates of the first tokens of each row, and a cache of `slots` ≥ T to go on from. ids i32 [B, T] → hidden [B, T, D].
@@ -190,6 +195,7 @@ export const prefill = (
   ids: Tensor,
   slots: number,
 ): { hidden: Tensor; cache: Cache } => {
+  expects("prefill", "record record tensor number", params, config, ids, slots);
   let x = embed(params, config, ids);
   const cache: KeyValues[] = [];
   for (const layer of layersAt(params, config, fromStart(config, x.shape[0], x.shape[1], true))) {
@@ -212,6 +218,7 @@ export const decode = (
   position: Tensor,
   cache: Cache,
 ): { hidden: Tensor; cache: Cache } => {
+  expects("decode", "record record tensor tensor array", params, config, ids, position, cache);
   let x = embed(params, config, ids);
   if (position.dtype !== "i32" || !sameShape(position.shape, ids.shape))
     throw new ShapeError(`decode(${typeOf(ids)}, ${typeOf(position)})`, "takes an i32 position for each token: [B, T]");

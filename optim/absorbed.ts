@@ -1,3 +1,4 @@
+import { expects } from "../core/expects.js";
 import {
   add,
   and,
@@ -19,6 +20,7 @@ import {
  * Errors: ShapeError unless both trees have one structure.
  */
 export const absorbed = <T extends Tree>(params: T, tau: T, alpha: number): { lost: Tensor; moved: Tensor } => {
+  expects("absorbed", "tree tree number", params, tau, alpha);
   const count = (tree: Tree) => leaves(tree).reduce<Tensor>((n, hit) => add(n, sum(cast(hit, "f32"))), scalar(0));
   const moves = (t: Tensor) => not(equal(mul(alpha, t), 0));
   return {

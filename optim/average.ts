@@ -1,3 +1,4 @@
+import { expects } from "../core/expects.js";
 import { add, InputError, mul, sub, type Tensor } from "../core/index.js";
 import { notNegative, within } from "./check.js";
 import type { Rule } from "./rule.js";
@@ -8,6 +9,7 @@ import type { Rule } from "./rule.js";
  * Errors: InputError unless c ∈ [0, 1], and for a base with a `report`.  Source: EMA of Lu et al. 2024 ("shadow": their code is missing).
  */
 export const shadow = (base: Rule, c: number): Rule => {
+  expects("shadow", "record number", base, c);
   within("shadow", "c", c, 0, 1);
   if (base.report !== undefined)
     throw new InputError(`shadow: ${base.name} hands out an average of its own; two are not kept`);
@@ -30,6 +32,7 @@ export const shadow = (base: Rule, c: number): Rule => {
  * Errors: InputError unless c ∈ [0, 1].  Source: EMA of Lu et al. 2024 ("pullback": their code is missing).
  */
 export const pullback = (base: Rule, c: number): Rule => {
+  expects("pullback", "record number", base, c);
   within("pullback", "c", c, 0, 1);
   return {
     ...base,
@@ -49,6 +52,7 @@ export const pullback = (base: Rule, c: number): Rule => {
  * Errors: InputError unless λ ≥ 0 is finite.  Source: Li et al. 2018 (L2-SP).
  */
 export const l2ToReference = (base: Rule, lambda: number): Rule => {
+  expects("l2ToReference", "record number", base, lambda);
   notNegative("l2ToReference", "λ", lambda);
   if (lambda === 0) return base;
   return {

@@ -1,3 +1,4 @@
+import { asks, expects } from "../core/expects.js";
 import { concat, leaves, reshape, sizeOf, sliceAxis, type Tree, topkMask, treeMap, where } from "../core/index.js";
 import { within } from "./check.js";
 import type { Rule } from "./rule.js";
@@ -10,6 +11,7 @@ import { keepRandom, topCount } from "./sparsify.js";
  * Errors: InputError unless p ∈ [0, 1].  Source: Xu et al. 2021.
  */
 export const childTuningF = (base: Rule, p: number): Rule => {
+  expects("childTuningF", "record number", base, p);
   within("childTuningF", "p", p, 0, 1);
   const keep = keepRandom(p, true);
   return {
@@ -24,12 +26,16 @@ export const childTuningF = (base: Rule, p: number): Rule => {
  * The mask is fed in at every step (`masks.gradient`); `jointMask` makes it from squared gradients.
  * Law: α = 0 and that mask on Δ instead make OnDARE the same optimizer.  Source: Xu et al. 2021.
  */
-export const childTuningD = (base: Rule): Rule => ({
-  ...base,
-  name: `${base.name} under ChildTuning-D`,
-  usesMask: true,
-  step: (grad, slots, now) => base.step(where(now.draw("gradient", 1), grad, 0), slots, now),
-});
+export const childTuningD = asks(
+  "childTuningD",
+  "record",
+  (base: Rule): Rule => ({
+    ...base,
+    name: `${base.name} under ChildTuning-D`,
+    usesMask: true,
+    step: (grad, slots, now) => base.step(where(now.draw("gradient", 1), grad, 0), slots, now),
+  }),
+);
 
 /**
  * Marks the floor(p·N) largest of all N elements of a tree together, ties to the earlier leaf and the lower flat index;
@@ -38,6 +44,7 @@ export const childTuningD = (base: Rule): Rule => ({
  * Errors: InputError unless p ∈ [0, 1].
  */
 export const jointMask = <T extends Tree>(tree: T, p: number): T => {
+  expects("jointMask", "tree number", tree, p);
   within("jointMask", "p", p, 0, 1);
   const parts = leaves(tree).map((t) => reshape(t, [sizeOf(t.shape)]));
   if (parts.length === 0) return tree;

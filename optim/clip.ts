@@ -1,3 +1,4 @@
+import { expects } from "../core/expects.js";
 import {
   add,
   concat,
@@ -18,6 +19,7 @@ import {
 
 /** √Σ g² over all tensors of a tree; a scalar, 0 for an empty tree. */
 export const globalNorm = (tree: Tree): Tensor => {
+  expects("globalNorm", "tree", tree);
   const squares = leaves(tree).map((g) => reshape(sum(square(g)), [1]));
   return squares.length === 0 ? scalar(0) : sqrt(sum(concat(squares)));
 };
@@ -31,6 +33,7 @@ export const clipFactor = (norm: Tensor, maxNorm: TensorLike): Tensor => minimum
  * @example clipByGlobalNorm({ w: tensor([3, 4]) }, 1)
  */
 export const clipByGlobalNorm = <T extends Tree>(grads: T, maxNorm: TensorLike): { grads: T; norm: Tensor } => {
+  expects("clipByGlobalNorm", "tree operand", grads, maxNorm);
   const norm = globalNorm(grads);
   const factor = clipFactor(norm, maxNorm);
   return { grads: treeMap((g) => mul(g, factor), grads), norm };

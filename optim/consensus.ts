@@ -1,3 +1,4 @@
+import { asks, expects } from "../core/expects.js";
 import {
   abs,
   add,
@@ -17,7 +18,9 @@ import {
 export type Consensus = (delta: Tensor, tau: Tensor, alpha: number) => Tensor;
 
 /** (1−α)·a + α·b: every element of both counts. OnDARE. */
-export const weightedSum: Consensus = (delta, tau, alpha) => add(mul(1 - alpha, delta), mul(alpha, tau));
+export const weightedSum: Consensus = asks("weightedSum", "tensor tensor number", (delta, tau, alpha) =>
+  add(mul(1 - alpha, delta), mul(alpha, tau)),
+);
 
 /**
  * a ⊕ b = a+b where the signs agree (0 agrees with all), else the one of larger magnitude; a ⊕ −a = 0.  All [*S].
@@ -25,6 +28,7 @@ export const weightedSum: Consensus = (delta, tau, alpha) => add(mul(1 - alpha, 
  * Source: Lu et al. 2024, eq. 4.
  */
 export const signConsensus = (a: Tensor, b: Tensor): Tensor => {
+  expects("signConsensus", "tensor tensor", a, b);
   // Signs, not a·b: a product of two small numbers underflows to "they agree".
   const agree = greaterEqual(mul(sign(a), sign(b)), 0);
   const tie = equal(abs(a), abs(b));
@@ -32,7 +36,9 @@ export const signConsensus = (a: Tensor, b: Tensor): Tensor => {
 };
 
 /** (1−α)a ⊕ αb: the vote is weighted. The paper's OnTIES. */
-export const weightedVote: Consensus = (delta, tau, alpha) => signConsensus(mul(1 - alpha, delta), mul(alpha, tau));
+export const weightedVote: Consensus = asks("weightedVote", "tensor tensor number", (delta, tau, alpha) =>
+  signConsensus(mul(1 - alpha, delta), mul(alpha, tau)),
+);
 
 /** x where its sign is the elected one, else 0. */
 const siding = (x: Tensor, positive: Tensor): Tensor => where(positive, maximum(x, 0), minimum(x, 0));
@@ -41,13 +47,15 @@ const siding = (x: Tensor, positive: Tensor): Tensor => where(positive, maximum(
  * The sign of a + b is elected, without weights and with zero as +; elements of the other sign drop; then (1−α)a + αb.
  * The released OnTIES: a τ a thousand times Δ wins the vote and leaves its α-fold.
  */
-export const unweightedVote: Consensus = (delta, tau, alpha) => {
+export const unweightedVote: Consensus = asks("unweightedVote", "tensor tensor number", (delta, tau, alpha) => {
   const positive = greaterEqual(add(tau, delta), 0);
   return weightedSum(siding(delta, positive), siding(tau, positive), alpha);
-};
+});
 
 /** a alone: merging switched off. */
 export const deltaOnly: Consensus = (delta) => delta;
 
 /** The part of a that sides with the vote: the released OnTIES with `use_merge=false` still gates by τ. */
-export const votedDelta: Consensus = (delta, tau) => siding(delta, greaterEqual(add(tau, delta), 0));
+export const votedDelta: Consensus = asks("votedDelta", "tensor tensor", (delta, tau) =>
+  siding(delta, greaterEqual(add(tau, delta), 0)),
+);

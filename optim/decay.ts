@@ -1,3 +1,4 @@
+import { asks } from "../core/expects.js";
 import { add, mul, sub } from "../core/index.js";
 import { notNegative } from "./check.js";
 import type { Rule } from "./rule.js";
@@ -17,23 +18,30 @@ export interface Decay {
  * Never part of Δ: neither masked, nor merged, nor gathered by step-K.
  * Errors: InputError unless λ ≥ 0.  Source: Loshchilov & Hutter 2019.
  */
-export const decayed = (base: Rule, { rate, of, decays = () => true }: Decay): Rule => {
-  notNegative(base.name, "weight decay", rate);
-  if (rate === 0) return base;
-  return {
-    ...base,
-    step: (grad, slots, now) => {
-      const out = base.step(grad, slots, now);
-      if (!decays(now.name)) return out;
-      const weights = of === "weights before" ? now.w : add(now.w, out.change);
-      return { ...out, change: sub(out.change, mul(mul(now.lr, rate), weights)) };
-    },
-  };
-};
+export const decayed = asks(
+  "decayed",
+  "record record",
+  (base: Rule, { rate, of, decays = () => true }: Decay): Rule => {
+    notNegative(base.name, "weight decay", rate);
+    if (rate === 0) return base;
+    return {
+      ...base,
+      step: (grad, slots, now) => {
+        const out = base.step(grad, slots, now);
+        if (!decays(now.name)) return out;
+        const weights = of === "weights before" ? now.w : add(now.w, out.change);
+        return { ...out, change: sub(out.change, mul(mul(now.lr, rate), weights)) };
+      },
+    };
+  },
+);
 
 /** Name patterns that Hugging Face's Trainer keeps out of weight decay. */
 const UNDECAYED = [/bias/, /layernorm/, /rmsnorm/, /(?:^|\.)norm(?:$|\.)/, /_norm(?:$|\.)/];
 
 /** For `decays`: every parameter but biases and norm weights, as Hugging Face's Trainer groups them. */
-export const exceptNormsAndBiases = (name: string): boolean =>
-  !UNDECAYED.some((pattern) => pattern.test(name.toLowerCase()));
+export const exceptNormsAndBiases = asks(
+  "exceptNormsAndBiases",
+  "text",
+  (name: string): boolean => !UNDECAYED.some((pattern) => pattern.test(name.toLowerCase())),
+);

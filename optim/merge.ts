@@ -1,3 +1,4 @@
+import { expects } from "../core/expects.js";
 import { div, equal, mul, sqrt, square, sum, type Tensor, where } from "../core/index.js";
 import { within } from "./check.js";
 import type { Consensus } from "./consensus.js";
@@ -40,6 +41,7 @@ export const mergeStep = (merge: Merge, delta: Tensor, tau: Tensor, draw: Draw):
  * Errors: InputError unless α ∈ [0, 1].  Source: Lu et al. 2024, eq. 2.
  */
 export const online = (base: Rule, merge: Merge): Rule => {
+  expects("online", "record record", base, merge);
   within(base.name, "α", merge.alpha, 0, 1);
   return {
     ...base,

@@ -1,3 +1,4 @@
+import { expects } from "../core/expects.js";
 import { InputError } from "../core/index.js";
 import { type AdamForm, adam } from "./bases/adam.js";
 import { within } from "./check.js";
@@ -56,6 +57,9 @@ const resolve = (name: string, options: MergingOptions): Resolved => {
  * Errors: InputError for an option out of range, or that the preset does not have.
  */
 export const mergingRule = (name: MergeName, options: MergingOptions): Rule => {
+  expects("mergingRule", "text record", name, options);
+  if (!Object.hasOwn(MERGES, name))
+    throw new InputError(`mergingRule: "${name}" is no merge; use one of ${Object.keys(MERGES).join(", ")}`);
   const resolved = resolve(name, options);
   const { betas, onlineStep = 1, weightDecay = 0, decays, correctBias = true, tauScale = "none" } = options;
   if (tauScale !== "none" && tauScale !== "update")

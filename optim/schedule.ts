@@ -1,3 +1,4 @@
+import { asks } from "../core/expects.js";
 import { InputError } from "../core/index.js";
 import { integerFrom, within } from "./check.js";
 import { type ScheduleName, SHAPES, type ShapeOptions, shapeOptions } from "./schedule-shapes.js";
@@ -28,26 +29,30 @@ export interface ScheduleOptions {
  * has not, needs, or cannot go by.
  * @example schedule({ name: "cosine", totalSteps: 100, warmupSteps: 10 })(5) // 0.5
  */
-export const schedule = ({
-  name,
-  warmupSteps = 0,
-  totalSteps,
-  minRatio = 0,
-  kwargs = {},
-  learningRate,
-}: ScheduleOptions): ((step: number) => number) => {
-  if (!Object.hasOwn(SHAPES, name))
-    throw new InputError(`schedule: "${name}" is not a schedule; use one of ${SCHEDULES.join(", ")}`);
-  integerFrom("schedule", "warmupSteps", warmupSteps, 0);
-  integerFrom("schedule", "totalSteps", totalSteps, 0);
-  within("schedule", "minRatio", minRatio, 0, 1);
-  const shape = SHAPES[name];
-  const factorAt = shape.make({ warmupSteps, totalSteps, learningRate }, shapeOptions(name, kwargs));
-  if (name === "constant") return () => 1;
-  const lift = name === "linear" || name === "cosine" ? minRatio : 0;
-  return (step) => {
-    if (step < warmupSteps) return shape.rise?.(step, warmupSteps, kwargs) ?? step / warmupSteps;
-    const x = Math.min(1, (step - warmupSteps) / Math.max(1, totalSteps - warmupSteps));
-    return lift + (1 - lift) * factorAt(x, step);
-  };
-};
+export const schedule = asks(
+  "schedule",
+  "record",
+  ({
+    name,
+    warmupSteps = 0,
+    totalSteps,
+    minRatio = 0,
+    kwargs = {},
+    learningRate,
+  }: ScheduleOptions): ((step: number) => number) => {
+    if (!Object.hasOwn(SHAPES, name))
+      throw new InputError(`schedule: "${name}" is not a schedule; use one of ${SCHEDULES.join(", ")}`);
+    integerFrom("schedule", "warmupSteps", warmupSteps, 0);
+    integerFrom("schedule", "totalSteps", totalSteps, 0);
+    within("schedule", "minRatio", minRatio, 0, 1);
+    const shape = SHAPES[name];
+    const factorAt = shape.make({ warmupSteps, totalSteps, learningRate }, shapeOptions(name, kwargs));
+    if (name === "constant") return () => 1;
+    const lift = name === "linear" || name === "cosine" ? minRatio : 0;
+    return (step) => {
+      if (step < warmupSteps) return shape.rise?.(step, warmupSteps, kwargs) ?? step / warmupSteps;
+      const x = Math.min(1, (step - warmupSteps) / Math.max(1, totalSteps - warmupSteps));
+      return lift + (1 - lift) * factorAt(x, step);
+    };
+  },
+);

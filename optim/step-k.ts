@@ -1,3 +1,4 @@
+import { expects } from "../core/expects.js";
 import { add, equal, scalar, sub, type Tensor, where } from "../core/index.js";
 import { integerFrom } from "./check.js";
 import { type Merge, mergeStep, online } from "./merge.js";
@@ -14,6 +15,7 @@ import type { Rule } from "./rule.js";
  * Laws: K=1 is `online`; K > T never merges.  Errors: InputError unless K is an integer ≥ 1.  Source: Lu et al. 2024, Alg. 2.
  */
 export const stepK = (base: Rule, merge: Merge, k: number): Rule => {
+  expects("stepK", "record record number", base, merge, k);
   integerFrom(base.name, "K", k, 1);
   const merging = online(base, merge);
   if (k === 1) return merging;

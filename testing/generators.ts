@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { asks, expects } from "../core/expects.js";
 import { broadcastTo, type DType, permute, type Shape, sizeOf, slice, type Tensor, tensor } from "../core/index.js";
 
 /** A well-mixed 32-bit hash of two integers (murmur's finisher): numbers that depend on (seed, i) and shrink with them. */
@@ -13,21 +14,30 @@ export const hash = (seed: number, i: number): number => {
 export const seeds = (): fc.Arbitrary<number> => fc.nat({ max: 9999 });
 
 /** Eighths in [-most, most]: exact in f32, and so are their sums and small products. */
-export const eighths = (shape: Shape, seed: number, most = 2): Tensor =>
-  tensor(
-    Float64Array.from({ length: sizeOf(shape) }, (_, i) => ((hash(seed, i) % (16 * most + 1)) - 8 * most) / 8),
-    shape,
-  );
+export const eighths = asks(
+  "eighths",
+  "numbers number",
+  (shape: Shape, seed: number, most = 2): Tensor =>
+    tensor(
+      Float64Array.from({ length: sizeOf(shape) }, (_, i) => ((hash(seed, i) % (16 * most + 1)) - 8 * most) / 8),
+      shape,
+    ),
+);
 
 /** Eighths in [low, low + 2]. */
-export const positives = (shape: Shape, seed: number, low = 0.5): Tensor =>
-  tensor(
-    Float64Array.from({ length: sizeOf(shape) }, (_, i) => low + (hash(seed, i) % 17) / 8),
-    shape,
-  );
+export const positives = asks(
+  "positives",
+  "numbers number",
+  (shape: Shape, seed: number, low = 0.5): Tensor =>
+    tensor(
+      Float64Array.from({ length: sizeOf(shape) }, (_, i) => low + (hash(seed, i) % 17) / 8),
+      shape,
+    ),
+);
 
 /** Different numbers [*S], an eighth apart, in random order; never nearer than 1/16 to zero or to `eighths`. */
 export const distinct = (shape: Shape, seed: number): Tensor => {
+  expects("distinct", "numbers number", shape, seed);
   const n = sizeOf(shape);
   const rank = Array.from({ length: n }, (_, i) => i).sort((a, b) => hash(seed, a) - hash(seed, b));
   return tensor(
@@ -38,12 +48,17 @@ export const distinct = (shape: Shape, seed: number): Tensor => {
 
 /** Integers [*S] in low … high. */
 export const integers = (shape: Shape, seed: number, low: number, high: number, dtype: DType = "i32"): Tensor => {
+  expects("integers", "any number number number", shape, seed, low, high);
   const values = Array.from({ length: sizeOf(shape) }, (_, i) => low + (hash(seed, i) % (high - low + 1)));
   return tensor(dtype === "i32" ? Int32Array.from(values) : Uint32Array.from(values), shape, dtype);
 };
 
 /** Booleans [*S]. */
-export const booleans = (shape: Shape, seed: number): Tensor => integers(shape, seed, 0, 1, "bool");
+export const booleans = asks(
+  "booleans",
+  "numbers number",
+  (shape: Shape, seed: number): Tensor => integers(shape, seed, 0, 1, "bool"),
+);
 
 /** Small shapes: few axes, of few elements; size 1 and 0 come often enough. */
 export const shapes = ({ rank = 3, size = 4, low = 0, minRank = 0 } = {}): fc.Arbitrary<number[]> =>
@@ -70,15 +85,18 @@ export const broadcastable = (): fc.Arbitrary<[number[], number[]]> =>
   });
 
 /** An order of `rank` axes from a seed. */
-export const axisOrder = (rank: number, seed: number): number[] =>
-  Array.from({ length: rank }, (_, i) => i).sort((a, b) => hash(seed, a) - hash(seed, b));
+export const axisOrder = asks("axisOrder", "number number", (rank: number, seed: number): number[] =>
+  Array.from({ length: rank }, (_, i) => i).sort((a, b) => hash(seed, a) - hash(seed, b)),
+);
 
 /** Some axes from a seed, perhaps none or all. */
-export const someAxes = (rank: number, seed: number): number[] =>
-  Array.from({ length: rank }, (_, i) => i).filter((i) => hash(seed, i) % 2 === 0);
+export const someAxes = asks("someAxes", "number number", (rank: number, seed: number): number[] =>
+  Array.from({ length: rank }, (_, i) => i).filter((i) => hash(seed, i) % 2 === 0),
+);
 
 /** Another shape of the same size from a seed: axes merged or split. */
 export const reshaped = (shape: Shape, seed: number): number[] => {
+  expects("reshaped", "numbers number", shape, seed);
   const out: number[] = [];
   shape.forEach((n, i) => {
     const choice = hash(seed, i) % 4;
@@ -92,6 +110,7 @@ export const reshaped = (shape: Shape, seed: number): number[] => {
 
 /** A tensor and a way to see it as `shape`: axes permuted in memory, some broadcast from size 1, some a slice. */
 export const viewOf = (shape: Shape, seed: number) => {
+  expects("viewOf", "numbers number", shape, seed);
   const order = axisOrder(shape.length, seed);
   const mode = shape.map((_, axis) => hash(seed, 10 + axis) % 4);
   const starts = mode.map((m) => (m === 0 ? 2 : 0));

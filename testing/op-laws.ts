@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { asks, expects } from "../core/expects.js";
 import {
   abs,
   add,
@@ -59,6 +60,7 @@ export const pulled = (f: OpFunction, args: readonly Tensor[], seed: number): Te
  * @example await agreesWithDifferences((x) => mul(x, sin(x)), [eighths([2, 3], 1)], 7);
  */
 export const agreesWithDifferences = async (f: OpFunction, args: readonly Tensor[], seed: number): Promise<void> => {
+  expects("agreesWithDifferences", "function tensors number", f, args, seed);
   const directions = args.map((x, i) => eighths(x.shape, seed + 17 * i + 1, 1));
   const ct = eighths(f(...args).shape, seed, 1);
   const along = (h: number) => sum(mul(ct, f(...args.map((x, i) => add(x, mul(directions[i], h))))));
@@ -77,6 +79,7 @@ const floats = (some: readonly Tensor[]) => some.filter(({ dtype }) => isFloatin
 
 /** jvp is vjp's transpose: ⟨w, jvp(v)⟩ = ⟨vjp(w), v⟩ for random v and w. Args [*S] of any dtypes. Throws where they differ. */
 export const jvpIsAdjoint = async (f: Ops, args: readonly Tensor[], seed: number): Promise<void> => {
+  expects("jvpIsAdjoint", "function tensors number", f, args, seed);
   const tangents = args.map((x, i) => eighths(x.shape, seed + i, 1));
   const sides = (...x: Tensor[]) => {
     const [value, change] = jvp(f, x, tangents);
@@ -101,6 +104,7 @@ const variant = (x: Tensor, i: number): Tensor =>
 
 /** vmap(f) over some of the arguments [*S], along axes from a seed, is f of one example after the other. Throws where it is not. */
 export const vmapIsLoop = async (f: Ops, args: readonly Tensor[], seed: number): Promise<void> => {
+  expects("vmapIsLoop", "function tensors number", f, args, seed);
   const reference = await oracle();
   const size = 1 + (seed % 3);
   const inAxes = args.map((x, i) => (i > 0 && hash(seed, i) % 3 === 0 ? null : hash(seed, i) % (x.shape.length + 1)));
@@ -127,15 +131,18 @@ export const vmapIsLoop = async (f: Ops, args: readonly Tensor[], seed: number):
 };
 
 /** Values of f, and cotangents of its floats [*S]: a function to hold to the same laws as f. */
-export const withPullback =
+export const withPullback = asks(
+  "withPullback",
+  "function number",
   (f: Ops, seed: number): Ops =>
-  (...x) => {
-    const [value, back] = vjp(f, ...x);
-    return [
-      ...value,
-      ...back(value.map((y, i) => (isFloating(y.dtype) ? eighths(y.shape, seed + i, 1) : zerosLike(y)))),
-    ];
-  };
+    (...x) => {
+      const [value, back] = vjp(f, ...x);
+      return [
+        ...value,
+        ...back(value.map((y, i) => (isFloating(y.dtype) ? eighths(y.shape, seed + i, 1) : zerosLike(y)))),
+      ];
+    },
+);
 
 /** A second call with other numbers [*S] runs the program of the first, and leaves nothing behind. Throws where it does not. */
 export const secondCallCompilesNothing = async (
@@ -143,6 +150,7 @@ export const secondCallCompilesNothing = async (
   args: readonly Tensor[],
   device: Device,
 ): Promise<void> => {
+  expects("secondCallCompilesNothing", "function tensors device", f, args, device);
   const constants = async (i: number): Promise<Tensor[]> => {
     const numbers = await run(() => args.map((x) => variant(x, i)), [], await oracle());
     return args.map(({ shape, dtype }, at) => tensor(numbers[at], shape, dtype));
@@ -187,6 +195,7 @@ export interface OpLawOptions {
  * @example for (const { check } of opLaws((x) => mul(x, sigmoid(x)), tensors().map((x) => [x]), { runs: 2 })) await check();
  */
 export const opLaws = (f: OpFunction, draw: fc.Arbitrary<readonly Tensor[]>, options: OpLawOptions = {}): Law[] => {
+  expects("opLaws", "function any record?", f, draw, options);
   const { device = oracle(), tolerance = { rel: 1e-5, abs: 1e-5 }, runs = 10 } = options;
   const of = (name: string, body: (args: readonly Tensor[], seed: number) => Promise<void>): Law => ({
     name,

@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { asks, expects } from "../core/expects.js";
 import {
   compile,
   type Device,
@@ -27,20 +28,24 @@ const toTree = (numbers: Numbers): Weights =>
 const keepAll = <P extends Tree>(like: P): P => treeMap((w) => equal(w, w), like);
 
 /** What an optimizer asks for in every step, from a reference delta, reference weights and a mask [*S] that keeps all. */
-export const fixedFor = <P extends Tree>(
-  rule: Optimizer,
-  key: Tensor,
-  { refDelta, anchor }: { readonly refDelta: P; readonly anchor: P },
-  device: Device,
-): Omit<UpdateInputs<P>, "lr"> =>
-  evaluate(
-    {
-      ...(rule.usesTau ? { tau: rule.prepare(refDelta, key) } : {}),
-      ...(rule.usesAnchor ? { anchor } : {}),
-      ...(rule.usesMask ? { masks: { gradient: keepAll(anchor) } } : {}),
-    },
-    device,
-  ) as Omit<UpdateInputs<P>, "lr">;
+export const fixedFor = asks(
+  "fixedFor",
+  "any tensor record device",
+  <P extends Tree>(
+    rule: Optimizer,
+    key: Tensor,
+    { refDelta, anchor }: { readonly refDelta: P; readonly anchor: P },
+    device: Device,
+  ): Omit<UpdateInputs<P>, "lr"> =>
+    evaluate(
+      {
+        ...(rule.usesTau ? { tau: rule.prepare(refDelta, key) } : {}),
+        ...(rule.usesAnchor ? { anchor } : {}),
+        ...(rule.usesMask ? { masks: { gradient: keepAll(anchor) } } : {}),
+      },
+      device,
+    ) as Omit<UpdateInputs<P>, "lr">,
+);
 
 /** Writes a state somewhere, and reads it as another process would; `like` has its structure. */
 export type Through = (
@@ -57,6 +62,7 @@ const throughNumbers: Through = async (state, like) => {
 
 /** A state that is saved and loaded in mid-run goes on to the bits of a run that was not interrupted. Throws where it does not. */
 export const resumes = async (rule: Optimizer, device: Device, through: Through = throughNumbers): Promise<void> => {
+  expects("resumes", "any device", rule, device);
   const grads = [1, -2, 3, -1, 2].map((g) => [g / 8, -g / 4, 0.5]);
   const refDelta: Weights = { w: tensor([0.5, -0.25, 1]) };
   const step = compile(rule.update<Weights>, device);
@@ -79,6 +85,7 @@ export const resumes = async (rule: Optimizer, device: Device, through: Through 
 
 /** The second step compiles nothing and leaks nothing, at any rate and step. Throws where it does. */
 export const secondStepCompilesNothing = async (rule: Optimizer, device: Device): Promise<void> => {
+  expects("secondStepCompilesNothing", "any device", rule, device);
   const refDelta = { a: tensor([0.5, -0.25]), b: { c: tensor([[1], [2]]) } };
   const start = { a: tensor([1, 2]), b: { c: tensor([[3], [4]]) } };
   let state = evaluate(rule.init(start), device);
@@ -130,6 +137,7 @@ export const isMapped = async (
   device: Device,
   same: (got: readonly number[], want: readonly number[]) => void = sameBits,
 ): Promise<void> => {
+  expects("isMapped", "function any device function?", make, parts, device, same);
   const names = ["a", "layers.0.w", "z"];
   const all = (of: readonly string[]) => {
     const pick = (f: (run: Runs[number]) => readonly number[]): Numbers =>
@@ -147,6 +155,7 @@ export const isMapped = async (
 
 /** Empty, scalar and zero-size leaves are stepped as others are. Throws where one is not. */
 export const bearsAnyShape = async (rule: Optimizer, device: Device): Promise<void> => {
+  expects("bearsAnyShape", "any device", rule, device);
   const start = { none: tensor([], [0, 3]), one: tensor(2), some: tensor([1]), nothing: [] };
   let state = evaluate(rule.init(start), device);
   const fixed = fixedFor(rule, state.key, { refDelta: { ...start, one: tensor(0.5) }, anchor: start }, device);
@@ -167,6 +176,7 @@ export interface Target {
 
 /** It comes within 0.1 of a minimum, at a rate that falls from `rate` to 0. Throws where it stops elsewhere. */
 export const converges = async (rule: Optimizer, target: Target, rate: number, device: Device): Promise<void> => {
+  expects("converges", "any record number device", rule, target, rate, device);
   const { start, minimum, steps, slope } = target;
   const step = compile(
     (state: OptimizerState<Weights>, lr: Tensor, fixed: Omit<UpdateInputs<Weights>, "lr">) =>

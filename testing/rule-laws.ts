@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { expects } from "../core/expects.js";
 import { type Device, sub, type Tensor } from "../core/index.js";
 import { keepRandom, onDare, online, onTies, optimizer, type Rule, stepK, weightedSum } from "../optim/index.js";
 import { ensure, oracle } from "./close.js";
@@ -11,6 +12,7 @@ const nothing = { alpha: 0, delta: keepRandom(1), tau: keepRandom(1), tauOnce: f
 
 /** Merging with α = 0 of all that Δ is: the base rule, and with K above the steps too. Throws where it is not. */
 export const isLeftAlone = async (make: () => Rule, run: Run, device: Device): Promise<void> => {
+  expects("isLeftAlone", "function record device", make, run, device);
   const { weights } = await path(optimizer(make()), run, device);
   const merged = { ...nothing, alpha: 0.5 };
   for (const rule of [
@@ -33,6 +35,7 @@ export const isMaskedBySteps = async (
   masks: readonly (readonly number[])[],
   device: Device,
 ): Promise<void> => {
+  expects("isMaskedBySteps", "function record array device", make, run, masks, device);
   const fed = { ...run, masks: (t: number) => ({ delta: masks[t] }) };
   const { weights } = await path(onDare({ base: make(), reserveP: 0.5 }), fed, device);
   const whole = await path(optimizer(make()), run, device);
@@ -50,6 +53,7 @@ export const isMaskedBySteps = async (
 
 /** At α = 1 a step is F(τ), whatever the gradient and the rule. Throws where it is not. */
 export const driftsAlone = async (make: () => Rule, run: Run, device: Device): Promise<void> => {
+  expects("driftsAlone", "function record device", make, run, device);
   for (const merge of [onDare, onTies]) {
     const { end } = await path(merge({ base: make(), alpha: 1 }), run, device);
     assertNear(end, plus(run.start, times(run.refDelta ?? [], run.grads.length)), device, "α = 1");
@@ -80,6 +84,7 @@ const QUADRATIC = {
  * @example for (const { check } of ruleLaws(() => sgd({ momentum: 0.5 }), { runs: 1 })) await check();
  */
 export const ruleLaws = (make: () => Rule, options: RuleLawOptions = {}): Law[] => {
+  expects("ruleLaws", "function record?", make, options);
   const { device = oracle(), runs: numRuns = 5, rate } = options;
   const lifted = () => optimizer(make());
   const of = (name: string, check: (device: Device) => Promise<void>): Law => ({

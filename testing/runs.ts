@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { expects } from "../core/expects.js";
 import { compile, type Device, dispose, evaluate, read, type Tensor, tensor } from "../core/index.js";
 import type { Optimizer } from "../optim/index.js";
 import { assertClose, ensure } from "./close.js";
@@ -44,6 +45,7 @@ const vector = (numbers: readonly number[]) => tensor([...numbers], [numbers.len
 
 /** The weights after each step, the prepared τ and the slots at the end. Frees all that it made. */
 export const path = async (optimizer: Optimizer, run: Run, device: Device) => {
+  expects("path", "any record device", optimizer, run, device);
   const { start, grads, lr = 1e-3, refDelta = start.map(() => 0), masks = () => ({}), tauMask, seed, name = "w" } = run;
   const anchor = { [name]: vector(run.anchor ?? start) };
   let state = evaluate(optimizer.init({ [name]: vector(start) }, { seed }), device);
@@ -77,6 +79,7 @@ export const distance = (a: readonly number[], b: readonly number[]): number =>
 
 /** n numbers k/8 with |k| ≤ 16, never zero where `nonzero`. */
 export const vectors = (n: number, nonzero = false): fc.Arbitrary<number[]> => {
+  expects("vectors", "number", n);
   const eighth = fc.integer({ min: -16, max: 16 }).map((k) => (nonzero && k === 0 ? 1 : k) / 8);
   return fc.array(eighth, { minLength: n, maxLength: n });
 };
@@ -107,6 +110,7 @@ export const roundingOf = (device: Device): number => (device.name === "referenc
 
 /** Throws unless they are equal up to `roundingOf` the device, beside the largest expected number. */
 export const assertNear = (got: readonly number[], expected: readonly number[], device: Device, what = ""): void => {
+  expects("assertNear", "array array device", got, expected, device);
   ensure(got.length === expected.length, `${what}: ${got.length} numbers for ${expected.length}`);
   const off = Math.max(0, ...got.map((x, i) => Math.abs(x - expected[i])));
   ensure(
@@ -117,6 +121,7 @@ export const assertNear = (got: readonly number[], expected: readonly number[], 
 
 /** Throws unless they are equal bit for bit, signs of zeros too. */
 export const sameBits = (got: ArrayLike<number>, expected: ArrayLike<number>, what = "numbers"): void => {
+  expects("sameBits", "series series", got, expected);
   ensure(got.length === expected.length, `${what}: ${got.length} numbers for ${expected.length}`);
   for (let i = 0; i < expected.length; i++)
     ensure(Object.is(got[i], expected[i]), `${what}[${i}]: ${got[i]} for ${expected[i]}`);
@@ -124,6 +129,7 @@ export const sameBits = (got: ArrayLike<number>, expected: ArrayLike<number>, wh
 
 /** Equal bit for bit on reference. Elsewhere two programs may contract a·b+c differently: equal up to rounding. */
 export const assertSame = (got: readonly number[], expected: readonly number[], device: Device, what = ""): void => {
+  expects("assertSame", "array array device", got, expected, device);
   if (device.name === "reference") assertClose(got, expected, {}, what);
   else assertNear(got, expected, device, what);
 };

@@ -1,4 +1,5 @@
 import { InputError } from "../../core/errors.js";
+import { asks } from "../../core/expects.js";
 import type { Sequence, TokenPair } from "./sequence.js";
 import { learnedSpans } from "./sequence.js";
 
@@ -28,31 +29,35 @@ export interface CollateOptions {
 export const ignoredLabel = -100;
 
 /** Pads sequences to one block. Zero sequences give a block of zero rows. */
-export const collate = (sequences: readonly Sequence[], { padId, bucket = 8 }: CollateOptions): Batch => {
-  const longest = sequences.reduce((most, { ids }) => Math.max(most, ids.length), 1);
-  const length = Math.ceil(longest / bucket) * bucket;
-  const size = sequences.length * length;
-  const ids = new Int32Array(size).fill(padId);
-  const mask = new Float32Array(size);
-  const labels = new Int32Array(size).fill(ignoredLabel);
-  sequences.forEach((sequence, row) => {
-    const at = row * length;
-    ids.set(sequence.ids, at);
-    for (const [from, to] of learnedSpans(sequence))
-      for (let t = Math.max(1, from); t < to; t++) {
-        mask[at + t] = 1;
-        labels[at + t - 1] = sequence.ids[t];
-      }
-  });
-  return {
-    rows: sequences.length,
-    length,
-    ids,
-    mask,
-    labels,
-    lengths: Int32Array.from(sequences, (s) => s.ids.length),
-  };
-};
+export const collate = asks(
+  "collate",
+  "records record",
+  (sequences: readonly Sequence[], { padId, bucket = 8 }: CollateOptions): Batch => {
+    const longest = sequences.reduce((most, { ids }) => Math.max(most, ids.length), 1);
+    const length = Math.ceil(longest / bucket) * bucket;
+    const size = sequences.length * length;
+    const ids = new Int32Array(size).fill(padId);
+    const mask = new Float32Array(size);
+    const labels = new Int32Array(size).fill(ignoredLabel);
+    sequences.forEach((sequence, row) => {
+      const at = row * length;
+      ids.set(sequence.ids, at);
+      for (const [from, to] of learnedSpans(sequence))
+        for (let t = Math.max(1, from); t < to; t++) {
+          mask[at + t] = 1;
+          labels[at + t - 1] = sequence.ids[t];
+        }
+    });
+    return {
+      rows: sequences.length,
+      length,
+      ids,
+      mask,
+      labels,
+      lengths: Int32Array.from(sequences, (s) => s.ids.length),
+    };
+  },
+);
 
 /** Rounded up to a quarter of the power of two that holds n, at least 64: few numbers occur, and none far off. */
 const inQuarters = (n: number): number => {
@@ -82,17 +87,25 @@ export const targetPositions = (
 };
 
 /** Pairs as one block of 2B rows, [chosen …; rejected …], as TRL stacks them. */
-export const collatePairs = (pairs: readonly TokenPair[], options: CollateOptions): Batch =>
-  collate([...pairs.map(({ chosen }) => chosen), ...pairs.map(({ rejected }) => rejected)], options);
+export const collatePairs = asks(
+  "collatePairs",
+  "records record",
+  (pairs: readonly TokenPair[], options: CollateOptions): Batch =>
+    collate([...pairs.map(({ chosen }) => chosen), ...pairs.map(({ rejected }) => rejected)], options),
+);
 
 /** A usable padding id: the tokenizer's, else its end token, as long as the model's table has it; else 0. */
-export const paddingId = (
-  { padId, eosId }: { readonly padId: number | undefined; readonly eosId: number | undefined },
-  vocabSize: number,
-): number => {
-  const id = padId ?? eosId ?? 0;
-  return id < vocabSize ? id : 0;
-};
+export const paddingId = asks(
+  "paddingId",
+  "record number",
+  (
+    { padId, eosId }: { readonly padId: number | undefined; readonly eosId: number | undefined },
+    vocabSize: number,
+  ): number => {
+    const id = padId ?? eosId ?? 0;
+    return id < vocabSize ? id : 0;
+  },
+);
 
 /** 32 well-mixed bits of (seed, epoch, counter): murmur3's finalizer over a Weyl sequence. Same everywhere. */
 const mix = (seed: number, epoch: number, counter: number): number => {
@@ -166,26 +179,30 @@ export interface BatchPlan {
  * Plans batches so that a resumed run needs only the number of the next one.
  * Errors: InputError where no batch would be full, and others are left out.
  */
-export const planBatches = ({ rows, batchSize, seed, shuffle, dropLast, lengths }: BatchPlanOptions): BatchPlan => {
-  const batchesPerEpoch = dropLast ? Math.floor(rows / batchSize) : Math.ceil(rows / batchSize);
-  if (batchesPerEpoch === 0 && rows > 0)
-    throw new InputError(
-      `${rows} rows fill no batch of ${batchSize}, and with dataloader_drop_last none is left; make the batch smaller, or leave dataloader_drop_last out`,
-    );
-  let current = { epoch: -1, order: [] as readonly number[] };
-  const orderOf = (epoch: number): readonly number[] => {
-    if (current.epoch !== epoch) {
-      const order = shuffle ? epochOrder(seed, epoch, rows) : Array.from({ length: rows }, (_, i) => i);
-      current = { epoch, order: lengths === undefined ? order : groupedByLength(order, lengths, batchSize) };
-    }
-    return current.order;
-  };
-  return {
-    batchesPerEpoch,
-    at: (index) => {
-      const epoch = Math.floor(index / batchesPerEpoch);
-      const from = (index % batchesPerEpoch) * batchSize;
-      return { epoch, rows: orderOf(epoch).slice(from, from + batchSize) };
-    },
-  };
-};
+export const planBatches = asks(
+  "planBatches",
+  "record",
+  ({ rows, batchSize, seed, shuffle, dropLast, lengths }: BatchPlanOptions): BatchPlan => {
+    const batchesPerEpoch = dropLast ? Math.floor(rows / batchSize) : Math.ceil(rows / batchSize);
+    if (batchesPerEpoch === 0 && rows > 0)
+      throw new InputError(
+        `${rows} rows fill no batch of ${batchSize}, and with dataloader_drop_last none is left; make the batch smaller, or leave dataloader_drop_last out`,
+      );
+    let current = { epoch: -1, order: [] as readonly number[] };
+    const orderOf = (epoch: number): readonly number[] => {
+      if (current.epoch !== epoch) {
+        const order = shuffle ? epochOrder(seed, epoch, rows) : Array.from({ length: rows }, (_, i) => i);
+        current = { epoch, order: lengths === undefined ? order : groupedByLength(order, lengths, batchSize) };
+      }
+      return current.order;
+    };
+    return {
+      batchesPerEpoch,
+      at: (index) => {
+        const epoch = Math.floor(index / batchesPerEpoch);
+        const from = (index % batchesPerEpoch) * batchSize;
+        return { epoch, rows: orderOf(epoch).slice(from, from + batchSize) };
+      },
+    };
+  },
+);

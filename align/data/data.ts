@@ -1,4 +1,5 @@
 import { InputError } from "../../core/errors.js";
+import { expects } from "../../core/expects.js";
 import { type ReadOptions, rawRows } from "./files/data-file.js";
 import { type RawRow, rowValue } from "./files/json.js";
 import { dataFiles, type SplitChoice } from "./files/splits.js";
@@ -24,6 +25,7 @@ export interface StreamOptions extends SplitChoice, ReadOptions {}
  * Errors: InputError "file:line: …" for an empty line before the last row, malformed JSON, a missing key, a wrong type.
  */
 export async function* streamRows(path: string, options: StreamOptions = {}): AsyncGenerator<Row, void> {
+  expects("streamRows", "text record", path, options);
   for await (const raw of atLeastOne(rawRows(dataFiles(path, options).files, options), path)) yield rowOf(raw);
 }
 
@@ -39,6 +41,7 @@ export async function* atLeastOne(rows: AsyncIterable<RawRow>, path: string): As
 
 /** All rows of `streamRows`, for files that fit into memory. */
 export const readRows = async (path: string, options?: StreamOptions): Promise<Row[]> => {
+  expects("readRows", "text record?", path, options);
   const rows: Row[] = [];
   for await (const row of streamRows(path, options)) rows.push(row);
   return rows;
@@ -54,7 +57,10 @@ export const ofKind = <K extends Row["kind"]>(row: Row, kinds: readonly K[]): Ex
 export const rowsOfKind = <K extends Row["kind"]>(
   rows: readonly Row[],
   ...kinds: readonly K[]
-): Extract<Row, { kind: K }>[] => rows.map((row) => ofKind(row, kinds));
+): Extract<Row, { kind: K }>[] => {
+  expects("rowsOfKind", "records", rows);
+  return rows.map((row) => ofKind(row, kinds));
+};
 
 const nameOf: Readonly<Record<Row["kind"], string>> = {
   paired: "a preference pair {prompt, chosen, rejected}",

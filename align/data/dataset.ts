@@ -1,4 +1,5 @@
 import { InputError } from "../../core/errors.js";
+import { expects } from "../../core/expects.js";
 import { oneLine } from "../../models/files/json.js";
 import type { Tokenizer } from "../../models/text/tokenizer.js";
 import { atLeastOne, type StreamOptions } from "./data.js";
@@ -58,8 +59,9 @@ async function* first<T>(items: AsyncIterable<T>, count: number): AsyncGenerator
  * takes long. Rows in memory are read as those of a file would be. Errors: those of `streamRows`; InputError for a row of another kind, and for one that cannot be tokenized.
  */
 const dataset =
-  <N extends KindName>(kind: N) =>
+  <N extends KindName>(name: string, kind: N) =>
   async (from: DataFrom, tokenizer: Tokenizer, options: DatasetOptions = {}): Promise<Dataset<RowOf<N>>> => {
+    expects(name, `${typeof from === "object" ? "any" : "text"} record record`, from, tokenizer, options);
     const {
       limit = Number.POSITIVE_INFINITY,
       onRead,
@@ -82,8 +84,8 @@ const dataset =
   };
 
 /** Preference pairs, for dpo. */
-export const pairDataset = dataset("pairs");
+export const pairDataset = dataset("pairDataset", "pairs");
 /** Instructions with answers, and documents, for sft; of labelled answers those that are wanted. */
-export const exampleDataset = dataset("examples");
+export const exampleDataset = dataset("exampleDataset", "examples");
 /** Labelled answers, for kto; a preference pair becomes two of them. */
-export const labelledDataset = dataset("labelled");
+export const labelledDataset = dataset("labelledDataset", "labelled");

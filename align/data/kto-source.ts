@@ -1,4 +1,5 @@
 import { InputError } from "../../core/errors.js";
+import { expects } from "../../core/expects.js";
 import { collate } from "./batch.js";
 import type { BatchSource, Rows, SourceOptions } from "./rows.js";
 import type { LabelledSequence, Sequence } from "./sequence.js";
@@ -29,6 +30,7 @@ const mismatched = (rows: readonly Sequence[]): Sequence[] =>
  * Errors: InputError for batches of one, whose answers have no other prompt to meet, and for `reference` with shuffling.
  */
 export const ktoSource = (rows: Rows<LabelledSequence>, options: KtoSourceOptions): BatchSource => {
+  expects("ktoSource", "record record", rows, options);
   const { batchSize, padId, maxLength = Number.POSITIVE_INFINITY, reference, shuffle = true, groupByLength } = options;
   if (batchSize < 2)
     throw new InputError(

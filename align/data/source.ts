@@ -1,4 +1,5 @@
 import { InputError } from "../../core/errors.js";
+import { asks, expects } from "../../core/expects.js";
 import { collate, planBatches } from "./batch.js";
 import { oneRow, unowned } from "./packing/one-row.js";
 import { inSixteenths } from "./packing/segments.js";
@@ -33,44 +34,49 @@ const MOST_TOKENS = 2 ** 24;
  * Cuts rows into batches by a plan: every number gives the same batch, whichever were asked for before. Errors: InputError for
  * batches of more than 2²⁴ tokens.
  */
-export const rowSource = <T extends { readonly at?: string }>(
-  rows: Rows<T>,
-  { batchSize, seed = 0, shuffle = true, groupByLength = false, dropLast, bucket }: SourceOptions,
-  { longest, longestOf, rounded, collated }: RowKind<T>,
-): BatchSource => {
-  const row = (index: number): T => rows.at(index) as T;
-  const lengths = rows.lengths ?? Int32Array.from({ length: rows.length }, (_, i) => longest(row(i)));
-  const longestRow = lengths.reduce((most, length) => Math.max(most, length), 1);
-  if (batchSize * longestRow > MOST_TOKENS)
-    throw new InputError(
-      `a batch of ${batchSize} rows of up to ${longestRow} tokens takes ${batchSize * longestRow} tokens, and at most ${MOST_TOKENS} are computed at a time; make the batch smaller (gradient_accumulation_steps makes up for it)`,
-    );
-  const multiple = bucket ?? quarterBucket(longestRow);
-  const plan = planBatches({
-    ...{ rows: rows.length, batchSize, seed, shuffle, dropLast },
-    ...(groupByLength && { lengths }),
-  });
-  const inMultiples = (length: number): number => Math.ceil(length / multiple) * multiple;
-  const round = rounded ?? (groupByLength && bucket === undefined ? inSixteenths : inMultiples);
-  const most = longestOf ?? ((indices) => indices.reduce((n, i) => Math.max(n, lengths[i]), 1));
-  return {
-    batchesPerEpoch: plan.batchesPerEpoch,
-    lengthAt: (index) => round(most(plan.at(index).rows)),
-    at: (index) => {
-      const indices = plan.at(index).rows;
-      const chosen = indices.map(row);
-      return {
-        ...collated(chosen, indices, round(most(indices))),
-        epoch: (index + 1) / plan.batchesPerEpoch,
-        endsEpoch: (index + 1) % plan.batchesPerEpoch === 0,
-        rowIds: chosen.map(({ at }, i) => at ?? `row ${indices[i] + 1}`),
-      };
-    },
-  };
-};
+export const rowSource = asks(
+  "rowSource",
+  "record record record",
+  <T extends { readonly at?: string }>(
+    rows: Rows<T>,
+    { batchSize, seed = 0, shuffle = true, groupByLength = false, dropLast, bucket }: SourceOptions,
+    { longest, longestOf, rounded, collated }: RowKind<T>,
+  ): BatchSource => {
+    const row = (index: number): T => rows.at(index) as T;
+    const lengths = rows.lengths ?? Int32Array.from({ length: rows.length }, (_, i) => longest(row(i)));
+    const longestRow = lengths.reduce((most, length) => Math.max(most, length), 1);
+    if (batchSize * longestRow > MOST_TOKENS)
+      throw new InputError(
+        `a batch of ${batchSize} rows of up to ${longestRow} tokens takes ${batchSize * longestRow} tokens, and at most ${MOST_TOKENS} are computed at a time; make the batch smaller (gradient_accumulation_steps makes up for it)`,
+      );
+    const multiple = bucket ?? quarterBucket(longestRow);
+    const plan = planBatches({
+      ...{ rows: rows.length, batchSize, seed, shuffle, dropLast },
+      ...(groupByLength && { lengths }),
+    });
+    const inMultiples = (length: number): number => Math.ceil(length / multiple) * multiple;
+    const round = rounded ?? (groupByLength && bucket === undefined ? inSixteenths : inMultiples);
+    const most = longestOf ?? ((indices) => indices.reduce((n, i) => Math.max(n, lengths[i]), 1));
+    return {
+      batchesPerEpoch: plan.batchesPerEpoch,
+      lengthAt: (index) => round(most(plan.at(index).rows)),
+      at: (index) => {
+        const indices = plan.at(index).rows;
+        const chosen = indices.map(row);
+        return {
+          ...collated(chosen, indices, round(most(indices))),
+          epoch: (index + 1) / plan.batchesPerEpoch,
+          endsEpoch: (index + 1) % plan.batchesPerEpoch === 0,
+          rowIds: chosen.map(({ at }, i) => at ?? `row ${indices[i] + 1}`),
+        };
+      },
+    };
+  },
+);
 
 /** Batches of `batchSize` sequences; the last one of an epoch is filled up with rows that carry no target. */
 export const sequenceSource = (sequences: Rows<Sequence>, options: SourceOptions): BatchSource => {
+  expects("sequenceSource", "record record", sequences, options);
   const { batchSize, padId, paddingFree } = options;
   const { together, ...lengths } = oneRow(sequences, options, (row) => [row]);
   return rowSource(sequences, options, {
@@ -108,6 +114,7 @@ export interface PairSourceOptions extends SourceOptions {
 
 /** Batches of `batchSize` pairs, [chosen …; rejected …]; the last one of an epoch is filled up with empty pairs. */
 export const pairSource = (pairs: Rows<TokenPair>, options: PairSourceOptions): BatchSource => {
+  expects("pairSource", "record record", pairs, options);
   const { batchSize, padId, reference, paddingFree } = options;
   const { together, ...lengths } = oneRow(pairs, options, ({ chosen, rejected }) => [chosen, rejected]);
   return rowSource(pairs, options, {
@@ -131,19 +138,28 @@ export const pairSource = (pairs: Rows<TokenPair>, options: PairSourceOptions): 
 };
 
 /** The batches of a source, from number `first` on, without end. */
-export function* batchesFrom({ at }: BatchSource, first = 0): Generator<TrainingBatch, never> {
-  for (let index = first; ; index++) yield at(index);
+export function* batchesFrom(source: BatchSource, first = 0): Generator<TrainingBatch, never> {
+  expects("batchesFrom", "record number", source, first);
+  for (let index = first; ; index++) yield source.at(index);
 }
 
 /** One epoch of a source; made anew each time it is walked through. */
-export const oneEpoch = ({ at, batchesPerEpoch }: BatchSource): Iterable<TrainingBatch> => ({
-  *[Symbol.iterator]() {
-    for (let index = 0; index < batchesPerEpoch; index++) yield at(index);
-  },
-});
+export const oneEpoch = asks(
+  "oneEpoch",
+  "record",
+  ({ at, batchesPerEpoch }: BatchSource): Iterable<TrainingBatch> => ({
+    *[Symbol.iterator]() {
+      for (let index = 0; index < batchesPerEpoch; index++) yield at(index);
+    },
+  }),
+);
 
 /** Steps of a run, as Hugging Face's Trainer counts them: a group of batches never crosses the end of an epoch. */
-export const stepsOf = (
-  batchesPerEpoch: number,
-  { accumulation = 1, epochs }: { readonly accumulation?: number; readonly epochs: number },
-): number => Math.ceil(epochs * Math.ceil(batchesPerEpoch / accumulation));
+export const stepsOf = asks(
+  "stepsOf",
+  "number record",
+  (
+    batchesPerEpoch: number,
+    { accumulation = 1, epochs }: { readonly accumulation?: number; readonly epochs: number },
+  ): number => Math.ceil(epochs * Math.ceil(batchesPerEpoch / accumulation)),
+);

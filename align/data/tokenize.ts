@@ -1,4 +1,5 @@
 import { InputError } from "../../core/errors.js";
+import { expects } from "../../core/expects.js";
 import type { Tokenizer } from "../../models/text/tokenizer.js";
 import { assistantSpans } from "./assistant.js";
 import { eachCut, finish, isPromptOnly, type Whole } from "./cut.js";
@@ -105,6 +106,7 @@ const tokenizeAll = <R, T>(
 
 /** All of some preference rows: see `tokenizePair`. */
 export const tokenizePairs = (rows: readonly PairedRow[], tokenizer: Tokenizer, options?: TokenizeOptions) => {
+  expects("tokenizePairs", "records record record?", rows, tokenizer, options);
   const { kept: pairs, report } = tokenizeAll(tokenizePair, rows, tokenizer, options);
   return { pairs, report };
 };
@@ -115,12 +117,14 @@ export const tokenizeExamples = (
   tokenizer: Tokenizer,
   options?: TokenizeOptions,
 ) => {
+  expects("tokenizeExamples", "records record record?", rows, tokenizer, options);
   const { kept: sequences, report } = tokenizeAll(tokenizeExample, rows, tokenizer, options);
   return { sequences, report };
 };
 
 /** All of some labelled answers: see `tokenizeLabelled`. */
 export const tokenizeAnswers = (rows: readonly UnpairedRow[], tokenizer: Tokenizer, options?: TokenizeOptions) => {
+  expects("tokenizeAnswers", "records record record?", rows, tokenizer, options);
   const { kept: sequences, report } = tokenizeAll(tokenizeLabelled, rows, tokenizer, options);
   return { sequences, report };
 };

@@ -1,3 +1,4 @@
+import { asks } from "../../core/expects.js";
 import {
   add,
   div,
@@ -38,21 +39,28 @@ export interface KtoLossOptions {
 }
 
 /** KL = max(0, mean of r over the rows that are `real`), r [B] of mismatched answers; a scalar that passes no gradient. */
-export const ktoKl = (ratio: Tensor, real: Tensor): Tensor =>
-  stopGradient(maximum(div(sum(mul(ratio, real)), maximum(sum(real), 1)), 0));
+export const ktoKl = asks(
+  "ktoKl",
+  "tensor tensor",
+  (ratio: Tensor, real: Tensor): Tensor => stopGradient(maximum(div(sum(mul(ratio, real)), maximum(sum(real), 1)), 0)),
+);
 
 /**
  * The loss of each labelled answer, [B]:  wanted λ_D (1 − σ(β(r − KL))), unwanted λ_U (1 − σ(β(KL − r))).
  * Law (31): λ/2 where policy = reference.  Source: Ethayarajh et al. 2024, eq. 7.
  */
-export const ktoLoss = (
-  { ratio, desirable, kl }: KtoScores,
-  { beta, desirableWeight = 1, undesirableWeight = 1 }: KtoLossOptions,
-): Tensor => {
-  const weight = add(mul(desirableWeight, desirable), mul(undesirableWeight, sub(1, desirable)));
-  const side = sub(mul(2, desirable), 1);
-  return mul(weight, sigmoid(mul(mul(-beta, side), sub(ratio, kl)))); // 1 − σ(x) = σ(−x)
-};
+export const ktoLoss = asks(
+  "ktoLoss",
+  "record record",
+  (
+    { ratio, desirable, kl }: KtoScores,
+    { beta, desirableWeight = 1, undesirableWeight = 1 }: KtoLossOptions,
+  ): Tensor => {
+    const weight = add(mul(desirableWeight, desirable), mul(undesirableWeight, sub(1, desirable)));
+    const side = sub(mul(2, desirable), 1);
+    return mul(weight, sigmoid(mul(mul(-beta, side), sub(ratio, kl)))); // 1 − σ(x) = σ(−x)
+  },
+);
 
 /** Options of `ktoObjective`. */
 export interface KtoOptions extends ObjectiveOptions, Partial<KtoLossOptions> {}

@@ -1,3 +1,4 @@
+import { asks, expects } from "../../core/expects.js";
 import {
   add,
   gather,
@@ -51,6 +52,7 @@ export const predicting = (
   targets: Tensor,
   options: ForwardOptions = {},
 ): Predicting => {
+  expects("predicting", "record record tensor tensor record?", params, config, ids, targets, options);
   const [N, T] = ids.shape;
   if (ids.shape.length !== 2 || targets.shape.length !== 1 || targets.dtype !== "i32")
     throw new ShapeError(`scoreTokens(${typeOf(ids)}, ${typeOf(targets)})`, "ids are i32 [N, T], targets i32 [M]");
@@ -60,16 +62,20 @@ export const predicting = (
 };
 
 /** What a model says of each target of a block: `targetScores` of them, f32 [M, 1] or [M, 4]. Arguments as of `predicting`. */
-export const tokenScores = (
-  params: Params,
-  config: ModelConfig,
-  ids: Tensor,
-  targets: Tensor,
-  { tokenMetrics = false, ...forward }: ScoreOptions = {},
-): Tensor => {
-  const { hidden, tokens } = predicting(params, config, ids, targets, forward);
-  return headScores(params, config, hidden, tokens, tokenMetrics);
-};
+export const tokenScores = asks(
+  "tokenScores",
+  "record record tensor tensor record?",
+  (
+    params: Params,
+    config: ModelConfig,
+    ids: Tensor,
+    targets: Tensor,
+    { tokenMetrics = false, ...forward }: ScoreOptions = {},
+  ): Tensor => {
+    const { hidden, tokens } = predicting(params, config, ids, targets, forward);
+    return headScores(params, config, hidden, tokens, tokenMetrics);
+  },
+);
 
 /** What a model says of S sequences: sums over each one's targets, f32 [S]. */
 export interface Scored {
@@ -106,6 +112,7 @@ export const scoreBatch = (
   batch: BatchTensors,
   options: ScoreOptions = {},
 ): Scored => {
+  expects("scoreBatch", "record record record record?", params, config, batch, options);
   const { ids, targets, starts } = batch;
   const scores = tokenScores(params, config, ids, targets, { ...options, ...(starts && { starts }) });
   const width = scores.shape[1];
@@ -119,10 +126,9 @@ export const scoreBatch = (
 };
 
 /** `scoreBatch` of right-padded sequences: ids i32 [N, T], targets i32 [M]. */
-export const scoreTokens = (
-  params: Params,
-  config: ModelConfig,
-  ids: Tensor,
-  targets: Tensor,
-  options: ScoreOptions = {},
-): Scored => scoreBatch(params, config, { ids, targets }, options);
+export const scoreTokens = asks(
+  "scoreTokens",
+  "record record tensor tensor record?",
+  (params: Params, config: ModelConfig, ids: Tensor, targets: Tensor, options: ScoreOptions = {}): Scored =>
+    scoreBatch(params, config, { ids, targets }, options),
+);

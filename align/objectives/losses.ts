@@ -1,3 +1,4 @@
+import { asks, expects } from "../../core/expects.js";
 import {
   add,
   broadcastTo,
@@ -47,12 +48,16 @@ export interface PairLossOptions {
 }
 
 /** r = log π/π_ref of the completions, [B]. */
-export const logRatio = ({ policy, reference }: SideScores): Tensor => sub(policy, reference);
+export const logRatio = asks(
+  "logRatio",
+  "record",
+  ({ policy, reference }: SideScores): Tensor => sub(policy, reference),
+);
 
 const perToken = (sums: Tensor, { tokens }: SideScores): Tensor => div(sums, maximum(tokens, 1));
 
 /** l̄ = log π per token of the completions, [B]; 0 for a completion without tokens. */
-export const meanLogp = (side: SideScores): Tensor => perToken(side.policy, side);
+export const meanLogp = asks("meanLogp", "record", (side: SideScores): Tensor => perToken(side.policy, side));
 
 /** −log σ(x) */
 const surprise = (x: Tensor): Tensor => neg(logSigmoid(x));
@@ -160,6 +165,7 @@ export type WeightedLosses = readonly (readonly [PairLossType, weight: number])[
 
 /** The weighted sum of losses for each pair, f32 [B]. Law: linear in the weights. */
 export const pairLoss = (losses: WeightedLosses, scores: PairScores, options: PairLossOptions): Tensor => {
+  expects("pairLoss", "array record record", losses, scores, options);
   const terms = pairTerms(scores, options);
   const weighed = losses.map(([type, weight]) => mul(weight, pairLosses[type](terms)));
   const total = weighed.reduce((before, one) => add(before, one));
@@ -170,20 +176,24 @@ export const pairLoss = (losses: WeightedLosses, scores: PairScores, options: Pa
  * `loss_type` and `loss_weights` (default: 1 each) as pairs.
  * Errors: InputError for no loss, a name twice, another number of weights, and for ε = 0 where `exo_pair` takes its logarithm.
  */
-export const weightedLosses = (
-  lossType: PairLossType | readonly PairLossType[],
-  weights: readonly number[] | undefined,
-  { labelSmoothing = 0 }: Pick<PairLossOptions, "labelSmoothing">,
-): WeightedLosses => {
-  const types: readonly PairLossType[] = typeof lossType === "string" ? [lossType] : lossType;
-  if (types.length === 0) throw new InputError("loss_type names no loss");
-  const twice = types.find((type, i) => types.indexOf(type) !== i);
-  if (twice !== undefined) throw new InputError(`loss_type names ${twice} twice; add up its weights instead`);
-  if (weights !== undefined && weights.length !== types.length)
-    throw new InputError(
-      `loss_weights holds ${weights.length} for ${types.length} in loss_type (${types.join(", ")}); give one for each`,
-    );
-  if (types.includes("exo_pair") && labelSmoothing === 0)
-    throw new InputError("exo_pair takes the logarithm of label_smoothing; make it larger than 0, such as 1e-3");
-  return types.map((type, i) => [type, weights?.[i] ?? 1]);
-};
+export const weightedLosses = asks(
+  "weightedLosses",
+  "any any record",
+  (
+    lossType: PairLossType | readonly PairLossType[],
+    weights: readonly number[] | undefined,
+    { labelSmoothing = 0 }: Pick<PairLossOptions, "labelSmoothing">,
+  ): WeightedLosses => {
+    const types: readonly PairLossType[] = typeof lossType === "string" ? [lossType] : lossType;
+    if (types.length === 0) throw new InputError("loss_type names no loss");
+    const twice = types.find((type, i) => types.indexOf(type) !== i);
+    if (twice !== undefined) throw new InputError(`loss_type names ${twice} twice; add up its weights instead`);
+    if (weights !== undefined && weights.length !== types.length)
+      throw new InputError(
+        `loss_weights holds ${weights.length} for ${types.length} in loss_type (${types.join(", ")}); give one for each`,
+      );
+    if (types.includes("exo_pair") && labelSmoothing === 0)
+      throw new InputError("exo_pair takes the logarithm of label_smoothing; make it larger than 0, such as 1e-3");
+    return types.map((type, i) => [type, weights?.[i] ?? 1]);
+  },
+);

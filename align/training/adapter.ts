@@ -1,3 +1,4 @@
+import { asks } from "../../core/expects.js";
 import { type Device, evaluateEach, InputError, key } from "../../core/index.js";
 import type { ModelConfig } from "../../models/config.js";
 import { initLora, mergeLora, withLora } from "../../models/lora/lora.js";
@@ -26,33 +27,38 @@ export interface AdapterTraining {
  * recompute no layers.
  * Errors: as `loraTargets`.
  */
-export const adapterTraining = (
-  objective: Objective,
-  { config, params: base }: { readonly config: ModelConfig; readonly params: Params },
-  {
-    dropout: p = 0,
-    ...options
-  }: LoraOptions & { readonly seed?: number; readonly from?: Params; readonly dropout?: number },
-  device: Device,
-): AdapterTraining => {
-  if (!(p >= 0 && p < 1)) throw new InputError(`lora: dropout is ${p}; it must lie in [0, 1)`);
-  if (p > 0 && (options.dora || loraTargets(config, options).some(([name]) => name === "lm_head.weight")))
-    throw new InputError("lora: dropout does not go with DoRA, nor with an adapter of lm_head; set it to 0");
-  const masks = ({ ids, dropoutKey: key }: BatchTensors): Params =>
-    key === undefined ? {} : dropoutMasks(config, options, { p, key, rows: ids.shape });
-  const plain = (factors: Params): Params => mergeLora(base, factors, config, options);
-  return {
-    factors: evaluateEach(options.from ?? initLora(config, key(options.seed ?? 0), options, base), device),
-    objective: {
-      ...objective,
-      drops: p > 0,
-      sums: (factors, batch) => objective.sums({ ...withLora(base, factors, config, options), ...masks(batch) }, batch),
-    },
-    plain,
-    merged: (factors) => {
-      const changed = Object.entries(plain(factors)).filter(([name, t]) => t !== base[name]);
-      const fresh = evaluateEach(Object.fromEntries(changed), device);
-      return { params: { ...base, ...fresh }, fresh };
-    },
-  };
-};
+export const adapterTraining = asks(
+  "adapterTraining",
+  "record record any device",
+  (
+    objective: Objective,
+    { config, params: base }: { readonly config: ModelConfig; readonly params: Params },
+    {
+      dropout: p = 0,
+      ...options
+    }: LoraOptions & { readonly seed?: number; readonly from?: Params; readonly dropout?: number },
+    device: Device,
+  ): AdapterTraining => {
+    if (!(p >= 0 && p < 1)) throw new InputError(`lora: dropout is ${p}; it must lie in [0, 1)`);
+    if (p > 0 && (options.dora || loraTargets(config, options).some(([name]) => name === "lm_head.weight")))
+      throw new InputError("lora: dropout does not go with DoRA, nor with an adapter of lm_head; set it to 0");
+    const masks = ({ ids, dropoutKey: key }: BatchTensors): Params =>
+      key === undefined ? {} : dropoutMasks(config, options, { p, key, rows: ids.shape });
+    const plain = (factors: Params): Params => mergeLora(base, factors, config, options);
+    return {
+      factors: evaluateEach(options.from ?? initLora(config, key(options.seed ?? 0), options, base), device),
+      objective: {
+        ...objective,
+        drops: p > 0,
+        sums: (factors, batch) =>
+          objective.sums({ ...withLora(base, factors, config, options), ...masks(batch) }, batch),
+      },
+      plain,
+      merged: (factors) => {
+        const changed = Object.entries(plain(factors)).filter(([name, t]) => t !== base[name]);
+        const fresh = evaluateEach(Object.fromEntries(changed), device);
+        return { params: { ...base, ...fresh }, fresh };
+      },
+    };
+  },
+);

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { basename, dirname, join, sep } from "node:path";
+import { expects } from "../../core/expects.js";
 import { folderExists, isObject, readJsonObject, show } from "../../models/files/json.js";
 import { checkRegular } from "../../models/files/regular.js";
 import { isUnfinished, writeTextAtomically } from "../../models/files/writing/atomic.js";
@@ -84,6 +85,7 @@ export const writeCheckpoint = async (
   step: number,
   write: (folder: string) => Promise<void>,
 ): Promise<string> => {
+  expects("writeCheckpoint", "text number function", outputDir, step, write);
   const folder = join(outputDir, `checkpoint-${step}`);
   const unfinished = aside(folder);
   try {
@@ -108,6 +110,7 @@ export const writeCheckpoint = async (
 
 /** The checkpoints in a folder by their names, the oldest first. They may be damaged. */
 export const checkpointsIn = (outputDir: string): Checkpoint[] => {
+  expects("checkpointsIn", "text", outputDir);
   if (!folderExists(outputDir)) return [];
   return readdirSync(outputDir)
     .flatMap((name) => {
@@ -166,6 +169,7 @@ export const damageOf = async (
  * also where one is to be kept.
  */
 export const rotateCheckpoints = (outputDir: string, keep: number, best?: number): void => {
+  expects("rotateCheckpoints", "text number number?", outputDir, keep, best);
   const all = checkpointsIn(outputDir);
   const others = all.filter(({ step }) => step !== best);
   const room = others.length === all.length ? keep : others.at(-1) === all.at(-1) ? Math.max(1, keep - 1) : keep - 1;
@@ -181,6 +185,7 @@ export const removeCheckpoints = (outputDir: string): readonly string[] =>
 
 /** Removes what a run that was killed has left of unfinished checkpoints and files. For the one process that writes there. */
 export const removeUnfinished = (outputDir: string): void => {
+  expects("removeUnfinished", "text", outputDir);
   if (!folderExists(outputDir)) return;
   for (const name of readdirSync(outputDir))
     if (isUnfinished(name)) rmSync(join(outputDir, name), { recursive: true, force: true });

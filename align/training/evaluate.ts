@@ -1,3 +1,4 @@
+import { asks } from "../../core/expects.js";
 import {
   add,
   compile,
@@ -44,51 +45,57 @@ export interface EvaluateOptions {
 }
 
 /** Loss and metrics of a model over batches, and on demand the norm of each parameter's gradient. */
-export const evaluateOn = async (
-  { objective, params, batches, reference, gradNorms = false }: EvaluateOptions,
-  device: Device,
-): Promise<Evaluation> => {
-  const weights = borrowed(params, device);
-  const { feed, close } = feeder(objective, reference, device);
-  const totalsOf = compile(
-    (p: Params, batch: BatchTensors, before: { readonly totals?: Tensor }) => {
-      const [, totals] = objective.sums(p, batch);
-      return { totals: before.totals ? add(before.totals, totals) : totals };
-    },
-    device,
-    { donate: [2], name: `${objective.name} evaluation` },
-  );
-  const gradientsOf = compileGradients(objective, device);
-  const normsOf = compile((grads: Params) => stack(leaves(grads).map((g) => sqrt(sum(square(g))))), device);
-  let carry: Carry = {};
-  let units = 0;
-  try {
-    for (const batch of batches) {
-      units += objective.units(batch);
-      carry = feed(
-        batch,
-        (tensors): Carry =>
-          gradNorms ? gradientsOf(weights.tree, tensors, { scale: 1 }, carry) : totalsOf(weights.tree, tensors, carry),
-      );
+export const evaluateOn = asks(
+  "evaluateOn",
+  "record device",
+  async (
+    { objective, params, batches, reference, gradNorms = false }: EvaluateOptions,
+    device: Device,
+  ): Promise<Evaluation> => {
+    const weights = borrowed(params, device);
+    const { feed, close } = feeder(objective, reference, device);
+    const totalsOf = compile(
+      (p: Params, batch: BatchTensors, before: { readonly totals?: Tensor }) => {
+        const [, totals] = objective.sums(p, batch);
+        return { totals: before.totals ? add(before.totals, totals) : totals };
+      },
+      device,
+      { donate: [2], name: `${objective.name} evaluation` },
+    );
+    const gradientsOf = compileGradients(objective, device);
+    const normsOf = compile((grads: Params) => stack(leaves(grads).map((g) => sqrt(sum(square(g))))), device);
+    let carry: Carry = {};
+    let units = 0;
+    try {
+      for (const batch of batches) {
+        units += objective.units(batch);
+        carry = feed(
+          batch,
+          (tensors): Carry =>
+            gradNorms
+              ? gradientsOf(weights.tree, tensors, { scale: 1 }, carry)
+              : totalsOf(weights.tree, tensors, carry),
+        );
+      }
+      const { loss, metrics } = objective.report(carry.totals === undefined ? [] : await read(carry.totals));
+      if (carry.grads === undefined) return { loss, metrics };
+      const norms = normsOf(carry.grads);
+      const values = await read(norms).finally(() => dispose(norms));
+      const names = Object.keys(carry.grads);
+      const byName = new Map(names.map((name, i) => [name, values[i] / units]));
+      return {
+        loss,
+        metrics,
+        grad_norms: Object.fromEntries(Object.keys(params).map((name) => [name, byName.get(name) as number])),
+      };
+    } finally {
+      dispose(carry as Params);
+      close();
+      weights.release();
+      for (const { programs } of [totalsOf, gradientsOf, normsOf]) for (const program of programs()) program.free();
     }
-    const { loss, metrics } = objective.report(carry.totals === undefined ? [] : await read(carry.totals));
-    if (carry.grads === undefined) return { loss, metrics };
-    const norms = normsOf(carry.grads);
-    const values = await read(norms).finally(() => dispose(norms));
-    const names = Object.keys(carry.grads);
-    const byName = new Map(names.map((name, i) => [name, values[i] / units]));
-    return {
-      loss,
-      metrics,
-      grad_norms: Object.fromEntries(Object.keys(params).map((name) => [name, byName.get(name) as number])),
-    };
-  } finally {
-    dispose(carry as Params);
-    close();
-    weights.release();
-    for (const { programs } of [totalsOf, gradientsOf, normsOf]) for (const program of programs()) program.free();
-  }
-};
+  },
+);
 
 /** How rows are cut into batches for an evaluation. */
 interface InOrder extends Pick<SourceOptions, "padId" | "bucket"> {
@@ -112,33 +119,41 @@ const inOrder = async (options: EvaluateOptions, device: Device): Promise<Evalua
  * A policy against a reference on pairs, in order: what `taugrad eval` prints. Without a reference for losses that know none.
  * Errors: InputError for no pairs; those of `weightedLosses`.
  */
-export const evaluatePreferences = async (
-  policy: Weights,
-  reference: Weights | undefined,
-  pairs: Rows<TokenPair>,
-  { batchSize = 8, padId, bucket, gradNorms, ...options }: EvaluatePairsOptions,
-  device: Device,
-): Promise<Evaluation> => {
-  if (pairs.length === 0) throw new InputError("there are no pairs to evaluate");
-  const size = Math.min(batchSize, pairs.length);
-  const batches = oneEpoch(pairSource(pairs, { batchSize: size, padId, bucket, shuffle: false }));
-  const objective = preferenceObjective(policy.config, options);
-  return inOrder({ objective, params: policy.params, batches, reference, gradNorms }, device);
-};
+export const evaluatePreferences = asks(
+  "evaluatePreferences",
+  "record any record record device",
+  async (
+    policy: Weights,
+    reference: Weights | undefined,
+    pairs: Rows<TokenPair>,
+    { batchSize = 8, padId, bucket, gradNorms, ...options }: EvaluatePairsOptions,
+    device: Device,
+  ): Promise<Evaluation> => {
+    if (pairs.length === 0) throw new InputError("there are no pairs to evaluate");
+    const size = Math.min(batchSize, pairs.length);
+    const batches = oneEpoch(pairSource(pairs, { batchSize: size, padId, bucket, shuffle: false }));
+    const objective = preferenceObjective(policy.config, options);
+    return inOrder({ objective, params: policy.params, batches, reference, gradNorms }, device);
+  },
+);
 
 /**
  * A policy against a reference on labelled answers, in order. KL is estimated within each batch, so the batch size matters.
  * Errors: InputError for no rows, and for a batch size of 1.
  */
-export const evaluateKto = async (
-  policy: Weights,
-  reference: Weights,
-  rows: Rows<LabelledSequence>,
-  { batchSize = 8, padId, bucket, maxLength, gradNorms, ...options }: EvaluateKtoOptions,
-  device: Device,
-): Promise<Evaluation> => {
-  if (rows.length === 0) throw new InputError("there are no labelled answers to evaluate");
-  const batches = oneEpoch(ktoSource(rows, { batchSize, padId, bucket, maxLength, shuffle: false }));
-  const objective = ktoObjective(policy.config, options);
-  return inOrder({ objective, params: policy.params, batches, reference, gradNorms }, device);
-};
+export const evaluateKto = asks(
+  "evaluateKto",
+  "record record record record device",
+  async (
+    policy: Weights,
+    reference: Weights,
+    rows: Rows<LabelledSequence>,
+    { batchSize = 8, padId, bucket, maxLength, gradNorms, ...options }: EvaluateKtoOptions,
+    device: Device,
+  ): Promise<Evaluation> => {
+    if (rows.length === 0) throw new InputError("there are no labelled answers to evaluate");
+    const batches = oneEpoch(ktoSource(rows, { batchSize, padId, bucket, maxLength, shuffle: false }));
+    const objective = ktoObjective(policy.config, options);
+    return inOrder({ objective, params: policy.params, batches, reference, gradNorms }, device);
+  },
+);

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, fstatSync, readdirSync, readSync } from "node:fs";
 import { join } from "node:path";
+import { expects } from "../../core/expects.js";
 import { openRegular } from "../../models/files/regular.js";
 import { at } from "../../models/files/writing/system-error.js";
 
@@ -15,6 +16,7 @@ const BLOCKS = 512;
  * Errors: the file system's.
  */
 export const modelFingerprint = (folder: string): string => {
+  expects("modelFingerprint", "text", folder);
   const hash = createHash("sha256");
   const block = new Uint8Array(BLOCK);
   const files = readdirSync(folder).filter((name) => /^(adapter_)?config\.json$|\.safetensors$/.test(name));

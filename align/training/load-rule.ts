@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import * as modules from "node:module";
 import { pathToFileURL } from "node:url";
 import { InputError, ShapeError } from "../../core/errors.js";
+import { expects } from "../../core/expects.js";
 import { reasonOf } from "../../models/files/writing/system-error.js";
 import type { Rule } from "../../optim/index.js";
 import { checkRule } from "../../optim/rule-check.js";
@@ -69,6 +70,7 @@ const useThisCopy = (): void => {
  * Errors: InputError for a file that is not there, throws, exports no rule by default, or does not look at one of `args`.
  */
 export const loadRule = async (path: string, args: RuleArgs | undefined, call: string): Promise<OwnRule> => {
+  expects("loadRule", "text any text", path, args, call);
   const from = `${call}: ${path}`;
   const contents = await readFile(path).catch((error: unknown) => {
     throw new InputError(`${from} cannot be read (${reasonOf(error)}); give the path of a module`);

@@ -1,3 +1,4 @@
+import { expects } from "../../core/expects.js";
 import { InputError, sameShape, sub, treeMap } from "../../core/index.js";
 import type { Params } from "../../models/parameters.js";
 import {
@@ -265,6 +266,7 @@ export const trainingOptimizer = (settings: OptimizerSettings = {}): Optimizer =
  * Errors: InputError naming the first tensor that one of them lacks, or that differs in shape.
  */
 export const referenceDelta = (reference: Params, base: Params): Params => {
+  expects("referenceDelta", "record record", reference, base);
   const names = Object.keys(reference);
   const lonely = [
     ...names.filter((name) => !Object.hasOwn(base, name)),

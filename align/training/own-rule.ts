@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { expects } from "../../core/expects.js";
 import {
   equal,
   expand,
@@ -66,6 +67,7 @@ export const told = (error: unknown): string => {
  * Errors: InputError for what is no rule, or answers with other shapes, slots or scalars than it names.
  */
 export const ownRule = (rule: unknown, from: string, contents: string | Uint8Array = ""): OwnRule => {
+  expects("ownRule", "any text", rule, from);
   checkRule(rule, from);
   try {
     const text = textOf(oneStep(rule as Rule));

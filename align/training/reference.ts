@@ -1,3 +1,4 @@
+import { asks, expects } from "../../core/expects.js";
 import {
   compile,
   type Device,
@@ -38,6 +39,7 @@ export const borrowed = <T extends Tree>(
  * always with `examples`, and with `reference` if it is known.
  */
 export const batchTensors = (batch: TrainingBatch, comparing: boolean): BatchTensors => {
+  expects("batchTensors", "record flag", batch, comparing);
   const { ids, rows, length, examples, desirable, reference, starts, owners, sequences = rows } = batch;
   const count = examples ?? (comparing ? sequences / 2 : undefined);
   const targets = targetPositions(batch, desirable === undefined ? 1 : 2);
@@ -148,34 +150,42 @@ export const feeder = (
  * The reference's log-probabilities of every row of a source in file order, once and for all: what pair and KTO sources take
  * as `reference`. `onShare` hears what share of the rows is done.
  */
-export const askReference = async (
-  model: Weights,
-  { at, batchesPerEpoch }: BatchSource,
-  device: Device,
-  onShare: (share: number) => void = () => {},
-): Promise<ReferencePair[]> => {
-  const asker = referenceAsker(model, device);
-  try {
-    const out: ReferencePair[] = [];
-    for (let index = 0; index < batchesPerEpoch; index++) {
-      const batch = at(index);
-      checkVocabulary(batch, model);
-      const answer = asker.ask(batchTensors(batch, false));
-      const logps = await read(answer).finally(() => dispose(answer));
-      const B = (batch.sequences ?? batch.rows) / 2;
-      for (let i = 0; i < (batch.examples ?? B); i++) out.push([logps[i], logps[B + i]]);
-      onShare((index + 1) / batchesPerEpoch);
+export const askReference = asks(
+  "askReference",
+  "record record device function?",
+  async (
+    model: Weights,
+    { at, batchesPerEpoch }: BatchSource,
+    device: Device,
+    onShare: (share: number) => void = () => {},
+  ): Promise<ReferencePair[]> => {
+    const asker = referenceAsker(model, device);
+    try {
+      const out: ReferencePair[] = [];
+      for (let index = 0; index < batchesPerEpoch; index++) {
+        const batch = at(index);
+        checkVocabulary(batch, model);
+        const answer = asker.ask(batchTensors(batch, false));
+        const logps = await read(answer).finally(() => dispose(answer));
+        const B = (batch.sequences ?? batch.rows) / 2;
+        for (let i = 0; i < (batch.examples ?? B); i++) out.push([logps[i], logps[B + i]]);
+        onShare((index + 1) / batchesPerEpoch);
+      }
+      return out;
+    } finally {
+      asker.close();
     }
-    return out;
-  } finally {
-    asker.close();
-  }
-};
+  },
+);
 
 /** The reference's log-probabilities of every pair, once and for all: `reference` of a `pairSource`. */
-export const referenceLogps = (
-  model: Weights,
-  pairs: Rows<TokenPair>,
-  options: Pick<SourceOptions, "batchSize" | "padId" | "bucket">,
-  device: Device,
-): Promise<ReferencePair[]> => askReference(model, pairSource(pairs, { ...options, shuffle: false }), device);
+export const referenceLogps = asks(
+  "referenceLogps",
+  "record record record device",
+  (
+    model: Weights,
+    pairs: Rows<TokenPair>,
+    options: Pick<SourceOptions, "batchSize" | "padId" | "bucket">,
+    device: Device,
+  ): Promise<ReferencePair[]> => askReference(model, pairSource(pairs, { ...options, shuffle: false }), device),
+);

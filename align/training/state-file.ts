@@ -1,3 +1,4 @@
+import { expects } from "../../core/expects.js";
 import {
   constantData,
   type Device,
@@ -70,6 +71,7 @@ const asStored = (numbers: HostData, dtype: DType): HostData => {
  * for bit, in its own dtype (F64 on the reference device). Whole or not at all; one leaf at a time is on the host.
  */
 export const saveTree = async (path: string, tree: Tree): Promise<void> => {
+  expects("saveTree", "text tree", path, tree);
   const named = namedLeaves(tree);
   const entries = named.map(([name, leaf]) => ({ name, shape: leaf.shape, dtype: storedAs(leaf) }));
   const header = safetensorsHeader(path, entries, { format: "taugrad" });
@@ -89,6 +91,7 @@ export const saveTree = async (path: string, tree: Tree): Promise<void> => {
  * Errors: InputError naming the first leaf that is missing, too many, or of another shape or dtype.
  */
 export const loadTree = <T extends Tree>(path: string, like: T, device?: Device): T => {
+  expects("loadTree", "text any device?", path, like, device);
   const file = openSafetensors(path);
   const names = new Set(namedLeaves(like).map(([name]) => name));
   const extra = [...file.tensors.keys()].find((name) => !names.has(name));

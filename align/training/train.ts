@@ -1,3 +1,4 @@
+import { expects } from "../../core/expects.js";
 import { type Device, dispose, type HostData, InputError, read, scalar } from "../../core/index.js";
 import type { Params } from "../../models/parameters.js";
 import { schedule } from "../../optim/schedule.js";
@@ -57,6 +58,7 @@ const IN_FLIGHT = 4;
  * gradients are not finite: it does not touch the weights, and is found at the latest 2 · 4 steps later.
  */
 export async function* train(options: TrainOptions, device: Device): AsyncGenerator<TrainStep, Params> {
+  expects("train", "record device", options, device);
   const { objective, optimizer, steps, learningRate, accumulation = 1, maxGradNorm = 1, loggingSteps = 1 } = options;
   const { scheduler: name = "constant", warmupSteps, minRatio, schedulerOptions: kwargs } = options;
   const factor = schedule({ name, warmupSteps, totalSteps: steps, minRatio, kwargs, learningRate });
@@ -227,6 +229,7 @@ export const lastOf = async <T, R>(
   steps: AsyncGenerator<T, R>,
   onStep: (step: T) => unknown = () => {},
 ): Promise<R> => {
+  expects("lastOf", "record function?", steps, onStep);
   for (;;) {
     const next = await steps.next();
     if (next.done === true) return next.value;

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { asks } from "../../core/expects.js";
 import { readRegular } from "../../models/files/regular.js";
 import { openAppend } from "../../models/files/writing/append.js";
 import { writeTextAtomically } from "../../models/files/writing/atomic.js";
@@ -86,19 +87,23 @@ export interface RecordOptions {
  * leaves the file of an undisturbed one. Lines that hold no whole record are removed, and told; those after them stay.
  * Errors: InputError if the file cannot be opened, read or written.
  */
-export const openRecords = (path: string, { keepTo, tell = () => {} }: RecordOptions = {}): RecordWriter => {
-  let kept: readonly LoggedRecord[] = [];
-  let length = 0;
-  if (keepTo !== undefined && existsSync(path)) {
-    const bytes = Buffer.from(readRegular(path, LARGEST));
-    const found = upTo(bytes.toString("utf8"), keepTo);
-    const text = found.lines.map((line) => `${line}\n`).join("");
-    const loss = lossOf(path, found, keepTo);
-    if (loss !== undefined) tell(loss);
-    kept = found.records;
-    length = Buffer.byteLength(text);
-    if (!bytes.subarray(0, length).equals(Buffer.from(text, "utf8"))) writeTextAtomically(path, text);
-  }
-  const file = openAppend(path, length);
-  return { kept, write: (record) => file.write(recordText(record)), sync: file.sync, close: file.close };
-};
+export const openRecords = asks(
+  "openRecords",
+  "text record?",
+  (path: string, { keepTo, tell = () => {} }: RecordOptions = {}): RecordWriter => {
+    let kept: readonly LoggedRecord[] = [];
+    let length = 0;
+    if (keepTo !== undefined && existsSync(path)) {
+      const bytes = Buffer.from(readRegular(path, LARGEST));
+      const found = upTo(bytes.toString("utf8"), keepTo);
+      const text = found.lines.map((line) => `${line}\n`).join("");
+      const loss = lossOf(path, found, keepTo);
+      if (loss !== undefined) tell(loss);
+      kept = found.records;
+      length = Buffer.byteLength(text);
+      if (!bytes.subarray(0, length).equals(Buffer.from(text, "utf8"))) writeTextAtomically(path, text);
+    }
+    const file = openAppend(path, length);
+    return { kept, write: (record) => file.write(recordText(record)), sync: file.sync, close: file.close };
+  },
+);

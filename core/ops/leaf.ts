@@ -160,15 +160,19 @@ export const iota = (shape: Shape, axis = 0, dtype: "i32" | "u32" | "f32" = "i32
 /** A placeholder for a trace. */
 export const placeholder = (shape: Shape, dtype: DType): Tensor => node(inputOp, [], {}, shape, dtype);
 
+const notConstant = (call: string, t: Tensor): never => {
+  expects(call, "tensor", t);
+  throw new ShapeError(`${call}: a tensor of ${t.op.name} is no constant`, "read(t) gives the numbers of others");
+};
+
 /** What a constant holds; bits, if it is bf16 or f16. Row-major, of shape [...S]. */
-export const constantData = (t: Tensor): HostTensorData => ({
-  data: t.attrs.data as HostData,
-  shape: t.shape,
-  dtype: t.dtype,
-});
+export const constantData = (t: Tensor): HostTensorData => {
+  if (t?.op !== constantOp) notConstant("constantData", t);
+  return { data: t.attrs.data as HostData, shape: t.shape, dtype: t.dtype };
+};
 
 /** The numbers of a constant. Row-major, of shape [...S]. */
-export const constantNumbers = (t: Tensor): HostTensorData => ({
-  ...constantData(t),
-  data: numbersOf(t.attrs.data as HostData, t.dtype),
-});
+export const constantNumbers = (t: Tensor): HostTensorData => {
+  if (t?.op !== constantOp) notConstant("constantNumbers", t);
+  return { ...constantData(t), data: numbersOf(t.attrs.data as HostData, t.dtype) };
+};

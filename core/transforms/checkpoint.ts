@@ -1,4 +1,5 @@
 import { isFloating } from "../dtype.js";
+import { expects } from "../expects.js";
 import { after, variable } from "../ops/marker.js";
 import { add } from "../ops/pointwise.js";
 import { concat, sliceAxis } from "../ops/view.js";
@@ -12,6 +13,7 @@ import { vjpOf } from "./grad.js";
  * @example grad((x: Tensor) => sum(checkpoint((x) => exp(exp(x)))(x)))(tensor([0])) // [2.71828]
  */
 export const checkpoint = <A extends Tensor[]>(f: (...inputs: A) => Tensor): ((...inputs: A) => Tensor) => {
+  expects("checkpoint", "function", f);
   const op: Op = {
     name: "checkpoint",
     kind: "closure",
@@ -22,6 +24,7 @@ export const checkpoint = <A extends Tensor[]>(f: (...inputs: A) => Tensor): ((.
     },
   };
   return (...inputs) => {
+    expects("checkpoint", "tensors", inputs);
     const out = f(...(inputs.map(variable) as A));
     return node(op, inputs, {}, out.shape, out.dtype);
   };
@@ -45,7 +48,9 @@ export const inBlocks = (
   f: (rows: readonly Tensor[], whole: readonly Tensor[]) => Tensor,
   size: number,
 ): ((rows: readonly Tensor[], whole: readonly Tensor[]) => Tensor) => {
+  expects("inBlocks", "function integer", f, size);
   return (rows, whole) => {
+    expects("inBlocks", "tensors tensors", rows, whole);
     const count = rows[0].shape[0];
     if (count <= size) return f(rows, whole);
     const blocks = blocksOf(count, size);

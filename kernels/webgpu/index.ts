@@ -1,3 +1,4 @@
+import { asks } from "../../core/expects.js";
 import type { Device, Planner } from "../../core/index.js";
 import { explainAdapters as explain } from "./adapter/describe.js";
 import type { AdapterReport } from "./adapter/report.js";
@@ -50,5 +51,8 @@ export const explainAdapters = async (): Promise<Explained[]> => {
 export const plannerFor = async (name: ProfileName): Promise<Planner> => (await import("./engine.js")).plannerFor(name);
 
 /** Plans as the adapter of a report would. */
-export const plannerOfReport = async (report: AdapterReport): Promise<Planner> =>
-  (await import("./engine.js")).plannerOfReport(report);
+export const plannerOfReport = asks(
+  "plannerOfReport",
+  "record",
+  async (report: AdapterReport): Promise<Planner> => (await import("./engine.js")).plannerOfReport(report),
+);

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { asks, expects } from "../../core/expects.js";
 import { InputError, read, sameShape, tensor } from "../../core/index.js";
 import type { ModelConfig } from "../config.js";
 import { factorShapes, type LoraOptions, moduleOf } from "../lora/targets.js";
@@ -53,6 +54,7 @@ const checkForeign = (stored: Safetensors, wanted: ReadonlySet<string>): void =>
  * does not belong to it, is missing, of another shape, or holds a NaN or an infinity.
  */
 export const loadAdapter = (folder: string, config: ModelConfig): Adapter => {
+  expects("loadAdapter", "text record", folder, config);
   if (!folderExists(folder)) throw new InputError(`${folder}: no such folder`);
   const { options: settings, dropout } = readAdapterConfig(join(folder, configFile));
   const path = join(folder, weightsFile);
@@ -81,20 +83,26 @@ export const loadAdapter = (folder: string, config: ModelConfig): Adapter => {
  * Writes an adapter as PEFT saves it, in F32; `base` names the model that it belongs to. All files or none.
  * Errors: InputError for factors that hold a NaN or an infinity, or files that cannot be written.
  */
-export const saveAdapter = async (folder: string, { options, factors }: Adapter, base: string): Promise<void> => {
-  const modules = factored(Object.keys(factors).map((name) => PREFIX + name));
-  const wrapped = new Set(modules);
-  const entries: WeightEntry[] = [];
-  for (const [name, t] of Object.entries(factors)) {
-    const data = Float32Array.from(await read(t));
-    if (firstNotFinite(data) !== undefined)
-      throw new InputError(`${folder}: not saved, "${name}" is not finite: the run has diverged; lower learning_rate`);
-    entries.push({ name: storedName(name, wrapped), shape: t.shape, data, dtype: "F32" });
-  }
-  const text = `${JSON.stringify(adapterConfig(options, modules, base), null, 2)}\n`;
-  const description: PendingFile = {
-    path: join(folder, configFile),
-    write: (sink) => sink(Buffer.from(text, "utf8")),
-  };
-  writeAtomically([safetensorsFile(join(folder, weightsFile), entries), description]);
-};
+export const saveAdapter = asks(
+  "saveAdapter",
+  "text record text",
+  async (folder: string, { options, factors }: Adapter, base: string): Promise<void> => {
+    const modules = factored(Object.keys(factors).map((name) => PREFIX + name));
+    const wrapped = new Set(modules);
+    const entries: WeightEntry[] = [];
+    for (const [name, t] of Object.entries(factors)) {
+      const data = Float32Array.from(await read(t));
+      if (firstNotFinite(data) !== undefined)
+        throw new InputError(
+          `${folder}: not saved, "${name}" is not finite: the run has diverged; lower learning_rate`,
+        );
+      entries.push({ name: storedName(name, wrapped), shape: t.shape, data, dtype: "F32" });
+    }
+    const text = `${JSON.stringify(adapterConfig(options, modules, base), null, 2)}\n`;
+    const description: PendingFile = {
+      path: join(folder, configFile),
+      write: (sink) => sink(Buffer.from(text, "utf8")),
+    };
+    writeAtomically([safetensorsFile(join(folder, weightsFile), entries), description]);
+  },
+);

@@ -1,3 +1,4 @@
+import { expects } from "../../core/expects.js";
 import { type Device, InputError, type Tensor } from "../../core/index.js";
 import { parseConfig } from "../config.js";
 import { patientFetch } from "../hub/patient-fetch.js";
@@ -67,6 +68,7 @@ const layoutOf = (files: readonly RangedSafetensors[]): WeightsLayout => {
  * Errors: InputError, as `loadModel`, and for an address that cannot be read.
  */
 export const loadModelFrom = async (source: ModelSource, device?: Device): Promise<Model> => {
+  expects("loadModelFrom", "record device?", source, device);
   const { generationConfig } = source;
   const raw = await objectOf(source.config, "config.json");
   const generation = generationConfig && (await objectOf(generationConfig, "generation_config.json"));

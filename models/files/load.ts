@@ -1,3 +1,4 @@
+import { expects } from "../../core/expects.js";
 import { type Device, halfToFloat, InputError, sameShape, type Tensor, tensor, upload } from "../../core/index.js";
 import { type ModelConfig, readConfig } from "../config.js";
 import { type Params, parameterShapes } from "../parameters.js";
@@ -27,6 +28,7 @@ const isDerived = (name: string): boolean => name.endsWith(".rotary_emb.inv_freq
  * the configuration, of another shape, or holds a NaN or an infinity.
  */
 export const loadModel = (folder: string, device?: Device): Model => {
+  expects("loadModel", "text device?", folder, device);
   const config = readConfig(folder);
   const weights = openModelWeights(folder, config);
   const shapes = parameterShapes(config);

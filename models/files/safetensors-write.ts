@@ -1,4 +1,5 @@
 import { InputError } from "../../core/errors.js";
+import { asks } from "../../core/expects.js";
 import { encodeHalves } from "../../core/half.js";
 import type { WeightDtype } from "./dtypes.js";
 import { bytesOf, dtypeOf } from "./dtypes.js";
@@ -91,11 +92,12 @@ export const safetensorsFile = (
  * Writes tensors, in the order given, to one safetensors file: whole or not at all. F16 and BF16 round to nearest even.
  * The header is padded to a multiple of 8 with spaces, as the reference implementation does.
  */
-export const writeSafetensors = (
-  path: string,
-  entries: readonly WeightEntry[],
-  metadata?: Readonly<Record<string, string>>,
-): void => writeAtomically([safetensorsFile(path, entries, metadata)]);
+export const writeSafetensors = asks(
+  "writeSafetensors",
+  "text records record?",
+  (path: string, entries: readonly WeightEntry[], metadata?: Readonly<Record<string, string>>): void =>
+    writeAtomically([safetensorsFile(path, entries, metadata)]),
+);
 
 const bytesIn = (array: ArrayBufferView): Uint8Array =>
   new Uint8Array(array.buffer, array.byteOffset, array.byteLength);

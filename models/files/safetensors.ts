@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, readSync } from "node:fs";
 import { InputError } from "../../core/errors.js";
+import { expects } from "../../core/expects.js";
 import { decodeHalves, type HalfType } from "../../core/half.js";
 import { dtypeOf } from "./dtypes.js";
 import { openRegular } from "./regular.js";
@@ -47,6 +48,7 @@ const chunkBytes = 1 << 22;
  * Source: the format description of huggingface/safetensors; like its reader, no holes, no overlap, no trailing bytes.
  */
 export const openSafetensors = (path: string): Safetensors => {
+  expects("openSafetensors", "text", path);
   const { header, dataStart, dataBytes } = readHeader(path);
   const { metadata, tensors } = parseHeader(path, header, dataBytes);
   const stored = (name: string): StoredTensor => {

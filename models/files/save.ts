@@ -1,4 +1,5 @@
 import { join, resolve } from "node:path";
+import { asks } from "../../core/expects.js";
 import { type Device, dispose, evaluate, type HostData, isConcrete, read, type Tensor } from "../../core/index.js";
 import type { ModelConfig } from "../config.js";
 import { familyOf } from "../families.js";
@@ -34,26 +35,26 @@ const numbersOf = async (t: Tensor, device: Device | undefined): Promise<HostDat
  * tensor of its own.
  * Errors: InputError for weights that hold a NaN or an infinity, or would as they are stored, or files that cannot be written.
  */
-export const saveModel = async (
-  folder: string,
-  model: Model,
-  { from, chatTemplate, device }: SaveOptions = {},
-): Promise<void> => {
-  const side = typeof from === "string" ? sideFilesOf(from) : from;
-  const { config, weights } = plainWeights(model);
-  const shapes = new Map([...weights].map(([name, { t }]) => [name, t.shape]));
-  const valuesOf = async (name: string): Promise<Float32Array> => {
-    const { t, factor } = weights.get(name) as StoredWeight;
-    const data = await numbersOf(t, device);
-    const values = data instanceof Float32Array ? data : Float32Array.from(data);
-    return factor === 1 ? values : values.map((x) => x * factor);
-  };
-  const mend = "if they were trained, the run has diverged: lower learning_rate";
-  await streamWeights(folder, planFiles(shapes, { dtype: model.dtype, layout: model.layout }), { valuesOf, mend });
-  if (side !== undefined && resolve(side.folder) !== resolve(folder)) copyTokenizerFiles(side, folder);
-  if (chatTemplate !== undefined) writeTextAtomically(join(folder, "chat_template.jinja"), chatTemplate);
-  saveConfig(folder, config, { from: side });
-};
+export const saveModel = asks(
+  "saveModel",
+  "text record record?",
+  async (folder: string, model: Model, { from, chatTemplate, device }: SaveOptions = {}): Promise<void> => {
+    const side = typeof from === "string" ? sideFilesOf(from) : from;
+    const { config, weights } = plainWeights(model);
+    const shapes = new Map([...weights].map(([name, { t }]) => [name, t.shape]));
+    const valuesOf = async (name: string): Promise<Float32Array> => {
+      const { t, factor } = weights.get(name) as StoredWeight;
+      const data = await numbersOf(t, device);
+      const values = data instanceof Float32Array ? data : Float32Array.from(data);
+      return factor === 1 ? values : values.map((x) => x * factor);
+    };
+    const mend = "if they were trained, the run has diverged: lower learning_rate";
+    await streamWeights(folder, planFiles(shapes, { dtype: model.dtype, layout: model.layout }), { valuesOf, mend });
+    if (side !== undefined && resolve(side.folder) !== resolve(folder)) copyTokenizerFiles(side, folder);
+    if (chatTemplate !== undefined) writeTextAtomically(join(folder, "chat_template.jinja"), chatTemplate);
+    saveConfig(folder, config, { from: side });
+  },
+);
 
 /** A weight, and what its numbers are multiplied by on their way into the file. */
 interface StoredWeight {

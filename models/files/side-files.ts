@@ -1,6 +1,7 @@
 import { readdirSync, realpathSync } from "node:fs";
 import { basename, dirname, join, sep } from "node:path";
 import { InputError } from "../../core/errors.js";
+import { expects } from "../../core/expects.js";
 import { fileExists, folderExists, type JsonObject, LARGEST_TEXT, readJsonObject, readText } from "./json.js";
 import { readRegular } from "./regular.js";
 
@@ -64,6 +65,7 @@ const tokenizerOf = (from: string): SideFiles["tokenizer"] => {
  * regular one, or is a link to a file of another name outside of the folder.
  */
 export const sideFilesOf = (folder: string): SideFiles => {
+  expects("sideFilesOf", "text", folder);
   if (!folderExists(folder)) throw new InputError(`${folder}: no such folder`);
   const path = join(folder, GENERATION);
   return {

@@ -1,6 +1,7 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
+import { expects } from "../../core/expects.js";
 import type { WeightDtype } from "./dtypes.js";
 import { bytesOf } from "./dtypes.js";
 import { fileExists, folderExists, isObject, readJsonObject, show } from "./json.js";
@@ -37,6 +38,7 @@ export interface Weights {
  * Errors: InputError for a folder without weights, a shard that is missing, a tensor that is not in its shard.
  */
 export const openWeights = (folder: string): Weights => {
+  expects("openWeights", "text", folder);
   const files = shardsOf(folder);
   const opened = new Map([...files.keys()].map((file) => [file, openSafetensors(join(folder, file))]));
   const home = new Map<string, string>();
@@ -157,6 +159,7 @@ export const writeWeights = (
   tensors: ReadonlyMap<string, HostTensor>,
   options: WriteWeightsOptions = {},
 ): void => {
+  expects("writeWeights", "text record record?", folder, tensors, options);
   const files = planFiles(new Map([...tensors].map(([name, { shape }]) => [name, shape])), options);
   const filled = (entry: AnnouncedTensor): WeightEntry => ({
     ...entry,

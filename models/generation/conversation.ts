@@ -1,4 +1,5 @@
 import { InputError } from "../../core/errors.js";
+import { expects } from "../../core/expects.js";
 import type { ChatMessage } from "../text/chat-message.js";
 import type { Generator } from "./generate.js";
 import { keptCache } from "./kept-cache.js";
@@ -41,6 +42,7 @@ const asSystem = (text: string | undefined): readonly ChatMessage[] =>
 
 /** A conversation that begins. The generator stays the caller's. Errors: as `setSystem`'s. */
 export const conversation = (go: Generator, speaker: Speaker, options: ConversationOptions): Conversation => {
+  expects("conversation", "record record record", go, speaker, options);
   const { tokenizer, config } = speaker;
   const { variables, maxNewTokens } = options;
   const kept = keptCache();

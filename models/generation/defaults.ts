@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
+import { expects } from "../../core/expects.js";
 import { fileExists, type JsonObject, readJsonObject, show } from "../files/json.js";
 import { checkSampling, type SamplingOptions } from "./sample.js";
 
@@ -78,6 +79,7 @@ const readDefaults = (folder: string): { readonly path: string; readonly raw: Js
  * Errors: InputError naming the file, for a field of it that is out of range, or would give another text and is not known.
  */
 export const generationDefaults = (folder: string, options: SamplingOptions): GenerationDefaults => {
+  expects("generationDefaults", "text record", folder, options);
   const given: SamplingOptions = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const found = readDefaults(folder);
   if (found === undefined) return { sampling: given, maxNewTokens: undefined, said: "" };

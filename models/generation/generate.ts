@@ -1,3 +1,4 @@
+import { expects } from "../../core/expects.js";
 import { type Device, dispose, InputError, read, type Tensor, upload } from "../../core/index.js";
 import { slotsOf } from "../cache.js";
 import type { ModelConfig } from "../config.js";
@@ -72,6 +73,7 @@ const turn = (): Promise<void> =>
  * Errors (of the generator): InputError for an empty prompt, an id outside the vocabulary, an option out of its range.
  */
 export const generator = (config: ModelConfig, device: Device): Generator => {
+  expects("generator", "record device", config, device);
   const { vocabSize } = config;
   const { start, extend, grow, free } = programs(config, device);
 
@@ -193,6 +195,7 @@ export const generate = async (
   prompts: Prompts,
   options: GenerateOptions,
 ): Promise<number[][]> => {
+  expects("generate", "record device array record", model, device, prompts, options);
   const once = generator(model.config, device);
   try {
     return await once(model.params, prompts, options);

@@ -1,3 +1,4 @@
+import { expects } from "../../core/expects.js";
 import type { Device } from "../../core/index.js";
 import type { Model } from "../files/load.js";
 import type { Tokenizer } from "../text/tokenizer.js";
@@ -52,6 +53,7 @@ const follow = (tokenizer: Tokenizer, prompt: readonly number[], stops: readonly
 
 /** A prompt's text as far as it is certain: what `streamText` and `continueTexts` tell goes on from there. */
 export const textBefore = (tokenizer: Tokenizer, prompt: readonly number[]): string => {
+  expects("textBefore", "record array", tokenizer, prompt);
   const text = tokenizer.decode(prompt, { skipSpecialTokens: true });
   return text.slice(0, text.length - textStream(tokenizer, prompt).held().length);
 };
@@ -76,6 +78,7 @@ export const streamText = async function* (
   prompt: readonly number[],
   given: TextStreamOptions,
 ): AsyncGenerator<StreamedToken, void, undefined> {
+  expects("streamText", "record record array record", go, speaker, prompt, given);
   const { texts, marks, options } = withStops(speaker, given);
   const row = follow(speaker.tokenizer, prompt, texts);
   let [piece, isStopped] = ["", false];
@@ -98,6 +101,7 @@ export const continueTexts = async (
   prompts: readonly (readonly number[])[],
   given: TextOptions,
 ): Promise<Continued[]> => {
+  expects("continueTexts", "record record array record", go, speaker, prompts, given);
   const { texts, marks, options } = withStops(speaker, given);
   const rows = prompts.map((prompt) => ({ ...follow(speaker.tokenizer, prompt, texts), text: "", isStopped: false }));
   const ends = prompts.map((): TextEnd => "length");
@@ -126,6 +130,7 @@ export const streamTokens = async function* (
   prompt: string | readonly number[],
   options: TextStreamOptions,
 ): AsyncGenerator<StreamedToken, void, undefined> {
+  expects("streamTokens", "record device any record", speaker, device, prompt, options);
   const go = generator(speaker.config, device);
   try {
     yield* streamText(go, speaker, typeof prompt === "string" ? speaker.tokenizer.encode(prompt) : prompt, options);

@@ -1,5 +1,6 @@
 import { basename, resolve } from "node:path";
 import { InputError } from "../../core/errors.js";
+import { expects } from "../../core/expects.js";
 import { readConfig } from "../config.js";
 import { firstNotFinite } from "../files/dtypes.js";
 import { openModelWeights } from "../files/load.js";
@@ -43,6 +44,7 @@ const checkNumbers = (folder: string, { name, type }: Export, numbers: Float32Ar
  * Errors: InputError for a model, a tokenizer or numbers that llama.cpp would not compute as they are.
  */
 export const exportGguf = async (folder: string, file: string, type: GgufType = "f16"): Promise<Exported> => {
+  expects("exportGguf", "text text", folder, file);
   const config = readConfig(folder);
   const architecture = architectures[config.modelType];
   checkArchitecture(folder, config, architecture);

@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
+import { asks } from "../../core/expects.js";
 import { blobName, downloadBlob, type ListedFile, sizeOf } from "./blob.js";
 import { cachedRepo, isWhole } from "./cache.js";
 import { answered, asking, hubLibrary, NotInstalled, saidBy } from "./library.js";
@@ -97,35 +98,39 @@ const fetched = async (
  * Errors: InputError, one line, for a repository that is not there, private, of another kind or broken; where the client of the
  * Hub is not installed.
  */
-export const hubSnapshot = async (
-  name: HubName,
-  { purpose = "model", settings = hubSettings(), tell = () => {} }: SnapshotOptions = {},
-): Promise<string> => {
-  const repo = cachedRepo(settings, name);
-  const kept = repo.commit();
-  const copy = kept !== undefined && isWhole(repo.snapshot(kept), purpose) ? repo.snapshot(kept) : undefined;
-  if (copy !== undefined && (settings.offline || kept === name.revision)) return copy;
-  if (settings.offline)
-    throw new InputError(`${shownName(name)}: HF_HUB_OFFLINE is set, and ${settings.cache} holds no whole copy`);
-  let found: Awaited<ReturnType<typeof listed>>;
-  try {
-    found = await listed(name, settings);
-  } catch (error) {
-    const isPassing = error instanceof Unreachable || error instanceof NotInstalled || (answered(error) ?? 0) >= 500;
-    if (copy !== undefined && isPassing) {
-      tell(`${shownName(name)}: ${saidBy(error)}; the copy in the cache serves`);
-      return copy;
+export const hubSnapshot = asks(
+  "hubSnapshot",
+  "record record?",
+  async (
+    name: HubName,
+    { purpose = "model", settings = hubSettings(), tell = () => {} }: SnapshotOptions = {},
+  ): Promise<string> => {
+    const repo = cachedRepo(settings, name);
+    const kept = repo.commit();
+    const copy = kept !== undefined && isWhole(repo.snapshot(kept), purpose) ? repo.snapshot(kept) : undefined;
+    if (copy !== undefined && (settings.offline || kept === name.revision)) return copy;
+    if (settings.offline)
+      throw new InputError(`${shownName(name)}: HF_HUB_OFFLINE is set, and ${settings.cache} holds no whole copy`);
+    let found: Awaited<ReturnType<typeof listed>>;
+    try {
+      found = await listed(name, settings);
+    } catch (error) {
+      const isPassing = error instanceof Unreachable || error instanceof NotInstalled || (answered(error) ?? 0) >= 500;
+      if (copy !== undefined && isPassing) {
+        tell(`${shownName(name)}: ${saidBy(error)}; the copy in the cache serves`);
+        return copy;
+      }
+      if (error instanceof InputError && !(error instanceof Unreachable)) throw error;
+      throw refused(name, error, settings);
     }
-    if (error instanceof InputError && !(error instanceof Unreachable)) throw error;
-    throw refused(name, error, settings);
-  }
-  const { commit, files } = found;
-  const wanted = new Set(wantedOf(purpose, files, shownName(name)));
-  try {
-    for (const file of files) if (wanted.has(file.path)) await fetched(name, commit, file, settings, tell);
-  } catch (error) {
-    throw answered(error) === undefined ? error : refused(name, error, settings);
-  }
-  await repo.remember(commit);
-  return repo.snapshot(commit);
-};
+    const { commit, files } = found;
+    const wanted = new Set(wantedOf(purpose, files, shownName(name)));
+    try {
+      for (const file of files) if (wanted.has(file.path)) await fetched(name, commit, file, settings, tell);
+    } catch (error) {
+      throw answered(error) === undefined ? error : refused(name, error, settings);
+    }
+    await repo.remember(commit);
+    return repo.snapshot(commit);
+  },
+);

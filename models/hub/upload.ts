@@ -2,6 +2,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { InputError } from "../../core/errors.js";
+import { asks } from "../../core/expects.js";
 import { answered, asking, hubLibrary, saidBy } from "./library.js";
 import { parseHubName } from "./name.js";
 import { type HubSettings, hubSettings } from "./settings.js";
@@ -73,20 +74,24 @@ const filesOf = (folder: string, inside = ""): string[] =>
   });
 
 /** Uploads a finished folder as one commit; resolves to its address. Errors: InputError where the Hub refuses it. */
-export const uploadFolder = async (folder: string, { id, settings }: HubTarget, title: string): Promise<string> => {
-  const { uploadFiles } = await hubLibrary("push_to_hub");
-  const files = filesOf(folder).map((path) => ({ path, content: pathToFileURL(join(folder, path)) }));
-  try {
-    // Large files by plain requests, which any server that speaks the protocol takes.
-    await uploadFiles({
-      ...asking(settings),
-      repo: { type: "model", name: id },
-      files,
-      commitTitle: title,
-      useXet: false,
-    });
-  } catch (error) {
-    throw refused(`push_to_hub: ${id}: not uploaded, ${folder} is whole`, error, settings);
-  }
-  return `${settings.endpoint}/${id}`;
-};
+export const uploadFolder = asks(
+  "uploadFolder",
+  "text record text",
+  async (folder: string, { id, settings }: HubTarget, title: string): Promise<string> => {
+    const { uploadFiles } = await hubLibrary("push_to_hub");
+    const files = filesOf(folder).map((path) => ({ path, content: pathToFileURL(join(folder, path)) }));
+    try {
+      // Large files by plain requests, which any server that speaks the protocol takes.
+      await uploadFiles({
+        ...asking(settings),
+        repo: { type: "model", name: id },
+        files,
+        commitTitle: title,
+        useXet: false,
+      });
+    } catch (error) {
+      throw refused(`push_to_hub: ${id}: not uploaded, ${folder} is whole`, error, settings);
+    }
+    return `${settings.endpoint}/${id}`;
+  },
+);

@@ -1,3 +1,4 @@
+import { asks, expects } from "../../core/expects.js";
 import {
   add,
   div,
@@ -39,6 +40,7 @@ const rowLengths = (W: Tensor): Tensor => sqrt(sum(square(W), 1));
  * Errors: as `targetsOf`; ShapeError where `base` is called for and lacks a weight. A: [r, in], B: [out, r].
  */
 export const initLora = (config: ModelConfig, key: Tensor, options: LoraOptions = {}, base: Params = {}): Params => {
+  expects("initLora", "record tensor record? record?", config, key, options, base);
   const start = (name: string, shape: Shape): Tensor => {
     const part = partOf(name);
     if (part === "A") return mul(normal(foldInName(key, name), shape), 1 / Math.sqrt(3 * shape[1]));
@@ -97,6 +99,7 @@ const weightsOnly = (params: Params): Params =>
  * Errors: ShapeError for factors that are missing or do not fit; InputError for a rank that is not the factors'.
  */
 export const withLora = (base: Params, factors: Params, config: ModelConfig, options: LoraOptions = {}): Params => {
+  expects("withLora", "record record record record?", base, factors, config, options);
   const params = { ...base, ...factors };
   const adapted = eachTarget(params, config, options, (update): [string, Tensor][] => {
     const { name, down, up, length } = update;
@@ -112,6 +115,7 @@ export const withLora = (base: Params, factors: Params, config: ModelConfig, opt
  * trained whole, the base's own tensor elsewhere. A graph; evaluated, it is the merge-back. Errors: as `withLora`.
  */
 export const mergeLora = (base: Params, factors: Params, config: ModelConfig, options: LoraOptions = {}): Params => {
+  expects("mergeLora", "record record record record?", base, factors, config, options);
   const params = { ...base, ...factors };
   const merged = eachTarget(params, config, options, (update) => [update.name, mergedWeight(update)] as const);
   return { ...weightsOnly(params), ...Object.fromEntries(merged) };
@@ -124,13 +128,17 @@ export const mergeLora = (base: Params, factors: Params, config: ModelConfig, op
  * train these factors, with this as `refDelta`.
  * Errors: InputError for DoRA, whose weights do not move along a line when its factors do.
  */
-export const loraDelta = (factors: Params, base: Params = {}): Params =>
-  treeMap((t, name) => {
-    const part = partOf(name);
-    if (part === "m")
-      throw new InputError(
-        "lora: an adapter with DoRA has no τ: its weights are no linear function of its factors; merge it into the model first",
-      );
-    if (part === undefined) return sub(t, weightOf(base, name));
-    return part === "B" ? t : zerosLike(t);
-  }, factors);
+export const loraDelta = asks(
+  "loraDelta",
+  "record record?",
+  (factors: Params, base: Params = {}): Params =>
+    treeMap((t, name) => {
+      const part = partOf(name);
+      if (part === "m")
+        throw new InputError(
+          "lora: an adapter with DoRA has no τ: its weights are no linear function of its factors; merge it into the model first",
+        );
+      if (part === undefined) return sub(t, weightOf(base, name));
+      return part === "B" ? t : zerosLike(t);
+    }, factors),
+);

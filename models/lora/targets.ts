@@ -1,3 +1,4 @@
+import { asks, expects } from "../../core/expects.js";
 import { InputError, type Shape } from "../../core/index.js";
 import type { ModelConfig } from "../config.js";
 import { factorNames, parameterShapes } from "../parameters.js";
@@ -112,6 +113,7 @@ const checkAlpha = (alpha: number): number => {
  * range.
  */
 export const targetsOf = (config: ModelConfig, options: LoraOptions): LoraTarget[] => {
+  expects("targetsOf", "record record", config, options);
   const rank = checkRank(options.rank ?? 16);
   const alpha = checkAlpha(options.alpha ?? 32);
   const all = linears(config);
@@ -132,8 +134,12 @@ export const targetsOf = (config: ModelConfig, options: LoraOptions): LoraTarget
 };
 
 /** Names of the matrices [out, in] that an adapter changes, with their shapes. Errors: as `targetsOf`. */
-export const loraTargets = (config: ModelConfig, options: LoraOptions): [string, Shape][] =>
-  targetsOf(config, options).map(({ name, shape }) => [name, shape]);
+export const loraTargets = asks(
+  "loraTargets",
+  "record record",
+  (config: ModelConfig, options: LoraOptions): [string, Shape][] =>
+    targetsOf(config, options).map(({ name, shape }) => [name, shape]),
+);
 
 /** Every module that a weight lies in, outermost first: "a.b.weight" → "a", "a.b". */
 const modulesAround = (name: string): string[] => {

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
+import { expects } from "../../core/expects.js";
 import type { JsonObject } from "../files/json.js";
 import { fileExists, folderExists, oneLine, readJsonObject, show } from "../files/json.js";
 import { byteTokens } from "./byte-tokens.js";
@@ -92,6 +93,7 @@ export const heard = (tokenizer: Tokenizer, hearChat: () => void): Tokenizer => 
  * Errors: InputError naming the file.
  */
 export const loadTokenizer = (folder: string, options: LoadTokenizerOptions = {}): Tokenizer => {
+  expects("loadTokenizer", "text record?", folder, options);
   const path = join(folder, "tokenizer.json");
   if (!fileExists(path)) throw new InputError(missingTokenizer(folder));
   const definition = readJsonObject(path);
@@ -129,6 +131,7 @@ export interface TokenizerSource {
 
 /** The same from what is at hand instead of a folder. Errors: InputError naming what `tokenizer.json` would hold. */
 export const tokenizerOf = (source: TokenizerSource): Tokenizer => {
+  expects("tokenizerOf", "record", source);
   const {
     tokenizer: definition,
     tokenizerConfig: config = {},
@@ -204,6 +207,7 @@ const assembled = (
  * Errors: InputError with the first id that is outside.
  */
 export const checkTokenIds = (ids: readonly number[], vocabSize: number, where: string): void => {
+  expects("checkTokenIds", "array number text", ids, vocabSize, where);
   const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize);
   if (wrong !== undefined) {
     throw new InputError(

@@ -1,3 +1,4 @@
+import { asks, expects } from "../../core/expects.js";
 import { cast, namedLeaves, type Tensor, type Tree, treeMap } from "../../core/index.js";
 import type { Scalars, Slots } from "../rule.js";
 
@@ -20,17 +21,28 @@ export interface Follower {
 }
 
 /** The first step, of so many, after which a follower moves; undefined: it stays. */
-export const firstMove = ({ moveAt }: Follower, steps: number): number | undefined => {
-  for (let step = 1; step <= steps; step++) if (moveAt(step) !== undefined) return step;
-  return undefined;
-};
+export const firstMove = asks(
+  "firstMove",
+  "record number",
+  ({ moveAt }: Follower, steps: number): number | undefined => {
+    for (let step = 1; step <= steps; step++) if (moveAt(step) !== undefined) return step;
+    return undefined;
+  },
+);
 
 /** What a follower keeps before the first step, as graphs; `start`, of any floating dtype, is where it begins. */
-export const begun = <P extends Tree>({ keeps }: Follower, start: P): Followed<P> =>
-  Object.fromEntries(["weights", ...keeps].map((name) => [name, treeMap((w) => cast(w, "f32"), start)])) as Followed<P>;
+export const begun = asks(
+  "begun",
+  "record",
+  <P extends Tree>({ keeps }: Follower, start: P): Followed<P> =>
+    Object.fromEntries(
+      ["weights", ...keeps].map((name) => [name, treeMap((w) => cast(w, "f32"), start)]),
+    ) as Followed<P>,
+);
 
 /** What it keeps after a move towards `params`, as graphs. Law: leaf by leaf. */
 export const moved = <P extends Tree>(follower: Follower, kept: Followed<P>, params: P, by: Scalars): Followed<P> => {
+  expects("moved", "record any any record", follower, kept, params, by);
   const trees = Object.entries(kept).map(([name, tree]) => [name, new Map(namedLeaves(tree))] as const);
   const after = new Map(
     namedLeaves(params).map(([path, w]) => {

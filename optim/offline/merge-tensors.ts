@@ -1,3 +1,4 @@
+import { expects } from "../../core/expects.js";
 import {
   abs,
   add,
@@ -137,7 +138,12 @@ export const mergeTensors = (
   base: Tensor | undefined,
   options: MergeOptions,
 ): Tensor => {
+  expects("mergeTensors", "records any record", sources, base, options);
   const { method, lambda = 1, vote } = options;
+  if (!Object.hasOwn(MERGE_METHODS, method))
+    throw new InputError(
+      `mergeTensors: method "${method}" is not known; use one of ${Object.keys(MERGE_METHODS).join(", ")}`,
+    );
   const { deltas, normalize: divides, circle } = MERGE_METHODS[method];
   const { normalize = divides } = options;
   if (sources.length === 0) throw new InputError(`${call(method)}: there is nothing to merge`);

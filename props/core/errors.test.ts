@@ -280,9 +280,9 @@ const misfits: Readonly<Record<string, readonly (readonly [() => unknown, RegExp
   trees: [
     [
       () => t.leaves({ a: [5] }),
-      /tree: number at "a\.0" is neither tensor, array nor record\n {2}hint: write scalar\(5\)/,
+      /leaves: number at "a\.0" is neither tensor, array nor record\n {2}hint: write scalar\(5\)/,
     ],
-    [() => t.leaves({ a: new Map() }), /tree: Map at "a" is neither/],
+    [() => t.leaves({ a: new Map() }), /leaves: Map at "a" is neither/],
   ],
   vjp: [
     [() => t.vjp((x: t.Tensor) => x, f(2))[1](f(3)), /vjp: cotangent f32\[3\] for an output f32\[2\]/],

@@ -1,3 +1,4 @@
+import { expects } from "../../../core/expects.js";
 import type { PairedRow, Row, UnpairedRow } from "./data-row.js";
 
 /** So many pairs are taken apart at a time, as TRL takes them from `datasets`' map. */
@@ -39,6 +40,7 @@ export async function* firstsFirst<T>(made: AsyncIterable<readonly T[]>): AsyncG
 
 /** Preference pairs as two labelled answers each, in the order of `firstsFirst`; other rows stay as they are. */
 export async function* unpairRows(rows: AsyncIterable<Row>): AsyncGenerator<Row> {
+  expects("unpairRows", "record", rows);
   const made = (async function* () {
     for await (const row of rows) yield unpaired(row);
   })();

@@ -1,4 +1,5 @@
 import { InputError } from "../../../core/errors.js";
+import { expects } from "../../../core/expects.js";
 import type { Rows } from "../rows.js";
 import type { Sequence } from "../sequence.js";
 import { part } from "../sequence.js";
@@ -119,6 +120,7 @@ export interface Pack {
  * Rows, packed. Errors: InputError for rows whose lengths are not known.
  */
 export const packedRows = (rows: Rows<Sequence>, most: number, strategy: PackingStrategy): Rows<Pack> => {
+  expects("packedRows", "record number", rows, most);
   const { lengths } = rows;
   if (lengths === undefined) throw new InputError("rows are packed by their lengths, and these have none");
   const bins = packed(lengths, most, strategy);

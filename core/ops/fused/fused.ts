@@ -1,3 +1,4 @@
+import { expects } from "../../expects.js";
 import { type Shape, sizeOf } from "../../shape.js";
 import { type Attrs, node, type Op, type Tensor } from "../../tensor.js";
 import { vjpOf } from "../../transforms/grad.js";
@@ -85,6 +86,7 @@ export const fused = <A extends Attrs>(
   expansion: Expansion<A>,
   { shapeOf, gradient, batch }: FusedOptions<A> = {},
 ) => {
+  expects("fused", "text function", name, expansion);
   const expandGradient = (of: Tensor, [ct, ...primals]: readonly Tensor[]): Tensor => {
     const fresh = primals.map(variable); // an input used twice has two cotangents
     return packed(vjpOf([expansion(fresh, of.attrs as A)], [ct], fresh.filter(isFloat)));
@@ -113,6 +115,7 @@ export const fused = <A extends Attrs>(
     batch: batch && batchOf(batch, false),
   };
   return (given: readonly Tensor[], attrs: A): Tensor => {
+    expects(name, "tensors", given);
     const inputs = given.map(widened);
     const { shape, dtype } =
       shapeOf === undefined ? expansion(inputs, attrs) : { shape: shapeOf(inputs, attrs), dtype: inputs[0].dtype };

@@ -35,8 +35,10 @@ interface HeadAttrs extends HeadOptions {
 }
 
 /** cap · tanh(x / cap), if there is a cap. f32 [...S] → [...S]. */
-export const capped = (x: Tensor, cap: number | undefined): Tensor =>
-  cap === undefined ? x : mul(cap, tanh(mul(x, 1 / cap)));
+export const capped = (x: Tensor, cap: number | undefined): Tensor => {
+  expects("capped", "tensor number?", x, cap);
+  return cap === undefined ? x : mul(cap, tanh(mul(x, 1 / cap)));
+};
 
 const column = (x: Tensor): Tensor => reshape(x, [x.shape[0], 1]);
 
