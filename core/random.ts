@@ -26,7 +26,7 @@ export const key = (seed: number): Tensor => {
 
 const words = (k: Tensor, call: string): [Tensor, Tensor] => {
   if (k.dtype !== "u32" || k.shape.length !== 1 || k.shape[0] !== 2)
-    throw new ShapeError(`${call}: ${typeOf(k)} is not a key`, "make one with key(seed)");
+    throw new ShapeError(`${call}: ${typeOf(k)} is not a key`, "make one with key(seed); arraySplit(x, …) cuts arrays");
   return [reshape(sliceAxis(k, 0, 0, 1), []), reshape(sliceAxis(k, 0, 1, 2), [])];
 };
 

@@ -19,4 +19,5 @@ export * from "./reduce.js";
 export * from "./scan.js";
 export * from "./shape.js";
 export { argsort, bincount, median, quantile, type SortOptions, searchSorted, sort, topk } from "./sort.js";
+export * from "./svd.js";
 export * from "./take.js";

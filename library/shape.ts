@@ -129,6 +129,32 @@ export const chunk = checked("chunk", "tensor integer integer?", (x: Tensor, cou
 });
 
 /**
+ * Parts of x along an axis: so many, of which the first have one element more where n does not divide; or between the places where
+ * it is cut, that count from the end where negative, as slices do. NumPy's `array_split`, and its `split` where n divides (`split` here is of random
+ * keys). [..., N, ...] → each [..., n, ...]. Errors: ShapeError unless sections are an integer ≥ 1, or indices are integers.
+ * @example arraySplit(tensor([1, 2, 3]), [1])[1] // [2, 3]
+ */
+export const arraySplit = checked(
+  "arraySplit",
+  "tensor axes integer?",
+  (x: Tensor, sections: number | readonly number[], axis = 0): Tensor[] => {
+    const n = x.shape[normalAxis(axis, x.shape.length, `arraySplit(${typeOf(x)}, ${sections}, ${axis})`)];
+    const isCount = typeof sections === "number";
+    const wrong = isCount ? !Number.isInteger(sections) || sections < 1 : !sections.every(Number.isInteger);
+    if (wrong)
+      throw new ShapeError(`${isCount ? sections : `[${sections}]`} is neither an integer ≥ 1 nor places to cut at`);
+    const cuts = isCount
+      ? Array.from(
+          { length: sections - 1 },
+          (_, i) => (i + 1) * Math.floor(n / sections) + Math.min(i + 1, n % sections),
+        )
+      : sections.map((at) => Math.min(n, at < 0 ? Math.max(0, at + n) : at));
+    const starts = [0, ...cuts];
+    return starts.map((from, i) => sliceAxis(x, axis, from, Math.max(from, i < cuts.length ? cuts[i] : n)));
+  },
+);
+
+/**
  * x taken apart along an axis: n tensors without it. The inverse of `stack`. [N, ...S] → N times [...S]. Errors: ShapeError for
  * an axis that x lacks.
  */

@@ -182,6 +182,54 @@ law(
   { on: ["reference"], effort: 0.7 },
 );
 
+check(
+  "arraySplit cuts as NumPy's array_split does, by sections and by places, and what is joined again is whole",
+  async (device) => {
+    const cut: readonly (readonly [number | readonly number[], readonly (readonly number[])[]])[] = [
+      [
+        3,
+        [
+          [0, 1, 2],
+          [3, 4],
+          [5, 6],
+        ],
+      ],
+      [
+        [2, 5],
+        [
+          [0, 1],
+          [2, 3, 4],
+          [5, 6],
+        ],
+      ],
+      [
+        [5, 2],
+        [[0, 1, 2, 3, 4], [], [2, 3, 4, 5, 6]],
+      ],
+      [
+        [-2, 9],
+        [[0, 1, 2, 3, 4], [5, 6], []],
+      ],
+      [
+        [0, 0],
+        [[], [], [0, 1, 2, 3, 4, 5, 6]],
+      ],
+    ];
+    const x = t.arange(7);
+    const got = await numbers(() => cut.flatMap(([at]) => t.arraySplit(x, at)), device);
+    assert.deepEqual(
+      got,
+      cut.flatMap(([, parts]) => parts),
+    );
+    const wide = eighths([2, 7], 1);
+    const [same] = await numbers(() => t.sub(t.concat(t.arraySplit(wide, 4, -1), 1), wide), device);
+    assert.deepEqual(same, new Array(14).fill(0));
+    for (const wrong of [0, 1.5, [0.5]])
+      assert.throws(() => t.arraySplit(x, wrong), /^ShapeError: arraySplit\(.*neither an integer/);
+  },
+  ["reference"],
+);
+
 law(
   "matrices of any size come back from their factors: L·Lᵀ, v·diag(w)·vᵀ, x·x⁻¹, whose determinants cancel",
   fc.record({ seed: seeds(), n: fc.integer({ min: 1, max: 7 }) }),
@@ -190,6 +238,9 @@ law(
     const same = t.matmul(a, t.transpose(a));
     const x = t.add(same, t.eye(n));
     const [l, [w, v], [q, r]] = [t.cholesky(x), t.eigh(same), t.qr(x)];
+    // Wide, and with a column that depends on the others.
+    const wide = t.concat([x, t.sliceAxis(x, -1, 0, 1)], -1);
+    const [u, s, vt] = t.svd(wide);
     const parts = [
       t.sub(t.matmul(l, t.transpose(l)), x),
       t.sub(t.matmul(t.mul(v, t.expandDims(w, 1)), t.transpose(v)), same),
@@ -199,6 +250,9 @@ law(
       t.sub(t.log(t.det(x)), t.slogdet(x)[1]),
       t.relu(t.neg(t.diff(w))), // ascending
       t.sub(t.tril(l), l),
+      t.sub(t.matmul(t.mul(u, t.expandDims(s, -2)), vt), wide),
+      t.sub(t.matmul(vt, t.transpose(vt)), t.eye(n)),
+      t.relu(t.diff(s)), // descending
       t.sub(t.matmul(q, r), x),
       t.sub(t.matmul(t.transpose(q), q), t.eye(n)),
     ];

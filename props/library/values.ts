@@ -201,6 +201,11 @@ const linalg: Calls = {
   matrixPower: ({ sq }) => t.matrixPower(sq, 3),
   eighValues: ({ spd }) => t.eigh(spd)[0],
   eighAbs: ({ spd }) => t.abs(t.eigh(spd)[1]),
+  svdValues: ({ b }) => t.svd(b)[1],
+  svdAbsU: ({ b }) => t.abs(t.svd(b)[0]),
+  svdAbsVt: ({ b }) => t.abs(t.svd(b)[2]),
+  svdWide: ({ m }) => t.svd(m)[1],
+  svdWideU: ({ m }) => t.abs(t.svd(m)[0]),
 };
 
 const stepped = { groups: 2, padding: 2, stride: 2, dilation: 2 } as const;
@@ -267,6 +272,9 @@ export const gradients: Readonly<
   det: [(x) => t.det(x), ["sq"]],
   eighValues: [(x) => t.eigh(symmetric(x))[0], ["spd"]],
   eighVectors: [(x) => t.squeeze(t.sliceAxis(t.square(t.eigh(symmetric(x))[1]), 1, 0, 1), 1), ["spd"]],
+  svdValues: [(x) => t.svd(x)[1], ["b"]],
+  svdU: [(x) => t.square(t.svd(x)[0]), ["b"]],
+  svdVt: [(x) => t.square(t.svd(x)[2]), ["m"]],
   quantile: [(x) => t.quantile(x, 0.3, 1), ["x"]],
   logSumExp: [(x) => t.logSumExp(x), ["x"]],
   asinh: [(x) => t.asinh(x), ["near"]],
