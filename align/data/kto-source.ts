@@ -30,7 +30,7 @@ const mismatched = (rows: readonly Sequence[]): Sequence[] =>
  * Errors: InputError for batches of one, whose answers have no other prompt to meet, and for `reference` with shuffling.
  */
 export const ktoSource = (rows: Rows<LabelledSequence>, options: KtoSourceOptions): BatchSource => {
-  expects("ktoSource", "record record", rows, options);
+  expects("ktoSource", "rows record", rows, options);
   const { batchSize, padId, maxLength = Number.POSITIVE_INFINITY, reference, shuffle = true, groupByLength } = options;
   if (batchSize < 2)
     throw new InputError(

@@ -36,7 +36,7 @@ const MOST_TOKENS = 2 ** 24;
  */
 export const rowSource = asks(
   "rowSource",
-  "record record record",
+  "rows record record",
   <T extends { readonly at?: string }>(
     rows: Rows<T>,
     { batchSize, seed = 0, shuffle = true, groupByLength = false, dropLast, bucket }: SourceOptions,
@@ -76,7 +76,7 @@ export const rowSource = asks(
 
 /** Batches of `batchSize` sequences; the last one of an epoch is filled up with rows that carry no target. */
 export const sequenceSource = (sequences: Rows<Sequence>, options: SourceOptions): BatchSource => {
-  expects("sequenceSource", "record record", sequences, options);
+  expects("sequenceSource", "rows record", sequences, options);
   const { batchSize, padId, paddingFree } = options;
   const { together, ...lengths } = oneRow(sequences, options, (row) => [row]);
   return rowSource(sequences, options, {
@@ -114,7 +114,7 @@ export interface PairSourceOptions extends SourceOptions {
 
 /** Batches of `batchSize` pairs, [chosen …; rejected …]; the last one of an epoch is filled up with empty pairs. */
 export const pairSource = (pairs: Rows<TokenPair>, options: PairSourceOptions): BatchSource => {
-  expects("pairSource", "record record", pairs, options);
+  expects("pairSource", "rows record", pairs, options);
   const { batchSize, padId, reference, paddingFree } = options;
   const { together, ...lengths } = oneRow(pairs, options, ({ chosen, rejected }) => [chosen, rejected]);
   return rowSource(pairs, options, {

@@ -29,7 +29,7 @@ export interface AdapterTraining {
  */
 export const adapterTraining = asks(
   "adapterTraining",
-  "record record any device",
+  "record record",
   (
     objective: Objective,
     { config, params: base }: { readonly config: ModelConfig; readonly params: Params },

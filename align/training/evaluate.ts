@@ -121,7 +121,7 @@ const inOrder = async (options: EvaluateOptions, device: Device): Promise<Evalua
  */
 export const evaluatePreferences = asks(
   "evaluatePreferences",
-  "record any record record device",
+  "record any rows record device",
   async (
     policy: Weights,
     reference: Weights | undefined,
@@ -143,7 +143,7 @@ export const evaluatePreferences = asks(
  */
 export const evaluateKto = asks(
   "evaluateKto",
-  "record record record record device",
+  "record record rows record device",
   async (
     policy: Weights,
     reference: Weights,

@@ -181,7 +181,7 @@ export const askReference = asks(
 /** The reference's log-probabilities of every pair, once and for all: `reference` of a `pairSource`. */
 export const referenceLogps = asks(
   "referenceLogps",
-  "record record record device",
+  "record rows record device",
   (
     model: Weights,
     pairs: Rows<TokenPair>,

@@ -42,7 +42,7 @@ const asSystem = (text: string | undefined): readonly ChatMessage[] =>
 
 /** A conversation that begins. The generator stays the caller's. Errors: as `setSystem`'s. */
 export const conversation = (go: Generator, speaker: Speaker, options: ConversationOptions): Conversation => {
-  expects("conversation", "record record record", go, speaker, options);
+  expects("conversation", "function record record", go, speaker, options);
   const { tokenizer, config } = speaker;
   const { variables, maxNewTokens } = options;
   const kept = keptCache();

@@ -78,7 +78,7 @@ export const streamText = async function* (
   prompt: readonly number[],
   given: TextStreamOptions,
 ): AsyncGenerator<StreamedToken, void, undefined> {
-  expects("streamText", "record record array record", go, speaker, prompt, given);
+  expects("streamText", "function record array record", go, speaker, prompt, given);
   const { texts, marks, options } = withStops(speaker, given);
   const row = follow(speaker.tokenizer, prompt, texts);
   let [piece, isStopped] = ["", false];
@@ -101,7 +101,7 @@ export const continueTexts = async (
   prompts: readonly (readonly number[])[],
   given: TextOptions,
 ): Promise<Continued[]> => {
-  expects("continueTexts", "record record array record", go, speaker, prompts, given);
+  expects("continueTexts", "function record array record", go, speaker, prompts, given);
   const { texts, marks, options } = withStops(speaker, given);
   const rows = prompts.map((prompt) => ({ ...follow(speaker.tokenizer, prompt, texts), text: "", isStopped: false }));
   const ends = prompts.map((): TextEnd => "length");

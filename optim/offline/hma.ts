@@ -1,3 +1,4 @@
+import { asks } from "../../core/expects.js";
 import { InputError } from "../../core/index.js";
 import { integerFrom, within } from "../check.js";
 
@@ -32,30 +33,28 @@ const neighbours = (ratios: readonly number[], step: number): number[][] =>
  * Errors: InputError unless blocks ≥ 1, mean ∈ [0, 1], step > 0, rounds ≥ 1.  Source: HMA of Lin et al. 2023 (arXiv 2309.06256).
  * @example await searchRatios({ blocks: 1, mean: 0.7, step: 0.2, score: async () => 0 }) // [0.7]
  */
-export const searchRatios = async ({
-  blocks,
-  mean,
-  step,
-  rounds = 1,
-  score,
-}: RatioSearch): Promise<readonly number[]> => {
-  integerFrom("searchRatios", "blocks", blocks, 1);
-  integerFrom("searchRatios", "rounds", rounds, 1);
-  within("searchRatios", "mean", mean, 0, 1);
-  if (!(step > 0)) throw new InputError(`searchRatios: step is ${step}; it must be above 0`);
-  let best: readonly number[] = Array.from({ length: blocks }, () => mean);
-  if (blocks === 1) return best;
-  let reached = await score(best);
-  for (let round = 0; round < rounds; round++) {
-    const from = best;
-    for (const tried of neighbours(from, step)) {
-      const found = await score(tried);
-      if (found > reached) [best, reached] = [tried, found];
+export const searchRatios = asks(
+  "searchRatios",
+  "record",
+  async ({ blocks, mean, step, rounds = 1, score }: RatioSearch): Promise<readonly number[]> => {
+    integerFrom("searchRatios", "blocks", blocks, 1);
+    integerFrom("searchRatios", "rounds", rounds, 1);
+    within("searchRatios", "mean", mean, 0, 1);
+    if (!(step > 0)) throw new InputError(`searchRatios: step is ${step}; it must be above 0`);
+    let best: readonly number[] = Array.from({ length: blocks }, () => mean);
+    if (blocks === 1) return best;
+    let reached = await score(best);
+    for (let round = 0; round < rounds; round++) {
+      const from = best;
+      for (const tried of neighbours(from, step)) {
+        const found = await score(tried);
+        if (found > reached) [best, reached] = [tried, found];
+      }
+      if (best === from) break;
     }
-    if (best === from) break;
-  }
-  return best;
-};
+    return best;
+  },
+);
 
 /** The block, from 0, of what stands at `depth` of the layers (0 the first and what is before it, 1 the last and after). */
 export const blockAt = (depth: number, blocks: number): number => Math.min(blocks - 1, Math.floor(depth * blocks));

@@ -1,3 +1,4 @@
+import { expects } from "../../core/expects.js";
 import {
   add,
   atan,
@@ -27,6 +28,7 @@ const norm = (x: Tensor): Tensor => sqrt(sum(square(x)));
  * Sources: Shoemake 1985; Ramé et al. 2024 (WARP) for task vectors; mergekit's slerp and nuslerp.
  */
 export const slerp = (a: Tensor, b: Tensor, t: number, parallel: number): Tensor => {
+  expects("slerp", "tensor tensor number number", a, b, t, parallel);
   const unit = (x: Tensor) => div(x, maximum(norm(x), SMALLEST_NORM));
   const [u, v] = [unit(a), unit(b)];
   // Of unit vectors the angle is 2·atan(‖u−v‖/‖u+v‖), which keeps its digits where 1 − cos Ω has none.

@@ -1,3 +1,4 @@
+import { asks, expects } from "../../core/expects.js";
 import {
   add,
   div,
@@ -50,6 +51,7 @@ const largest = (K: Tensor): Tensor => {
  * Errors: InputError unless share ∈ [0, 1].  Sources: NSPO (2025, arXiv 2512.11391), eq. 5; the sign: Higham 2008, ch. 5.
  */
 export const nullSpace = (K: Tensor, share = 5e-5): Tensor => {
+  expects("nullSpace", "tensor", K);
   within("nullSpace", "share", share, 0, 1);
   const one = identity(K.shape[0]);
   let x = sub(div(K, maximum(largest(K), 1e-30)), mul(share, one));
@@ -61,4 +63,8 @@ export const nullSpace = (K: Tensor, share = 5e-5): Tensor => {
 };
 
 /** A change of a linear layer's matrix that leaves its outputs on retained inputs as they are: Δ P.  Δ: [out, in], P: [in, in]. */
-export const inNullSpace = (change: Tensor, P: Tensor): Tensor => reshape(matmul(change, P), change.shape);
+export const inNullSpace = asks(
+  "inNullSpace",
+  "tensor tensor",
+  (change: Tensor, P: Tensor): Tensor => reshape(matmul(change, P), change.shape),
+);

@@ -1,3 +1,4 @@
+import { asks, expects } from "../../core/expects.js";
 import { div, less, mul, sqrt, square, sub, sum, type Tensor, where } from "../../core/index.js";
 
 /** Directions shorter than this are none. */
@@ -22,6 +23,7 @@ const unit = (x: Tensor): Tensor => {
  * Laws: the result is orthogonal to each of the gradients; without any, g.  Source: OGPSA (arXiv 2602.07892).
  */
 export const orthogonalTo = (g: Tensor, retained: readonly Tensor[], opposed = false): Tensor => {
+  expects("orthogonalTo", "tensor tensors", g, retained);
   const units: Tensor[] = [];
   for (const other of retained)
     units.push(unit(units.reduce((rest, u) => sub(rest, mul(dot(rest, u), u)), unit(other))));
@@ -35,4 +37,8 @@ export const orthogonalTo = (g: Tensor, retained: readonly Tensor[], opposed = f
  * A reference delta where it helps on retained data, 0 where it does not: a drift along τ lowers that loss, to first order, where
  * ⟨g, τ⟩ < 0 for its gradient g. Tensor by tensor, [*S] each.  Source: this project's own proposal.
  */
-export const helpful = (tau: Tensor, retained: Tensor): Tensor => where(less(dot(retained, tau), 0), tau, 0);
+export const helpful = asks(
+  "helpful",
+  "tensor tensor",
+  (tau: Tensor, retained: Tensor): Tensor => where(less(dot(retained, tau), 0), tau, 0),
+);

@@ -120,7 +120,7 @@ export interface Pack {
  * Rows, packed. Errors: InputError for rows whose lengths are not known.
  */
 export const packedRows = (rows: Rows<Sequence>, most: number, strategy: PackingStrategy): Rows<Pack> => {
-  expects("packedRows", "record number", rows, most);
+  expects("packedRows", "rows number", rows, most);
   const { lengths } = rows;
   if (lengths === undefined) throw new InputError("rows are packed by their lengths, and these have none");
   const bins = packed(lengths, most, strategy);
