@@ -69,7 +69,8 @@ const kinds = {
     Array.isArray(x) ? undefined : [`${shown(x)} is no list of arguments`, "write [x, y, …]"],
   /** Of fields: which, each function says. */
   record: (x: unknown) => unless(isRecord(x), x, "is no record of what is asked for"),
-  rows: (x: unknown) => unless(isRecord(x) || (Array.isArray(x) && x.every(isRecord)), x, "is neither rows nor an array of them"),
+  rows: (x: unknown) =>
+    unless(isRecord(x) || (Array.isArray(x) && x.every(isRecord)), x, "is neither rows nor an array of them"),
   records: (x: unknown) => unless(Array.isArray(x) && x.every(isRecord), x, "is no array of records"),
   tree: (x: unknown): Fault | undefined => {
     try {

@@ -1,13 +1,13 @@
 import { ShapeError } from "./errors.js";
 import { isTensor, reachable, type Tensor } from "./tensor.js";
 
-/** `f32[8,64]` */
+/** `f32[8,64]`. Errors: ShapeError for what is no tensor. */
 export const typeOf = (t: Tensor): string => {
   if (!isTensor(t)) throw new ShapeError(`typeOf(…): ${typeof t} is no tensor`);
   return `${t.dtype}[${t.shape.join(",")}]`;
 };
 
-/** `matmul(f32[8,64], f32[32,64])`: a call as errors show it. */
+/** `matmul(f32[8,64], f32[32,64])`: a call as errors show it. Errors: ShapeError for what is no tensor. */
 export const callOf = (name: string, inputs: readonly Tensor[]): string => {
   if (!Array.isArray(inputs)) throw new ShapeError(`callOf(…): ${typeof inputs} is no array of tensors`);
   return `${name}(${inputs.map(typeOf).join(", ")})`;
@@ -20,7 +20,7 @@ const showAttr = (value: unknown): string =>
       ? "{…}"
       : JSON.stringify(value);
 
-/** The graph of some outputs as text, one node a line. What `DEBUG=graph` prints. */
+/** The graph of some outputs as text, one node a line. What `DEBUG=graph` prints. Errors: ShapeError for what is no tensor. */
 export const printGraph = (outputs: readonly Tensor[]): string => {
   if (!Array.isArray(outputs) || !outputs.every(isTensor))
     throw new ShapeError("printGraph(…): outputs are no array of tensors", "write [x, y, …]");

@@ -117,7 +117,7 @@ export const isTensor = (value: unknown): value is Tensor =>
 
 /**
  * Every node that the outputs depend on, inputs before users; not `known` ones, nor what only these depend on. Iterative:
- * graphs are deeper than the stack. Of any shape [...S].
+ * graphs are deeper than the stack. Of any shape [...S]. Errors: ShapeError unless outputs are an array of tensors.
  */
 export const reachable = (outputs: readonly Tensor[], known?: { has(t: Tensor): boolean }): Tensor[] => {
   if (!Array.isArray(outputs) || !outputs.every(isTensor))
