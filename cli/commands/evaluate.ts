@@ -6,6 +6,7 @@ import {
   parseTasks,
   subject,
   type TaskResult,
+  tableRow,
   toolsOf,
   tryTasks,
 } from "../../lab/evaluate/index.js";
@@ -19,7 +20,10 @@ import { untilEnded } from "../writing/until-ended.js";
 /** `taugrad evaluate`: scores of a model on the tasks of a file, and their averages by category. */
 export const evaluateCommand = async (values: Values<"evaluate">, out: Output): Promise<void> => {
   const { model: folder, tasks: path, output_dir, batch_size: batchSize, limit } = values;
-  const tasks = parseTasks(await readYamlObject(path), path).map((task) => ({ ...task, limit: limit ?? task.limit }));
+  const tasks = parseTasks(await readYamlObject(path), path, folder).map((task) => ({
+    ...task,
+    limit: limit ?? task.limit,
+  }));
   const tokenizer = loadTokenizer(folder);
   const tools = toolsOf({ unsandboxed: values.unsandboxed });
   await tryTasks(tasks, tools);
@@ -65,9 +69,13 @@ const describe = ({ tasks, categories, average }: EvaluationResult): string => {
     ...Object.entries(categories).map(([name, score]) => [name, "category", percent(score), ""]),
     ["average", "of the categories", percent(average), ""],
   ];
-  const width = (column: number): number => Math.max(...rows.map((row) => row[column].length));
-  const [a, b, c] = [width(0), width(1), width(2)];
-  return rows
-    .map(([name, what, score, more]) => `${name.padEnd(a)}  ${what.padEnd(b)}  ${score.padStart(c)}  ${more}`.trimEnd())
-    .join("\n");
+  const row = tableRow(tasks, { categories, average });
+  return [...columns(rows, 2), "", ...columns([row.map(([head]) => head), row.map(([, cell]) => cell)])].join("\n");
+};
+
+/** Lines of a table whose columns are as wide as their widest cell; the numbered one is pushed to the right. */
+const columns = (rows: readonly (readonly string[])[], right?: number): readonly string[] => {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  const cell = (text: string, i: number): string => (i === right ? text.padStart(widths[i]) : text.padEnd(widths[i]));
+  return rows.map((row) => row.map(cell).join("  ").trimEnd());
 };

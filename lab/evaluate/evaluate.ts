@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { meanScores, type Scores } from "./kinds/kind.js";
 import type { Subject } from "./model.js";
 import { prepare } from "./prepare.js";
+import { averages } from "./table.js";
 import type { Task } from "./tasks.js";
 import { type Tools, toolsOf } from "./tools.js";
 
@@ -24,7 +25,7 @@ export interface EvaluationResult {
   readonly tasks: readonly TaskResult[];
   /** Mean score of each category's tasks. */
   readonly categories: Readonly<Record<string, number>>;
-  /** Mean of the categories. */
+  /** Mean of the categories, without MT-Bench and AlpacaEval 2, as in the paper. */
   readonly average: number;
 }
 
@@ -43,8 +44,6 @@ export interface EvaluateTasksOptions {
   readonly tell?: (line: string) => void;
 }
 
-const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
-
 /** Scores of a model on tasks, and their averages by category, as in Table 1 of the paper. Errors: InputError. */
 export const evaluateTasks = async (
   tasks: readonly Task[],
@@ -57,13 +56,12 @@ export const evaluateTasks = async (
     const path = folder === undefined ? undefined : join(folder, `${task.name}.jsonl`);
     const { scores, total = meanScores, ...counts } = await run(model, { batchSize, path, fingerprint, tell });
     const { name, category, type } = task;
-    const result = { name, category, type, rows: scores.length, ...counts, scores: total(scores) };
+    const earned = total(scores);
+    // Another score that counts leaves its place to the one that else does.
+    const counting = task.score === undefined ? earned : { ...earned, score: earned[task.score] };
+    const result = { name, category, type, rows: scores.length, ...counts, scores: counting };
     done?.(result);
     results.push(result);
   }
-  const names = [...new Set(results.map(({ category }) => category))];
-  const categories = Object.fromEntries(
-    names.map((name) => [name, mean(results.filter((r) => r.category === name).map((r) => r.scores.score))]),
-  );
-  return { tasks: results, categories, average: mean(Object.values(categories)) };
+  return { tasks: results, ...averages(results) };
 };

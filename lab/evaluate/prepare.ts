@@ -61,9 +61,10 @@ const inTurn = async <T, R>(items: readonly T[], make: (item: T, i: number) => R
 
 const prepareScored = (task: Task, kind: AnswerKind, about: Asked, tools: Tools): Prepared => {
   const template = task.prompt ?? (typeof kind.prompt === "string" ? kind.prompt : kind.prompt(task.own));
-  const all = rowsOf(task).map((row) => {
-    const question = filled(template, row);
-    return { question, scorer: kind.scorer(row, task.own, question) };
+  const all = rowsOf(task, kind.unroll).map((row) => {
+    const question = kind.asked?.(row) ?? filled(template, row);
+    const text = typeof question === "string" ? question : question.map(({ content }) => content).join("\n");
+    return { question, scorer: kind.scorer(row, task.own, text) };
   });
   const rows = all.flatMap(({ question, scorer }) => (scorer === undefined ? [] : [{ question, scorer }]));
   const questions = rows.map(({ question }) => question);
@@ -127,7 +128,7 @@ interface Preparing {
 
 const scoring = (kind: AnswerKind): Preparing => ({
   prepare: (task, about, tools) => prepareScored(task, kind, about, tools),
-  tried: async (task, tools) => kind.ready?.(rowsOf(task), task.own, tools),
+  tried: async (task, tools) => kind.ready?.(rowsOf(task, kind.unroll), task.own, tools),
 });
 
 const asksJudge = ({ own }: Task): Promise<void> => tryChat(chatOf(own));

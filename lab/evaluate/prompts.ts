@@ -1,7 +1,9 @@
+import { createHash } from "node:crypto";
 import { InputError } from "../../core/errors.js";
 import type { ChatMessage } from "../../models/text/chat-message.js";
 import type { Tokenizer } from "../../models/text/tokenizer.js";
 import { type Fields, fields } from "./rows/fields.js";
+import type { Unroll } from "./rows/published.js";
 import { benchmarkRows } from "./rows/rows.js";
 import type { Task } from "./tasks.js";
 
@@ -14,11 +16,22 @@ export interface Shot {
 /** What is asked: a text, or a conversation up to the user's turn. */
 export type Question = string | readonly ChatMessage[];
 
-/** A task's rows. */
-export const rowsOf = ({ data, limit }: Pick<Task, "data" | "limit">): readonly Fields[] =>
-  benchmarkRows(data)
-    .slice(0, limit)
-    .map(({ at, row }) => fields(row, at));
+/** So many of some rows, drawn by a seed, in their order. */
+const drawn = <T>(rows: readonly T[], count: number, seed: number): readonly T[] => {
+  const place = (i: number): string => createHash("sha256").update(`${seed}:${i}`).digest("hex");
+  const order = rows.map((_, i) => ({ i, at: place(i) })).sort((a, b) => (a.at < b.at ? -1 : 1));
+  const kept = new Set(order.slice(0, count).map(({ i }) => i));
+  return rows.filter((_, i) => kept.has(i));
+};
+
+type Rows = Pick<Task, "data" | "limit"> & Partial<Pick<Task, "draw" | "turns" | "sampling">>;
+
+/** A task's rows: of a conversation's turns the last alone where the task says so, then those that are drawn, then the first. */
+export const rowsOf = ({ data, limit, draw, turns, sampling }: Rows, unroll?: Unroll): readonly Fields[] => {
+  const all = benchmarkRows(data, unroll).filter(({ row }) => turns !== "last" || row.turn === row.turns);
+  const some = draw === undefined ? all : drawn(all, draw, sampling?.seed ?? 0);
+  return some.slice(0, limit).map(({ at, row }) => fields(row, at));
+};
 
 /** The first `shots` rows of the examples. Errors: InputError if there are fewer. */
 export const shotsOf = ({ shots, examples }: Task, shot: (row: Fields) => Shot): readonly Shot[] => {

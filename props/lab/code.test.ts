@@ -145,11 +145,23 @@ test("programs are put together as the data sets say", () => {
     codeSets.ds1000.program(ds1000, '```python\nx = "é\\n"\n```\nso'),
     'def test_string(x): 1\ncode = "\\nx = \\"é\\\\n\\"\\n"\ntest_execution(code)\ntest_string(code)',
   );
+  const codeapex = fields(
+    {
+      code_context: "A\n// function start\n// function end\nB",
+      example: '[{"input": "1", "output": 2}]',
+      time_limit: 500,
+    },
+    "r",
+  );
+  assert.deepEqual(JSON.parse(codeSets.codeapex.program(codeapex, "```cpp\nint f();\n```")), {
+    ...{ source: "A\nint f();\n\n\nB", tests: [{ input: "1", output: "2" }], seconds: 0.5 },
+  });
   const refused = (task: object, row: object, said: RegExp) =>
     assert.throws(() => code.scorer(fields({ ...row }, "row 1"), fields({ ...task }, "task 1"), ""), said);
   refused({ set: "humanevil" }, {}, /task 1: unknown set "humanevil"; did you mean "humaneval"\?/);
-  refused({}, {}, /task 1: "set" is missing; it must be one of humaneval, mbpp, ds1000/);
+  refused({}, {}, /task 1: "set" is missing; it must be one of humaneval, mbpp, ds1000, codeapex/);
   refused({ set: "mbpp", program: "{code}" }, {}, /has both "set" and "program"/);
   refused({ program: "{code}{test}" }, {}, /row 1: "test" is missing/);
+  refused({ set: "codeapex" }, { code_context: "x", example: "[" }, /row 1: "example" is "\["; it must hold a list/);
   refused({ set: "mbpp", language: "perl" }, { test_list: ["x"] }, /task 1: unknown language "perl"/);
 });

@@ -25,8 +25,9 @@ export interface Evaluator {
 /** The benchmarks that the keys name. Errors: InputError. */
 export const benchmarksOf = async ({
   eval_tasks: path,
+  model_name_or_path: model,
 }: TrainingValues): Promise<readonly BenchmarkTask[] | undefined> =>
-  path === undefined ? undefined : parseTasks(await readYamlObject(path), path);
+  path === undefined ? undefined : parseTasks(await readYamlObject(path), path, model);
 
 /** Evaluates on the rows and the benchmarks of a task, as the keys ask; undefined if it has neither. */
 export const evaluator = (

@@ -39,8 +39,7 @@ const REFUSED =
   "generated programs are not run without a sandbox, unless --unsandboxed lets them do whatever you may do";
 
 /** Sees from within whether the walls stand: raises, or does not compile, where one does not. */
-const TRIALS: Readonly<Record<LanguageName, string>> = {
-  python: `
+const PYTHON_TRIAL = `
 import os, socket, resource
 assert not os.path.exists("/etc/passwd") and not os.path.exists("/proc/self") and os.listdir("/work") == []
 assert not os.access("/", os.W_OK) and not os.access("/usr/lib", os.W_OK)
@@ -52,7 +51,16 @@ pid = os.fork()
 if pid == 0: os._exit(0)
 os.waitpid(pid, 0)
 open("file", "w").write("x")
-`,
+`;
+const TRIALS: Readonly<Record<LanguageName, string>> = {
+  python: PYTHON_TRIAL,
+  cpp: JSON.stringify({
+    source: `#include <fstream>
+#include <iostream>
+#include <sys/socket.h>
+int main() { std::cout << (std::ifstream("/etc/passwd").good() || socket(AF_INET, SOCK_STREAM, 0) >= 0) << std::endl; }`,
+    ...{ tests: [{ input: "", output: "0" }], seconds: 10 },
+  }),
   node: `
 const fs = require("node:fs"), assert = require("node:assert");
 assert(!fs.existsSync("/etc/passwd") && !fs.existsSync("/proc/self") && fs.readdirSync("/work").length === 0);

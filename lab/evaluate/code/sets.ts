@@ -1,5 +1,7 @@
 import { InputError } from "../../../core/errors.js";
 import { instead } from "../../../core/suggest.js";
+import { isObject, show } from "../../../models/files/json.js";
+import { parseBounded } from "../../../models/files/parse-json.js";
 import type { Fields } from "../rows/fields.js";
 import type { LanguageName } from "./languages.js";
 
@@ -43,6 +45,22 @@ const before = (prompt: string, name: string): string => {
 /** Python's literal of a text. */
 const literal = (text: string): string => JSON.stringify(text);
 
+/** CodeApex' `example`: a list of { input, output }, as JSON or as its text. */
+const examplesOf = (row: Fields): readonly { readonly input: string; readonly output: string }[] => {
+  const given = row.raw("example");
+  let list: unknown = given;
+  try {
+    if (typeof given === "string") list = parseBounded(given);
+  } catch {
+    // told below
+  }
+  const whole = Array.isArray(list) ? list.filter(isObject) : [];
+  const tests = whole.map(({ input, output }) => ({ input: String(input ?? ""), output: String(output ?? "") }));
+  if (tests.length === 0)
+    throw new InputError(`${row.where}: "example" is ${show(given)}; it must hold a list of {"input", "output"}`);
+  return tests;
+};
+
 export const codeSets = {
   /** Chen et al. 2021, `execution.py`: prompt, completion, test, check(entry point). A whole function is one, too. */
   humaneval: {
@@ -81,6 +99,19 @@ export const codeSets = {
       return [context, `code = ${literal(code.replaceAll("<code>", ""))}`, ...calls].join("\n");
     },
     example: (row) => row.text("reference_code"),
+  },
+  /** Fu et al. 2023: C++; the function in the row's context, and its examples as tests, of which each has the row's time. */
+  codeapex: {
+    ...{ language: "cpp", seconds: 30, memory: 2048 },
+    prompt:
+      "{problem_description}\n\nComplete the function {function_declaration} in this program, and answer with the function alone:\n```cpp\n{code_context}\n```",
+    stop: [],
+    program: (row, answer) => {
+      const [head, tail] = row.text("code_context").split("// function start");
+      const source = `${head}${codeIn(answer)}\n${tail?.split("// function end")[1] ?? ""}`;
+      return JSON.stringify({ source, tests: examplesOf(row), seconds: row.count("time_limit", 1, 1000) / 1000 });
+    },
+    example: (row) => row.text("function_declaration"),
   },
 } as const satisfies Record<string, CodeSet>;
 

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { InputError } from "../../../core/errors.js";
 import { isObject, type JsonObject, show } from "../../../models/files/json.js";
 import { parseBounded } from "../../../models/files/parse-json.js";
+import type { ChatMessage } from "../../../models/text/chat-message.js";
 import type { Fields } from "../rows/fields.js";
 import { type AnswerKind, won } from "./kind.js";
 
@@ -49,8 +50,22 @@ const ways: readonly ((text: string) => readonly (Call | undefined)[])[] = [
 export const callsIn = (answer: string): readonly (Call | undefined)[] =>
   ways.map((way) => way(answer)).find((calls) => calls.some((call) => call !== undefined)) ?? [];
 
+/** A row's conversation up to the first answer that calls, and that answer; names of roles are OpenAI's or ShareGPT's. */
+const conversation = (row: Fields): { asked: readonly ChatMessage[]; answer: string } | undefined => {
+  const key = ["conversations", "messages"].find((name) => row.raw(name) !== undefined);
+  if (key === undefined) return undefined;
+  const turns = row.objects(key).map((turn) => {
+    const role = turn.optionalText("from") ?? turn.text("role");
+    return { role: ROLES[role] ?? role, content: turn.optionalText("value") ?? turn.text("content", "") };
+  });
+  const at = turns.findIndex(({ role, content }) => role === "assistant" && callsIn(content).length > 0);
+  return at < 0 ? undefined : { asked: turns.slice(0, at), answer: turns[at].content };
+};
+
+const ROLES: Readonly<Record<string, string>> = { human: "user", gpt: "assistant" };
+
 const goldCalls = (row: Fields): readonly Call[] => {
-  const given = row.raw("calls") ?? row.raw("answer");
+  const given = row.raw("calls") ?? row.raw("answer") ?? conversation(row)?.answer;
   const listed: readonly unknown[] = Array.isArray(given) ? given : [given];
   const calls = typeof given === "string" ? callsIn(given) : listed.map(callOf);
   if (calls.length === 0 || calls.some((call) => call === undefined))
@@ -64,6 +79,8 @@ const goldCalls = (row: Fields): readonly Call[] => {
 export const functionCalls: AnswerKind = {
   prompt: "{prompt}",
   keys: [],
+  asked: (row) => conversation(row)?.asked,
+  measures: ["name"],
   scorer: (row) => {
     const right = goldCalls(row);
     return (answer) => {

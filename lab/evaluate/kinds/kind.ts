@@ -1,4 +1,6 @@
+import type { ChatMessage } from "../../../models/text/chat-message.js";
 import type { Fields } from "../rows/fields.js";
+import type { Unroll } from "../rows/published.js";
 import type { Tools } from "../tools.js";
 
 /** Numbers that an answer, or a task, earns; `score`, in [0, 1], is the one that counts. */
@@ -13,6 +15,12 @@ export interface AnswerKind {
   readonly prompt: string | ((task: Fields) => string);
   /** Keys of its own that a task may have. */
   readonly keys: readonly string[];
+  /** Rows of a file as the data set is published, where it is no list of them. */
+  readonly unroll?: Unroll;
+  /** A row's conversation, where it has one, in the prompt's place. */
+  readonly asked?: (row: Fields) => readonly ChatMessage[] | undefined;
+  /** Scores beside `score`, of which a task may have one count. */
+  readonly measures?: readonly string[];
   /** Texts that end a continuation of the prompt, unless the task says otherwise. */
   readonly stop?: (task: Fields) => readonly string[];
   /** A row's scorer, with what the task says. Errors: InputError naming row and key. */

@@ -59,6 +59,7 @@ export const answerKinds = {
   instructions: {
     prompt: "{prompt}",
     keys: [],
+    measures: ["instruction_strict", "prompt_loose", "instruction_loose"],
     scorer: (row) => {
       const ids = row.texts("instruction_id_list");
       const given = row.raw("kwargs");

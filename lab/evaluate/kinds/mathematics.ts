@@ -32,6 +32,7 @@ const marked = (text: string): string | undefined => /#### (-?[\d.,]+)/.exec(tex
 export const gsm8k: AnswerKind = {
   prompt: 'Question: {question}\nThink step by step, and end with a line "#### " and the number that answers it.',
   keys: [],
+  measures: ["last_number"],
   scorer: (row) => {
     const right = marked(row.text("answer"));
     if (right === undefined)
@@ -49,6 +50,7 @@ export const gsm8k: AnswerKind = {
 export const math401: AnswerKind = {
   prompt: "{query}",
   keys: [],
+  measures: ["relative_error", "no_number"],
   scorer: (row) => {
     const right = goldNumber(row, "response", lastNumber);
     return (answer) => {

@@ -2,6 +2,7 @@
 import { InputError } from "../../../core/errors.js";
 import { isObject, show } from "../../../models/files/json.js";
 import type { Fields } from "../rows/fields.js";
+import { coqaRows, dropRows } from "../rows/published.js";
 import { type AnswerKind, won } from "./kind.js";
 
 const PUNCTUATION = /[!-/:-@[-`{-~]/g;
@@ -43,10 +44,12 @@ const leftOut = (values: readonly number[]): number =>
     ? values[0]
     : values.reduce((sum, _, i) => sum + best(values.filter((_, j) => j !== i)), 0) / values.length;
 
-/** Reddy et al. 2019; rows: `question`, and `answers`, of which any is right. */
+/** Reddy et al. 2019; rows: `story`, `history`, `question`, and `answers`, of which any is right. */
 export const coqa: AnswerKind = {
   prompt: "{story}\n\n{history}Q: {question}\nA:",
   keys: [],
+  unroll: coqaRows,
+  measures: ["exact_match", "f1"],
   stop: () => ["\n"],
   scorer: (row) => {
     const golds = row.texts("answers").map(plain);
@@ -135,6 +138,8 @@ const goldsOf = (row: Fields): readonly (readonly string[])[] => {
 export const drop: AnswerKind = {
   prompt: "{passage}\n\nQuestion: {question}\nAnswer:",
   keys: [],
+  unroll: dropRows,
+  measures: ["exact_match", "f1"],
   stop: () => ["\n"],
   scorer: (row) => {
     const golds = goldsOf(row);

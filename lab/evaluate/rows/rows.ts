@@ -1,7 +1,15 @@
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { InputError } from "../../../core/errors.js";
 import { checkParts, isObject, type JsonObject, oneLine, readText, show } from "../../../models/files/json.js";
 import { parseBounded } from "../../../models/files/parse-json.js";
+import { readRegular } from "../../../models/files/regular.js";
 import { type Fields, fields } from "./fields.js";
+import type { Unroll } from "./published.js";
+
+/** Most bytes of a file. */
+const LARGEST = 2 ** 27;
 
 /** A row of a benchmark's file, and where it stands: "file:line" or "file: row n". */
 export interface BenchmarkRow {
@@ -9,16 +17,52 @@ export interface BenchmarkRow {
   readonly row: JsonObject;
 }
 
+/** Most that a .gz may become: 200 bytes a byte, and 4 MiB. */
+const INFLATION = 200;
+const SPARE = 2 ** 22;
+
+/** A file's text, inflated where it is a .gz. Errors: InputError. */
+const textOf = (path: string): string => {
+  if (!/\.gz$/i.test(path)) return readText(path);
+  const bytes = readRegular(path, LARGEST);
+  try {
+    const inflated = gunzipSync(bytes, { maxOutputLength: Math.min(LARGEST, INFLATION * bytes.length + SPARE) });
+    return new TextDecoder("utf-8", { fatal: true }).decode(inflated);
+  } catch (error) {
+    const why = oneLine(error instanceof Error ? error.message : String(error));
+    throw new InputError(`${path}: is no gzip file of text, or becomes too large (${why})`);
+  }
+};
+
+/** The rows of a folder's CSV and JSON files, in the order of their names: MMLU has a file a subject. */
+const folderRows = (path: string, unroll: Unroll | undefined): readonly BenchmarkRow[] => {
+  const names = readdirSync(path).filter((name) => /\.(?:csv|jsonl?)(?:\.gz)?$/i.test(name));
+  if (names.length === 0) throw new InputError(`${path}: holds no .csv, .json or .jsonl file`);
+  return names.sort().flatMap((name) => benchmarkRows(join(path, name), unroll));
+};
+
+/** Rows of a file that is one JSON object of a data set's shape. */
+const unrolled = (text: string, path: string, unroll: Unroll | undefined): BenchmarkRow[] | undefined => {
+  if (unroll === undefined || !/^\s*\{/.test(text)) return undefined;
+  try {
+    return unroll(parseBounded(text))?.map((row, i) => ({ at: `${path}: question ${i + 1}`, row }));
+  } catch {
+    return undefined; // JSON Lines are not one object
+  }
+};
+
 /**
- * Rows of a CSV file, of a JSON array or of JSON Lines. A CSV file whose first line names a column "question" or "prompt"
+ * Rows of a CSV file, of a JSON array or of JSON Lines, any of them gzipped, or of a folder of such files; `unroll` tells the rows of a
+ * file that is one JSON object. A CSV file whose first line names a column "question" or "prompt"
  * has a header; any other is read as MMLU's: question, choices …, answer, without one.
  * Errors: InputError "file:line: …" for what is malformed, and for a file without rows.
  */
-export const benchmarkRows = (path: string): readonly BenchmarkRow[] => {
-  const text = readText(path).replace(/^\uFEFF/, "");
-  const isTable = path.toLowerCase().endsWith(".csv");
+export const benchmarkRows = (path: string, unroll?: Unroll): readonly BenchmarkRow[] => {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return folderRows(path, unroll);
+  const text = textOf(path).replace(/^\uFEFF/, "");
+  const isTable = /\.csv(\.gz)?$/i.test(path);
   checkParts(text, path, isTable);
-  const rows = isTable ? csvRows(text, path) : jsonRows(text, path);
+  const rows = isTable ? csvRows(text, path) : (unrolled(text, path, unroll) ?? jsonRows(text, path));
   if (rows.length === 0) throw new InputError(`${path}: holds no rows`);
   return rows;
 };

@@ -118,11 +118,30 @@ const nodes = {
     "require('child_process').spawn(process.execPath, ['-e', 'setInterval(()=>{},9)'], { detached: true, stdio: 'ignore' }).unref(); throw 1",
 };
 
+/** C++ that prints "out" where it gets what it wants. */
+const native = (body: string): string =>
+  JSON.stringify({
+    source: `#include <sys/mman.h>\n#include <sys/socket.h>\n#include <signal.h>\n#include <unistd.h>\n#include <cstring>\n#include <fstream>\n#include <iostream>\nint main() { ${body} }`,
+    ...{ tests: [{ input: "", output: "out" }], seconds: 1 },
+  });
+const compiled = {
+  "C++: fork bomb": native("for (;;) fork();"),
+  "C++: memory": native("for (;;) memset(new char[1 << 24], 1, 1 << 24);"),
+  "C++: files in memory": native('if (memfd_create("x", 0) >= 0) std::cout << "out";'),
+  "C++: users of the machine": native('if (std::ifstream("/etc/passwd").good()) std::cout << "out";'),
+  "C++: a socket": native('if (socket(AF_UNIX, SOCK_STREAM, 0) >= 0) std::cout << "out";'),
+  "C++: a signal to the parent": native('if (kill(PARENT, 15) == 0) std::cout << "out";'),
+  "C++: a loop that compiles": native(
+    "constexpr auto f = [](auto g, auto x) -> auto { return g(g, x + 1); }; f(f, 0);",
+  ),
+};
+
 const all = (language: LanguageName, programs: Readonly<Record<string, string>>): HostileProgram[] =>
   Object.entries(programs).map(([name, program]) => ({ name, language, program }));
 
-/** Those that cost little to try. */
+/** All of them. */
 export const hostilePrograms: readonly HostileProgram[] = [
   ...all("python", { ...bombs, ...loops, ...reads, ...writes, ...sockets }),
   ...all("node", nodes),
+  ...all("cpp", compiled),
 ];

@@ -1,5 +1,5 @@
 /** The hostile programs: started by run.mjs, which says how. */
-import { type LanguageName, languages } from "../../../lab/evaluate/code/languages.js";
+import type { LanguageName } from "../../../lab/evaluate/code/languages.js";
 import { type Runner, runnerOf } from "../../../lab/evaluate/code/sandbox.js";
 import { attempted, left, witnesses } from "./attempts.js";
 import { hostilePrograms } from "./programs.js";
@@ -9,7 +9,7 @@ const wanted = hostilePrograms.filter(({ name }) => name.includes(only));
 const seen = await witnesses();
 try {
   const runners = new Map<LanguageName, Runner>();
-  for (const name of Object.keys(languages) as LanguageName[]) runners.set(name, await runnerOf(name, false));
+  for (const name of new Set(wanted.map(({ language }) => language))) runners.set(name, await runnerOf(name, false));
   const escaped: string[] = [];
   for (const program of wanted) {
     const wrong = await attempted(program, runners.get(program.language) as Runner, seen);
