@@ -42,7 +42,7 @@ export const options = {
   data: text("PATH", "preference rows: JSONL, JSON (.gz too) or Parquet, a file or a folder"),
   batch_size: integer({ from: 1, most: MOST_ROWS }, "rows (pairs) a batch; matters to kto, kto_pair and sft alone", 8),
   grad_norms: flag("also the gradient norm of each parameter", false),
-  tasks: text("FILE", "YAML with the tasks: name, type, data; see lab/evaluate/README.md"),
+  tasks: text("FILE", "YAML with the tasks: name, type, data; see docs/evaluate.md"),
   unsandboxed: flag(
     "run generated programs with your own rights: they may do whatever you may; only on a machine that nobody would miss",
     false,

@@ -118,7 +118,8 @@ export const commands = {
     about: { data: "preference rows: JSONL, JSON (.gz too) or Parquet, a file, or a folder, of it the test files" },
   },
   evaluate: {
-    summary: "score a model on benchmarks: multiple choice, exact and numeric answers, instructions, win rate",
+    summary:
+      "score a model on benchmarks: choices, mathematics, code in a sandbox, instructions, reading, function calls, judges",
     usage: "--model DIR --tasks FILE [--output-dir DIR] [--json]",
     required: ["model", "tasks"],
     options: ["model", "tasks", "output_dir", "batch_size", "limit", "unsandboxed", "device", "adapter", "json"],

@@ -69,7 +69,9 @@ export const benchmarkRows = (path: string, unroll?: Unroll): readonly Benchmark
 
 /** Rows of a CSV file whose first line names its columns. Errors: as `benchmarkRows`. */
 export const tableRows = (path: string): readonly Fields[] => {
-  const [head, ...records] = csvRecords(readText(path).replace(/^\uFEFF/, ""), path);
+  const text = textOf(path).replace(/^\uFEFF/, "");
+  checkParts(text, path, true);
+  const [head, ...records] = csvRecords(text, path);
   return records.map(({ cells, line }) =>
     fields(Object.fromEntries((head?.cells ?? []).map((key, i) => [key, cells[i]])), `${path}:${line}`),
   );
