@@ -152,7 +152,9 @@ test("what npm packs, in a project of its own: under 1 MB, nothing but the build
     }
     for (const file of ["LICENSE", "package.json", "dist/index.js", "dist/cli.js", "dist/types/library/index.d.ts"])
       assert.ok(paths.includes(file), `${file} is not packed`);
-    const strays = paths.filter((path) => !/^(dist\/|configs\/|tasks\/|LICENSE$|README\.md$|package\.json$)/.test(path));
+    const strays = paths.filter(
+      (path) => !/^(dist\/|configs\/|tasks\/|LICENSE$|README\.md$|package\.json$)/.test(path),
+    );
     assert.deepEqual([...strays, ...paths.filter((path) => /meta\.json$|\.map$/.test(path))], []);
 
     writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "consumer", type: "module" }));
