@@ -1,7 +1,3 @@
-/**
- * Preference training: rows of data, batches, losses and metrics, the trainer, checkpoints, evaluation.
- * @module taugrad/align
- */
 export {
   type Batch,
   type CollateOptions,

@@ -1,3 +1,8 @@
+/**
+ * Preference training: runs as functions (`sft`, `dpo`, `kto`), and what they are made of: rows of data, batches, losses and metrics,
+ * the trainer, checkpoints, evaluation.
+ * @module taugrad/align
+ */
 import type { RunPlan } from "./dry-run/dry-run.js";
 import type { TrainingKind } from "./fit/kinds.js";
 import type { RunHooks } from "./hooks.js";

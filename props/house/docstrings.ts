@@ -3,7 +3,7 @@ import { posix } from "node:path";
 import { textOf } from "./programs.js";
 
 /** The entries of the package, by the specifier that a user writes. */
-const ENTRIES: Readonly<Record<string, string>> = {
+export const ENTRIES: Readonly<Record<string, string>> = {
   taugrad: "library/index.ts",
   "taugrad/optim": "optim/index.ts",
   "taugrad/models": "models/index.ts",

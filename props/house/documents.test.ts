@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { before, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { projectRoot as root } from "../golden/files.js";
-import { exportsByEntry, faultsOf } from "./docstrings.js";
+import { ENTRIES, exportsByEntry, faultsOf } from "./docstrings.js";
 import { folders, lostLinks, markdownFiles } from "./links.js";
 import { compiled, exampleOf, outputsOf, type Program, programsIn, textOf } from "./programs.js";
 import { isShown, programOf, snippetsOf } from "./snippets.js";
@@ -57,6 +57,11 @@ for (const program of guides)
 test("docstrings: every export has one, with shapes, errors and formulas that Markdown leaves alone", () => {
   const faults = [...exportsByEntry.values()].flat().flatMap(faultsOf);
   assert.deepEqual([...new Set(faults)], []);
+});
+
+test("docstrings: an entry says what it is, by the name that it is imported by", () => {
+  for (const [entry, file] of Object.entries(ENTRIES))
+    assert.match(textOf(file), new RegExp(`^/\\*\\*\n \\* [\\s\\S]*?@module ${entry}\n \\*/`), file);
 });
 
 test("docstrings: every example runs, and gives what it says", () => {
