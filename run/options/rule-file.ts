@@ -1,11 +1,11 @@
 import { loadRule, type RuleArgs } from "../../align/training/load-rule.js";
-import type { OwnRule } from "../../align/training/own-rule.js";
+import { type OwnRule, ownRule } from "../../align/training/own-rule.js";
 import { InputError } from "../../core/errors.js";
 import { isObject, show } from "../../models/files/json.js";
 import type { Rule } from "../../optim/index.js";
 import { NUMBER, type Option } from "./kinds.js";
 
-/** A module with a rule of the user's own, in place of an optimizer's name; shown and written as its path. */
+/** A rule of the user's own in place of an optimizer's name: a module, shown and written as its path, or by its name. */
 export class RuleFile {
   readonly path: string;
   readonly own: OwnRule | undefined;
@@ -28,13 +28,19 @@ export class RuleFile {
 /** Is it a path rather than a name? */
 const isPath = (given: unknown): given is string => typeof given === "string" && /[./\\]/.test(given);
 
-/** A choice of names, or the path of a module. */
+/** A choice of names, or the path of a module, or in a program the rule itself. */
 export const orRuleFile = <T, G>({
   given: _,
   ...names
-}: Option<T, G>): Option<T | RuleFile, G | `${string}.${string}`> => ({
+}: Option<T, G>): Option<T | RuleFile, G | `${string}.${string}` | Rule> => ({
   ...names,
-  read: (given, where) => (isPath(given) ? new RuleFile(given) : names.read(given, where)) as NonNullable<T | RuleFile>,
+  read: (given, where) => {
+    if (typeof given !== "object" || given === null) {
+      return (isPath(given) ? new RuleFile(given) : names.read(given, where)) as NonNullable<T | RuleFile>;
+    }
+    const own = ownRule(given, where);
+    return new RuleFile(own.rule.name, own) as NonNullable<T | RuleFile>;
+  },
 });
 
 const plainValue = (text: unknown): unknown => {
@@ -74,7 +80,7 @@ export const withRules = async <V extends Named>(values: V): Promise<V> => {
   let loaded = values;
   for (const key of KEYS) {
     const file = values[key];
-    if (file instanceof RuleFile)
+    if (file instanceof RuleFile && file.own === undefined)
       loaded = { ...loaded, [key]: new RuleFile(file.path, await loadRule(file.path, values.optim_args, key)) };
   }
   if (loaded === values && values.optim_args !== undefined)

@@ -7,6 +7,7 @@ import { trainingOptimizer } from "../../../align/training/optimizer.js";
 import { ownRule } from "../../../align/training/own-rule.js";
 import { mul, neg } from "../../../core/index.js";
 import { lion, type Optimizer, type Rule, sgd } from "../../../optim/index.js";
+import { dpo as run } from "../../../run/index.js";
 import { path } from "../../../testing/runs.js";
 import { reference } from "../../close.js";
 import { goldenPath, projectRoot } from "../../golden/files.js";
@@ -102,6 +103,28 @@ test("a rule in place of a name is the same optimizer, alone and under a merge; 
     step: (grad, slots, { lr }) => ({ change: mul(by, mul(neg(lr), grad)), slots }),
   });
   assert.notEqual(digest(scaled(1)), digest(scaled(2)));
+});
+
+test("a run as a function takes the rule itself, trains by it, and resumes by its numbers", async () => {
+  const given = {
+    model_name_or_path: policy,
+    ref_model_name_or_path: sft,
+    dataset_name: pairs,
+    device: "cpu",
+  } as const;
+  const some = { ...given, per_device_train_batch_size: 2, save_steps: 1, output_dir: join(folder, "program") };
+  const late = (by: number): Rule => ({
+    ...sgd(),
+    name: "late",
+    slots: ["m"],
+    step: (grad, { m }, { lr }) => ({ change: mul(by, mul(neg(lr), m)), slots: { m: grad } }),
+  });
+  const { steps } = await run({ ...some, optim: late(1), max_steps: 1 });
+  assert.equal(steps, 1);
+  assert.equal((await run({ ...some, optim: late(1), max_steps: 2, resume: true })).steps, 2);
+  await assert.rejects(run({ ...some, optim: late(2), max_steps: 3, resume: true }), /optim is not what it was/);
+  await assert.rejects(run({ ...some, optim: { ...late(1), stp: 1 } as never }), /a rule has no "stp"/);
+  await assert.rejects(run({ ...some, optim: late(1), optim_args: { a: 1 } }), /optim_args belongs to a rule/);
 });
 
 const dpo = (name: string, content: string, ...more: readonly string[]): readonly string[] => [
