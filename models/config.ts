@@ -120,7 +120,11 @@ export const parseConfig = (raw: JsonObject, path = "config.json", generation: J
   if (unsupported !== undefined) throw read.refuse(...unsupported);
   const act = "hidden_activation" in family.fields ? "hidden_activation" : "hidden_act";
   const layers = read.count("num_hidden_layers");
-  if (layers > MOST_LAYERS) throw read.refuse("num_hidden_layers", `${MOST_LAYERS} layers are planned for at most, since each takes a part of a second`);
+  if (layers > MOST_LAYERS)
+    throw read.refuse(
+      "num_hidden_layers",
+      `${MOST_LAYERS} layers are planned for at most, since each takes a part of a second`,
+    );
 
   const hiddenSize = read.count("hidden_size");
   const heads = read.count("num_attention_heads");
