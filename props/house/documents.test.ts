@@ -4,6 +4,8 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { pathToFileURL } from "node:url";
+import { parseArguments } from "../../cli/arguments.js";
+import type { CommandName } from "../../cli/options.js";
 import { projectRoot as root } from "../golden/files.js";
 import { ENTRIES, exportsByEntry, faultsOf } from "./docstrings.js";
 import { folders, lostLinks, markdownFiles } from "./links.js";
@@ -131,4 +133,20 @@ test("README: every folder it maps exists, and every folder of code is mapped", 
 test("every link of every Markdown file leads to a file, and to a heading of it", () => {
   assert.ok(markdownFiles.length > 15, markdownFiles.join(", "));
   assert.deepEqual(markdownFiles.flatMap(lostLinks), []);
+});
+
+test("every command that a document prints is one, and has the options that it is given", () => {
+  const blocks = markdownFiles
+    .filter((path) => /^(README|docs\/)/.test(path))
+    .flatMap((path) => [...textOf(path).matchAll(/^```\n([\s\S]*?)^```/gm)].map(([, block = ""]) => block));
+  const printed = blocks
+    .flatMap((block) => block.replace(/\\\n\s*/g, "").split("\n"))
+    .flatMap((line) => /^(?:npx )?taugrad (\S.*?)(?: {2,}.*| #.*)?$/.exec(line)?.[1] ?? []);
+  assert.ok(printed.length > 20, printed.join("\n"));
+  for (const line of printed) {
+    const [command = "", ...args] = [...line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(
+      ([, a, b, c]) => a ?? b ?? c ?? "",
+    );
+    assert.doesNotThrow(() => parseArguments(command as CommandName, args), line);
+  }
 });
