@@ -5,7 +5,7 @@
  */
 import { spawn } from "node:child_process";
 import { readFileSync, realpathSync } from "node:fs";
-import { chmod, rm, writeFile } from "node:fs/promises";
+import { chmod, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
@@ -54,6 +54,20 @@ export const buildBundles = async () => {
   return metafile;
 };
 
+/** Writes what the table says of a training run's keys above each in its declarations, where an editor's hover finds it. */
+const documentKeys = async () => {
+  const outfile = join(root, "dist", "keys.mjs");
+  await build({ ...bundling, splitting: false, entryPoints: ["run/options/table.ts"], outfile });
+  const { keys } = await import(pathToFileURL(outfile).href);
+  await rm(outfile);
+  const declared = join(root, "dist", "types", "run", "options", "table.d.ts");
+  const text = (await readFile(declared, "utf8")).replace(/^ {4}(\w+): /gm, (line, name) => {
+    const { about, fallback } = keys[name];
+    return `    /** ${about}${fallback === undefined ? "" : ` [${fallback}]`} */\n${line}`;
+  });
+  await writeFile(declared, text);
+};
+
 /** Writes dist/types with tsc. Resolves to tsc's exit code; its messages go to this process's output. */
 export const buildTypes = (stdio = "inherit") =>
   new Promise((resolve, reject) => {
@@ -61,7 +75,7 @@ export const buildTypes = (stdio = "inherit") =>
     const tsc = join(root, "node_modules", "typescript", "lib", "tsc.js");
     spawn(process.execPath, [tsc, "-p", "tsconfig.types.json"], { cwd: root, stdio })
       .on("error", reject)
-      .on("exit", resolve);
+      .on("exit", (code) => (code === 0 ? documentKeys().then(() => resolve(0), reject) : resolve(code)));
   });
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href) {

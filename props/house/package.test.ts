@@ -15,6 +15,9 @@ import { dirname, join } from "node:path";
 import test from "node:test";
 import { promisify } from "node:util";
 import { gunzipSync } from "node:zlib";
+import { TRAINING_KINDS } from "../../run/fit/kinds.js";
+import type { Option } from "../../run/options/kinds.js";
+import { optionsFor } from "../../run/options/takes.js";
 import { projectRoot as root } from "../golden/files.js";
 
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
@@ -137,6 +140,55 @@ export const types = (x: Tensor, p: Params) => {
 };
 `;
 
+/** Values of each type that a key may have. */
+const SAMPLES: readonly (readonly unknown[])[] = [[true], [1, 0.25, 3, 100], [{ a: 1 }], [["x"]], [[1]]];
+const reads = ({ read }: Option<unknown>, value: unknown): boolean => {
+  try {
+    return read(value, "") !== undefined;
+  } catch {
+    return false;
+  }
+};
+
+/** A program that gives every key of the option table what it reads, and what it does not, which must be errors. */
+const keysProgram = (): string => {
+  const names = { sft: "SftRunOptions", dpo: "DpoRunOptions", kto: "KtoRunOptions" };
+  const lines = TRAINING_KINDS.flatMap((kind) =>
+    [...optionsFor(kind)]
+      .filter(([key]) => !["eval_dataset", "dry_run"].includes(key))
+      .flatMap(([key, option]) => {
+        const give = (value: unknown) => `give<${names[kind]}["${key}"]>(${JSON.stringify(value)});`;
+        const isPlain = option.fallback !== undefined && key !== "dataset_name";
+        return [
+          ...(isPlain ? [give(option.fallback)] : []),
+          ...SAMPLES.map((values) => {
+            const good = values.find((value) => reads(option, value));
+            return good === undefined ? `// @ts-expect-error\n${give(values[0])}` : give(good);
+          }),
+        ];
+      }),
+  );
+  return `import { dpo, type DpoRunOptions, type KtoRunOptions, type RunPlan, type SftRunOptions } from "taugrad/align";
+const give = <T>(value: T): T => value;
+const places = { model_name_or_path: "m", output_dir: "o" };
+export const runs = async () => {
+  const { metrics, stopped } = await dpo({ ...places, train_dataset: [{ prompt: "" }], optim: "./my-rule.js", max_length: null });
+  const plan: RunPlan = await dpo({ ...places, dataset_name: "d", loss_type: "ipo", eval_dataset: [], dry_run: true });
+  const loss: number | undefined = metrics?.loss;
+  // @ts-expect-error
+  await dpo({ ...places, dataset_name: "d", learning_rat: 1 });
+  // @ts-expect-error
+  await dpo({ ...places, dataset_name: "d", train_dataset: [] });
+  // @ts-expect-error
+  await dpo(places);
+  // @ts-expect-error
+  await dpo({ output_dir: "o", dataset_name: "d" });
+  return [loss, stopped, plan.steps] as const;
+};
+${lines.join("\n")}
+`;
+};
+
 test("what npm packs, in a project of its own: under 1 MB, nothing but the build; strict types alone; it trains", async () => {
   const folder = mkdtempSync(join(root, ".props", "consumer-"));
   try {
@@ -161,6 +213,10 @@ test("what npm packs, in a project of its own: under 1 MB, nothing but the build
     const lines = specifiers.map((name, index) => `import * as m${index} from "${name}";\nexport { m${index} };`);
     writeFileSync(join(folder, "consumer.ts"), `${lines.join("\n")}\n`);
     writeFileSync(join(folder, "program.ts"), PROGRAM);
+    writeFileSync(join(folder, "keys.ts"), keysProgram());
+    const table = readFileSync(join(folder, "node_modules/taugrad/dist/types/run/options/table.d.ts"), "utf8");
+    for (const [key, { about }] of optionsFor("dpo"))
+      assert.ok(table.includes(`/** ${about}`) && new RegExp(`\\*/\\n {4}${key}: `).test(table), `${key}: no hover`);
     const tsc = join(root, "node_modules", "typescript", "lib", "tsc.js");
     for (const [module, moduleResolution] of [
       ["Node16", "Node16"],
@@ -168,7 +224,7 @@ test("what npm packs, in a project of its own: under 1 MB, nothing but the build
     ]) {
       const strict = { strict: true, noUncheckedIndexedAccess: true, exactOptionalPropertyTypes: true };
       const compilerOptions = { target: "ES2022", module, moduleResolution, types: [], ...strict, outDir: "built" };
-      const files = ["consumer.ts", "program.ts"];
+      const files = ["consumer.ts", "program.ts", "keys.ts"];
       writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
       const output = await node([tsc, "-p", folder, "--pretty", "false"]).catch(
         ({ stdout }: { stdout: string }) => stdout,
