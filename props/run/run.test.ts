@@ -173,7 +173,7 @@ test("sft and kto run too, and a dry run writes nothing", async () => {
     max_length: null,
   });
   assert.ok((tuned.metrics?.loss ?? 0) > 0);
-  const judged = await kto({ ...kinds, output_dir: out("kto"), desirable_weight: 2 });
+  const judged = await kto({ ...kinds, output_dir: out("kto"), desirable_weight: 2, per_device_train_batch_size: 8 });
   assert.ok(judged.metrics !== undefined && "rewards/chosen" in judged.metrics);
   const plan = await dpo({ ...kinds, output_dir: out("plan"), loss_type: "ipo", dry_run: true });
   assert.deepEqual([plan.command, plan.steps, plan.config.loss_type, plan.device], ["dpo", 1, ["ipo"], "cpu"]);
