@@ -2,6 +2,7 @@
  * Builds dist/: one ES module a subpath export, the command line, and the types.
  *   node build.mjs [--no-types]
  * Shared code lies in dist/chunks, so that every subpath sees the same core. dist/meta.json is esbuild's metafile.
+ * dist/browser has the same subpaths for where there is no Node (build-browser.mjs).
  */
 import { spawn } from "node:child_process";
 import { readFileSync, realpathSync } from "node:fs";
@@ -9,6 +10,7 @@ import { chmod, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
+import { forBrowsers, withoutBareImports } from "./build-browser.mjs";
 
 export const root = dirname(fileURLToPath(import.meta.url));
 
@@ -31,24 +33,28 @@ export const bundling = {
   logLevel: "warning",
 };
 
-/** Bundles the library and the command line. Returns the metafile. */
+/** Subpath exports, and where they begin. */
+const LIBRARY = {
+  index: "library/index.ts",
+  optim: "optim/index.ts",
+  models: "models/index.ts",
+  align: "run/index.ts",
+  devices: "kernels/index.ts",
+  testing: "testing/index.ts",
+};
+
+/** Bundles the library and the command line. Returns the metafile of what is for Node. */
 export const buildBundles = async () => {
   await rm(join(root, "dist"), { recursive: true, force: true });
   const { metafile } = await build({
     ...bundling,
-    entryPoints: {
-      index: "library/index.ts",
-      optim: "optim/index.ts",
-      models: "models/index.ts",
-      align: "run/index.ts",
-      devices: "kernels/index.ts",
-      testing: "testing/index.ts",
-      cli: "cli/index.ts",
-    },
+    entryPoints: { ...LIBRARY, cli: "cli/index.ts" },
     outdir: "dist",
     sourcemap: true,
     metafile: true,
   });
+  const browser = await build({ ...bundling, ...forBrowsers, entryPoints: LIBRARY, outdir: "dist/browser" });
+  await withoutBareImports(browser.outputFiles);
   await writeFile(join(root, "dist", "meta.json"), JSON.stringify(metafile));
   await chmod(join(root, "dist", "cli.js"), 0o755);
   return metafile;

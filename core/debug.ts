@@ -3,4 +3,4 @@ export type DebugTopic = "graph" | "plan" | "timings" | "shaders" | "leaks";
 
 /** Was the topic asked for in the environment? Read at each call; nothing is asked for where there is no environment. */
 export const debugs = (topic: DebugTopic): boolean =>
-  globalThis.process?.env.DEBUG?.split(/[\s,]+/).includes(topic) ?? false;
+  globalThis.process?.env?.DEBUG?.split(/[\s,]+/).includes(topic) ?? false;

@@ -1,26 +1,32 @@
 /** Errors that a caller can mend. Every message says what was called, what is wrong and, as a hint, how to mend it. */
-class TaugradError extends Error {
+abstract class TaugradError extends Error {
+  /** Said by hand: what minifies a page renames its classes. */
+  abstract override readonly name: string;
   /** One line that says how to mend it. */
   readonly hint: string | undefined;
   constructor(message: string, hint?: string) {
     super(hint === undefined ? message : `${message}\n  hint: ${hint}`);
-    this.name = new.target.name;
     this.hint = hint;
   }
 }
 
 /** Shapes or dtypes of a call do not fit. */
-export class ShapeError extends TaugradError {}
+export class ShapeError extends TaugradError {
+  override readonly name: string = "ShapeError";
+}
 
 /** Something that came from outside (file, option, configuration) is wrong. The command line prints it as one line, exit code 2. */
 export class InputError extends TaugradError {
+  override readonly name: string = "InputError";
   constructor(message: string) {
     super(message);
   }
 }
 
 /** A device cannot do what was asked: no adapter, no kernel, out of memory. */
-export class DeviceError extends TaugradError {}
+export class DeviceError extends TaugradError {
+  override readonly name: string = "DeviceError";
+}
 
 /** What there was no room for. */
 export interface Lacking {
@@ -41,6 +47,7 @@ export interface Lacking {
 
 /** A device has no room for a tensor. */
 export class OutOfMemoryError extends DeviceError {
+  override readonly name: string = "OutOfMemoryError";
   readonly lacking: Lacking;
   constructor(lacking: Lacking) {
     const { device, bytes, used, limit, isOfBuffers, remedy, tensor } = lacking;
@@ -64,4 +71,6 @@ export const naming = <T>(tensor: () => string, allocate: () => T): T => {
 };
 
 /** A tensor is used after it was disposed of or donated, or belongs to another device. */
-export class OwnershipError extends TaugradError {}
+export class OwnershipError extends TaugradError {
+  override readonly name: string = "OwnershipError";
+}

@@ -1,5 +1,6 @@
 import { type Device, DeviceError, InputError } from "../core/index.js";
 import { openCpu } from "./cpu/index.js";
+import { engine } from "./platform/node/engine.js";
 import { openReference } from "./reference/index.js";
 import { nameOf } from "./webgpu/adapter/report.js";
 import {
@@ -35,6 +36,7 @@ export interface Choice {
 /** What this machine offers. */
 export interface DoctorReport {
   readonly platform: string;
+  /** Node's version; in a browser what it calls itself. */
   readonly node: string;
   /** How much of Dawn is unlocked: TAUGRAD_WEBGPU. */
   readonly mode: Mode;
@@ -86,7 +88,7 @@ const lookAt = async <A extends AdapterReport>(look: () => Promise<readonly A[]>
 export const doctor = async (): Promise<DoctorReport> => {
   const mode = modeOf();
   return {
-    ...{ platform: `${process.platform}-${process.arch}`, node: process.version, mode },
+    ...{ platform: engine.platform, node: engine.version, mode },
     ...(await lookAt(explainAdapters)),
   };
 };

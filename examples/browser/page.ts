@@ -14,7 +14,7 @@ const update = (params: Params) => tg.treeZip(([p, g]) => tg.sub(p, tg.mul(0.1, 
 
 const out = document.querySelector("#out");
 try {
-  const device = await open("cpu");
+  const device = await open("cpu"); // or "auto": the GPU, where the browser gives one
   const step = tg.compile(update, device, { donate: [0] });
   let params: Params = { w: tg.zeros([2, 1]), b: tg.zeros([1]) };
   for (let t = 0; t < 100; t++) params = step(params);

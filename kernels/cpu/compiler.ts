@@ -23,9 +23,10 @@ export const createCompiler = (heap: Heap, { learn }: Pick<Pool, "learn">): Comp
     kernels.forEach((kernel, i) => {
       kernel.write(builder, names[i]);
     });
-    const module = compileModule(builder.bytes());
+    const bytes = builder.bytes();
+    const module = compileModule(bytes);
     const exports = link(module, memory);
-    learn({ module, names });
+    learn({ module, bytes, names });
     return names.map((name) => exports[name]);
   };
   return {

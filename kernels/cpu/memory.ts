@@ -1,5 +1,5 @@
-import { totalmem } from "node:os";
 import { DeviceError } from "../../core/index.js";
+import { engine } from "../platform/node/engine.js";
 import { type Addressing, createMemory, MAX_PAGES, type Memory, PAGE } from "./wasm/host.js";
 
 /** Kinds of WebAssembly memory, by the names of the proposals: addresses of 32 bits, or of 64, which are slower. */
@@ -17,13 +17,6 @@ export const reserve = (addressing: Addressing & { readonly pages: number }): Me
       "raise the limit on virtual memory (ulimit -v)",
     );
   }
-};
-
-/** Bytes that this process may hope for: nine tenths of the machine's memory, or of what its container may use. */
-const machineBytes = (): number => {
-  const constrained = process.constrainedMemory?.() ?? 0;
-  const total = totalmem();
-  return 0.9 * (constrained > 0 ? Math.min(constrained, total) : total);
 };
 
 /** Bytes that a device can give out in memory of each kind; 0 where the engine lacks it. */
@@ -49,7 +42,7 @@ const accepts = (pages: number): boolean => {
 const measure = (): EngineLimits => {
   // The last page stays unused, so that no address just past a block wraps around.
   const wasm32 = (MAX_PAGES - 1) * PAGE;
-  const wanted = Math.floor(machineBytes() / PAGE);
+  const wanted = Math.floor((0.9 * engine.memory()) / PAGE); // not all of it is this process's
   const isWorthIt = wanted > MAX_PAGES;
   if (!accepts(1)) return { limits: { wasm32, memory64: 0 }, remedy: isWorthIt ? REMEDY : undefined };
   // Engines have limits of their own, which nothing tells: V8's are 16 GiB.

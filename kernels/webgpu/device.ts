@@ -14,6 +14,7 @@ import {
   tellForgotten,
 } from "../../core/index.js";
 import { buildLoops, planLoops } from "../loops/run.js";
+import { webgpu as platform } from "../platform/node/webgpu.js";
 import { namesOf } from "./adapter/features.js";
 import { findAdapter } from "./adapter/find.js";
 import { type Mode, modeOf } from "./adapter/modes.js";
@@ -24,7 +25,7 @@ import { createPool } from "./pool.js";
 import { planWebgpu } from "./prepare.js";
 import { profileOf, type Seen } from "./profiles.js";
 import { buildProgram } from "./program.js";
-import { createQueue, patiently } from "./queue.js";
+import { createQueue } from "./queue.js";
 import type { TuneOptions, Tuning } from "./tuning/options.js";
 import { tuningOf } from "./tuning/tuning.js";
 import { MAP_READ, USAGE } from "./usage.js";
@@ -185,7 +186,7 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
         });
       });
       for (const { at, size, gpu: from } of staged) {
-        await patiently(from.mapAsync(MAP_READ, 0, size));
+        await platform.patiently(from.mapAsync(MAP_READ, 0, size));
         numbers.set(new Uint8Array(from.getMappedRange(0, size)), at);
         from.destroy();
       }
@@ -257,7 +258,7 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
       tellForgotten(opened);
       closing = true;
       await queue.drained();
-      await patiently(device.queue.onSubmittedWorkDone()).catch(() => {});
+      await platform.patiently(device.queue.onSubmittedWorkDone()).catch(() => {});
       for (const buffer of live) buffer.block.gpu.destroy();
       live.clear();
       pool.destroy();

@@ -1,4 +1,4 @@
-import { setImmediate } from "node:timers";
+import { webgpu } from "../platform/node/webgpu.js";
 
 /** A promise whose end can be asked for without awaiting it. */
 export interface Pending {
@@ -27,35 +27,6 @@ export const pending = (promise: Promise<unknown>): Pending => {
   return { promise: promise.then(end, end), done: () => over };
 };
 
-const sleeper = new Int32Array(new SharedArrayBuffer(4));
-let waiting = 0;
-let since = 0;
-let turning = false; // one chain of turns, however many wait
-
-/** One turn of the event loop a call: spins for a millisecond, then sleeps between turns. */
-const turn = (): void => {
-  turning = waiting > 0;
-  if (!turning) return;
-  if (performance.now() - since > 1) Atomics.wait(sleeper, 0, 0, 0.25);
-  setImmediate(turn);
-};
-
-/**
- * Awaits Dawn. Its promises are resolved from the event loop, which dawn.node spins for that; a short sleep between turns
- * leaves the cores to the work that is awaited (a software adapter, the shader compiler).
- */
-export const patiently = async <T>(promise: Promise<T>): Promise<T> => {
-  since = performance.now();
-  waiting++;
-  if (!turning) setImmediate(turn);
-  turning = true;
-  try {
-    return await promise;
-  } finally {
-    waiting--;
-  }
-};
-
 /** Jobs in the order they were pushed; each waits for what it needs. What one throws is told to the device, at once or late. */
 export interface Queue {
   /** Runs the job: at once if nothing is ahead of it and it is ready, else in its turn. */
@@ -82,7 +53,7 @@ export const createQueue = (fail: (error: unknown) => void): Queue => {
   };
   const pump = async () => {
     for (let job = jobs[0]; job !== undefined; job = jobs[0]) {
-      if (job.needs !== undefined && !job.needs.done()) await patiently(job.needs.promise);
+      if (job.needs !== undefined && !job.needs.done()) await webgpu.patiently(job.needs.promise);
       attempt(job.run);
       jobs.shift();
     }

@@ -5,7 +5,9 @@ import type { HubSettings } from "./settings.js";
 type Library = typeof import("@huggingface/hub");
 
 /** The client of the Hub is not there. */
-export class NotInstalled extends InputError {}
+export class NotInstalled extends InputError {
+  override readonly name = "NotInstalled";
+}
 
 /** The client of the Hub, an optional peer. Errors: NotInstalled that says how to get it; `what` needs it. */
 export const hubLibrary = async (what: string): Promise<Library> => {

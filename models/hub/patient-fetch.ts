@@ -21,7 +21,9 @@ export const reason = (error: unknown): string => {
 };
 
 /** A request that never reached its server. */
-export class Unreachable extends InputError {}
+export class Unreachable extends InputError {
+  override readonly name = "Unreachable";
+}
 
 /**
  * `fetch` that asks again, five times in all, where no answer comes or one that passes (429, 5xx).

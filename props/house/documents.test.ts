@@ -92,7 +92,7 @@ test("examples take no more lines than in JAX, and at most a fifth more than in 
   }
 });
 
-test("examples/browser: what is shipped bundles for a page, with one file in place of Node's modules", async () => {
+test("examples/browser: what is shipped bundles for a page", async () => {
   const { bundlePage } = await import(pathToFileURL(join(root, "examples", "browser", "build.mjs")).href);
   const out = await bundlePage(join(root, ".props", "documents", "page"));
   assert.deepEqual(readdirSync(out).sort(), ["index.html", "page.js"]);

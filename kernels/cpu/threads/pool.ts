@@ -1,9 +1,10 @@
-import { availableParallelism } from "node:os";
 import { DeviceError, InputError } from "../../../core/index.js";
+import { engine } from "../../platform/node/engine.js";
+import { threads as platform } from "../../platform/node/threads.js";
+import type { Helper, Part } from "../../platform/platform.js";
 import { writeWord } from "../launch.js";
 import type { Memory } from "../wasm/host.js";
 import { CONTROL, JOB, JOB_NUMBERS } from "./control.js";
-import { type Helper, type Part, startHelper } from "./helper.js";
 import { SPINS } from "./worker.js";
 
 /** A kernel, compiled. */
@@ -44,8 +45,8 @@ export interface Pool {
 
 /** How many threads a person wants: TAUGRAD_THREADS, else all cores. Errors: InputError unless it is an integer ≥ 1. */
 export const wantedThreads = (): number => {
-  const text = process.env.TAUGRAD_THREADS;
-  if (text === undefined || text === "") return Math.min(availableParallelism(), 64);
+  const text = engine.env.TAUGRAD_THREADS;
+  if (text === undefined || text === "") return Math.min(platform.cores(), 64);
   const wanted = Number(text);
   if (!Number.isInteger(wanted) || wanted < 1 || wanted > 256)
     throw new InputError(`TAUGRAD_THREADS=${text}: the number of threads must be an integer, 1 to 256`);
@@ -89,7 +90,7 @@ export const createPool = (first: Memory, threads: number, onLost: (error: Devic
   const start = (): void => {
     isStarted = true;
     for (let thread = 1; thread < threads; thread++) {
-      const helper = startHelper(memory, thread, lose);
+      const helper = platform.startHelper(memory, thread, lose);
       if (helper === undefined) return;
       for (const part of parts) helper.tell(part);
       helpers.push(helper);
@@ -109,7 +110,7 @@ export const createPool = (first: Memory, threads: number, onLost: (error: Devic
     for (let naps = 1; ; naps++) {
       const done = Atomics.load(control, CONTROL.done);
       if (done >= blocks) break;
-      Atomics.wait(control, CONTROL.done, done, NAP);
+      platform.sleep(control, CONTROL.done, done, NAP);
       if (naps % ROUND === 0 && helpers.some(({ hasEnded }) => hasEnded())) throw lose();
     }
     Atomics.store(control, CONTROL.waits, 0);

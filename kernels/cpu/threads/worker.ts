@@ -5,21 +5,20 @@ export const SPINS = 20_000;
 
 /**
  * What a worker thread runs, as text: so no bundler has to know of a second entry point. It waits for blocks, takes them one
- * by one, and sleeps when there are none for a while. Modules come by a port that it looks into when a launch calls a function
- * that it does not know; the first thing that it does is to say there that it has begun.
+ * by one, and sleeps when there are none for a while. The first thing that it does is to say that it has begun. `prelude`
+ * gives it `memory`, `thread`, `greet()`, and `receive()`: the next part, for a function that it does not know;
+ * `end` is what it does once it is told to stop.
  */
-export const WORKER = `
-const { workerData, receiveMessageOnPort } = require("node:worker_threads");
-const { memory, port, thread } = workerData;
+export const workerText = (prelude: string, end: string): string => `${prelude}
 const LEFT = ${CONTROL.left}, DONE = ${CONTROL.done}, SLEEPERS = ${CONTROL.sleepers}, WAITS = ${CONTROL.waits};
 const FAILED = ${CONTROL.failed}, STOP = ${CONTROL.stop};
 let words = new Int32Array(memory.buffer);
 const job = new Float64Array(memory.buffer, 4 * ${CONTROL.job}, ${JOB_NUMBERS});
 const functions = [];
-port.postMessage("here");
+greet();
 const functionOf = (id) => {
   while (functions.length <= id) {
-    const { module, names } = receiveMessageOnPort(port).message;
+    const { module, names } = receive();
     const { exports } = new WebAssembly.Instance(module, { env: { memory } });
     for (const name of names) functions.push(exports[name]);
   }
@@ -61,5 +60,5 @@ while (Atomics.load(words, STOP) === 0) {
     if (Atomics.load(words, WAITS) === 1) Atomics.notify(words, DONE);
   }
 }
-port.close();
+${end}
 `;

@@ -1,4 +1,4 @@
-import { setFlagsFromString } from "node:v8";
+import { engine } from "../../platform/node/engine.js";
 import type { V128 } from "./expression.js";
 import { isValid } from "./host.js";
 import { moduleBuilder } from "./module.js";
@@ -14,7 +14,7 @@ const knowsMadd = (): boolean => {
   const probe = moduleBuilder();
   probe.func({ params: ["v128"], result: "v128" }, (body, x) => body.return(f32x4.relaxed_madd(x, x, x)));
   const bytes = probe.bytes();
-  if (!isValid(bytes)) setFlagsFromString("--experimental-wasm-relaxed-simd");
+  if (!isValid(bytes)) engine.unlockRelaxedSimd();
   hasMadd = isValid(bytes);
   return hasMadd;
 };

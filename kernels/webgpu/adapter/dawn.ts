@@ -1,37 +1,6 @@
-import { DeviceError } from "../../../core/index.js";
+import type { Dawn } from "../../platform/platform.js";
 import { flagsOf, type Toggles } from "./modes.js";
 import type { AdapterReport, SubgroupMatrixConfig } from "./report.js";
-
-/** npm `webgpu` with its native module. */
-export type Dawn = typeof import("webgpu");
-
-/** Is the package there? Asked before the machine is: without it a driver is of no use. */
-export const isInstalled = (): boolean => {
-  try {
-    import.meta.resolve("webgpu");
-    return true;
-  } catch {
-    return false;
-  }
-};
-
-/** An optional peer of 130 MB, loaded only when asked for. Errors: DeviceError if it is not installed, or does not load here. */
-export const loadDawn = async (): Promise<Dawn> => {
-  try {
-    return await import("webgpu");
-  } catch (error) {
-    if (!isInstalled())
-      throw new DeviceError(
-        "webgpu: the package that holds Dawn (130 MB) is not installed: npm install webgpu",
-        "or use --device cpu",
-      );
-    const why = error instanceof Error ? error.message.split("\n")[0] : String(error);
-    throw new DeviceError(
-      `webgpu: Dawn's native module does not load on ${process.platform}-${process.arch}: ${why}`,
-      "reinstall it (npm install webgpu), or use --device cpu",
-    );
-  }
-};
 
 /** A name that no driver gives: Dawn answers with the names that there are. */
 const NOBODY = "(the name of no adapter)";

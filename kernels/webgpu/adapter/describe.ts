@@ -1,5 +1,5 @@
+import type { Machine } from "../../platform/platform.js";
 import { ALIKE_HINT, findAll } from "./find.js";
-import type { Machine } from "./machine.js";
 import { modeOf } from "./modes.js";
 import { type AdapterReport, nameOf } from "./report.js";
 import { type Explained, explain } from "./unlocked.js";

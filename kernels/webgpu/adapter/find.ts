@@ -1,5 +1,7 @@
 import { DeviceError } from "../../../core/index.js";
-import { askFor, type Dawn, isInstalled, listNames, loadDawn, reached, reportOf } from "./dawn.js";
+import { webgpu } from "../../platform/node/webgpu.js";
+import type { Dawn } from "../../platform/platform.js";
+import { askFor, listNames, reached, reportOf } from "./dawn.js";
 import { type Mode, modeOf, TOGGLES, type Toggles } from "./modes.js";
 import { type AdapterReport, nameOf } from "./report.js";
 import { vulkanProblem, whyNoAdapter } from "./vulkan.js";
@@ -10,10 +12,6 @@ export interface Found {
   readonly adapter: GPUAdapter;
   readonly report: AdapterReport;
 }
-
-/** Why there is no WebGPU here, in one line, and how to mend it. */
-const NO_ADAPTER_HINT =
-  "install a Vulkan driver (NVIDIA, or Mesa 24 and later: mesa-vulkan-drivers), or use --device cpu";
 
 /** Dawn's `device` is the driver's name with everything but letters and digits made into hyphens. */
 const isNamed = (name: string, { device }: AdapterReport): boolean =>
@@ -29,7 +27,7 @@ const find = async (dawn: Dawn, toggles: Toggles, names: readonly string[], name
 };
 
 /** Why no driver is asked; where Dawn is not there, that is what must be told. */
-const driverProblem = (): string | undefined => (isInstalled() ? vulkanProblem() : undefined);
+const driverProblem = (): string | undefined => (webgpu.isInstalled() ? vulkanProblem() : undefined);
 
 /**
  * The adapters that Dawn gives: hardware before software, and first among those the one it prefers itself; of several with one
@@ -37,7 +35,7 @@ const driverProblem = (): string | undefined => (isInstalled() ? vulkanProblem()
  */
 export const findAll = async (mode: Mode = modeOf()): Promise<Found[]> => {
   if (driverProblem() !== undefined) return [];
-  const dawn = await loadDawn();
+  const dawn = await webgpu.loadDawn();
   const names = await listNames(dawn, TOGGLES[mode]);
   const found = await find(dawn, TOGGLES[mode], names);
   for (const [i, name] of names.entries())
@@ -79,12 +77,12 @@ export const chosenOf = (reports: readonly AdapterReport[], wanted: number | str
 /** The adapter that was asked for, else the best. Errors: DeviceError if there is none; see `chosenOf`. */
 export const findAdapter = async (mode: Mode, wanted?: number | string): Promise<Found> => {
   if (wanted === undefined && driverProblem() === undefined) {
-    const dawn = await loadDawn();
+    const dawn = await webgpu.loadDawn();
     const [preferred] = await find(dawn, TOGGLES[mode], await listNames(dawn, TOGGLES[mode]));
     if (preferred?.report.software === false) return preferred; // and no other is asked for
   }
   const all = await findAll(mode);
-  if (all.length === 0) throw new DeviceError(`webgpu: no adapter: ${whyNoAdapter()}`, NO_ADAPTER_HINT);
+  if (all.length === 0) throw new DeviceError(`webgpu: no adapter: ${whyNoAdapter()}`, webgpu.noAdapterHint);
   return all[
     wanted === undefined
       ? 0

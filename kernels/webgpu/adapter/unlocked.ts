@@ -1,4 +1,5 @@
-import { askFor, loadDawn, reportOf } from "./dawn.js";
+import { webgpu } from "../../platform/node/webgpu.js";
+import { askFor, reportOf } from "./dawn.js";
 import { type Features, featuresOf } from "./features.js";
 import { type Mode, TOGGLES } from "./modes.js";
 import type { AdapterReport } from "./report.js";
@@ -63,7 +64,7 @@ export const missingOf = (report: AdapterReport, mode: Mode, hasUnits: boolean):
 
 /** Asks for the adapter again, without one toggle after another. */
 export const explain = async (report: AdapterReport, mode: Mode, hasUnits: boolean): Promise<Explained> => {
-  const dawn = await loadDawn();
+  const dawn = await webgpu.loadDawn();
   const toggles = TOGGLES[mode];
   const without = new Map<string, Features>();
   for (const toggle of [...toggles.on, ...toggles.off]) {

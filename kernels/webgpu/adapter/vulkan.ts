@@ -1,24 +1,27 @@
-import { delimiter, join } from "node:path";
-import { type Machine, thisMachine } from "./machine.js";
+import { webgpu } from "../../platform/node/webgpu.js";
+import type { Machine } from "../../platform/platform.js";
+
+/** Between paths, on Linux. */
+const DELIMITER = ":";
 
 /** Where the Vulkan loader looks for drivers, and where NixOS puts them. */
 const driverFolders = ({ env, home }: Machine): string[] => {
   const { XDG_CONFIG_HOME, XDG_CONFIG_DIRS, XDG_DATA_HOME, XDG_DATA_DIRS } = env;
   const lists = [
-    XDG_CONFIG_HOME || join(home, ".config"),
+    XDG_CONFIG_HOME || `${home}/.config`,
     XDG_CONFIG_DIRS || "/etc/xdg",
     "/etc:/usr/local/etc",
-    XDG_DATA_HOME || join(home, ".local", "share"),
+    XDG_DATA_HOME || `${home}/.local/share`,
     XDG_DATA_DIRS || "/usr/local/share:/usr/share",
     "/usr/share:/run/opengl-driver/share",
   ];
-  return lists.flatMap((list) => list.split(delimiter)).map((folder) => join(folder, "vulkan", "icd.d"));
+  return lists.flatMap((list) => list.split(DELIMITER)).map((folder) => `${folder}/vulkan/icd.d`);
 };
 
 const hasDriver = (machine: Machine): boolean => {
   const { VK_DRIVER_FILES, VK_ICD_FILENAMES, VK_ADD_DRIVER_FILES = "" } = machine.env;
   const named = VK_DRIVER_FILES || VK_ICD_FILENAMES;
-  const exists = (list: string) => list.split(delimiter).some((path) => path !== "" && machine.exists(path));
+  const exists = (list: string) => list.split(DELIMITER).some((path) => path !== "" && machine.exists(path));
   const holds = (folder: string) => machine.names(folder).some((name) => name.endsWith(".json"));
   return exists(VK_ADD_DRIVER_FILES) || (named ? exists(named) : driverFolders(machine).some(holds));
 };
@@ -27,7 +30,7 @@ const hasDriver = (machine: Machine): boolean => {
  * Why Vulkan cannot work on this machine, or undefined. Asked before Dawn is, which would print warnings of its own to
  * stderr. Linux only: elsewhere Dawn does not need Vulkan.
  */
-export const vulkanProblem = (machine = thisMachine()): string | undefined => {
+export const vulkanProblem = (machine = webgpu.thisMachine()): string | undefined => {
   if (machine.platform !== "linux") return undefined;
   if (!machine.loads("libvulkan.so.1")) return "the Vulkan loader (libvulkan.so.1) is not installed";
   return hasDriver(machine) ? undefined : "no Vulkan driver is installed";
@@ -41,7 +44,7 @@ const hasGraphics = (capabilities: string): boolean =>
  * A GPU that the machine has and Vulkan does not show, and how to mend that, for a machine where no hardware adapter was found;
  * undefined where there is no trace of one. Linux only.
  */
-export const hiddenGpu = (machine = thisMachine()): string | undefined => {
+export const hiddenGpu = (machine = webgpu.thisMachine()): string | undefined => {
   if (machine.platform !== "linux") return undefined;
   const { NVIDIA_DRIVER_CAPABILITIES: capabilities, NVIDIA_VISIBLE_DEVICES: visible } = machine.env;
   if (machine.exists("/dev/nvidiactl")) {
@@ -60,7 +63,7 @@ export const hiddenGpu = (machine = thisMachine()): string | undefined => {
 };
 
 /** Why Dawn found no adapter, as far as it can be told. */
-export const whyNoAdapter = (machine = thisMachine()): string => {
+export const whyNoAdapter = (machine = webgpu.thisMachine()): string => {
   const [problem, hidden] = [vulkanProblem(machine), hiddenGpu(machine)];
   return [problem, hidden].filter((text) => text !== undefined).join("; ") || "no usable GPU driver was found";
 };

@@ -1,6 +1,7 @@
 import { type Graph, matmul, transpose } from "../../../core/index.js";
 import { placeholder } from "../../../core/ops/leaf.js";
 import type { MatmulStep } from "../../plan/steps.js";
+import { webgpu } from "../../platform/node/webgpu.js";
 import type { Gpu } from "../gpu.js";
 import { LAYOUTS } from "../kernels/matmul/layouts.js";
 import { matrixTiles } from "../kernels/matmul/matrix-tiles.js";
@@ -9,7 +10,6 @@ import { busyOnUnits, busyWith, TILES } from "../kernels/matmul/tiles.js";
 import { unitsOf } from "../kernels/matmul/units.js";
 import { prepare } from "../prepare.js";
 import { buildProgram } from "../program.js";
-import { patiently } from "../queue.js";
 
 /** A product that stands for a class of them: its rows, and which operands lie transposed. */
 interface Product {
@@ -46,7 +46,7 @@ const timeOf = async (gpu: Gpu, graph: Graph): Promise<number> => {
     const before = performance.now();
     for (let i = 0; i < count; i++) program.run(given).forEach(gpu.free);
     await gpu.queue.drained();
-    await patiently(gpu.device.queue.onSubmittedWorkDone());
+    await webgpu.patiently(gpu.device.queue.onSubmittedWorkDone());
     return (performance.now() - before) / count;
   };
   try {

@@ -1,24 +1,19 @@
+import { availableParallelism } from "node:os";
 import { MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads";
-import type { Memory, WasmModule } from "../wasm/host.js";
-import { WORKER } from "./worker.js";
+import { workerText } from "../../cpu/threads/worker.js";
+import type { Threads } from "../platform.js";
 
-/** Functions of one module, by their names in it. */
-export interface Part {
-  readonly module: WasmModule;
-  readonly names: readonly string[];
-}
+/** Modules come by a port that is looked into when they are needed. */
+const WORKER = workerText(
+  `
+const { workerData, receiveMessageOnPort } = require("node:worker_threads");
+const { memory, port, thread } = workerData;
+const receive = () => receiveMessageOnPort(port).message;
+const greet = () => port.postMessage("here");`,
+  "port.close();",
+);
 
-/** A worker thread as the main thread knows it. It keeps no process alive. */
-export interface Helper {
-  readonly tell: (part: Part) => void;
-  /** Has it begun to work, and ended? Known at once, also while the main thread lets nothing else in. */
-  readonly hasEnded: () => boolean;
-  /** It is not needed any more. */
-  readonly close: () => void;
-}
-
-/** Starts a thread; undefined if the system gives none. `onEnd` is told if it ends by itself once it has begun. */
-export const startHelper = (memory: Memory, thread: number, onEnd: () => void): Helper | undefined => {
+const startHelper: Threads["startHelper"] = (memory, thread, onEnd) => {
   const { port1, port2 } = new MessageChannel();
   let [port, isHere, isClosed] = [port1, false, false];
   let worker: Worker;
@@ -49,7 +44,7 @@ export const startHelper = (memory: Memory, thread: number, onEnd: () => void): 
     .unref();
   port.unref();
   return {
-    tell: (part) => port.postMessage(part),
+    tell: ({ module, names }) => port.postMessage({ module, names }),
     hasEnded: () => {
       look();
       look();
@@ -71,4 +66,12 @@ export const startHelper = (memory: Memory, thread: number, onEnd: () => void): 
       port.close();
     },
   };
+};
+
+export const threads: Threads = {
+  cores: availableParallelism,
+  startHelper,
+  sleep: (words, index, value, milliseconds) => {
+    Atomics.wait(words, index, value, milliseconds);
+  },
 };

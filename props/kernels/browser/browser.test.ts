@@ -1,0 +1,112 @@
+/** Laws of the built package in a browser: it bundles without a word, needs no isolation, and computes the bits that Node does. */
+import assert from "node:assert/strict";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+import { projectRoot as root } from "../../golden/files.js";
+import { openPage, type Page } from "../../lab/browser.js";
+
+const here = join(root, "props", "kernels", "browser");
+
+interface Told {
+  readonly description: string;
+  readonly found: Readonly<Record<string, string>>;
+}
+type Numbers = { readonly numbersOf: (device: string) => Promise<Told> };
+
+/** Bundled as anybody would for a page, without a setting that is taugrad's. Returns files by name. */
+const bundled = async (contents: string): Promise<Map<string, string>> => {
+  const { outputFiles, warnings } = await build({
+    stdin: { contents, resolveDir: here },
+    ...{ outdir: here, bundle: true, minify: true, format: "esm", splitting: true, write: false, logLevel: "silent" },
+  });
+  assert.deepEqual(warnings, []);
+  return new Map(outputFiles.map(({ path, text }) => [`/${path.slice(here.length + 1)}`, text]));
+};
+const zipped = (text: string): number => gzipSync(text, { level: 9 }).length;
+
+/** A page, and a worker, that answer with numbers or with why there are none. */
+const ASK = "const ask = (device) => numbersOf(device).catch((error) => ({ error: String(error) }));";
+const PAGE = `import { numbersOf } from "./program.mjs"; ${ASK} globalThis.ask = ask;
+  globalThis.askWorker = (device) => new Promise((then) => {
+    const worker = new Worker("/stdin.js?worker", { type: "module" });
+    worker.onmessage = ({ data }) => then(data);
+    worker.postMessage(device);
+  });
+  if (typeof document === "undefined") onmessage = ({ data }) => ask(data).then(postMessage);`;
+const ISOLATED = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
+
+let server: Server;
+let page: Page | string;
+let wanted: Told;
+before(async () => {
+  const files = await bundled(PAGE);
+  let headers: Record<string, string> = {};
+  server = createServer(({ url = "" }, response) => {
+    const { pathname } = new URL(url, "http://localhost");
+    if (pathname === "/isolated" || pathname === "/plain") headers = pathname === "/isolated" ? ISOLATED : {};
+    const text = files.get(pathname);
+    response.writeHead(200, { "Content-Type": text === undefined ? "text/html" : "text/javascript", ...headers });
+    response.end(text ?? '<!doctype html><title>taugrad</title><script type="module" src="/stdin.js"></script>');
+  });
+  await new Promise<void>((then) => server.listen(0, "127.0.0.1", then));
+  const program = (await import(pathToFileURL(join(here, "program.mjs")).href)) as Numbers;
+  wanted = await program.numbersOf("cpu");
+  page = await openPage();
+});
+after(async () => {
+  server.close();
+  if (typeof page === "object") await page.close();
+});
+
+/** What a page at this path answers. */
+const asked = async (at: Page, path: string, call: string): Promise<unknown> => {
+  const loaded = at.event("Page.loadEventFired");
+  await at.send("Page.navigate", { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}${path}` });
+  await loaded;
+  const { result, exceptionDetails } = (await at.send("Runtime.evaluate", {
+    ...{ expression: call, awaitPromise: true, returnByValue: true },
+  })) as { result: { value: unknown }; exceptionDetails?: object };
+  assert.equal(exceptionDetails, undefined, JSON.stringify(exceptionDetails));
+  return result.value;
+};
+
+for (const [path, where, call, isMany] of [
+  ["/plain", "a page without isolation, on one thread", 'ask("cpu")', false],
+  ["/isolated", "an isolated page, on all cores", 'ask("cpu")', true],
+  ["/isolated", "a worker of an isolated page", 'askWorker("cpu")', true],
+] as const)
+  test(`cpu: ${where}: the bits of Node`, async (t) => {
+    if (typeof page === "string") return t.skip(page);
+    const cores = await asked(page, path, "navigator.hardwareConcurrency");
+    const told = (await asked(page, path, call)) as Told;
+    assert.deepEqual(told.found, wanted.found, JSON.stringify(told));
+    const threads = isMany && cores !== 1 ? `${cores} threads` : "1 thread";
+    assert.equal(told.description, `cpu (WebAssembly SIMD, ${threads})`);
+  });
+
+test("a browser without an adapter says so, and auto takes cpu", async (t) => {
+  if (typeof page === "string") return t.skip(page);
+  const { error = "" } = (await asked(page, "/plain", 'ask("webgpu")')) as { error?: string };
+  assert.match(error, /^DeviceError: webgpu: no adapter: .*\n {2}hint: turn hardware acceleration on/);
+  assert.deepEqual(((await asked(page, "/plain", 'ask("auto")')) as Told).found, wanted.found);
+});
+
+const USED = `import { compile, grad, matmul, mean, read, tensor } from "taugrad";
+  import { open } from "taugrad/devices";
+  import { adamW } from "taugrad/optim";
+  console.log(compile, grad, matmul, mean, read, tensor, open, adamW);`;
+const MODEL = 'import { initParams, logits } from "taugrad/models"; console.log(initParams, logits);';
+
+test("a bundle for a page, gzipped: 95 kB before the first step on cpu, 200 kB with all of webgpu and the transformer", async () => {
+  const first = [...(await bundled(USED))].filter(([name]) => !name.startsWith("/engine-"));
+  const all = [...(await bundled(USED + MODEL))];
+  const sizes = [first, all].map((files) => files.reduce((sum, [, text]) => sum + zipped(text), 0));
+  console.log(`engine, devices, AdamW: ${sizes[0]} bytes; with webgpu's kernels and the transformer: ${sizes[1]}`);
+  assert.ok(sizes[0] < 95_000 && sizes[1] < 200_000, sizes.join(", "));
+  for (const [name, text] of all) assert.doesNotMatch(text, /(from|import)\s*\(?["']node:/, name);
+});
