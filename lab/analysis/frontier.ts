@@ -17,7 +17,42 @@ export interface Place {
   readonly testStyle: number;
 }
 
-const lerp = (a: number, b: number, t: number): number => a + (b - a) * t;
+/** Between which two settings of a path a number has a value, and how far from the first. */
+export interface Crossing<P extends { readonly x: number }> {
+  readonly from: P;
+  readonly to: P;
+  readonly t: number;
+}
+
+export const lerp = (a: number, b: number, t: number): number => a + (b - a) * t;
+
+/** Where a path, its settings in order of learning rate, crosses a value of a number. */
+export const crossings = <P extends { readonly x: number }>(
+  points: readonly P[],
+  of: (point: P) => number,
+  value: number,
+): Crossing<P>[] => {
+  const path = points.toSorted((a, b) => a.x - b.x);
+  return path.slice(1).flatMap((to, i) => {
+    const from = path[i];
+    const [low, high] = [of(from), of(to)];
+    if (!((low - value) * (high - value) <= 0)) return [];
+    return [{ from, to, t: low === high ? 0 : (value - low) / (high - low) }];
+  });
+};
+
+/** A number at a crossing. */
+export const at = <P extends { readonly x: number }>({ from, to, t }: Crossing<P>, of: (point: P) => number): number =>
+  lerp(of(from), of(to), t);
+
+/** Where a path crosses a style rate with the best skill, by validation. Undefined where it does not cross it. */
+export const bestAtStyle = <P extends Point>(points: readonly P[], style: number): Crossing<P> | undefined => {
+  const skill = (crossing: Crossing<P>): number => at(crossing, ({ validation }) => validation.average);
+  let best: Crossing<P> | undefined;
+  for (const crossing of crossings(points, ({ validation }) => validation.style, style))
+    if (best === undefined || skill(crossing) > skill(best)) best = crossing;
+  return best;
+};
 
 /**
  * The best skill that a method has at a style rate: its settings in order of learning rate are a path, and where the path
@@ -25,20 +60,13 @@ const lerp = (a: number, b: number, t: number): number => a + (b - a) * t;
  * same place. Undefined where the path does not cross the rate.
  */
 export const atStyle = (points: readonly Point[], style: number): Place | undefined => {
-  const path = points.toSorted((a, b) => a.x - b.x);
-  let best: Place | undefined;
-  for (let i = 1; i < path.length; i++) {
-    const [from, to] = [path[i - 1], path[i]];
-    const [low, high] = [from.validation.style, to.validation.style];
-    if ((low - style) * (high - style) > 0) continue;
-    const t = low === high ? 0 : (style - low) / (high - low);
-    const place: Place = {
-      rate: from.x === 0 ? t * to.x : Math.exp(lerp(Math.log(from.x), Math.log(to.x), t)),
-      validation: lerp(from.validation.average, to.validation.average, t),
-      test: lerp(from.test.average, to.test.average, t),
-      testStyle: lerp(from.test.style, to.test.style, t),
-    };
-    if (best === undefined || place.validation > best.validation) best = place;
-  }
-  return best;
+  const crossing = bestAtStyle(points, style);
+  if (crossing === undefined) return undefined;
+  const { from, to, t } = crossing;
+  return {
+    rate: from.x === 0 ? t * to.x : Math.exp(lerp(Math.log(from.x), Math.log(to.x), t)),
+    validation: at(crossing, ({ validation }) => validation.average),
+    test: at(crossing, ({ test }) => test.average),
+    testStyle: at(crossing, ({ test }) => test.style),
+  };
 };

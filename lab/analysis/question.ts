@@ -34,9 +34,12 @@ export const under =
     placesAt(all, world, lossLine(method, loss), MAIN_STYLE, "loss");
 
 /** The method of a group that validation prefers at the main style rate, among those that reach it under every seed. */
-const bestOf = (asked: Asked, group: readonly MethodName[], at: Places): MethodName | undefined => {
+export const preferred = (
+  group: readonly MethodName[],
+  placesOf: (method: MethodName) => readonly (Place | undefined)[],
+): MethodName | undefined => {
   const scored = group.flatMap((method) => {
-    const places = at(asked, method);
+    const places = placesOf(method);
     const reached = places.flatMap((place) => (place === undefined ? [] : [place.validation]));
     return places.length > 0 && reached.length === places.length ? [{ method, score: mean(reached) }] : [];
   });
@@ -52,7 +55,8 @@ export const contest = (
   b: readonly MethodName[],
   at: Places = atMain,
 ): Question => {
-  const both = (asked: Asked) => [bestOf(asked, a, at), bestOf(asked, b, at)] as const;
+  const bestOf = (asked: Asked, group: readonly MethodName[]) => preferred(group, (method) => at(asked, method));
+  const both = (asked: Asked) => [bestOf(asked, a), bestOf(asked, b)] as const;
   const label = (name: MethodName | undefined) => (name === undefined ? "none in reach" : METHODS[name].label);
   return {
     id,

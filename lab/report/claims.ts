@@ -20,8 +20,8 @@ const ICON: Readonly<Record<Verdict, string>> = {
 };
 
 /** A verdict, with its mark and colour. */
-export const badge = (verdict: Verdict): string =>
-  `<span class="verdict ${CLASS[verdict]}">${ICON[verdict]} ${verdict}</span>`;
+export const badge = (verdict: Verdict, words: string = verdict): string =>
+  `<span class="verdict ${CLASS[verdict]}">${ICON[verdict]} ${words}</span>`;
 
 const asked = ({
   world,
@@ -40,12 +40,20 @@ const card = (claims: readonly Claim[]): string =>
 /** A verdict for each claim, with the interval that it rests on. */
 export const claimsSection = ({ claims }: Document): Part => {
   const ids = [...new Set(claims.map(({ id }) => id))];
+  const of = (id: string) => claims.filter((claim) => claim.id === id);
+  const idle = ids.filter((id) => of(id).every(({ verdict }) => verdict === "not run"));
+  const cards = (run: boolean): string =>
+    ids
+      .filter((id) => idle.includes(id) !== run)
+      .map((id) => card(of(id)))
+      .join("\n");
   return {
     id: "claims",
     title: "What the paper says, and what the runs say",
     body: `<p class="soft">A claim is put as a number that is positive if it holds. It replicates if the whole interval is above zero, it does
 not if the whole interval is below, else it is undecided: with few seeds small effects stay so, and <code>--seeds</code> adds
 some. Of twenty intervals at 95 % one misses by chance.</p>
-<ul class="claims">${ids.map((id) => card(claims.filter((claim) => claim.id === id))).join("\n")}</ul>`,
+<ul class="claims">${cards(true)}</ul>
+${idle.length === 0 ? "" : `<details><summary>${idle.length} claims need runs that this lab does not have</summary><ul class="claims">${cards(false)}</ul></details>`}`,
   };
 };

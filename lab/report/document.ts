@@ -1,6 +1,8 @@
 import { type Claim, claimsOf } from "../analysis/claims.js";
 import type { Interval } from "../analysis/interval.js";
+import { type Forgetting, forgettingOf, type MovedRow, movedOf } from "../analysis/moved.js";
 import { type Found, gather, linesOf, select } from "../analysis/results.js";
+import { type RivalRow, rivalsOf } from "../analysis/rivals.js";
 import {
   type LossRow,
   lossTableOf,
@@ -32,6 +34,9 @@ export interface WorldResults {
   readonly relativeDelta: number;
   readonly table: readonly TableRow[];
   readonly frontiers: readonly FrontierPoint[];
+  readonly rivals: readonly RivalRow[];
+  readonly moved: readonly MovedRow[];
+  readonly forgetting: Forgetting | undefined;
 }
 
 /** results.json: all that the report shows, and all that it was made from. A function of the settings alone. */
@@ -56,6 +61,9 @@ const worldResults = (runs: readonly Found[], world: string): WorldResults => {
     sft: rowOf(tuned),
     relativeDelta: tuned.reduce((sum, { relativeDelta = 0 }) => sum + relativeDelta, 0) / tuned.length,
     table: tableOf(runs, world),
+    rivals: rivalsOf(runs, world),
+    moved: movedOf(runs, world),
+    forgetting: forgettingOf(runs, world),
     frontiers: linesOf(select(runs, { section: "methods", world })).flatMap((method) =>
       STYLES.map((style) => ({
         method,

@@ -59,7 +59,10 @@ const HALF = 0.5;
 const ground = (document: Document, world: string) => {
   const of = (line: string) => select(document.runs, { section: "methods", world, line });
   const methods = Object.entries(document.methods).filter(([name]) => name !== "adamw");
-  const others = methods.map(([name, { label, family }]) => pathOf(of(name), label, COLOR[family]));
+  const others = methods.map(([name, { label, family }], i): Series => {
+    const nth = methods.slice(0, i).filter(([, before]) => before.family === family).length;
+    return { ...pathOf(of(name), label, COLOR[family]), nth };
+  });
   const [start] = pathOf(select(document.runs, { section: "sft", world }), "SFT", 6).points;
   const sft: Series = {
     ...{ label: "SFT", color: 6, dashed: true, only: "line" },
@@ -107,7 +110,7 @@ export const forestOf = (document: Document, world: string, { table }: WorldResu
 export const panelsOf = (document: Document, world: string): string => {
   const { sft, adamw, others, x, y } = ground(document, world);
   const panels = others.map((path) =>
-    chart({ title: path.label, x, y, series: [sft, adamw, path], width: 280, height: 210, keys: [] }),
+    chart({ title: path.label, x, y, series: [sft, adamw, { ...path, nth: 0 }], width: 280, height: 210, keys: [] }),
   );
   return `<h3>Method by method, ${escaped(world)} world</h3>
 <p class="soft">Each dot is a learning rate, mean over seeds; bars reach from the lowest to the highest seed. Up and right is better.

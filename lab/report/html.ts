@@ -5,6 +5,7 @@ import type { Document } from "./document.js";
 import { lossSection } from "./losses.js";
 import { overview } from "./overview.js";
 import type { Part } from "./part.js";
+import { rivalsSection } from "./rivals.js";
 import { settingsSection } from "./settings.js";
 import { STYLE } from "./style.js";
 import { escaped } from "./svg.js";
@@ -27,8 +28,8 @@ The questions are those of Lu et al. 2024, <i>Online Merging Optimizers for Boos
 <p class="soft">${plural(runs.length, "run")}, ${plural(size.seeds.length, "seed")} (${size.seeds.join(", ")}),
 ${plural(Object.keys(size.worlds).length, "world")} (${Object.keys(size.worlds).join(", ")}), learning rates
 ${size.rates.map((rate) => rate.toExponential().replace("e-", "e−")).join(", ")} for every method. Learning rates, frontier places and
-best settings are chosen on validation prompts; every number shown is of test prompts. Skill is exact match, mean over the
-eight skills; style the share of answers in the wanted style; ± are 95 % intervals of Student's t over seeds, paired by seed.
+best settings are chosen on validation prompts; every number shown is of test prompts. Skill is exact match, mean over
+seven of the skills (sums of two digits are learned or not as the seed falls); style the share of answers in the wanted style; ± are 95 % intervals of Student's t over seeds, paired by seed.
 Everything here follows from <code>results.json</code>.</p>
 ${NOTES[size.name] ?? ""}`;
 
@@ -40,6 +41,7 @@ const written = ({ id, title, body }: Part): string => `<h2 id="${id}">${title}<
 /** The report: one file, no network, no script. A function of what results.json holds. */
 export const reportOf = (document: Document): string => {
   const parts = [
+    rivalsSection(document),
     claimsSection(document),
     ...Object.keys(document.worlds).map((world) => worldSection(document, world)),
     analysisSection(document),

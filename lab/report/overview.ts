@@ -39,19 +39,13 @@ const worldTiles = ({ runs, worlds }: Document, world: string): string => {
 
 const VERDICTS = ["replicates", "does not replicate", "undecided", "not run"] as const satisfies readonly Verdict[];
 
-/** The claims by verdict, in plain words: what does not replicate as plainly as what does. */
-const verdictList = ({ claims, worlds }: Document): string => {
-  const many = Object.keys(worlds).length > 1;
-  const lines = VERDICTS.flatMap((verdict) => {
-    const own = claims.filter((claim) => claim.verdict === verdict);
-    if (own.length === 0) return [];
-    const said = [...new Set(own.map(({ claim }) => claim))].map((claim) => {
-      const where = own.filter((other) => other.claim === claim).map(({ world }) => world);
-      return `${escaped(claim.replace(/\.$/, ""))}${many && verdict !== "not run" ? ` <small>(${escaped(where.join(", "))})</small>` : ""}`;
-    });
-    return [`<li>${badge(verdict)} ${said.join("; ")}.</li>`];
+/** How the claims fared, in numbers; they stand below, once. */
+const verdictCounts = ({ claims }: Document): string => {
+  const counts = VERDICTS.flatMap((verdict) => {
+    const count = claims.filter((claim) => claim.verdict === verdict).length;
+    return count === 0 ? [] : [`${count} ${badge(verdict)}`];
   });
-  return `<ul class="verdicts">\n${lines.join("\n")}\n</ul>`;
+  return `<p>Of the paper's claims and a sceptic's, world by world: ${counts.join(", ")}. <a href="#claims">Each with its interval</a>.</p>`;
 };
 
 /** What a reader should see first: what it costs, what decides it, and every method in one drawing a world. */
@@ -60,8 +54,9 @@ export const overview = (document: Document): string => {
   return `<ul class="tiles">
 ${worlds.map((world) => worldTiles(document, world)).join("\n")}
 </ul>
-${verdictList(document)}
+${verdictCounts(document)}
 <div class="charts wide">${worlds.map((world) => landscape(document, world)).join("")}</div>
 <p class="soft">Every dot is a method at one learning rate, test prompts, mean over seeds. Ochre: the SFT model, where all
-start. Who is above the grey line pays less than AdamW for the same style.</p>`;
+start. Who is above the grey line pays less than AdamW for the same style. A line that is pointed at says its name; those of one
+colour have dashes of their own, and <a href="#${escaped(worlds[0])}">below</a> each method has a drawing to itself.</p>`;
 };

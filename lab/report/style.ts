@@ -14,14 +14,15 @@ nav{display:flex;flex-wrap:wrap;gap:4px 18px;margin:1.2em 0;font-size:.92rem}a{c
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,190px),1fr));gap:12px;padding:0;margin:1.2em 0;list-style:none}
 .tiles li{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px 14px;font-size:.85rem;line-height:1.4;color:var(--soft)}
 .tiles b{display:block;font-size:1.35rem;line-height:1.3;color:var(--ink);margin-bottom:4px}.tiles small{font-weight:400}
-.verdicts{padding:0;list-style:none;margin:1em 0}.verdicts li{margin:.35em 0;max-width:95ch}
+
 .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,330px),1fr));gap:14px}
 .charts.wide{grid-template-columns:repeat(auto-fill,minmax(min(100%,440px),1fr))}
 .small{grid-template-columns:repeat(auto-fill,minmax(min(100%,220px),1fr))}
 figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:10px;padding:10px}figure.wide{margin:12px 0;max-width:760px}
 figcaption{font-weight:600;font-size:.92rem;margin-bottom:4px}figure>svg{width:100%;height:auto;display:block}.cut{overflow:hidden}
 svg text{fill:var(--ink);font:11px system-ui,sans-serif}svg .tick{fill:var(--soft);font-size:10px}.grid{stroke:var(--line)}.mark{stroke:var(--soft);stroke-dasharray:2 3}
-polyline{fill:none;stroke-width:2}.whisker{stroke-width:2}.bar{stroke-width:1.5;opacity:.45}.keys{display:flex;flex-wrap:wrap;gap:2px 14px;font-size:.8rem;margin-top:4px}
+polyline{fill:none;stroke-width:2}.reach{stroke:transparent;stroke-width:14}.name{opacity:0;pointer-events:none;font-weight:600}
+.line:hover .name{opacity:1}.line:hover polyline:not(.reach){stroke-width:3.5}svg:has(.line:hover) .line:not(:hover){opacity:.2}.whisker{stroke-width:2}.bar{stroke-width:1.5;opacity:.45}.keys{display:flex;flex-wrap:wrap;gap:2px 14px;font-size:.8rem;margin-top:4px}
 .key::before{content:"";display:inline-block;width:16px;border-top:3px solid;margin-right:5px;vertical-align:middle}.key.dashed::before{border-top-style:dashed}
 ${[0, 1, 2, 3, 4, 5, 6, 7].map((i) => `polyline.c${i},line.c${i}{stroke:var(--c${i})}circle.c${i}{fill:var(--c${i})}.k${i}::before{border-color:var(--c${i})}`).join("")}
 ${["replicates:good", "fails:bad", "undecided:open", "idle:soft"]
@@ -34,5 +35,6 @@ ${["replicates:good", "fails:bad", "undecided:open", "idle:soft"]
 th,td{padding:5px 9px;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:var(--card)}
 .words th,.words td,.named th:nth-child(2),.named td:nth-child(2){text-align:left}
 thead th{color:var(--soft);font-weight:600}tr:last-child td{border-bottom:0}.up{background:color-mix(in srgb,var(--good) var(--depth),transparent)}.down{background:color-mix(in srgb,var(--bad) var(--depth),transparent)}code{font-size:.9em}
-details{margin:1em 0}pre{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:10px;padding:10px;font-size:.8rem}
+@media(max-width:560px){figure svg text{font-size:15px}figure svg .tick{font-size:14px}.small figure svg .tick{font-size:11px}}
+details{margin:1em 0}summary{cursor:pointer;color:var(--soft)}pre{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:10px;padding:10px;font-size:.8rem}
 `;

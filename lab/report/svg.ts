@@ -28,9 +28,11 @@ export interface SeriesPoint {
 export interface Series {
   readonly label: string;
   readonly points: readonly SeriesPoint[];
-  /** Which of the report's colours, 0 (grey) to 6. */
+  /** Which of the report's colours, 0 (grey) to 7. */
   readonly color: number;
   readonly dashed?: boolean;
+  /** Which of several lines of its colour: each has dashes of its own. */
+  readonly nth?: number;
   /** Dots without the line, or the line without dots. Default: both. */
   readonly only?: "dots" | "line";
 }
@@ -79,6 +81,10 @@ export const decades = (from: number, to: number): number[] => {
   const count = Math.floor(Math.log10(to) + 1e-9) - first + 1;
   return Array.from({ length: Math.max(0, count) }, (_, i) => Number(`1e${first + i}`));
 };
+
+/** Dashes of a line that stands for what others are held against, and of the lines of one colour. */
+const DASHED = "5 4";
+const DASHES = ["", "9 3", "2 3", "9 3 2 3", "14 4", "2 6", "6 2 2 2 2 2"] as const;
 
 const MARGIN = { left: 40, right: 12, top: 10, bottom: 34 };
 
@@ -137,11 +143,15 @@ export const chart = ({ title, x, y, series, width = 420, height = 260, marks = 
   parts.push(
     `<svg class="cut" aria-hidden="true" x="${box[0]}" y="${box[1]}" width="${box[2]}" height="${box[3]}" viewBox="${box.join(" ")}">`,
   );
-  for (const { points, color, dashed, only, label } of series) {
+  for (const { points, color, dashed, nth = 0, only, label } of series) {
     const drawn = points.filter((p) => Number.isFinite(p.x) && Number.isFinite(p.y));
     const path = drawn.map((p) => `${number(px(p.x))},${number(py(p.y))}`).join(" ");
+    parts.push('<g class="line">');
+    const dashes = dashed ? DASHED : DASHES[nth % DASHES.length];
     if (only !== "dots")
-      parts.push(`<polyline class="c${color}" points="${path}"${dashed ? ' stroke-dasharray="5 4"' : ""}/>`);
+      parts.push(
+        `<polyline class="reach" points="${path}"/><polyline class="c${color}" points="${path}"${dashes === "" ? "" : ` stroke-dasharray="${dashes}"`}/>`,
+      );
     for (const p of only === "line" ? [] : drawn) {
       const at = number(px(p.x));
       if (p.low !== undefined && p.high !== undefined && Number.isFinite(p.low) && Number.isFinite(p.high))
@@ -151,6 +161,15 @@ export const chart = ({ title, x, y, series, width = 420, height = 260, marks = 
       const told = escaped(p.title ?? `${label}: ${short(p.x)}, ${short(p.y)}`);
       parts.push(`<circle class="c${color}" cx="${at}" cy="${number(py(p.y))}" r="3"><title>${told}</title></circle>`);
     }
+    const named = drawn.find(
+      (p) => place(x, p.x) >= 0 && place(x, p.x) <= 1 && place(y, p.y) >= 0 && place(y, p.y) <= 1,
+    );
+    if (named !== undefined && only !== "line") {
+      const side = place(x, named.x) > 0.5 ? 'dx="-6" text-anchor="end"' : 'dx="6"';
+      const at = `x="${number(px(named.x))}" y="${number(py(named.y))}"`;
+      parts.push(`<text class="name" ${at} dy="-.5em" ${side}>${escaped(label)}</text>`);
+    }
+    parts.push("</g>");
   }
   parts.push("</svg>");
   parts.push(

@@ -1,5 +1,6 @@
 import type { Document } from "./document.js";
 import { forestOf, panelsOf } from "./frontiers.js";
+import { movedTable } from "./moved.js";
 import { percent } from "./numbers.js";
 import type { Part } from "./part.js";
 import { escaped } from "./svg.js";
@@ -16,6 +17,7 @@ ${forestOf(document, world, results)}
 ${panelsOf(document, world)}
 ${frontierTable(document, world, results)}
 ${tableOf(document, world, results)}
+${movedTable(document, world, results)}
 ${skillTable(document, world, results)}`,
   };
 };
