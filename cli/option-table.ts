@@ -59,7 +59,7 @@ export const options = {
   out: text("OUT", "folder for the merged model"),
   out_shard_size: text("N", "at most so many parameters a file, such as 5B; default: the files of the base model"),
   config: text("FILE", "YAML with the keys below; options on the command line win"),
-  quick: flag("a small lab: one world, few learning rates, no analyses; five minutes on two cores", false),
+  quick: flag("a small lab: one world, few learning rates, no analyses; three minutes on two cores", false),
   smoke: flag("everything in miniature, in seconds: shows that the lab runs here; its numbers mean nothing", false),
   seeds: integer(
     { from: 1, to: 64 },

@@ -63,7 +63,7 @@ const NO_ANALYSES: Size["analyses"] = {
   lossRates: [],
 };
 
-/** One small world, three rates, one variant of each method: what five minutes are enough for. */
+/** One small world, three rates, one variant of each method: what three minutes are enough for. */
 const quick: Size = {
   name: "quick",
   worlds: {
