@@ -1,12 +1,15 @@
 /** Laws of the built package in a browser: it bundles without a word, needs no isolation, and computes the bits that Node does. */
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
+import { describeAdapters } from "../../../kernels/index.js";
 import { projectRoot as root } from "../../golden/files.js";
 import { openPage, type Page } from "../../lab/browser.js";
 
@@ -16,7 +19,7 @@ interface Told {
   readonly description: string;
   readonly found: Readonly<Record<string, string>>;
 }
-type Numbers = { readonly numbersOf: (device: string) => Promise<Told> };
+type Numbers = { readonly numbersOf: (device: string, titles?: readonly string[]) => Promise<Told> };
 
 /** Bundled as anybody would for a page, without a setting that is taugrad's. Returns files by name. */
 const bundled = async (contents: string): Promise<Map<string, string>> => {
@@ -42,6 +45,7 @@ const ISOLATED = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Em
 
 let server: Server;
 let page: Page | string;
+let program: Numbers;
 let wanted: Told;
 before(async () => {
   const files = await bundled(PAGE);
@@ -54,7 +58,7 @@ before(async () => {
     response.end(text ?? '<!doctype html><title>taugrad</title><script type="module" src="/stdin.js"></script>');
   });
   await new Promise<void>((then) => server.listen(0, "127.0.0.1", then));
-  const program = (await import(pathToFileURL(join(here, "program.mjs")).href)) as Numbers;
+  program = (await import(pathToFileURL(join(here, "program.mjs")).href)) as Numbers;
   wanted = await program.numbersOf("cpu");
   page = await openPage();
 });
@@ -94,6 +98,42 @@ test("a browser without an adapter says so, and auto takes cpu", async (t) => {
   const { error = "" } = (await asked(page, "/plain", 'ask("webgpu")')) as { error?: string };
   assert.match(error, /^DeviceError: webgpu: no adapter: .*\n {2}hint: turn hardware acceleration on/);
   assert.deepEqual(((await asked(page, "/plain", 'ask("auto")')) as Told).found, wanted.found);
+});
+
+/** Node with the browser's bundle, and Dawn in the place of a browser's WebGPU. */
+const DAWN = `
+  const gpu = (await import("webgpu")).create([]);
+  Object.defineProperty(globalThis, "navigator", { value: { gpu } });
+  setInterval(() => {}, 1); // a browser sees to its promises itself
+  const { numbersOf } = await import("./props/kernels/browser/program.mjs");
+  console.log(JSON.stringify(await numbersOf("webgpu", ["pointwise", "reduce"])));
+  process.exit(0);`;
+
+test("what navigator.gpu gives computes the bits of Node's own [webgpu]", async (t) => {
+  if ((await describeAdapters()).length === 0) return t.skip("no adapter");
+  const env = { ...process.env, NODE_OPTIONS: "", NODE_TEST_CONTEXT: undefined };
+  const args = ["--conditions=browser", "--input-type=module", "-e", DAWN];
+  const [{ stdout }, own] = await Promise.all([
+    promisify(execFile)(process.execPath, args, { cwd: root, env }),
+    program.numbersOf("webgpu", ["pointwise", "reduce"]),
+  ]);
+  assert.deepEqual((JSON.parse(stdout) as Told).found, own.found);
+});
+
+test("what reads or writes files is refused by name in a browser", async () => {
+  const of = (name: string) => import(pathToFileURL(join(root, "dist", "browser", `${name}.js`)).href);
+  const [models, align] = await Promise.all([of("models"), of("align")]);
+  for (const call of [
+    () => models.loadModel("folder"),
+    () => models.loadTokenizer("folder"),
+    () => models.openSafetensors("file"),
+    () => align.dpo({ model_name_or_path: "m", output_dir: "o", dataset_name: "d" }),
+    () => align.readRows("file"),
+  ])
+    await assert.rejects(
+      async () => call(),
+      /^InputError: .*\b\w+ of (node:\w+|taugrad\/align) was called, and a browser has none/,
+    );
 });
 
 const USED = `import { compile, grad, matmul, mean, read, tensor } from "taugrad";

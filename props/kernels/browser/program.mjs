@@ -23,17 +23,8 @@ const programs = {
   gradient: () => tg.grad((y) => tg.sum(tg.softmax(tg.matmul(y, tg.transpose(y)))))(x()),
 };
 
-/** Hashes by name on this device, and what it is. */
-export const numbersOf = async (name) => {
-  const device = await open(name);
-  const found = {};
-  for (const [title, program] of Object.entries(programs)) {
-    const compiled = tg.compile(program, device);
-    for (const round of ["", " again"]) {
-      found[title + round] = hash(await tg.read(compiled()));
-      await new Promise((then) => setTimeout(then)); // workers start where a page comes to rest
-    }
-  }
+/** Weights of a regression after thirty steps. */
+const trainedOn = async (device) => {
   const rule = adamW();
   const step = tg.compile((state) => {
     const of = tg.normal(tg.key(0), [64, 2]);
@@ -42,7 +33,24 @@ export const numbersOf = async (name) => {
   }, device);
   let state = rule.init({ w: tg.zeros([2, 1]), b: tg.zeros([1]) });
   for (let t = 0; t < 30; t++) state = step(state);
-  found.trained = hash(await tg.read(state.params.w));
+  return tg.read(state.params.w);
+};
+
+/** Hashes by name on this device, of some programs or of all and of a training, and what it is. */
+export const numbersOf = async (name, titles = [...Object.keys(programs), "trained"]) => {
+  const device = await open(name);
+  const found = {};
+  for (const title of titles) {
+    if (title === "trained") {
+      found.trained = hash(await trainedOn(device));
+      continue;
+    }
+    const compiled = tg.compile(programs[title], device);
+    for (const round of ["", " again"]) {
+      found[title + round] = hash(await tg.read(compiled()));
+      await new Promise((then) => setTimeout(then)); // workers start where a page comes to rest
+    }
+  }
   const { description } = device;
   await device.close();
   return { description, found };
