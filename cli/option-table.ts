@@ -43,10 +43,7 @@ export const options = {
   batch_size: integer({ from: 1, most: MOST_ROWS }, "rows (pairs) a batch; matters to kto, kto_pair and sft alone", 8),
   grad_norms: flag("also the gradient norm of each parameter", false),
   tasks: text("FILE", "YAML with the tasks: name, type, data; see docs/evaluate.md"),
-  unsandboxed: flag(
-    "run generated programs with your own rights: they may do whatever you may; only on a machine that nobody would miss",
-    false,
-  ),
+  unsandboxed: flag("run generated programs without a sandbox: they may do whatever you may", false),
   base_model: text("DIR", "base model folder θ_b; τ = model − base"),
   drifts: names("NUMBERS", "values of c in model + cτ", ["-0.5", "0.25", "0.5", "1", "2"]),
   for: choice(TRAINING_KINDS, "what would be trained", "dpo"),

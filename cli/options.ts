@@ -119,7 +119,7 @@ export const commands = {
   },
   evaluate: {
     summary:
-      "score a model on benchmarks: choices, mathematics, code in a sandbox, instructions, reading, function calls, judges",
+      "score a model on benchmarks: choices, mathematics, code in a sandbox, instructions, reading, calls, judges",
     usage: "--model DIR --tasks FILE [--output-dir DIR] [--json]",
     required: ["model", "tasks"],
     options: ["model", "tasks", "output_dir", "batch_size", "limit", "unsandboxed", "device", "adapter", "json"],

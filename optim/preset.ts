@@ -67,11 +67,8 @@ export const mergingRule = (name: MergeName, options: MergingOptions): Rule => {
   const form: AdamForm = resolved.official ? (correctBias ? "released" : "uncorrected") : "paper";
   const base = { ...(options.base ?? adam({ betas, eps: resolved.eps, form })), name };
   const of = resolved.official ? "weights after" : "weights before";
-  return decayed(stepK(base, { ...MERGES[name](resolved), tauScaled: tauScale === "update" }, onlineStep), {
-    rate: weightDecay,
-    of,
-    decays,
-  });
+  const merge = { ...MERGES[name](resolved), tauScaled: tauScale === "update" };
+  return decayed(stepK(base, merge, onlineStep), { rate: weightDecay, of, decays });
 };
 
 /** `mergingRule` over trees. */

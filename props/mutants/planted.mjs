@@ -46,8 +46,8 @@ const faults = [
   {
     fault: "decay is gathered by step-K",
     file: "optim/preset.ts",
-    original: "stepK(base, MERGES[name](resolved), onlineStep)",
-    planted: "stepK(decayed(base, { rate: weightDecay, of, decays }), MERGES[name](resolved), onlineStep)",
+    original: "stepK(base, merge, onlineStep)",
+    planted: "stepK(decayed(base, { rate: weightDecay, of, decays }), merge, onlineStep)",
     law: "law 20",
   },
   {

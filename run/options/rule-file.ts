@@ -28,6 +28,10 @@ export class RuleFile {
 /** Is it a path rather than a name? */
 const isPath = (given: unknown): given is string => typeof given === "string" && /[./\\]/.test(given);
 
+/** Is it meant as a rule? A file has no functions. */
+const hasFunctions = (given: unknown): boolean =>
+  typeof given === "object" && given !== null && Object.values(given).some((part) => typeof part === "function");
+
 /** A choice of names, or the path of a module, or in a program the rule itself. */
 export const orRuleFile = <T, G>({
   given: _,
@@ -35,9 +39,8 @@ export const orRuleFile = <T, G>({
 }: Option<T, G>): Option<T | RuleFile, G | `${string}.${string}` | Rule> => ({
   ...names,
   read: (given, where) => {
-    if (typeof given !== "object" || given === null) {
-      return (isPath(given) ? new RuleFile(given) : names.read(given, where)) as NonNullable<T | RuleFile>;
-    }
+    if (isPath(given)) return new RuleFile(given) as NonNullable<T | RuleFile>;
+    if (!hasFunctions(given)) return names.read(given, where) as NonNullable<T | RuleFile>;
     const own = ownRule(given, where);
     return new RuleFile(own.rule.name, own) as NonNullable<T | RuleFile>;
   },
