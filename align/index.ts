@@ -74,7 +74,6 @@ export {
   type PreferenceOptions,
   preferenceObjective,
 } from "./objectives/objective.js";
-export { activationGrams, nullSpaces, type Observed } from "./training/activations.js";
 export { type AdapterTraining, adapterTraining } from "./training/adapter.js";
 export {
   type Checkpoint,
@@ -96,7 +95,6 @@ export {
 } from "./training/evaluate.js";
 export { modelFingerprint } from "./training/fingerprint.js";
 export { type FisherOptions, fisher, fisherMask } from "./training/fisher.js";
-export { loadRule, type RuleArgs } from "./training/load-rule.js";
 export {
   OPTIMIZER_NAMES,
   type OptimizerName,
@@ -107,11 +105,13 @@ export {
   trainingOptimizer,
 } from "./training/optimizer.js";
 export type { Position, TrainOptions, TrainSnapshot } from "./training/options.js";
-export { type OwnRule, ownRule } from "./training/own-rule.js";
 export { askReference, batchTensors, referenceLogps, type Weights } from "./training/reference.js";
-export type { Retain } from "./training/retain.js";
+export { activationGrams, nullSpaces, type Observed } from "./training/retained/activations.js";
+export type { Retain } from "./training/retained/retain.js";
+export { STEERINGS, type Steering } from "./training/retained/steer.js";
+export { loadRule, type RuleArgs } from "./training/rules/load-rule.js";
+export { type OwnRule, ownRule } from "./training/rules/own-rule.js";
 export { loadTree, saveTree } from "./training/state-file.js";
-export { STEERINGS, type Steering } from "./training/steer.js";
 export type { TrainState } from "./training/step.js";
 export { lastOf, type StepRecord, type TrainStep, train } from "./training/train.js";
 export { openRecords, type RecordWriter } from "./training/writer.js";

@@ -35,20 +35,21 @@ export interface RunHooks {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Their names. */
-export const HOOKS = {
-  ...{ onStep: "function", onLog: "function", onEvaluation: "function", onSave: "function", onNote: "function" },
-  signal: "object",
-} as const satisfies Readonly<Record<keyof RunHooks, string>>;
+const callable = { is: (hook: unknown) => typeof hook === "function", what: "a function" };
+
+/** Their names, and what each is. */
+export const HOOKS: Readonly<
+  Record<keyof RunHooks, { readonly is: (hook: unknown) => boolean; readonly what: string }>
+> = {
+  ...{ onStep: callable, onLog: callable, onEvaluation: callable, onSave: callable, onNote: callable },
+  signal: { is: (hook) => hook instanceof AbortSignal, what: "an AbortSignal" },
+};
 
 /** Errors: InputError for a hook that is none. `where` is the call. */
 export const checkHooks = (hooks: RunHooks, where: string): void => {
-  for (const [name, type] of Object.entries(HOOKS)) {
+  for (const [name, { is, what }] of Object.entries(HOOKS)) {
     const hook: unknown = hooks[name as keyof RunHooks];
-    if (hook !== undefined && typeof hook !== type)
-      throw new InputError(
-        `${where}: ${name} is ${show(hook)}; it must be ${type === "function" ? "a function" : "an AbortSignal"}`,
-      );
+    if (hook !== undefined && !is(hook)) throw new InputError(`${where}: ${name} is ${show(hook)}; it must be ${what}`);
   }
 };
 

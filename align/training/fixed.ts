@@ -5,7 +5,7 @@ import { beginnings } from "./following.js";
 import { evaluateToHost } from "./offload.js";
 import type { TrainOptions, TrainSnapshot } from "./options.js";
 import { borrowed } from "./reference.js";
-import { noneRetained } from "./retain.js";
+import { noneRetained } from "./retained/retain.js";
 import { type Fixed, noTotals, type TrainState } from "./step.js";
 
 /** What the run begins with, made leaf by leaf; its buffers are the run's own. */

@@ -5,7 +5,7 @@ import type { ScheduleOptions } from "../../optim/schedule.js";
 import type { TrainingBatch } from "../data/rows.js";
 import type { Objective } from "../objectives/objective.js";
 import type { Weights } from "./reference.js";
-import type { Retain } from "./retain.js";
+import type { Retain } from "./retained/retain.js";
 import type { TrainState } from "./step.js";
 
 /** A training run. Whatever tensors it is given stay the caller's. */

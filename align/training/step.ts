@@ -35,7 +35,7 @@ import type { Optimizer, OptimizerState } from "../../optim/optimizer.js";
 import type { BatchTensors } from "../objectives/log-probs.js";
 import type { Objective } from "../objectives/objective.js";
 import { type Chance, dropoutKey } from "./chance.js";
-import { heldIn, type Steering, steered } from "./steer.js";
+import { heldIn, type Steering, steered } from "./retained/steer.js";
 
 /** Gradients and totals of all batches of a step. */
 export type Summed = { readonly grads: Params; readonly totals: Tensor };

@@ -10,7 +10,7 @@ import { type FailedStep, notFinite } from "./not-finite.js";
 import { compileOffloaded } from "./offload.js";
 import type { Position, TrainOptions, TrainSnapshot } from "./options.js";
 import { feeder } from "./reference.js";
-import { checkRetain, retaining, retaken } from "./retain.js";
+import { checkRetain, retaining, retaken } from "./retained/retain.js";
 import {
   type Carry,
   compileApply,

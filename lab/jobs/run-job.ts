@@ -1,10 +1,10 @@
 import type { TrainingBatch } from "../../align/data/rows.js";
 import { ktoObjective } from "../../align/objectives/kto.js";
 import { completionObjective, preferenceObjective } from "../../align/objectives/objective.js";
-import { nullSpaces } from "../../align/training/activations.js";
 import { adapterTraining } from "../../align/training/adapter.js";
 import { fisherMask } from "../../align/training/fisher.js";
 import { referenceDelta, trainingOptimizer } from "../../align/training/optimizer.js";
+import { nullSpaces } from "../../align/training/retained/activations.js";
 import type { TrainStep } from "../../align/training/train.js";
 import {
   add,

@@ -193,6 +193,7 @@ test("keys are read by the table: what is wrong is refused in one line, with wha
     [{ load_in_4bit: true }, /^dpo: load_in_4bit is true: /],
     [{ onStep: 1 }, /^dpo: onStep is 1; it must be a function$/],
     [{ signal: 1 }, /^dpo: signal is 1; it must be an AbortSignal$/],
+    [{ signal: {} }, /^dpo: signal is {}; it must be an AbortSignal$/],
     [{ train_dataset: undefined }, /^dpo needs dataset_name, or rows as train_dataset \(/],
     [{ train_dataset: "rows.jsonl" }, /^dpo: train_dataset is "rows.jsonl"; it must be an array of rows$/],
     [{ dataset_name: file }, /^dpo: dataset_name is given beside train_dataset/],

@@ -1,5 +1,5 @@
-import { loadRule, type RuleArgs } from "../../align/training/load-rule.js";
-import { type OwnRule, ownRule } from "../../align/training/own-rule.js";
+import { loadRule, type RuleArgs } from "../../align/training/rules/load-rule.js";
+import { type OwnRule, ownRule } from "../../align/training/rules/own-rule.js";
 import { InputError } from "../../core/errors.js";
 import { isObject, show } from "../../models/files/json.js";
 import type { Rule } from "../../optim/index.js";

@@ -22,7 +22,7 @@ export interface Address {
 const PASSING = new Set([408, 409, 425, 429, 500, 502, 503, 504, 529]);
 /** Milliseconds before a request is made again: doubled each time, to a minute at most. */
 const [FIRST, LAST] = [500, 60_000];
-/** Characters of an answer. */
+/** Bytes of an answer. */
 const LARGEST = 2 ** 22;
 
 const waiting = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -41,6 +41,18 @@ const bodyOf = ({ model }: Address, { system, user }: ChatRequest, { most, logpr
     ...{ temperature: 0, max_tokens: most },
     ...(logprobs && { logprobs: true, top_logprobs: 5 }),
   });
+
+/** What a server says; undefined where it goes on and on, and is left. */
+const textOf = async ({ body }: Response): Promise<string | undefined> => {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of body ?? []) {
+    size += part.length;
+    if (size > LARGEST) return undefined;
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString("utf8");
+};
 
 const parsed = (text: string): unknown => {
   try {
@@ -87,7 +99,8 @@ export const endpoint = (address: Address): Chat => {
         signal,
         redirect: "error",
       });
-      const text = (await answer.text()).slice(0, LARGEST);
+      const text = await textOf(answer);
+      if (text === undefined) return { why: `its answer is longer than ${LARGEST} bytes` };
       const reply = answer.ok ? replyOf(text) : undefined;
       if (reply !== undefined) return { reply, why: "" };
       const why = answer.ok ? "its answer holds no message" : `${answer.status} ${oneLine(text).slice(0, 200)}`;

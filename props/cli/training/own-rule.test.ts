@@ -4,7 +4,7 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { trainingOptimizer } from "../../../align/training/optimizer.js";
-import { ownRule } from "../../../align/training/own-rule.js";
+import { ownRule } from "../../../align/training/rules/own-rule.js";
 import { mul, neg } from "../../../core/index.js";
 import { lion, type Optimizer, type Rule, sgd } from "../../../optim/index.js";
 import { dpo as run } from "../../../run/index.js";

@@ -1,9 +1,9 @@
 /** Scores of answers against those of the data sets' own scripts, and what the sets without one mean. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { written } from "../../lab/evaluate/kinds/numbers.js";
-import { isUpper, treebankWords } from "../../lab/evaluate/kinds/words.js";
-import { goldenJson } from "../golden/files.js";
+import { written } from "../../../lab/evaluate/kinds/numbers.js";
+import { isUpper, treebankWords } from "../../../lab/evaluate/kinds/words.js";
+import { goldenJson } from "../../golden/files.js";
 import { scored } from "./scored.js";
 
 interface Texts {

@@ -5,14 +5,14 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { parse } from "yaml";
-import { InputError } from "../../core/errors.js";
-import { evaluateTasks, parseTasks, type Subject, tableRow } from "../../lab/evaluate/index.js";
-import { rowsOf } from "../../lab/evaluate/prompts.js";
-import { coqaRows, dropRows } from "../../lab/evaluate/rows/published.js";
-import { averages } from "../../lab/evaluate/table.js";
-import { loadTokenizer } from "../../models/index.js";
-import { scratch } from "../cli/cli.js";
-import { goldenPath, projectRoot } from "../golden/files.js";
+import { InputError } from "../../../core/errors.js";
+import { evaluateTasks, parseTasks, type Subject, tableRow } from "../../../lab/evaluate/index.js";
+import { rowsOf } from "../../../lab/evaluate/prompts.js";
+import { coqaRows, dropRows } from "../../../lab/evaluate/rows/published.js";
+import { averages } from "../../../lab/evaluate/table.js";
+import { loadTokenizer } from "../../../models/index.js";
+import { scratch } from "../../cli/cli.js";
+import { goldenPath, projectRoot } from "../../golden/files.js";
 
 const folder = scratch();
 const file = (name: string, content: string | Uint8Array): string => {

@@ -9,7 +9,7 @@ import { resolveValues } from "../../../cli/config.js";
 import { runOutputs } from "../../../run/outputs/outputs.js";
 import { metricsFile, recordsIn } from "../../../run/running/metrics-file.js";
 import { together } from "../../../run/running/observer.js";
-import { scratch } from "../cli.js";
+import { scratch } from "../../cli/cli.js";
 
 const root = scratch();
 const STEPS = 12;

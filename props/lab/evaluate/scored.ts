@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import type { AnswerKind, Scores } from "../../lab/evaluate/kinds/kind.js";
-import { type AnswerKindName, answerKinds } from "../../lab/evaluate/kinds/kinds.js";
-import { fields } from "../../lab/evaluate/rows/fields.js";
-import { toolsOf } from "../../lab/evaluate/tools.js";
+import type { AnswerKind, Scores } from "../../../lab/evaluate/kinds/kind.js";
+import { type AnswerKindName, answerKinds } from "../../../lab/evaluate/kinds/kinds.js";
+import { fields } from "../../../lab/evaluate/rows/fields.js";
+import { toolsOf } from "../../../lab/evaluate/tools.js";
 
 /** What a kind gives an answer to a row. */
 export const scored = async (

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { expects } from "../../core/expects.js";
+import { expects } from "../../../core/expects.js";
 import {
   equal,
   expand,
@@ -10,10 +10,10 @@ import {
   reachable,
   ShapeError,
   type Tensor,
-} from "../../core/index.js";
-import { placeholder } from "../../core/ops/leaf.js";
-import { optimizer, type Rule } from "../../optim/index.js";
-import { checkRule } from "../../optim/rule-check.js";
+} from "../../../core/index.js";
+import { placeholder } from "../../../core/ops/leaf.js";
+import { optimizer, type Rule } from "../../../optim/index.js";
+import { checkRule } from "../../../optim/rule-check.js";
 
 /** A rule that is not the library's, and what its numbers are decided by. */
 export interface OwnRule {

@@ -1,8 +1,8 @@
-import { add, cast, InputError, sub, treeMap, treeZip } from "../../core/index.js";
-import type { Params } from "../../models/parameters.js";
-import type { OptimizerState } from "../../optim/optimizer.js";
-import { inNullSpace } from "../../optim/retain/null-space.js";
-import { helpful, orthogonalTo } from "../../optim/retain/orthogonal.js";
+import { add, cast, InputError, sub, treeMap, treeZip } from "../../../core/index.js";
+import type { Params } from "../../../models/parameters.js";
+import type { OptimizerState } from "../../../optim/optimizer.js";
+import { inNullSpace } from "../../../optim/retain/null-space.js";
+import { helpful, orthogonalTo } from "../../../optim/retain/orthogonal.js";
 
 /**
  * What is done with the gradients of retained data. "orthogonal" (OGPSA): of a step's gradient nothing along theirs is kept;

@@ -6,8 +6,8 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { openRecords } from "../../../align/training/writer.js";
 import { crc32c, openEvents } from "../../../run/outputs/event-file.js";
+import { scratch } from "../../cli/cli.js";
 import { law } from "../../lab/world.js";
-import { scratch } from "../cli.js";
 import { decode } from "./event-decoder.js";
 
 const folder = scratch();

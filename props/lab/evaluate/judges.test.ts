@@ -6,17 +6,17 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
-import { evaluateTasks, parseTasks, type Subject } from "../../lab/evaluate/index.js";
-import { ratingIn } from "../../lab/evaluate/judges/grade.js";
-import { crossEntropy, lasso } from "../../lab/evaluate/judges/lasso.js";
-import { lengthControlled } from "../../lab/evaluate/judges/length.js";
-import { chatOf } from "../../lab/evaluate/judges/of-task.js";
-import { secondIsBetter } from "../../lab/evaluate/judges/prefer.js";
-import { fields } from "../../lab/evaluate/rows/fields.js";
-import { loadTokenizer } from "../../models/index.js";
-import { scratch } from "../cli/cli.js";
-import { goldenJson, goldenPath } from "../golden/files.js";
-import { tries } from "../reach.js";
+import { evaluateTasks, parseTasks, type Subject } from "../../../lab/evaluate/index.js";
+import { ratingIn } from "../../../lab/evaluate/judges/grade.js";
+import { crossEntropy, lasso } from "../../../lab/evaluate/judges/lasso.js";
+import { lengthControlled } from "../../../lab/evaluate/judges/length.js";
+import { chatOf } from "../../../lab/evaluate/judges/of-task.js";
+import { secondIsBetter } from "../../../lab/evaluate/judges/prefer.js";
+import { fields } from "../../../lab/evaluate/rows/fields.js";
+import { loadTokenizer } from "../../../models/index.js";
+import { scratch } from "../../cli/cli.js";
+import { goldenJson, goldenPath } from "../../golden/files.js";
+import { tries } from "../../reach.js";
 
 interface Asked {
   readonly body: {
@@ -125,6 +125,28 @@ const prompts = file(
   prompt("single-math-v1-multi-turn", "S", "math two {ref_answer_1}|{ref_answer_2}|{question_2}|{answer_2}"),
   prompt("pair-v2", "P", "pair {question}|{answer_a}|{answer_b}"),
 );
+
+test("an answer without end is left, in one line", async () => {
+  let sent = 0;
+  const endless = createServer((_, response) => {
+    const more = (): void => {
+      if (sent >= 2 ** 27) return void response.end(); // a judge that reads on fails, and does not hang
+      sent += 2 ** 16;
+      response.write("x".repeat(2 ** 16), more);
+    };
+    response.on("error", () => {});
+    more();
+  });
+  await new Promise<void>((resolve) => endless.listen(0, "127.0.0.1", resolve));
+  const at = `http://127.0.0.1:${(endless.address() as AddressInfo).port}/v1`;
+  await assert.rejects(chat({ url: at }).ask([{ user: "u" }], { most: 5 }), {
+    name: "InputError",
+    message: `judge grader at ${at}: its answer is longer than 4194304 bytes`,
+  });
+  assert.ok(sent < 2 ** 25, `${sent} bytes were sent`);
+  endless.closeAllConnections();
+  endless.close();
+});
 
 test("MT-Bench: two turns, references where the category has them, ratings averaged; verdicts are kept", async () => {
   const data = file(

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { parse } from "yaml";
 import { resolveValues } from "../../../cli/config.js";
 import { modelCard } from "../../../run/outputs/model-card.js";
-import { scratch } from "../cli.js";
+import { scratch } from "../../cli/cli.js";
 
 const folder = scratch();
 

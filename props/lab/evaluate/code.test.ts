@@ -4,17 +4,17 @@ import { readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { type TestContext, test } from "node:test";
 import fc from "fast-check";
-import { InputError } from "../../core/errors.js";
-import { code } from "../../lab/evaluate/code/kind.js";
-import { type Runner, runnerOf } from "../../lab/evaluate/code/sandbox.js";
-import { REFUSED, seccompFilter } from "../../lab/evaluate/code/seccomp.js";
-import { codeIn, codeSets } from "../../lab/evaluate/code/sets.js";
-import { fields } from "../../lab/evaluate/rows/fields.js";
-import { toolsOf } from "../../lab/evaluate/tools.js";
-import { attempted, left, witnesses } from "../fuzz/programs/attempts.js";
-import { hostilePrograms } from "../fuzz/programs/programs.js";
-import { goldenJson } from "../golden/files.js";
-import { tries } from "../reach.js";
+import { InputError } from "../../../core/errors.js";
+import { code } from "../../../lab/evaluate/code/kind.js";
+import { type Runner, runnerOf } from "../../../lab/evaluate/code/sandbox.js";
+import { REFUSED, seccompFilter } from "../../../lab/evaluate/code/seccomp.js";
+import { codeIn, codeSets } from "../../../lab/evaluate/code/sets.js";
+import { fields } from "../../../lab/evaluate/rows/fields.js";
+import { toolsOf } from "../../../lab/evaluate/tools.js";
+import { attempted, left, witnesses } from "../../fuzz/programs/attempts.js";
+import { hostilePrograms } from "../../fuzz/programs/programs.js";
+import { goldenJson } from "../../golden/files.js";
+import { tries } from "../../reach.js";
 
 /** A runner, or a skip that says why there is none; with TAUGRAD_SANDBOX=required that is a failure. */
 const sandboxed = async (t: TestContext, language: "python" | "node"): Promise<Runner | undefined> => {

@@ -3,11 +3,11 @@ import { realpathSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import * as modules from "node:module";
 import { pathToFileURL } from "node:url";
-import { InputError, ShapeError } from "../../core/errors.js";
-import { expects } from "../../core/expects.js";
-import { reasonOf } from "../../models/files/writing/system-error.js";
-import type { Rule } from "../../optim/index.js";
-import { checkRule } from "../../optim/rule-check.js";
+import { InputError, ShapeError } from "../../../core/errors.js";
+import { expects } from "../../../core/expects.js";
+import { reasonOf } from "../../../models/files/writing/system-error.js";
+import type { Rule } from "../../../optim/index.js";
+import { checkRule } from "../../../optim/rule-check.js";
 import { type OwnRule, ownRule, told } from "./own-rule.js";
 
 /** What a rule's own function of hyperparameters is given. */

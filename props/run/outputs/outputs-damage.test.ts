@@ -10,8 +10,8 @@ import { runOutputs } from "../../../run/outputs/outputs.js";
 import { tensorboard } from "../../../run/outputs/tensorboard.js";
 import { recordsIn } from "../../../run/running/metrics-file.js";
 import { together } from "../../../run/running/observer.js";
+import { scratch } from "../../cli/cli.js";
 import { law } from "../../lab/world.js";
-import { scratch } from "../cli.js";
 import { decode } from "./event-decoder.js";
 
 const folder = scratch();

@@ -8,8 +8,8 @@ import { plannerFor } from "../../../kernels/index.js";
 import { type ModelConfig, parseConfig } from "../../../models/config.js";
 import { plans } from "../../../run/fit/plans.js";
 import { firstThatFits, type MemoryValues, REMEDIES } from "../../../run/fit/remedies.js";
+import { document, scratch, taugrad } from "../../cli/cli.js";
 import { reach } from "../../reach.js";
-import { document, scratch, taugrad } from "../cli.js";
 
 const folder = scratch();
 const nvidia = await plannerFor("nvidia");

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { document, scratch, succeeds } from "../../cli/cli.js";
 import { goldenPath } from "../../golden/files.js";
-import { document, scratch, succeeds } from "../cli.js";
 
 const folder = scratch();
 const run = [

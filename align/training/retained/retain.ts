@@ -1,10 +1,10 @@
-import { cast, compile, type Device, dispose, InputError, type Program, treeMap, zeros } from "../../core/index.js";
-import type { Params } from "../../models/parameters.js";
-import type { TrainingBatch } from "../data/rows.js";
-import type { Objective } from "../objectives/objective.js";
-import { batchTensors } from "./reference.js";
+import { cast, compile, type Device, dispose, InputError, type Program, treeMap, zeros } from "../../../core/index.js";
+import type { Params } from "../../../models/parameters.js";
+import type { TrainingBatch } from "../../data/rows.js";
+import type { Objective } from "../../objectives/objective.js";
+import { batchTensors } from "../reference.js";
+import { type Carry, compileGradients, type Summed, type TrainState } from "../step.js";
 import { STEERINGS, type Steering } from "./steer.js";
-import { type Carry, compileGradients, type Summed, type TrainState } from "./step.js";
 
 /** Data whose loss a run is to leave as it is, and what is done with its gradients. */
 export interface Retain {

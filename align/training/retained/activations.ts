@@ -1,4 +1,4 @@
-import { asks, expects } from "../../core/expects.js";
+import { asks, expects } from "../../../core/expects.js";
 import {
   add,
   cast,
@@ -15,13 +15,13 @@ import {
   type Tensor,
   tensor,
   transpose,
-} from "../../core/index.js";
-import type { ModelConfig } from "../../models/config.js";
-import type { Params } from "../../models/parameters.js";
-import { hiddenStates } from "../../models/transformer.js";
-import { nullSpace } from "../../optim/retain/null-space.js";
-import type { TrainingBatch } from "../data/rows.js";
-import { borrowed } from "./reference.js";
+} from "../../../core/index.js";
+import type { ModelConfig } from "../../../models/config.js";
+import type { Params } from "../../../models/parameters.js";
+import { hiddenStates } from "../../../models/transformer.js";
+import { nullSpace } from "../../../optim/retain/null-space.js";
+import type { TrainingBatch } from "../../data/rows.js";
+import { borrowed } from "../reference.js";
 
 /** A model, and what it is to be left as it is on. */
 export interface Observed {
