@@ -22,12 +22,12 @@ law(
     if (!(Math.abs(cosine) < 0.99)) return; // parallel, or no vector at all
     const same = b.map((x) => (x * length(a)) / length(b));
     const middle = await along(a, same, 0.5, device);
-    assertClose([length(middle)], [length(a)], { abs: 1e-3 });
+    assertClose([length(middle)], [length(a)], { abs: 2e-5 });
     const scale = length(a) / length(a.map((x, i) => x + same[i]));
     assertClose(
       middle,
       a.map((x, i) => scale * (x + same[i])),
-      { abs: 1e-3 },
+      { abs: 2e-5 },
     );
   },
   some,
@@ -45,12 +45,12 @@ law(
         device,
       ),
       a.map((x) => Math.sin(((1 - t) * Math.PI) / 2) * (a.some(Boolean) ? x : 0)),
-      { abs: 1e-4 },
+      { abs: 2e-5 },
     );
     for (const factor of [scale, -scale]) {
       const b = a.map((x) => factor * x);
       const straight = a.map((x, i) => (1 - t) * x + t * b[i]);
-      assertClose(await along(a, b, t, device), straight, { abs: 1e-4 });
+      assertClose(await along(a, b, t, device), straight, { abs: 2e-5 });
     }
   },
   some,
@@ -73,7 +73,7 @@ law(
     assertClose(
       onBase,
       between.map((x, i) => base[i] + x),
-      { abs: 1e-4 },
+      { abs: 2e-5 },
     );
     assertSame(await merge(parts(2), base, { method: "nuslerp" }, device), onBase);
   },
