@@ -1,4 +1,5 @@
 import { type Asked, type Keeping, prepareAnswers } from "./answers.js";
+import { JUDGMENT } from "./judges/chat.js";
 import { type Graded, gradePrompts, gradeRequest, needsReference, ratingIn, references } from "./judges/grade.js";
 import { chatOf } from "./judges/of-task.js";
 import { verdicts } from "./judges/verdicts.js";
@@ -10,8 +11,6 @@ import type { Task } from "./tasks.js";
 
 /** Ratings are of 1 to 10, scores at most 1. */
 const HIGHEST = 10;
-/** Tokens of a judgment, as FastChat asks for. */
-const JUDGMENT = 2048;
 
 const share = (sum: number, count: number): number => (count === 0 ? 0 : sum / count / HIGHEST);
 

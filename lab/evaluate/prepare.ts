@@ -3,6 +3,7 @@ import { isObject } from "../../models/files/json.js";
 import { type Asked, batchesByLength, fitting, type Keeping, prepareAnswers } from "./answers.js";
 import { choiceRows } from "./choice.js";
 import { prepareDialogues } from "./dialogue.js";
+import { JUDGMENT } from "./judges/chat.js";
 import { judged, type Match, tryJudge, winPoints } from "./judges/judge.js";
 import { chatOf, tryChat } from "./judges/of-task.js";
 import { pairPoints, pairPrompt, pairRequest } from "./judges/pair.js";
@@ -87,9 +88,6 @@ const judgeOf = ({ own }: Task): [judge: string, timeout: number] => [
 ];
 
 const isEndpoint = ({ own }: Task): boolean => isObject(own.raw("judge"));
-
-/** Tokens of a judgment, as FastChat asks for. */
-const JUDGMENT = 2048;
 
 /** Compares answers: a command by itself, an endpoint by FastChat's prompt. Errors: InputError. */
 const comparing = (task: Task): ((matches: readonly Match[], keeping: Keeping) => Promise<readonly number[]>) => {

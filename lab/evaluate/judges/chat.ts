@@ -17,6 +17,9 @@ export interface ChatOptions {
   readonly logprobs?: boolean;
 }
 
+/** Tokens of a judgment, as FastChat asks for. */
+export const JUDGMENT = 2048;
+
 /** Asks a judge; replies in the requests' order. Errors: InputError. */
 export interface Chat {
   /** What tells it from other judges. */

@@ -48,7 +48,7 @@ const addressOf = (given: Readonly<Record<string, unknown>>, where: string, time
   if (!URL.canParse(url) || !/^https?:/.test(url))
     throw new InputError(`${f.where}: "url" is ${show(url)}; it must be an address such as https://api.openai.com/v1`);
   const variable = f.optionalText("key");
-  const key = process.env[variable ?? "OPENAI_API_KEY"];
+  const key = variable === undefined ? undefined : process.env[variable];
   if (variable !== undefined && !key)
     throw new InputError(`${f.where}: "key" names the variable ${variable}, which the environment does not have`);
   return {

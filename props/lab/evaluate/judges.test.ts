@@ -126,6 +126,22 @@ const prompts = file(
   prompt("pair-v2", "P", "pair {question}|{answer_a}|{answer_b}"),
 );
 
+test("a key that no task names goes to nobody", async () => {
+  const before = process.env.OPENAI_API_KEY;
+  process.env.OPENAI_API_KEY = "secret";
+  try {
+    begin(() => said("fine"));
+    await chat().ask([{ user: "u" }], { most: 5 });
+    assert.deepEqual(
+      asked.map(({ key }) => key),
+      [undefined],
+    );
+  } finally {
+    if (before === undefined) delete process.env.OPENAI_API_KEY;
+    else process.env.OPENAI_API_KEY = before;
+  }
+});
+
 test("an answer without end is left, in one line", async () => {
   let sent = 0;
   const endless = createServer((_, response) => {
