@@ -19,6 +19,15 @@ export { type BemaOptions, bema } from "./follow/bema.js";
 export { begun, type Followed, type Follower, firstMove, moved } from "./follow/follow.js";
 export { mixing } from "./follow/mixing.js";
 export type { Masks } from "./masks.js";
+export {
+  type Counted,
+  type Known,
+  type Meeting,
+  type MeetingOptions,
+  type MeetingState,
+  meet,
+  meeting,
+} from "./meet/meeting.js";
 export { type Merge, online } from "./merge.js";
 export * from "./offline/index.js";
 export { onDare, onDareTies } from "./on-dare.js";
