@@ -6,11 +6,12 @@ import { readText, show } from "../../models/files/json.js";
 import { sideFilesOf } from "../../models/index.js";
 import { withDevice } from "../../run/device.js";
 import { locateIn } from "../../run/located.js";
+import { type MergePlan, planMerge } from "../../run/merge/plan.js";
+import { type Recipe, type RecipeModel, readRecipe } from "../../run/merge/recipe.js";
+import { runMerge } from "../../run/merge/run.js";
+import { samePlace } from "../../run/merge/source.js";
+import { tokenizerFolder } from "../../run/merge/tokenizer.js";
 import { checkOwn, isModelFile, signFolder } from "../../run/writing/claim.js";
-import { type MergePlan, planMerge } from "../merge/plan.js";
-import { type Recipe, type RecipeModel, readRecipe } from "../merge/recipe.js";
-import { runMerge } from "../merge/run.js";
-import { firstDifference, folderOf, samePlace, vocabularyOf } from "../merge/source.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
 import { untilEnded } from "../writing/until-ended.js";
@@ -32,38 +33,6 @@ const checkTarget = (out: string, { donor, models }: MergePlan): void => {
   if (!statSync(out).isDirectory()) throw new InputError(`${out}: is a file; choose a folder for the merged model`);
   const clash = [donor, ...models].find(({ folder }) => samePlace(folder, out));
   if (clash !== undefined) throw new InputError(`${out} is one of the models to be merged; choose another folder`);
-};
-
-/**
- * The folder whose tokenizer goes along. Rows of the vocabulary are merged by token id, so that another model's tokenizer
- * must have the same ids.
- */
-const tokenizerFolder = (recipe: Recipe, { donor, models, vocabulary }: MergePlan, out: Output): string => {
-  const own = vocabularyOf(donor.folder);
-  for (const { folder } of models) {
-    const other = vocabularyOf(folder);
-    const token = own && other && firstDifference(own, other);
-    if (token !== undefined)
-      out.note(`note: ${folder} and ${donor.folder} differ in token ${show(token)}; rows are merged by token id`);
-  }
-  const { tokenizerSource: source, path } = recipe;
-  if (source === "union")
-    throw new InputError(
-      `${path}: tokenizer_source: union is not supported, vocabularies are not rebuilt here; use base`,
-    );
-  const folder = source === undefined || source === "base" ? donor.folder : folderOf(source, path);
-  const ids = vocabularyOf(folder);
-  const token = own && ids && firstDifference(own, ids);
-  if (token !== undefined)
-    throw new InputError(
-      `${path}: tokenizer_source ${folder} and ${donor.folder} differ in token ${show(token)}; vocabularies are not rebuilt here`,
-    );
-  for (const [name, id] of ids ?? [])
-    if (vocabulary !== undefined && id >= vocabulary)
-      throw new InputError(
-        `${folder}: token ${show(name)} has id ${id}, but a model to be merged has only ${vocabulary} rows`,
-      );
-  return folder;
 };
 
 /** Passes a count on at most so often, in seconds. */

@@ -4,12 +4,12 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } 
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
-import { planMerge } from "../../../cli/merge/plan.js";
-import { readRecipe } from "../../../cli/merge/recipe.js";
-import { runMerge } from "../../../cli/merge/run.js";
 import { InputError } from "../../../core/errors.js";
 import { openSafetensors } from "../../../models/files/safetensors.js";
 import { sideFilesOf } from "../../../models/files/side-files.js";
+import { planMerge } from "../../../run/merge/plan.js";
+import { readRecipe } from "../../../run/merge/recipe.js";
+import { runMerge } from "../../../run/merge/run.js";
 import { reference } from "../../close.js";
 import { goldenPath } from "../../golden/files.js";
 import { tries } from "../../reach.js";

@@ -1,10 +1,10 @@
 /** Merging holds one tensor's copies at a time: what is read when, and what lies on the device then. */
 import assert from "node:assert/strict";
-import { planMerge } from "../../../cli/merge/plan.js";
-import { readRecipe } from "../../../cli/merge/recipe.js";
-import { runMerge } from "../../../cli/merge/run.js";
 import { sizeOf } from "../../../core/index.js";
 import { sideFilesOf } from "../../../models/files/side-files.js";
+import { planMerge } from "../../../run/merge/plan.js";
+import { readRecipe } from "../../../run/merge/recipe.js";
+import { runMerge } from "../../../run/merge/run.js";
 import { check } from "../../law.js";
 import { at, model, recipe } from "./merge-models.js";
 

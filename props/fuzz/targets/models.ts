@@ -1,8 +1,6 @@
 /** Files of a model folder, and of an adapter. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { planMerge } from "../../../cli/merge/plan.js";
-import { readRecipe } from "../../../cli/merge/recipe.js";
 import { readConfig } from "../../../models/config.js";
 import { loadAdapter } from "../../../models/files/adapter-folder.js";
 import { readText } from "../../../models/files/json.js";
@@ -10,6 +8,8 @@ import { openModelWeights } from "../../../models/files/load.js";
 import { elementsOf, safetensorsHeader } from "../../../models/files/safetensors-write.js";
 import { generationDefaults } from "../../../models/generation/defaults.js";
 import { loadTokenizer } from "../../../models/text/tokenizer.js";
+import { planMerge } from "../../../run/merge/plan.js";
+import { readRecipe } from "../../../run/merge/recipe.js";
 import { frontMatter, parseYaml } from "../../../run/yaml.js";
 import { goldenPath } from "../../golden/files.js";
 import { CPU, dpo, files, linked, policy, type Target } from "./target.js";

@@ -1,13 +1,13 @@
 /** Texts that say what to do: a run's keys, a merge, benchmarks, prompts. */
 import { join } from "node:path";
 import { resolveValues } from "../../../cli/config.js";
-import { planMerge } from "../../../cli/merge/plan.js";
-import { readRecipe } from "../../../cli/merge/recipe.js";
 import { readPrompts } from "../../../cli/speaking/prompts.js";
 import { readIdsFile } from "../../../cli/token-ids.js";
 import { parseTasks } from "../../../lab/evaluate/index.js";
 import { benchmarkRows } from "../../../lab/evaluate/rows/rows.js";
 import { loadTokenizer } from "../../../models/text/tokenizer.js";
+import { planMerge } from "../../../run/merge/plan.js";
+import { readRecipe } from "../../../run/merge/recipe.js";
 import { readYamlObject } from "../../../run/yaml.js";
 import { goldenPath } from "../../golden/files.js";
 import { CPU, files, oneStep, policy, recipeOf, sft, type Target } from "./target.js";

@@ -3,8 +3,8 @@ import { suggestion } from "../../core/suggest.js";
 import type { ModelDtype } from "../../models/config.js";
 import { isObject, type JsonObject, show } from "../../models/files/json.js";
 import { MERGE_METHODS, type MergeMethod } from "../../optim/offline/index.js";
-import { number } from "../../run/options/kinds.js";
-import { readYamlObject } from "../../run/yaml.js";
+import { number } from "../options/kinds.js";
+import { readYamlObject } from "../yaml.js";
 import { unknownKey } from "./keys.js";
 import { type Setting, setting } from "./setting.js";
 
@@ -116,12 +116,14 @@ const readModel = (given: unknown, where: string): RecipeModel => {
   return { folder: folderName(given.model, `${where}: model`), ...parts(parameters, where) };
 };
 
+/** Reads a file's merge recipe. Errors: as `parseRecipe`. */
+export const readRecipe = async (path: string): Promise<Recipe> => parseRecipe(await readYamlObject(path), path);
+
 /**
- * Reads a merge recipe as mergekit writes it.
+ * A merge recipe as mergekit writes it, from what stands in `path`.
  * Errors: InputError, one line, for unknown or unsupported keys and methods, and values out of range.
  */
-export const readRecipe = async (path: string): Promise<Recipe> => {
-  const content = await readYamlObject(path);
+export const parseRecipe = (content: JsonObject, path: string): Recipe => {
   for (const [key, value] of Object.entries(content)) {
     if (Object.hasOwn(foreign, key) && value != null) throw new InputError(`${path}: ${key}: ${foreign[key]}`);
     if (!recipeKeys.includes(key) && !Object.hasOwn(foreign, key)) throw unknownKey(path, key, recipeKeys);
