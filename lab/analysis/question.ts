@@ -3,8 +3,9 @@ import { METHODS, type MethodName } from "../methods.js";
 import { lossLine } from "../plan.js";
 import type { Place } from "./frontier.js";
 import { type Interval, interval, mean } from "./interval.js";
-import { type Found, placesOf } from "./results.js";
-import { MAIN_STYLE, paired, placesAt } from "./table.js";
+import { paired, placesOf } from "./paths.js";
+import type { Found } from "./results.js";
+import { MAIN_STYLE, placesAt } from "./table.js";
 
 /** How a claim is put to the runs of a world: a number a seed that is positive if it holds. */
 export interface Question {

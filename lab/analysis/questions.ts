@@ -1,6 +1,7 @@
 import { METHOD_NAMES, METHODS, type MethodName, trainingOf } from "../methods.js";
 import { ONLINE, SMALL_P, smallLine } from "../plan.js";
 import { type Interval, interval, mean } from "./interval.js";
+import { placesOf } from "./paths.js";
 import {
   type Asked,
   bestPlace,
@@ -14,7 +15,7 @@ import {
   style,
   under,
 } from "./question.js";
-import { type Found, placesOf, select } from "./results.js";
+import { type Found, select } from "./results.js";
 import { MAIN_STYLE } from "./table.js";
 
 const family = (...names: readonly string[]): MethodName[] =>

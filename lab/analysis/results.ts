@@ -40,9 +40,5 @@ export const select = (all: readonly Found[], { section, world, line, x }: Where
       (x === undefined || run.x === x),
   );
 
-/** The different values of x, ascending. */
-export const placesOf = (runs: readonly Found[]): number[] =>
-  [...new Set(runs.map(({ x }) => x))].sort((a, b) => a - b);
-
 /** The different lines, in order of appearance. */
 export const linesOf = (runs: readonly Found[]): string[] => [...new Set(runs.map(({ line }) => line))];

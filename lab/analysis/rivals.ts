@@ -1,8 +1,9 @@
 import { METHOD_NAMES, METHODS, type MethodName } from "../methods.js";
 import { type Interval, type Verdict, verdictOf } from "./interval.js";
+import { paired } from "./paths.js";
 import { preferred } from "./question.js";
 import { type Found, select } from "./results.js";
-import { MAIN_STYLE, paired, placesAt } from "./table.js";
+import { MAIN_STYLE, placesAt } from "./table.js";
 
 /** Skill at the main style rate minus another's, and what that says of "it beats the other". */
 export interface Judged {

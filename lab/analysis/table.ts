@@ -1,9 +1,10 @@
 import { METHODS, type MethodName } from "../methods.js";
 import { COMPARED, lossLine } from "../plan.js";
 import { KINDS, type Kind } from "../world/skills.js";
-import { atStyle, type Place } from "./frontier.js";
+import type { Place } from "./frontier.js";
 import { type Interval, interval, mean } from "./interval.js";
-import { type Found, placesOf, select } from "./results.js";
+import { paired, placesBySeed, placesOf, selectedRate } from "./paths.js";
+import { type Found, select } from "./results.js";
 
 /** The style rate of the tables. */
 export const MAIN_STYLE = 0.9;
@@ -58,21 +59,6 @@ export const rowsByRate = (all: readonly Found[], world: string, method: string)
   return placesOf(runs).map((x) => [x, rowOf(runs.filter((run) => run.x === x))]);
 };
 
-/**
- * The learning rate that validation selects: most skill among those whose style rate reaches the main one, means over seeds;
- * where none does, the one with most style.
- */
-export const selectedRate = (runs: readonly Found[]): number => {
-  const rates = placesOf(runs).map((x) => {
-    const here = runs.filter((run) => run.x === x);
-    const of = (key: "average" | "style") => mean(here.map(({ measures }) => measures.validation[key]));
-    return { x, average: of("average"), style: of("style") };
-  });
-  const reached = rates.filter(({ style }) => style >= MAIN_STYLE);
-  const best = (among: typeof rates, key: "average" | "style") => among.reduce((a, b) => (b[key] > a[key] ? b : a)).x;
-  return reached.length > 0 ? best(reached, "average") : best(rates, "style");
-};
-
 /** A method's (or, in Table 2, a line's) place at a style rate, seed by seed; its path starts at the SFT model. */
 export const placesAt = (
   all: readonly Found[],
@@ -81,24 +67,13 @@ export const placesAt = (
   style: number,
   section: "methods" | "loss" = "methods",
 ): (Place | undefined)[] => {
-  const own = select(all, { section, world, line: method });
-  const runs = own.length === 0 ? [] : [...select(all, { section: "sft", world }), ...own];
   const seeds = [...new Set(all.map(({ seed }) => seed))];
-  return seeds.map((seed) =>
-    atStyle(
-      runs.filter((run) => run.seed === seed).map(({ x, measures }) => ({ x, ...measures })),
-      style,
-    ),
+  return placesBySeed(
+    select(all, { section: "sft", world }),
+    select(all, { section, world, line: method }),
+    seeds,
+    style,
   );
-};
-
-/** Differences a − b seed by seed, if every seed has both. */
-export const paired = (a: readonly (Place | undefined)[], b: readonly (Place | undefined)[]): Interval | undefined => {
-  const differences = a.flatMap((place, i) => {
-    const other = b[i];
-    return place === undefined || other === undefined ? [] : [place.test - other.test];
-  });
-  return differences.length === a.length ? interval(differences) : undefined;
 };
 
 /** Table 1 of a world. */
@@ -106,12 +81,12 @@ export const tableOf = (all: readonly Found[], world: string): TableRow[] => {
   const runsOf = (line: string) => select(all, { section: "methods", world, line });
   const bySeed = (runs: readonly Found[], x: number) => runs.filter((run) => run.x === x);
   const reference = runsOf("adamw");
-  const referenceAtRate = bySeed(reference, selectedRate(reference));
+  const referenceAtRate = bySeed(reference, selectedRate(reference, MAIN_STYLE));
   const referencePlaces = placesAt(all, world, "adamw", MAIN_STYLE);
   return (Object.keys(METHODS) as MethodName[]).flatMap((method): TableRow[] => {
     const runs = runsOf(method);
     if (runs.length === 0) return [];
-    const rate = selectedRate(runs);
+    const rate = selectedRate(runs, MAIN_STYLE);
     const here = bySeed(runs, rate);
     const places = placesAt(all, world, method, MAIN_STYLE);
     const differences = here.map(({ measures }, i) => measures.test.average - referenceAtRate[i].measures.test.average);

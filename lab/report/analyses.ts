@@ -1,7 +1,8 @@
 import { halfway } from "../analysis/halfway.js";
 import { mean } from "../analysis/interval.js";
+import { placesOf } from "../analysis/paths.js";
 import { COLLAPSE } from "../analysis/questions.js";
-import { type Found, linesOf, placesOf, select } from "../analysis/results.js";
+import { type Found, linesOf, select } from "../analysis/results.js";
 import { type Section, SMALL_P } from "../plan.js";
 import type { Document } from "./document.js";
 import { percent } from "./numbers.js";

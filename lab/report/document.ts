@@ -1,12 +1,12 @@
 import { type Claim, claimsOf } from "../analysis/claims.js";
 import type { Interval } from "../analysis/interval.js";
 import { type Forgetting, forgettingOf, type MovedRow, movedOf } from "../analysis/moved.js";
+import { paired } from "../analysis/paths.js";
 import { type Found, gather, linesOf, select } from "../analysis/results.js";
 import { type RivalRow, rivalsOf } from "../analysis/rivals.js";
 import {
   type LossRow,
   lossTableOf,
-  paired,
   placesAt,
   type Row,
   rowOf,

@@ -2,7 +2,7 @@ import { mean, type Verdict } from "../analysis/interval.js";
 import { FULL_STYLE, MAIN_STYLE, placesAt, rowsByRate } from "../analysis/table.js";
 import { badge } from "./claims.js";
 import type { Document } from "./document.js";
-import { landscape } from "./frontiers.js";
+import { worldLandscape } from "./frontiers.js";
 import { percent, rate, signed } from "./numbers.js";
 import { escaped } from "./svg.js";
 
@@ -55,7 +55,7 @@ export const overview = (document: Document): string => {
 ${worlds.map((world) => worldTiles(document, world)).join("\n")}
 </ul>
 ${verdictCounts(document)}
-<div class="charts wide">${worlds.map((world) => landscape(document, world)).join("")}</div>
+<div class="charts wide">${worlds.map((world) => worldLandscape(document, world)).join("")}</div>
 <p class="soft">Every dot is a method at one learning rate, test prompts, mean over seeds. Ochre: the SFT model, where all
 start. Who is above the grey line pays less than AdamW for the same style. A line that is pointed at says its name; those of one
 colour have dashes of their own, and <a href="#${escaped(worlds[0])}">below</a> each method has a drawing to itself.</p>`;

@@ -95,7 +95,7 @@ export const acrossSeeds = (values: readonly number[]): Pick<SeriesPoint, "y" | 
 });
 
 /** An entry of a legend. */
-type Key = Pick<Series, "label" | "color" | "dashed">;
+export type Key = Pick<Series, "label" | "color" | "dashed">;
 
 /** What the colours mean; nothing where there is nothing to tell. */
 export const keysOf = (keys: readonly Key[]): string =>

@@ -1,5 +1,5 @@
 import type { Document } from "./document.js";
-import { forestOf, panelsOf } from "./frontiers.js";
+import { worldForest, worldPanels } from "./frontiers.js";
 import { movedTable } from "./moved.js";
 import { percent } from "./numbers.js";
 import type { Part } from "./part.js";
@@ -13,8 +13,8 @@ export const worldSection = (document: Document, world: string): Part => {
     id: escaped(world),
     title: `The ${escaped(world)} world`,
     body: `<p class="soft">rms τ is ${percent(results.relativeDelta)} % of rms θ; the SFT model has ${percent(results.sft.average)} % skill and ${percent(results.sft.style)} % style.</p>
-${forestOf(document, world, results)}
-${panelsOf(document, world)}
+${worldForest(document, world, results)}
+${worldPanels(document, world)}
 ${frontierTable(document, world, results)}
 ${tableOf(document, world, results)}
 ${movedTable(document, world, results)}

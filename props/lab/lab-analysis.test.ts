@@ -6,8 +6,9 @@ import { claimsOf } from "../../lab/analysis/claims.js";
 import { atStyle, type Point } from "../../lab/analysis/frontier.js";
 import { halfway } from "../../lab/analysis/halfway.js";
 import { interval, verdictOf } from "../../lab/analysis/interval.js";
+import { selectedRate } from "../../lab/analysis/paths.js";
 import type { Found } from "../../lab/analysis/results.js";
-import { selectedRate, tableOf } from "../../lab/analysis/table.js";
+import { tableOf } from "../../lab/analysis/table.js";
 import { SIZES } from "../../lab/sizes.js";
 import { madeUpDocument } from "./lab-values.js";
 
@@ -159,8 +160,8 @@ test("lab: validation selects the most skill among rates with enough style, else
     x,
     measures: { ...runs[0].measures, validation: { ...runs[0].measures.validation, average, style } },
   });
-  assert.equal(selectedRate([at(1, 0.9, 0.5), at(2, 0.7, 0.92), at(3, 0.8, 0.95), at(4, 0.6, 1)]), 3);
-  assert.equal(selectedRate([at(1, 0.9, 0.5), at(2, 0.7, 0.8)]), 2);
+  assert.equal(selectedRate([at(1, 0.9, 0.5), at(2, 0.7, 0.92), at(3, 0.8, 0.95), at(4, 0.6, 1)], 0.9), 3);
+  assert.equal(selectedRate([at(1, 0.9, 0.5), at(2, 0.7, 0.8)], 0.9), 2);
 });
 
 const verdicts = (all: readonly Found[]) => {
