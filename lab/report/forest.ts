@@ -42,6 +42,17 @@ const around = (span: number, left: number, width: number): ((x: number) => numb
   return (x) => left + place(axis, Math.max(-span, Math.min(span, x))) * width;
 };
 
+/** A label at the left of its line; what follows a comma stands below, so that a phone has room for it. */
+const labelled = (label: string, x: number, y: number): string => {
+  const parts = label.split(", ");
+  const spans = parts.map((part, i) => {
+    const text = escaped(i === parts.length - 1 ? part : `${part},`);
+    return i === 0 ? text : `<tspan x="${x}" dy="1.05em">${text}</tspan>`;
+  });
+  const up = (0.35 - (parts.length - 1) * 0.525).toFixed(2);
+  return `<text class="tick" x="${x}" y="${y}" dy="${up}em" text-anchor="end">${spans.join("")}</text>`;
+};
+
 /** Means with intervals, one below the other, around zero. */
 export const forest = (
   title: string,
@@ -49,7 +60,8 @@ export const forest = (
   text: (x: number) => string,
   keys: string,
 ): string => {
-  const [width, line, left, right] = [440, 20, 108, 96];
+  const line = rows.some(({ label }) => label.includes(", ")) ? 28 : 20;
+  const [width, left, right] = [440, 124, 116];
   const height = rows.length * line + 26;
   const span = spanOf(
     rows.map(({ interval }) => interval),
@@ -65,7 +77,7 @@ export const forest = (
   }
   rows.forEach(({ label, color, interval, note }, i) => {
     const y = i * line + 16;
-    parts.push(`<text class="tick" x="${left - 8}" y="${y}" dy=".35em" text-anchor="end">${escaped(label)}</text>`);
+    parts.push(labelled(label, left - 8, y));
     parts.push(`<text class="tick" x="${width - right + 8}" y="${y}" dy=".35em">${escaped(note)}</text>`);
     if (interval !== undefined) parts.push(marks(interval, px, y, `c${color}`, 4));
   });
