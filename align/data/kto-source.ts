@@ -16,10 +16,10 @@ export interface KtoSourceOptions extends SourceOptions {
   readonly reference?: Rows<ReferencePair>;
 }
 
-/** Prompt i with the answer of row i−1, the first with the last one's: TRL's order. */
-const mismatched = (rows: readonly Sequence[]): Sequence[] =>
+/** Prompt i with the answer of row i−1, the first with that of the one before, in a batch the last one's: TRL's order. */
+const mismatched = (rows: readonly Sequence[], before: Sequence | undefined): Sequence[] =>
   rows.map(({ ids, completionStart }, i) => {
-    const neighbour = rows[(i + rows.length - 1) % rows.length];
+    const neighbour = i === 0 ? (before as Sequence) : rows[i - 1];
     const answer = neighbour.ids.slice(neighbour.completionStart);
     return { ids: [...ids.slice(0, completionStart), ...answer], completionStart };
   });
@@ -32,7 +32,7 @@ const mismatched = (rows: readonly Sequence[]): Sequence[] =>
 export const ktoSource = (rows: Rows<LabelledSequence>, options: KtoSourceOptions): BatchSource => {
   expects("ktoSource", "rows record", rows, options);
   const { batchSize, padId, maxLength = Number.POSITIVE_INFINITY, reference, shuffle = true, groupByLength } = options;
-  if (batchSize < 2)
+  if (batchSize * (options.share?.of ?? 1) < 2)
     throw new InputError(
       "kto pairs each prompt with another row's answer, so a batch needs at least 2 rows; make the batch size 2 or more",
     );
@@ -54,13 +54,14 @@ export const ktoSource = (rows: Rows<LabelledSequence>, options: KtoSourceOption
   };
   return rowSource(rows, options, {
     longest: ({ ids }) => Math.min(maxLength, ids.length),
-    longestOf: (indices) => {
+    longestOf: (indices, before) => {
       const ends = indices.map(partsOf);
-      const meetings = ends.map(([prompt, answer], i) => prompt + Math.max(answer, ends.at(i - 1)?.[1] ?? 0));
+      const met = before === undefined ? 0 : partsOf(before)[1];
+      const meetings = ends.map(([prompt, answer], i) => prompt + Math.max(answer, i === 0 ? met : ends[i - 1][1]));
       return Math.min(maxLength, Math.max(1, ...meetings));
     },
-    collated: (chosen, indices, length) => {
-      const batch = collate([...filled(chosen), ...filled(mismatched(chosen))], { padId, bucket: length });
+    collated: (chosen, indices, length, before) => {
+      const batch = collate([...filled(chosen), ...filled(mismatched(chosen, before))], { padId, bucket: length });
       return {
         ...batch,
         lengths: batch.lengths.slice(0, chosen.length),

@@ -47,6 +47,11 @@ export interface BatchSource {
 export interface SourceOptions {
   readonly batchSize: number;
   readonly padId: number;
+  /**
+   * Which part of every batch this is, where several workers share its rows: a batch then has `of` times `batchSize` rows, of which
+   * the part has `batchSize`. Default: all of it.
+   */
+  readonly share?: { readonly part: number; readonly of: number };
   /** Decides the order of every epoch. Default 0. */
   readonly seed?: number;
   /** False: file order in every epoch. Default true. */

@@ -19,12 +19,20 @@ export const padded = <T>(items: readonly T[], count: number, filler: T): T[] =>
 interface RowKind<T> {
   /** Tokens of a row's longest sequence. */
   readonly longest: (row: T) => number;
-  /** Tokens of the longest sequence in a batch of those rows. Default: of the longest row. */
-  readonly longestOf?: (indices: readonly number[]) => number;
+  /**
+   * Tokens of the longest sequence in a batch of those rows. Default: of the longest row. `before`: the row before the first of them,
+   * in a circle.
+   */
+  readonly longestOf?: (indices: readonly number[], before: number | undefined) => number;
   /** What a batch's length is rounded up to. Default: as `bucket` says. */
   readonly rounded?: (length: number) => number;
   /** The batch of some rows, with their numbers, padded to `length`, which may not be less than they take. */
-  readonly collated: (rows: readonly T[], indices: readonly number[], length: number) => TrainingBatch;
+  readonly collated: (
+    rows: readonly T[],
+    indices: readonly number[],
+    length: number,
+    before: T | undefined,
+  ) => TrainingBatch;
 }
 
 /** A batch of more is a slip of the hand: its numbers alone would fill a host's memory. */
@@ -39,7 +47,7 @@ export const rowSource = asks(
   "rows record record",
   <T extends { readonly at?: string }>(
     rows: Rows<T>,
-    { batchSize, seed = 0, shuffle = true, groupByLength = false, dropLast, bucket }: SourceOptions,
+    { batchSize, seed = 0, shuffle = true, groupByLength = false, dropLast, bucket, share }: SourceOptions,
     { longest, longestOf, rounded, collated }: RowKind<T>,
   ): BatchSource => {
     const row = (index: number): T => rows.at(index) as T;
@@ -51,20 +59,28 @@ export const rowSource = asks(
       );
     const multiple = bucket ?? quarterBucket(longestRow);
     const plan = planBatches({
-      ...{ rows: rows.length, batchSize, seed, shuffle, dropLast },
+      ...{ rows: rows.length, batchSize: batchSize * (share?.of ?? 1), seed, shuffle, dropLast },
       ...(groupByLength && { lengths }),
     });
     const inMultiples = (length: number): number => Math.ceil(length / multiple) * multiple;
     const round = rounded ?? (groupByLength && bucket === undefined ? inSixteenths : inMultiples);
     const most = longestOf ?? ((indices) => indices.reduce((n, i) => Math.max(n, lengths[i]), 1));
+    /** Numbers of the rows of a batch's part, and of the row before them. */
+    const partAt = (index: number) => {
+      const all = plan.at(index).rows;
+      const from = (share?.part ?? 0) * batchSize;
+      return { indices: all.slice(from, from + batchSize), before: all.at(from - 1) };
+    };
+    const lengthOf = ({ indices, before }: ReturnType<typeof partAt>): number => round(most(indices, before));
     return {
       batchesPerEpoch: plan.batchesPerEpoch,
-      lengthAt: (index) => round(most(plan.at(index).rows)),
+      lengthAt: (index) => lengthOf(partAt(index)),
       at: (index) => {
-        const indices = plan.at(index).rows;
+        const part = partAt(index);
+        const { indices, before } = part;
         const chosen = indices.map(row);
         return {
-          ...collated(chosen, indices, round(most(indices))),
+          ...collated(chosen, indices, lengthOf(part), before === undefined ? undefined : row(before)),
           epoch: (index + 1) / plan.batchesPerEpoch,
           endsEpoch: (index + 1) % plan.batchesPerEpoch === 0,
           rowIds: chosen.map(({ at }, i) => at ?? `row ${indices[i] + 1}`),

@@ -4,9 +4,12 @@ import {
   div,
   maximum,
   mul,
+  reshape,
   ShapeError,
   scalar,
   sigmoid,
+  sliceAxis,
+  stack,
   stopGradient,
   sub,
   sum,
@@ -14,7 +17,8 @@ import {
   typeOf,
 } from "../../core/index.js";
 import type { ModelConfig } from "../../models/config.js";
-import { scoreTokens } from "./log-probs.js";
+import type { Params } from "../../models/parameters.js";
+import { type BatchTensors, scoreTokens } from "./log-probs.js";
 import { KTO_SUMS, KTO_TOKEN_SUMS, ktoMetrics, ktoTokenMetrics, totals } from "./metrics.js";
 import { BETA, halves, type Objective, type ObjectiveOptions, realRows } from "./objective.js";
 
@@ -62,6 +66,12 @@ export const ktoLoss = asks(
   },
 );
 
+/** KL of sums over several workers, [Σ r over real rows, how many these are]. */
+const meanKl = (sums: Tensor): Tensor => {
+  const [ratio, rows] = [0, 1].map((i) => reshape(sliceAxis(sums, 0, i, i + 1), []));
+  return stopGradient(maximum(div(ratio, maximum(rows, 1)), 0));
+};
+
 /** Options of `ktoObjective`. */
 export interface KtoOptions extends ObjectiveOptions, Partial<KtoLossOptions> {}
 
@@ -76,26 +86,36 @@ export const ktoObjective = (
   { beta = BETA, desirableWeight, undesirableWeight, tokenMetrics: withTokens = true, ...forward }: KtoOptions = {},
 ): Objective => {
   const of = totals("loss", ...KTO_SUMS, ...KTO_TOKEN_SUMS);
+  /** log π/π_ref of the mismatched answers, [B]. */
+  const mismatchedRatio = (params: Params, { ids, targets, reference }: BatchTensors): Tensor => {
+    const [N, T] = ids.shape;
+    const [[, mismatched], [, others], [, known]] = [ids, targets, reference].map(halves);
+    const theirTargets = sub(others, scalar((N / 2) * T, "i32")); // as positions of their half
+    return sub(scoreTokens(params, config, mismatched, theirTargets, forward).logps, known);
+  };
   return {
     name: "kto",
     usesReference: true,
     units: ({ rows, examples }) => examples ?? rows / 2,
-    sums: (params, { ids, targets, examples, desirable, reference }) => {
-      const [N, T] = ids.shape;
+    gathers: (params, batch) => {
+      const real = realRows(batch.ids.shape[0] / 2, batch.examples);
+      return stack([sum(mul(real, mismatchedRatio(params, batch))), sum(real)]);
+    },
+    sums: (params, batch) => {
+      const { ids, targets, examples, desirable, reference, gathered } = batch;
+      const [N] = ids.shape;
       if (desirable?.shape[0] !== N / 2)
         throw new ShapeError(
           `kto: ids ${typeOf(ids)}, desirable ${desirable === undefined ? "missing" : typeOf(desirable)}`,
           "stack [answers …; mismatched answers …], and give a label for each answer",
         );
-      const [[own, mismatched], [ownTargets, others], [known, knownKl]] = [ids, targets, reference].map(halves);
+      const [[own], [ownTargets], [known]] = [ids, targets, reference].map(halves);
       const real = realRows(N / 2, examples);
       const { logps, ...scored } = scoreTokens(params, config, own, ownTargets, {
         tokenMetrics: withTokens,
         ...forward,
       });
-      const theirTargets = sub(others, scalar((N / 2) * T, "i32")); // as positions of their half
-      const moved = scoreTokens(params, config, mismatched, theirTargets, forward);
-      const kl = ktoKl(sub(moved.logps, knownKl), real);
+      const kl = gathered === undefined ? ktoKl(mismatchedRatio(params, batch), real) : meanKl(gathered);
       const ratio = sub(logps, known);
       const loss = sum(mul(real, ktoLoss({ ratio, desirable, kl }, { beta, desirableWeight, undesirableWeight })));
 

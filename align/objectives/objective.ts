@@ -53,6 +53,13 @@ export interface Objective {
   readonly units: (batch: TrainingBatch) => number;
   /** Σ of the units' losses, a scalar, and the totals [k] that `report` takes, that Σ first. */
   readonly sums: (params: Params, batch: BatchTensors) => readonly [loss: Tensor, totals: Tensor];
+  /**
+   * What it knows of a batch as a whole, as sums [k]. Where the rows of a batch are shared out over workers, these are added up over
+   * all of them, and `sums` takes them as the batch's `gathered`.
+   */
+  readonly gathers?: (params: Params, batch: BatchTensors) => Tensor;
+  /** Does it know a batch as a whole otherwise, so that its rows cannot be shared out? Says which part of it. */
+  readonly whole?: string;
   /** Size of the totals. */
   readonly width: number;
   /** Totals, added up over any batches, → loss and metrics. */
@@ -146,9 +153,11 @@ export const preferenceObjective = (
   const losses = weightedLosses(lossType, lossWeights, { labelSmoothing });
   const usesReference = losses.some(([type]) => !REFERENCE_FREE.includes(type));
   const reward = usesReference ? logRatio : meanLogp;
+  const wholeBatch = losses.find(([type]) => type === "sft" || type === "kto_pair");
   return {
     name: "dpo",
     usesReference,
+    ...(wholeBatch !== undefined && { whole: `loss_type ${wholeBatch[0]}` }),
     units: ({ rows, examples }) => examples ?? rows / 2,
     sums: (params, batch) => {
       const { ids, examples, reference } = batch;

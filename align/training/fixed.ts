@@ -7,15 +7,21 @@ import type { TrainOptions, TrainSnapshot } from "./options.js";
 import { borrowed } from "./reference.js";
 import { noneRetained } from "./retained/retain.js";
 import { type Fixed, noTotals, type TrainState } from "./step.js";
+import { only, partOfState, type Shard } from "./workers/shard.js";
 
 /** What the run begins with, made leaf by leaf; its buffers are the run's own. */
-export const beginning = async (options: TrainOptions, device: Device): Promise<TrainSnapshot> => {
+export const beginning = async (
+  options: TrainOptions,
+  shard: Shard | undefined,
+  device: Device,
+): Promise<TrainSnapshot> => {
   const { optimizer, objective, params, seed = 0, resume, offload = "none" } = options;
   const own = { optimizer: optimizer.init(params, { seed }), log: noTotals(objective) };
   const { retain } = options;
   const retained = retain && { retained: noneRetained(retain, params) };
-  const initial: TrainState = { ...own, ...beginnings(options), ...retained };
-  const snapshot = resume?.(initial) ?? { step: 0, batches: 0, tokens: 0, state: initial };
+  const whole: TrainState = { ...own, ...beginnings(options), ...retained };
+  const initial = shard === undefined ? whole : partOfState(whole, shard);
+  const snapshot = resume?.(initial, whole) ?? { step: 0, batches: 0, tokens: 0, state: initial };
   const place = resume === undefined ? evaluateEach : upload;
   if (offload === "none") return { ...snapshot, state: place(snapshot.state, device) };
   const { slots, ...rest } = snapshot.state.optimizer;
@@ -30,6 +36,7 @@ export const beginning = async (options: TrainOptions, device: Device): Promise<
  */
 export const fixedInputs = async (
   options: TrainOptions,
+  shard: Shard | undefined,
   key: Tensor,
   device: Device,
 ): Promise<{ fixed: Fixed; release: () => void }> => {
@@ -39,13 +46,20 @@ export const fixedInputs = async (
   if (optimizer.usesMask && gradientMask === undefined)
     throw new InputError(`${optimizer.name} needs a mask of the gradient; estimate one with fisherMask`);
   const releases: (() => void)[] = [];
+  const mine = (tree: Params): Params => {
+    if (shard === undefined) return tree;
+    return only(
+      tree,
+      shard.own.filter((name) => name in tree),
+    );
+  };
   const borrow = (tree: Params) => {
     if (offload === "optimizer") return tree;
-    const here = borrowed(tree, device);
+    const here = borrowed(mine(tree), device);
     releases.push(here.release);
     return here.tree;
   };
-  const prepared = optimizer.usesTau ? optimizer.prepare(refDelta as Params, key) : undefined;
+  const prepared = optimizer.usesTau ? optimizer.prepare(mine(refDelta as Params), key) : undefined;
   const tau = prepared && (await (offload === "optimizer" ? evaluateToHost : evaluateEach)(prepared, device));
   return {
     fixed: {

@@ -6,6 +6,7 @@ import type { BatchTensors } from "../objectives/log-probs.js";
 import type { Objective } from "../objectives/objective.js";
 import type { Feeder } from "./reference.js";
 import type { Carry, Summed } from "./step.js";
+import { texts, type Workers } from "./workers/workers.js";
 
 /** What a step computes with. */
 export interface FailedStep {
@@ -13,6 +14,7 @@ export interface FailedStep {
   readonly feed: Feeder["feed"];
   /** Adds a batch's gradients to those carried, as the run does it; frees what is carried. `number` is the batch's in its step. */
   readonly gradients: (params: Params, batch: BatchTensors, scale: number, number: number, carry: Carry) => Summed;
+  readonly workers: Workers;
 }
 
 /** More names than a line holds help nobody. */
@@ -89,16 +91,22 @@ export const notFinite = async (
   step: number,
 ): Promise<string> => {
   const scale = 1 / group.reduce((sum, batch) => sum + parts.objective.units(batch), 0);
-  const cause = async (): Promise<readonly [what: string, rows: string]> => {
+  type Cause = { readonly what: string; readonly rows: string; readonly isSure: boolean };
+  const look = async (): Promise<Cause> => {
     const weight = await firstIn(params, "the weight");
-    if (weight !== undefined) return [weight, ""];
+    if (weight !== undefined) return { what: weight, rows: "", isSure: true };
     for (const batch of group) {
       const wrong = await wrongWith(parts, params, batch, scale);
-      if (wrong !== undefined) return [wrong, rowsIn(batch)];
+      if (wrong !== undefined) return { what: wrong, rows: rowsIn(batch), isSure: true };
     }
-    return [await overflowIn(parts, params, group, scale), group.map(rowsIn).join(", ")];
+    const overflow = await overflowIn(parts, params, group, scale);
+    return { what: overflow, rows: group.map(rowsIn).join(", "), isSure: false };
   };
-  const [what, rows] = await cause().catch(() => ["loss or gradients are not finite", ""] as const);
+  const own = await look().catch((): Cause => ({ what: "loss or gradients are not finite", rows: "", isSure: false }));
+  // Each worker has looked at its own rows.
+  const said = await texts(parts.workers, "why a step is not finite", JSON.stringify(own));
+  const causes = said.map((text) => JSON.parse(text) as Cause);
+  const { what, rows } = causes.find(({ isSure }) => isSure) ?? causes[0];
   const mend =
     step === 1 ? "look at these rows, and at the models" : "the run has diverged: lower learning_rate, or raise beta";
   return `step ${step}: ${what}${rows === "" ? "" : ` (rows ${rows})`}; the weights are those of step ${step - 1}; ${mend}`;

@@ -20,9 +20,11 @@ import {
   type Stepper,
   type StepState,
   type Summed,
+  seen,
   update,
   type Verdict,
 } from "./step.js";
+import { only } from "./workers/shard.js";
 
 /** Computes a tree leaf by leaf and keeps it on the host, as constants. */
 export const evaluateToHost = async <T extends Tree>(tree: T, device: Device): Promise<T> => {
@@ -38,14 +40,10 @@ export const evaluateToHost = async <T extends Tree>(tree: T, device: Device): P
 type Shared = Pick<OptimizerState<Params>, "step" | "key" | "scalars">;
 type Own = Pick<OptimizerState<Params>, "params" | "slots">;
 
-const mapValues = <A, B>(record: Readonly<Record<string, A>>, f: (value: A) => B): Record<string, B> =>
+export const mapValues = <A, B>(record: Readonly<Record<string, A>>, f: (value: A) => B): Record<string, B> =>
   Object.fromEntries(Object.entries(record).map(([key, value]) => [key, f(value)]));
 
-/** The part of a tree that belongs to some parameters. */
-const only = (tree: Params, names: readonly string[]): Params =>
-  Object.fromEntries(names.map((name) => [name, tree[name]]));
-
-const partOf = ({ tau, anchor, masks, spaces, retained }: Steady, names: readonly string[]): Steady => ({
+export const partOf = ({ tau, anchor, masks, spaces, retained }: Steady, names: readonly string[]): Steady => ({
   ...(tau && { tau: only(tau, names) }),
   ...(anchor && { anchor: only(anchor, names) }),
   ...(masks && { masks: mapValues(masks, (tree) => only(tree, names)) }),
@@ -70,7 +68,7 @@ export const compileOffloaded = (
   device: Device,
 ): Apply => {
   const name = `${objective.name} step`;
-  const judged = compile((log: Tensor, summed: Summed) => judge(log, summed, objective, maxGradNorm), device, {
+  const judged = compile((log: Tensor, summed: Summed) => judge(log, seen(summed), objective, maxGradNorm), device, {
     donate: [0],
     name,
   });

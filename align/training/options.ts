@@ -7,6 +7,8 @@ import type { Objective } from "../objectives/objective.js";
 import type { Weights } from "./reference.js";
 import type { Retain } from "./retained/retain.js";
 import type { TrainState } from "./step.js";
+import type { Wire } from "./workers/wire.js";
+import type { Workers } from "./workers/workers.js";
 
 /** A training run. Whatever tensors it is given stay the caller's. */
 export interface TrainOptions {
@@ -59,14 +61,22 @@ export interface TrainOptions {
   readonly spaces?: Params;
   /**
    * Goes on from a snapshot, bit for bit, instead of from `params`; `batches` then begin where it says. It is given the state
-   * before the first step, whose structure a saved one is read into. The snapshot's tensors become the run's.
+   * before the first step, whose structure a saved one is read into (this rank's part of it, and the whole). The snapshot's
+   * tensors become the run's.
    */
-  readonly resume?: (initial: TrainState) => TrainSnapshot;
+  readonly resume?: (initial: TrainState, whole: TrainState) => TrainSnapshot;
   /**
    * Given the last good state and its weights, to save them, before a step that is not finite, or another error of batches or
    * device that leaves them as they were, ends the run.
    */
   readonly rescue?: (good: TrainSnapshot, params: Params) => Promise<void>;
+  /**
+   * Other processes that train the same model: each is given its share of every batch, and all else alike. What the optimizer
+   * remembers of a parameter is then in one rank's snapshots alone (`saveShared`). Default: none.
+   */
+  readonly workers?: Workers;
+  /** How gradients travel between them. Default "f32". */
+  readonly wire?: Wire;
 }
 
 /** Where a run stands. */

@@ -107,6 +107,8 @@ export const referenceAsker = (
 export interface Feeder {
   /** Calls `use` with the batch; for an objective that compares, with `reference` in it. Tensors last as long as the call. */
   readonly feed: <T>(batch: TrainingBatch, use: (tensors: BatchTensors) => T) => T;
+  /** The same tensors, until they are released. */
+  readonly take: (batch: TrainingBatch) => { readonly tensors: BatchTensors; readonly release: () => void };
   readonly close: () => void;
 }
 
@@ -121,25 +123,31 @@ export const feeder = (
   now?: () => Params,
 ): Feeder => {
   let asker: ReferenceAsker | undefined;
+  const take: Feeder["take"] = (batch) => {
+    const tensors = batchTensors(batch, usesReference);
+    const known = { tensors, release: () => {} };
+    if (!usesReference) return known;
+    if (tensors.reference !== undefined) {
+      if (now === undefined) return known;
+      throw new InputError(`${name}: the reference model moves, and a batch brings what it said before training`);
+    }
+    if (model === undefined)
+      throw new InputError(
+        `${name} compares with a reference model, and neither it nor its log-probabilities are given`,
+      );
+    checkVocabulary(batch, model);
+    asker ??= referenceAsker(model, device, now);
+    const reference = asker.ask(tensors);
+    return { tensors: { ...tensors, reference }, release: () => dispose(reference) };
+  };
   return {
+    take,
     feed: (batch, use) => {
-      const tensors = batchTensors(batch, usesReference);
-      if (!usesReference) return use(tensors);
-      if (tensors.reference !== undefined) {
-        if (now === undefined) return use(tensors);
-        throw new InputError(`${name}: the reference model moves, and a batch brings what it said before training`);
-      }
-      if (model === undefined)
-        throw new InputError(
-          `${name} compares with a reference model, and neither it nor its log-probabilities are given`,
-        );
-      checkVocabulary(batch, model);
-      asker ??= referenceAsker(model, device, now);
-      const reference = asker.ask(tensors);
+      const { tensors, release } = take(batch);
       try {
-        return use({ ...tensors, reference });
+        return use(tensors);
       } finally {
-        dispose(reference);
+        release();
       }
     },
     close: () => asker?.close(),

@@ -157,14 +157,19 @@ export type Verdict = {
   readonly ok: Tensor;
 };
 
-/** Looks at the gradients and totals of a step, and writes its log. `maxGradNorm` undefined: no clipping. */
+/** What is known of a step before it is taken: the global norm of its gradients, and its totals. */
+export type Seen = { readonly norm: Tensor; readonly totals: Tensor };
+
+/** Of a step whose gradients are all here. */
+export const seen = ({ grads, totals }: Summed): Seen => ({ norm: globalNorm(grads), totals });
+
+/** Looks at the norm and totals of a step, and writes its log. `maxGradNorm` undefined: no clipping. */
 export const judge = (
   log: Tensor,
-  { grads, totals }: Summed,
+  { norm, totals }: Seen,
   { width: k }: Objective,
   maxGradNorm: number | undefined,
 ): { readonly verdict: Verdict; readonly log: Tensor } => {
-  const norm = globalNorm(grads);
   const loss = reshape(sliceAxis(totals, 0, 0, 1), []);
   const ok = and(finite(add(norm, abs(loss))), isZero(sliceAxis(log, 0, k + 1, k + 2)));
   const next = concat([add(sliceAxis(log, 0, 0, k), totals), reshape(norm, [1])]);
@@ -216,7 +221,7 @@ export const compileApply = (
 ): Apply =>
   compile(
     (state: StepState, summed: Summed, lr: Tensor, fixed: Steady): StepState => {
-      const { verdict, log } = judge(state.log, summed, objective, maxGradNorm);
+      const { verdict, log } = judge(state.log, seen(summed), objective, maxGradNorm);
       return { optimizer: update(stepper, state.optimizer, summed.grads, verdict, { lr, ...fixed }), log };
     },
     device,

@@ -2,25 +2,16 @@ import { expects } from "../../core/expects.js";
 import { type Device, dispose, type HostData, InputError, read, scalar } from "../../core/index.js";
 import type { Params } from "../../models/parameters.js";
 import { schedule } from "../../optim/schedule.js";
-import { grouped, realTokens, tokensIn, total } from "../data/groups.js";
+import { grouped } from "../data/groups.js";
 import type { TrainingBatch } from "../data/rows.js";
 import { beginning, fixedInputs, reported, without } from "./fixed.js";
 import { checkFollows, following } from "./following.js";
 import { type FailedStep, notFinite } from "./not-finite.js";
-import { compileOffloaded } from "./offload.js";
 import type { Position, TrainOptions, TrainSnapshot } from "./options.js";
 import { feeder } from "./reference.js";
 import { checkRetain, retaining, retaken } from "./retained/retain.js";
-import {
-  type Carry,
-  compileApply,
-  compileGradients,
-  logged,
-  noTotals,
-  type Summed,
-  type TrainState,
-  unfailed,
-} from "./step.js";
+import { type Carry, compileGradients, logged, noTotals, type Summed, type TrainState, unfailed } from "./step.js";
+import { allWhole, counted, teamOf, wholeBatches } from "./workers/team.js";
 
 /**
  * One logged line: step, loss (mean since the last record), grad_norm (before clipping) and learning_rate of this step,
@@ -64,20 +55,15 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
   const factor = schedule({ name, warmupSteps, totalSteps: steps, minRatio, kwargs, learningRate });
   const logs = typeof loggingSteps === "function" ? loggingSteps : (step: number) => step % loggingSteps === 0;
   const compiled = compileGradients(objective, device);
-  const compileOptimizer = options.offload === "optimizer" ? compileOffloaded : compileApply;
-  const apply = compileOptimizer(
-    objective,
-    { optimizer, steering: options.retain?.use },
-    maxGradNorm > 0 ? maxGradNorm : undefined,
-    device,
-  );
+  const { workers, shard, apply } = teamOf(options, maxGradNorm > 0 ? maxGradNorm : undefined, device);
   checkFollows(options);
   if (options.retain !== undefined) checkRetain(options.retain);
   const retains = options.retain && retaining(options.retain, device);
   const follow = following(objective, options, device);
   const owned: { state?: TrainState; fixed?: Awaited<ReturnType<typeof fixedInputs>>; handedOut?: Params } = {};
   const moving = options.referenceFollows && (() => (owned.state as Required<TrainState>).reference.weights);
-  const { feed, close } = feeder(objective, options.reference, device, moving);
+  const { feed, take, close } = feeder(objective, options.reference, device, moving);
+  const whole = wholeBatches(objective, workers, device);
   let at: Position = { step: 0, batches: 0, tokens: 0 };
   /** Steps that may still turn out not to be finite, and where the run stood before each. */
   let pending: { readonly before: Position; readonly group: readonly TrainingBatch[] }[] = [];
@@ -89,20 +75,31 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
   const gradients: FailedStep["gradients"] = (params, batch, scale, number, carry) => {
     const { key, step } = (owned.state as TrainState).optimizer;
     const isRounded = optimizer.storage === "bf16";
-    const chance = { key, step, batch: scalar(number, "i32") };
+    const chance = { key, step, batch: scalar(number * workers.size + workers.rank, "i32") };
     const random = { ...(isRounded && { rounding: chance }), ...(objective.drops && { dropout: chance }) };
     return compiled(params, batch, { scale, ...random }, carry);
   };
 
-  const advance = async (group: readonly TrainingBatch[], state: TrainState, lr: number): Promise<TrainState> => {
-    const units = total(group, objective.units);
+  const advance = async (
+    group: readonly TrainingBatch[],
+    state: TrainState,
+    lr: number,
+    units: number,
+  ): Promise<TrainState> => {
     if (units === 0)
       throw new InputError("a training batch holds nothing to learn: every completion is empty or cut off");
     const scale = 1 / units;
     let carry: Carry = {};
     try {
-      for (const [i, batch] of group.entries())
-        carry = feed(batch, (tensors) => gradients(state.optimizer.params, tensors, scale, i, carry));
+      for (const [i, batch] of group.entries()) {
+        const { params } = state.optimizer;
+        const { tensors, release } = take(batch);
+        try {
+          carry = gradients(params, await whole.seen(params, tensors), scale, i, carry);
+        } finally {
+          release();
+        }
+      }
       const { optimizer: own, log, ...beside } = state;
       const steady = { ...owned.fixed?.fixed, ...(beside.retained && { retained: beside.retained }) };
       return { ...(await apply({ optimizer: own, log }, carry as Summed, lr, steady)), ...beside };
@@ -132,33 +129,32 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
     const bad = pending.find(({ before }) => before.step === done);
     if (bad === undefined) throw new Error(`a step after step ${done} failed, and it is forgotten which`);
     await handOut({ ...bad.before, state: { ...state, log: await unfailed(state.log, objective) } });
-    throw new InputError(await notFinite({ objective, feed, gradients }, state.optimizer.params, bad.group, done + 1));
+    const said = await notFinite({ objective, feed, gradients, workers }, state.optimizer.params, bad.group, done + 1);
+    throw new InputError(said);
   };
 
-  /** What another error has left as it was, if the device still answers. */
-  const salvage = async (): Promise<void> => {
+  /** What another error has left as it was, if the device still answers, and the other workers are where this one is. */
+  const salvage = async (error: unknown): Promise<void> => {
     const { state } = owned;
-    if (isRescued || state === undefined || at.step === begun) return;
+    if (isRescued || !(await allWhole(workers, error, at.step, state?.log))) return;
+    if (state === undefined || at.step === begun) return;
     await settled(read(state.log), at.step);
     await handOut({ ...at, state });
   };
 
   try {
-    ({ state: owned.state, ...at } = await beginning(options, device));
+    ({ state: owned.state, ...at } = await beginning(options, shard, device));
     begun = at.step;
-    owned.fixed = await fixedInputs(options, owned.state.optimizer.key, device);
+    owned.fixed = await fixedInputs(options, shard, owned.state.optimizer.key, device);
     if (steps > at.step)
       for await (const group of grouped(options.batches, accumulation)) {
         const lr = learningRate * factor(at.step);
         pending.push({ before: at, group });
         if (retains !== undefined && at.step % (options.retain?.every ?? 1) === 0)
           owned.state = retaken(owned.state as TrainState, retains);
-        owned.state = await advance(group, owned.state as TrainState, lr);
-        at = {
-          step: at.step + 1,
-          batches: at.batches + group.length,
-          tokens: at.tokens + total(group, realTokens),
-        };
+        const [units, real, tokens] = await counted(workers, group, objective);
+        owned.state = await advance(group, owned.state as TrainState, lr, units);
+        at = { step: at.step + 1, batches: at.batches + group.length, tokens: at.tokens + real };
         const { step } = at;
         owned.state = follow.move(owned.state, step);
         let record: StepRecord | undefined;
@@ -184,7 +180,7 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
         const taken = {
           step,
           learningRate: lr,
-          tokens: total(group, tokensIn),
+          tokens,
           record,
           ...(state.reference && { reference: state.reference.weights }),
           snapshot: async () => {
@@ -209,13 +205,13 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
     owned.handedOut = reported(optimizer, owned.state, device).params();
     return owned.handedOut;
   } catch (error) {
-    await salvage().catch(() => {}); // the first error is the one to tell
+    await salvage(error).catch(() => {}); // the first error is the one to tell
     throw error;
   } finally {
     await mark?.log.catch(() => {});
     close();
-    for (const program of [compiled, apply, follow, ...(retains ? [retains] : [])].flatMap((made) => made.programs()))
-      program.free();
+    const made = [compiled, apply, follow, whole, ...(retains ? [retains] : [])];
+    for (const program of made.flatMap((one) => one.programs())) program.free();
     const { state, fixed, handedOut } = owned;
     fixed?.release();
     if (state !== undefined) {

@@ -31,7 +31,9 @@ export const oneRow = <T>(
     ...{ longestOf, rounded: inSixteenths },
     together: (chosen: readonly T[]): Segments => {
       const each = chosen.map(sequences);
-      const all = each[0].flatMap((_, side) =>
+      // A worker's part of a batch may hold no row.
+      const sides = each[0] ?? sequences(rows.at(0) as T);
+      const all = sides.flatMap((_, side) =>
         filled(
           each.map((row) => row[side]),
           batchSize,
