@@ -1,5 +1,6 @@
 import type { OptimizerSettings } from "../align/training/optimizer.js";
-import type { AlignJob, Job, MergeJob, SftJob, Training, WarpJob } from "./jobs/job.js";
+import type { MeetingOptions } from "../optim/index.js";
+import type { AlignJob, Job, MeetJob, MergeJob, SftJob, Training, WarpJob } from "./jobs/job.js";
 import { betas } from "./world/stages.js";
 
 /** How Table 1 groups methods. */
@@ -27,7 +28,12 @@ interface Warped extends Common {
   readonly warp: Omit<WarpJob, "kind" | "of" | "learningRate">;
 }
 
-export type Method = Trained | Merged | Warped;
+/** Workers that meet. */
+interface Met extends Common {
+  readonly meet: Omit<MeetJob, "kind" | "of" | "learningRate">;
+}
+
+export type Method = Trained | Merged | Warped | Met;
 
 /** Adam's ε in every rule; where the preset puts it inside the root, its square. */
 const EPS = 1e-6;
@@ -65,6 +71,19 @@ const merged = (label: string, about: string, merge: Merged["merge"]): Merged =>
 });
 const online = (optim: "ondare" | "onties", preset: OptimizerSettings, more: OptimizerSettings = {}): Training =>
   dpo({ ...preset, optim, ...MERGING, ...more });
+
+/** Steps between meetings, and the workers that share a batch; their drift by τ comes to the online merges' A = 1/3 in 10 meetings. */
+const MEETING = { training: plainTraining, workers: 4, gap: 10 };
+const MEETING_ALPHA = 1 / 30;
+/** Nesterov's momentum at a rate that leaves a steady step as it is, η = 1 − μ: learning rates then compare. */
+const OUTER = { outerMomentum: 0.5, outerLr: 0.5 };
+
+const meets = (label: string, about: string, of: MeetingOptions): Met => ({
+  label,
+  family: "proposal",
+  about: `AdamW on 4 workers that share each batch and meet every 10 steps; α 1/30, ${about}`,
+  meet: { ...MEETING, meeting: { alpha: MEETING_ALPHA, ...of } },
+});
 
 /** Every method of Table 1, and the controls that train; one setting each at every learning rate of the shared grid. */
 export const METHODS = {
@@ -143,6 +162,14 @@ export const METHODS = {
       retain: { use: "drift", rows: 64, every: 10 },
     },
   ),
+  meet_mean: meets("Meeting, mean", "mean of updates", { join: "mean" }),
+  meet_election: meets("Meeting, election", "signs elected", { join: "election" }),
+  meet_mean_outer: meets("Meeting, mean, momentum", "mean of updates, outer momentum 0.5 at rate 0.5", {
+    ...{ join: "mean", ...OUTER },
+  }),
+  meet_election_outer: meets("Meeting, election, momentum", "signs elected, outer momentum 0.5 at rate 0.5", {
+    ...{ join: "election", ...OUTER },
+  }),
   ondare_zero: trained("OnDARE, α = 0", "control", "official, p 0.3", online("ondare", official, { alpha: 0 })),
 } as const satisfies Record<string, Method>;
 
@@ -176,5 +203,6 @@ export const methodJob = (of: SftJob, name: MethodName, learningRate: number): J
   const method: Method = METHODS[name];
   if ("training" in method) return alignJob(of, method.training, learningRate);
   if ("warp" in method) return { kind: "warp", of, learningRate, ...method.warp };
+  if ("meet" in method) return { kind: "meet", of, learningRate, ...method.meet };
   return { kind: "merge", of: alignJob(of, plainTraining, learningRate), ...method.merge };
 };

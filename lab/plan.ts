@@ -1,10 +1,19 @@
 import type { OptimizerSettings } from "../align/training/optimizer.js";
 import { type BaseJob, idOf, type Job, parentOf, type SftJob, type Training } from "./jobs/job.js";
-import { alignJob, METHOD_NAMES, type MethodName, methodJob, plainTraining, trainingOf, varied } from "./methods.js";
+import {
+  alignJob,
+  METHOD_NAMES,
+  METHODS,
+  type MethodName,
+  methodJob,
+  plainTraining,
+  trainingOf,
+  varied,
+} from "./methods.js";
 import type { Analyses, Size } from "./sizes.js";
 
 /** What a run belongs to. */
-export type Section = "sft" | "methods" | "drift" | "p" | "alpha" | "gap" | "beta" | "loss";
+export type Section = "sft" | "methods" | "drift" | "p" | "alpha" | "gap" | "meet" | "beta" | "loss";
 
 /** A job and what it stands for. */
 export interface Run {
@@ -34,6 +43,22 @@ interface Point {
   readonly training: Training;
   readonly learningRate: number;
 }
+
+/** Workers that meet at every one of some numbers of steps, with the drift held. */
+const meetings = (
+  of: SftJob,
+  { analyses: { learningRate, meetGaps }, methods }: Size,
+): Pick<Run, "section" | "line" | "x" | "job">[] =>
+  (["meet_mean", "meet_election"] as const)
+    .filter((line) => methods === "all" || methods.includes(line))
+    .flatMap((line) =>
+      meetGaps.map((gap) => {
+        const { meet } = METHODS[line];
+        const alpha = Math.min(1, ((meet.meeting.alpha ?? 0) * gap) / meet.gap);
+        const meeting = gap === meet.gap ? meet.meeting : { ...meet.meeting, alpha };
+        return { section: "meet", line, x: gap, job: { kind: "meet", of, learningRate, ...meet, gap, meeting } };
+      }),
+    );
 
 /** Whom the analyses vary. */
 export const ONLINE = ["ondare_official", "onties_official"] as const satisfies readonly MethodName[];
@@ -138,6 +163,7 @@ export const planRuns = (size: Size): Run[] => {
             ...{ section, line, x, job: alignJob(of, training, learningRate) },
           }),
         ),
+        ...(world === size.analyses.world ? meetings(of, size) : []).map((run): Run => ({ ...at, ...run })),
       ];
     }),
   );

@@ -10,6 +10,8 @@ export interface Analyses {
   readonly reserveRates: readonly number[];
   readonly alphas: readonly number[];
   readonly gaps: readonly number[];
+  /** Steps between meetings of workers. */
+  readonly meetGaps: readonly number[];
   readonly klBetas: readonly number[];
   /** Table 2: other losses, and the learning rates they are run at. */
   readonly losses: readonly Loss[];
@@ -46,6 +48,7 @@ const full: Size = {
     reserveRates: [1, 0.3, 0.1, 0.01, 1e-3, 3e-4],
     alphas: [1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1],
     gaps: [1, 10, 100],
+    meetGaps: [1, 10, 100],
     klBetas: [0.03, 0.1, 0.3, 1],
     losses: ["ipo", "kto"],
     lossRates: [3e-5, 7e-5, 1.5e-4],
@@ -58,6 +61,7 @@ const NO_ANALYSES: Size["analyses"] = {
   reserveRates: [],
   alphas: [],
   gaps: [],
+  meetGaps: [],
   klBetas: [],
   losses: [],
   lossRates: [],

@@ -33,6 +33,10 @@ export const costOf = (job: Job): number => {
       const runs = job.rounds * job.runs * 2 * Math.floor(steps / job.runs) * batch * (SECONDS.trained + SECONDS.read);
       return SECONDS.program + runs + examCost(job);
     }
+    case "meet": {
+      const { steps, batch } = sftOf(job).alignment;
+      return 2 * SECONDS.program + 2 * steps * batch * SECONDS.trained + examCost(job);
+    }
     case "merge": {
       // Half an exam for each of the ratios that are tried.
       const { blocks } = job.hma ?? { blocks: 1 };

@@ -4,6 +4,7 @@ import type { OptimizerSettings } from "../../align/training/optimizer.js";
 import type { Steering } from "../../align/training/retained/steer.js";
 import type { LoraOptions } from "../../models/index.js";
 import type { BemaOptions } from "../../optim/follow/bema.js";
+import type { MeetingOptions } from "../../optim/meet/meeting.js";
 import type { MergeMethod } from "../../optim/offline/index.js";
 import type { AlignSetting, BaseSetting, Schedule } from "../world/settings.js";
 
@@ -90,6 +91,20 @@ export interface WarpJob {
   readonly eta: number;
 }
 
+/**
+ * Workers that share every global batch, each with an optimizer of its own, and meet every `gap` steps instead of adding up their
+ * gradients in each.
+ */
+export interface MeetJob {
+  readonly kind: "meet";
+  readonly of: SftJob;
+  readonly training: Training;
+  readonly learningRate: number;
+  readonly workers: number;
+  readonly gap: number;
+  readonly meeting: MeetingOptions;
+}
+
 /** The control that trains nothing: θ_r + c·τ. */
 export interface DriftJob {
   readonly kind: "drift";
@@ -98,7 +113,7 @@ export interface DriftJob {
 }
 
 /** A unit of work: a pure function of what stands in it. Jobs that build on another one hold it. */
-export type Job = BaseJob | SftJob | AlignJob | MergeJob | WarpJob | DriftJob;
+export type Job = BaseJob | SftJob | AlignJob | MergeJob | WarpJob | MeetJob | DriftJob;
 
 /** Part of every id: raised when a job's result changes though its settings do not. */
 export const VERSION = 2;

@@ -41,8 +41,9 @@ import {
 } from "../world/stages.js";
 import { PAD } from "../world/vocabulary.js";
 import { batchesOf, type Desk, type Ground, joined, unasked, weightsLike } from "./desk.js";
-import type { AlignJob, BaseJob, DriftJob, Job, MergeJob, SftJob, WarpJob } from "./job.js";
+import type { AlignJob, BaseJob, DriftJob, Job, MeetJob, MergeJob, SftJob, WarpJob } from "./job.js";
 import { seedOf, sftOf } from "./job.js";
+import { metWorkers } from "./meet.js";
 import type { CurvePoint, Outcome } from "./outcome.js";
 import { warped } from "./warp.js";
 
@@ -253,6 +254,14 @@ const doDrift = (job: DriftJob, desk: Desk): Promise<Done> => {
   );
 };
 
+const doMeet = (job: MeetJob, desk: Desk, onShare: OnShare): Promise<Done> =>
+  metWorkers(job, desk, {
+    onShare,
+    use: async (weights, curve) => ({
+      outcome: { curve, measures: await desk.measure(weights, job.of, desk.ground(job.of)) },
+    }),
+  });
+
 const perform = (job: Job, desk: Desk, onShare: OnShare): Promise<Done> => {
   switch (job.kind) {
     case "base":
@@ -265,6 +274,8 @@ const perform = (job: Job, desk: Desk, onShare: OnShare): Promise<Done> => {
       return doMerge(job, desk);
     case "warp":
       return warped(job, desk, (weights) => measured(weights, job, desk));
+    case "meet":
+      return doMeet(job, desk, onShare);
     case "drift":
       return doDrift(job, desk);
   }

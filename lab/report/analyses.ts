@@ -23,9 +23,20 @@ interface Analysis {
 
 const itself = ({ x }: Found): number => x;
 
+/** Of a line, by the method that it begins with; all others are AdamW's. */
+const COLORS: Readonly<Record<string, number>> = {
+  ...{ ondare_official: 1, onties_official: 2 },
+  ...{ meet_mean: 1, meet_election: 2 },
+};
+
 /** "ondare_official α fixed" → "OnDARE α fixed". */
 const named = (line: string): string =>
-  line.replace("ondare_official", "OnDARE").replace("onties_official", "OnTIES").replace("adamw", "AdamW").trim();
+  line
+    .replace("ondare_official", "OnDARE")
+    .replace("onties_official", "OnTIES")
+    .replace("adamw", "AdamW")
+    .replace("meet_", "")
+    .trim();
 
 /** Where each line has lost half of its skill, in A and in Tα. */
 const halves = (runs: readonly Found[], steps: number): string => {
@@ -70,6 +81,14 @@ const ANALYSES: readonly Analysis[] = [
     place: itself,
   },
   {
+    section: "meet",
+    title: "Workers that meet every K steps",
+    about:
+      "Four workers share each batch and become one at every K-th step, by the mean of their updates or by an election of signs, τ merged in with its drift held. AdamW adds up gradients at every step instead.",
+    axis: "K",
+    place: itself,
+  },
+  {
     section: "beta",
     title: "KL penalty β",
     about:
@@ -85,7 +104,7 @@ const seriesOf = (runs: readonly Found[], analysis: Analysis, of: (run: Found) =
     const method = line.split(" ")[0];
     return {
       label: named(line),
-      color: line.startsWith("ondare") ? 1 : line.startsWith("onties") ? 2 : 0,
+      color: COLORS[method] ?? 0,
       dashed: lines.findIndex((other) => other.startsWith(method)) < i, // a method's second line
       points: placesOf(own).map((x) => {
         const here = own.filter((run) => run.x === x);
@@ -141,7 +160,7 @@ const drawn = (analysis: Analysis, document: Document): string => {
 ${panel("Style", style, plain(style))}${panel("Skill", skill, [...plain(skill), ...level("SFT", 6, sft, skill)])}</div>`;
 };
 
-/** The four analyses, at one learning rate in one world; nothing where they were not run. */
+/** The analyses, at one learning rate in one world; nothing where they were not run. */
 export const analysisSection = (document: Document): Part | undefined => {
   const parts = ANALYSES.map((analysis) => drawn(analysis, document)).join("");
   if (parts === "") return undefined;

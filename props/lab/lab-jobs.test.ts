@@ -150,12 +150,18 @@ const scratch = (): string => {
   folders.push(folder);
   return folder;
 };
+let made: Promise<string> | undefined;
+/** The folder of a tiny lab that was run through. */
+const tinyLab = (): Promise<string> => {
+  const folder = scratch();
+  made ??= runLab({ size: tiny, folder, processes: 1, openWorker: ownWorker }).then(() => folder);
+  return made;
+};
 const bytes = (folder: string): string[] =>
   ["results.json", "report.html"].map((name) => readFileSync(join(folder, name), "utf8"));
 
 test("lab: cut off and resumed, it ends in the same bytes; what is done is not done again [cpu]", async () => {
-  const [whole, cut] = [scratch(), scratch()];
-  await runLab({ size: tiny, folder: whole, processes: 1, openWorker: ownWorker });
+  const [whole, cut] = [await tinyLab(), scratch()];
   const kinds: string[] = [];
   const failing = async (cache: string, from: number): Promise<Worker> => {
     const own = await ownWorker(cache);
@@ -190,6 +196,32 @@ test("lab: cut off and resumed, it ends in the same bytes; what is done is not d
     },
   });
   assert.deepEqual(again, []);
+});
+
+test("lab: a worker that meets only itself, by a mean without τ, is AdamW; workers that share a batch are bit-equal again [cpu]", async () => {
+  const folder = await tinyLab();
+  const [adamw] = planRuns(tiny).filter(({ line }) => line === "adamw");
+  assert.ok(adamw.job.kind === "align");
+  const { of, training, learningRate } = adamw.job;
+  const done = async (job: Job, cache: string) => {
+    const worker = await ownWorker(cache);
+    await worker.run(job, () => {}).finally(worker.close);
+    return openCache(cache).outcome(job);
+  };
+  const [cache, other] = [scratch(), scratch()];
+  for (const job of jobsOf([adamw]))
+    for (const to of [cache, other])
+      for (const name of readdirSync(join(folder, "cache")).filter((file) => file.startsWith(idOf(job))))
+        copyFileSync(join(folder, "cache", name), join(to, name));
+  const meet = { kind: "meet", of, training, learningRate, gap: 1 } as const;
+  const alone = await done({ ...meet, workers: 1, meeting: {} }, cache);
+  const whole = openCache(cache).outcome(adamw.job);
+  for (const key of ["margin", "kl"] as const)
+    assert.ok(Math.abs((alone.measures?.[key] ?? 1) - (whole.measures?.[key] ?? 0)) < 1e-6, key);
+  assert.ok(Math.abs((alone.curve?.at(-1)?.loss ?? 1) - (whole.curve?.at(-1)?.loss ?? 0)) < 1e-6);
+  const shared: Job = { ...meet, workers: 2, meeting: { join: "election", alpha: 0.01, outerMomentum: 0.5 } };
+  assert.deepEqual(await done(shared, cache), await done(shared, other));
+  assert.notDeepEqual(openCache(cache).outcome(shared).measures, whole.measures);
 });
 
 test("lab: results or a report of somebody else's are never written over, and its own are", () => {

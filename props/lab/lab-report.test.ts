@@ -82,11 +82,12 @@ test("lab report: every dot of a plot is a mean of runs, and every run has its d
       expected.add(
         `${document.methods[line].label} at ${x.toExponential().replace("e-", "e−")}: style ${style} %, skill ${skill} %`,
       );
-    const axis = { p: "p", gap: "K", beta: "β" }[section as string];
+    const axis = { p: "p", gap: "K", meet: "K", beta: "β" }[section as string];
     const name = line
       .replace(/^ondare_official/, "OnDARE")
       .replace(/^onties_official/, "OnTIES")
-      .replace(/^adamw/, "AdamW");
+      .replace(/^adamw/, "AdamW")
+      .replace(/^meet_/, "");
     if (axis !== undefined)
       for (const share of [style, skill])
         expected.add(`${name}, ${axis} ${x < 0.01 ? x.toExponential() : x}: ${share} %`);

@@ -19,7 +19,7 @@ const scoreOf = (average: number, style: number): Score => ({
 /** Style rises and skill falls with the learning rate; online merges lose a little less. */
 export const madeUp = (job: Job): Outcome => {
   if (job.kind === "base") return { curve: [{ step: 10, loss: 2 }] };
-  const aligned = job.kind === "align" ? job : job.kind === "merge" ? job.of : undefined;
+  const aligned = job.kind === "align" || job.kind === "meet" ? job : job.kind === "merge" ? job.of : undefined;
   const rate = aligned?.learningRate ?? 0;
   const gain = String(aligned?.training.optimizer.optim).startsWith("on") ? 0.02 : 0;
   const style = rate === 0 ? 0.02 : sigmoid(2 * Math.log(rate / 3e-5) + 1);
