@@ -1,5 +1,6 @@
 import type { OptimizerSettings } from "../align/training/optimizer.js";
-import { type BaseJob, idOf, type Job, parentOf, type SftJob, type Training } from "./jobs/job.js";
+import { labGraph } from "./jobs/graph.js";
+import type { BaseJob, Job, SftJob, Training } from "./jobs/job.js";
 import {
   alignJob,
   METHOD_NAMES,
@@ -11,6 +12,7 @@ import {
   varied,
 } from "./methods.js";
 import type { Analyses, Size } from "./sizes.js";
+import { withParents } from "./sweep/graph.js";
 
 /** What a run belongs to. */
 export type Section = "sft" | "methods" | "drift" | "p" | "alpha" | "gap" | "meet" | "beta" | "loss";
@@ -170,13 +172,8 @@ export const planRuns = (size: Size): Run[] => {
 };
 
 /** The different jobs of some runs, with those that they build on, parents first. */
-export const jobsOf = (runs: readonly Run[]): Job[] => {
-  const jobs = new Map<string, Job>();
-  const add = (job: Job): void => {
-    const parent = parentOf(job);
-    if (parent !== undefined) add(parent);
-    if (!jobs.has(idOf(job))) jobs.set(idOf(job), job);
-  };
-  for (const { job } of runs) add(job);
-  return [...jobs.values()];
-};
+export const jobsOf = (runs: readonly Run[]): Job[] =>
+  withParents(
+    labGraph,
+    runs.map(({ job }) => job),
+  );

@@ -3,26 +3,20 @@ import { join } from "node:path";
 import { InputError } from "../core/errors.js";
 import { isObject, readJsonObject } from "../models/files/json.js";
 import { writeTextAtomically } from "../models/files/writing/atomic.js";
-import { openCache, tidyCache } from "./jobs/cache.js";
-import { type Budget, budgetOf, type Report, runQueue } from "./jobs/queue.js";
-import type { Worker } from "./jobs/workers.js";
+import { labGraph, openLabCache } from "./jobs/graph.js";
+import type { Job } from "./jobs/job.js";
 import { jobsOf, planRuns } from "./plan.js";
 import { type Document, documentOf } from "./report/document.js";
 import { reportOf } from "./report/html.js";
 import type { Size } from "./sizes.js";
+import { type Budget, budgetOf } from "./sweep/queue.js";
+import { cacheIn, failureOf, runSweep, type Sweep } from "./sweep/run.js";
 
-/** Where a lab keeps its results, and who does the work. */
-export interface LabOptions {
+/** How large a lab is, where it keeps its results, and who does the work. Its folder also gets results.json and report.html. */
+export interface LabOptions extends Pick<Sweep<Job>, "folder" | "openWorker" | "processes" | "onReport"> {
   readonly size: Size;
-  /** Gets cache/, results.json and report.html. */
-  readonly folder: string;
-  readonly openWorker: (cache: string) => Worker | Promise<Worker>;
-  /** Jobs at a time. */
-  readonly processes: number;
-  readonly onReport?: (report: Report) => void;
 }
 
-const cacheOf = (folder: string): string => join(folder, "cache");
 const resultsOf = (folder: string): string => join(folder, "results.json");
 const reportIn = (folder: string): string => join(folder, "report.html");
 
@@ -47,28 +41,23 @@ const checkOwn = (folder: string): void => {
 };
 
 /** What a lab in this folder still has to do. Errors: InputError where it would write over what no lab has written. */
-export const labBudget = (size: Size, folder: string): Budget => {
+export const labBudget = (size: Size, folder: string): Budget<Job> => {
   checkOwn(folder);
-  return budgetOf(jobsOf(planRuns(size)), openCache(cacheOf(folder)));
+  return budgetOf(labGraph, openLabCache(cacheIn(folder)), jobsOf(planRuns(size)));
 };
 
 /**
- * Runs what is not in the cache yet, and writes results.json and report.html. Their bytes depend on the size alone, not on
- * how often the lab was cut off, nor on the number of processes.
+ * Runs what is not in the cache yet, beside whoever else does so in the folder, and writes results.json and report.html. Their bytes
+ * depend on the size alone, not on how often the lab was cut off, nor on processes and machines.
+ * Errors: InputError for jobs that fail, once all others are done; and as of `runQueue`.
  */
-export const runLab = async (options: LabOptions): Promise<Document> => {
-  const { size, folder, processes, openWorker, onReport } = options;
-  const cache = cacheOf(folder);
-  tidyCache(cache);
-  const budget = labBudget(size, folder);
-  const workers: Worker[] = [];
-  try {
-    for (let i = 0; i < Math.min(processes, budget.pending.length); i++) workers.push(await openWorker(cache));
-    await runQueue(budget, workers, onReport);
-  } finally {
-    await Promise.all(workers.map((worker) => worker.close()));
-  }
-  const document = documentOf(size, openCache(cache));
+export const runLab = async ({ size, folder, ...options }: LabOptions): Promise<Document> => {
+  checkOwn(folder);
+  const store = openLabCache(cacheIn(folder));
+  const jobs = jobsOf(planRuns(size));
+  const failed = await runSweep({ what: "lab", folder, graph: labGraph, store, jobs, ...options });
+  if (failed.length > 0) throw failureOf(labGraph, failed);
+  const document = documentOf(size, store);
   writeTextAtomically(resultsOf(folder), `${JSON.stringify(document, undefined, 1)}\n`);
   writeTextAtomically(reportIn(folder), reportOf(document));
   return document;

@@ -1,15 +1,16 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
-import type { Budget, Report } from "../../lab/jobs/queue.js";
+import type { Job } from "../../lab/jobs/job.js";
 import type { Document } from "../../lab/report/document.js";
 import { points } from "../../lab/report/numbers.js";
 import type { Size } from "../../lab/sizes.js";
+import type { Budget, Report } from "../../lab/sweep/queue.js";
 import { table } from "../demo/table.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
 import { type Progress, progress } from "../progress.js";
-import { untilEnded } from "../writing/until-ended.js";
+import { orLeft } from "../writing/until-ended.js";
 
 /** Set on child processes, which are this command again. */
 const WORKER = "TAUGRAD_LAB_WORKER";
@@ -17,7 +18,7 @@ const WORKER = "TAUGRAD_LAB_WORKER";
 const clock = (seconds: number): string =>
   seconds < 90 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`;
 
-const budgetText = ({ pending, seconds }: Budget, all: number, processes: number): string =>
+const budgetText = ({ pending, seconds }: Budget<Job>, all: number, processes: number): string =>
   `${pending.length} of ${all} jobs to do, about ${clock(seconds)} of one core: ${clock(seconds / processes)} on ${processes} process${processes === 1 ? "" : "es"}`;
 
 /** Verdicts on what was run, with the intervals in points; claims that need a larger lab are counted. */
@@ -45,7 +46,8 @@ export const labCommand = async (values: Values<"lab">, out: Output): Promise<vo
   const { SIZES } = await import("../../lab/sizes.js");
   const { jobsOf, planRuns } = await import("../../lab/plan.js");
   const { labBudget, runLab } = await import("../../lab/run.js");
-  const { forkWorker } = await import("../../lab/jobs/workers.js");
+  const { makeSweep } = await import("../../lab/sweep/run.js");
+  const { forkWorker } = await import("../../lab/sweep/workers.js");
   const named: Size = SIZES[smoke ? "smoke" : quick ? "quick" : "full"];
   const size = seeds === undefined ? named : { ...named, seeds: Array.from({ length: seeds }, (_, seed) => seed) };
   const all = jobsOf(planRuns(size)).length;
@@ -56,12 +58,9 @@ export const labCommand = async (values: Values<"lab">, out: Output): Promise<vo
     out.result({ size: size.name, jobs: all, pending: budget.pending.length, seconds: budget.seconds }, () => text);
     return;
   }
-  const place = {
-    folder,
-    what: "lab",
-    farewell: "what is done stays in the cache, and the same command goes on from there",
-  };
-  const document = await untilEnded(place, out, async () => {
+  makeSweep(folder);
+  const farewell = "what is done stays in the cache, and the same command goes on from there";
+  const document = await orLeft(farewell, async () => {
     out.note(`lab ${size.name}: ${text}`);
     out.start();
     const script = { path: process.argv[1], args: ["lab"], env: { [WORKER]: "1" } };

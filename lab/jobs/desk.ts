@@ -11,7 +11,7 @@ import { config } from "../world/model.js";
 import type { Score } from "../world/score.js";
 import { type Kind, PREFERRED } from "../world/skills.js";
 import { heldOutPairs, trainingPairs } from "../world/stages.js";
-import type { Cache } from "./cache.js";
+import type { LabCache } from "./graph.js";
 import { idOf, type SftJob, seedOf } from "./job.js";
 import { MARGIN_BETA, type Measures } from "./outcome.js";
 
@@ -27,7 +27,7 @@ export interface Ground {
 /** Where jobs are done: a device, the cache, and programs and models that serve many jobs. */
 export interface Desk {
   readonly device: Device;
-  readonly cache: Cache;
+  readonly cache: LabCache;
   readonly ground: (job: SftJob) => Ground;
   /** The exam of the validation prompts alone. */
   readonly validate: (params: Params, job: SftJob) => Promise<Score>;
@@ -73,7 +73,7 @@ const rowsIn = (batches: readonly TrainingBatch[]): number => batches.reduce((su
 /** Plain answers of a kind that π₀ and π are held against each other on. */
 const MOST_PLAIN = 32;
 
-export const openDesk = (device: Device, cache: Cache): Desk => {
+export const openDesk = (device: Device, cache: LabCache): Desk => {
   const grounds = new Map<string, Ground>();
   const examine = examiner(device);
   const divergence = divergenceOf(device);

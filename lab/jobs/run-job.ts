@@ -27,6 +27,7 @@ import {
 import type { Params } from "../../models/index.js";
 import { bema, mixing } from "../../optim/index.js";
 import { blockAt, mergeTensors, searchRatios } from "../../optim/offline/index.js";
+import type { OnShare } from "../sweep/graph.js";
 import { config, freshParams } from "../world/model.js";
 import {
   baseText,
@@ -46,9 +47,6 @@ import { seedOf, sftOf } from "./job.js";
 import { metWorkers } from "./meet.js";
 import type { CurvePoint, Outcome } from "./outcome.js";
 import { warped } from "./warp.js";
-
-/** Hears what share of a job is done. */
-export type OnShare = (share: number) => void;
 
 interface Done {
   readonly outcome: Outcome;

@@ -14,7 +14,7 @@ import {
   type TableRow,
   tableOf,
 } from "../analysis/table.js";
-import type { Cache } from "../jobs/cache.js";
+import type { LabCache } from "../jobs/graph.js";
 import { idOf, settingsOf, VERSION } from "../jobs/job.js";
 import { METHODS, type Method } from "../methods.js";
 import { jobsOf, methodsOf, planRuns } from "../plan.js";
@@ -75,7 +75,7 @@ const worldResults = (runs: readonly Found[], world: string): WorldResults => {
 };
 
 /** Reads the outcomes of a finished lab and works out all that follows from them. */
-export const documentOf = (size: Size, cache: Cache): Document => {
+export const documentOf = (size: Size, cache: LabCache): Document => {
   const planned = planRuns(size);
   const runs = gather(planned, cache.outcome);
   const worlds = Object.keys(size.worlds);

@@ -8,15 +8,18 @@ import fc from "fast-check";
 import { trainingOptimizer } from "../../align/training/optimizer.js";
 import { failure } from "../../cli/fail.js";
 import { constantData, InputError, OwnershipError, tensor } from "../../core/index.js";
-import { openCache } from "../../lab/jobs/cache.js";
+import { labGraph, openLabCache } from "../../lab/jobs/graph.js";
 import { idOf, type Job, parentOf, settingsOf } from "../../lab/jobs/job.js";
-import { budgetOf, runQueue } from "../../lab/jobs/queue.js";
-import { heardError, type ToldError, toldError } from "../../lab/jobs/told-error.js";
-import { ownWorker, type Worker } from "../../lab/jobs/workers.js";
+import { ownWorker } from "../../lab/jobs/worker.js";
 import { METHOD_NAMES, trainingOf } from "../../lab/methods.js";
 import { jobsOf, planRuns } from "../../lab/plan.js";
 import { labBudget, runLab } from "../../lab/run.js";
 import { SIZES, type Size } from "../../lab/sizes.js";
+import { Interrupted } from "../../lab/sweep/blame.js";
+import { openClaims } from "../../lab/sweep/claims.js";
+import { type Budget, budgetOf, type Report, runQueue } from "../../lab/sweep/queue.js";
+import { heardError, type ToldError, toldError } from "../../lab/sweep/told-error.js";
+import type { Worker } from "../../lab/sweep/workers.js";
 import { tries } from "../reach.js";
 import { madeUp, madeUpCache } from "./lab-values.js";
 
@@ -105,31 +108,36 @@ test("lab: a job's id is a function of its settings, all of them, and of its par
 
 test("lab: a queue does every job once, after its parent, on all workers, and goes on where it was cut off", async () => {
   const done = new Set<string>();
-  const cache = { ...madeUpCache, has: (job: Job) => done.has(idOf(job)) };
+  const store = { ...madeUpCache, has: (job: Job) => done.has(idOf(job)), ids: () => done };
+  const claims = openClaims(scratch(), "lab");
+  const run = (budget: Budget<Job>, workers: Worker<Job>[], onReport?: (report: Report) => void) =>
+    runQueue({ graph: labGraph, store, claims }, budget, workers, onReport);
+  const budget = () => budgetOf(labGraph, store, some);
   const some = jobs.slice(0, 60);
-  const startOf = (limit: number): Worker => ({
+  const startOf = (limit: number): Worker<Job> => ({
     run: async (job, onShare) => {
       const parent = parentOf(job);
       assert.ok(parent === undefined || done.has(idOf(parent)), "its parent is done");
       assert.ok(!done.has(idOf(job)), "not done before");
-      if (done.size >= limit) throw new Error("cut off");
+      if (done.size >= limit) throw new Interrupted("cut off");
       onShare(0.5);
       await new Promise((resolve) => setImmediate(resolve));
       done.add(idOf(job));
     },
     close: async () => {},
   });
-  await assert.rejects(runQueue(budgetOf(some, cache), [startOf(25), startOf(25)]), /cut off/);
-  const left = budgetOf(some, cache);
+  await assert.rejects(run(budget(), [startOf(25), startOf(25)]), /cut off/);
+  const left = budget();
   assert.ok(left.pending.length < 40 && left.pending.length > 30);
   let last = 0;
-  await runQueue(left, [startOf(1000), startOf(1000), startOf(1000)], ({ seconds, total }) => {
+  await run(left, [startOf(1000), startOf(1000), startOf(1000)], ({ seconds, total }) => {
     assert.ok(seconds <= total + 1e-9);
     last = seconds / total;
   });
   assert.equal(done.size, 60);
   assert.ok(Math.abs(last - 1) < 1e-9);
-  await runQueue(budgetOf(some, cache), []);
+  assert.deepEqual(await run(budget(), []), []);
+  claims.close();
 });
 
 /** A lab that takes a second; KTO is the one loss that brings its own batches. */
@@ -163,12 +171,12 @@ const bytes = (folder: string): string[] =>
 test("lab: cut off and resumed, it ends in the same bytes; what is done is not done again [cpu]", async () => {
   const [whole, cut] = [await tinyLab(), scratch()];
   const kinds: string[] = [];
-  const failing = async (cache: string, from: number): Promise<Worker> => {
+  const failing = async (cache: string, from: number): Promise<Worker<Job>> => {
     const own = await ownWorker(cache);
     return {
       ...own,
       run: async (job, onShare) => {
-        if (kinds.push(job.kind) > from) throw new Error("killed");
+        if (kinds.push(job.kind) > from) throw new Interrupted("killed");
         return own.run(job, onShare);
       },
     };
@@ -246,16 +254,16 @@ const drawnTensors = { weights: { a: tensor([1, 2.5, -3]), b: tensor([0.125]) } 
 
 test("lab: of a cached result no flipped bit, cut or foreign file is taken; it is as if it were not there, with a word", async () => {
   const folder = scratch();
-  const cache = openCache(folder);
+  const cache = openLabCache(folder);
   const outcome = { ...madeUp(base), relativeDelta: Number.NaN, curve: [{ step: 1, loss: Number.NaN, margin: 0.1 }] };
   await cache.put(base, outcome, drawnTensors);
-  const again = openCache(folder);
+  const again = openLabCache(folder);
   assert.deepEqual([again.has(base), again.damage(base), again.outcome(base)], [true, undefined, outcome]);
   assert.deepEqual(constantData(again.tensors(base, drawnTensors).weights.a).data, Float64Array.of(1, 2.5, -3));
   const other = jobs.find((job) => job !== base && job.kind === "base") as Job;
   for (const ending of ["json", "safetensors"])
     copyFileSync(join(folder, `${idOf(base)}.${ending}`), join(folder, `${idOf(other)}.${ending}`));
-  assert.match(openCache(folder).damage(other) ?? "", /is not as the lab wrote it$/);
+  assert.match(openLabCache(folder).damage(other) ?? "", /is not as the lab wrote it$/);
 
   const harm = fc.record({
     ending: fc.constantFrom("json", "safetensors"),
@@ -276,14 +284,14 @@ test("lab: of a cached result no flipped bit, cut or foreign file is taken; it i
           path,
           Uint8Array.from(whole, (byte, i) => (i === place ? byte ^ (1 << bit) : byte)),
         );
-      const hurt = openCache(folder);
-      const { pending, damaged } = budgetOf([base], hurt);
+      const hurt = openLabCache(folder);
+      const { pending, damaged } = budgetOf(labGraph, hurt, [base]);
       assert.throws(() => hurt.tensors(base, drawnTensors), InputError);
       writeFileSync(path, whole);
       assert.deepEqual(pending, [base]);
       assert.equal(damaged.length, ending === "json" && how === "gone" ? 0 : 1);
       assert.ok(damaged.every((line) => line.includes(path) && !line.includes("\n")));
-      assert.ok(openCache(folder).has(base));
+      assert.ok(openLabCache(folder).has(base));
     }),
     { numRuns: tries(40) },
   );

@@ -1,5 +1,5 @@
 /** Labs without training: outcomes made up from the settings, so that plans, analyses and reports can be tested whole. */
-import type { Cache } from "../../lab/jobs/cache.js";
+import type { LabCache } from "../../lab/jobs/graph.js";
 import { type Job, seedOf } from "../../lab/jobs/job.js";
 import type { Measures, Outcome } from "../../lab/jobs/outcome.js";
 import { type Document, documentOf } from "../../lab/report/document.js";
@@ -40,7 +40,7 @@ export const madeUp = (job: Job): Outcome => {
 };
 
 /** A cache in which every job is done, with made-up outcomes. */
-export const madeUpCache: Cache = {
+export const madeUpCache: LabCache = {
   has: () => true,
   damage: () => undefined,
   outcome: madeUp,
@@ -48,6 +48,8 @@ export const madeUpCache: Cache = {
     throw new Error("made-up jobs have no tensors");
   },
   put: async () => {},
+  ids: () => new Set(),
+  tidy: () => {},
 };
 
 export const madeUpDocument = (size: Size): Document => documentOf(size, madeUpCache);

@@ -15,7 +15,9 @@ export interface Appender {
 
 /** What a file could not be used for, as an InputError where the system refused; everything else as it is. */
 export const unwritten = (error: unknown, paths: readonly string[]): unknown =>
-  isSystemError(error) ? new InputError(`${paths.join(", ")}: cannot be written (${reasonOf(error)})`) : error;
+  isSystemError(error)
+    ? Object.assign(new InputError(`${paths.join(", ")}: cannot be written (${reasonOf(error)})`), { cause: error })
+    : error;
 
 /** Writes all bytes at the end of an open file: the system may take less than it is given, as on a disk that is about full. */
 export const writeAll = (file: number, bytes: Uint8Array): void => {

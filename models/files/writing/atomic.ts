@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { closeSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { unwritten, writeAll } from "./append.js";
@@ -14,10 +15,13 @@ export interface PendingFile {
 
 let serial = 0;
 
-/** Is it a name under which something is written, that has its own name once it is whole? */
-export const isUnfinished = (name: string): boolean => /\.\d+(-\d+)?\.tmp$/.test(name);
+/** Of this process: on another machine that shares the folder one may have the same number. */
+const token = randomUUID().slice(0, 8);
 
-const temporaryName = (path: string): string => `${path}.${process.pid}-${serial++}.tmp`;
+/** Is it a name under which something is written, that has its own name once it is whole? */
+export const isUnfinished = (name: string): boolean => /\.\d+(-\d+(-[0-9a-f]{8})?)?\.tmp$/.test(name);
+
+const temporaryName = (path: string): string => `${path}.${process.pid}-${serial++}-${token}.tmp`;
 
 /**
  * Writes files so that a reader sees each either as it was or whole: everything goes to temporary names first, and is

@@ -12,10 +12,10 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { Worker } from "node:worker_threads";
 import { InputError } from "../../../core/errors.js";
 import { folderExists, isObject } from "../json.js";
 import { openRegular } from "../regular.js";
+import { openHeart } from "./heart.js";
 import { DEAD_AFTER, described, type Holder, isGone, thisProcess } from "./holder.js";
 import { makeFolder, removeEmpty } from "./make-folder.js";
 import { isSystemError, reasonOf } from "./system-error.js";
@@ -66,7 +66,7 @@ const readLock = (path: string): Found | undefined => {
 const WITHOUT_LINKS = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"];
 
 /** Makes a name for a file that is written already; false if the name is there. */
-const makes = (path: string, temporary: string): boolean => {
+export const makes = (path: string, temporary: string): boolean => {
   const unlessThere = (make: () => void): boolean => {
     try {
       make();
@@ -116,23 +116,6 @@ const take = (path: string, temporary: string, me: Holder, folder: string): Part
   }
 };
 
-/** Milliseconds between signs of life. */
-const BEAT = 10_000;
-
-/** Writes what stands in a lock again and again: its time is the sign of life. On a thread, for steps keep this one busy. */
-const heart = (path: string, text: string): Worker => {
-  const worker = new Worker(
-    `const { openSync, writeSync } = require("node:fs");
-     const { path, text, every } = require("node:worker_threads").workerData;
-     const file = openSync(path, "r+");
-     setInterval(() => { try { writeSync(file, text, 0); } catch {} }, every);`,
-    { eval: true, workerData: { path, text, every: BEAT } },
-  );
-  worker.on("error", () => {}); // only other machines go by its signs
-  worker.unref();
-  return worker;
-};
-
 /**
  * Takes a folder for this process, and makes it if it is missing: LOCK in it names process, machine and time. What a dead process
  * left is taken over, and `tell` hears of it. Given back by `release`, and at every end of the process that can be caught.
@@ -156,7 +139,8 @@ export const lockFolder = (folder: string, what: string, tell: (line: string) =>
     throw isSystemError(error) ? new InputError(`${folder}: cannot be written to (${reasonOf(error)})`) : error;
   }
   if (before !== undefined) tell(`note: ${folder}: taken over from ${described(before)}, which is gone`);
-  const beat = heart(path, text);
+  const heart = openHeart();
+  heart.add(path, text);
   let isReleased = false;
   const state: Lock["state"] = () => {
     const found = readLock(path);
@@ -165,7 +149,7 @@ export const lockFolder = (folder: string, what: string, tell: (line: string) =>
   const release = (): void => {
     if (isReleased) return;
     process.off("exit", release);
-    void beat.terminate();
+    heart.stop();
     try {
       if (state() === "held") rmSync(path, { force: true });
       removeEmpty(made);

@@ -6,24 +6,20 @@ import { InputError, type Tree } from "../../core/index.js";
 import { isObject, readJsonObject } from "../../models/files/json.js";
 import { readRegular } from "../../models/files/regular.js";
 import { isUnfinished, writeTextAtomically } from "../../models/files/writing/atomic.js";
-import { makeFolder } from "../../models/files/writing/make-folder.js";
-import { idOf, type Job, settingsOf } from "./job.js";
-import type { Outcome } from "./outcome.js";
+import { Interrupted } from "./blame.js";
+import type { Board } from "./claims.js";
+import type { Graph, Store } from "./graph.js";
 
 /**
  * Results by content: ID.json holds a job's settings and outcome, ID.safetensors what later jobs need. The JSON comes last,
  * so a job with one is done, and both are written whole or not at all. The JSON holds digests of the weights and of itself:
  * what does not match them is not used.
  */
-export interface Cache {
-  /** Whether a job is done, and all that it left is as it was written. */
-  readonly has: (job: Job) => boolean;
-  /** What is wrong with what a job left, in a few words; undefined if it is as it was written, and if it left nothing. */
-  readonly damage: (job: Job) => string | undefined;
+export interface Cache<J, O> extends Store<J> {
   /** Errors, as of `tensors`: InputError for a job that the cache has not. */
-  readonly outcome: (job: Job) => Outcome;
-  readonly tensors: <T extends Tree>(job: Job, like: T) => T;
-  readonly put: (job: Job, outcome: Outcome, tensors: Tree | undefined) => Promise<void>;
+  readonly outcome: (job: J) => O;
+  readonly tensors: <T extends Tree>(job: J, like: T) => T;
+  readonly put: (job: J, outcome: O, tensors: Tree | undefined) => Promise<void>;
 }
 
 /** JSON knows no NaN; a diverged run's numbers become null, and null becomes NaN again. */
@@ -46,19 +42,20 @@ interface Result {
   readonly weights: string | null;
 }
 
-/** Of a result and of the name that it goes by: one job's is not another's. */
-const digestOf = (job: Job, { job: settings, outcome, weights }: Result): string =>
-  sha256(`${idOf(job)} ${JSON.stringify([settings, outcome, weights])}`);
-
 /** Something is wrong with what a job left. */
 class Damage extends Error {}
 
-export const openCache = (folder: string): Cache => {
-  const file = (job: Job, ending: string) => join(folder, `${idOf(job)}.${ending}`);
-  const known = new Map<string, Outcome>();
+/** The results of a graph's jobs in a folder. */
+export const openCache = <J, O extends object>(folder: string, { idOf, settingsOf }: Graph<J>): Cache<J, O> => {
+  const file = (job: J, ending: string) => join(folder, `${idOf(job)}.${ending}`);
+  const known = new Map<string, O>();
+
+  /** Of a result and of the name that it goes by: one job's is not another's. */
+  const digestOf = (job: J, { job: settings, outcome, weights }: Result): string =>
+    sha256(`${idOf(job)} ${JSON.stringify([settings, outcome, weights])}`);
 
   /** What a job found; undefined if it is not done. Errors: Damage. */
-  const found = (job: Job): Outcome | undefined => {
+  const found = (job: J): O | undefined => {
     const before = known.get(idOf(job));
     if (before !== undefined) return before;
     const path = file(job, "json");
@@ -75,7 +72,7 @@ export const openCache = (folder: string): Cache => {
     }
     const { weights, outcome } = result;
     if (weights !== null) checkWeights(file(job, "safetensors"), weights);
-    known.set(idOf(job), revived(outcome) as Outcome);
+    known.set(idOf(job), revived(outcome) as O);
     return known.get(idOf(job));
   };
 
@@ -89,7 +86,7 @@ export const openCache = (folder: string): Cache => {
     if (sha256(bytes) !== digest) throw new Damage(`${path} is not as the lab wrote it`);
   };
 
-  const damage = (job: Job): string | undefined => {
+  const damage = (job: J): string | undefined => {
     try {
       found(job);
       return undefined;
@@ -99,11 +96,11 @@ export const openCache = (folder: string): Cache => {
     }
   };
 
-  const needed = (job: Job): Outcome => {
+  const needed = (job: J): O => {
     const wrong = damage(job);
     const outcome = wrong === undefined ? found(job) : undefined;
     if (outcome !== undefined) return outcome;
-    throw new InputError(
+    throw new Interrupted(
       `${wrong ?? `${file(job, "json")}: is gone`}; start the lab again, and it computes that again`,
     );
   };
@@ -112,6 +109,11 @@ export const openCache = (folder: string): Cache => {
     has: (job) => damage(job) === undefined && found(job) !== undefined,
     damage,
     outcome: needed,
+    ids: () => new Set(readdirSync(folder).flatMap((name) => (name.endsWith(".json") ? [ownerOf(name)] : []))),
+    tidy: (job) => {
+      for (const name of readdirSync(folder))
+        if (isUnfinished(name) && ownerOf(name) === idOf(job)) rmSync(join(folder, name), { force: true });
+    },
     tensors: (job, like) => {
       needed(job);
       return loadTree(file(job, "safetensors"), like);
@@ -128,8 +130,14 @@ export const openCache = (folder: string): Cache => {
   };
 };
 
-/** Makes the folder, and clears away what a killed lab left half-written. For the one lab that writes there. */
-export const tidyCache = (folder: string): void => {
-  makeFolder(folder);
-  for (const name of readdirSync(folder)) if (isUnfinished(name)) rmSync(join(folder, name), { force: true });
+/** What half-written files belong to. */
+const ownerOf = (name: string): string => name.slice(0, name.indexOf("."));
+
+/** Clears away what killed processes left half-written, but not what somebody writes now, of whom the claims tell. */
+export const tidyCache = (folder: string, claims: Board): void => {
+  // Names first: who writes under one has claimed the job before, and is seen then.
+  const names = existsSync(folder) ? readdirSync(folder).filter(isUnfinished) : [];
+  if (names.length === 0) return;
+  const seen = claims.look();
+  for (const name of names) if (seen.get(ownerOf(name))?.state !== "held") rmSync(join(folder, name), { force: true });
 };

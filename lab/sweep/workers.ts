@@ -1,28 +1,24 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { InputError } from "../../core/errors.js";
-import { open } from "../../kernels/index.js";
-import { openCache } from "./cache.js";
-import { openDesk } from "./desk.js";
-import type { Job } from "./job.js";
-import { type OnShare, runJob } from "./run-job.js";
+import { WorkerLost } from "./blame.js";
+import type { OnShare } from "./graph.js";
+import type { FromWorker, ToWorker } from "./serve.js";
 import { heardError } from "./told-error.js";
-import type { FromWorker, ToWorker } from "./worker.js";
 
 /** Does one job at a time. */
-export interface Worker {
-  readonly run: (job: Job, onShare: OnShare) => Promise<void>;
+export interface Worker<J> {
+  readonly run: (job: J, onShare: OnShare) => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
-/** How a child process is started that calls `serveJobs`. */
+/** How a child process is started that calls `serve`. */
 export interface WorkerScript {
   readonly path: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** A child process of one thread. Its standard error is this process's. */
-export const forkWorker = ({ path, args, env }: WorkerScript, cache: string): Worker => {
+/** A child process of one thread, that keeps results in a folder. Its standard error is this process's. */
+export const forkWorker = <J>({ path, args, env }: WorkerScript, cache: string): Worker<J> => {
   const child: ChildProcess = fork(path, args, {
     env: { ...process.env, ...env, TAUGRAD_THREADS: "1" },
     stdio: ["ignore", "ignore", "inherit", "ipc"],
@@ -32,7 +28,7 @@ export const forkWorker = ({ path, args, env }: WorkerScript, cache: string): Wo
     if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
   };
   process.on("exit", end); // however this process ends, its children do
-  const tell = (message: ToWorker): void => {
+  const tell = (message: ToWorker<J>): void => {
     child.send(message);
   };
   tell({ cache });
@@ -46,8 +42,8 @@ export const forkWorker = ({ path, args, env }: WorkerScript, cache: string): Wo
         const lost = (code: number | null, signal: string | null): void =>
           settled(() =>
             reject(
-              new InputError(
-                `a worker process of the lab ended (${signal ?? `exit code ${code}`}); what is done stays in the cache, and the same command goes on from there`,
+              new WorkerLost(
+                `a worker process ended (${signal ?? `exit code ${code}`}); what is done stays in the cache, and the same command goes on from there`,
               ),
             ),
           );
@@ -65,11 +61,4 @@ export const forkWorker = ({ path, args, env }: WorkerScript, cache: string): Wo
       end();
     },
   };
-};
-
-/** This process itself. */
-export const ownWorker = async (cache: string): Promise<Worker> => {
-  const device = await open("cpu");
-  const desk = openDesk(device, openCache(cache));
-  return { run: (job, onShare) => runJob(job, desk, onShare), close: () => device.close() };
 };
