@@ -214,7 +214,7 @@ test("lab: a worker that meets only itself, by a mean without τ, is AdamW; work
   const done = async (job: Job, cache: string) => {
     const worker = await ownWorker(cache);
     await worker.run(job, () => {}).finally(worker.close);
-    return openCache(cache).outcome(job);
+    return openLabCache(cache).outcome(job);
   };
   const [cache, other] = [scratch(), scratch()];
   for (const job of jobsOf([adamw]))
@@ -223,13 +223,13 @@ test("lab: a worker that meets only itself, by a mean without τ, is AdamW; work
         copyFileSync(join(folder, "cache", name), join(to, name));
   const meet = { kind: "meet", of, training, learningRate, gap: 1 } as const;
   const alone = await done({ ...meet, workers: 1, meeting: {} }, cache);
-  const whole = openCache(cache).outcome(adamw.job);
+  const whole = openLabCache(cache).outcome(adamw.job);
   for (const key of ["margin", "kl"] as const)
     assert.ok(Math.abs((alone.measures?.[key] ?? 1) - (whole.measures?.[key] ?? 0)) < 1e-6, key);
   assert.ok(Math.abs((alone.curve?.at(-1)?.loss ?? 1) - (whole.curve?.at(-1)?.loss ?? 0)) < 1e-6);
   const shared: Job = { ...meet, workers: 2, meeting: { join: "election", alpha: 0.01, outerMomentum: 0.5 } };
   assert.deepEqual(await done(shared, cache), await done(shared, other));
-  assert.notDeepEqual(openCache(cache).outcome(shared).measures, whole.measures);
+  assert.notDeepEqual(openLabCache(cache).outcome(shared).measures, whole.measures);
 });
 
 test("lab: results or a report of somebody else's are never written over, and its own are", () => {
