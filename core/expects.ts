@@ -69,6 +69,12 @@ const kinds = {
     Array.isArray(x) ? undefined : [`${shown(x)} is no list of arguments`, "write [x, y, …]"],
   /** Of fields: which, each function says. */
   record: (x: unknown) => unless(isRecord(x), x, "is no record of what is asked for"),
+  folder: (x: unknown) =>
+    unless(
+      typeof x === "string" || (isRecord(x) && typeof (x as { file?: unknown }).file === "function"),
+      x,
+      "is neither a path nor a folder",
+    ),
   rows: (x: unknown) =>
     unless(isRecord(x) || (Array.isArray(x) && x.every(isRecord)), x, "is neither rows nor an array of them"),
   records: (x: unknown) => unless(Array.isArray(x) && x.every(isRecord), x, "is no array of records"),

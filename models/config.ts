@@ -1,10 +1,13 @@
-import { dirname, join } from "node:path";
 import { InputError } from "../core/errors.js";
 import { expects } from "../core/expects.js";
 import type { MatmulOptions, Tensor } from "../core/index.js";
 import { reader, tokenIds } from "./config-reader.js";
 import { COMMON, FAMILY_NAMES, type Family, type FamilyName, familyOf } from "./families.js";
-import { fileExists, folderExists, type JsonObject, readJsonObject } from "./files/json.js";
+import type { JsonObject } from "./files/json.js";
+import { jsonIn } from "./folders/files.js";
+import type { Folder } from "./folders/folder.js";
+import { ready, type Soon, type Work } from "./folders/work.js";
+import { workIn } from "./folders/work-in.js";
 import { type LayerKind, layerKinds } from "./layer-kinds.js";
 import { unknownType, unsupportedField } from "./unsupported.js";
 
@@ -65,18 +68,25 @@ export interface ModelConfig {
  * Errors: InputError naming the file, the key and what is supported, for anything that would be computed wrongly.
  * Source: the configuration classes of huggingface/transformers (`families` lists them).
  */
-export const readConfig = (folder: string): ModelConfig => {
-  expects("readConfig", "text", folder);
-  const path = join(folder, "config.json");
-  if (!fileExists(path)) {
+export function readConfig(folder: string): ModelConfig;
+export function readConfig(folder: Folder): Promise<ModelConfig>;
+export function readConfig(folder: string | Folder): Soon<ModelConfig> {
+  expects("readConfig", "folder", folder);
+  return workIn(folder, configIn);
+}
+
+/** The configuration of a model folder. Errors: as `readConfig`. */
+export function* configIn(folder: Folder): Work<ModelConfig> {
+  const raw = yield* jsonIn(folder, "config.json");
+  if (raw === undefined) {
+    const isThere = yield* ready(folder.isThere());
     throw new InputError(
-      folderExists(folder) ? `${folder}: holds no config.json; is it a model folder?` : `${folder}: no such folder`,
+      isThere ? `${folder.path}: holds no config.json; is it a model folder?` : `${folder.path}: no such folder`,
     );
   }
-  const raw = readJsonObject(path);
-  const generation = join(folder, "generation_config.json");
-  return parseConfig(raw, path, fileExists(generation) ? readJsonObject(generation) : {});
-};
+  const path = folder.pathOf("config.json");
+  return parseConfig(raw, path, (yield* jsonIn(folder, "generation_config.json")) ?? {});
+}
 
 /**
  * A number that lies is refused before lists of that length are made, or programs are planned for minutes: each layer takes a part
@@ -142,7 +152,7 @@ export const parseConfig = (raw: JsonObject, path = "config.json", generation: J
   const vocabSize = read.count("vocab_size");
   const maxPositions = read.count("max_position_embeddings");
   const dtype = read.oneOf(raw.dtype != null ? "dtype" : "torch_dtype", ["float32", "float16", "bfloat16"], "float32");
-  const readGeneration = reader(generation, join(dirname(path), "generation_config.json"));
+  const readGeneration = reader(generation, path.replace(/[^/\\]*$/, "generation_config.json"));
   const ids = (key: string): readonly number[] =>
     tokenIds(generation[key] ?? raw[key], key, vocabSize, generation[key] != null ? readGeneration : read);
   const cap = (key: string) => (read.object[key] == null ? undefined : read.positive(key));

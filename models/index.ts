@@ -19,19 +19,18 @@ export {
   saveConfig,
   weightDtypeOf,
 } from "./files/folder.js";
-export { loadModel, type Model } from "./files/load.js";
+export { type LoadOptions, loadModel, type Model } from "./files/load.js";
 export { loadModelFrom, type ModelSource } from "./files/load-from.js";
 export { type HostTensor, openSafetensors, type Safetensors, type StoredTensor } from "./files/safetensors.js";
 export { type WeightEntry, writeSafetensors } from "./files/safetensors-write.js";
 export { type SaveOptions, saveModel } from "./files/save.js";
 export { type SideFiles, sideFilesOf } from "./files/side-files.js";
-export {
-  openWeights,
-  type Weights,
-  type WeightsLayout,
-  type WriteWeightsOptions,
-  writeWeights,
-} from "./files/weights.js";
+export { openWeights, type Weights, type WeightsLayout } from "./files/weights.js";
+export { type WriteWeightsOptions, writeWeights } from "./files/weights-write.js";
+export { type AddressOptions, folderAt } from "./folders/address.js";
+export type { Folder, StoredFile, Unfinished } from "./folders/folder.js";
+export { type DirectoryHandle, folderIn } from "./folders/handle.js";
+export { type FileContent, folderOf, type GivenFile, type MemoryFolder } from "./folders/memory.js";
 export {
   type AnswerToken,
   type Conversation,

@@ -17,9 +17,13 @@ import {
   treeMake,
   upload,
 } from "../../core/index.js";
-import { openSafetensors } from "../../models/files/safetensors.js";
+import { safetensorsOf } from "../../models/files/safetensors.js";
 import { type StoredDtype, safetensorsHeader } from "../../models/files/safetensors-write.js";
-import { streamAtomically } from "../../models/files/writing/atomic.js";
+import { beginFile } from "../../models/files/writing/atomic.js";
+import { type Pending, together } from "../../models/folders/files.js";
+import type { StoredFile } from "../../models/folders/folder.js";
+import { atOnce, inTurn, ready, type Work } from "../../models/folders/work.js";
+import { diskFile } from "../../models/platform/node/disk.js";
 
 /** The reference device computes in f64, and its state is stored as such. */
 const isDouble = (t: Tensor): boolean => {
@@ -66,23 +70,53 @@ const asStored = (numbers: HostData, dtype: DType): HostData => {
   return bits;
 };
 
+/** A tree as a file to be written. */
+export const treeFile = (path: string, begin: Pending["begin"], tree: Tree): Pending => {
+  const named = namedLeaves(tree);
+  const entries = named.map(([name, leaf]) => ({ name, shape: leaf.shape, dtype: storedAs(leaf) }));
+  const header = safetensorsHeader(path, entries, { format: "taugrad" });
+  return {
+    begin,
+    *write(put) {
+      yield* put(header);
+      for (const [, leaf] of named) {
+        const data = asStored(yield* ready(read(leaf)), leaf.dtype);
+        yield* put(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+      }
+    },
+  };
+};
+
 /**
  * Writes a tree of tensors, such as an optimizer's state, to one safetensors file: each leaf under its path in the tree, bit
  * for bit, in its own dtype (F64 on the reference device). Whole or not at all; one leaf at a time is on the host.
  */
 export const saveTree = async (path: string, tree: Tree): Promise<void> => {
   expects("saveTree", "text tree", path, tree);
-  const named = namedLeaves(tree);
-  const entries = named.map(([name, leaf]) => ({ name, shape: leaf.shape, dtype: storedAs(leaf) }));
-  const header = safetensorsHeader(path, entries, { format: "taugrad" });
-  await streamAtomically(path, async (sink) => {
-    sink(header);
-    for (const [, leaf] of named) {
-      const data = asStored(await read(leaf), leaf.dtype);
-      sink(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-    }
-  });
+  await inTurn(together([treeFile(path, () => beginFile(path), tree)]));
 };
+
+/** The tree of a file that `saveTree` wrote. Errors: as `loadTree`. */
+export function* treeOf<T extends Tree>(stored: StoredFile, like: T, device?: Device): Work<T> {
+  const { path } = stored;
+  const file = yield* safetensorsOf(stored);
+  const named = namedLeaves(like);
+  const names = new Set(named.map(([name]) => name));
+  const extra = [...file.tensors.keys()].find((name) => !names.has(name));
+  if (extra !== undefined) throw new InputError(`${path}: holds "${extra}", which the run that is resumed has not`);
+  const found = new Map<string, Tensor>();
+  for (const [name, leaf] of named) {
+    const stored = file.tensors.get(name);
+    if (stored === undefined) throw new InputError(`${path}: "${name}" is missing`);
+    if (!sameShape(stored.shape, leaf.shape) || !TAKES[leaf.dtype].includes(stored.dtype))
+      throw new InputError(
+        `${path}: "${name}" is ${stored.dtype} [${stored.shape}], and should be ${leaf.dtype} [${leaf.shape}]`,
+      );
+    const constant = tensor(viewOf(yield* file.readBytes(name), stored.dtype), leaf.shape, leaf.dtype);
+    found.set(name, device === undefined ? constant : upload(constant, device));
+  }
+  return treeMake((_, name) => found.get(name) as Tensor, like);
+}
 
 /**
  * The tree that `saveTree` wrote, in the structure of `like` (an optimizer's `init` of the same parameters): as constants, or
@@ -92,18 +126,5 @@ export const saveTree = async (path: string, tree: Tree): Promise<void> => {
  */
 export const loadTree = <T extends Tree>(path: string, like: T, device?: Device): T => {
   expects("loadTree", "text any device?", path, like, device);
-  const file = openSafetensors(path);
-  const names = new Set(namedLeaves(like).map(([name]) => name));
-  const extra = [...file.tensors.keys()].find((name) => !names.has(name));
-  if (extra !== undefined) throw new InputError(`${path}: holds "${extra}", which the run that is resumed has not`);
-  return treeMake((leaf, name) => {
-    const stored = file.tensors.get(name);
-    if (stored === undefined) throw new InputError(`${path}: "${name}" is missing`);
-    if (!sameShape(stored.shape, leaf.shape) || !TAKES[leaf.dtype].includes(stored.dtype))
-      throw new InputError(
-        `${path}: "${name}" is ${stored.dtype} [${stored.shape}], and should be ${leaf.dtype} [${leaf.shape}]`,
-      );
-    const constant = tensor(viewOf(file.readBytes(name), stored.dtype), leaf.shape, leaf.dtype);
-    return device === undefined ? constant : upload(constant, device);
-  }, like);
+  return atOnce(treeOf(diskFile(path), like, device));
 };

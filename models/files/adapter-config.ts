@@ -1,6 +1,6 @@
 import { InputError } from "../../core/errors.js";
 import type { LoraOptions } from "../lora/targets.js";
-import { isObject, type JsonObject, readJsonObject, show } from "./json.js";
+import { isObject, type JsonObject, show } from "./json.js";
 
 /** How adapter_config.json is read: what PEFT's LoraConfig calls it → what it is here. */
 type Read = (value: unknown, refuse: (why: string) => InputError, raw: JsonObject) => Partial<LoraOptions>;
@@ -99,8 +99,10 @@ const isOff = (value: unknown): boolean =>
  * Errors: InputError naming the field, for another kind of adapter and for everything that would count otherwise than here.
  * Source: LoraConfig of huggingface/peft 0.21.
  */
-export const readAdapterConfig = (path: string): { readonly options: LoraOptions; readonly dropout: number } => {
-  const raw: JsonObject = readJsonObject(path);
+export const adapterSettings = (
+  raw: JsonObject,
+  path: string,
+): { readonly options: LoraOptions; readonly dropout: number } => {
   if (raw.peft_type !== "LORA")
     throw new InputError(`${path}: peft_type is ${show(raw.peft_type)}; only LORA adapters are read`);
   const parts = Object.entries(raw)

@@ -1,15 +1,17 @@
-import { join } from "node:path";
 import { asks, expects } from "../../core/expects.js";
-import { InputError, read, sameShape, tensor } from "../../core/index.js";
+import { InputError, read, sameShape, type Tensor, tensor } from "../../core/index.js";
 import type { ModelConfig } from "../config.js";
+import { fileIn, jsonIn, textFile, together } from "../folders/files.js";
+import type { Folder } from "../folders/folder.js";
+import { inTurn, ready, type Soon, type Work } from "../folders/work.js";
+import { folderFrom, workIn } from "../folders/work-in.js";
 import { factorShapes, type LoraOptions, moduleOf } from "../lora/targets.js";
 import type { Params } from "../parameters.js";
-import { adapterConfig, readAdapterConfig } from "./adapter-config.js";
+import { adapterConfig, adapterSettings } from "./adapter-config.js";
 import { firstNotFinite } from "./dtypes.js";
-import { folderExists } from "./json.js";
-import { openSafetensors, type Safetensors } from "./safetensors.js";
+import type { JsonObject } from "./json.js";
+import { type SafetensorsFile, safetensorsOf } from "./safetensors.js";
 import { safetensorsFile, type WeightEntry } from "./safetensors-write.js";
-import { type PendingFile, writeAtomically } from "./writing/atomic.js";
 
 /** A low-rank adapter apart from its base: how it counts, and what it trains. */
 export interface Adapter {
@@ -36,7 +38,7 @@ const storedName = (name: string, modules: ReadonlySet<string>): string => {
 };
 
 /** Errors: InputError for a tensor that the settings do not call for. */
-const checkForeign = (stored: Safetensors, wanted: ReadonlySet<string>): void => {
+const checkForeign = (stored: SafetensorsFile, wanted: ReadonlySet<string>): void => {
   const foreign = [...stored.tensors.keys()].find((name) => !wanted.has(name));
   if (foreign === undefined) return;
   if (/\.lora_([AB]\.weight|magnitude_vector)$/.test(foreign))
@@ -53,12 +55,20 @@ const checkForeign = (stored: Safetensors, wanted: ReadonlySet<string>): void =>
  * Errors: InputError, one line, for another kind of adapter or a setting that would count otherwise than here, a tensor that
  * does not belong to it, is missing, of another shape, or holds a NaN or an infinity.
  */
-export const loadAdapter = (folder: string, config: ModelConfig): Adapter => {
-  expects("loadAdapter", "text record", folder, config);
-  if (!folderExists(folder)) throw new InputError(`${folder}: no such folder`);
-  const { options: settings, dropout } = readAdapterConfig(join(folder, configFile));
-  const path = join(folder, weightsFile);
-  const stored = openSafetensors(path);
+export function loadAdapter(folder: string, config: ModelConfig): Adapter;
+export function loadAdapter(folder: Folder, config: ModelConfig): Promise<Adapter>;
+export function loadAdapter(folder: string | Folder, config: ModelConfig): Soon<Adapter> {
+  expects("loadAdapter", "folder record", folder, config);
+  return workIn(folder, (files) => adapterIn(files, config));
+}
+
+function* adapterIn(folder: Folder, config: ModelConfig): Work<Adapter> {
+  if (!(yield* ready(folder.isThere()))) throw new InputError(`${folder.path}: no such folder`);
+  yield* fileIn(folder, configFile);
+  const description = (yield* jsonIn(folder, configFile)) as JsonObject;
+  const { options: settings, dropout } = adapterSettings(description, folder.pathOf(configFile));
+  const stored = yield* safetensorsOf(yield* fileIn(folder, weightsFile));
+  const { path } = stored;
   const modules = factored(stored.tensors.keys());
   if (modules.length === 0) throw new InputError(`${path}: holds no factors`);
   const options: LoraOptions = { ...settings, targets: settings.targets ?? modules };
@@ -66,18 +76,19 @@ export const loadAdapter = (folder: string, config: ModelConfig): Adapter => {
   const wrapped = new Set(modules);
   const tensors = [...shapes].map(([name, shape]) => ({ name, shape, as: storedName(name, wrapped) }));
   checkForeign(stored, new Set(tensors.map(({ as }) => as)));
-  const factors = tensors.map(({ name, shape, as }) => {
+  const factors: Record<string, Tensor> = {};
+  for (const { name, shape, as } of tensors) {
     if (!stored.tensors.has(as)) throw new InputError(`${path}: tensor "${as}" is missing`);
-    const { data, shape: given } = stored.read(as);
+    const { data, shape: given } = yield* stored.read(as);
     if (!sameShape(given, shape))
       throw new InputError(`${path}: tensor "${as}" is [${given}]; model and ${configFile} call for [${shape}]`);
     const broken = firstNotFinite(data);
     if (broken !== undefined)
       throw new InputError(`${path}: tensor "${as}" holds ${data[broken]} at element ${broken}`);
-    return [name, tensor(data, shape)] as const;
-  });
-  return { options, factors: Object.fromEntries(factors), dropout };
-};
+    factors[name] = tensor(data, shape);
+  }
+  return { options, factors, dropout };
+}
 
 /**
  * Writes an adapter as PEFT saves it, in F32; `base` names the model that it belongs to. All files or none.
@@ -85,8 +96,9 @@ export const loadAdapter = (folder: string, config: ModelConfig): Adapter => {
  */
 export const saveAdapter = asks(
   "saveAdapter",
-  "text record text",
-  async (folder: string, { options, factors }: Adapter, base: string): Promise<void> => {
+  "folder record text",
+  async (folder: string | Folder, { options, factors }: Adapter, base: string): Promise<void> => {
+    const to = folderFrom(folder);
     const modules = factored(Object.keys(factors).map((name) => PREFIX + name));
     const wrapped = new Set(modules);
     const entries: WeightEntry[] = [];
@@ -94,15 +106,12 @@ export const saveAdapter = asks(
       const data = Float32Array.from(await read(t));
       if (firstNotFinite(data) !== undefined)
         throw new InputError(
-          `${folder}: not saved, "${name}" is not finite: the run has diverged; lower learning_rate`,
+          `${to.path}: not saved, "${name}" is not finite: the run has diverged; lower learning_rate`,
         );
       entries.push({ name: storedName(name, wrapped), shape: t.shape, data, dtype: "F32" });
     }
     const text = `${JSON.stringify(adapterConfig(options, modules, base), null, 2)}\n`;
-    const description: PendingFile = {
-      path: join(folder, configFile),
-      write: (sink) => sink(Buffer.from(text, "utf8")),
-    };
-    writeAtomically([safetensorsFile(join(folder, weightsFile), entries), description]);
+    const weights = safetensorsFile({ path: to.pathOf(weightsFile), begin: () => to.begin(weightsFile) }, entries);
+    await inTurn(together([weights, textFile(to, configFile, text)]));
   },
 );

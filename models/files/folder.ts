@@ -1,21 +1,22 @@
-import { dirname, join } from "node:path";
 import { asks } from "../../core/expects.js";
 import type { ModelConfig, ModelDtype } from "../config.js";
+import { bytesFile, textFile, together } from "../folders/files.js";
+import type { Folder } from "../folders/folder.js";
+import { atOnce, type Work } from "../folders/work.js";
+import { diskFolder } from "../platform/node/disk.js";
 import type { WeightDtype } from "./dtypes.js";
 import { GENERATION, type SideFiles } from "./side-files.js";
-import { writeAtomically, writeTextAtomically } from "./writing/atomic.js";
-import { makeFolder } from "./writing/make-folder.js";
 
 /** Writes the tokenizer and its chat template, byte for byte, so that a trained folder is complete. Nothing else. */
-export const copyTokenizerFiles = asks(
-  "copyTokenizerFiles",
-  "record text",
-  ({ tokenizer }: SideFiles, to: string): void => {
-    // Not as copies, which would be as read-only as what they were made from.
-    for (const [name] of tokenizer) makeFolder(dirname(join(to, name)));
-    writeAtomically(tokenizer.map(([name, bytes]) => ({ path: join(to, name), write: (sink) => sink(bytes) })));
-  },
+export const copyTokenizerFiles = asks("copyTokenizerFiles", "record text", (files: SideFiles, to: string): void =>
+  atOnce(tokenizerCopied(files, diskFolder(to))),
 );
+
+/** As `copyTokenizerFiles`, into any folder. */
+export function* tokenizerCopied({ tokenizer }: SideFiles, to: Folder): Work<void> {
+  // Not as copies of the system's, which would be as read-only as what they were made from.
+  yield* together(tokenizer.map(([name, bytes]) => bytesFile(to, name, bytes)));
+}
 
 /** What `saveConfig` changes or takes along. */
 export interface SaveConfigOptions {
@@ -25,6 +26,9 @@ export interface SaveConfigOptions {
   readonly from?: SideFiles;
 }
 
+/** What `saveConfig` reads of a configuration. */
+type SavedConfig = Pick<ModelConfig, "raw" | "dtype"> & Partial<Pick<ModelConfig, "eosIds" | "bosId" | "padId">>;
+
 /**
  * Writes config.json as it was read, with the dtype corrected where it differs (in the spelling that was used), and
  * generation_config.json as it was, with the special tokens that the configuration says; where they are all config.json's, and
@@ -33,24 +37,28 @@ export interface SaveConfigOptions {
 export const saveConfig = asks(
   "saveConfig",
   "text record record?",
-  (
-    folder: string,
-    config: Pick<ModelConfig, "raw" | "dtype"> & Partial<Pick<ModelConfig, "eosIds" | "bosId" | "padId">>,
-    { dtype = config.dtype, from }: SaveConfigOptions = {},
-  ): void => {
-    const key = "torch_dtype" in config.raw && !("dtype" in config.raw) ? "torch_dtype" : "dtype";
-    const raw = dtype === config.dtype ? config.raw : { ...config.raw, [key]: dtype };
-    writeTextAtomically(join(folder, "config.json"), `${pythonFloats(JSON.stringify(raw, null, 2))}\n`);
-    const text = from?.generation?.text;
-    const known = from?.generation?.fields ?? config.raw;
-    const tokens = config.eosIds === undefined ? [] : Object.entries(specialIds(config));
-    const others = tokens.filter(([name, id]) => !sameIds(known[name], id));
-    // A new file is all that transformers asks for them.
-    const told = text === undefined && others.length > 0 ? tokens.filter(([, id]) => id !== undefined) : others;
-    const saved = told.reduce<string | undefined>((done, [name, id]) => withField(done ?? "{\n}\n", name, id), text);
-    if (saved !== undefined) writeTextAtomically(join(folder, GENERATION), saved);
-  },
+  (folder: string, config: SavedConfig, options: SaveConfigOptions = {}): void =>
+    atOnce(configSaved(diskFolder(folder), config, options)),
 );
+
+/** As `saveConfig`, into any folder. */
+export function* configSaved(
+  folder: Folder,
+  config: SavedConfig,
+  { dtype = config.dtype, from }: SaveConfigOptions,
+): Work<void> {
+  const key = "torch_dtype" in config.raw && !("dtype" in config.raw) ? "torch_dtype" : "dtype";
+  const raw = dtype === config.dtype ? config.raw : { ...config.raw, [key]: dtype };
+  yield* together([textFile(folder, "config.json", `${pythonFloats(JSON.stringify(raw, null, 2))}\n`)]);
+  const text = from?.generation?.text;
+  const known = from?.generation?.fields ?? config.raw;
+  const tokens = config.eosIds === undefined ? [] : Object.entries(specialIds(config));
+  const others = tokens.filter(([name, id]) => !sameIds(known[name], id));
+  // A new file is all that transformers asks for them.
+  const told = text === undefined && others.length > 0 ? tokens.filter(([, id]) => id !== undefined) : others;
+  const saved = told.reduce<string | undefined>((done, [name, id]) => withField(done ?? "{\n}\n", name, id), text);
+  if (saved !== undefined) yield* together([textFile(folder, GENERATION, saved)]);
+}
 
 /** Special tokens as generation_config.json spells them: of one end token its id, of several a list. */
 const specialIds = ({ eosIds = [], bosId, padId }: Partial<Pick<ModelConfig, "eosIds" | "bosId" | "padId">>) => ({

@@ -26,15 +26,17 @@ export const show = (value: unknown): string => {
 /** Largest text that is read whole, in bytes: a few times the largest tokenizer. */
 export const LARGEST_TEXT = 128 * 2 ** 20;
 
-/** Text of a UTF-8 file. Errors: InputError if it is not there, no regular file, not UTF-8 or far too large. */
-export const readText = (path: string): string => {
-  const bytes = readRegular(path, LARGEST_TEXT);
+/** The text that a file's bytes are. Errors: InputError if they are not UTF-8. */
+export const textOf = (path: string, bytes: Uint8Array): string => {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
     throw new InputError(`${path}: is not UTF-8 text`);
   }
 };
+
+/** Text of a UTF-8 file. Errors: InputError if it is not there, no regular file, not UTF-8 or far too large. */
+export const readText = (path: string): string => textOf(path, readRegular(path, LARGEST_TEXT));
 
 /** Most lines and cells of a text that is read whole: those that are blank cost nothing to write, and some hundred bytes here. */
 const MOST_PARTS = 2 ** 21;
@@ -53,9 +55,8 @@ export const checkParts = (text: string, source: string, cells = false): void =>
     );
 };
 
-/** One JSON object from a file. Errors: InputError with the parser's words. */
-export const readJsonObject = (path: string): JsonObject => {
-  const text = readText(path);
+/** The JSON object that a text is. Errors: InputError with the parser's words. */
+export const checkedJson = (path: string, text: string): JsonObject => {
   let value: unknown;
   try {
     value = parseBounded(text);
@@ -65,6 +66,9 @@ export const readJsonObject = (path: string): JsonObject => {
   if (!isObject(value)) throw new InputError(`${path}: must hold a JSON object, holds ${show(value)}`);
   return value;
 };
+
+/** One JSON object from a file. Errors: InputError, as `readText`, and with the parser's words. */
+export const readJsonObject = (path: string): JsonObject => checkedJson(path, readText(path));
 
 /** A message on one line: V8 quotes the offending text, line breaks and all. */
 export const oneLine = (message: string): string => message.replace(/\s+/g, " ");

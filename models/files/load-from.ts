@@ -1,60 +1,48 @@
 import { expects } from "../../core/expects.js";
-import { type Device, InputError, type Tensor } from "../../core/index.js";
+import { type Device, InputError } from "../../core/index.js";
 import { parseConfig } from "../config.js";
-import { patientFetch } from "../hub/patient-fetch.js";
-import { parameterShapes } from "../parameters.js";
-import { isObject, type JsonObject, oneLine, show } from "./json.js";
-import { checkNames, checkSameHead, EMBEDDING, HEAD, type Model, placed, storedDtype } from "./load.js";
-import { parseBounded } from "./parse-json.js";
-import { openRanges, type RangedSafetensors } from "./ranges.js";
-import type { StoredTensor } from "./safetensors.js";
-import type { WeightsLayout } from "./weights.js";
+import { addressFile } from "../folders/address.js";
+import type { StoredFile } from "../folders/folder.js";
+import { memoryFile } from "../folders/memory.js";
+import { inTurn, ready } from "../folders/work.js";
+import { checkedJson, type JsonObject, LARGEST_TEXT, textOf } from "./json.js";
+import { type LoadOptions, type Model, modelOf } from "./load.js";
+import { type SafetensorsFile, safetensorsOf } from "./safetensors.js";
+import { type WeightsLayout, weightsOf } from "./weights.js";
+
+/** A file at hand, or where it is. */
+type Source = Uint8Array | Blob | URL;
 
 /** A model that lies in no folder: its files as objects, as bytes, or where they are. */
 export interface ModelSource {
   /** config.json. */
-  readonly config: JsonObject | Uint8Array | URL;
+  readonly config: JsonObject | Source;
   /** generation_config.json, if there is one. */
-  readonly generationConfig?: JsonObject | Uint8Array | URL;
+  readonly generationConfig?: JsonObject | Source;
   /** The safetensors file, or its shards in any order; addresses are read by range requests, a tensor at a time. */
-  readonly weights: Uint8Array | URL | readonly (Uint8Array | URL)[];
+  readonly weights: Source | readonly Source[];
 }
 
-const PAUSE = 500;
+const isSource = (from: unknown): from is Source =>
+  from instanceof URL || from instanceof Uint8Array || from instanceof Blob;
 
-/** Errors: InputError for what is no JSON object. */
-const objectOf = async (from: JsonObject | Uint8Array | URL, name: string): Promise<JsonObject> => {
-  if (!(from instanceof URL) && !(from instanceof Uint8Array)) return from;
-  let bytes: Uint8Array;
-  if (from instanceof URL) {
-    const response = await patientFetch(PAUSE)(from);
-    if (!response.ok) throw new InputError(`${from.href}: cannot be read: it answered ${response.status}`);
-    bytes = new Uint8Array(await response.arrayBuffer());
-  } else bytes = from;
-  const where = from instanceof URL ? from.href : name;
-  let value: unknown;
-  try {
-    value = parseBounded(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (error) {
-    throw new InputError(`${where}: is not JSON (${oneLine(error instanceof Error ? error.message : String(error))})`);
-  }
-  if (!isObject(value)) throw new InputError(`${where}: must hold a JSON object, holds ${show(value)}`);
-  return value;
+/** Errors: InputError for an address that there is nothing at. */
+const fileOf = async (from: Source, name: string, signal?: AbortSignal): Promise<StoredFile> => {
+  if (!(from instanceof URL)) return memoryFile(name, from);
+  const file = await addressFile(from, { signal });
+  if (file === undefined) throw new InputError(`${from.href}: cannot be read: it answered 404`);
+  return file;
 };
 
-/** Files by the tensors in them. Errors: InputError for a tensor that is in two. */
-const homes = (files: readonly RangedSafetensors[]): ReadonlyMap<string, RangedSafetensors> => {
-  const home = new Map<string, RangedSafetensors>();
-  for (const file of files)
-    for (const name of file.tensors.keys()) {
-      if (home.has(name)) throw new InputError(`${file.name}: tensor "${name}" is in ${home.get(name)?.name} too`);
-      home.set(name, file);
-    }
-  return home;
+/** Errors: InputError for what is no JSON object. */
+const objectOf = async (from: JsonObject | Source, name: string, signal?: AbortSignal): Promise<JsonObject> => {
+  if (!isSource(from)) return from;
+  const file = await fileOf(from, name, signal);
+  return checkedJson(file.path, textOf(file.path, await file.whole(LARGEST_TEXT)));
 };
 
 /** How it would be saved: one file, or as many shards as there are. */
-const layoutOf = (files: readonly RangedSafetensors[]): WeightsLayout => {
+const layoutOf = (files: readonly SafetensorsFile[]): WeightsLayout => {
   const names = files.map(({ tensors }) => [...tensors.keys()]);
   if (files.length === 1) return { kind: "single", names: names[0] };
   const count = (n: number): string => String(n).padStart(5, "0");
@@ -62,36 +50,44 @@ const layoutOf = (files: readonly RangedSafetensors[]): WeightsLayout => {
   return { kind: "sharded", files: new Map(names.map((own, i) => [shard(i), own])) };
 };
 
+/** Weights of files in any order. Errors: InputError for a tensor that is in two. */
+function* weightsFrom(sources: readonly Source[], signal?: AbortSignal) {
+  const home = new Map<string, SafetensorsFile>();
+  const files: SafetensorsFile[] = [];
+  for (const [i, from] of sources.entries()) {
+    const name = sources.length === 1 ? "weights" : `weights[${i}]`;
+    const file = yield* safetensorsOf(yield* ready(fileOf(from, name, signal)));
+    for (const tensor of file.tensors.keys()) {
+      if (home.has(tensor))
+        throw new InputError(`${file.path}: tensor "${tensor}" is in ${home.get(tensor)?.path} too`);
+      home.set(tensor, file);
+    }
+    files.push(file);
+  }
+  return weightsOf(files[0].path, home, layoutOf(files));
+}
+
 /**
- * Loads a model from bytes or addresses, as `loadModel` does from a folder. One tensor at a time is on the host where a device
- * is given.
+ * Loads a model from objects, bytes or addresses, as `loadModel` does from a folder. One tensor at a time is on the host where a
+ * device is given.
  * Errors: InputError, as `loadModel`, and for an address that cannot be read.
  */
-export const loadModelFrom = async (source: ModelSource, device?: Device): Promise<Model> => {
-  expects("loadModelFrom", "record device?", source, device);
+export const loadModelFrom = async (
+  source: ModelSource,
+  device?: Device,
+  options: LoadOptions = {},
+): Promise<Model> => {
+  expects("loadModelFrom", "record device? {signal,onProgress:function}", source, device, options);
   const { generationConfig } = source;
-  const raw = await objectOf(source.config, "config.json");
-  const generation = generationConfig && (await objectOf(generationConfig, "generation_config.json"));
+  const { signal } = options;
+  const raw = await objectOf(source.config, "config.json", signal);
+  const generation = generationConfig && (await objectOf(generationConfig, "generation_config.json", signal));
   const config = parseConfig(raw, "config.json", generation);
-  const given =
-    source.weights instanceof Uint8Array || source.weights instanceof URL ? [source.weights] : source.weights;
+  const given = isSource(source.weights) ? [source.weights] : source.weights;
   if (given.length === 0) throw new InputError("loadModelFrom: no weights are given");
-  const files: RangedSafetensors[] = [];
-  for (const [i, from] of given.entries())
-    files.push(await openRanges(from, given.length === 1 ? "weights" : `weights[${i}]`));
-  const home = homes(files);
-  const weights = {
-    folder: files[0].name,
-    names: [...home.keys()],
-    has: (name: string) => home.has(name),
-    info: (name: string) => home.get(name)?.tensors.get(name) as StoredTensor,
-  };
-  const shapes = parameterShapes(config);
-  checkNames(weights, shapes, config);
-  const stored = (name: string) => (home.get(name) as RangedSafetensors).readStored(name);
-  if (config.tied && home.has(HEAD)) checkSameHead(weights.folder, await stored(HEAD), await stored(EMBEDDING));
-  const params: Record<string, Tensor> = {};
-  for (const name of shapes.keys())
-    params[name] = placed((home.get(name) as RangedSafetensors).name, name, await stored(name), device);
-  return { config, params, layout: layoutOf(files), dtype: storedDtype(weights, config) };
+  return inTurn(
+    (function* () {
+      return yield* modelOf(config, yield* weightsFrom(given, signal), device, options);
+    })(),
+  );
 };

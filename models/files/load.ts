@@ -1,11 +1,25 @@
 import { expects } from "../../core/expects.js";
-import { type Device, halfToFloat, InputError, sameShape, type Tensor, tensor, upload } from "../../core/index.js";
-import { type ModelConfig, readConfig } from "../config.js";
+import {
+  type Device,
+  dispose,
+  halfToFloat,
+  InputError,
+  sameShape,
+  type Tensor,
+  tensor,
+  upload,
+} from "../../core/index.js";
+import { configIn, type ModelConfig } from "../config.js";
+import type { Folder } from "../folders/folder.js";
+import { atOnce, type Soon, type Work } from "../folders/work.js";
+import { workIn } from "../folders/work-in.js";
 import { type Params, parameterShapes } from "../parameters.js";
+import { diskFolder } from "../platform/node/disk.js";
 import { firstNotFinite, firstNotFiniteHalf } from "./dtypes.js";
 import { weightDtypeOf } from "./folder.js";
 import type { StoredNumbers } from "./safetensors.js";
-import { openWeights, type Weights, type WeightsLayout, type WriteWeightsOptions } from "./weights.js";
+import { type StoredWeights, type Weights, type WeightsLayout, weightsAtOnce, weightsIn } from "./weights.js";
+import type { WriteWeightsOptions } from "./weights-write.js";
 
 /** A model: what it is, its numbers, and how they are stored, so that it can be saved as it was found. */
 export interface Model {
@@ -21,24 +35,61 @@ const shown = (shape: readonly number[]): string => `[${shape.join(", ")}]`;
 /** Buffers that old checkpoints carry along and that follow from the configuration. */
 const isDerived = (name: string): boolean => name.endsWith(".rotary_emb.inv_freq");
 
+/** How a model is loaded from where its files have to be waited for. */
+export interface LoadOptions {
+  /** Ends the loading; it rejects with the signal's reason, and what was loaded is freed. */
+  readonly signal?: AbortSignal;
+  /** Bytes of weights on the device, and of all that there are; after each tensor. */
+  readonly onProgress?: (loaded: number, total: number) => void;
+}
+
+/** The weights that a configuration calls for, placed one at a time in the order of their file. Errors: as `loadModel`. */
+export function* modelOf(
+  config: ModelConfig,
+  weights: StoredWeights,
+  device: Device | undefined,
+  { signal, onProgress }: LoadOptions = {},
+): Work<Model> {
+  const shapes = parameterShapes(config);
+  yield* checkWeights(weights, config);
+  const names = weights.names.filter((name) => shapes.has(name));
+  const total = names.reduce((sum, name) => sum + weights.bytes(name), 0);
+  const found: Record<string, Tensor> = {};
+  let loaded = 0;
+  try {
+    for (const name of names) {
+      signal?.throwIfAborted();
+      found[name] = placed(weights.folder, name, yield* weights.readStored(name), device);
+      loaded += weights.bytes(name);
+      onProgress?.(loaded, total);
+    }
+  } catch (error) {
+    if (device !== undefined) dispose(found);
+    throw error;
+  }
+  const params = Object.fromEntries([...shapes.keys()].map((name) => [name, found[name]]));
+  return { config, params, layout: weights.layout, dtype: storedDtype(weights, config) };
+}
+
 /**
  * Loads a Hugging Face model folder (of the `families`; safetensors, single or sharded; F32, F16 or BF16). Weights keep the
- * dtype of their file. With a device they are uploaded one by one, else they are constants on the host.
+ * dtype of their file. With a device they are uploaded one by one, else they are constants on the host. A path is read at once;
+ * a `Folder` elsewhere is waited for, one tensor at a time.
  * Errors: InputError, one line, for a folder, file or header that is wrong, and for a tensor that is missing, unknown to
  * the configuration, of another shape, or holds a NaN or an infinity.
  */
-export const loadModel = (folder: string, device?: Device): Model => {
-  expects("loadModel", "text device?", folder, device);
-  const config = readConfig(folder);
-  const weights = openModelWeights(folder, config);
-  const shapes = parameterShapes(config);
-  const load = (name: string) => placed(folder, name, weights.readStored(name), device);
-  const params = Object.fromEntries([...shapes.keys()].map((name) => [name, load(name)]));
-  return { config, params, layout: weights.layout, dtype: storedDtype(weights, config) };
-};
+export function loadModel(folder: string, device?: Device): Model;
+export function loadModel(folder: Folder, device?: Device, options?: LoadOptions): Promise<Model>;
+export function loadModel(folder: string | Folder, device?: Device, options: LoadOptions = {}): Soon<Model> {
+  expects("loadModel", "folder device? {signal,onProgress:function}", folder, device, options);
+  return workIn(folder, function* (files) {
+    const config = yield* configIn(files);
+    return yield* modelOf(config, yield* weightsIn(files), device, options);
+  });
+}
 
 /** A weight as a tensor: on the device, or a constant on the host. Errors: InputError for a NaN or an infinity. */
-export const placed = (where: string, name: string, stored: StoredNumbers, device: Device | undefined): Tensor => {
+const placed = (where: string, name: string, stored: StoredNumbers, device: Device | undefined): Tensor => {
   const broken = brokenIn(stored);
   if (broken !== undefined)
     throw new InputError(
@@ -49,7 +100,7 @@ export const placed = (where: string, name: string, stored: StoredNumbers, devic
 };
 
 /** Each weight's dtype in its file, where weights are saved in it. */
-export const storedDtype = ({ info }: Pick<Weights, "info">, config: ModelConfig): Model["dtype"] => {
+const storedDtype = ({ info }: Pick<Weights, "info">, config: ModelConfig): Model["dtype"] => {
   const stored = new Map([...parameterShapes(config).keys()].map((name) => [name, info(name).dtype]));
   return (name) => {
     const found = stored.get(name);
@@ -59,10 +110,9 @@ export const storedDtype = ({ info }: Pick<Weights, "info">, config: ModelConfig
 
 /** A folder's weights, which are those that the configuration calls for. Errors: InputError, as `loadModel`, but for the numbers. */
 export const openModelWeights = (folder: string, config: ModelConfig): Weights => {
-  const weights = openWeights(folder);
-  checkNames(weights, parameterShapes(config), config);
-  if (config.tied && weights.has("lm_head.weight")) checkTiedHead(weights);
-  return weights;
+  const weights = atOnce(weightsIn(diskFolder(folder)));
+  atOnce(checkWeights(weights, config));
+  return weightsAtOnce(weights);
 };
 
 /** The first NaN or infinity, and where it is. */
@@ -76,7 +126,7 @@ const brokenIn = (stored: StoredNumbers): { readonly value: number; readonly at:
 };
 
 /** Headers only: every expected tensor is there, in its shape, and nothing else is. */
-export const checkNames = (
+const checkNames = (
   weights: Pick<Weights, "folder" | "names" | "has" | "info">,
   shapes: ReadonlyMap<string, readonly number[]>,
   config: ModelConfig,
@@ -92,7 +142,7 @@ export const checkNames = (
         `${weights.folder}: tensor "${name}" is ${shown(shape)}; config.json calls for ${shown(expected)}`,
       );
   }
-  const expected = (name: string) => shapes.has(name) || isDerived(name) || (config.tied && name === "lm_head.weight");
+  const expected = (name: string) => shapes.has(name) || isDerived(name) || (config.tied && name === HEAD);
   const unknown = weights.names.filter((name) => !expected(name));
   if (unknown.length > 0) {
     const more = unknown.length > 1 ? ` and ${unknown.length - 1} more` : "";
@@ -102,17 +152,16 @@ export const checkNames = (
   }
 };
 
-/** A stored copy of the embedding is fine; a head of its own contradicts the configuration. */
-const checkTiedHead = (weights: Weights): void =>
-  checkSameHead(weights.folder, weights.readStored(HEAD), weights.readStored(EMBEDDING));
+const HEAD = "lm_head.weight";
+const EMBEDDING = "model.embed_tokens.weight";
 
-export const HEAD = "lm_head.weight";
-export const EMBEDDING = "model.embed_tokens.weight";
-
-/** Errors: InputError for a head that is not the embedding. */
-export const checkSameHead = (where: string, head: StoredNumbers, embedding: StoredNumbers): void => {
+/** They are those that the configuration calls for. A stored copy of the embedding is fine; a head of its own contradicts it. */
+function* checkWeights(weights: StoredWeights, config: ModelConfig): Work<void> {
+  checkNames(weights, parameterShapes(config), config);
+  if (!config.tied || !weights.has(HEAD)) return;
+  const [head, embedding] = [yield* weights.readStored(HEAD), yield* weights.readStored(EMBEDDING)];
   if (!sameShape(head.shape, embedding.shape) || head.data.some((x, i) => !Object.is(x, embedding.data[i])))
     throw new InputError(
-      `${where}: tensor "${HEAD}" differs from the embedding, though config.json ties them; set tie_word_embeddings to false`,
+      `${weights.folder}: tensor "${HEAD}" differs from the embedding, though config.json ties them; set tie_word_embeddings to false`,
     );
-};
+}

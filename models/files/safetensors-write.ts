@@ -1,11 +1,13 @@
 import { InputError } from "../../core/errors.js";
 import { asks } from "../../core/expects.js";
 import { encodeHalves } from "../../core/half.js";
+import { type Pending, together } from "../folders/files.js";
+import type { Unfinished } from "../folders/folder.js";
+import { atOnce, type Soon } from "../folders/work.js";
 import type { WeightDtype } from "./dtypes.js";
 import { bytesOf, dtypeOf } from "./dtypes.js";
 import type { HostTensor } from "./safetensors.js";
-import type { PendingFile, Sink } from "./writing/atomic.js";
-import { writeAtomically } from "./writing/atomic.js";
+import { beginFile } from "./writing/atomic.js";
 
 /** 16-bit floats are encoded in pieces of this many elements. */
 const chunkElements = 1 << 21;
@@ -42,7 +44,7 @@ export const safetensorsHeader = (
     header[name] = { dtype, shape, data_offsets: [offset, end] };
     offset = end;
   }
-  const text = Buffer.from(JSON.stringify(header), "utf8");
+  const text = new TextEncoder().encode(JSON.stringify(header));
   const padded = Math.ceil(text.length / 8) * 8;
   const prefix = new Uint8Array(8 + padded).fill(0x20);
   new DataView(prefix.buffer).setBigUint64(0, BigInt(padded), true);
@@ -50,26 +52,26 @@ export const safetensorsHeader = (
   return prefix;
 };
 
-/** A tensor's bytes, piece by piece, as they stand after the header. */
-export const writeValues = (data: Float32Array, dtype: WeightDtype, sink: Sink): void => {
+/** A tensor's bytes as they stand after the header, in pieces, each good until the next. */
+export function* valueBytes(data: Float32Array, dtype: WeightDtype): Generator<Uint8Array> {
   if (dtype === "F32") {
-    sink(bytesIn(data));
+    yield bytesIn(data);
     return;
   }
   const chunk = new Uint16Array(Math.min(data.length, chunkElements));
   for (let at = 0; at < data.length; at += chunk.length) {
     const piece = data.subarray(at, at + chunk.length);
     encodeHalves(piece, dtypeOf[dtype], chunk);
-    sink(bytesIn(chunk.subarray(0, piece.length)));
+    yield bytesIn(chunk.subarray(0, piece.length));
   }
-};
+}
 
 /** What `writeSafetensors` will write, as a pending file, so that several can be written as one. */
 export const safetensorsFile = (
-  path: string,
+  { path, begin }: { readonly path: string; readonly begin: () => Soon<Unfinished> },
   entries: readonly WeightEntry[],
   metadata?: Readonly<Record<string, string>>,
-): PendingFile => {
+): Pending => {
   for (const { name, shape, data } of entries) {
     const elements = elementsOf(shape);
     if (elements !== data.length) {
@@ -80,10 +82,10 @@ export const safetensorsFile = (
   }
   const prefix = safetensorsHeader(path, entries, metadata);
   return {
-    path,
-    write: (sink) => {
-      sink(prefix);
-      for (const { data, dtype } of entries) writeValues(data, dtype, sink);
+    begin,
+    *write(put) {
+      yield* put(prefix);
+      for (const { data, dtype } of entries) for (const piece of valueBytes(data, dtype)) yield* put(piece);
     },
   };
 };
@@ -96,7 +98,7 @@ export const writeSafetensors = asks(
   "writeSafetensors",
   "text records record?",
   (path: string, entries: readonly WeightEntry[], metadata?: Readonly<Record<string, string>>): void =>
-    writeAtomically([safetensorsFile(path, entries, metadata)]),
+    atOnce(together([safetensorsFile({ path, begin: () => beginFile(path) }, entries, metadata)])),
 );
 
 const bytesIn = (array: ArrayBufferView): Uint8Array =>

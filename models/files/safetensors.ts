@@ -1,9 +1,10 @@
-import { closeSync, fstatSync, readSync } from "node:fs";
 import { InputError } from "../../core/errors.js";
 import { expects } from "../../core/expects.js";
 import { decodeHalves, type HalfType } from "../../core/half.js";
+import type { StoredFile } from "../folders/folder.js";
+import { atOnce, ready, type Work } from "../folders/work.js";
+import { diskFile } from "../platform/node/disk.js";
 import { dtypeOf } from "./dtypes.js";
-import { openRegular } from "./regular.js";
 import {
   dtypeBytes,
   headerLength,
@@ -12,7 +13,6 @@ import {
   type SafetensorsHeader,
   type StoredTensor,
 } from "./safetensors-header.js";
-import { isSystemError, reasonOf } from "./writing/system-error.js";
 
 export type { StoredTensor };
 
@@ -27,7 +27,16 @@ export type StoredNumbers = {
   readonly shape: readonly number[];
 } & ({ readonly dtype: "f32"; readonly data: Float32Array } | { readonly dtype: HalfType; readonly data: Uint16Array });
 
-/** A checked safetensors file. Tensors are in file order and read one at a time. */
+/** A checked safetensors file, wherever it lies. Tensors are in file order and read one at a time. */
+export interface SafetensorsFile extends SafetensorsHeader {
+  readonly path: string;
+  readonly read: (name: string) => Work<HostTensor>;
+  readonly readStored: (name: string) => Work<StoredNumbers>;
+  readonly readIntegers: (name: string) => Work<{ readonly shape: readonly number[]; readonly data: Int32Array }>;
+  readonly readBytes: (name: string) => Work<Uint8Array<ArrayBuffer>>;
+}
+
+/** A checked safetensors file of the disk. Tensors are in file order and read one at a time. */
 export interface Safetensors extends SafetensorsHeader {
   readonly path: string;
   /** Values as f32 (F32, F16, BF16, F64). Errors: InputError for an unknown name, a dtype that is not a float, a file that changed. */
@@ -40,106 +49,77 @@ export interface Safetensors extends SafetensorsHeader {
   readonly readBytes: (name: string) => Uint8Array<ArrayBuffer>;
 }
 
-const chunkBytes = 1 << 22;
+/** 16-bit floats and doubles are converted in pieces of this many bytes, so that a tensor never lies in memory twice. */
+const CHUNK = 1 << 22;
+
+/** Values as f32. Errors: InputError for a dtype that is not a float, and those of the file. */
+function* floats(file: StoredFile, { name, dtype, shape, begin, end }: StoredTensor, start: number): Work<HostTensor> {
+  if (dtype === "F32")
+    return { shape, data: new Float32Array((yield* ready(file.read(start + begin, start + end))).buffer) };
+  if (dtype !== "F16" && dtype !== "BF16" && dtype !== "F64")
+    throw new InputError(
+      `${file.path}: tensor "${name}" is ${dtype}; only F32, F16, BF16 and F64 can be read as weights`,
+    );
+  const data = new Float32Array((end - begin) / dtypeBytes[dtype]);
+  for (let at = begin; at < end; at += CHUNK) {
+    const { buffer } = yield* ready(file.read(start + at, start + Math.min(end, at + CHUNK)));
+    const into = data.subarray((at - begin) / dtypeBytes[dtype]);
+    if (dtype === "F64") into.set(new Float64Array(buffer));
+    else decodeHalves(new Uint16Array(buffer), dtypeOf[dtype], into.subarray(0, buffer.byteLength / 2));
+  }
+  return { shape, data };
+}
+
+/** Opens and checks a safetensors file; only the header is read. Errors: as `openSafetensors`. */
+export function* safetensorsOf(file: StoredFile): Work<SafetensorsFile> {
+  const { path, size } = file;
+  if (size < 8) throw new InputError(`${path}: is no safetensors file: ${size} bytes, the header length alone takes 8`);
+  const length = headerLength(path, yield* ready(file.read(0, 8)), size);
+  const start = 8 + length;
+  const { metadata, tensors } = parseHeader(path, headerText(path, yield* ready(file.read(8, start))), size - start);
+  const stored = (name: string): StoredTensor => {
+    const found = tensors.get(name);
+    if (found === undefined) throw new InputError(`${path}: holds no tensor "${name}"`);
+    return found;
+  };
+  const bytes = ({ begin, end }: StoredTensor) => ready(file.read(start + begin, start + end));
+  return {
+    ...{ path, metadata, tensors },
+    *read(name) {
+      return yield* floats(file, stored(name), start);
+    },
+    *readStored(name) {
+      const found = stored(name);
+      const { dtype, shape } = found;
+      if (dtype !== "F16" && dtype !== "BF16") return { ...(yield* floats(file, found, start)), dtype: "f32" };
+      return { shape, data: new Uint16Array((yield* bytes(found)).buffer), dtype: dtypeOf[dtype] };
+    },
+    *readIntegers(name) {
+      const found = stored(name);
+      const { dtype, shape } = found;
+      if (dtype !== "I32") throw new InputError(`${path}: tensor "${name}" is ${dtype}; expected I32`);
+      return { shape, data: new Int32Array((yield* bytes(found)).buffer) };
+    },
+    *readBytes(name) {
+      return yield* bytes(stored(name));
+    },
+  };
+}
+
 /**
- * Opens and checks a safetensors file; only the header is read.
+ * Opens and checks a safetensors file of the disk; only the header is read.
  * Errors: InputError, one line, for a file that is missing, truncated or whose header lies: every number is checked
  * against the file's size before anything of that size is allocated.
  * Source: the format description of huggingface/safetensors; like its reader, no holes, no overlap, no trailing bytes.
  */
 export const openSafetensors = (path: string): Safetensors => {
   expects("openSafetensors", "text", path);
-  const { header, dataStart, dataBytes } = readHeader(path);
-  const { metadata, tensors } = parseHeader(path, header, dataBytes);
-  const stored = (name: string): StoredTensor => {
-    const found = tensors.get(name);
-    if (found === undefined) throw new InputError(`${path}: holds no tensor "${name}"`);
-    return found;
-  };
+  const file = atOnce(safetensorsOf(diskFile(path)));
   return {
-    path,
-    metadata,
-    tensors,
-    read: (name) => readFloats(path, stored(name), dataStart),
-    readStored: (name) => {
-      const found = stored(name);
-      const { dtype, shape, begin, end } = found;
-      if (dtype !== "F16" && dtype !== "BF16") return { ...readFloats(path, found, dataStart), dtype: "f32" };
-      const data = new Uint16Array((end - begin) / 2);
-      withFile(path, (handle) => fill(path, handle, asBytes(data), dataStart + begin));
-      return { shape, data, dtype: dtypeOf[dtype] };
-    },
-    readIntegers: (name) => {
-      const { dtype, shape, begin, end } = stored(name);
-      if (dtype !== "I32") throw new InputError(`${path}: tensor "${name}" is ${dtype}; expected I32`);
-      const data = new Int32Array((end - begin) / 4);
-      withFile(path, (handle) => fill(path, handle, asBytes(data), dataStart + begin));
-      return { shape, data };
-    },
-    readBytes: (name) => {
-      const { begin, end } = stored(name);
-      const data = new Uint8Array(end - begin);
-      withFile(path, (handle) => fill(path, handle, data, dataStart + begin));
-      return data;
-    },
+    ...file,
+    read: (name) => atOnce(file.read(name)),
+    readStored: (name) => atOnce(file.readStored(name)),
+    readIntegers: (name) => atOnce(file.readIntegers(name)),
+    readBytes: (name) => atOnce(file.readBytes(name)),
   };
 };
-
-const asBytes = (array: ArrayBufferView): Uint8Array =>
-  new Uint8Array(array.buffer as ArrayBuffer, array.byteOffset, array.byteLength);
-
-const withFile = <T>(path: string, use: (handle: number) => T): T => {
-  const handle = openRegular(path);
-  try {
-    return use(handle);
-  } catch (error) {
-    if (isSystemError(error)) throw new InputError(`${path}: cannot be read (${reasonOf(error)})`);
-    throw error;
-  } finally {
-    closeSync(handle);
-  }
-};
-
-/** Reads exactly `target.length` bytes from `position`. */
-const fill = (path: string, handle: number, target: Uint8Array, position: number): void => {
-  for (let done = 0; done < target.length; ) {
-    const count = readSync(handle, target, done, Math.min(target.length - done, 1 << 30), position + done);
-    if (count === 0) throw new InputError(`${path}: ended early, it was cut while being read`);
-    done += count;
-  }
-};
-
-const readHeader = (path: string): { header: string; dataStart: number; dataBytes: number } =>
-  withFile(path, (handle) => {
-    const { size } = fstatSync(handle);
-    if (size < 8)
-      throw new InputError(`${path}: is no safetensors file: ${size} bytes, the header length alone takes 8`);
-    const prefix = new Uint8Array(8);
-    fill(path, handle, prefix, 0);
-    const headerBytes = headerLength(path, prefix, size);
-    const bytes = new Uint8Array(headerBytes);
-    fill(path, handle, bytes, 8);
-    return { header: headerText(path, bytes), dataStart: 8 + headerBytes, dataBytes: size - 8 - headerBytes };
-  });
-
-const readFloats = (path: string, { name, dtype, shape, begin, end }: StoredTensor, dataStart: number): HostTensor =>
-  withFile(path, (handle) => {
-    const data = new Float32Array((end - begin) / dtypeBytes[dtype]);
-    if (dtype === "F32") {
-      fill(path, handle, asBytes(data), dataStart + begin);
-      return { shape, data };
-    }
-    if (dtype !== "F16" && dtype !== "BF16" && dtype !== "F64") {
-      throw new InputError(`${path}: tensor "${name}" is ${dtype}; only F32, F16, BF16 and F64 can be read as weights`);
-    }
-    // Converted piece by piece, so that a tensor never lies in memory twice.
-    const buffer = new ArrayBuffer(Math.min(end - begin, chunkBytes));
-    for (let at = begin; at < end; at += chunkBytes) {
-      const bytes = Math.min(chunkBytes, end - at);
-      fill(path, handle, new Uint8Array(buffer, 0, bytes), dataStart + at);
-      const first = (at - begin) / dtypeBytes[dtype];
-      if (dtype === "F64") data.set(new Float64Array(buffer, 0, bytes / 8), first);
-      else decodeHalves(new Uint16Array(buffer, 0, bytes / 2), dtypeOf[dtype], data.subarray(first, first + bytes / 2));
-    }
-    return { shape, data };
-  });

@@ -1,9 +1,10 @@
-import { readdirSync, realpathSync } from "node:fs";
-import { basename, dirname, join, sep } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { expects } from "../../core/expects.js";
-import { fileExists, folderExists, type JsonObject, LARGEST_TEXT, readJsonObject, readText } from "./json.js";
-import { readRegular } from "./regular.js";
+import { fileWithin, textIn } from "../folders/files.js";
+import type { Folder } from "../folders/folder.js";
+import { ready, type Soon, type Work } from "../folders/work.js";
+import { workIn } from "../folders/work-in.js";
+import { checkedJson, type JsonObject, LARGEST_TEXT } from "./json.js";
 
 /** What goes along with a model's weights and config.json: read once, so that what becomes of the folder costs no save. */
 export interface SideFiles {
@@ -34,42 +35,41 @@ const TEMPLATES = "additional_chat_templates";
 /** Is it the name of a file that makes a tokenizer, or of the folder of its templates? */
 export const isTokenizerFile = (name: string): boolean => tokenizerFiles.has(name) || name === TEMPLATES;
 
-/**
- * Where a link in a model's folder may lead: into the folder, to what the Hub's cache keeps for it (snapshots/… beside blobs/), or to
- * a file of the same name, as of another model. Somebody else's model must not make a copy of whatever its user can read.
- */
-const isOwn = (folder: string, file: string): boolean => {
-  const [home, target] = [folder, file].map((path) => realpathSync(path));
-  const places = [home, ...(basename(dirname(home)) === "snapshots" ? [join(home, "..", "..", "blobs")] : [])];
-  return basename(target) === basename(file) || places.some((place) => target.startsWith(join(place, sep)));
-};
-
 /** The tokenizer and its chat templates. Errors: as `sideFilesOf`. */
-const tokenizerOf = (from: string): SideFiles["tokenizer"] => {
-  const names = readdirSync(from).filter((name) => tokenizerFiles.has(name));
-  const more = folderExists(join(from, TEMPLATES)) ? readdirSync(join(from, TEMPLATES)) : [];
-  const templates = more.filter((name) => name.endsWith(".jinja")).map((name) => join(TEMPLATES, name));
-  return [...names, ...templates].map((name) => {
-    const file = join(from, name);
-    const bytes = readRegular(file, LARGEST_TEXT);
-    if (!isOwn(from, file))
+function* tokenizerIn(folder: Folder): Work<SideFiles["tokenizer"]> {
+  // One is asked for by its name, where nothing lists them.
+  const templates = new Set([...(yield* ready(folder.within(TEMPLATES).names())), "tool_use.jinja"]);
+  const more = [...templates].filter((name) => name.endsWith(".jinja")).map((name) => `${TEMPLATES}/${name}`);
+  const found: (readonly [string, Uint8Array])[] = [];
+  for (const name of [...tokenizerFiles, ...more]) {
+    const file = yield* ready(fileWithin(folder, name));
+    if (file === undefined) continue;
+    if (folder.leadsOut?.(name))
       throw new InputError(
-        `${file}: is a link that leads out of the folder, to a file of another name; put the file itself there`,
+        `${file.path}: is a link that leads out of the folder, to a file of another name; put the file itself there`,
       );
-    return [name, bytes] as const;
-  });
-};
+    found.push([name, yield* ready(file.whole(LARGEST_TEXT))]);
+  }
+  return found;
+}
+
+/** The files beside a model's weights, wherever it lies. Errors: as `sideFilesOf`. */
+export function* sideFilesIn(folder: Folder): Work<SideFiles> {
+  if (!(yield* ready(folder.isThere()))) throw new InputError(`${folder.path}: no such folder`);
+  const text = yield* textIn(folder, GENERATION);
+  return {
+    ...{ folder: folder.path, tokenizer: yield* tokenizerIn(folder) },
+    generation: text === undefined ? undefined : { text, fields: checkedJson(folder.pathOf(GENERATION), text) },
+  };
+}
 
 /**
- * The files beside a model's weights. Errors: InputError if there is no such folder, and for a file that cannot be read, is no
- * regular one, or is a link to a file of another name outside of the folder.
+ * The files beside a model's weights. A path is read at once; a `Folder` elsewhere is waited for. Errors: InputError if there is
+ * no such folder, and for a file that cannot be read, is no regular one, or is a link to a file of another name outside of the folder.
  */
-export const sideFilesOf = (folder: string): SideFiles => {
-  expects("sideFilesOf", "text", folder);
-  if (!folderExists(folder)) throw new InputError(`${folder}: no such folder`);
-  const path = join(folder, GENERATION);
-  return {
-    ...{ folder, tokenizer: tokenizerOf(folder) },
-    generation: fileExists(path) ? { text: readText(path), fields: readJsonObject(path) } : undefined,
-  };
-};
+export function sideFilesOf(folder: string): SideFiles;
+export function sideFilesOf(folder: Folder): Promise<SideFiles>;
+export function sideFilesOf(folder: string | Folder): Soon<SideFiles> {
+  expects("sideFilesOf", "folder", folder);
+  return workIn(folder, sideFilesIn);
+}

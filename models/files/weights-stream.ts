@@ -1,75 +1,48 @@
-import { closeSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
+import type { Pending } from "../folders/files.js";
+import type { Folder } from "../folders/folder.js";
+import { ready, type Work } from "../folders/work.js";
 import { notFiniteAs } from "./dtypes.js";
-import { type AnnouncedTensor, elementsOf, safetensorsHeader, writeValues } from "./safetensors-write.js";
-import { indexOf, isSingle, type PlannedFile, removeStale } from "./weights.js";
-import { unwritten, writeAll } from "./writing/append.js";
-import { writeAtomically } from "./writing/atomic.js";
-import { makeFolder, removeEmpty } from "./writing/make-folder.js";
+import { elementsOf, safetensorsHeader, valueBytes } from "./safetensors-write.js";
+import { allWritten, type PlannedFile } from "./weights-write.js";
 
 /** Where weights come from. */
-interface WeightSource {
+export interface WeightSource {
   /** The values of one tensor. */
   readonly valuesOf: (name: string) => Promise<Float32Array>;
   /** What to do about values that are not finite, or would not be as they are stored. */
   readonly mend: string;
 }
 
-/** Writes one planned file under a temporary name, asking for each tensor's values when their turn has come. */
-const writeOne = async (
-  path: string,
-  target: string,
-  entries: readonly AnnouncedTensor[],
-  { valuesOf, mend }: WeightSource,
-): Promise<void> => {
+/** A planned file that asks for each tensor's values when their turn has come. */
+const streamed = (folder: Folder, { file, entries }: PlannedFile, { valuesOf, mend }: WeightSource): Pending => {
+  const target = folder.pathOf(file);
   const header = safetensorsHeader(target, entries);
-  const handle = openSync(path, "wx");
-  try {
-    const sink = (bytes: Uint8Array): void => writeAll(handle, bytes);
-    sink(header);
-    for (const { name, shape, dtype } of entries) {
-      const data = await valuesOf(name);
-      if (data.length !== elementsOf(shape))
-        throw new InputError(`${target}: tensor "${name}" [${shape.join(", ")}] was given ${data.length} values`);
-      const broken = notFiniteAs(data, dtype);
-      if (broken !== undefined) throw new InputError(`${target}: not written, tensor "${name}" ${broken}; ${mend}`);
-      writeValues(data, dtype, sink);
-    }
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
+  return {
+    begin: () => folder.begin(file),
+    *write(put) {
+      yield* put(header);
+      for (const { name, shape, dtype } of entries) {
+        const data = yield* ready(valuesOf(name));
+        if (data.length !== elementsOf(shape))
+          throw new InputError(`${target}: tensor "${name}" [${shape.join(", ")}] was given ${data.length} values`);
+        const broken = notFiniteAs(data, dtype);
+        if (broken !== undefined) throw new InputError(`${target}: not written, tensor "${name}" ${broken}; ${mend}`);
+        for (const piece of valueBytes(data, dtype)) yield* put(piece);
+      }
+    },
+  };
 };
 
 /**
  * Writes a folder's weights tensor by tensor: `source.valuesOf` is asked for one tensor at a time, in the order of the files, and
- * nothing is kept. A single model.safetensors, or shards with their index. All files or none: on a failure temporary files
- * go, and so does the folder if it was made here. Errors: InputError for what cannot be written, and for values that are not
- * finite as they are stored.
+ * nothing is kept. A single model.safetensors, or shards with their index. All files or none. Errors: InputError for what
+ * cannot be written, and for values that are not finite as they are stored.
  */
-export const streamWeights = async (
-  folder: string,
-  files: readonly PlannedFile[],
-  source: WeightSource,
-): Promise<void> => {
-  let made: readonly string[] = [];
-  const staged = files.map(({ file, entries }) => {
-    const target = join(folder, file);
-    return { target, entries, path: `${target}.${process.pid}.tmp` };
-  });
-  try {
-    made = makeFolder(folder);
-    for (const { path, target, entries } of staged) await writeOne(path, target, entries, source);
-    for (const { path, target } of staged) renameSync(path, target);
-  } catch (error) {
-    for (const { path } of staged) rmSync(path, { force: true });
-    removeEmpty(made);
-    throw unwritten(
-      error,
-      staged.map(({ target }) => target),
-    );
-  }
-  if (!isSingle(files)) writeAtomically([indexOf(folder, files)]);
-  removeStale(folder, files);
-};
+export function* streamWeights(folder: Folder, files: readonly PlannedFile[], source: WeightSource): Work<void> {
+  yield* allWritten(
+    folder,
+    files,
+    files.map((file) => streamed(folder, file, source)),
+  );
+}

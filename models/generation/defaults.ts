@@ -1,7 +1,10 @@
-import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { expects } from "../../core/expects.js";
-import { fileExists, type JsonObject, readJsonObject, show } from "../files/json.js";
+import { type JsonObject, show } from "../files/json.js";
+import { jsonIn } from "../folders/files.js";
+import type { Folder } from "../folders/folder.js";
+import type { Soon, Work } from "../folders/work.js";
+import { workIn } from "../folders/work-in.js";
 import { checkSampling, type SamplingOptions } from "./sample.js";
 
 const NAME = "generation_config.json";
@@ -60,17 +63,17 @@ export interface GenerationDefaults {
 }
 
 /** The file of a folder, if it is there. Errors: InputError for a field that would give another text and is not known here. */
-const readDefaults = (folder: string): { readonly path: string; readonly raw: JsonObject } | undefined => {
-  const path = join(folder, NAME);
-  if (!fileExists(path)) return undefined;
-  const raw = readJsonObject(path);
+function* defaultsIn(folder: Folder): Work<{ readonly path: string; readonly raw: JsonObject } | undefined> {
+  const raw = yield* jsonIn(folder, NAME);
+  if (raw === undefined) return undefined;
+  const path = folder.pathOf(NAME);
   for (const [field, neutral] of Object.entries(WITHOUT))
     if (!isNothing(raw[field], neutral))
       throw new InputError(
         `${path}: ${field} is ${show(raw[field])}; generation here has no such thing (take it out of the file to go without)`,
       );
   return { path, raw };
-};
+}
 
 /**
  * How to sample, as transformers' `generate` would: an option that is given counts; else the file's; else transformers' own
@@ -78,10 +81,21 @@ const readDefaults = (folder: string): { readonly path: string; readonly raw: Js
  * Giving any of temperature, top-k, top-p, min-p, typical-p and a seed asks for sampling, unless `greedy` is given too.
  * Errors: InputError naming the file, for a field of it that is out of range, or would give another text and is not known.
  */
-export const generationDefaults = (folder: string, options: SamplingOptions): GenerationDefaults => {
-  expects("generationDefaults", "text record", folder, options);
+export function generationDefaults(folder: string, options: SamplingOptions): GenerationDefaults;
+export function generationDefaults(folder: Folder, options: SamplingOptions): Promise<GenerationDefaults>;
+export function generationDefaults(folder: string | Folder, options: SamplingOptions): Soon<GenerationDefaults> {
+  expects("generationDefaults", "folder record", folder, options);
+  return workIn(folder, function* (files) {
+    return inForce(yield* defaultsIn(files), options);
+  });
+}
+
+/** The caller's options, and under them the file's. */
+const inForce = (
+  found: { readonly path: string; readonly raw: JsonObject } | undefined,
+  options: SamplingOptions,
+): GenerationDefaults => {
   const given: SamplingOptions = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const found = readDefaults(folder);
   if (found === undefined) return { sampling: given, maxNewTokens: undefined, said: "" };
   const { path, raw } = found;
   const asked = (["temperature", "topK", "topP", "minP", "typicalP", "seed"] as const).some(

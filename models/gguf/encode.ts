@@ -1,6 +1,5 @@
 import { floatToHalf } from "../../core/half.js";
-import { writeValues } from "../files/safetensors-write.js";
-import type { Sink } from "../files/writing/atomic.js";
+import { valueBytes } from "../files/safetensors-write.js";
 import { BLOCK, type GgufType } from "./format.js";
 
 const PLAIN = { f32: "F32", f16: "F16", bf16: "BF16" } as const;
@@ -30,7 +29,7 @@ export const quantizeQ8 = (data: Float32Array): Uint8Array => {
 };
 
 /** A tensor's bytes, piece by piece. */
-export const writeTensor = (data: Float32Array, type: GgufType, sink: Sink): void => {
-  if (type !== "q8_0") writeValues(data, PLAIN[type], sink);
-  else for (let at = 0; at < data.length; at += PIECE) sink(quantizeQ8(data.subarray(at, at + PIECE)));
-};
+export function* tensorPieces(data: Float32Array, type: GgufType): Generator<Uint8Array> {
+  if (type !== "q8_0") yield* valueBytes(data, PLAIN[type]);
+  else for (let at = 0; at < data.length; at += PIECE) yield quantizeQ8(data.subarray(at, at + PIECE));
+}

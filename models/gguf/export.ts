@@ -4,11 +4,13 @@ import { expects } from "../../core/expects.js";
 import { readConfig } from "../config.js";
 import { firstNotFinite } from "../files/dtypes.js";
 import { openModelWeights } from "../files/load.js";
-import { type Sink, streamAtomically } from "../files/writing/atomic.js";
+import { beginFile } from "../files/writing/atomic.js";
+import { type Put, together } from "../folders/files.js";
+import { atOnce } from "../folders/work.js";
 import { hubNameOf } from "../hub/name.js";
 import { architectures } from "./architectures.js";
 import { checkArchitecture } from "./check.js";
-import { writeTensor } from "./encode.js";
+import { tensorPieces } from "./encode.js";
 import { type GgufType, type GgufValue, ggufHeader, padding, tensorBytes } from "./format.js";
 import { contextOf, modelValues } from "./model-values.js";
 import { type Export, exportedTensors } from "./tensors.js";
@@ -55,19 +57,20 @@ export const exportGguf = async (folder: string, file: string, type: GgufType = 
   const header = ggufHeader(values, tensors);
   const weights = openModelWeights(folder, config);
   let bytes = 0;
-  await streamAtomically(file, async (sink) => {
-    const counted: Sink = (piece) => {
-      sink(piece);
+  const write = function* (put: Put): ReturnType<Put> {
+    const counted: Put = (piece) => {
       bytes += piece.byteLength;
+      return put(piece);
     };
-    counted(header);
+    yield* counted(header);
     for (const tensor of tensors) {
       const numbers = tensor.numbers(tensor.from === undefined ? new Float32Array() : weights.read(tensor.from).data);
       checkNumbers(folder, tensor, numbers);
-      writeTensor(numbers, tensor.type, counted);
-      counted(new Uint8Array(padding(tensorBytes(tensor))));
+      for (const piece of tensorPieces(numbers, tensor.type)) yield* counted(piece);
+      yield* counted(new Uint8Array(padding(tensorBytes(tensor))));
     }
-  });
+  };
+  atOnce(together([{ begin: () => beginFile(file), write }]));
   const context = contextOf(config, architecture);
   const halves = type === "q8_0" ? tensors.filter((tensor) => tensor.type === "f16").length : 0;
   const notes = [

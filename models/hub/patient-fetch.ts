@@ -40,6 +40,7 @@ export const patientFetch =
         await waitAfter(attempt, pause, response.headers.get("retry-after"));
       } catch (error) {
         // A name that no server has will not have one in a second.
+        if (init?.signal?.aborted) throw error;
         const hopeless = /ENOTFOUND|ERR_INVALID_URL|CERT/.test(reason(error));
         if (hopeless || attempt === ATTEMPTS) {
           const { host } = new URL(input instanceof Request ? input.url : input);

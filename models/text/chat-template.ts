@@ -1,7 +1,9 @@
-import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
-import { fileExists, isObject, type JsonObject, oneLine, readText } from "../files/json.js";
+import { isObject, type JsonObject, oneLine } from "../files/json.js";
 import { asWritten } from "../files/written-json.js";
+import { textIn } from "../folders/files.js";
+import type { Folder } from "../folders/folder.js";
+import type { Work } from "../folders/work.js";
 import type { ChatMessage } from "./chat-message.js";
 import { compileTemplate, type Span } from "./jinja/template.js";
 
@@ -33,29 +35,27 @@ export interface TemplateSource {
   readonly path: string;
 }
 
+/** Chat templates by name. */
+export type Templates = Readonly<Record<string, TemplateSource>>;
+
 /**
  * The chat templates of a folder by name: `chat_template.jinja` is "default", `additional_chat_templates/tool_use.jinja` is
  * "tool_use"; without the first, tokenizer_config.json's `chat_template`: a text, or a list of {name, template}.
  * Errors: InputError for another shape.
  */
-export const chatTemplates = (
-  folder: string,
-  config: JsonObject,
-  configPath: string,
-): Readonly<Record<string, TemplateSource>> => {
-  const path = join(folder, "chat_template.jinja");
-  const withTools = join(folder, "additional_chat_templates", "tool_use.jinja");
-  if (fileExists(path)) {
-    const files = { default: path, ...(fileExists(withTools) && { tool_use: withTools }) };
-    return Object.fromEntries(
-      Object.entries(files).map(([name, file]) => [name, { text: readText(file), path: file }]),
-    );
-  }
-  return inlineTemplates(config, configPath);
-};
+export function* chatTemplatesIn(folder: Folder, config: JsonObject, configPath: string): Work<Templates> {
+  const text = yield* textIn(folder, "chat_template.jinja");
+  if (text === undefined) return inlineTemplates(config, configPath);
+  const more = folder.within("additional_chat_templates");
+  const withTools = yield* textIn(more, "tool_use.jinja");
+  return {
+    default: { text, path: folder.pathOf("chat_template.jinja") },
+    ...(withTools !== undefined && { tool_use: { text: withTools, path: more.pathOf("tool_use.jinja") } }),
+  };
+}
 
 /** The templates that a tokenizer_config.json holds itself. Errors: InputError for a value that is none. */
-export const inlineTemplates = (config: JsonObject, configPath: string): Readonly<Record<string, TemplateSource>> => {
+export const inlineTemplates = (config: JsonObject, configPath: string): Templates => {
   const inline = config.chat_template;
   if (inline == null) return {};
   const list = Array.isArray(inline) ? inline : [{ name: "default", template: inline }];
@@ -72,7 +72,7 @@ export const inlineTemplates = (config: JsonObject, configPath: string): Readonl
  * transformers does. Errors (of the renderer): InputError without a template, or if it refuses the conversation.
  */
 export const chatRenderer = (
-  sources: Readonly<Record<string, TemplateSource>>,
+  sources: Templates,
   specialTokens: Readonly<Record<string, string>>,
   folder: string,
 ): SpanRenderer => {

@@ -1,17 +1,21 @@
-import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { expects } from "../../core/expects.js";
 import type { JsonObject } from "../files/json.js";
-import { fileExists, folderExists, oneLine, readJsonObject, show } from "../files/json.js";
+import { oneLine, show } from "../files/json.js";
+import { jsonIn } from "../folders/files.js";
+import type { Folder } from "../folders/folder.js";
+import { ready, type Soon, type Work } from "../folders/work.js";
+import { workIn } from "../folders/work-in.js";
 import { byteTokens } from "./byte-tokens.js";
 import { type ChatMessage, namedIn } from "./chat-message.js";
 import {
   type ChatRenderer,
   chatRenderer,
-  chatTemplates,
+  chatTemplatesIn,
   inlineTemplates,
   type RenderOptions,
   type SpanRenderer,
+  type Templates,
 } from "./chat-template.js";
 import { tokensInSpans } from "./tokenizer/offsets.js";
 import { type Pipeline, pipeline } from "./tokenizer/pipeline.js";
@@ -53,15 +57,25 @@ export interface Tokenizer {
   readonly vocabSize: number;
 }
 
+const CONFIG = "tokenizer_config.json";
+
 export interface LoadTokenizerOptions {
   /** A template instead of the folder's own, and the file that errors name for it. */
   readonly chatTemplate?: { readonly text: string; readonly path: string };
 }
 
+/** A tokenizer's files, read, and what messages call them. */
+interface Gathered {
+  readonly files: TokenizerFiles;
+  readonly templates: Templates;
+  readonly path: string;
+  readonly folder: string;
+}
+
 /** What it takes to make a tokenizer once more, on another thread. */
 export type TokenizerRecipe =
-  | { readonly folder: string; readonly options: LoadTokenizerOptions }
-  | { readonly source: TokenizerSource };
+  | { readonly from: string; readonly options: LoadTokenizerOptions }
+  | { readonly gathered: Gathered };
 
 /** How tokenizers were made, and who hears that a conversation is encoded. */
 const recipes = new WeakMap<Tokenizer, { readonly recipe: TokenizerRecipe; readonly hearChat?: () => void }>();
@@ -71,7 +85,7 @@ export const recipeOf = (tokenizer: Tokenizer) => recipes.get(tokenizer);
 
 /** The same tokenizer again. Errors: those of `loadTokenizer`. */
 export const tokenizerBy = (recipe: TokenizerRecipe): Tokenizer =>
-  "folder" in recipe ? loadTokenizer(recipe.folder, recipe.options) : tokenizerOf(recipe.source);
+  "from" in recipe ? loadTokenizer(recipe.from, recipe.options) : assembled(recipe.gathered);
 
 /** The same tokenizer; `hearChat` hears that a conversation is encoded, wherever that is done. */
 export const heard = (tokenizer: Tokenizer, hearChat: () => void): Tokenizer => {
@@ -89,31 +103,35 @@ export const heard = (tokenizer: Tokenizer, hearChat: () => void): Tokenizer => 
 
 /**
  * Loads `tokenizer.json`, `tokenizer_config.json` (optional) and the chat template: `chat_template.jinja`, else the
- * config's `chat_template` (a text, or a list of named ones of which "default" is taken).
+ * config's `chat_template` (a text, or a list of named ones of which "default" is taken). A path is read at once; a `Folder`
+ * elsewhere is waited for.
  * Errors: InputError naming the file.
  */
-export const loadTokenizer = (folder: string, options: LoadTokenizerOptions = {}): Tokenizer => {
-  expects("loadTokenizer", "text record?", folder, options);
-  const path = join(folder, "tokenizer.json");
-  if (!fileExists(path)) throw new InputError(missingTokenizer(folder));
-  const definition = readJsonObject(path);
-  const configPath = join(folder, "tokenizer_config.json");
-  const config = fileExists(configPath) ? readJsonObject(configPath) : {};
-  const optional = (name: string): JsonObject | undefined => {
-    const file = join(folder, name);
-    return fileExists(file) ? readJsonObject(file) : undefined;
+export function loadTokenizer(folder: string, options?: LoadTokenizerOptions): Tokenizer;
+export function loadTokenizer(folder: Folder, options?: LoadTokenizerOptions): Promise<Tokenizer>;
+export function loadTokenizer(folder: string | Folder, options: LoadTokenizerOptions = {}): Soon<Tokenizer> {
+  expects("loadTokenizer", "folder record?", folder, options);
+  return workIn(folder, function* (files) {
+    const gathered = yield* gatheredIn(files, options);
+    return made(assembled(gathered), typeof folder === "string" ? { from: folder, options } : { gathered });
+  });
+}
+
+/** Reads a tokenizer's files. Errors: as `loadTokenizer`. */
+function* gatheredIn(folder: Folder, { chatTemplate }: LoadTokenizerOptions): Work<Gathered> {
+  const definition = yield* jsonIn(folder, "tokenizer.json");
+  if (definition === undefined) throw new InputError(yield* missingTokenizer(folder));
+  const config = (yield* jsonIn(folder, CONFIG)) ?? {};
+  const modelType = (yield* jsonIn(folder, "config.json"))?.model_type;
+  return {
+    files: {
+      ...{ definition, config, specialTokensMap: yield* jsonIn(folder, "special_tokens_map.json") },
+      modelType: typeof modelType === "string" ? modelType : undefined,
+    },
+    templates: chatTemplate ? { default: chatTemplate } : yield* chatTemplatesIn(folder, config, folder.pathOf(CONFIG)),
+    ...{ path: folder.pathOf("tokenizer.json"), folder: folder.path },
   };
-  const modelType = optional("config.json")?.model_type;
-  const files: TokenizerFiles = {
-    definition,
-    config,
-    specialTokensMap: optional("special_tokens_map.json"),
-    modelType: typeof modelType === "string" ? modelType : undefined,
-  };
-  const sources =
-    options.chatTemplate === undefined ? chatTemplates(folder, config, configPath) : { default: options.chatTemplate };
-  return made(assembled(files, sources, { path, folder }), { folder, options });
-};
+}
 
 /** The files of a tokenizer, at hand: as objects, and the chat template as a text. */
 export interface TokenizerSource {
@@ -139,12 +157,12 @@ export const tokenizerOf = (source: TokenizerSource): Tokenizer => {
     modelType,
     chatTemplate: text,
   } = source;
-  const sources =
-    text === undefined
-      ? inlineTemplates(config, "tokenizer_config.json")
-      : { default: { text, path: "chat template" } };
-  const names = { path: "tokenizer.json", folder: "tokenizer" };
-  return made(assembled({ definition, config, specialTokensMap, modelType }, sources, names), { source });
+  const gathered: Gathered = {
+    files: { definition, config, specialTokensMap, modelType },
+    templates: text === undefined ? inlineTemplates(config, CONFIG) : { default: { text, path: "chat template" } },
+    ...{ path: "tokenizer.json", folder: "tokenizer" },
+  };
+  return made(assembled(gathered), { gathered });
 };
 
 const made = (tokenizer: Tokenizer, recipe: TokenizerRecipe): Tokenizer => {
@@ -152,11 +170,7 @@ const made = (tokenizer: Tokenizer, recipe: TokenizerRecipe): Tokenizer => {
   return tokenizer;
 };
 
-const assembled = (
-  files: TokenizerFiles,
-  sources: ReturnType<typeof chatTemplates>,
-  { path, folder }: { readonly path: string; readonly folder: string },
-): Tokenizer => {
+const assembled = ({ files, templates: sources, path, folder }: Gathered): Tokenizer => {
   const { definition } = files;
   const inner = build(path, files);
   const special = specialTokens(files);
@@ -216,11 +230,11 @@ export const checkTokenIds = (ids: readonly number[], vocabSize: number, where: 
   }
 };
 
-const missingTokenizer = (folder: string): string => {
-  if (!folderExists(folder)) return `${folder}: no such folder`;
-  const old = fileExists(join(folder, "tokenizer.model"));
-  return `${folder}: holds no tokenizer.json${old ? "; save tokenizer.model once with transformers to convert it" : ""}`;
-};
+function* missingTokenizer(folder: Folder): Work<string> {
+  if (!(yield* ready(folder.isThere()))) return `${folder.path}: no such folder`;
+  const old = (yield* ready(folder.file("tokenizer.model"))) !== undefined;
+  return `${folder.path}: holds no tokenizer.json${old ? "; save tokenizer.model once with transformers to convert it" : ""}`;
+}
 
 const build = (path: string, files: TokenizerFiles): Pipeline => {
   const refuse = (why: string): InputError => new InputError(`${path}: ${oneLine(why)}`);

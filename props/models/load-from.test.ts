@@ -73,7 +73,7 @@ test("bytes and addresses, whole and in shards, make the model of the folder", a
   await assertSameModel(got, loadModel(single));
   const ranges = asked.slice(before).filter(({ path }) => path.endsWith(".safetensors"));
   assert.ok(ranges.every(({ range }) => range !== undefined));
-  assert.equal(ranges.length, 3 + Object.keys(got.params).length, "size, length and header, then a tensor at a time");
+  assert.ok(ranges.length >= 1 && ranges.length <= 2, "what is small comes along with what is beside it");
 });
 
 test("a tokenizer from its files at hand is that of the folder", () => {
@@ -100,9 +100,8 @@ test("what cannot be read is refused in one line that names it", async () => {
     [{ config, weights: [] }, /no weights are given/],
     [{ config: { ...config, num_hidden_layers: 9, layer_types: null }, weights }, /tensor ".*" is missing/],
     [{ config: Buffer.from("{"), weights }, /config.json: is not JSON/],
-    [{ config, weights: at(place, "whole") }, /does not answer requests for a part; fetch it whole/],
     [{ config, weights: at(place, "gone") }, /model.safetensors: cannot be read: it answered 404/],
-    [{ config, weights: at(place, "short") }, /sent 3 bytes of the 8 from 0 on/],
+    [{ config, weights: at(place, "short") }, /sent 3 bytes of the \d+ from 0 on/],
     [{ config: at("preferences/sft/config.json", "gone"), weights }, /cannot be read: it answered 404/],
   ];
   for (const [source, pattern] of cases)

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import type { HostTensor } from "../../models/files/safetensors.js";
 import { writeSafetensors } from "../../models/files/safetensors-write.js";
-import { openWeights, writeWeights } from "../../models/files/weights.js";
+import { openWeights } from "../../models/files/weights.js";
+import { writeWeights } from "../../models/files/weights-write.js";
 import { goldenPath } from "../golden/files.js";
 import { refused } from "../golden/refused.js";
 

@@ -15,10 +15,13 @@ import {
 import { notFiniteAs } from "../../models/files/dtypes.js";
 import { readText } from "../../models/files/json.js";
 import type { AnnouncedTensor } from "../../models/files/safetensors-write.js";
-import { type PlannedFile, singleFile } from "../../models/files/weights.js";
+import { singleFile } from "../../models/files/weights.js";
 import { streamWeights } from "../../models/files/weights-stream.js";
+import type { PlannedFile } from "../../models/files/weights-write.js";
 import { writeTextAtomically } from "../../models/files/writing/atomic.js";
+import { inTurn } from "../../models/folders/work.js";
 import { copyTokenizerFiles, type SideFiles, saveConfig, sideFilesOf } from "../../models/index.js";
+import { diskFolder } from "../../models/platform/node/disk.js";
 import { mergeTensors } from "../../optim/offline/index.js";
 import type { MergePlan, PlannedMerge } from "./plan.js";
 import type { Recipe } from "./recipe.js";
@@ -166,7 +169,7 @@ export const runMerge = async (
     return values;
   };
   const mend = "lessen weight or lambda, or choose another dtype";
-  await streamWeights(target.folder, files, { valuesOf, mend });
+  await inTurn(streamWeights(diskFolder(target.folder), files, { valuesOf, mend }));
   copyTokenizerFiles(target.tokenizer, target.folder);
   writeTextAtomically(join(target.folder, "mergekit_config.yml"), text);
   writeConfig(plan, recipe, target.folder, donorFiles);

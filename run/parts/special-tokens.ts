@@ -1,10 +1,11 @@
+import type { Device } from "../../core/index.js";
 import { alignTokens, loadModel, type Model, type ModelConfig, type Tokenizer } from "../../models/index.js";
 import type { Voice } from "../voice.js";
 
 /** A run's configuration with the tokenizer's special tokens, and the same for the model when it is loaded. */
 export interface WithTokens {
   readonly config: ModelConfig;
-  readonly load: typeof loadModel;
+  readonly load: (folder: string, device?: Device) => Model;
 }
 
 /**
@@ -17,8 +18,8 @@ export const withTokens = (config: ModelConfig, tokenizer: Tokenizer, folder: st
   const words = Object.entries(aligned.changed).map(([name, id]) => `${name} ${[id].flat().join(" ")}`);
   if (words.length > 0)
     out.note(`note: ${folder}: the tokenizer's special tokens take the place of the model's: ${words.join(", ")}`);
-  const load: typeof loadModel = (from, ...rest) => {
-    const model: Model = loadModel(from, ...rest);
+  const load: WithTokens["load"] = (from, device) => {
+    const model = loadModel(from, device);
     return from === folder ? { ...model, config: alignTokens(model.config, tokenizer).config } : model;
   };
   return { config: aligned.config, load };

@@ -1,79 +1,71 @@
 import { randomUUID } from "node:crypto";
 import { closeSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
+import { together } from "../../folders/files.js";
+import type { Unfinished } from "../../folders/folder.js";
+import { atOnce } from "../../folders/work.js";
 import { unwritten, writeAll } from "./append.js";
-import { makeFolder } from "./make-folder.js";
-
-/** Appends bytes to the file being written. */
-export type Sink = (bytes: Uint8Array) => void;
-
-/** One file to write: where, and what puts its bytes. */
-export interface PendingFile {
-  readonly path: string;
-  readonly write: (sink: Sink) => void;
-}
+import { makeFolder, removeEmpty } from "./make-folder.js";
 
 let serial = 0;
 
 /** Of this process: on another machine that shares the folder one may have the same number. */
-const token = randomUUID().slice(0, 8);
+let token: string | undefined;
 
 /** Is it a name under which something is written, that has its own name once it is whole? */
 export const isUnfinished = (name: string): boolean => /\.\d+(-\d+(-[0-9a-f]{8})?)?\.tmp$/.test(name);
 
-const temporaryName = (path: string): string => `${path}.${process.pid}-${serial++}-${token}.tmp`;
+/** A name that nothing has, for what is on its way to a path, or away from it. */
+export const aside = (path: string): string => {
+  token ??= randomUUID().slice(0, 8);
+  return `${path}.${process.pid}-${serial++}-${token}.tmp`;
+};
 
 /**
- * Writes files so that a reader sees each either as it was or whole: everything goes to temporary names first, and is
- * renamed, in order, only after the last byte of the last file is on disk.
- * Errors: InputError when a folder or file cannot be written; temporary files are removed then.
+ * Begins to write a file under a temporary name, in a folder that is made if it is missing; renamed once it is on disk.
+ * Errors: InputError for what cannot be written.
  */
-export const writeAtomically = (files: readonly PendingFile[]): void => {
-  const temporary: string[] = [];
-  try {
-    for (const { path, write } of files) {
-      makeFolder(dirname(path));
-      const name = temporaryName(path);
-      const handle = openSync(name, "wx");
-      temporary.push(name);
-      try {
-        write((bytes) => writeAll(handle, bytes));
-        fsyncSync(handle);
-      } finally {
-        closeSync(handle);
-      }
-    }
-    files.forEach(({ path }, i) => {
-      renameSync(temporary[i], path);
-    });
-  } catch (error) {
-    for (const name of temporary) rmSync(name, { force: true });
-    throw unwritten(
-      error,
-      files.map((file) => file.path),
-    );
-  }
-};
-
-/** Writes one file whole or not at all, from pieces that have to be waited for. Errors: as `writeAtomically`. */
-export const streamAtomically = async (path: string, write: (sink: Sink) => Promise<void>): Promise<void> => {
-  const name = temporaryName(path);
-  try {
-    makeFolder(dirname(path));
-    const handle = openSync(name, "wx");
+export const beginFile = (path: string): Unfinished => {
+  const name = aside(path);
+  let made: readonly string[] = [];
+  let handle: number | undefined;
+  const attempt = <T>(run: () => T): T => {
     try {
-      await write((bytes) => writeAll(handle, bytes));
-      fsyncSync(handle);
-    } finally {
-      closeSync(handle);
+      return run();
+    } catch (error) {
+      throw unwritten(error, [path]);
     }
-    renameSync(name, path);
-  } catch (error) {
+  };
+  const close = (): void => {
+    if (handle !== undefined) closeSync(handle);
+    handle = undefined;
+  };
+  const discard = (): void => {
+    close();
     rmSync(name, { force: true });
-    throw unwritten(error, [path]);
-  }
+    removeEmpty(made);
+  };
+  attempt(() => {
+    made = makeFolder(dirname(path));
+    try {
+      handle = openSync(name, "wx");
+    } catch (error) {
+      removeEmpty(made);
+      throw error;
+    }
+  });
+  return {
+    put: (bytes) => attempt(() => writeAll(handle as number, bytes)),
+    finish: () =>
+      attempt(() => {
+        fsyncSync(handle as number);
+        close();
+      }),
+    appear: () => attempt(() => renameSync(name, path)),
+    discard,
+  };
 };
 
-/** Writes one text file whole or not at all (UTF-8). */
+/** Writes one text file whole or not at all (UTF-8). Errors: InputError for what cannot be written. */
 export const writeTextAtomically = (path: string, text: string): void =>
-  writeAtomically([{ path, write: (sink) => sink(Buffer.from(text, "utf8")) }]);
+  atOnce(together([{ begin: () => beginFile(path), write: (put) => put(new TextEncoder().encode(text)) }]));
