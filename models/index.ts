@@ -27,10 +27,11 @@ export { type SaveOptions, saveModel } from "./files/save.js";
 export { type SideFiles, sideFilesOf } from "./files/side-files.js";
 export { openWeights, type Weights, type WeightsLayout } from "./files/weights.js";
 export { type WriteWeightsOptions, writeWeights } from "./files/weights-write.js";
-export { type AddressOptions, folderAt } from "./folders/address.js";
+export { folderAt } from "./folders/address.js";
 export type { Folder, StoredFile, Unfinished } from "./folders/folder.js";
 export { type DirectoryHandle, folderIn } from "./folders/handle.js";
 export { type FileContent, folderOf, type GivenFile, type MemoryFolder } from "./folders/memory.js";
+export type { AddressOptions } from "./folders/requests.js";
 export {
   type AnswerToken,
   type Conversation,

@@ -1,6 +1,6 @@
 import { InputError } from "../core/errors.js";
 import { show } from "./files/json.js";
-import { inTime } from "./strangers/in-time.js";
+import { inTime } from "./platform/node/in-time.js";
 
 /** Longest that one pattern may take over all names, in ms. */
 const LIMIT = 2000;

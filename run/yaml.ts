@@ -1,6 +1,6 @@
 import { InputError } from "../core/errors.js";
 import { isObject, type JsonObject, oneLine, readText, show } from "../models/files/json.js";
-import { inTime } from "../models/strangers/in-time.js";
+import { inTime } from "../models/platform/node/in-time.js";
 
 /** The parser takes seconds for a million characters; longest that it may take, in ms. */
 const [LONGEST, LIMIT] = [2 ** 18, 5000];

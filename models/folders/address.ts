@@ -1,17 +1,7 @@
 import { expects } from "../../core/expects.js";
 import { InputError } from "../../core/index.js";
 import type { Folder, StoredFile } from "./folder.js";
-import { opened, type Requests, requests } from "./requests.js";
-
-/** How files are asked for at an address. */
-export interface AddressOptions {
-  /** Ends all requests; what waits for them rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
-  /** Sent with each request: `{ authorization: "Bearer …" }`. */
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Hears in one line of a server that answers with whole files only; one of up to 256 MiB is then held in memory. */
-  readonly tell?: (line: string) => void;
-}
+import { type AddressOptions, opened, type Requests, requests } from "./requests.js";
 
 /** Bytes that are asked for at once: what is small comes along with what is beside it. */
 const WINDOW = 2 ** 20;
@@ -70,7 +60,10 @@ const addressOf = (address: unknown): URL => {
  * A folder at an address, such as "https://…/resolve/main": files are asked for by name, and read in parts (HTTP range requests),
  * each part again where the connection breaks. Nothing is listed there, and nothing written.
  * Errors: InputError for what is no address; of its functions, for a server that refuses, or changes a file meanwhile.
- * @example await loadModel(folderAt("https://example.org/model"), device)
+ *
+ * ```ts
+ * const model = await loadModel(folderAt("https://example.org/model"), device);
+ * ```
  */
 export const folderAt = (address: string | URL, options: AddressOptions = {}): Folder => {
   const base = addressOf(address);

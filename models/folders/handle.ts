@@ -49,7 +49,10 @@ type Open = (create: boolean) => Promise<DirectoryHandle | undefined>;
  * A folder behind a `FileSystemDirectoryHandle`: one that the user chose (`showDirectoryPicker`), or of the browser's own storage
  * (`await navigator.storage.getDirectory()`). Read, and written: a file appears whole when it is closed.
  * Errors (of its functions): InputError for what the browser refuses, with its name for it and what to do.
- * @example await saveModel(folderIn(await navigator.storage.getDirectory()).within("model"), model)
+ *
+ * ```ts
+ * await saveModel(folderIn(await navigator.storage.getDirectory()).within("model"), model);
+ * ```
  */
 export const folderIn = (handle: DirectoryHandle): Folder => {
   expects("folderIn", "record", handle);

@@ -57,7 +57,7 @@ const chosenNames = (files: readonly Chosen[]): readonly (readonly [string, File
  * A folder in memory: of files by name (as bytes, Blob, text, or the object of a JSON file), or of the files that a user chose or
  * dropped. It can be written too; `files` hands out what lies in it.
  * Errors: InputError for a list of what are no files.
- * @example await loadModel(folderOf({ "config.json": config, "model.safetensors": new Blob([bytes]) }), device)
+ * @example [...folderOf({ "config.json": { model_type: "llama" }, "merges.txt": "" }).files().keys()].length // 2
  */
 export const folderOf = (
   files: Readonly<Record<string, GivenFile>> | readonly Chosen[] = {},

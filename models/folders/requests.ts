@@ -1,6 +1,15 @@
 import { InputError } from "../../core/index.js";
 import { ATTEMPTS, patientFetch, reason, Unreachable, waitAfter } from "../hub/patient-fetch.js";
-import type { AddressOptions } from "./address.js";
+
+/** How files are asked for at an address. */
+export interface AddressOptions {
+  /** Ends all requests; what waits for them rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Sent with each request: `{ authorization: "Bearer …" }`. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Hears in one line of a server that answers with whole files only; one of up to 256 MiB is then held in memory. */
+  readonly tell?: (line: string) => void;
+}
 
 /** A file at an address whose size is known, and its first bytes. */
 export interface Requests {

@@ -1,6 +1,6 @@
 import { InputError } from "../../../core/errors.js";
 import { show } from "../../../models/files/json.js";
-import { inTime } from "../../../models/strangers/in-time.js";
+import { inTime } from "../../../models/platform/node/in-time.js";
 
 /** Longest that patterns may take, in ms: with many stars there are many ways to try. */
 const LIMIT = 5000;

@@ -1,5 +1,5 @@
 import { isObject, type JsonObject, show } from "../../files/json.js";
-import { inTime } from "../../strangers/in-time.js";
+import { inTime } from "../../platform/node/in-time.js";
 import { type AddedToken, addedTokenSplitter } from "./added-tokens.js";
 import { decoders } from "./decoders.js";
 import { checkGrown, LONGEST_PIECE, LONGEST_PIECES, LONGEST_TEXT, timeOf } from "./limits.js";

@@ -120,13 +120,15 @@ test("what navigator.gpu gives computes the bits of Node's own [webgpu]", async 
   assert.deepEqual((JSON.parse(stdout) as Told).found, own.found);
 });
 
-test("what reads or writes files is refused by name in a browser", async () => {
+test("what reads or writes files of the disk is refused by name in a browser, and told what there is instead", async () => {
   const of = (name: string) => import(pathToFileURL(join(root, "dist", "browser", `${name}.js`)).href);
   const [models, align] = await Promise.all([of("models"), of("align")]);
+  for (const call of [models.loadModel, models.loadTokenizer, models.openSafetensors, models.readConfig])
+    await assert.rejects(
+      async () => call("folder"),
+      /^InputError: folder: is a path, and a browser has none; folderAt/,
+    );
   for (const call of [
-    () => models.loadModel("folder"),
-    () => models.loadTokenizer("folder"),
-    () => models.openSafetensors("file"),
     () => align.dpo({ model_name_or_path: "m", output_dir: "o", dataset_name: "d" }),
     () => align.readRows("file"),
   ])

@@ -1,7 +1,7 @@
 /** Programs of strangers end: on this thread against a clock, on others when they take too much time or memory. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { inTime } from "../../../models/strangers/in-time.js";
+import { inTime } from "../../../models/platform/node/in-time.js";
 import { startThread, ThreadLost } from "../../../models/strangers/thread.js";
 import type { Spend } from "./spender.js";
 
