@@ -75,7 +75,8 @@ const outcome = async (folder: Folder): Promise<unknown> => {
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     assert.ok(!error.message.includes("\n"));
-    return error.message.replaceAll(folder.pathOf("").replace(/\/$/, ""), "PLACE").replaceAll(folder.path, "PLACE");
+    const place = folder.path.replace(/\/$/, "");
+    return error.message.replaceAll(place, "PLACE").replace("PLACE/:", "PLACE:");
   }
 };
 
