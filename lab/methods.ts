@@ -162,6 +162,12 @@ export const METHODS = {
       retain: { use: "drift", rows: 64, every: 10 },
     },
   ),
+  ondare_projected: trained(
+    "OnDARE, projected",
+    "proposal",
+    "official, p 0.3, α 1e-3, in 16 directions of each gradient, taken anew every 25 steps",
+    online("ondare", official, { projectionRank: 16, projectionInterval: 25 }),
+  ),
   meet_mean: meets("Meeting, mean", "mean of updates", { join: "mean" }),
   meet_election: meets("Meeting, election", "signs elected", { join: "election" }),
   meet_mean_outer: meets("Meeting, mean, momentum", "mean of updates, outer momentum 0.5 at rate 0.5", {

@@ -18,6 +18,8 @@ export { type Decay, decayed, exceptNormsAndBiases } from "./decay.js";
 export { type BemaOptions, bema } from "./follow/bema.js";
 export { begun, type Followed, type Follower, firstMove, moved } from "./follow/follow.js";
 export { mixing } from "./follow/mixing.js";
+export { type LowRankOptions, lowRank, PROJECTED_STEPS } from "./low-rank/low-rank.js";
+export { leading } from "./low-rank/subspace.js";
 export type { Masks } from "./masks.js";
 export {
   type Counted,

@@ -73,13 +73,15 @@ export const keysOf = (
 export const masksOf = ({ mask: keyOf }: StepKeys, fed: Masks | undefined, call: string) => {
   const given = new Map(Object.entries(fed ?? {}).map(([stream, masks]) => [stream, new Map(namedLeaves(masks))]));
   return (name: string, like: Tensor): Draw =>
-    (stream, p) => {
+    (stream, p, shape = like.shape) => {
       const mask = given.get(stream)?.get(name);
-      if (mask === undefined) return bernoulli(keyOf(stream, name), p, like.shape);
-      if (mask.dtype !== "bool" || !sameShape(mask.shape, like.shape))
+      if (mask === undefined) return bernoulli(keyOf(stream, name), p, shape);
+      if (mask.dtype !== "bool" || !sameShape(mask.shape, shape))
         throw new ShapeError(
           `${call}: "${name}": the ${stream} mask is ${typeOf(mask)} for a parameter ${typeOf(like)}`,
-          "masks are bool and shaped like their parameters",
+          sameShape(shape, like.shape)
+            ? "masks are bool and shaped like their parameters"
+            : `here masks are bool[${shape}], as large as what it is projected to`,
         );
       return mask;
     };

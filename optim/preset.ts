@@ -3,6 +3,7 @@ import { InputError } from "../core/index.js";
 import { type AdamForm, adam } from "./bases/adam.js";
 import { within } from "./check.js";
 import { type Decay, decayed } from "./decay.js";
+import { type LowRankOptions, lowRank } from "./low-rank/low-rank.js";
 import { type LiftOptions, type Optimizer, optimizer } from "./optimizer.js";
 import { MERGES, type MergeName, type Resolved } from "./pieces.js";
 import type { Rule } from "./rule.js";
@@ -30,6 +31,8 @@ export interface MergingOptions extends LiftOptions {
   readonly base?: Rule;
   /** "update": F(τ) gets the L2 norm of Δ, tensor by tensor, and α no unit. Default "none".  Source: this project's own proposal. */
   readonly tauScale?: "none" | "update";
+  /** Merge in a few directions of each matrix's gradients. */
+  readonly lowRank?: LowRankOptions;
   /** Official only: give F(Δ) the L1 norm that Δ had (`rescale`). Default false. */
   readonly rescaleL1?: boolean;
   /** Official only: Adam's bias correction. Default true. */
@@ -68,7 +71,9 @@ export const mergingRule = (name: MergeName, options: MergingOptions): Rule => {
   const base = { ...(options.base ?? adam({ betas, eps: resolved.eps, form })), name };
   const of = resolved.official ? "weights after" : "weights before";
   const merge = { ...MERGES[name](resolved), tauScaled: tauScale === "update" };
-  return decayed(stepK(base, merge, onlineStep), { rate: weightDecay, of, decays });
+  const merged = stepK(base, merge, onlineStep);
+  const rule = options.lowRank === undefined ? merged : lowRank(merged, options.lowRank);
+  return decayed(rule, { rate: weightDecay, of, decays });
 };
 
 /** `mergingRule` over trees. */

@@ -2,17 +2,19 @@ import { InputError, isTensor, ShapeError, sameShape, type Tensor, typeOf } from
 import { instead } from "../core/suggest.js";
 import type { Rule, Scalars, Slots } from "./rule.js";
 
-type Kind = "text" | "names" | "flag" | "function";
+type Kind = "text" | "names" | "flag" | "count" | "function";
 const fits: Readonly<Record<Kind, (x: unknown) => boolean>> = {
   text: (x) => typeof x === "string" && x !== "",
   names: (x) => Array.isArray(x) && x.every((name) => typeof name === "string" && name !== ""),
   flag: (x) => typeof x === "boolean",
+  count: (x) => Number.isSafeInteger(x) && (x as number) >= 1,
   function: (x) => typeof x === "function",
 };
 const words: Readonly<Record<Kind, string>> = {
   text: "a name",
   names: "a list of names",
   flag: "true or false",
+  count: "an integer ≥ 1",
   function: "a function",
 };
 
@@ -22,6 +24,7 @@ const FIELDS = {
   slots: "names",
   coarse: "names?",
   scalars: "names",
+  gap: "count?",
   slotShape: "function?",
   advance: "function",
   usesTau: "flag",

@@ -9,8 +9,8 @@ export type Scalars = Readonly<Record<string, Tensor>>;
 /** Which mask is drawn: of Δ, of τ, or of the gradient. No two share bits. */
 export type Stream = "delta" | "tau" | "gradient";
 
-/** A mask that is true with probability p: bool of the parameter's shape. A mask that the caller fed in wins. */
-export type Draw = (stream: Stream, p: number) => Tensor;
+/** A mask that is true with probability p: bool, of the parameter's shape or of that given. A mask that the caller fed in wins. */
+export type Draw = (stream: Stream, p: number, shape?: Shape) => Tensor;
 
 /** What a rule may look at besides its gradient and its slots. */
 export interface Now {
@@ -42,6 +42,8 @@ export interface Rule {
   readonly coarse?: readonly string[];
   /** Names of its shared scalars, zero at the start. */
   readonly scalars: readonly string[];
+  /** Steps after which what its slots gather is handed on and empty: step-K's K. Default 1. */
+  readonly gap?: number;
   /** The shape of a slot for a parameter of a shape. Default: the parameter's. */
   readonly slotShape?: (slot: string, shape: Shape) => Shape;
   /** The shared scalars of the next step, once for the whole tree; `lr` is that step's rate. */

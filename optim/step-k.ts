@@ -23,6 +23,7 @@ export const stepK = (base: Rule, merge: Merge, k: number): Rule => {
     ...merging,
     slots: [...base.slots, "sinceMerge"],
     scalars: [...base.scalars, "phase"],
+    gap: k,
     // A counter instead of t mod K: no device has to divide exactly.
     advance: (scalars, lr) => {
       const { phase } = scalars;

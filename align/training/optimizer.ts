@@ -10,11 +10,13 @@ import {
   exceptNormsAndBiases,
   l2ToReference,
   lion,
+  lowRank,
   type MergeName,
   mergingRule,
   muon,
   type Optimizer,
   optimizer,
+  PROJECTED_STEPS,
   pullback,
   type Rule,
   type StateType,
@@ -90,6 +92,10 @@ export interface OptimizerSettings {
   readonly emaCoefficient?: number;
   /** `l2_reference`: λ of the penalty (λ/2)·‖w − θ_ref‖². Default 0. */
   readonly l2Reference?: number;
+  /** `projection_rank`: the rule, merge and all, in so many directions of each matrix's gradient. Default: none is projected. */
+  readonly projectionRank?: number;
+  /** `projection_interval`: steps that those directions serve. Default 200. */
+  readonly projectionInterval?: number;
   /** `compensated`: keep what rounding takes from the weights. Default false. */
   readonly compensated?: boolean;
   /** `optim_state_dtype`: how moments and τ are stored. Default "f32". */
@@ -135,6 +141,16 @@ const HOMES: { readonly [K in keyof OptimizerSettings]: Home } = {
   baseOptim: ["base_optim", (settings) => kindOf(settings) !== "proposal", "optimizers over another one"],
   emaVariant: ["ema_variant", (settings) => kindOf(settings) === "ema", "ema"],
   emaCoefficient: ["ema_coefficient", (settings) => kindOf(settings) === "ema", "ema"],
+  projectionRank: [
+    "projection_rank",
+    (settings) => settings.optim !== "childtuning_d" && proposalOf(settings) !== "schedule_free_adamw",
+    "optimizers that hand out no average of their own and have no mask of whole matrices",
+  ],
+  projectionInterval: [
+    "projection_interval",
+    ({ projectionRank }) => projectionRank !== undefined,
+    "runs with projection_rank",
+  ],
   momentum: ["momentum", over("sgd", "muon"), "sgd and muon"],
   eps: ["adam_epsilon", over("adamw", "schedule_free_adamw"), "adamw and schedule_free_adamw"],
   betas: [
@@ -205,6 +221,15 @@ const proposal = (settings: OptimizerSettings): Rule => {
   }
 };
 
+const lowRankOf = ({ projectionRank: rank, projectionInterval: every, onlineStep = 1 }: OptimizerSettings) => {
+  if (rank === undefined) return undefined;
+  if ((every ?? PROJECTED_STEPS) % onlineStep !== 0)
+    throw new InputError(
+      `projection_interval is ${every ?? `${PROJECTED_STEPS} where it is left out`}; with online_step ${onlineStep} it must be a multiple of that: what is gathered to the next merge lies in one projection`,
+    );
+  return { rank, every };
+};
+
 /** The rule of one parameter, but for the penalty. */
 const ruleOf = (settings: OptimizerSettings): Rule => {
   const { optim = "adamw", weightDecay: rate = 0, emaVariant = "shadow", emaCoefficient: c = 1e-3 } = settings;
@@ -230,6 +255,7 @@ const ruleOf = (settings: OptimizerSettings): Rule => {
         preset: mergePreset,
         weightDecay: rate,
         decays: exceptNormsAndBiases,
+        lowRank: lowRankOf(settings),
       },
       rescaleL1: rescale === true || rescale === "l1" ? true : undefined,
     });
@@ -242,7 +268,12 @@ const ruleOf = (settings: OptimizerSettings): Rule => {
       : optim === "childtuning_d"
         ? childTuningD(proposed)
         : proposed;
-  const rule = decayed(masked, { rate, of: "weights before", decays: exceptNormsAndBiases });
+  const inside = lowRankOf(settings);
+  const rule = decayed(inside === undefined ? masked : lowRank(masked, inside), {
+    rate,
+    of: "weights before",
+    decays: exceptNormsAndBiases,
+  });
   if (optim !== "ema") return rule;
   return emaVariant === "shadow" ? shadow(rule, c) : pullback(rule, c);
 };

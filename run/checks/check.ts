@@ -108,6 +108,8 @@ export const optimizerSettings = (values: TrainingValues): OptimizerSettings => 
   emaVariant: values.ema_variant,
   emaCoefficient: values.ema_coefficient,
   l2Reference: values.l2_reference,
+  projectionRank: values.projection_rank,
+  projectionInterval: values.projection_interval,
   compensated: values.compensated,
   stateDtype: values.optim_state_dtype,
   // An adapter's factors are f32, as PEFT has them; dtype is that of the weights below it.

@@ -221,6 +221,11 @@ export const keys = {
   bema_ref_model_update_freq: integer({ from: 1, most: MOST_STEPS }, "steps between; default 400"),
   bema_ref_model_update_after: integer({ from: 0, most: MOST_STEPS }, "not before this step; default 0"),
   l2_reference: number({ from: 0 }, "λ of a penalty (λ/2)·‖w − reference‖²; default 0"),
+  projection_rank: integer(
+    { from: 1, most: 2 ** 20 },
+    "GaLore: moments, and a merge, in so many directions of each matrix's gradient; τ stays whole",
+  ),
+  projection_interval: integer({ from: 1, most: MOST_STEPS }, "steps that they serve; default 200"),
   optim_state_dtype: choice(
     ["f32", "bf16"],
     "how moments, reference delta and carried gradients are stored; bf16: rounded at random",

@@ -40,6 +40,8 @@ export const shared = [
   "ema_variant",
   "ema_coefficient",
   "l2_reference",
+  "projection_rank",
+  "projection_interval",
   "bema",
   "bema_update_freq",
   "bema_ema_power",

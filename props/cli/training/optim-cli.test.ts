@@ -42,7 +42,7 @@ const KEYS: Readonly<Record<(typeof OPTIMIZER_NAMES)[number], Readonly<Record<st
   schedule_free_adamw: { adam_beta1: 0.5 },
   ondare: { ...merging, compensated: true },
   onties: { ...merging, merge_preset: "official", rescale: "l1", optim_state_dtype: "bf16", lr_by_reserve: true },
-  ondare_ties: { ...merging, base_optim: "lion" },
+  ondare_ties: { ...merging, base_optim: "lion", projection_rank: 2, projection_interval: 2 },
   onmagnitude: { ...merging, base_optim: "sgd", momentum: 0.5, online_step: 2 },
   childtuning_f: { reserve_p: 0.5, adam_epsilon: 1e-6 },
   childtuning_d: { reserve_p: 0.25, fisher_batches: 2 },
@@ -76,6 +76,14 @@ refused("optimizers with keys that mean nothing to them, or without those they n
   [
     [...calls.dpo, "--optim", "sgd", "--adam_beta2", "0.9"],
     /optim "sgd": adam_beta1 or adam_beta2 has no meaning there/,
+  ],
+  [
+    [...calls.sft, "--projection_interval", "5"],
+    /projection_interval has no meaning there; it belongs to runs with proj/,
+  ],
+  [
+    [...calls.sft, "--optim", "schedule_free_adamw", "--projection_rank", "4"],
+    /projection_rank has no meaning there; it belongs to optimizers that hand out no average/,
   ],
   [[...calls.sft, "--optim", "lion", "--adam_epsilon", "1e-8"], /optim "lion": adam_epsilon has no meaning there/],
   [[...calls.dpo, "--optim", "sgd", "--base_optim", "lion"], /base_optim has no meaning there/],
