@@ -1,3 +1,4 @@
+import { SCHEDULERS } from "../lab/sweep/schedulers/errand.js";
 import { type GgufType, TYPES } from "../models/gguf/format.js";
 import { TRAINING_KINDS } from "../run/fit/kinds.js";
 import { bytes, choice, flag, integer, named, names, number, type Option, text, texts } from "../run/options/kinds.js";
@@ -62,7 +63,23 @@ export const options = {
     { from: 1, to: 64 },
     "seeds 0 … N−1; more make intervals narrower, and only theirs is done anew; default 3, smoke 1",
   ),
-  processes: integer({ from: 1, to: 256 }, "jobs at a time, one thread each; default: as many as cores"),
+  processes: integer(
+    { from: 1, to: 256 },
+    "jobs at a time, one thread each; default: as many as cores, and 1 in each task of a scheduler",
+  ),
+  scheduler: choice(
+    ["local", ...SCHEDULERS],
+    "who runs it: this machine, or many tasks that share the folder, for which a script or manifest is written",
+    "local",
+  ),
+  submit: flag("also hand what was written to the scheduler", false),
+  array: integer({ from: 1, to: 1000 }, "tasks of a scheduler at a time, at most; default 4"),
+  sbatch: texts("OPTION", "an option of sbatch for all tasks: --sbatch=--partition=long; may be given several times"),
+  image: text("IMAGE", "container image in which taugrad starts, for Kubernetes"),
+  volume_claim: text("NAME", "claim of a volume that all pods may write, for Kubernetes"),
+  stage: integer({ from: 0 }, "only jobs before which at most N others have to be done, as a scheduler's tasks do"),
+  status: flag("only tell what is done, runs, has failed and why, and how long the rest takes", false),
+  retry: flag("try again what failed", false),
 } satisfies Record<string, Option<unknown>>;
 
 export type OptionName = keyof typeof options;

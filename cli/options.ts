@@ -2,6 +2,7 @@ import { PROFILE_NAMES } from "../kernels/webgpu/profile-names.js";
 import type { Option } from "../run/options/kinds.js";
 import { comparing, shared, takes } from "../run/options/takes.js";
 import { type OptionName, options } from "./option-table.js";
+import { sweeping } from "./sweeping/options.js";
 
 export { type OptionName, options };
 
@@ -225,12 +226,13 @@ export const commands = {
   },
   lab: {
     summary: "the alignment-tax experiments and their report",
-    usage: "[--quick] [--seeds N] [--output-dir DIR] [--processes N] [--dry-run]",
+    usage: "[--quick] [--seeds N] [--output-dir DIR] [--processes N] [--dry-run | --status | --scheduler S [--submit]]",
     required: [],
-    options: ["quick", "smoke", "seeds", "output_dir", "processes", "dry_run", "json"],
+    options: ["quick", "smoke", "seeds", "output_dir", "processes", "dry_run", ...sweeping, "json"],
     keys: false,
     defaults: { output_dir: "runs/lab" },
     about: {
+      memory: "of each task of a scheduler, such as 2GiB",
       output_dir: "where report.html, results.json and the cache of finished jobs go",
       dry_run: "only tell how many jobs there are to do, and how long they take; write nothing",
     },

@@ -10,13 +10,12 @@ import { table } from "../demo/table.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
 import { type Progress, progress } from "../progress.js";
+import { clock } from "../sweeping/status-text.js";
+import { handled } from "../sweeping/sweep.js";
 import { orLeft } from "../writing/until-ended.js";
 
 /** Set on child processes, which are this command again. */
 const WORKER = "TAUGRAD_LAB_WORKER";
-
-const clock = (seconds: number): string =>
-  seconds < 90 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`;
 
 const budgetText = ({ pending, seconds }: Budget<Job>, all: number, processes: number): string =>
   `${pending.length} of ${all} jobs to do, about ${clock(seconds)} of one core: ${clock(seconds / processes)} on ${processes} process${processes === 1 ? "" : "es"}`;
@@ -41,21 +40,31 @@ export const labCommand = async (values: Values<"lab">, out: Output): Promise<vo
     const { serveJobs } = await import("../../lab/jobs/worker.js");
     return serveJobs();
   }
-  const { quick, smoke, seeds, output_dir: folder, dry_run: dry, processes = availableParallelism() } = values;
+  const { quick, smoke, seeds, stage, output_dir: folder, dry_run: dry, processes = availableParallelism() } = values;
   if (quick && smoke) throw new InputError("--quick and --smoke are two sizes of the lab; choose one");
   const { SIZES } = await import("../../lab/sizes.js");
+  const { labGraph, openLabCache } = await import("../../lab/jobs/graph.js");
   const { jobsOf, planRuns } = await import("../../lab/plan.js");
   const { labBudget, runLab } = await import("../../lab/run.js");
-  const { makeSweep } = await import("../../lab/sweep/run.js");
+  const { cacheIn, makeSweep } = await import("../../lab/sweep/run.js");
   const { forkWorker } = await import("../../lab/sweep/workers.js");
   const named: Size = SIZES[smoke ? "smoke" : quick ? "quick" : "full"];
   const size = seeds === undefined ? named : { ...named, seeds: Array.from({ length: seeds }, (_, seed) => seed) };
-  const all = jobsOf(planRuns(size)).length;
+  const jobs = jobsOf(planRuns(size));
+  const words = [
+    ...["lab", ...(smoke ? ["--smoke"] : quick ? ["--quick"] : [])],
+    ...(seeds === undefined ? [] : ["--seeds", String(seeds)]),
+  ];
+  const store = openLabCache(cacheIn(folder));
   const budget = labBudget(size, folder);
-  const text = budgetText(budget, all, processes);
+  if (handled(values, { what: `lab ${size.name}`, folder, graph: labGraph, store, jobs, words }, out)) return;
+  const text = budgetText(budget, jobs.length, processes);
   for (const line of budget.damaged) out.note(`warning: ${line}; it is computed again`);
   if (dry) {
-    out.result({ size: size.name, jobs: all, pending: budget.pending.length, seconds: budget.seconds }, () => text);
+    out.result(
+      { size: size.name, jobs: jobs.length, pending: budget.pending.length, seconds: budget.seconds },
+      () => text,
+    );
     return;
   }
   makeSweep(folder);
@@ -66,13 +75,17 @@ export const labCommand = async (values: Values<"lab">, out: Output): Promise<vo
     const script = { path: process.argv[1], args: ["lab"], env: { [WORKER]: "1" } };
     const line = progress({ label: "lab, core-seconds", total: Math.ceil(budget.seconds), stream: process.stderr });
     return runLab({
-      size,
-      folder,
+      ...{ size, folder, stage },
       processes,
       openWorker: (cache) => forkWorker(script, cache),
       onReport: (report) => shown(line, report),
     }).finally(() => line.done());
   });
+  if (document === undefined) {
+    const { pending } = labBudget(size, folder);
+    out.result({ stage, pending: pending.length }, () => `stage ${stage} is done; ${pending.length} jobs build on it`);
+    return;
+  }
   const [results, report] = [join(folder, "results.json"), join(folder, "report.html")];
   out.result(
     { results, report, claims: document.claims },

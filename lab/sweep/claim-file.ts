@@ -8,7 +8,8 @@ import { isSystemError } from "../../models/files/writing/system-error.js";
  * fails, as it will again.
  */
 export type Ending =
-  | { readonly end: "done" | "left" }
+  | { readonly end: "done"; readonly seconds: number }
+  | { readonly end: "left" }
   | { readonly end: "lost" | "failed"; readonly reason: string; readonly stack?: string };
 
 /**

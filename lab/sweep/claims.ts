@@ -20,11 +20,26 @@ export interface Claimed extends Told {
 export interface Claim {
   /** Is it still? Who was silent for too long may have lost it. */
   readonly isHeld: () => boolean;
+  /** Seconds since it was taken. */
+  readonly seconds: () => number;
   readonly end: (ending: Ending) => void;
 }
 
 /** How often a job's holder may be gone, or its worker process be killed, until the job counts as one that kills them. */
 const MOST = { gone: 10, lost: 5 };
+
+/** Where a scheduler runs this process, for people. */
+const taskIn = (env: NodeJS.ProcessEnv): string => {
+  const {
+    SLURM_JOB_ID: slurm,
+    SLURM_ARRAY_JOB_ID: array,
+    SLURM_ARRAY_TASK_ID: task,
+    JOB_COMPLETION_INDEX: index,
+  } = env;
+  if (array !== undefined && task !== undefined) return `, Slurm ${array}_${task}`;
+  if (slurm !== undefined) return `, Slurm ${slurm}`;
+  return index === undefined ? "" : `, index ${index}`;
+};
 
 const NAME = /^([\w-]+)\.(\d+)$/;
 
@@ -50,7 +65,7 @@ export interface Board {
 
 /** Reads the claims in a folder. A holder on another machine is gone when this one has seen no sign of it for so long. */
 export const watchClaims = (folder: string, what: string): Board => {
-  const me = thisProcess(randomUUID(), what);
+  const me = thisProcess(randomUUID(), `${what}${taskIn(process.env)}`);
   const ended = new Map<string, Told>();
   const signs = new Map<string, { readonly sign: string; readonly since: number }>();
 
@@ -139,11 +154,13 @@ export const openClaims = (folder: string, what: string): Claims => {
       const path = join(folder, `${id}.${turn}`);
       const text = makeClaim(path, { ...board.me, since: new Date().toISOString() });
       if (text === undefined) return undefined;
+      const began = performance.now();
       held.set(path, text);
       heart ??= openHeart();
       heart.add(path, text);
       return {
         isHeld: () => held.has(path) && !existsSync(join(folder, `${id}.${turn + 1}`)),
+        seconds: () => (performance.now() - began) / 1000,
         end: (ending) => end(path, ending),
       };
     },

@@ -46,3 +46,10 @@ export const withParents = <J>({ idOf, parentsOf }: Graph<J>, jobs: readonly J[]
   for (const job of jobs) add(job);
   return [...all.values()];
 };
+
+/** The jobs before which at most so many have to be done; all, where nothing is said. */
+export const upTo = <J>(graph: Graph<J>, jobs: readonly J[], depth: number | undefined): readonly J[] => {
+  if (depth === undefined) return jobs;
+  const known = depths(graph, jobs);
+  return jobs.filter((job) => (known.get(graph.idOf(job)) ?? 0) <= depth);
+};

@@ -125,7 +125,7 @@ export const runQueue = async <J>(
       };
       worker.run(job, onShare).then(
         () => {
-          claim.end({ end: "done" });
+          claim.end({ end: "done", seconds: claim.seconds() });
           done(job);
           go();
         },

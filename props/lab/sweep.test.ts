@@ -14,6 +14,7 @@ import { openClaims, watchClaims } from "../../lab/sweep/claims.js";
 import { depths, type Graph, type Store, withParents } from "../../lab/sweep/graph.js";
 import { budgetOf, runQueue } from "../../lab/sweep/queue.js";
 import { claimsIn, retry } from "../../lab/sweep/run.js";
+import { statusOf } from "../../lab/sweep/status.js";
 import type { Worker } from "../../lab/sweep/workers.js";
 import { DEAD_AFTER, thisProcess } from "../../models/files/writing/holder.js";
 import { tries } from "../reach.js";
@@ -83,7 +84,7 @@ const BEFORE: Readonly<
   "done, but nothing lies there": {
     write: (path) => {
       makeClaim(path(1), me);
-      endClaim(path(1), { end: "done" });
+      endClaim(path(1), { end: "done", seconds: 1 });
     },
     free: true,
   },
@@ -175,6 +176,11 @@ test("sweeps in one folder: every job is done once, after its parents, by one of
           .sort(),
       );
       assert.equal(new Set(tried).size, tried.length, "nothing is tried twice");
+
+      const told = statusOf(folder, graph, storeOf(done), jobs);
+      assert.equal(told.done + told.failed.length + told.blocked, jobs.length);
+      assert.deepEqual([told.running, told.waiting, told.seconds], [[], 0, 0]);
+      assert.ok(told.failed.every(({ reason, attempts }) => reason !== "" && attempts > 0));
 
       mends.all = true;
       await all();
