@@ -81,6 +81,8 @@ export interface Planner {
   readonly name: "reference" | "cpu" | "webgpu";
   /** One line for people: adapter, threads. */
   readonly description: string;
+  /** The same bits on every engine and processor, or those of fused multiply-adds; undefined: its driver's. */
+  readonly bits?: "portable" | "fused";
   readonly limits?: DeviceLimits;
   /** Errors: as those of `build` that do not depend on what else lies on the device. */
   readonly plan: (graph: Graph) => Planned;

@@ -2,7 +2,7 @@
  * Devices that compute graphs: WebGPU (Dawn), WebAssembly on all cores, and an f64 reference that interprets definitions.
  * @module taugrad/devices
  */
-export { type CpuOptions, openCpu } from "./cpu/index.js";
+export { type Bits, type CpuOptions, openCpu } from "./cpu/index.js";
 export { type Choice, type DeviceName, type DoctorReport, doctor, type OpenOptions, open } from "./open.js";
 export { openReference } from "./reference/index.js";
 export {

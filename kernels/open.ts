@@ -1,5 +1,5 @@
 import { type Device, DeviceError, InputError } from "../core/index.js";
-import { openCpu } from "./cpu/index.js";
+import { type Bits, madd, openCpu, wantedBits } from "./cpu/index.js";
 import { engine } from "./platform/node/engine.js";
 import { openReference } from "./reference/index.js";
 import { nameOf } from "./webgpu/adapter/report.js";
@@ -25,6 +25,10 @@ export type DeviceName = (typeof NAMES)[number];
 export interface OpenOptions extends WebgpuOptions {
   /** Told what a person should know: which device `auto` took and why, that an adapter is software, that it is tuned. Default: silent. */
   readonly notice?: (line: string) => void;
+  /**
+   * `portable`: the same bytes on every engine and processor, which no GPU promises. Default: as TAUGRAD_BITS says, else `native`.
+   */
+  readonly bits?: Bits;
 }
 
 /** What `auto` takes on this machine, and why. */
@@ -47,7 +51,18 @@ export interface DoctorReport {
   /** What may be done about GPUs that are here and cannot be used. */
   readonly hints: readonly string[];
   readonly auto: Choice;
+  /** How the cpu device rounds sums of products, here and as TAUGRAD_BITS says. */
+  readonly bits: string;
 }
+
+/** What cpu's bits are, in words. */
+const saidBits = (): string => {
+  if (wantedBits() === "portable") return "portable: products are rounded before they are added (TAUGRAD_BITS)";
+  const own = madd().roundsOnce
+    ? "multiply-adds are rounded once, as this engine and processor do"
+    : "this engine, or its processor, has no fused multiply-add: the same as portable";
+  return `native: ${own}`;
+};
 
 /** What `auto` takes of these adapters; `hidden` says which GPU is not among them. */
 export const choose = (
@@ -64,6 +79,9 @@ export const choose = (
       : `the only WebGPU adapter is software, slower than cpu: ${nameOf(software)}${hidden === undefined ? "" : `; ${hidden}`}`;
   return { device: "cpu", why };
 };
+
+/** What `auto` takes where bits are to be portable. */
+const PORTABLE: Choice = { device: "cpu", why: "portable bits were asked for, which no GPU promises" };
 
 /** Adapters told by `look`, and what follows from them. Never throws for lack of a GPU. */
 const lookAt = async <A extends AdapterReport>(look: () => Promise<readonly A[]>) => {
@@ -83,38 +101,47 @@ const lookAt = async <A extends AdapterReport>(look: () => Promise<readonly A[]>
 
 /**
  * Looks at the machine: adapters, limits, features and what they are owed to, and what `auto` picks and why. Never throws for
- * lack of a GPU. Errors: InputError if TAUGRAD_WEBGPU names no mode.
+ * lack of a GPU. Errors: InputError if TAUGRAD_WEBGPU names no mode, or TAUGRAD_BITS no bits.
  */
 export const doctor = async (): Promise<DoctorReport> => {
-  const mode = modeOf();
+  const [mode, bits] = [modeOf(), wantedBits()];
+  const lookedAt = await lookAt(explainAdapters);
   return {
     ...{ platform: engine.platform, node: engine.version, mode },
-    ...(await lookAt(explainAdapters)),
+    ...lookedAt,
+    ...(bits === "portable" && { auto: PORTABLE }),
+    bits: saidBits(),
   };
 };
 
 /**
  * Opens a device by name. `auto` is a hardware WebGPU adapter, else cpu; `webgpu` takes a software adapter too, and says so. An
- * adapter that is named is taken by both. Errors: InputError for another name, and for an adapter where the device has none;
+ * adapter that is named is taken by both. Errors: InputError for another name, for an adapter where the device has none, and for
+ * portable bits of a GPU;
  * DeviceError if there is no adapter for `webgpu`, or not the one that was named.
  * @example const other = await open("cpu"); await other.close()
  */
 export const open = async (name: DeviceName, options: OpenOptions = {}): Promise<Device> => {
   const { notice = () => {}, adapter } = options;
+  const bits = wantedBits(options.bits);
+  if (bits === "portable" && (name === "webgpu" || adapter !== undefined))
+    throw new InputError(
+      "portable bits were asked for, and what a GPU rounds is its driver's: use device cpu or reference",
+    );
   if (adapter !== undefined && (name === "cpu" || name === "reference"))
     throw new InputError(`adapter ${adapter} was asked for, which is webgpu's; device ${name} has none`);
   switch (name) {
     case "reference":
       return openReference();
     case "cpu":
-      return openCpu({ notice });
+      return openCpu({ notice, bits });
     case "webgpu":
       return openNoticed(options, notice);
     case "auto": {
       if (adapter !== undefined) return openNoticed(options, notice);
-      const { auto } = await lookAt(describeAdapters);
+      const { auto } = bits === "portable" ? { auto: PORTABLE } : await lookAt(describeAdapters);
       notice(`device: ${auto.device}, ${auto.why}`);
-      return auto.device === "webgpu" ? openWebgpu(options) : openCpu({ notice });
+      return auto.device === "webgpu" ? openWebgpu(options) : openCpu({ notice, bits });
     }
     default:
       throw new InputError(`device "${String(name)}" is not known: use one of ${NAMES.join(", ")}`);

@@ -1,3 +1,4 @@
+import { cos, sin } from "../core/elementary.js";
 import { asks } from "../core/expects.js";
 import { type Tensor, tensor } from "../core/index.js";
 import type { RopeConfig } from "./rope.js";
@@ -23,6 +24,6 @@ export const ropeTable = asks(
         Float64Array.from({ length: length * half }, (_, i) => magnitude * f(Math.floor(i / half) * used[i % half])),
         [length, half],
       );
-    return { cosine: table(Math.cos), sine: table(Math.sin) };
+    return { cosine: table(cos), sine: table(sin) };
   },
 );

@@ -1,3 +1,4 @@
+import { log, pow } from "../core/elementary.js";
 import { type Reader, reader } from "./config-reader.js";
 import type { JsonObject } from "./files/json.js";
 
@@ -47,12 +48,12 @@ const llama3 = (read: Reader, { plain, original }: Unscaled): Scaled => {
 /** Pairs below a ramp keep their frequency, those above are divided by `factor`.  Peng et al. 2023. */
 const yarn = (read: Reader, { theta, plain, maxPositions, original }: Unscaled): Scaled => {
   const factor = read.positive("factor", maxPositions / original());
-  const pairAt = (turns: number) => (plain.length * Math.log(original() / (turns * 2 * Math.PI))) / Math.log(theta);
+  const pairAt = (turns: number) => (plain.length * log(original() / (turns * 2 * Math.PI))) / log(theta);
   const ends = [pairAt(read.positive("beta_fast", 32)), pairAt(read.positive("beta_slow", 1))];
   const [first, last] = read.flag("truncate", true) ? [Math.floor(ends[0]), Math.ceil(ends[1])] : ends;
   const [low, top] = [Math.max(first, 0), Math.min(last, 2 * plain.length - 1)];
   const high = top === low ? low + 0.001 : top;
-  const grown = (scale: number) => (factor <= 1 ? 1 : 0.1 * scale * Math.log(factor) + 1);
+  const grown = (scale: number) => (factor <= 1 ? 1 : 0.1 * scale * log(factor) + 1);
   const { mscale, mscale_all_dim: ofAll } = read.object;
   const both = Boolean(mscale) && Boolean(ofAll);
   const usual = both ? grown(read.positive("mscale")) / grown(read.positive("mscale_all_dim")) : grown(1);
@@ -68,7 +69,7 @@ const yarn = (read: Reader, { theta, plain, maxPositions, original }: Unscaled):
 /** A divisor a pair, one set for short sequences and one for long ones.  Ding et al. 2024. */
 const longrope = (read: Reader, { plain, maxPositions, original }: Unscaled): Scaled => {
   const factor = read.positive("factor", maxPositions / original());
-  const usual = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original()));
+  const usual = factor <= 1 ? 1 : Math.sqrt(1 + log(factor) / log(original()));
   const divided = (key: string): readonly number[] => {
     const divisors = read.numbers(key, plain.length);
     return plain.map((frequency, i) => frequency / divisors[i]);
@@ -133,7 +134,7 @@ export const readRope = (source: RopeSource): RopeConfig => {
   const size = Math.trunc(source.headDim * partial);
   if (partial > 1 || size < 2 || size % 2 !== 0)
     throw read.refuse("partial_rotary_factor", `of a head of ${source.headDim} it must leave an even number to rotate`);
-  const plain = Array.from({ length: size / 2 }, (_, i) => theta ** ((-2 * i) / size));
+  const plain = Array.from({ length: size / 2 }, (_, i) => pow(theta, (-2 * i) / size));
   const original = () => source.original ?? read.count("original_max_position_embeddings", maxPositions);
   return { type, theta, magnitude: 1, ...scalings[type].scale(read, { theta, plain, maxPositions, original }) };
 };

@@ -1,3 +1,4 @@
+import { cos, pow } from "../core/elementary.js";
 import { InputError } from "../core/index.js";
 
 /** `lr_scheduler_kwargs`: numbers, and names of curves. */
@@ -20,7 +21,7 @@ interface ScheduleShape {
   readonly rise?: (step: number, warmupSteps: number, options: ShapeOptions) => number;
 }
 
-const wave = (x: number, cycles: number): number => 0.5 * (1 + Math.cos(Math.PI * cycles * 2 * x));
+const wave = (x: number, cycles: number): number => 0.5 * (1 + cos(Math.PI * cycles * 2 * x));
 
 /** A share of the peak, given as such or as a rate. Errors: InputError unless exactly one is given. */
 const least = (name: string, { learningRate }: Run, { min_lr, min_lr_rate }: ShapeOptions): number => {
@@ -83,7 +84,7 @@ const shapes = {
       const [peak, end] = [rate("polynomial", "lr_end", learningRate), Number(o.lr_end)];
       if (!(peak > end))
         throw new InputError(`lr_scheduler_type polynomial: lr_end ${end} must be below learning_rate ${peak}`);
-      return (x) => ((peak - end) * (1 - x) ** Number(o.power) + end) / peak;
+      return (x) => ((peak - end) * pow(1 - x, Number(o.power)) + end) / peak;
     },
   },
   inverse_sqrt: {

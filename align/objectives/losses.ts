@@ -1,3 +1,4 @@
+import * as of from "../../core/elementary.js";
 import { asks, expects } from "../../core/expects.js";
 import {
   add,
@@ -135,8 +136,8 @@ export const pairLosses = {
   ipo: ({ rwMean, rlMean, beta }) => square(sub(sub(rwMean, rlMean), 0.5 / beta)),
   exo_pair: ({ z, eps }) =>
     add(
-      mul(sigmoid(z), sub(logSigmoid(z), Math.log1p(-eps))),
-      mul(sigmoid(neg(z)), sub(logSigmoid(neg(z)), Math.log(eps))),
+      mul(sigmoid(z), sub(logSigmoid(z), of.log1p(-eps))),
+      mul(sigmoid(neg(z)), sub(logSigmoid(neg(z)), of.log(eps))),
     ),
   nca_pair: ({ w, l }) => add(surprise(w), mul(0.5, add(surprise(neg(w)), surprise(neg(l))))),
   sppo_hard: ({ rw, rl, beta }) => add(square(sub(rw, 0.5 / beta)), square(add(rl, 0.5 / beta))),

@@ -60,7 +60,7 @@ const describeAdapter = (adapter: DoctorReport["adapters"][number], i: number): 
 };
 
 /** A doctor's report for people, in lines. */
-export const describe = ({ platform, node, mode, adapters, problem, hints, auto }: DoctorReport): string =>
+export const describe = ({ platform, node, mode, adapters, problem, hints, auto, bits }: DoctorReport): string =>
   [
     `platform   ${platform}, node ${node}`,
     `mode       ${mode}`,
@@ -68,4 +68,5 @@ export const describe = ({ platform, node, mode, adapters, problem, hints, auto 
     ...(problem === undefined ? [] : [`webgpu     ${problem}`]),
     ...hints.map((hint) => `hint       ${hint}`),
     `auto       ${auto.device}: ${auto.why}`,
+    `bits       ${bits}`,
   ].join("\n");

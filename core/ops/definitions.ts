@@ -1,3 +1,5 @@
+import { exp } from "../elementary.js";
+
 /** Scalar definitions that JavaScript's Math lacks. */
 
 /** erf(x) in f64: Taylor series near 0, continued fraction of erfc further out. Abramowitz & Stegun 7.1.5, 7.1.14. */
@@ -16,7 +18,7 @@ export const erfOf = (x: number): number => {
   }
   let fraction = 0;
   for (let n = 120; n > 0; n--) fraction = n / 2 / (a + fraction);
-  return Math.sign(x) * (1 - Math.exp(-a * a) / ((a + fraction) * Math.sqrt(Math.PI)));
+  return Math.sign(x) * (1 - exp(-a * a) / ((a + fraction) * Math.sqrt(Math.PI)));
 };
 
 const ROTATIONS = [13, 15, 26, 6, 17, 29, 16, 24] as const;

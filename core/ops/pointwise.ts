@@ -1,4 +1,5 @@
 import type { DType } from "../dtype.js";
+import * as of from "../elementary.js";
 import { ShapeError } from "../errors.js";
 import { checked, expects } from "../expects.js";
 import { callOf } from "../print.js";
@@ -153,13 +154,13 @@ export const round: Unary = pointwise("round", {
  * @example exp(tensor([0, 1])) // [1, 2.71828]
  */
 export const exp: Unary = pointwise("exp", {
-  define: (x) => Math.exp(x),
+  define: of.exp,
   vjp: (ct, _, y) => [mul(ct, y)],
 });
 
 /** eˣ - 1, accurate near 0. f32 [...S] → [...S]. Errors: ShapeError for other dtypes. */
 export const expm1: Unary = pointwise("expm1", {
-  define: (x) => Math.expm1(x),
+  define: of.expm1,
   vjp: (ct, _, y) => [mul(ct, add(y, 1))],
 });
 
@@ -168,13 +169,13 @@ export const expm1: Unary = pointwise("expm1", {
  * @example log(tensor([1, 10])) // [0, 2.30259]
  */
 export const log: Unary = pointwise("log", {
-  define: (x) => Math.log(x),
+  define: of.log,
   vjp: (ct, [x]) => [div(ct, x)],
 });
 
 /** log(1 + x), accurate near 0. f32 [...S] → [...S]. Errors: ShapeError for other dtypes. */
 export const log1p: Unary = pointwise("log1p", {
-  define: (x) => Math.log1p(x),
+  define: of.log1p,
   vjp: (ct, [x]) => [div(ct, add(1, x))],
 });
 
@@ -195,19 +196,19 @@ export const rsqrt: Unary = pointwise("rsqrt", {
 
 /** sin x, x in radians. f32 [...S] → [...S]. Errors: ShapeError for other dtypes. */
 export const sin: Unary = pointwise("sin", {
-  define: (x) => Math.sin(x),
+  define: of.sin,
   vjp: (ct, [x]) => [mul(ct, cos(x))],
 });
 
 /** cos x, x in radians. f32 [...S] → [...S]. Errors: ShapeError for other dtypes. */
 export const cos: Unary = pointwise("cos", {
-  define: (x) => Math.cos(x),
+  define: of.cos,
   vjp: (ct, [x]) => [neg(mul(ct, sin(x)))],
 });
 
 /** The angle in (-π/2, π/2) whose tangent is x, in radians. f32 [...S] → [...S]. Errors: ShapeError for other dtypes. */
 export const atan: Unary = pointwise("atan", {
-  define: (x) => Math.atan(x),
+  define: of.atan,
   vjp: (ct, [x]) => [div(ct, add(1, mul(x, x)))],
 });
 
@@ -216,7 +217,7 @@ export const atan: Unary = pointwise("atan", {
  * @example tanh(tensor([0, 1])) // [0, 0.76159]
  */
 export const tanh: Unary = pointwise("tanh", {
-  define: (x) => Math.tanh(x),
+  define: of.tanh,
   vjp: (ct, _, y) => [mul(ct, sub(1, mul(y, y)))], // d tanh = 1 - tanh²
 });
 
@@ -231,13 +232,13 @@ export const erf: Unary = pointwise("erf", {
  * @example sigmoid(tensor([0, 1])) // [0.5, 0.73106]
  */
 export const sigmoid: Unary = pointwise("sigmoid", {
-  define: (x) => 1 / (1 + Math.exp(-x)),
+  define: (x) => 1 / (1 + of.exp(-x)),
   vjp: (ct, _, y) => [mul(ct, mul(y, sub(1, y)))],
 });
 
 /** log(1 + eˣ), without overflow. -softplus(-x) is log σ(x). f32 [...S] → [...S]. Errors: ShapeError for other dtypes. */
 export const softplus: Unary = pointwise("softplus", {
-  define: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
+  define: (x) => Math.max(x, 0) + of.log1p(of.exp(-Math.abs(x))),
   vjp: (ct, [x]) => [mul(ct, sigmoid(x))],
 });
 

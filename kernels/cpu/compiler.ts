@@ -1,3 +1,4 @@
+import type { Bits } from "./bits.js";
 import type { Heap } from "./heap.js";
 import type { Kernel } from "./launch.js";
 import type { Compiled, Pool } from "./threads/pool.js";
@@ -13,12 +14,12 @@ export interface Compiler {
   readonly count: () => number;
 }
 
-export const createCompiler = (heap: Heap, { learn }: Pick<Pool, "learn">): Compiler => {
+export const createCompiler = (heap: Heap, { learn }: Pick<Pool, "learn">, bits: Bits = "native"): Compiler => {
   const known = new Map<string, Compiled & { readonly kernel: Kernel }>();
   /** One module of these kernels, in order. */
   const functionsOf = (kernels: readonly Kernel[]): Compiled["run"][] => {
     const { memory, addressing } = heap;
-    const builder = moduleBuilder(addressing);
+    const builder = moduleBuilder(addressing, bits);
     const names = kernels.map((_, i) => `k${i}`);
     kernels.forEach((kernel, i) => {
       kernel.write(builder, names[i]);

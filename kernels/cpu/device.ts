@@ -15,11 +15,13 @@ import { buildLoops, planLoops } from "../loops/run.js";
 import { donorsOf, largestOf, plan } from "../plan/plan.js";
 import type { Abilities } from "../plan/steps.js";
 import { PADDING } from "./allocator.js";
+import { type Bits, wantedBits } from "./bits.js";
 import { createCompiler } from "./compiler.js";
 import { createHeap, type HeapOptions } from "./heap.js";
 import { fusedKernels, reads16 } from "./kernels/calls.js";
 import { createProgram, type ProgramHost, writeNumbers } from "./program.js";
 import { createPool, wantedThreads } from "./threads/pool.js";
+import { madd } from "./wasm/multiply-add.js";
 
 interface CpuBuffer extends Buffer {
   readonly address: number;
@@ -36,17 +38,21 @@ const abilities: Abilities = {
 export interface CpuOptions extends Pick<HeapOptions, "memory" | "limits"> {
   /** Told when memory gets 64-bit addresses. Default: silent. */
   readonly notice?: (line: string) => void;
+  /** How products are added up: with one rounding where the engine can, or with two everywhere. Default: as TAUGRAD_BITS says, else native. */
+  readonly bits?: Bits;
 }
 
 /**
  * The processor, by WebAssembly SIMD that is written while a program is built. As many threads as cores, or as
- * TAUGRAD_THREADS says; results do not depend on their number, nor on the kind of memory.
+ * TAUGRAD_THREADS says; results do not depend on their number, nor on the kind of memory. With `bits: "portable"` they do not
+ * depend on engine and processor either.
  *
  * Memory begins with 32-bit addresses. When their 4 GiB are full it moves, where the engine can (Node ≥ 24), into one with
  * 64-bit addresses, whose kernels are up to a third slower; for a moment there are both. `memory: "memory64"` begins there, and never moves.
- * Errors: OutOfMemoryError where `limits` end; its hint tells if a newer engine goes further.
+ * Errors: InputError for other bits; OutOfMemoryError where `limits` end; its hint tells if a newer engine goes further.
  */
-export const openCpu = async ({ notice, ...options }: CpuOptions = {}): Promise<Device> => {
+export const openCpu = async ({ notice, bits: told, ...options }: CpuOptions = {}): Promise<Device> => {
+  const bits = wantedBits(told);
   const wanted = wantedThreads();
   const heap = createHeap({
     ...options,
@@ -67,7 +73,7 @@ export const openCpu = async ({ notice, ...options }: CpuOptions = {}): Promise<
   const pool = createPool(heap.memory, heap.addressing.isShared ? wanted : 1, (error) => {
     ended = error;
   });
-  const compiler = createCompiler(heap, pool);
+  const compiler = createCompiler(heap, pool, bits);
   let [programs, launches, liveBuffers, liveBytes] = [0, 0, 0, 0];
   let isOpen = true;
   const none = { address: heap.allocate(0), bytes: 0 };
@@ -148,7 +154,11 @@ export const openCpu = async ({ notice, ...options }: CpuOptions = {}): Promise<
     isOpen: () => isOpen,
     get description() {
       const threads = `${pool.threads} thread${pool.threads === 1 ? "" : "s"}`;
-      return `cpu (WebAssembly SIMD, ${threads}${heap.addressing.isWide ? ", 64-bit addresses" : ""})`;
+      const wide = heap.addressing.isWide ? ", 64-bit addresses" : "";
+      return `cpu (WebAssembly SIMD, ${threads}${wide}${bits === "portable" ? ", portable bits" : ""})`;
+    },
+    get bits() {
+      return bits === "native" && madd().roundsOnce ? "fused" : "portable";
     },
     limits: { memory: heap.limit, buffer: heap.limit, ...(heap.remedy !== undefined && { remedy: heap.remedy }) },
     upload: (data, shape, dtype) => {

@@ -165,6 +165,7 @@ export const openReference = async (): Promise<Device> => {
     name: "reference",
     isOpen: () => isOpen,
     description: "reference (f64, interprets definitions)",
+    bits: "portable",
     upload: (data, shape, dtype) => {
       check();
       const copy = hostArray(dtype, sizeOf(shape));

@@ -1,3 +1,5 @@
+import { exp, log } from "../../core/elementary.js";
+
 /** Scores of one position, in f64; −∞ marks a token that cannot be chosen. Functions below return new arrays. */
 export type Scores = Float64Array;
 
@@ -59,7 +61,7 @@ const exponentials = (scores: Scores): { readonly e: Scores; readonly total: num
   let total = 0;
   for (let id = 0; id < scores.length; id++) {
     if (scores[id] === NEVER) continue;
-    e[id] = Math.exp(scores[id] - highest);
+    e[id] = exp(scores[id] - highest);
     total += e[id];
   }
   return { e, total, highest };
@@ -111,7 +113,7 @@ export const keepMinP = (scores: Scores, minP: number): Scores => {
 export const keepTypical = (scores: Scores, p: number): Scores => {
   if (p >= 1) return scores;
   const { e, total, highest } = exponentials(scores);
-  const surprise = scores.map((s) => Math.log(total) + highest - s);
+  const surprise = scores.map((s) => log(total) + highest - s);
   let entropy = 0;
   for (let id = 0; id < scores.length; id++) if (e[id] > 0) entropy += (e[id] / total) * surprise[id];
   const distance = surprise.map((x) => Math.abs(x - entropy));

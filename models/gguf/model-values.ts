@@ -1,3 +1,4 @@
+import { log, pow } from "../../core/elementary.js";
 import { InputError } from "../../core/errors.js";
 import type { ModelConfig } from "../config.js";
 import { isObject, type JsonObject } from "../files/json.js";
@@ -17,7 +18,7 @@ export const fullRope = ({ kinds }: ModelConfig): RopeConfig | undefined =>
 
 /** Divisors of the plain frequencies θ^(−i/n). */
 export const divisors = ({ theta }: RopeConfig, frequencies: readonly number[]): number[] =>
-  frequencies.map((frequency, i) => theta ** (-i / frequencies.length) / frequency);
+  frequencies.map((frequency, i) => pow(theta, -i / frequencies.length) / frequency);
 
 /** Fields of a scaling, as the configuration spells them. */
 const scalingFields = ({ rope_parameters: current, rope_scaling: old }: JsonObject): JsonObject => {
@@ -36,7 +37,7 @@ const yarnValues = (config: ModelConfig, { magnitude }: RopeConfig): Readonly<Re
   } = scalingFields(config.raw);
   const original = typeof first === "number" ? first : config.maxPositions;
   const scale = typeof factor === "number" ? factor : config.maxPositions / original;
-  const usual = scale <= 1 ? 1 : 0.1 * Math.log(scale) + 1;
+  const usual = scale <= 1 ? 1 : 0.1 * log(scale) + 1;
   if (truncate === false || Math.abs(magnitude - usual) > 1e-6)
     throw new InputError("gguf: yarn with attention_factor, mscale or truncate of its own is not exported");
   return {

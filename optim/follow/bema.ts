@@ -1,3 +1,4 @@
+import { pow } from "../../core/elementary.js";
 import { add, equal, InputError, mul, sub, where } from "../../core/index.js";
 import { integerFrom, notNegative, within } from "../check.js";
 import type { Follower } from "./follow.js";
@@ -47,7 +48,7 @@ export const bema = (options: BemaOptions = {}): Follower => {
       if (step < after || (step - after) % every !== 0) return undefined;
       if (step === after) return { starts: 1, alpha: 0, beta: 1 };
       const age = lag + multiplier * step;
-      return { starts: 0, alpha: age ** -biasPower, beta: Math.max(age ** -emaPower, minEma) };
+      return { starts: 0, alpha: pow(age, -biasPower), beta: Math.max(pow(age, -emaPower), minEma) };
     },
     move: ({ weights, origin, ema }, w, { starts, alpha, beta }) => {
       const begins = equal(starts, 1);

@@ -26,6 +26,7 @@ const FREE: ReadonlySet<string> = new Set([
 const BENDING: Readonly<Record<string, string>> = {
   device: "from here on the numbers are those of another device",
   adapter: "from here on the numbers are those of another adapter",
+  bits: "from here on multiply-adds round otherwise",
   gradient_checkpointing: "rounding may differ from here on",
   precompute_ref_log_probs: "rounding may differ from here on",
   max_steps: "the learning rate follows the new length, except with a constant schedule",
@@ -57,9 +58,9 @@ export const earlyIdentity = (values: TrainingValues): RunIdentity => {
   return { settings, digests: ruleDigests(values) };
 };
 
-/** The identity of the run that these values ask for; `data` is a digest of its rows. */
-export const identityOf = (values: TrainingValues, data: string | undefined): RunIdentity => {
-  const settings = settingsOf(values);
+/** The identity of the run that these values ask for; `data` is a digest of its rows, `bits` are those of its device. */
+export const identityOf = (values: TrainingValues, data: string | undefined, bits?: string): RunIdentity => {
+  const settings = { ...settingsOf(values), ...(bits !== undefined && { bits }) };
   const digests: Record<string, string> = { ...ruleDigests(values), ...(data !== undefined && { [DATA]: data }) };
   const reference = values.ref_model_name_or_path ?? values.model_name_or_path;
   for (const key of MODELS) {

@@ -37,7 +37,7 @@ export const microKernel = (
           for (const v of lanes) body.set(bNow[v], loadFloats(body, b, dtype, 4 * bytesOf(dtype) * v));
           for (const r of indices) {
             body.set(aNow, isTransposed ? v128.load32_splat(a, 4 * r) : v128.load32_splat(aRows[r]));
-            for (const v of lanes) body.set(sums[r][v], multiplyAdd(aNow, bNow[v], sums[r][v]));
+            for (const v of lanes) body.set(sums[r][v], multiplyAdd(body, aNow, bNow[v], sums[r][v]));
           }
           body.advance(b, bStride);
           if (isTransposed) body.advance(a, aStride);

@@ -14,7 +14,7 @@ const ROUNDER_BITS = 0x4b400000;
 /** Evaluates a polynomial at x, coefficients from the highest power down. */
 const horner = (body: Body, x: V128, coefficients: readonly number[]): V128 => {
   const y = body.let(c(coefficients[0]));
-  for (const k of coefficients.slice(1)) body.set(y, multiplyAdd(y, x, c(k)));
+  for (const k of coefficients.slice(1)) body.set(y, multiplyAdd(body, y, x, c(k)));
   return y;
 };
 
@@ -25,16 +25,16 @@ const horner = (body: Body, x: V128, coefficients: readonly number[]): V128 => {
 export const exp = (body: Body, value: V128): V128 => {
   // pmin and pmax give their first operand for NaN.
   const x = body.let(f32x4.pmax(f32x4.pmin(value, c(89)), c(-105)));
-  const sum = body.let(multiplyAdd(x, c(Math.LOG2E), c(ROUNDER)));
+  const sum = body.let(multiplyAdd(body, x, c(Math.LOG2E), c(ROUNDER)));
   const n = body.let(sub(sum, c(ROUNDER)));
   const power = body.let(i32x4.sub(sum, i32x4.splatConst(ROUNDER_BITS)));
-  const r = body.let(multiplyAdd(n, c(0.00021219444005469057), multiplyAdd(n, c(-0.693359375), x)));
+  const r = body.let(multiplyAdd(body, n, c(0.00021219444005469057), multiplyAdd(body, n, c(-0.693359375), x)));
   const p = horner(
     body,
     r,
     [1.98756915e-4, 0.0013981999507, 0.0083334519073, 0.041665795894, 0.16666665459, 0.50000001201],
   );
-  const y = body.let(add(multiplyAdd(p, mul(r, r), r), c(1)));
+  const y = body.let(add(multiplyAdd(body, p, mul(r, r), r), c(1)));
   const half = body.let(i32x4.shr_s(power, i32.const(1)));
   return mul(mul(y, powerOfTwo(half)), powerOfTwo(i32x4.sub(power, half)));
 };

@@ -1,3 +1,4 @@
+import type { Bits } from "../bits.js";
 import { concat, memoryImport, section, sized, text, unsigned, vector } from "./binary.js";
 import {
   type Code,
@@ -54,6 +55,7 @@ export interface Body {
 }
 
 export interface ModuleBuilder {
+  readonly bits: Bits;
   readonly func: <const P extends readonly ValueType[], R extends ValueType | undefined>(
     signature: { readonly export?: string; readonly params: P; readonly result: R },
     write: (body: Body, ...params: { [K in keyof P]: Local<P[K]> }) => void,
@@ -169,7 +171,7 @@ const startBody = (module: ModuleBuilder, params: readonly ValueType[], isWide: 
  * A module that imports one memory, `env.memory`, and exports functions. Exported functions take and give numbers in wide code
  * as well: an i64 would be a BigInt.
  */
-export const moduleBuilder = (addressing: Addressing = {}): ModuleBuilder => {
+export const moduleBuilder = (addressing: Addressing = {}, bits: Bits = "native"): ModuleBuilder => {
   const { isWide = false } = addressing;
   const types = new Map<string, { index: number; bytes: number[] }>();
   const functions: { type: number; code: number[]; name: string | undefined }[] = [];
@@ -205,6 +207,7 @@ export const moduleBuilder = (addressing: Addressing = {}): ModuleBuilder => {
   };
 
   const builder: ModuleBuilder = {
+    bits,
     func: (signature, write) => {
       const { params, result } = signature;
       const index = functions.length;

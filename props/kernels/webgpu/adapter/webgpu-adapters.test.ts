@@ -168,7 +168,7 @@ test("the doctor's report on a container whose GPU has no Vulkan driver: what au
   };
   const text = describe({
     ...{ platform: "linux-x64", node: "v20", mode: "full", adapters: [explained], problem: undefined },
-    ...{ hints: [hidden ?? ""], auto },
+    ...{ hints: [hidden ?? ""], auto, bits: "native" },
   });
   for (const line of [
     /^mode +full$/m,
