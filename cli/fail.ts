@@ -1,4 +1,5 @@
 import { DeviceError, InputError, OwnershipError, ShapeError } from "../core/errors.js";
+import { isForbidden } from "../core/permitted.js";
 import { isSystemError, systemWords } from "../models/files/writing/system-error.js";
 import { harmless } from "../run/harmless.js";
 import { Stopped } from "./stopped.js";
@@ -44,6 +45,7 @@ export const failure = (error: unknown): Failure => {
   if (error instanceof Stopped) return { code: error.code, message: `taugrad: ${shown(error.message)}` };
   const mendable = [InputError, ShapeError, DeviceError, OwnershipError].some((kind) => error instanceof kind);
   if (mendable) return { code: 2, message: `taugrad: ${shown((error as Error).message)}` };
+  if (isForbidden(error)) return { code: 2, message: `taugrad: Deno: ${shown(error.message)}` };
   if (isSystemError(error))
     return { code: 2, message: `taugrad: ${shown(`${error.path ?? error.syscall}: ${systemWords(error)}`)}` };
   const path = nullByteIn(error);

@@ -1,5 +1,12 @@
 #!/usr/bin/env node
+import { missingPermissions } from "./permissions.js";
+
 const run = async (): Promise<number> => {
+  const forbidden = missingPermissions((line) => process.stderr.write(`${line}\n`));
+  if (forbidden !== undefined) {
+    process.stderr.write(`taugrad: ${forbidden}\n`);
+    return 2;
+  }
   const [{ main }, { guardProcess }] = await Promise.all([import("./main.js"), import("./process.js")]);
   guardProcess(process.argv[2]);
   return main(process.argv.slice(2));

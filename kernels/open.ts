@@ -40,7 +40,7 @@ export interface Choice {
 /** What this machine offers. */
 export interface DoctorReport {
   readonly platform: string;
-  /** Node's version; in a browser what it calls itself. */
+  /** Node's version, and what Bun and Deno are beside it; in a browser what it calls itself. */
   readonly node: string;
   /** How much of Dawn is unlocked: TAUGRAD_WEBGPU. */
   readonly mode: Mode;

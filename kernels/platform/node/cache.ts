@@ -3,10 +3,11 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { Cache } from "../platform.js";
+import { engine } from "./engine.js";
 import { homeFolder } from "./webgpu.js";
 
 /** The user's folder for caches, as their system has it; undefined for a user without a home. */
-const cacheFolder = (env = process.env): string | undefined => {
+const cacheFolder = (env = engine.env): string | undefined => {
   const [own, under] =
     process.platform === "win32"
       ? [env.LOCALAPPDATA, ["AppData", "Local"]]

@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, readdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { setImmediate } from "node:timers";
 import { DeviceError } from "../../../core/index.js";
+import { permitted } from "../../../core/permitted.js";
 import type { Machine, WebGpu } from "../platform.js";
 import { engine } from "./engine.js";
 
@@ -25,9 +26,9 @@ export const homeFolder = (): string => {
 
 const thisMachine = (): Machine => ({
   platform: process.platform,
-  env: process.env,
+  env: engine.env,
   home: homeFolder(),
-  exists: existsSync,
+  exists: (path) => permitted(() => existsSync(path), false),
   opens: (path) => {
     try {
       accessSync(path, constants.R_OK | constants.W_OK);
@@ -36,7 +37,7 @@ const thisMachine = (): Machine => ({
       return false;
     }
   },
-  names: (folder) => (existsSync(folder) ? readdirSync(folder) : []),
+  names: (folder) => permitted(() => (existsSync(folder) ? readdirSync(folder) : []), []),
   loads: (library) => {
     try {
       process.dlopen({ exports: {} }, library);
@@ -65,6 +66,11 @@ export const webgpu: WebGpu = {
   isInstalled,
   // An optional peer of 130 MB, loaded only when asked for.
   loadDawn: async () => {
+    if (process.versions.bun !== undefined)
+      throw new DeviceError(
+        "webgpu: under Bun, Dawn's native module ends the process as soon as it is at work (tried with Bun 1.4)",
+        "run it in Node or Deno, or use --device cpu",
+      );
     try {
       return await import("webgpu");
     } catch (error) {

@@ -1,4 +1,5 @@
 import { InputError } from "../../../core/index.js";
+import { engine } from "../../platform/node/engine.js";
 
 /**
  * How much of Dawn is unlocked. plain: nothing, as a browser would have it, and no optional feature is used. full, the default:
@@ -29,7 +30,7 @@ export const TOGGLES: Readonly<Record<Mode, Toggles>> = {
  * The mode that TAUGRAD_WEBGPU names: plain, full or fast. The tests put "required" beside it, with a comma, which means
  * something to them alone: laws without an adapter fail. Errors: InputError for any other word, and for two modes.
  */
-export const modeOf = (said = globalThis.process?.env?.TAUGRAD_WEBGPU ?? ""): Mode => {
+export const modeOf = (said = engine.env.TAUGRAD_WEBGPU ?? ""): Mode => {
   const words = said.split(/[\s,]+/).filter((word) => word !== "" && word !== "required");
   const unknown = words.find((word) => !(MODES as readonly string[]).includes(word));
   if (unknown !== undefined)
