@@ -1,7 +1,7 @@
-import type { Bits } from "./bits.js";
 import type { Heap } from "./heap.js";
 import type { Kernel } from "./launch.js";
 import type { Compiled, Pool } from "./threads/pool.js";
+import type { Bits } from "./wasm/bits.js";
 import { compileModule, link } from "./wasm/host.js";
 import { moduleBuilder } from "./wasm/module.js";
 

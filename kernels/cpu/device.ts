@@ -15,12 +15,12 @@ import { buildLoops, planLoops } from "../loops/run.js";
 import { donorsOf, largestOf, plan } from "../plan/plan.js";
 import type { Abilities } from "../plan/steps.js";
 import { PADDING } from "./allocator.js";
-import { type Bits, wantedBits } from "./bits.js";
 import { createCompiler } from "./compiler.js";
 import { createHeap, type HeapOptions } from "./heap.js";
 import { fusedKernels, reads16 } from "./kernels/calls.js";
 import { createProgram, type ProgramHost, writeNumbers } from "./program.js";
 import { createPool, wantedThreads } from "./threads/pool.js";
+import { type Bits, wantedBits } from "./wasm/bits.js";
 import { madd } from "./wasm/multiply-add.js";
 
 interface CpuBuffer extends Buffer {

@@ -1,3 +1,3 @@
-export { type Bits, wantedBits } from "./bits.js";
 export { type CpuOptions, openCpu } from "./device.js";
+export { type Bits, wantedBits } from "./wasm/bits.js";
 export { madd } from "./wasm/multiply-add.js";

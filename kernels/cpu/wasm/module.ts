@@ -1,5 +1,5 @@
-import type { Bits } from "../bits.js";
 import { concat, memoryImport, section, sized, text, unsigned, vector } from "./binary.js";
+import type { Bits } from "./bits.js";
 import {
   type Code,
   type Expr,

@@ -1,5 +1,5 @@
-import { InputError } from "../../core/index.js";
-import { engine } from "../platform/node/engine.js";
+import { InputError } from "../../../core/index.js";
+import { engine } from "../../platform/node/engine.js";
 
 const BITS = ["native", "portable"] as const;
 /**
