@@ -111,6 +111,18 @@ for (const folder of Object.keys(knows)) {
   });
 }
 
+/** Functions of Math that engines round each in their own way; log2 counts powers of two, of sizes. */
+const ROUNDED = /\bMath\.(a?(sin|cos|tan)h?|atan2|exp|expm1|log|log1p|log10|pow|cbrt|hypot)\b/;
+
+test("what reaches weights calls no function of Math that engines round differently: core/elementary.ts has its own", () => {
+  assert.match("table(Math.cos)", ROUNDED);
+  assert.doesNotMatch("Math.sign(Math.log2(x))", ROUNDED);
+  const found = ["core", "library", "kernels", "optim", "models", "align"]
+    .flatMap(sources)
+    .filter((path) => ROUNDED.test(readFileSync(join(root, path), "utf8")));
+  assert.deepEqual(found, []);
+});
+
 /** Rooms that know nothing of their own floor beside themselves, and what stands there for modules of Node. */
 const PLATFORM = "kernels/platform/";
 const ROOMS = ["kernels/plan", "kernels/webgpu/adapter", "kernels/cpu/wasm"];

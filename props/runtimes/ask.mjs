@@ -1,0 +1,9 @@
+/** Run by an engine in a project that has the package: node ask.mjs '{"device": …, "bits": …, "titles": […]}' */
+import { numbersOf } from "./program.mjs";
+
+const { device, bits, titles } = JSON.parse(process.argv[2]);
+const answer = await numbersOf(device, titles, bits === undefined ? {} : { bits }).catch((error) => ({
+  error: String(error).split("\n")[0],
+}));
+console.log(JSON.stringify(answer));
+process.exit(0); // Dawn's instance would keep it
