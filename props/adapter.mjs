@@ -68,17 +68,17 @@ const untar = function* (archive) {
   }
 };
 
-/** Unpacks SwiftShader and a Vulkan loader into node_modules/.cache, once a version. Returns the folder. */
-const unpackSwiftShader = () => {
+/** Unpacks files of the browser's graphics into node_modules/.cache, once a version. Returns the folder. */
+export const unpackGraphics = (kind, names) => {
   const entry = require.resolve("@sparticuz/chromium");
   const home = entry.slice(
     0,
     entry.lastIndexOf(join("@sparticuz", "chromium")) + join("@sparticuz", "chromium").length,
   );
   const { version } = JSON.parse(readFileSync(join(home, "package.json"), "utf8"));
-  const folder = join(root, "node_modules", ".cache", "taugrad", `swiftshader-${version}`);
+  const folder = join(root, "node_modules", ".cache", "taugrad", `${kind}-${version}`);
   if (existsSync(folder)) return folder;
-  const wanted = new Set(["libvk_swiftshader.so", "libvulkan.so.1", "vk_swiftshader_icd.json"]);
+  const wanted = new Set(names);
   mkdirSync(dirname(folder), { recursive: true });
   // Unpacked beside its place and then renamed: an interrupted or a second process leaves nothing half-written.
   const parts = mkdtempSync(`${folder}-`);
@@ -104,6 +104,9 @@ const runtimeDirectory = () => {
   return { XDG_RUNTIME_DIR: tmpdir() };
 };
 
+/** SwiftShader and a Vulkan loader. */
+export const VULKAN = ["libvk_swiftshader.so", "libvulkan.so.1", "vk_swiftshader_icd.json"];
+
 const describe = (info) => {
   const name = [info.description, info.device, info.architecture, info.vendor].find((text) => text) ?? "unnamed";
   const detail = [info.vendor, info.architecture].filter((text) => text && text !== name).join(" ");
@@ -125,7 +128,7 @@ export const findAdapter = async () => {
       adapter: `none: no GPU driver found, and no software one is packaged for ${process.platform} ${process.arch}`,
     };
   }
-  const folder = unpackSwiftShader();
+  const folder = unpackGraphics("swiftshader", VULKAN);
   const env = {
     ...plain,
     VK_ICD_FILENAMES: join(folder, "vk_swiftshader_icd.json"),

@@ -17,6 +17,7 @@ import { buildLoops, planLoops } from "../loops/run.js";
 import { webgpu as platform } from "../platform/node/webgpu.js";
 import { namesOf } from "./adapter/features.js";
 import { findAdapter } from "./adapter/find.js";
+import { askedOf } from "./adapter/limits.js";
 import { type Mode, modeOf } from "./adapter/modes.js";
 import { nameOf } from "./adapter/report.js";
 import type { Gpu, GpuBuffer } from "./gpu.js";
@@ -76,7 +77,7 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
   const { limits } = profile;
   const device = await adapter.requestDevice({
     requiredFeatures: namesOf(profile.features) as GPUFeatureName[],
-    requiredLimits: report.limits,
+    requiredLimits: askedOf(report.limits),
   });
 
   // Kept for good: after an error nobody knows which numbers on the device are right.

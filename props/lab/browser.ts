@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import {
   chmodSync,
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -12,10 +13,28 @@ import {
 } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { Readable, Writable } from "node:stream";
+import { pathToFileURL } from "node:url";
 import { brotliDecompressSync } from "node:zlib";
 import { projectRoot } from "../golden/files.js";
+
+/** Unpacks the browser into node_modules/.cache, once a version; beside its graphics, where it is to have a GPU. */
+const browserWith = async (gpu: boolean): Promise<string> => {
+  if (!gpu) return unpacked();
+  const { unpackGraphics, VULKAN } = (await import(pathToFileURL(join(projectRoot, "props", "adapter.mjs")).href)) as {
+    readonly unpackGraphics: (kind: string, names: readonly string[]) => string;
+    readonly VULKAN: readonly string[];
+  };
+  const [file, own] = [unpacked(), unpackGraphics("browser-graphics", [...VULKAN, "libEGL.so", "libGLESv2.so"])];
+  const beside = join(own, basename(file));
+  try {
+    linkSync(file, beside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+  return beside;
+};
 
 /** Unpacks the browser into node_modules/.cache, once a version. */
 const unpacked = (): string => {
@@ -34,10 +53,27 @@ const unpacked = (): string => {
 };
 
 const ARGS = [
-  ...["--headless=shell", "--no-sandbox", "--no-zygote", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio"],
+  ...["--headless=shell", "--no-sandbox", "--no-zygote", "--disable-dev-shm-usage", "--mute-audio"],
   ...["--hide-scrollbars", "--no-first-run", "--disable-extensions", "--disable-background-networking"],
   ...["--disable-features=Translate,IsolateOrigins,site-per-process", "--remote-debugging-pipe", "about:blank"],
 ];
+
+/** Without a GPU; or with SwiftShader in the place of one, for WebGPU as a page has it. */
+const GRAPHICS = {
+  none: ["--disable-gpu"],
+  swiftshader: [
+    ...["--enable-unsafe-webgpu", "--enable-unsafe-swiftshader", "--use-webgpu-adapter=swiftshader"],
+    ...["--enable-features=Vulkan", "--use-vulkan=swiftshader", "--use-angle=swiftshader", "--ignore-gpu-blocklist"],
+  ],
+};
+
+/** How a page is opened. */
+export interface PageOptions {
+  /** Milliseconds that the browser may take to start. Default 60 000. */
+  readonly patience?: number;
+  /** Default: none. */
+  readonly gpu?: keyof typeof GRAPHICS;
+}
 
 /** A page of the browser. */
 export interface Page {
@@ -88,10 +124,10 @@ const connected = (child: ChildProcess) => {
 };
 
 /** Opens a page, or says why there is no browser to be had here. */
-export const openPage = async (patience = 60_000): Promise<Page | string> => {
+export const openPage = async ({ patience = 60_000, gpu = "none" }: PageOptions = {}): Promise<Page | string> => {
   if (process.platform !== "linux" || process.arch !== "x64") return `no browser is packaged for ${process.platform}`;
   const profile = mkdtempSync(join(tmpdir(), "taugrad-browser-"));
-  const child = spawn(unpacked(), [...ARGS, `--user-data-dir=${profile}`], {
+  const child = spawn(await browserWith(gpu !== "none"), [...GRAPHICS[gpu], ...ARGS, `--user-data-dir=${profile}`], {
     stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
   });
   const gone = new Promise<never>((_, reject) => {

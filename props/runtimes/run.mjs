@@ -25,6 +25,7 @@ if (wanted.length === 0) {
   process.exit(2);
 }
 const home = values.at ?? mkdtempSync(join(tmpdir(), "taugrad-runtimes-"));
+mkdirSync(home, { recursive: true });
 const { env: adapterEnv = {}, adapter } = await findAdapter();
 
 /** What a program wrote, and its exit code; it never rejects. */

@@ -21,6 +21,16 @@ export const checkBuffer = (bytes: number, { maxBufferSize: limit }: Limits, use
   if (bytes > limit) throw new OutOfMemoryError({ device: "webgpu", bytes, used, limit, isOfBuffers: true, tensor });
 };
 
+/** Limits that WebGPU names and compute shaders meet: of buffers, their bindings and alignments, and workgroups. */
+const COMPUTES = /^max(Buffer|Bind|Dynamic|Storage|Uniform|Compute)|^min(Storage|Uniform)Buffer/;
+
+/**
+ * What a device is asked for: all that the adapter has of these. Of others an adapter may tell that no device takes: Chromium's
+ * has sizes of subgroups among its limits, and refuses to be asked for them.
+ */
+export const askedOf = (adapter: Readonly<Record<string, number>>): Record<string, number> =>
+  Object.fromEntries(Object.entries(adapter).filter(([name]) => COMPUTES.test(name)));
+
 /** Shaders and drivers count bytes in 32 bits, some of them with a sign. */
 const MOST_BINDING = 2 ** 31;
 

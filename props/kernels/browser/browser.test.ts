@@ -1,12 +1,10 @@
 /** Laws of the built package in a browser: it bundles without a word, needs no isolation, and computes the bits that Node does. */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { describeAdapters } from "../../../kernels/index.js";
@@ -33,14 +31,14 @@ const bundled = async (contents: string): Promise<Map<string, string>> => {
 const zipped = (text: string): number => gzipSync(text, { level: 9 }).length;
 
 /** A page, and a worker, that answer with numbers or with why there are none. */
-const ASK = "const ask = (device) => numbersOf(device).catch((error) => ({ error: String(error) }));";
+const ASK = "const ask = (device, titles) => numbersOf(device, titles).catch((error) => ({ error: String(error) }));";
 const PAGE = `import { numbersOf } from "./program.mjs"; ${ASK} globalThis.ask = ask;
-  globalThis.askWorker = (device) => new Promise((then) => {
+  globalThis.askWorker = (...given) => new Promise((then) => {
     const worker = new Worker("/stdin.js?worker", { type: "module" });
     worker.onmessage = ({ data }) => then(data);
-    worker.postMessage(device);
+    worker.postMessage(given);
   });
-  if (typeof document === "undefined") onmessage = ({ data }) => ask(data).then(postMessage);`;
+  if (typeof document === "undefined") onmessage = ({ data }) => ask(...data).then(postMessage);`;
 const ISOLATED = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
 
 let server: Server;
@@ -100,24 +98,30 @@ test("a browser without an adapter says so, and auto takes cpu", async (t) => {
   assert.deepEqual(((await asked(page, "/plain", 'ask("auto")')) as Told).found, wanted.found);
 });
 
-/** Node with the browser's bundle, and Dawn in the place of a browser's WebGPU. */
-const DAWN = `
-  const gpu = (await import("webgpu")).create([]);
-  Object.defineProperty(globalThis, "navigator", { value: { gpu } });
-  setInterval(() => {}, 1); // a browser sees to its promises itself
-  const { numbersOf } = await import("./props/kernels/browser/program.mjs");
-  console.log(JSON.stringify(await numbersOf("webgpu", ["pointwise", "reduce"])));
-  process.exit(0);`;
+/** A page with a GPU, and what it answers; or why there is none. */
+const withGpu = async <T>(ask: (at: Page) => Promise<T>): Promise<T | string> => {
+  const own = await openPage({ gpu: "swiftshader" });
+  if (typeof own === "string") return own;
+  try {
+    return await ask(own);
+  } finally {
+    await own.close();
+  }
+};
 
-test("what navigator.gpu gives computes the bits of Node's own [webgpu]", async (t) => {
-  if ((await describeAdapters()).length === 0) return t.skip("no adapter");
-  const env = { ...process.env, NODE_OPTIONS: "", NODE_TEST_CONTEXT: undefined };
-  const args = ["--conditions=browser", "--input-type=module", "-e", DAWN];
-  const [{ stdout }, own] = await Promise.all([
-    promisify(execFile)(process.execPath, args, { cwd: root, env }),
-    program.numbersOf("webgpu", ["pointwise", "reduce"]),
+test("navigator.gpu, in a page and in a worker of one, computes the bits of Node's own on the same adapter [webgpu]", async (t) => {
+  const titles = ["pointwise", "reduce", "regression"];
+  const call = (name: string) => `${name}("webgpu", ${JSON.stringify(titles)})`;
+  const told = await withGpu(async (at) => [
+    (await asked(at, "/plain", call("ask"))) as Told,
+    (await asked(at, "/plain", call("askWorker"))) as Told,
   ]);
-  assert.deepEqual((JSON.parse(stdout) as Told).found, own.found);
+  if (typeof told === "string") return t.skip(told);
+  for (const { description } of told) assert.match(description ?? JSON.stringify(told), /^webgpu: .*swiftshader.*, a software adapter/i);
+  assert.deepEqual(told[1].found, told[0].found);
+  const [first] = await describeAdapters();
+  if (!/swiftshader/i.test(JSON.stringify(first ?? {}))) return t.skip("Node has another adapter");
+  assert.deepEqual(told[0].found, (await program.numbersOf("webgpu", titles)).found);
 });
 
 test("what reads or writes files of the disk is refused by name in a browser, and told what there is instead", async () => {
