@@ -1,5 +1,5 @@
 /** Run by an engine in a project that has the package: node ask.mjs '{"device": …, "bits": …, "titles": […]}' */
-import { numbersOf } from "./program.mjs";
+import { numbersOf } from "../kernels/browser/program.mjs";
 
 const { device, bits, titles } = JSON.parse(process.argv[2]);
 const answer = await numbersOf(device, titles, bits === undefined ? {} : { bits }).catch((error) => ({

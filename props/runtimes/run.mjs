@@ -56,8 +56,8 @@ const dawn = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).devDep
 rmSync(join(project, "node_modules", "taugrad"), { recursive: true, force: true });
 const failure = await install(project, [join(home, tarball), `webgpu@${dawn}`]);
 if (failure !== undefined) throw new Error(`the packed package cannot be installed: ${failure}`);
-cpSync(join(root, "props", "kernels", "browser", "program.mjs"), join(project, "program.mjs"));
-cpSync(join(root, "props", "runtimes", "ask.mjs"), join(project, "ask.mjs"));
+for (const file of ["kernels/browser/program.mjs", "runtimes/ask.mjs"])
+  cpSync(join(root, "props", file), join(project, "props", file));
 
 const golden = JSON.parse(readFileSync(join(root, "props", "golden", "portable-bits.json"), "utf8"));
 const digest = (value) =>
@@ -89,7 +89,7 @@ const askOf = async (engine, start, work) => {
   const env = threads === undefined ? {} : { TAUGRAD_THREADS: String(threads) };
   const { code, stdout, stderr } = await run(
     start[0],
-    [...start.slice(1), "ask.mjs", JSON.stringify({ device, bits })],
+    [...start.slice(1), "props/runtimes/ask.mjs", JSON.stringify({ device, bits })],
     {
       ...{ cwd: project, env },
     },

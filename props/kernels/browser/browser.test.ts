@@ -117,7 +117,8 @@ test("navigator.gpu, in a page and in a worker of one, computes the bits of Node
     (await asked(at, "/plain", call("askWorker"))) as Told,
   ]);
   if (typeof told === "string") return t.skip(told);
-  for (const { description } of told) assert.match(description ?? JSON.stringify(told), /^webgpu: .*swiftshader.*, a software adapter/i);
+  for (const { description } of told)
+    assert.match(description ?? JSON.stringify(told), /^webgpu: .*swiftshader.*, a software adapter/i);
   assert.deepEqual(told[1].found, told[0].found);
   const [first] = await describeAdapters();
   if (!/swiftshader/i.test(JSON.stringify(first ?? {}))) return t.skip("Node has another adapter");
