@@ -59,8 +59,8 @@ export interface Board {
   readonly me: Holder;
   /** The last claim of every job that was ever claimed. */
   readonly look: () => ReadonlyMap<string, Claimed>;
-  /** All claims of a job, ascending. */
-  readonly all: (id: string) => readonly Told[];
+  /** All claims of every job, ascending. */
+  readonly all: () => ReadonlyMap<string, readonly Told[]>;
 }
 
 /** Reads the claims in a folder. A holder on another machine is gone when this one has seen no sign of it for so long. */
@@ -109,7 +109,10 @@ export const watchClaims = (folder: string, what: string): Board => {
   return {
     me,
     look: () => new Map([...turnsIn(folder)].map(([id, turns]) => [id, claimed(id, turns)])),
-    all: (id) => (turnsIn(folder).get(id) ?? []).map((turn) => read(join(folder, `${id}.${turn}`))),
+    all: () =>
+      new Map(
+        [...turnsIn(folder)].map(([id, turns]) => [id, turns.map((turn) => read(join(folder, `${id}.${turn}`)))]),
+      ),
   };
 };
 

@@ -46,6 +46,8 @@ export interface Failed<J> {
   readonly reason: string;
   /** What was thrown, if it was here. */
   readonly error?: unknown;
+  /** Was it not tried, since it builds on one that fails? */
+  readonly isBlocked?: boolean;
 }
 
 /** What a queue works on: jobs, their results and their claims, the latter two shared with others. */
@@ -157,14 +159,10 @@ export const runQueue = async <J>(
         if (!waiting.has(id) || shares.has(id)) continue;
         const { state, reason } = seen.get(id) ?? {};
         if (isSettled(job, there, state === "failed" ? reason : undefined)) continue;
-        if (parentsOf(job).some((parent) => failed.has(idOf(parent))))
-          fail({
-            job,
-            reason: `builds on ${parentsOf(job)
-              .map(idOf)
-              .filter((parent) => failed.has(parent))
-              .join(", ")}, which failed`,
-          });
+        const bad = parentsOf(job)
+          .map(idOf)
+          .find((parent) => failed.has(parent));
+        if (bad !== undefined) fail({ job, reason: `builds on ${bad}, which failed`, isBlocked: true });
       }
       for (const job of order) {
         if (idle.length === 0) break;

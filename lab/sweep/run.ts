@@ -75,12 +75,15 @@ export const retry = <J>(folder: string, what: string, { idOf }: Graph<J>, jobs:
 
 /** What to say of jobs that fail: the first one's own words, and how many there are. */
 export const failureOf = <J>({ nameOf }: Graph<J>, failed: readonly Failed<J>[]): unknown => {
-  const [{ job, reason, error }] = failed;
-  const isMendable = error === undefined || error instanceof InputError;
-  const others = failed.length === 1 ? "" : ` (and ${failed.length - 1} more)`;
-  return isMendable
-    ? new InputError(
-        `${nameOf(job)} failed: ${reason}${others}; all else is done; --status tells each, --retry tries them again`,
-      )
-    : error;
+  const [{ job, reason, error }] = failed; // parents first, so that it is none that builds on another
+  if (error !== undefined && !(error instanceof InputError)) return error;
+  const blocked = failed.filter(({ isBlocked }) => isBlocked).length;
+  const more = failed.length - blocked - 1;
+  const others = [
+    ...(more === 0 ? [] : [`${more} more failed`]),
+    ...(blocked === 0 ? [] : [`${blocked} build on what failed`]),
+  ];
+  return new InputError(
+    `${nameOf(job)} failed: ${reason}${others.length === 0 ? "" : ` (${others.join(", ")})`}; all else is done; --status tells each, --retry tries them again`,
+  );
 };

@@ -42,6 +42,7 @@ export const statusOf = <J>(folder: string, graph: Graph<J>, store: Store<J>, jo
   const claims = claimsIn(folder);
   const board = watchClaims(claims, "status");
   const seen = board.look();
+  const all = board.all();
   const { pending } = budgetOf(graph, store, jobs);
   const open = new Set(pending.map(idOf));
   const named = (job: J) => ({ id: idOf(job), name: nameOf(job) });
@@ -55,7 +56,7 @@ export const statusOf = <J>(folder: string, graph: Graph<J>, store: Store<J>, jo
   });
   const failed = inState("failed").map((job) => ({
     ...named(job),
-    attempts: board.all(idOf(job)).length,
+    attempts: all.get(idOf(job))?.length ?? 0,
     reason: seen.get(idOf(job))?.reason ?? "",
   }));
   const bad = new Set(failed.map(({ id }) => id));
@@ -64,7 +65,7 @@ export const statusOf = <J>(folder: string, graph: Graph<J>, store: Store<J>, jo
 
   const ends = jobs.map((job) => ({
     job,
-    seconds: board.all(idOf(job)).flatMap(({ ending }) => (ending?.end === "done" ? [ending.seconds] : [])),
+    seconds: (all.get(idOf(job)) ?? []).flatMap(({ ending }) => (ending?.end === "done" ? [ending.seconds] : [])),
   }));
   // What the jobs that were done have taken, beside what was thought.
   const measured = ends.filter(({ job, seconds }) => !open.has(idOf(job)) && seconds.length > 0);

@@ -1,6 +1,6 @@
 /**
  * The lab on Slurm, which gives the bytes of a lab on one machine: undisturbed, and through kills of tasks, of their processes, of
- * Slurm's daemons and of who submits. Nothing is lost, and nothing done twice. Settings: lab (smoke6, quick), kills, seed.
+ * Slurm's daemons and of who submits. Nothing is lost, and nothing done twice. Settings: lab (smoke3, quick …), kills, seed.
  */
 import assert from "node:assert/strict";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
@@ -16,7 +16,12 @@ export const name = "slurm";
 export { missing } from "./slurmd.mjs";
 
 const cli = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
-const SIZES = { smoke: ["--smoke"], smoke6: ["--smoke", "--seeds", "6"], quick: ["--quick"] };
+const SIZES = {
+  smoke: ["--smoke"],
+  smoke3: ["--smoke", "--seeds", "3"],
+  smoke6: ["--smoke", "--seeds", "6"],
+  quick: ["--quick"],
+};
 /** Tasks of an array. */
 const TASKS = 4;
 
@@ -71,7 +76,7 @@ const processesOf = (folder) =>
     .filter((line) => line.includes(cli) && line.includes(`--output-dir ${folder} `))
     .map((line) => Number(line.split(" ")[0]));
 
-export const check = async ({ lab = "smoke6", kills = "10", seed = String(Date.now() % 1e6) }, tell) => {
+export const check = async ({ lab = "smoke3", kills = "10", seed = String(Date.now() % 1e6) }, tell) => {
   if (SIZES[lab] === undefined) throw new Error(`lab=${lab}: is none of ${Object.keys(SIZES).join(", ")}`);
   const root = mkdtempSync(join(tmpdir(), "taugrad-slurm-"));
   const place = (folder) => ["lab", ...SIZES[lab], "--output-dir", join(root, folder)];
@@ -144,7 +149,7 @@ export const check = async ({ lab = "smoke6", kills = "10", seed = String(Date.n
     } catch {
       // nothing runs, or its controller is gone: the daemons are stopped anyhow
     }
-    slurm.stop();
+    await slurm.stop();
     if (passed) rmSync(root, { recursive: true, force: true, maxRetries: 5 });
     else tell(`what is left lies in ${root}`);
   }

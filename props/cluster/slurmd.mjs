@@ -1,7 +1,7 @@
 /** A Slurm of two nodes on this machine, in a folder and on ports of its own, without systemd. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
@@ -29,6 +29,16 @@ const freePort = () =>
       server.close(() => resolve(port));
     });
   });
+
+const kill = (pid, signal) => {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if (error.code !== "ESRCH") throw error;
+  }
+};
+
+const isAlive = (pid) => existsSync(`/proc/${pid}`);
 
 /** Every node has so many CPUs, whatever this machine has: tasks share them. */
 const CPUS = 4;
@@ -92,13 +102,6 @@ export const startSlurm = async (folder) => {
     if (name === "slurmctld") run("slurmctld");
     else run("slurmd", "-N", name);
   };
-  const kill = (name, signal = "SIGKILL") => {
-    try {
-      process.kill(pidOf(name), signal);
-    } catch (error) {
-      if (error.code !== "ESRCH" && error.code !== "ENOENT") throw error;
-    }
-  };
   const at = (name) => join(folder, name);
   const munge = [
     "--force",
@@ -109,8 +112,15 @@ export const startSlurm = async (folder) => {
   run("munged", ...munge, `--log-file=${at("munge.log")}`, `--seed-file=${at("munge.seed")}`);
   start("slurmctld");
   for (const node of NODES) start(node);
-  const stop = () => {
-    for (const name of [...NODES, "slurmctld", "munge"]) kill(name, "SIGTERM");
+  /** Ends all daemons, and waits until they write no more. */
+  const stop = async () => {
+    for (const name of [...NODES, "slurmctld", "munge"]) {
+      const pid = existsSync(at(`${name}.pid`)) ? pidOf(name) : 0;
+      for (let tries = 0; pid > 0 && isAlive(pid); tries++) {
+        kill(pid, tries < 50 ? "SIGTERM" : "SIGKILL");
+        await pause(100);
+      }
+    }
   };
   for (let tries = 0; ; tries++) {
     try {
@@ -119,12 +129,12 @@ export const startSlurm = async (folder) => {
       if (tries > 50) throw error;
     }
     if (tries > 100) {
-      stop();
+      await stop();
       throw new Error(
         `Slurm's nodes are not idle after 20 s:\n${readFileSync(at("slurmctld.log"), "utf8").slice(-2000)}`,
       );
     }
     await pause(200);
   }
-  return { env: own, run, start, kill, stop };
+  return { env: own, run, start, kill: (name) => kill(pidOf(name), "SIGKILL"), stop };
 };

@@ -1,10 +1,15 @@
 /** What is written for schedulers: scripts that a shell runs as meant, manifests of the published form, and nothing over others' files. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
+import { idOf } from "../../lab/jobs/job.js";
+import { jobsOf, planRuns } from "../../lab/plan.js";
+import { SIZES } from "../../lab/sizes.js";
+import { openClaims } from "../../lab/sweep/claims.js";
+import { claimsIn } from "../../lab/sweep/run.js";
 import { type Errand, nameOf } from "../../lab/sweep/schedulers/errand.js";
 import { kubernetesJob } from "../../lab/sweep/schedulers/kubernetes.js";
 import { slurmScript } from "../../lab/sweep/schedulers/slurm.js";
@@ -203,7 +208,31 @@ test("lab --scheduler writes what is left, over its own alone; --status tells, -
       assert.equal(readFileSync(join(folder, file), "utf8"), foreign);
     }
   }
-  mkdirSync(join(folder, "claims"), { recursive: true });
-  const { stdout } = await lab("--status");
-  assert.match(stdout, /^lab smoke: 0 of 5 jobs done, 0 running, 5 to come\nleft: about 2 s of one core/);
+});
+
+test("lab --status tells what runs and where, what failed and why, and what builds on it; --retry forgets that it did", async () => {
+  const folder = scratch();
+  const lab = (...args: string[]) => inside(["lab", "--smoke", "--output-dir", folder, ...args]);
+  const [base, sft] = jobsOf(planRuns(SIZES.smoke)).map(idOf);
+  const claims = openClaims(claimsIn(folder), "lab");
+  claims.take(sft, undefined);
+  const running = (await lab("--status")).stdout;
+  assert.match(running, /^lab smoke: 0 of 5 jobs done, 1 running, 4 to come\nleft: about 2 s of one core, 2 s on 1\n/);
+  assert.match(
+    running,
+    /\nrunning: sft seed 0; taugrad lab \(process \d+ on \S+, since \S+\), last sign of life \d s ago\n$/,
+  );
+  claims.close();
+  claims.take(base, undefined)?.end({ end: "failed", reason: "a shape\nand more", stack: "" });
+  const failed = (await lab("--status")).stdout;
+  assert.match(failed, /^lab smoke: 0 of 5 jobs done, 0 running, 0 to come, 1 failed, 4 build on them\n/);
+  assert.match(failed, /\nfailed: base seed 0; 1 attempt: a shape\n--retry tries again what failed\n$/);
+  const { code, stderr } = await lab();
+  assert.equal(code, 2);
+  assert.match(
+    stderr,
+    /taugrad: base seed 0 failed: a shape; and more \(4 build on what failed\); all else is done; --status tells each/,
+  );
+  assert.match((await lab("--retry", "--scheduler", "slurm")).stderr, /^lab smoke: 1 failed jobs are tried again$/m);
+  assert.match((await lab("--status")).stdout, /^lab smoke: 0 of 5 jobs done, 0 running, 5 to come\n/);
 });
