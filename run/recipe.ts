@@ -8,6 +8,7 @@ import type { Model, ModelConfig, Params, Tokenizer } from "../models/index.js";
 import type { TrainingKind } from "./fit/kinds.js";
 import type { Automatic } from "./options/kinds.js";
 import type { TrainingValues } from "./options/takes.js";
+import type { RetainedRows } from "./parts/retained.js";
 
 /** What a command trains with, once data and models are there. */
 export interface Built {
@@ -43,6 +44,8 @@ export interface Parts<V, T> {
   readonly load: (folder: string, device?: Device) => Model;
   readonly rows: Rows<T> & { readonly fingerprint?: string };
   readonly evalRows: Parts<V, T>["rows"] | undefined;
+  /** Rows that the model is to be left as it is on. */
+  readonly retained?: RetainedRows;
   /** How training rows become batches, and those of evaluations: all of `SourceOptions` that the keys decide. */
   readonly training: SourceOptions;
   readonly evaluation: SourceOptions;

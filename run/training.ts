@@ -20,6 +20,7 @@ import { checkCadence, evalRowsOf, evalStrategy } from "./parts/cadence.js";
 import { trainingTokenizer } from "./parts/chat-template.js";
 import { readDataset } from "./parts/data.js";
 import { benchmarksOf } from "./parts/evaluation.js";
+import { readRetained, retainedDigests } from "./parts/retained.js";
 import { withTokens } from "./parts/special-tokens.js";
 import { spanOf } from "./parts/task.js";
 import type { Recipe } from "./recipe.js";
@@ -89,23 +90,24 @@ const withData = async <V extends TrainingValues, T>(
   const { config, load } = withTokens(asRead, tokenizer, values.model_name_or_path, out);
   if (benchmarks !== undefined) await checkTasks(benchmarks, { tokenizer, maxPositions: config.maxPositions });
   const { vocabSize } = config;
-  const cut = {
+  const tokens = {
     maxLength: values.max_length,
     truncationMode: values.truncation_mode,
     vocabSize,
     inflation: values.max_inflation,
     longestRow: values.max_row_bytes,
-    ...recipe.cut,
   };
+  const cut = { ...tokens, ...recipe.cut };
   const own = { config: values.dataset_config, split: values.dataset_train_split, limit: values.limit };
   const rows = await readDataset(read, path, tokenizer, { ...cut, ...own }, out, out.rows?.train);
   const held = evaluates ? evalRowsOf(values) : undefined;
   const evalRows =
     held && (await readDataset(read, held.path, tokenizer, { ...cut, ...held }, out, out.rows?.evaluation));
+  const retained = await readRetained(values, tokenizer, tokens, out);
   out.signal?.throwIfAborted();
   const padId = paddingId(tokenizer, vocabSize);
   const settings = {
-    ...{ values, config, rows, evalRows },
+    ...{ values, config, rows, evalRows, retained },
     training: {
       ...{ padId, shuffle: values.shuffle_dataset, groupByLength: values.group_by_length },
       ...{ seed: values.data_seed ?? values.seed, dropLast: values.dataloader_drop_last },
@@ -123,6 +125,7 @@ const withData = async <V extends TrainingValues, T>(
     const about = {
       ...{ chatTemplate: chatTemplate(), fingerprint: rows.fingerprint, sideFiles },
       evalTasks: benchmarks && { tasks: benchmarks, tokenizer },
+      digests: retainedDigests(retained),
     };
     const observers = runOutputs(
       {
@@ -144,5 +147,6 @@ const withData = async <V extends TrainingValues, T>(
     .finally(() => {
       rows.close();
       evalRows?.close();
+      for (const set of retained) set.close();
     });
 };

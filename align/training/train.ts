@@ -9,7 +9,7 @@ import { checkFollows, following } from "./following.js";
 import { type FailedStep, notFinite } from "./not-finite.js";
 import type { Position, TrainOptions, TrainSnapshot } from "./options.js";
 import { feeder } from "./reference.js";
-import { checkRetain, retaining, retaken } from "./retained/retain.js";
+import { checkRetain, checkSpaces, retaining, retaken } from "./retained/retain.js";
 import { type Carry, compileGradients, logged, noTotals, type Summed, type TrainState, unfailed } from "./step.js";
 import { allWhole, counted, teamOf, wholeBatches } from "./workers/team.js";
 
@@ -58,6 +58,7 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
   const { workers, shard, apply } = teamOf(options, maxGradNorm > 0 ? maxGradNorm : undefined, device);
   checkFollows(options);
   if (options.retain !== undefined) checkRetain(options.retain);
+  if (options.spaces !== undefined) checkSpaces(optimizer);
   const retains = options.retain && retaining(options.retain, device);
   const follow = following(objective, options, device);
   const owned: { state?: TrainState; fixed?: Awaited<ReturnType<typeof fixedInputs>>; handedOut?: Params } = {};

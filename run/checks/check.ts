@@ -15,6 +15,7 @@ import { parameterShapes } from "../../models/parameters.js";
 import { ruleOr } from "../options/rule-file.js";
 import { mergingKeys, type TrainingValues } from "../options/takes.js";
 import { checkFollows } from "../parts/follows.js";
+import { checkRetained } from "../parts/retained.js";
 import type { Voice } from "../voice.js";
 
 const merges = ({ optim }: TrainingValues): boolean => mergesDelta(ruleOr(optim));
@@ -47,8 +48,9 @@ export const checkTogether = (values: TrainingValues, out: Voice): void => {
     );
   if (values.fisher_batches !== undefined && optim !== "childtuning_d")
     throw new InputError(`optim ${optim}: fisher_batches has no meaning there; it belongs to childtuning_d`);
-  trainingOptimizer(optimizerSettings(values));
+  const optimizer = trainingOptimizer(optimizerSettings(values));
   checkFollows(values, out);
+  checkRetained(values, optimizer);
   for (const key of ["model_name_or_path", "ref_model_name_or_path", "base_model_name_or_path"] as const) {
     const folder = values[key];
     if (folder !== undefined && existsSync(output_dir) && existsSync(folder) && samePlace(folder, output_dir))

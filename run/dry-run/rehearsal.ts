@@ -1,6 +1,7 @@
 import type { BatchSource, TrainingBatch } from "../../align/data/rows.js";
 import { beginnings } from "../../align/training/following.js";
 import type { Weights } from "../../align/training/reference.js";
+import { noneRetained } from "../../align/training/retained/retain.js";
 import { lastOf, train } from "../../align/training/train.js";
 import {
   type Device,
@@ -76,7 +77,17 @@ export const rehearseTask = async (
   load: (folder: string) => Model = shapeModel,
 ): Promise<Pick<Rehearsed, "memory" | "launches">> => {
   const { options, release } = await trainOptions(task, values, device, out, load);
-  const { optimizer, params, refDelta, gradientMask, reference, steps, accumulation: perStep = 1 } = options;
+  const {
+    optimizer,
+    params,
+    refDelta,
+    gradientMask,
+    retain,
+    spaces,
+    reference,
+    steps,
+    accumulation: perStep = 1,
+  } = options;
   const { source, evalSource } = task;
   const batch = largest(source, steps * perStep);
   const accumulation = Math.min(2, perStep);
@@ -118,6 +129,8 @@ export const rehearseTask = async (
     { what: "reference delta", bytes: here(treeBytes(tau)) },
     { what: "reference weights", bytes: here(optimizer.usesAnchor ? treeBytes(params) : 0) },
     { what: "mask of the gradient", bytes: treeBytes(gradientMask) },
+    { what: "gradients of retained data", bytes: treeBytes(retain && noneRetained(retain, params)) },
+    { what: "null spaces of retained data", bytes: treeBytes(spaces) },
     { what: "optimizer state", bytes: here(treeBytes(state.slots)) },
     { what: "gradients", bytes: treeBytes(treeMap((w) => zeros(w.shape, optimizer.storage), params)) },
   ];
@@ -130,7 +143,10 @@ export const rehearseTask = async (
 /** A recipe, and its parts as far as they are there before a choice is made. */
 export interface Outline<V extends TrainingValues, T> {
   readonly recipe: Pick<Recipe<V, T>, "label" | "build" | "precompute">;
-  readonly settings: Pick<Parts<V, T>, "values" | "config" | "training" | "evaluation" | "rows" | "evalRows">;
+  readonly settings: Pick<
+    Parts<V, T>,
+    "values" | "config" | "training" | "evaluation" | "rows" | "evalRows" | "retained"
+  >;
   /** What stands for a folder's model. Default: shapes as its weight files tell. */
   readonly load?: (folder: string) => Model;
 }

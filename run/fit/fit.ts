@@ -3,7 +3,9 @@ import { type Model, type ModelConfig, weightDtypeOf } from "../../models/index.
 import { type Rehearsed, rehearse, type Watch } from "../dry-run/rehearsal.js";
 import { shapeParams } from "../dry-run/shape-model.js";
 import type { TrainingValues } from "../options/takes.js";
+import { retainedRows } from "../parts/retained.js";
 import type { Parts, Recipe } from "../recipe.js";
+import { fullRows } from "./rows.js";
 
 /** What a run would take on a device: its plan, or why there can be none. */
 export type Fit = { readonly rehearsed: Rehearsed } | { readonly refused: string };
@@ -34,8 +36,11 @@ export const planRun = async <V extends TrainingValues, T>(
 ): Promise<Fit> => {
   const { per_device_train_batch_size: batchSize, gradient_accumulation_steps: batches } = values;
   const rows = rowsOf(batchSize * Math.min(2, batches), values.max_length);
+  const retained = (values.retain_dataset ?? []).map(() =>
+    fullRows.sft(Math.min(2 * batchSize, retainedRows(values)), values.max_length),
+  );
   const source = { padId: 0, batchSize, shuffle: false, bucket: 8 };
-  const settings = { values, config, rows, evalRows: undefined, training: source, evaluation: source };
+  const settings = { values, config, rows, evalRows: undefined, training: source, evaluation: source, retained };
   const leanest = {
     checkpoint: values.gradient_checkpointing === false ? 0 : config.layers,
     precompute: recipe.precompute !== undefined && recipe.precompute !== false,

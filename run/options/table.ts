@@ -1,6 +1,7 @@
 import { PACKING_STRATEGIES } from "../../align/data/packing/pack.js";
 import { PAIR_LOSS_TYPES, SMOOTHED } from "../../align/objectives/losses.js";
 import { OPTIMIZER_NAMES, PROPOSALS } from "../../align/training/optimizer.js";
+import { STEERINGS } from "../../align/training/retained/steer.js";
 import type { DeviceName } from "../../kernels/index.js";
 import { SCHEDULES } from "../../optim/index.js";
 import {
@@ -221,6 +222,15 @@ export const keys = {
   bema_ref_model_update_freq: integer({ from: 1, most: MOST_STEPS }, "steps between; default 400"),
   bema_ref_model_update_after: integer({ from: 0, most: MOST_STEPS }, "not before this step; default 0"),
   l2_reference: number({ from: 0 }, "λ of a penalty (λ/2)·‖w − reference‖²; default 0"),
+  retain: choice(
+    [...STEERINGS, "null_space"],
+    "leave the model as it is on retain_dataset: orthogonal, opposed (OGPSA), null_space (NSPO), drift (τ where it helps)",
+    undefined,
+  ),
+  retain_dataset: names("PATH,…", "rows of SFT data to leave the model as it is on: one set or two"),
+  retain_rows: integer({ from: 1, most: 2 ** 24 }, "rows taken of each; default 64, null_space 1024"),
+  retain_every: integer({ from: 1, most: MOST_STEPS }, "steps between two looks at them; default 10"),
+  retain_share: number({ from: 0, to: 1 }, "null_space: share of the largest eigenvalue below which; default 5e-5"),
   projection_rank: integer(
     { from: 1, most: 2 ** 20 },
     "GaLore: moments, and a merge, in so many directions of each matrix's gradient; τ stays whole",

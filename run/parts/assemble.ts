@@ -4,11 +4,12 @@ import type { TrainingValues } from "../options/takes.js";
 import type { Built, Parts, Recipe } from "../recipe.js";
 import type { Voice } from "../voice.js";
 import { withAdapter } from "./adapter.js";
+import { retaining } from "./retained.js";
 import { asAsked, precise } from "./stored.js";
 import type { Task } from "./task.js";
 
 /** What a task has beside what its recipe builds. */
-type About = Pick<Task, "chatTemplate" | "fingerprint" | "evalTasks" | "sideFiles">;
+type About = Pick<Task, "chatTemplate" | "fingerprint" | "digests" | "evalTasks" | "sideFiles">;
 
 /**
  * Makes a recipe's task, from the model to the adapter, hands it to `run`, and frees what was made. Weights that an adapter
@@ -30,13 +31,18 @@ export const withTask = async <V extends TrainingValues, T, R>(
   const model = load(values.model_name_or_path);
   const frozen = values.use_peft ? upload(model.params, device) : undefined;
   let built: Built | undefined;
+  let kept: ReturnType<typeof retaining> | undefined;
   try {
-    const made = await build({ ...parts, config: precise(parts.config, values), load, frozen });
+    const config = precise(parts.config, values);
+    const made = await build({ ...parts, config, load, frozen });
     built = made;
-    const task = { label, model, ...about, ...made };
+    kept = retaining({ ...parts, config, padId: parts.training.padId }, model, device);
+    const { retain, spaces } = kept;
+    const task = { label, model, ...about, ...made, retain, spaces };
     return await withAdapter(task, frozen, values, device, out, (adapted) => run(adapted, made));
   } finally {
     built?.release?.();
+    kept?.release();
     if (frozen !== undefined) dispose(frozen);
   }
 };

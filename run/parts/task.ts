@@ -38,6 +38,11 @@ export interface Task {
   readonly dropout?: number;
   /** Where an adapter is trained: the weights below it, and what makes plain weights of both. */
   readonly adapted?: { readonly base: Params } & Pick<AdapterTraining, "plain" | "merged">;
+  /** What is done with data that the run is to leave the model as it is on. */
+  readonly retain?: TrainOptions["retain"];
+  readonly spaces?: TrainOptions["spaces"];
+  /** Digests of rows that decide the run beside those that are trained on, by key. */
+  readonly digests?: Readonly<Record<string, string>>;
   /** τ, where it is not the difference of two folders' weights; not computed yet. */
   readonly delta?: () => Params;
   /** Writes what is trained beside the merged model, where that is an adapter. */
@@ -111,6 +116,7 @@ export const trainOptions = async (
       anchor: other ? load(referenceFolder).params : undefined,
       gradientMask: mask,
       ...followsOf(values),
+      ...{ retain: task.retain, spaces: task.spaces },
     },
     release: () => dispose(mask ?? {}),
   };

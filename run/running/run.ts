@@ -76,7 +76,8 @@ export const runTask = async (
   const { output_dir: folder } = values;
   const span = spanOf(task, values);
   const { steps } = span;
-  const identity = identityOf({ ...values, device: device.name }, task.fingerprint, device.bits);
+  const data = { fingerprint: task.fingerprint, others: task.digests };
+  const identity = identityOf({ ...values, device: device.name }, data, device.bits);
   const claim = claimOf(values, label, out);
   const isOwn = goesOn(values);
   if (!isOwn) checkOwn(claim, identity, out.note);

@@ -42,7 +42,7 @@ const MODELS = [
 ] as const;
 /** Known by its rows. */
 const DATA = "dataset_name";
-const FOUND: ReadonlySet<string> = new Set([...MODELS, DATA]);
+const FOUND: ReadonlySet<string> = new Set([...MODELS, DATA, "retain_dataset"]);
 
 /** Settings that decide a run's numbers. */
 const settingsOf = (values: TrainingValues): RunIdentity["settings"] =>
@@ -58,10 +58,20 @@ export const earlyIdentity = (values: TrainingValues): RunIdentity => {
   return { settings, digests: ruleDigests(values) };
 };
 
-/** The identity of the run that these values ask for; `data` is a digest of its rows, `bits` are those of its device. */
-export const identityOf = (values: TrainingValues, data: string | undefined, bits?: string): RunIdentity => {
+/** Digests of a run's rows, and those of other rows by key. */
+interface DataDigests {
+  readonly fingerprint?: string;
+  readonly others?: Readonly<Record<string, string>>;
+}
+
+/** The identity of the run that these values ask for, on such rows; `bits` are those of its device. */
+export const identityOf = (values: TrainingValues, { fingerprint, others }: DataDigests, bits?: string): RunIdentity => {
   const settings = { ...settingsOf(values), ...(bits !== undefined && { bits }) };
-  const digests: Record<string, string> = { ...ruleDigests(values), ...(data !== undefined && { [DATA]: data }) };
+  const digests: Record<string, string> = {
+    ...ruleDigests(values),
+    ...others,
+    ...(fingerprint !== undefined && { [DATA]: fingerprint }),
+  };
   const reference = values.ref_model_name_or_path ?? values.model_name_or_path;
   for (const key of MODELS) {
     const folder = key === "ref_model_name_or_path" ? reference : values[key];

@@ -1,5 +1,6 @@
 import { cast, compile, type Device, dispose, InputError, type Program, treeMap, zeros } from "../../../core/index.js";
 import type { Params } from "../../../models/parameters.js";
+import type { Optimizer } from "../../../optim/optimizer.js";
 import type { TrainingBatch } from "../../data/rows.js";
 import type { Objective } from "../../objectives/objective.js";
 import { batchTensors } from "../reference.js";
@@ -27,6 +28,12 @@ export const checkRetain = ({ sets, every, objective, use }: Retain): void => {
     throw new InputError(`retain: use is "${use}"; it must be one of ${STEERINGS.join(", ")}`);
   if (sets.some((set) => set.reduce((sum, batch) => sum + objective.units(batch), 0) === 0))
     throw new InputError("retain: a set holds nothing to learn");
+};
+
+/** Errors: InputError for an optimizer that hands out an average: what is held in the spaces are the weights alone. */
+export const checkSpaces = ({ name, report }: Optimizer): void => {
+  if (report !== undefined)
+    throw new InputError(`spaces: ${name} hands out an average, which no space holds; choose an optimizer without one`);
 };
 
 /** Gradients of retained data before they are taken: zeros, which hold nothing back. */
