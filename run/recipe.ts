@@ -1,6 +1,6 @@
 import type { DataFrom, Dataset, DatasetOptions } from "../align/data/dataset.js";
 import type { BatchSource, Rows, SourceOptions } from "../align/data/rows.js";
-import type { TokenizeOptions } from "../align/data/sequence.js";
+import type { Sequence, TokenizeOptions } from "../align/data/sequence.js";
 import type { Objective } from "../align/objectives/objective.js";
 import type { Weights } from "../align/training/reference.js";
 import type { Device } from "../core/index.js";
@@ -8,7 +8,6 @@ import type { Model, ModelConfig, Params, Tokenizer } from "../models/index.js";
 import type { TrainingKind } from "./fit/kinds.js";
 import type { Automatic } from "./options/kinds.js";
 import type { TrainingValues } from "./options/takes.js";
-import type { RetainedRows } from "./parts/retained.js";
 
 /** What a command trains with, once data and models are there. */
 export interface Built {
@@ -34,6 +33,9 @@ export interface Choice {
   /** Is the reference model asked before training? */
   readonly precompute: boolean;
 }
+
+/** Data that a run is to leave a model as it is on: rows of each set. */
+export type RetainedRows = readonly (Rows<Sequence> & { readonly fingerprint?: string })[];
 
 /** What a command builds from. */
 export interface Parts<V, T> {

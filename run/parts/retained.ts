@@ -1,6 +1,5 @@
 import { exampleDataset } from "../../align/data/dataset.js";
-import type { Rows } from "../../align/data/rows.js";
-import type { Sequence, TokenizeOptions } from "../../align/data/sequence.js";
+import type { TokenizeOptions } from "../../align/data/sequence.js";
 import { sequenceSource } from "../../align/data/source.js";
 import { completionObjective } from "../../align/objectives/objective.js";
 import type { TrainOptions } from "../../align/training/options.js";
@@ -9,12 +8,9 @@ import { type Device, dispose, InputError } from "../../core/index.js";
 import type { Model, ModelConfig, Tokenizer } from "../../models/index.js";
 import type { Optimizer } from "../../optim/index.js";
 import type { TrainingValues } from "../options/takes.js";
-import type { Choice } from "../recipe.js";
+import type { Choice, RetainedRows } from "../recipe.js";
 import type { Voice } from "../voice.js";
 import { readDataset } from "./data.js";
-
-/** Data that a run is to leave a model as it is on: rows of each set. */
-export type RetainedRows = readonly (Rows<Sequence> & { readonly fingerprint?: string })[];
 
 /** What is made of retained data where nothing else is said. */
 const DEFAULTS = { rows: 64, every: 10 };

@@ -31,7 +31,7 @@ const steps = async (
   keys: Readonly<Record<string, unknown>>,
   ...more: readonly string[]
 ) => {
-  const out = join(folder, name);
+  const out = join(folder, `retained-${name}`);
   const said = await succeeds([...usual, "--output_dir", out, "--max_steps", `${count}`, ...flags(keys), ...more]);
   const records = readFileSync(join(out, "metrics.jsonl"), "utf8").trimEnd().split("\n");
   const losses = records.map((line) => (JSON.parse(line) as { loss: number }).loss);
@@ -62,7 +62,7 @@ for (const [name, keys, beside] of KINDS)
     assert.equal(whole.losses[0], plain.losses[0]);
     assert.notDeepEqual(whole.losses, plain.losses);
     assert.ok(whole.losses.every(Number.isFinite));
-    rmSync(join(folder, name, "checkpoint-3"), { recursive: true });
+    rmSync(join(folder, `retained-${name}`, "checkpoint-3"), { recursive: true });
     const resumed = await steps(name, 3, { ...keys, ...beside, save_steps: 1 }, "--resume");
     assert.deepEqual(resumed.losses, whole.losses);
     assert.ok(resumed.weights.equals(whole.weights), "other weights after resuming");
@@ -72,7 +72,7 @@ test("retained data decides a run: resumed with other rows, or in another way, i
   const own = file("own.jsonl", '{"text":"One."}\n');
   const keys = { retain: "opposed", retain_dataset: own, save_steps: 1 };
   await steps("same", 1, keys);
-  const again = [...usual, "--output_dir", join(folder, "same"), "--max_steps", "2", "--resume"];
+  const again = [...usual, "--output_dir", join(folder, "retained-same"), "--max_steps", "2", "--resume"];
   writeFileSync(own, '{"text":"Another."}\n');
   await assert.rejects(succeeds([...again, ...flags(keys)]), /retain_dataset is not what it was/);
   writeFileSync(own, '{"text":"One."}\n');
