@@ -65,7 +65,11 @@ interface DataDigests {
 }
 
 /** The identity of the run that these values ask for, on such rows; `bits` are those of its device. */
-export const identityOf = (values: TrainingValues, { fingerprint, others }: DataDigests, bits?: string): RunIdentity => {
+export const identityOf = (
+  values: TrainingValues,
+  { fingerprint, others }: DataDigests,
+  bits?: string,
+): RunIdentity => {
   const settings = { ...settingsOf(values), ...(bits !== undefined && { bits }) };
   const digests: Record<string, string> = {
     ...ruleDigests(values),
