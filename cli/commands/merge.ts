@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
 import { modelFingerprint } from "../../align/training/fingerprint.js";
 import { InputError } from "../../core/errors.js";
-import { readText, show } from "../../models/files/json.js";
+import { show } from "../../models/files/json.js";
 import { sideFilesOf } from "../../models/index.js";
 import { withDevice } from "../../run/device.js";
 import { locateIn } from "../../run/located.js";
@@ -59,10 +59,10 @@ const withModels = async (recipe: Recipe, out: Output): Promise<Recipe> => {
 };
 
 /** What decides a merged model. */
-const identityOf = ({ seed, out_shard_size }: Values<"merge">, { path }: Recipe, { donor, models }: MergePlan) => ({
+const identityOf = ({ seed, out_shard_size }: Values<"merge">, { text }: Recipe, { donor, models }: MergePlan) => ({
   settings: { seed, out_shard_size: out_shard_size ?? null },
   digests: {
-    recipe: createHash("sha256").update(readText(path)).digest("hex"),
+    recipe: createHash("sha256").update(text).digest("hex"),
     ...Object.fromEntries([donor, ...models].map(({ folder }) => [folder, modelFingerprint(folder)])),
   },
 });

@@ -150,6 +150,10 @@ const types: Readonly<Record<TaskType, Preparing>> = {
 export const prepare = (task: Task, about: Asked, tools: Tools): Prepared =>
   types[task.type].prepare(task, about, tools);
 
+/** How many rows a task has. Errors: InputError. */
+export const countRows = (task: Task): number =>
+  rowsOf(task, (answerKinds as Readonly<Record<string, AnswerKind>>)[task.type]?.unroll).length;
+
 /** Tries what the tasks need beside a model: judges, interpreters, a sandbox, packages. Errors: InputError. */
 export const tryTasks = async (tasks: readonly Task[], tools: Tools): Promise<void> => {
   for (const task of tasks) await types[task.type].tried?.(task, tools);

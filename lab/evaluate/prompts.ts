@@ -3,6 +3,7 @@ import { InputError } from "../../core/errors.js";
 import type { ChatMessage } from "../../models/text/chat-message.js";
 import type { Tokenizer } from "../../models/text/tokenizer.js";
 import { type Fields, fields } from "./rows/fields.js";
+import { halfOf } from "./rows/half.js";
 import type { Unroll } from "./rows/published.js";
 import { benchmarkRows } from "./rows/rows.js";
 import type { Task } from "./tasks.js";
@@ -24,13 +25,22 @@ const drawn = <T>(rows: readonly T[], count: number, seed: number): readonly T[]
   return rows.filter((_, i) => kept.has(i));
 };
 
-type Rows = Pick<Task, "data" | "limit"> & Partial<Pick<Task, "draw" | "turns" | "sampling">>;
+type Rows = Pick<Task, "data" | "limit"> & Partial<Pick<Task, "draw" | "turns" | "sampling" | "part">>;
 
-/** A task's rows: of a conversation's turns the last alone where the task says so, then those that are drawn, then the first. */
-export const rowsOf = ({ data, limit, draw, turns, sampling }: Rows, unroll?: Unroll): readonly Fields[] => {
+/**
+ * A task's rows: of a conversation's turns the last alone where the task says so, then those that are drawn, then the first, then
+ * those of its half. Errors: InputError where none is left.
+ */
+export const rowsOf = ({ data, limit, draw, turns, sampling, part }: Rows, unroll?: Unroll): readonly Fields[] => {
   const all = benchmarkRows(data, unroll).filter(({ row }) => turns !== "last" || row.turn === row.turns);
   const some = draw === undefined ? all : drawn(all, draw, sampling?.seed ?? 0);
-  return some.slice(0, limit).map(({ at, row }) => fields(row, at));
+  const first = some.slice(0, limit);
+  const kept = part === undefined ? first : first.filter(({ row }) => halfOf(row) === part);
+  if (kept.length === 0 && part !== undefined)
+    throw new InputError(
+      `${data}: of ${first.length} rows none falls to ${part}, which has about half; give more rows`,
+    );
+  return kept.map(({ at, row }) => fields(row, at));
 };
 
 /** The first `shots` rows of the examples. Errors: InputError if there are fewer. */

@@ -8,6 +8,7 @@ import { checkStops } from "../../models/generation/stop-strings.js";
 import type { AnswerKind } from "./kinds/kind.js";
 import { type AnswerKindName, answerKinds } from "./kinds/kinds.js";
 import { type Fields, fields } from "./rows/fields.js";
+import type { Half } from "./rows/half.js";
 
 /** How answers are generated. */
 export interface Sampling extends SamplingOptions {
@@ -32,6 +33,8 @@ export interface Task {
   readonly limit: number | undefined;
   /** Only so many rows, drawn by the sampling's seed. */
   readonly draw: number | undefined;
+  /** Only the rows of one half of them. Default: all. */
+  readonly part?: Half;
   /** Of files that hold conversations: every turn, or the last alone. */
   readonly turns: "all" | "last";
   /** Which of its scores counts; undefined: `score`. */

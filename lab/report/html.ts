@@ -4,11 +4,9 @@ import { curvesSection } from "./curves.js";
 import type { Document } from "./document.js";
 import { lossSection } from "./losses.js";
 import { overview } from "./overview.js";
-import type { Part } from "./part.js";
+import { pageOf } from "./page.js";
 import { rivalsSection } from "./rivals.js";
 import { settingsSection } from "./settings.js";
-import { STYLE } from "./style.js";
-import { escaped } from "./svg.js";
 import { worldSection } from "./world.js";
 
 const plural = (n: number, word: string): string => `${n} ${word}${n === 1 ? "" : "s"}`;
@@ -33,11 +31,6 @@ seven of the skills (sums of two digits are learned or not as the seed falls); s
 Everything here follows from <code>results.json</code>.</p>
 ${NOTES[size.name] ?? ""}`;
 
-const contents = (parts: readonly Part[]): string =>
-  `<nav>${parts.map(({ id, title }) => `<a href="#${id}">${title}</a>`).join("")}</nav>`;
-
-const written = ({ id, title, body }: Part): string => `<h2 id="${id}">${title}</h2>\n${body}`;
-
 /** The report: one file, no network, no script. A function of what results.json holds. */
 export const reportOf = (document: Document): string => {
   const parts = [
@@ -49,14 +42,5 @@ export const reportOf = (document: Document): string => {
     curvesSection(document),
     settingsSection(document),
   ].filter((part) => part !== undefined);
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
-<meta name="generator" content="taugrad lab"><title>${escaped("The alignment tax, rerun")}</title><style>${STYLE}</style></head>
-<body><main>
-${intro(document)}
-${contents(parts)}
-${overview(document)}
-${parts.map(written).join("\n")}
-</main></body></html>
-`;
+  return pageOf("The alignment tax, rerun", "taugrad lab", parts, intro(document), overview(document));
 };

@@ -15,7 +15,8 @@ const WORDS: Readonly<Record<Verdict, string>> = {
   "not run": "out of reach",
 };
 
-const cell = ({ interval, verdict }: Judged): string =>
+/** A difference with its verdict. */
+export const judgedCell = ({ interval, verdict }: Pick<Judged, "interval" | "verdict">): string =>
   `<td>${interval === undefined ? "" : `${points(interval)} `}${badge(verdict, WORDS[verdict])}</td>`;
 
 /** What came after the paper, and what this project proposes, against AdamW and against online merging. */
@@ -26,7 +27,7 @@ export const rivalsSection = ({ worlds, methods }: Document): Part | undefined =
     const other = online.against === undefined ? "online merging" : methods[online.against].label;
     const lines = rivals.map(
       ({ method, adamw, online: judged }) =>
-        `<tr data-rival="${method}"><td>${escaped(methods[method].label)}</td><td>${escaped(methods[method].family)}</td>${cell(adamw)}${cell(judged)}</tr>`,
+        `<tr data-rival="${method}"><td>${escaped(methods[method].label)}</td><td>${escaped(methods[method].family)}</td>${judgedCell(adamw)}${judgedCell(judged)}</tr>`,
     );
     return [
       `<h3>${escaped(world)} world</h3><div class="scroll"><table class="named" data-table="rivals ${escaped(world)}"><thead><tr><th></th><th>is a</th><th>− AdamW</th><th>− ${escaped(other)}</th></tr></thead>

@@ -5,9 +5,11 @@ import type { Document, WorldResults } from "./document.js";
 import { fixed, percent, points, rate, signed } from "./numbers.js";
 import { escaped } from "./svg.js";
 
-const head = (cells: readonly string[]): string =>
+/** A table's head. */
+export const head = (cells: readonly string[]): string =>
   `<thead><tr>${cells.map((cell) => `<th>${cell}</th>`).join("")}</tr></thead>`;
-const row = (cells: readonly string[]): string => `<tr>${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
+/** A line of a table. */
+export const row = (cells: readonly string[]): string => `<tr>${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
 
 /** Table 1 of a world. */
 export const tableOf = (document: Document, world: string, { sft, table }: WorldResults): string => {
@@ -61,11 +63,12 @@ export const frontierTable = (document: Document, world: string, { frontiers: al
 <div class="scroll"><table>${head(["", ...STYLES.map((style) => `${percent(style, 0)} %`)])}<tbody>${names.map(line).join("")}</tbody></table></div>`;
 };
 
+/** A change of a share, in points and coloured; a third of the scale is as deep as the colour gets. */
+export const change = (x: number): string =>
+  `<td class="${x > 0 ? "up" : "down"}" style="--depth:${Math.min(60, Math.round(180 * Math.abs(x)) || 0)}%">${signed(100 * x, 0)}</td>`;
+
 /** What the selected settings change, skill by skill. */
 export const skillTable = (document: Document, world: string, { sft, table }: WorldResults): string => {
-  // A third of the scale is as deep as the colour gets.
-  const change = (x: number): string =>
-    `<td class="${x > 0 ? "up" : "down"}" style="--depth:${Math.min(60, Math.round(180 * Math.abs(x)) || 0)}%">${signed(100 * x, 0)}</td>`;
   const lines = table.map(
     ({ method, selected }) =>
       `<tr><td>${escaped(document.methods[method].label)}</td>${KINDS.map((kind) => change(selected.right[kind] - sft.right[kind])).join("")}</tr>`,

@@ -2,20 +2,15 @@ import { InputError } from "../../core/errors.js";
 import { show } from "../../models/files/json.js";
 import { TRAINING_KINDS, type TrainingKind } from "../fit/kinds.js";
 import { HOOKS } from "../hooks.js";
-import { optionsFor, takes, type Values } from "../options/takes.js";
-import { readKeys, type Taker, together } from "./read.js";
+import { takes, type Values } from "../options/takes.js";
+import { readKeys, together } from "./read.js";
+import { takerOf } from "./taker.js";
 import { unknownKey } from "./unknown.js";
 
 /** What stands in place of a path where rows are in memory. */
 const IN_MEMORY = "rows in memory";
 /** Keys that speak of files. */
 const OF_FILES = ["dataset_name", "dataset_config", "dataset_train_split", "max_inflation", "max_row_bytes"] as const;
-
-const takerOf = (kind: TrainingKind): Taker => ({
-  name: kind,
-  options: optionsFor(kind),
-  defaults: takes[kind].defaults,
-});
 
 /** What a program has given for a run. */
 export interface ProgramKeys<K extends TrainingKind> {

@@ -100,13 +100,13 @@ const padding = (models: readonly SourceModel[], rows: number, deltas: boolean):
       : [];
   });
 
-const opened = (recipe: Recipe) => {
+const opened = (recipe: Recipe, isSame: typeof samePlace) => {
   const models = recipe.models.map((entry) => ({ entry, model: openSource(folderOf(entry.folder, recipe.path)) }));
   const base = recipe.base === undefined ? undefined : openSource(folderOf(recipe.base, recipe.path));
   const traits = MERGE_METHODS[recipe.method];
   const deltas = traits.deltas !== undefined || (traits.circle !== undefined && base !== undefined);
   // mergekit's way: the base may be listed among the models, and then changes nothing.
-  const parts = deltas ? models.filter(({ model }) => !samePlace(model.folder, (base as SourceModel).folder)) : models;
+  const parts = deltas ? models.filter(({ model }) => !isSame(model.folder, (base as SourceModel).folder)) : models;
   if (parts.length === 0) throw new InputError(`${recipe.path}: models lists nothing beside the base model`);
   return { donor: base ?? parts[0].model, parts, deltas };
 };
@@ -132,11 +132,12 @@ const tried = (planned: PlannedMerge, path: string, isDelta: boolean): PlannedMe
 };
 
 /**
- * Opens every model and settles, from headers and configurations, what becomes of each tensor.
+ * Opens every model and settles, from headers and configurations, what becomes of each tensor. `isSame`: are two folders one? It
+ * may say no of one that stands for another, which is not there yet.
  * Errors: InputError, one line, for models that do not fit together or a parameter that is missing.
  */
-export const planMerge = (recipe: Recipe): MergePlan => {
-  const { donor, parts, deltas } = opened(recipe);
+export const planMerge = (recipe: Recipe, isSame = samePlace): MergePlan => {
+  const { donor, parts, deltas } = opened(recipe, isSame);
   const models = parts.map(({ model }) => model);
   const tied = donor.tied && models.every((model) => model.tied);
   const names = donor.tied && !tied ? [...donor.names, HEAD] : donor.names;

@@ -1,10 +1,10 @@
 import { InputError } from "../../core/errors.js";
 import { suggestion } from "../../core/suggest.js";
 import type { ModelDtype } from "../../models/config.js";
-import { isObject, type JsonObject, show } from "../../models/files/json.js";
+import { isObject, type JsonObject, readText, show } from "../../models/files/json.js";
 import { MERGE_METHODS, type MergeMethod } from "../../optim/offline/index.js";
 import { number } from "../options/kinds.js";
-import { readYamlObject } from "../yaml.js";
+import { parseYaml } from "../yaml.js";
 import { unknownKey } from "./keys.js";
 import { type Setting, setting } from "./setting.js";
 
@@ -30,6 +30,8 @@ export interface RecipeModel extends PartSettings {
 /** A checked merge recipe, in mergekit's terms. */
 export interface Recipe {
   readonly path: string;
+  /** What stands there, to be kept with the merged model. */
+  readonly text: string;
   readonly method: MergeMethod;
   readonly base: string | undefined;
   readonly models: readonly RecipeModel[];
@@ -117,13 +119,16 @@ const readModel = (given: unknown, where: string): RecipeModel => {
 };
 
 /** Reads a file's merge recipe. Errors: as `parseRecipe`. */
-export const readRecipe = async (path: string): Promise<Recipe> => parseRecipe(await readYamlObject(path), path);
+export const readRecipe = async (path: string): Promise<Recipe> => {
+  const text = readText(path);
+  return parseRecipe(await parseYaml(text, path), path, text);
+};
 
 /**
  * A merge recipe as mergekit writes it, from what stands in `path`.
  * Errors: InputError, one line, for unknown or unsupported keys and methods, and values out of range.
  */
-export const parseRecipe = (content: JsonObject, path: string): Recipe => {
+export const parseRecipe = (content: JsonObject, path: string, text: string): Recipe => {
   for (const [key, value] of Object.entries(content)) {
     if (Object.hasOwn(foreign, key) && value != null) throw new InputError(`${path}: ${key}: ${foreign[key]}`);
     if (!recipeKeys.includes(key) && !Object.hasOwn(foreign, key)) throw unknownKey(path, key, recipeKeys);
@@ -149,6 +154,7 @@ export const parseRecipe = (content: JsonObject, path: string): Recipe => {
   const storedAs = out_dtype ?? dtype;
   const read: Recipe = {
     path,
+    text,
     method,
     base: base_model == null ? undefined : folderName(base_model, `${path}: base_model`),
     models: models.map((entry: unknown, i) => readModel(entry, `${path}: models[${i}]`)),

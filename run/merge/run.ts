@@ -13,7 +13,6 @@ import {
   upload,
 } from "../../core/index.js";
 import { notFiniteAs } from "../../models/files/dtypes.js";
-import { readText } from "../../models/files/json.js";
 import type { AnnouncedTensor } from "../../models/files/safetensors-write.js";
 import { singleFile } from "../../models/files/weights.js";
 import { streamWeights } from "../../models/files/weights-stream.js";
@@ -160,7 +159,7 @@ export const runMerge = async (
   const byName = new Map(plan.tensors.map((planned) => [planned.name, planned]));
   const files = filesFor(plan, target.shardSize);
   // Before much is computed: what cannot be read is known by then, and what becomes of it costs nothing.
-  const [donorFiles, text] = [sideFilesOf(plan.donor.folder), readText(recipe.path)];
+  const donorFiles = sideFilesOf(plan.donor.folder);
   let done = 0;
   const valuesOf = async (name: string): Promise<Float32Array> => {
     const values = await mergeOne(byName.get(name) as PlannedMerge, plan, target.seed, device);
@@ -171,7 +170,7 @@ export const runMerge = async (
   const mend = "lessen weight or lambda, or choose another dtype";
   await inTurn(streamWeights(diskFolder(target.folder), files, { valuesOf, mend }));
   copyTokenizerFiles(target.tokenizer, target.folder);
-  writeTextAtomically(join(target.folder, "mergekit_config.yml"), text);
+  writeTextAtomically(join(target.folder, "mergekit_config.yml"), recipe.text);
   writeConfig(plan, recipe, target.folder, donorFiles);
   return files.length;
 };

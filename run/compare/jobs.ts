@@ -1,0 +1,106 @@
+import { createHash } from "node:crypto";
+import type { JsonObject } from "../../models/files/json.js";
+import type { Graph } from "../../lab/sweep/graph.js";
+import type { TrainingKind } from "../fit/kinds.js";
+import type { KeySource } from "./keys.js";
+import type { ExamSpec } from "./spec.js";
+
+/** What all jobs have: whose they are, for people, and what decides their result. */
+interface Common {
+  readonly name: string;
+  readonly settings: JsonObject;
+}
+
+/** The model where all start, which is there. */
+export interface GivenModel extends Common {
+  readonly kind: "given";
+  readonly folder: string;
+}
+
+/** A training run. */
+export interface TrainJob extends Common {
+  readonly kind: "train";
+  readonly train: TrainingKind;
+  readonly sources: readonly KeySource[];
+}
+
+/** An offline merge of what a training run made. */
+export interface MergeJob extends Common {
+  readonly kind: "merge";
+  readonly of: TrainJob;
+  readonly recipe: JsonObject;
+  readonly where: string;
+  /** What stands for `start` and `base`. */
+  readonly folders: Readonly<Record<string, string>>;
+  readonly seed: number;
+}
+
+/** A model is asked. */
+export interface MeasureJob extends Common {
+  readonly kind: "measure";
+  readonly of: GivenModel | TrainJob | MergeJob;
+  /** The same of the model where all start, whose log-probabilities pairs are held against; left out for that model. */
+  readonly against?: MeasureJob;
+  readonly exam: Examination;
+  /** Is the model removed afterwards? */
+  readonly drops: boolean;
+}
+
+/** What is asked, and with whose tokenizer and device. */
+export interface Examination {
+  readonly spec: ExamSpec;
+  readonly train: TrainingKind;
+  readonly sources: readonly KeySource[];
+}
+
+/** A unit of work: a pure function of its settings and of those that it builds on. */
+export type Job = TrainJob | MergeJob | MeasureJob;
+
+/** JSON with keys in order, so that equal settings are equal text. */
+const canonical = (value: unknown): string =>
+  JSON.stringify(value, (_, part: unknown) =>
+    typeof part === "object" && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );
+
+/** What a job builds on that has to be done first. */
+export const parentsOf = (job: Job): readonly Job[] => {
+  if (job.kind === "train") return [];
+  if (job.kind === "merge") return [job.of];
+  return [...(job.of.kind === "given" ? [] : [job.of]), ...(job.against === undefined ? [] : [job.against])];
+};
+
+/** Its settings, in which those that it builds on stand by their ids. */
+export const settingsOf = (job: Job): JsonObject => ({
+  kind: job.kind,
+  ...job.settings,
+  ...(job.kind === "measure" && job.of.kind === "given" && { model: job.of.settings }),
+  ...(parentsOf(job).length > 0 && { of: parentsOf(job).map(idOf) }),
+});
+
+const known = new WeakMap<Job, string>();
+
+/** A job's name in the cache: a hash of all that decides its result. */
+export const idOf = (job: Job): string => {
+  const id =
+    known.get(job) ??
+    createHash("sha256")
+      .update(canonical(settingsOf(job)))
+      .digest("hex")
+      .slice(0, 20);
+  known.set(job, id);
+  return id;
+};
+
+const WHAT = { train: "training", merge: "merging", measure: "measuring" } as const;
+
+/** Seconds, as far as anything is known: training takes most. */
+const COST = { train: 60, merge: 5, measure: 20 } as const;
+
+/** The jobs of a comparison, as a queue knows them. */
+export const compareGraph: Graph<Job> = {
+  ...{ idOf, parentsOf, settingsOf },
+  costOf: ({ kind }) => COST[kind],
+  nameOf: ({ kind, name }) => `${name}: ${WHAT[kind]}`,
+};

@@ -1,0 +1,157 @@
+import { join } from "node:path";
+import type { Cell } from "../../lab/compare/comparison.js";
+import type { JsonObject } from "../../models/files/json.js";
+import { withDevice } from "../device.js";
+import type { TrainingKind } from "../fit/kinds.js";
+import { located } from "../located.js";
+import type { TrainingValues } from "../options/takes.js";
+import { VERSION } from "../version.js";
+import type { Voice } from "../voice.js";
+import { type Digests, digests, runIdentity, tasksIdentity } from "./digests.js";
+import type { Examination, GivenModel, Job, MeasureJob, MergeJob, TrainJob } from "./jobs.js";
+import { type KeySource, runValues } from "./keys.js";
+import { checkMerge, renamed } from "./merge.js";
+import { type ExamSpec, isMerged, type Merged, type Method, type Spec, type Trained } from "./spec.js";
+
+/** A run of a method, and the job that ends it. */
+export interface PlannedCell extends Cell {
+  readonly job: MeasureJob;
+}
+
+/** A method that trains, with a job of its own and the values of its first run. */
+export interface PlannedMethod {
+  readonly name: string;
+  readonly train: TrainingKind;
+  readonly values: TrainingValues;
+}
+
+/** All jobs of a comparison. */
+export interface Plan {
+  readonly spec: Spec;
+  /** Of what all runs share. */
+  readonly values: TrainingValues;
+  readonly start: MeasureJob;
+  readonly cells: readonly PlannedCell[];
+  readonly trained: readonly PlannedMethod[];
+  /** What is to be told of keys. */
+  readonly notes: readonly string[];
+}
+
+/** What the comparison itself says of a run. */
+const ownSource = (spec: Spec, keys: JsonObject): KeySource => ({ where: spec.path, keys });
+
+/** A cell, for people. */
+const labelOf = (method: string, rate: number, seed: number): string => `${method}, learning rate ${rate}, seed ${seed}`;
+
+/** The device that `auto` stands for, so that results say which. */
+const namedDevice = async ({ device, adapter }: TrainingValues, out: Voice): Promise<string> =>
+  device === "auto" ? withDevice({ device, adapter }, out, async ({ name }) => name) : device;
+
+/** All that decides what is asked and how it is scored. Errors: InputError. */
+const examIdentity = async (spec: ExamSpec, values: TrainingValues, digestOf: Digests): Promise<JsonObject> => {
+  const { tasks, validationTasks, pairs, validationPairs, limit, batchSize } = spec;
+  const { max_length, truncation_mode, chat_template, chat_template_path: template, device, adapter } = values;
+  return {
+    tasks: await tasksIdentity(tasks, digestOf),
+    validation_tasks: validationTasks === undefined ? null : await tasksIdentity(validationTasks, digestOf),
+    ...{ pairs: pairs && digestOf(pairs), validation_pairs: validationPairs && digestOf(validationPairs) },
+    ...{ limit, batchSize, max_length, truncation_mode, device, adapter },
+    chat_template: chat_template ?? (template && digestOf(template)),
+  };
+};
+
+/** Makes the jobs of one method. */
+const planner = (spec: Spec, folder: string, device: string, digestOf: Digests, out: Voice) => {
+  const output_dir = join(folder, "cache");
+  const sourcesOf = ({ source }: Trained, rate: number, seed: number): readonly KeySource[] => [
+    spec.base,
+    source,
+    ownSource(spec, { learning_rate: rate, seed, device, output_dir }),
+  ];
+  const valuesOf = async (method: Trained, rate: number, seed: number) => {
+    const { values, notes } = runValues(method.kind, sourcesOf(method, rate, seed));
+    return { values: (await located(values, out)) as TrainingValues, notes };
+  };
+  const trainJob = async (name: string, method: Trained, rate: number, seed: number): Promise<TrainJob> => ({
+    ...{ kind: "train", train: method.kind, name: labelOf(name, rate, seed) },
+    sources: sourcesOf(method, rate, seed),
+    settings: {
+      ...{ version: VERSION, train: method.kind },
+      run: await runIdentity((await valuesOf(method, rate, seed)).values, digestOf),
+    },
+  });
+  const mergeJob = (name: string, { recipe, where }: Merged, of: TrainJob, folders: MergeJob["folders"], seed: number): MergeJob => {
+    const digestOfModel = (model: string) =>
+      Object.hasOwn(folders, model) ? digestOf(folders[model]) : (digestOf(model) ?? model);
+    return {
+      ...{ kind: "merge", name, of, recipe, where, folders, seed },
+      settings: { version: VERSION, seed, recipe: renamed(recipe, digestOfModel) },
+    };
+  };
+  return { valuesOf, trainJob, mergeJob };
+};
+
+const foldersOf = ({
+  model_name_or_path: start,
+  base_model_name_or_path: base,
+}: TrainingValues): MergeJob["folders"] => ({
+  start,
+  ...(base !== undefined && { base }),
+});
+
+/**
+ * Reads the keys of every run and names every job, in `folder`. Errors: InputError for a key that a method's trainer does not know,
+ * for a value out of range, and for a merge that is none.
+ */
+export const planOf = async (spec: Spec, folder: string, out: Voice): Promise<Plan> => {
+  const digestOf = digests();
+  const given = runValues(spec.train, [spec.base, ownSource(spec, { output_dir: join(folder, "cache") })]);
+  const device = await namedDevice(given.values, out);
+  const values: TrainingValues = { ...(await located(given.values, out)), device: device as TrainingValues["device"] };
+  const { valuesOf, trainJob, mergeJob } = planner(spec, folder, device, digestOf, out);
+
+  const exam: Examination = {
+    ...{ spec: spec.evaluate, train: spec.train },
+    sources: [spec.base, ownSource(spec, { device, output_dir: join(folder, "cache") })],
+  };
+  const settings = { version: VERSION, exam: await examIdentity(spec.evaluate, values, digestOf) };
+  const model: GivenModel = {
+    ...{ kind: "given", name: "start", folder: values.model_name_or_path },
+    settings: { model: digestOf(values.model_name_or_path) },
+  };
+  const start: MeasureJob = { kind: "measure", of: model, exam, settings, name: "start" };
+  const against = spec.evaluate.pairs === undefined ? {} : { against: start };
+  const measured = (of: TrainJob | MergeJob): MeasureJob => ({
+    ...{ kind: "measure", of, exam, settings, ...against, name: of.name.replace(/\w+$/, "measuring") },
+  });
+
+  const trained = new Map<string, Job & { kind: "train" }>();
+  const keyOf = (name: string, rate: number, seed: number): string => JSON.stringify([name, rate, seed]);
+  const notes = new Set(given.notes);
+  const [methods, cells]: [PlannedMethod[], PlannedCell[]] = [[], []];
+  const entries = Object.entries(spec.methods);
+  for (const [name, method] of entries) {
+    if (isMerged(method)) continue;
+    const first = await valuesOf(method, method.rates[0], spec.seeds[0]);
+    for (const note of first.notes) notes.add(note);
+    methods.push({ name, train: method.kind, values: first.values });
+    for (const rate of method.rates)
+      for (const seed of spec.seeds) trained.set(keyOf(name, rate, seed), await trainJob(name, method, rate, seed));
+  }
+  const jobOf = (name: string, method: Method, rate: number, seed: number): TrainJob | MergeJob => {
+    if (!isMerged(method)) return trained.get(keyOf(name, rate, seed)) as TrainJob;
+    const from = methods.find((one) => one.name === method.of) as PlannedMethod;
+    const of = trained.get(keyOf(method.of, rate, seed)) as TrainJob;
+    return mergeJob(labelOf(name, rate, seed), method, of, foldersOf(from.values), seed);
+  };
+  for (const [name, method] of entries) {
+    if (isMerged(method)) {
+      const from = methods.find((one) => one.name === method.of) as PlannedMethod;
+      for (const note of checkMerge(method, foldersOf(from.values))) notes.add(note);
+    }
+    for (const rate of method.rates)
+      for (const seed of spec.seeds)
+        cells.push({ method: name, rate, seed, job: measured(jobOf(name, method, rate, seed)) });
+  }
+  return { spec, values, start, cells, trained: methods, notes: [...notes] };
+};
