@@ -26,6 +26,7 @@ const load: { readonly [C in CommandName]: () => Promise<Run<C>> } = {
   merge: async () => (await import("./commands/merge.js")).mergeCommand,
   export: async () => (await import("./commands/export.js")).exportCommand,
   demo: async () => (await import("./commands/demo.js")).demoCommand,
+  compare: async () => (await import("./commands/compare.js")).compareCommand,
   lab: async () => (await import("./commands/lab.js")).labCommand,
   tune: async () => (await import("./commands/tune.js")).tuneCommand,
   fit: async () => (await import("./commands/fit.js")).fitCommand,

@@ -53,6 +53,7 @@ export const options = {
 
   overwrite: flag("replace a file of that name", false),
 
+  grid: text("GRID.yaml", "methods, learning rates, seeds, and what is asked of every model; see docs/compare.md"),
   recipe: text("CONFIG.yaml", "what to merge and how, in mergekit's YAML"),
   out: text("OUT", "folder for the merged model"),
   out_shard_size: text("N", "at most so many parameters a file, such as 5B; default: the files of the base model"),

@@ -224,6 +224,20 @@ export const commands = {
     defaults: { output_dir: "runs/demo", seed: 0 },
     about: { output_dir: "where the models and metrics.jsonl go" },
   },
+  compare: {
+    summary: "methods × learning rates × seeds on your own model and data, and which keeps most skill at equal style",
+    usage: "GRID.yaml [--output-dir DIR] [--processes N] [--dry-run] [--retry] [--json]",
+    required: ["grid"],
+    options: ["grid", "output_dir", "processes", "dry_run", "retry", "json"],
+    keys: false,
+    places: ["grid"],
+    defaults: { processes: 1 },
+    about: {
+      output_dir: "where report.html, results.json and the cache of finished jobs go; default: output_dir of the file",
+      processes: "jobs at a time, which share the cores",
+      dry_run: "check everything, and tell what there is to do and what memory it takes; write nothing",
+    },
+  },
   lab: {
     summary: "the alignment-tax experiments and their report",
     usage: "[--quick] [--seeds N] [--output-dir DIR] [--processes N] [--dry-run | --status | --scheduler S [--submit]]",

@@ -17,10 +17,10 @@ export interface WorkerScript {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** A child process of one thread, that keeps results in a folder. Its standard error is this process's. */
+/** A child process, of one thread unless `env` says otherwise, that keeps results in a folder. Its standard error is this process's. */
 export const forkWorker = <J>({ path, args, env }: WorkerScript, cache: string): Worker<J> => {
   const child: ChildProcess = fork(path, args, {
-    env: { ...process.env, ...env, TAUGRAD_THREADS: "1" },
+    env: { ...process.env, TAUGRAD_THREADS: "1", ...env },
     stdio: ["ignore", "ignore", "inherit", "ipc"],
   });
   child.on("error", () => {}); // told by the exit

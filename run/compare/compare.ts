@@ -2,16 +2,14 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
 import type { CellResult } from "../../lab/compare/comparison.js";
-import { type ComparisonDocument, comparisonDocument, type Counts } from "../../lab/compare/document.js";
+import { type ComparisonDocument, type Counts, comparisonDocument } from "../../lab/compare/document.js";
 import type { Counting } from "../../lab/compare/measured.js";
 import { comparisonReport } from "../../lab/compare/report.js";
-import { openClaims } from "../../lab/sweep/claims.js";
 import { withParents } from "../../lab/sweep/graph.js";
-import { type Budget, budgetOf, type Failed, type Report, runQueue } from "../../lab/sweep/queue.js";
-import type { Worker } from "../../lab/sweep/workers.js";
+import { type Budget, budgetOf, type Failed } from "../../lab/sweep/queue.js";
+import { cacheIn, runSweep, type Sweep } from "../../lab/sweep/run.js";
 import { isObject, readJsonObject } from "../../models/files/json.js";
 import { writeTextAtomically } from "../../models/files/writing/atomic.js";
-import { makeFolder } from "../../models/files/writing/make-folder.js";
 import { VERSION } from "../version.js";
 import type { Voice } from "../voice.js";
 import { askedIn, countingOf, openExam } from "./exam.js";
@@ -28,14 +26,15 @@ export interface Prepared {
   readonly store: CompareStore;
   readonly counting: Counting;
   readonly asked: { readonly tasks: Readonly<Record<string, Counts>>; readonly pairs?: Counts };
-  readonly budget: Budget<Job>;
-  /** All jobs, done or not. */
+  /** All jobs, done or not, and those that are asked for: not models of what is measured. */
   readonly jobs: readonly Job[];
+  readonly needed: readonly Job[];
+  /** Of those, what is to be done. */
+  readonly budget: Budget<Job>;
   /** What runs of methods that are not done would take. */
   readonly methods: ReadonlyMap<string, MethodPlan>;
 }
 
-const cacheIn = (folder: string): string => join(folder, "cache");
 const resultsIn = (folder: string): string => join(folder, "results.json");
 const reportIn = (folder: string): string => join(folder, "report.html");
 
@@ -84,13 +83,15 @@ export const prepareCompare = async (spec: Spec, folder: string, out: Voice): Pr
   const counting = countingOf(spec.evaluate, exam);
   const store = openStore(cacheIn(folder));
   const leaves = [plan.start, ...plan.cells.map(({ job }) => job)];
-  // Models of what is measured are not asked for.
-  const left = leaves.filter((job) => !store.has(job));
-  const budget = budgetOf(compareGraph, store, withParents(compareGraph, left));
-  if (left.length > 0) await rehearseExam(exam);
+  const needed = withParents(
+    compareGraph,
+    leaves.filter((job) => !store.has(job)),
+  );
+  const budget = budgetOf(compareGraph, store, needed);
+  if (needed.length > 0) await rehearseExam(exam);
   const methods = await rehearse(unfinished(plan, budget.pending), out);
   const jobs = withParents(compareGraph, leaves);
-  return { plan, folder, store, counting, asked: askedIn(exam), budget, jobs, methods };
+  return { plan, folder, store, counting, asked: askedIn(exam), jobs, needed, budget, methods };
 };
 
 /** Why a job has no result: its own reason, or that of what it builds on. */
@@ -106,7 +107,10 @@ const reasonsOf = (failed: readonly Failed<Job>[]): ((job: Job) => string | unde
   return why;
 };
 
-const documentOf = ({ plan, store, counting, asked, jobs }: Prepared, failed: readonly Failed<Job>[]): ComparisonDocument => {
+const documentOf = (
+  { plan, store, counting, asked, jobs }: Prepared,
+  failed: readonly Failed<Job>[],
+): ComparisonDocument => {
   const { spec, start, cells } = plan;
   const why = reasonsOf(failed);
   const reason = why(start);
@@ -118,10 +122,14 @@ const documentOf = ({ plan, store, counting, asked, jobs }: Prepared, failed: re
   });
   const [none] = results;
   if (results.every(({ measured }) => measured === undefined))
-    throw new InputError(`none of ${results.length} runs came to its end; ${none.method}, learning rate ${none.rate}: ${none.reason}`);
+    throw new InputError(
+      `none of ${results.length} runs came to its end; ${none.method}, learning rate ${none.rate}: ${none.reason}`,
+    );
   const methods = Object.entries(spec.methods).map(([name, method]) => [
     name,
-    JSON.stringify(isMerged(method) ? { of: method.of, ...method.recipe } : { train: method.kind, ...method.source.keys }),
+    JSON.stringify(
+      isMerged(method) ? { of: method.of, ...method.recipe } : { train: method.kind, ...method.source.keys },
+    ),
   ]);
   return comparisonDocument(
     {
@@ -137,35 +145,17 @@ const documentOf = ({ plan, store, counting, asked, jobs }: Prepared, failed: re
 };
 
 /** Who does the work, and who hears of it. */
-export interface CompareOptions {
-  /** Jobs at a time. */
-  readonly processes: number;
-  readonly openWorker: (cache: string) => Promise<Worker<Job>>;
-  readonly onReport?: (report: Report) => void;
-}
+export type CompareOptions = Pick<Sweep<Job>, "openWorker" | "processes" | "onReport">;
 
 /**
- * Does what is not in the cache yet, and writes results.json and report.html, whose bytes depend on the settings alone: not on how
- * often it was cut off, nor on the number of processes. What fails is told there with its reason.
- * Errors: InputError where there is nothing to tell: the model where all start cannot be measured, or no run came to its end.
+ * Does what is not in the cache yet, beside whoever else does so in the folder, and writes results.json and report.html, whose bytes
+ * depend on the settings alone: not on how often it was cut off, nor on processes and machines. What fails is told there with its
+ * reason. Errors: InputError where there is nothing to tell: the model where all start cannot be measured, or no run came to its
+ * end; and as of `runQueue`.
  */
-export const runCompare = async (
-  prepared: Prepared,
-  { processes, openWorker, onReport }: CompareOptions,
-): Promise<ComparisonDocument> => {
-  const { folder, store, budget, plan } = prepared;
-  const cache = cacheIn(folder);
-  makeFolder(cache);
-  const claims = openClaims(join(cache, "claims"), "compare");
-  const workers: Worker<Job>[] = [];
-  let failed: readonly Failed<Job>[];
-  try {
-    for (let i = 0; i < Math.min(processes, budget.pending.length); i++) workers.push(await openWorker(cache));
-    failed = await runQueue({ graph: compareGraph, store, claims }, budget, workers, onReport);
-  } finally {
-    claims.close();
-    await Promise.all(workers.map((worker) => worker.close()));
-  }
+export const runCompare = async (prepared: Prepared, options: CompareOptions): Promise<ComparisonDocument> => {
+  const { folder, store, needed, plan } = prepared;
+  const failed = await runSweep({ what: "compare", folder, graph: compareGraph, store, jobs: needed, ...options });
   if (!plan.spec.keepModels) for (const job of prepared.jobs) if (job.kind === "train") store.drop(job);
   const document = documentOf(prepared, failed);
   writeTextAtomically(resultsIn(folder), `${JSON.stringify(document, undefined, 1)}\n`);

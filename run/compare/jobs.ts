@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import type { JsonObject } from "../../models/files/json.js";
 import type { Graph } from "../../lab/sweep/graph.js";
+import type { JsonObject } from "../../models/files/json.js";
 import type { TrainingKind } from "../fit/kinds.js";
 import type { KeySource } from "./keys.js";
 import type { ExamSpec } from "./spec.js";

@@ -41,7 +41,8 @@ export interface Plan {
 const ownSource = (spec: Spec, keys: JsonObject): KeySource => ({ where: spec.path, keys });
 
 /** A cell, for people. */
-const labelOf = (method: string, rate: number, seed: number): string => `${method}, learning rate ${rate}, seed ${seed}`;
+const labelOf = (method: string, rate: number, seed: number): string =>
+  `${method}, learning rate ${rate}, seed ${seed}`;
 
 /** The device that `auto` stands for, so that results say which. */
 const namedDevice = async ({ device, adapter }: TrainingValues, out: Voice): Promise<string> =>
@@ -80,7 +81,13 @@ const planner = (spec: Spec, folder: string, device: string, digestOf: Digests, 
       run: await runIdentity((await valuesOf(method, rate, seed)).values, digestOf),
     },
   });
-  const mergeJob = (name: string, { recipe, where }: Merged, of: TrainJob, folders: MergeJob["folders"], seed: number): MergeJob => {
+  const mergeJob = (
+    name: string,
+    { recipe, where }: Merged,
+    of: TrainJob,
+    folders: MergeJob["folders"],
+    seed: number,
+  ): MergeJob => {
     const digestOfModel = (model: string) =>
       Object.hasOwn(folders, model) ? digestOf(folders[model]) : (digestOf(model) ?? model);
     return {
@@ -119,17 +126,19 @@ export const planOf = async (spec: Spec, folder: string, out: Voice): Promise<Pl
     ...{ kind: "given", name: "start", folder: values.model_name_or_path },
     settings: { model: digestOf(values.model_name_or_path) },
   };
-  const start: MeasureJob = { kind: "measure", of: model, exam, settings, name: "start" };
+  const start: MeasureJob = { kind: "measure", of: model, exam, settings, name: "start", drops: false };
   const against = spec.evaluate.pairs === undefined ? {} : { against: start };
-  const measured = (of: TrainJob | MergeJob): MeasureJob => ({
-    ...{ kind: "measure", of, exam, settings, ...against, name: of.name.replace(/\w+$/, "measuring") },
+  const entries = Object.entries(spec.methods);
+  const isNeeded = (method: string): boolean => entries.some(([, one]) => isMerged(one) && one.of === method);
+  const measured = (method: string, of: TrainJob | MergeJob): MeasureJob => ({
+    ...{ kind: "measure", of, exam, settings, ...against, name: of.name },
+    drops: !spec.keepModels && !isNeeded(method),
   });
 
   const trained = new Map<string, Job & { kind: "train" }>();
   const keyOf = (name: string, rate: number, seed: number): string => JSON.stringify([name, rate, seed]);
   const notes = new Set(given.notes);
   const [methods, cells]: [PlannedMethod[], PlannedCell[]] = [[], []];
-  const entries = Object.entries(spec.methods);
   for (const [name, method] of entries) {
     if (isMerged(method)) continue;
     const first = await valuesOf(method, method.rates[0], spec.seeds[0]);
@@ -151,7 +160,7 @@ export const planOf = async (spec: Spec, folder: string, out: Voice): Promise<Pl
     }
     for (const rate of method.rates)
       for (const seed of spec.seeds)
-        cells.push({ method: name, rate, seed, job: measured(jobOf(name, method, rate, seed)) });
+        cells.push({ method: name, rate, seed, job: measured(name, jobOf(name, method, rate, seed)) });
   }
   return { spec, values, start, cells, trained: methods, notes: [...notes] };
 };

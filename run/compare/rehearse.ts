@@ -32,7 +32,10 @@ const once = (out: Voice): Host => {
  * Goes through each method's first run up to its first step, as a dry run does. → steps and memory, by method. Errors: InputError
  * for what would end it, with the method's name.
  */
-export const rehearse = async (methods: readonly PlannedMethod[], out: Voice): Promise<ReadonlyMap<string, MethodPlan>> => {
+export const rehearse = async (
+  methods: readonly PlannedMethod[],
+  out: Voice,
+): Promise<ReadonlyMap<string, MethodPlan>> => {
   const host = once(out);
   const found = new Map<string, MethodPlan>();
   const planned = <K extends TrainingKind>(kind: K, values: Values<K>) =>

@@ -1,12 +1,12 @@
-import { modelFingerprint } from "../../align/training/fingerprint.js";
 import { removeCheckpoints } from "../../align/training/checkpoint.js";
+import { modelFingerprint } from "../../align/training/fingerprint.js";
 import type { Device } from "../../core/index.js";
 import type { OnShare } from "../../lab/sweep/graph.js";
 import { withDevice } from "../device.js";
+import type { TrainingKind } from "../fit/kinds.js";
 import type { Host } from "../host.js";
 import { located } from "../located.js";
 import type { TrainingValues, Values } from "../options/takes.js";
-import type { TrainingKind } from "../fit/kinds.js";
 import { runs } from "../runs.js";
 import { SILENT } from "../voice.js";
 import { type Exam, openExam } from "./exam.js";
@@ -25,11 +25,11 @@ export interface Bench {
   readonly examOf: (examination: Examination) => Promise<{ readonly exam: Exam; readonly values: TrainingValues }>;
 }
 
-/** A voice that passes on warnings alone, with whose they are. */
+/** A voice that passes on warnings alone, with whose they are; those of rows and keys were told before. */
 const warned = (name: string, tell: Bench["tell"]): Host => ({
   ...SILENT,
   note: (line) => {
-    if (/^warning/i.test(line)) tell(`${name}: ${line}`);
+    if (/^warning:/.test(line)) tell(`${name}: ${line}`);
   },
   observers: () => [],
 });
@@ -73,9 +73,9 @@ const train = async (job: TrainJob, { store, tell }: Bench, onShare: OnShare): P
       ];
     },
   };
-  const begin = <K extends TrainingKind>(kind: K, values: Values<K>) => {
+  const begin = <K extends TrainingKind>(kind: K, values: Values<K> & Pick<TrainingValues, "save_total_limit">) => {
     const own = { output_dir: folder, resume: true, save_total_limit: values.save_total_limit ?? 1 };
-    return runs[kind]({ ...values, ...own } as Values<K>, observing);
+    return runs[kind]({ ...values, ...own }, observing);
   };
   await begin(job.train, await valuesOf(job.train, job.sources, host));
   await store.put(job, { fingerprint: modelFingerprint(folder) }, undefined);
@@ -83,8 +83,11 @@ const train = async (job: TrainJob, { store, tell }: Bench, onShare: OnShare): P
 };
 
 /** The device of what all runs share. */
-const onDevice = <T>({ device, adapter }: TrainingValues, out: Host, work: (device: Device) => Promise<T>): Promise<T> =>
-  withDevice({ device, adapter }, out, work);
+const onDevice = <T>(
+  { device, adapter }: TrainingValues,
+  out: Host,
+  work: (device: Device) => Promise<T>,
+): Promise<T> => withDevice({ device, adapter }, out, work);
 
 const merge = async (job: MergeJob, { store, tell }: Bench): Promise<void> => {
   const host = warned(job.name, tell);
