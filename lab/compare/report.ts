@@ -65,7 +65,7 @@ const tablePart = (document: ComparisonDocument): Part => {
   const main = levels.at(-1);
   const before = counted(start.test, document);
   const line = ({ method, selected, selectedMinus, places, minus, verdict }: MethodRow): string => {
-    const reached = places.flatMap((place) => (place === undefined ? [] : [place.test]));
+    const reached = places.flatMap((place) => (place ? [place.test] : []));
     const own =
       selected === undefined
         ? ["–", "–", "–", "–", "–"]

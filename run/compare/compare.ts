@@ -100,7 +100,7 @@ const reasonsOf = (failed: readonly Failed<Job>[]): ((job: Job) => string | unde
   const why = (job: Job): string | undefined => {
     for (const parent of parentsOf(job)) {
       const reason = why(parent);
-      if (reason !== undefined) return reason;
+      if (reason !== undefined) return parent.name === job.name ? reason : `${parent.name}: ${reason}`;
     }
     return own.get(idOf(job));
   };
