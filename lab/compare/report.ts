@@ -21,7 +21,7 @@ const intro = (document: ComparisonDocument): string => {
   const tasks = Object.entries(asked.tasks).map(([name, counts]) => `${escaped(name)} ${countedRows(counts)}`);
   const few = seeds.length === 1 ? " With one seed there are no intervals, and no verdict." : "";
   return `<h1>${TITLE}</h1>
-<p>${Object.keys(methods).length} ways of ${escaped(train)}, each at learning rates ${ratesIn(document)}. Skill is the mean score of ${named(skill)};
+<p>${Object.keys(methods).length} methods of ${escaped(train)}, each at learning rates ${ratesIn(document)}. Skill is the mean score of ${named(skill)};
 style is <code>${escaped(style)}</code> ${what}.</p>
 <p class="soft">Seeds ${seeds.join(", ")}.${few} Rows, validation + test: ${tasks.join(", ")}. Learning rates, levels and places on the frontier are chosen by
 validation rows; every number shown is of test rows, at the same place. ± are 95 % intervals of Student's t over seeds, paired by seed: of training anew, not
@@ -84,7 +84,7 @@ const tablePart = (document: ComparisonDocument): Part => {
   const minus = `− ${escaped(reference)}`;
   return {
     id: "table",
-    title: "Method by method",
+    title: "The table",
     body: `<p class="soft">Left: the learning rate that validation selects (most skill with a style of ${at} or more; where none has it, most style). Right: skill where the
 path crosses ${at}. Only the right half compares at equal style.</p>
 <div class="scroll"><table data-table="methods">${head(["", "lr", "skill", "tax", minus, escaped(document.style), `skill at ${at}`, minus])}

@@ -156,7 +156,7 @@ export type CompareOptions = Pick<Sweep<Job>, "openWorker" | "processes" | "onRe
 export const runCompare = async (prepared: Prepared, options: CompareOptions): Promise<ComparisonDocument> => {
   const { folder, store, needed, plan } = prepared;
   const failed = await runSweep({ what: "compare", folder, graph: compareGraph, store, jobs: needed, ...options });
-  if (!plan.spec.keepModels) for (const job of prepared.jobs) if (job.kind === "train") store.drop(job);
+  if (!plan.spec.keepModels) for (const job of prepared.jobs) if (job.kind !== "measure") store.drop(job);
   const document = documentOf(prepared, failed);
   writeTextAtomically(resultsIn(folder), `${JSON.stringify(document, undefined, 1)}\n`);
   writeTextAtomically(reportIn(folder), comparisonReport(document));

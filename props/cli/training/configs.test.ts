@@ -9,7 +9,8 @@ import { optimizerSettings } from "../../../run/checks/check.js";
 import { evalStrategy } from "../../../run/parts/cadence.js";
 import { projectRoot } from "../../golden/files.js";
 
-const files = readdirSync(join(projectRoot, "configs")).filter((name) => name.endsWith(".yaml"));
+/** Of runs; a grid of them is read in props/run/compare. */
+const files = readdirSync(join(projectRoot, "configs")).filter((name) => /(?<!^compare)\.yaml$/.test(name));
 
 test("configs: three models by three optimizers", () => {
   const models = ["llama-3-8b", "qwen1.5-1.8b", "qwen1.5-7b"];

@@ -1,15 +1,135 @@
-/** Laws of a comparison: whole, cut off, with what fails, and by more processes. */
+/** Laws of a comparison as it is done: cut off and gone on with, with a method that diverges, without its models; and the command. */
 import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { scratch } from "../../cli/cli.js";
-import { compared, tinyGrid } from "./tiny.js";
+import { Interrupted } from "../../../lab/sweep/blame.js";
+import { runCompare } from "../../../run/compare/compare.js";
+import { idOf, type Job } from "../../../run/compare/jobs.js";
+import { ownWorker } from "../../../run/compare/worker.js";
+import { document as commandDocument, scratch, taugrad } from "../../cli/cli.js";
+import { prepared, tinyGrid } from "./tiny.js";
 
-test("compare: whole", async () => {
-  const folder = scratch();
-  const t = process.cpuUsage();
-  const { results } = await compared(tinyGrid(folder), join(folder, "out"));
-  const { user, system } = process.cpuUsage(t);
-  console.log((user + system) / 1e6);
-  assert.ok(results.length > 100);
+// Programs of a few thousand numbers: threads would take longer to start than they work.
+process.env.TAUGRAD_THREADS = "1";
+const folder = scratch();
+const grid = tinyGrid(folder);
+const out = (name: string): string => join(folder, name);
+const bytesIn = (name: string): readonly string[] =>
+  ["results.json", "report.html"].map((file) => readFileSync(join(out(name), file), "utf8"));
+
+/** Does what is left of a grid, in this process; → the jobs that were begun. `onShare` may end it. */
+const goOn = async (
+  content: object,
+  name: string,
+  onShare: (job: Job, share: number) => void = () => {},
+  processes = 1,
+): Promise<readonly Job[]> => {
+  const ready = await prepared(content, out(name));
+  const begun: Job[] = [];
+  const openWorker = async (cache: string) => {
+    const worker = await ownWorker(cache, () => {});
+    return {
+      ...worker,
+      run: (job: Job) => {
+        begun.push(job);
+        return worker.run(job, (share) => onShare(job, share));
+      },
+    };
+  };
+  await runCompare(ready, { processes, openWorker });
+  return begun;
+};
+
+const half = [
+  { model: "start", parameters: { weight: 0.5 } },
+  { model: "trained", parameters: { weight: 0.5 } },
+];
+const whole = {
+  ...grid,
+  methods: {
+    adamw: {},
+    ondare: { ...grid.methods.ondare, learning_rate: [1e-3, 1e30] },
+    half: { of: "adamw", merge_method: "linear", models: half },
+  },
+};
+const kinds = (jobs: readonly Job[], kind: Job["kind"]): number => jobs.filter((job) => job.kind === kind).length;
+
+test("compare: cut off in a training it goes on there, and what diverges is told while the others go on", async () => {
+  const steps: number[] = [];
+  let cut: Job | undefined;
+  const ends = (job: Job, share: number): void => {
+    if (job.kind !== "train" || cut !== undefined) return;
+    cut = job;
+    throw new Interrupted(`killed at ${share}`);
+  };
+  await assert.rejects(goOn(whole, "cut", ends), /killed at 0\.5/);
+  assert.ok(!existsSync(join(out("cut"), "results.json")));
+  const id = idOf(cut as Job);
+  const begun = await goOn(whole, "cut", (job, share) => idOf(job) === id && steps.push(share), 2);
+  assert.deepEqual(steps, [1], "from the checkpoint after the first of two steps");
+  // Six trainings, of which two diverge, and two merges.
+  assert.deepEqual([kinds(begun, "train"), kinds(begun, "merge")], [6, 2]);
+  const [results, report] = bytesIn("cut");
+  const { cells, rows } = JSON.parse(results) as {
+    cells: Record<string, unknown>[];
+    rows: { selected?: { rate: number } }[];
+  };
+  assert.equal(cells.length, 8);
+  for (const { method, rate, reason, measured } of cells) {
+    assert.equal(measured === undefined, method === "ondare" && rate === 1e30);
+    if (measured === undefined) assert.match(String(reason), /diverged/);
+  }
+  assert.equal(rows[1].selected?.rate, 1e-3);
+  assert.match(report, /not run: [^<]*diverged/);
+
+  // What was cut off, done in one go, gives the same bytes; nothing else is done again.
+  const lost = readdirSync(join(out("cut"), "cache")).filter((name) => name.startsWith(id));
+  assert.equal(lost.length, 2);
+  for (const name of lost) rmSync(join(out("cut"), "cache", name), { recursive: true });
+  const { plan, store } = await prepared(whole, out("cut"));
+  const child = plan.cells.find(({ job }) => job.of.kind === "train" && idOf(job.of) === id)?.job as Job;
+  for (const path of [store.folderOf(child), `${store.folderOf(child)}.json`]) rmSync(path, { recursive: true });
+  assert.deepEqual((await goOn(whole, "cut")).map(idOf), [id, idOf(child)]);
+  assert.deepEqual(bytesIn("cut"), [results, report]);
+  assert.deepEqual(await goOn(whole, "cut"), [], "all is done, what fails too");
+  assert.deepEqual(bytesIn("cut"), [results, report]);
+});
+
+test("compare: models that are measured may go; what is only counted otherwise asks for none", async () => {
+  const other = { ...whole, keep_models: false, evaluate: { ...grid.evaluate, style: "rewards/margins" } };
+  for (const _ of [1, 2]) assert.deepEqual(await goOn(other, "cut"), []);
+  const left = readdirSync(join(out("cut"), "cache"), { recursive: true });
+  assert.ok(left.length > 10 && !left.some((name) => /\.safetensors$/.test(String(name))));
+  const { start } = JSON.parse(bytesIn("cut")[0]) as { start: { test: { pairs: object } } };
+  assert.deepEqual(start.test.pairs, { "rewards/accuracies": 0.5, "rewards/margins": 0 });
+});
+
+test("compare: the command checks, does, and tells; a folder that is not its own it leaves, rows of nothing it names", async () => {
+  const file = out("grid.yaml");
+  const least = { ...grid, methods: { adamw: {} }, seeds: [1] };
+  writeFileSync(file, JSON.stringify({ ...least, output_dir: out("command") }));
+  const dry = await commandDocument<{
+    jobs: number;
+    pending: number;
+    methods: Record<string, { steps: number; peak_memory_bytes: number }>;
+  }>(["compare", file, "--dry-run"]);
+  assert.deepEqual([dry.jobs, dry.pending, dry.methods.adamw.steps], [3, 3, 2]);
+  assert.ok(dry.methods.adamw.peak_memory_bytes > 1e5 && !existsSync(out("command")));
+  const { code, stdout, stderr } = await taugrad(["compare", file, "--processes", "2"]);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /adamw +1e−3 .*\n\nreport: .*report\.html\nnumbers: .*results\.json\n$/s);
+  // Processes of their own, and this one: the same numbers.
+  const cellIn = (name: string): unknown =>
+    JSON.parse(bytesIn(name)[0]).cells.find(
+      ({ method, seed }: Record<string, unknown>) => method === "adamw" && seed === 1,
+    );
+  assert.deepEqual(cellIn("command"), cellIn("cut"));
+
+  writeFileSync(join(out("command"), "results.json"), "{}");
+  await assert.rejects(prepared(least, out("command")), /results\.json: is of no comparison, and would be overwritten/);
+  writeFileSync(out("empty.jsonl"), "");
+  const empty = { ...least, base: { ...grid.base, dataset_name: out("empty.jsonl") } };
+  await assert.rejects(prepared(empty, out("empty")), /^InputError: methods: adamw: .*empty\.jsonl/);
+  assert.ok(!existsSync(out("empty")));
 });

@@ -1,9 +1,9 @@
-/** A comparison of seconds: two methods and a merge of a model of two layers, two learning rates, two seeds. */
+/** A comparison of seconds: two methods and a merge of a model of two layers, a learning rate, two seeds. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { prepareCompare, runCompare } from "../../../run/compare/compare.js";
+import type { JsonObject } from "../../../models/files/json.js";
+import { prepareCompare } from "../../../run/compare/compare.js";
 import { specOf } from "../../../run/compare/spec.js";
-import { ownWorker } from "../../../run/compare/worker.js";
 import { SILENT } from "../../../run/voice.js";
 import { goldenPath } from "../../golden/files.js";
 
@@ -36,24 +36,21 @@ export const tinyGrid = (folder: string) => {
       ...{ per_device_train_batch_size: 4, save_strategy: "no", logging_strategy: "no" },
     },
     methods: { adamw: {}, ondare: { optim: "ondare", alpha: 1e-2, reserve_p: 0.5 } },
-    learning_rate: [1e-3, 1e-2],
+    learning_rate: [1e-3],
     seeds: [0, 1],
     evaluate: { tasks: at("tasks.yaml"), eval_dataset: at("held-out.jsonl") },
   };
 };
-export type Grid = ReturnType<typeof tinyGrid>;
+/** A merge of what adamw made. */
+export const merge = {
+  of: "adamw",
+  merge_method: "linear",
+  models: [
+    { model: "start", parameters: { weight: 1 } },
+    { model: "trained", parameters: { weight: 1 } },
+  ],
+};
 
 /** Checks a grid. */
 export const prepared = async (grid: object, folder: string, notes: string[] = []) =>
-  prepareCompare(specOf(grid as Grid, "grid.yaml"), folder, { ...SILENT, note: (line) => notes.push(line) });
-
-/** Does a grid's jobs in this process. */
-export const compared = async (grid: object, folder: string, processes = 1) => {
-  const ready = await prepared(grid, folder);
-  await runCompare(ready, { processes, openWorker: (cache) => ownWorker(cache, () => {}) });
-  return {
-    ...ready,
-    results: readFileSync(join(folder, "results.json"), "utf8"),
-    report: readFileSync(join(folder, "report.html"), "utf8"),
-  };
-};
+  prepareCompare(specOf(grid as JsonObject, "grid.yaml"), folder, { ...SILENT, note: (line) => notes.push(line) });

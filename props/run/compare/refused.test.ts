@@ -1,0 +1,106 @@
+/** Grids that are wrong: each is refused before anything is trained or written, in one line that says how to mend it. */
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { parseYaml } from "../../../run/yaml.js";
+import { scratch } from "../../cli/cli.js";
+import { merge, prepared, tinyGrid } from "./tiny.js";
+
+const folder = scratch();
+const grid = tinyGrid(folder);
+
+/** YAML, and what is said of it. */
+const without = (key: keyof typeof grid) => Object.fromEntries(Object.entries(grid).filter(([name]) => name !== key));
+const withBase = (keys: object) => ({ ...grid, base: { ...grid.base, ...keys } });
+const withMethods = (methods: object) => ({ ...grid, methods });
+const withExam = (keys: object) => ({ ...grid, evaluate: { ...grid.evaluate, ...keys } });
+const REFUSED: readonly (readonly [object, RegExp])[] = [
+  [{}, /^grid\.yaml: base is missing; it must hold the keys that all runs share/],
+  [without("methods"), /^grid\.yaml: methods is missing/],
+  [without("learning_rate"), /^grid\.yaml: learning_rate is missing; it must be a list/],
+  [without("evaluate"), /^grid\.yaml: evaluate is missing/],
+  [{ ...grid, learning_rates: [1] }, /unknown key "learning_rates"; did you mean "learning_rate"\?$/],
+  [{ ...grid, seed: 1 }, /unknown key "seed"; did you mean "seeds"\?$/],
+  [{ ...grid, train: "dpoo" }, /^grid\.yaml: train is "dpoo"; did you mean "dpo"\?$/],
+  [{ ...grid, methods: [] }, /^grid\.yaml: methods is \[\]; it must hold names/],
+  [withMethods({}), /^grid\.yaml: methods is empty/],
+  [withMethods({ a: 3 }), /^grid\.yaml: methods: a is 3; it must hold keys of a run/],
+  [withMethods({ a: { alhpa: 1 } }), /^grid\.yaml: methods: a: unknown key "alhpa"; did you mean "alpha"\?$/],
+  [withMethods({ a: { alpha: "much" } }), /^grid\.yaml: methods: a: alpha is "much"; it must be a number/],
+  [withMethods({ a: { beta: 1 } }), /^grid\.yaml: methods: a: "beta" is a key of taugrad dpo, not of taugrad sft$/],
+  [withMethods({ a: { seed: 1 } }), /^grid\.yaml: methods: a: seed: seeds stand at the top/],
+  [
+    withMethods({ a: { model_name_or_path: "x" } }),
+    /^grid\.yaml: methods: a: model_name_or_path: all methods start from one model/,
+  ],
+  [withMethods({ a: { optim: "ondara" } }), /^grid\.yaml: methods: a: optim is "ondara"/],
+  [withBase({ learning_rate: 1 }), /^grid\.yaml: base: learning_rate: it stands at the top/],
+  [withBase({ output_dir: "x" }), /^grid\.yaml: base: output_dir: it stands at the top/],
+  [withBase({ max_stepz: 1 }), /^grid\.yaml: base: unknown key "max_stepz"; did you mean "max_steps"\?$/],
+  [{ ...grid, base: { dataset_name: "x" } }, /^grid\.yaml: base: model_name_or_path is missing/],
+  [withBase({ model_name_or_path: join(folder, "none") }), /none.*(no such|does not exist|no config\.json|not there)/],
+  [{ ...grid, learning_rate: [] }, /^grid\.yaml: learning_rate is an empty list/],
+  [{ ...grid, learning_rate: [0] }, /^grid\.yaml: learning_rate is 0; it must be a number > 0$/],
+  [{ ...grid, learning_rate: [1, "x"] }, /^grid\.yaml: learning_rate is "x"/],
+  [{ ...grid, learning_rate: [1, "1.0"] }, /^grid\.yaml: learning_rate has 1 twice/],
+  [{ ...grid, seeds: [-1] }, /^grid\.yaml: seeds is -1; it must be an integer in/],
+  [{ ...grid, reference: "adam" }, /^grid\.yaml: reference: unknown method "adam"; did you mean "adamw"\?$/],
+  [
+    withMethods({ adamw: {}, m: { ...merge, of: "adam" } }),
+    /^grid\.yaml: methods: m: of: unknown method "adam"; did you mean "adamw"\?$/,
+  ],
+  [
+    withMethods({ adamw: {}, m: merge, n: { ...merge, of: "m" } }),
+    /^grid\.yaml: methods: n: of: m is a merge itself; name what trains: adamw$/,
+  ],
+  [
+    withMethods({ adamw: {}, m: { ...merge, learning_rate: 1 } }),
+    /^grid\.yaml: methods: m: learning_rate has no meaning beside of/,
+  ],
+  [
+    withMethods({ adamw: {}, m: { ...merge, merge_method: "liner" } }),
+    /^grid\.yaml: methods: m: merge_method is "liner"; did you mean "linear"\?$/,
+  ],
+  [
+    withMethods({ adamw: {}, m: { ...merge, models: [{ model: "trained" }] } }),
+    /^grid\.yaml: methods: m: .* has no weight for tensor/,
+  ],
+  [
+    withMethods({ adamw: {}, m: { ...merge, models: [{ model: "trainde", parameters: { weight: 1 } }] } }),
+    /^grid\.yaml: methods: m: trainde: no such folder/,
+  ],
+  [withExam({ task: "x" }), /^grid\.yaml: evaluate: unknown key "task"; did you mean "tasks"\?$/],
+  [withExam({ tasks: join(folder, "none.yaml") }), /none\.yaml/],
+  [
+    withExam({ skill: ["choise"] }),
+    /^grid\.yaml: evaluate: skill: there is no task "choise"; did you mean "choice"\?$/,
+  ],
+  [withExam({ style: "choice" }), /^grid\.yaml: evaluate: its one task is style, and none is left for skill/],
+  [withExam({ style: "accuracy" }), /^grid\.yaml: evaluate: style: there is no task "accuracy"/],
+  [withExam({ eval_dataset: null }), /^grid\.yaml: evaluate: nothing says what style is; give eval_dataset/],
+  [
+    withExam({ eval_dataset: null, style: "rewards/margins" }),
+    /measured on held-out preference pairs; name them as eval_dataset$/,
+  ],
+  [withExam({ at: [] }), /^grid\.yaml: evaluate: at is an empty list/],
+  [withExam({ limit: 0 }), /^grid\.yaml: evaluate: "limit" is 0; it must be a whole number ≥ 1$/],
+  [
+    withExam({ limit: 1 }),
+    /of (the )?1 (rows|pairs).* none falls to (validation|test), which has about half; give more/,
+  ],
+];
+
+test("compare: a grid that is wrong is refused in one line that says how to mend it, and writes nothing", async () => {
+  for (const [content, said] of REFUSED) {
+    const error = await prepared(content, join(folder, "refused")).then(
+      () => assert.fail(`${JSON.stringify(content)} was taken`),
+      (reason: Error) => reason,
+    );
+    assert.match(error.message, said, JSON.stringify(content));
+    assert.equal(error.name, "InputError");
+    assert.ok(!error.message.includes("\n"), error.message);
+  }
+  assert.ok(!existsSync(join(folder, "refused")));
+  await assert.rejects(parseYaml("methods: {a: {}, a: {}}", "grid.yaml"), /^InputError: grid\.yaml:1: is not YAML/);
+});
