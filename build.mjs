@@ -6,7 +6,7 @@
  */
 import { spawn } from "node:child_process";
 import { readFileSync, realpathSync } from "node:fs";
-import { chmod, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
@@ -74,6 +74,19 @@ const documentKeys = async () => {
   await writeFile(declared, text);
 };
 
+/** Removes declarations that no subpath's lead to: those of what lies behind the calls. */
+const withoutHidden = async () => {
+  const types = join(root, "dist", "types");
+  const reached = new Set(Object.values(LIBRARY).map((entry) => join(types, entry.replace(/\.ts$/, ".d.ts"))));
+  for (const path of reached)
+    for (const [, target] of (await readFile(path, "utf8")).matchAll(/(?:from|import\()\s*"(\.[^"]+)\.js"/g))
+      reached.add(join(dirname(path), `${target}.d.ts`));
+  for (const entry of await readdir(types, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath ?? entry.path, entry.name);
+    if (entry.isFile() && !reached.has(path)) await rm(path);
+  }
+};
+
 /** Writes dist/types with tsc. Resolves to tsc's exit code; its messages go to this process's output. */
 export const buildTypes = (stdio = "inherit") =>
   new Promise((resolve, reject) => {
@@ -81,7 +94,13 @@ export const buildTypes = (stdio = "inherit") =>
     const tsc = join(root, "node_modules", "typescript", "lib", "tsc.js");
     spawn(process.execPath, [tsc, "-p", "tsconfig.types.json"], { cwd: root, stdio })
       .on("error", reject)
-      .on("exit", (code) => (code === 0 ? documentKeys().then(() => resolve(0), reject) : resolve(code)));
+      .on("exit", (code) =>
+        code === 0
+          ? documentKeys()
+              .then(withoutHidden)
+              .then(() => resolve(0), reject)
+          : resolve(code),
+      );
   });
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href) {
