@@ -6,7 +6,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 /** Packages that only what needs files loads; a bundler would look for them. */
-const PEERS = /^(@huggingface\/hub|hyparquet|hyparquet-compressors|franc)$/;
+const PEERS = /^(@huggingface\/hub|hyparquet|hyparquet-compressors|franc|koffi)$/;
 /** Runs as functions (run/index.ts), from folders to folders. */
 const RUNS = /^\.\/program\.js$/;
 const GLOBALS = ["process", "Buffer"];

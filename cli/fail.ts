@@ -2,6 +2,7 @@ import { DeviceError, InputError, OwnershipError, ShapeError } from "../core/err
 import { isForbidden } from "../core/permitted.js";
 import { isSystemError, systemWords } from "../models/files/writing/system-error.js";
 import { harmless } from "../run/harmless.js";
+import { isFollower, launchedAs } from "../run/workers/launch.js";
 import { Stopped } from "./stopped.js";
 
 /** How a command ends that could not do its work. */
@@ -28,10 +29,21 @@ const shown = (text: string): string => {
 };
 
 /** Says on stderr how a command ended; returns its exit code. */
-export const toldFailure = (error: unknown): number => {
+export const toldFailure = (error: unknown, rank?: number): number => {
   const { code, message } = failure(error);
-  process.stderr.write(`${message}\n`);
+  if (error instanceof Stopped && isFollower(process.env)) return code;
+  process.stderr.write(`${rank === undefined ? "" : `rank ${rank}: `}${message}\n`);
   return code;
+};
+
+/** Milliseconds that other ranks leave the first one, which has heard of what went wrong: once it ends, they are ended. */
+const ITS_TURN = 1500;
+
+/** Which rank is to be named before what went wrong; none of one process, or of the first, which speaks for all. */
+export const rankToName = async (error: unknown, env: NodeJS.ProcessEnv): Promise<number | undefined> => {
+  if (!isFollower(env) || error instanceof Stopped) return undefined;
+  await new Promise((resolve) => setTimeout(resolve, ITS_TURN));
+  return launchedAs(env);
 };
 
 /** What Node says of a path that no system takes, before one sees it. */

@@ -2,9 +2,10 @@ import { InputError } from "../core/errors.js";
 import { suggestion } from "../core/suggest.js";
 import { show } from "../models/files/json.js";
 import { VERSION } from "../run/version.js";
+import { launchedBy } from "../run/workers/launch.js";
 import { parseArguments } from "./arguments.js";
 import { resolveValues } from "./config.js";
-import { toldFailure } from "./fail.js";
+import { rankToName, toldFailure } from "./fail.js";
 import { commandHelp, programHelp } from "./help.js";
 import { type CommandName, commands, type Values } from "./options.js";
 import { type Output, output } from "./output.js";
@@ -41,7 +42,15 @@ const unknownCommand = (name: string): InputError => {
   );
 };
 
+/** Commands whose ranks work together. */
+const TOGETHER: readonly CommandName[] = ["sft", "dpo", "kto", "doctor"];
+
 const runCommand = async <C extends CommandName>(command: C, args: readonly string[]): Promise<void> => {
+  const launch = launchedBy(process.env);
+  if (launch !== undefined && !TOGETHER.includes(command))
+    throw new InputError(
+      `${launch.by} has started ${launch.ranks} ranks of this, and ${command} is for one process; start it alone (${TOGETHER.join(", ")} are for several)`,
+    );
   const { help, values: given } = parseArguments(command, args);
   if (help) {
     process.stdout.write(`${commandHelp(command)}\n`);
@@ -83,6 +92,6 @@ export const main = async (args: readonly string[]): Promise<number> => {
     await dispatch(args);
     return 0;
   } catch (error) {
-    return toldFailure(error);
+    return toldFailure(error, await rankToName(error, process.env));
   }
 };

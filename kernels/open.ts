@@ -29,6 +29,8 @@ export interface OpenOptions extends WebgpuOptions {
    * `portable`: the same bytes on every engine and processor, which no GPU promises. Default: as TAUGRAD_BITS says, else `native`.
    */
   readonly bits?: Bits;
+  /** cpu: its threads, unless TAUGRAD_THREADS says how many. Default: as many as cores. */
+  readonly threads?: number;
 }
 
 /** What `auto` takes on this machine, and why. */
@@ -122,7 +124,7 @@ export const doctor = async (): Promise<DoctorReport> => {
  * @example const other = await open("cpu"); await other.close()
  */
 export const open = async (name: DeviceName, options: OpenOptions = {}): Promise<Device> => {
-  const { notice = () => {}, adapter } = options;
+  const { notice = () => {}, adapter, threads } = options;
   const bits = wantedBits(options.bits);
   if (bits === "portable" && (name === "webgpu" || adapter !== undefined))
     throw new InputError(
@@ -134,14 +136,14 @@ export const open = async (name: DeviceName, options: OpenOptions = {}): Promise
     case "reference":
       return openReference();
     case "cpu":
-      return openCpu({ notice, bits });
+      return openCpu({ notice, bits, threads });
     case "webgpu":
       return openNoticed(options, notice);
     case "auto": {
       if (adapter !== undefined) return openNoticed(options, notice);
       const { auto } = bits === "portable" ? { auto: PORTABLE } : await lookAt(describeAdapters);
       notice(`device: ${auto.device}, ${auto.why}`);
-      return auto.device === "webgpu" ? openWebgpu(options) : openCpu({ notice, bits });
+      return auto.device === "webgpu" ? openWebgpu(options) : openCpu({ notice, bits, threads });
     }
     default:
       throw new InputError(`device "${String(name)}" is not known: use one of ${NAMES.join(", ")}`);

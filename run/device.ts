@@ -7,7 +7,12 @@ import type { Voice } from "./voice.js";
  * new here be timed first? Default: no.
  */
 export const withDevice = async <T>(
-  { device: name, adapter, tune }: { readonly device: DeviceName } & Pick<OpenOptions, "adapter" | "tune">,
+  {
+    device: name,
+    adapter,
+    tune,
+    threads,
+  }: { readonly device: DeviceName } & Pick<OpenOptions, "adapter" | "tune" | "threads">,
   out: Voice,
   work: (device: Device) => Promise<T>,
 ): Promise<T> => {
@@ -17,7 +22,7 @@ export const withDevice = async <T>(
     told = true;
     out.note(line);
   };
-  const device = await open(name, { notice, adapter, tune });
+  const device = await open(name, { notice, adapter, tune, threads });
   if (!told) out.note(`device: ${device.description}`);
   let result: T;
   try {

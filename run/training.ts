@@ -1,12 +1,15 @@
 import { paddingId } from "../align/data/batch.js";
+import { fromFirst } from "../align/training/workers/workers.js";
+import type { Device } from "../core/index.js";
 import { checkTasks } from "../lab/evaluate/index.js";
 import type { ModelConfig } from "../models/config.js";
 import { type SideFiles, sideFilesOf } from "../models/index.js";
-import { checkTogether, readConfigs, withDtype } from "./checks/check.js";
+import { checkOutput, checkTogether, readConfigs, withDtype } from "./checks/check.js";
 import { checkStart, tellDrift, tellModel } from "./checks/start-checks.js";
 import { withDevice } from "./device.js";
 import { choose } from "./dry-run/choose.js";
 import { dryRun, type RunPlan } from "./dry-run/dry-run.js";
+import type { Outline } from "./dry-run/rehearsal.js";
 import type { Host } from "./host.js";
 import { withRules } from "./options/rule-file.js";
 import type { TrainingValues } from "./options/takes.js";
@@ -23,12 +26,13 @@ import { benchmarksOf } from "./parts/evaluation.js";
 import { readRetained, retainedDigests } from "./parts/retained.js";
 import { withTokens } from "./parts/special-tokens.js";
 import { spanOf } from "./parts/task.js";
-import type { Recipe } from "./recipe.js";
+import type { Choice, Recipe } from "./recipe.js";
 import type { RunResult } from "./result.js";
 import { checkUnused, claimOf, goesOn } from "./running/claim.js";
 import { withRemedies } from "./running/out-of-memory.js";
 import { runTask } from "./running/run.js";
 import { earlyIdentity } from "./running/same-run.js";
+import { hostOf, type Team, teamFor, told } from "./workers/team.js";
 import { checkOwn } from "./writing/claim.js";
 import { type Locked, whileLocked } from "./writing/locked.js";
 
@@ -39,7 +43,11 @@ interface Checked<V> {
   readonly sideFiles: SideFiles;
   readonly evaluates: boolean;
   readonly benchmarks: Awaited<ReturnType<typeof benchmarksOf>>;
+  readonly team: Team;
 }
+
+/** The folder as a rank has it that writes nothing there. */
+const ELSEWHERE: Locked = { state: () => "held", retake: () => {} };
 
 /**
  * A run from its checked keys to the saved model; with dry_run only what would be run. Errors: InputError, DeviceError, … for what
@@ -50,8 +58,24 @@ export const trainingRun = async <V extends TrainingValues, T>(
   given: V,
   out: Host,
 ): Promise<RunResult | RunPlan> => {
+  const team = await teamFor(given, out);
+  try {
+    return await rankRun(recipe, given, hostOf(out, team), team);
+  } catch (error) {
+    throw told(error, team, given, out);
+  }
+};
+
+/** The run as one of its ranks does it. */
+const rankRun = async <V extends TrainingValues, T>(
+  recipe: Recipe<V, T>,
+  given: V,
+  out: Host,
+  team: Team,
+): Promise<RunResult | RunPlan> => {
   const values = await withRules(withDtype(given));
   checkTogether(values, out);
+  if (team.isFirst) checkOutput(values);
   const sideFiles = sideFilesOf(values.model_name_or_path);
   checkCadence(values, out);
   checkBest(values, out);
@@ -60,15 +84,18 @@ export const trainingRun = async <V extends TrainingValues, T>(
   const asRead = readConfigs(values);
   checkAdapter(values, asRead, out);
   tellModel(asRead, values, out);
-  const checked = { values, asRead, sideFiles, evaluates, benchmarks };
+  const checked = { values, asRead, sideFiles, evaluates, benchmarks, team };
   if (values.dry_run) {
     await hubTarget(values, out);
     return withData(recipe, checked, out, undefined);
   }
+  if (!team.isFirst) return withData(recipe, checked, out, ELSEWHERE);
   const place = { folder: values.output_dir, what: recipe.label };
   return whileLocked(place, out, async (lock) => {
     checkUnused(values, out);
-    if (!goesOn(values)) checkOwn(claimOf(values, recipe.label, out), earlyIdentity(values), () => {});
+    const rows = values.per_device_train_batch_size * team.workers.size;
+    const early = earlyIdentity({ ...values, per_device_train_batch_size: rows });
+    if (!goesOn(values)) checkOwn(claimOf(values, recipe.label, out), early, () => {});
     const target = await hubTarget(values, out);
     const result = await withData(recipe, checked, out, lock);
     if (target !== undefined && !("stopped" in result && result.stopped)) await pushed(target, values, out);
@@ -79,11 +106,12 @@ export const trainingRun = async <V extends TrainingValues, T>(
 /** The same from the data on; without a lock nothing is written. */
 const withData = async <V extends TrainingValues, T>(
   recipe: Recipe<V, T>,
-  { values, asRead, sideFiles, evaluates, benchmarks }: Checked<V>,
+  { values, asRead, sideFiles, evaluates, benchmarks, team }: Checked<V>,
   out: Host,
   lock: Locked | undefined,
 ): Promise<RunResult | RunPlan> => {
   const { label, read } = recipe;
+  const { workers, threads } = team;
   const { dataset_name: path } = values;
   const { tokenizer, chatTemplate } = trainingTokenizer(values, out);
   recipe.checkTokenizer?.(tokenizer);
@@ -112,33 +140,29 @@ const withData = async <V extends TrainingValues, T>(
       ...{ padId, shuffle: values.shuffle_dataset, groupByLength: values.group_by_length },
       ...{ seed: values.data_seed ?? values.seed, dropLast: values.dataloader_drop_last },
       batchSize: values.per_device_train_batch_size,
+      ...(workers.size > 1 && { share: { part: workers.rank, of: workers.size } }),
     },
     evaluation: {
       ...{ padId, shuffle: false, dropLast: values.dataloader_drop_last },
       batchSize: values.per_device_eval_batch_size,
     },
   };
-  return withDevice({ ...values, tune: lock === undefined ? "kept" : "now" }, out, async (real) => {
+  return withDevice({ ...values, threads, tune: lock === undefined ? "kept" : "now" }, out, async (real) => {
     if (lock === undefined) return dryRun({ recipe, settings, rows, evalRows, tokenizer, device: real }, out);
-    const { choice } = await choose({ recipe, settings }, real, out);
+    const choice = await chosen({ recipe, settings }, real, out, team);
     const parts = { ...settings, choice, device: real, load, planned: false };
     const about = {
       ...{ chatTemplate: chatTemplate(), fingerprint: rows.fingerprint, sideFiles },
       evalTasks: benchmarks && { tasks: benchmarks, tokenizer },
       digests: retainedDigests(retained),
     };
-    const observers = runOutputs(
-      {
-        ...{ label, values, call: out.call, fingerprint: rows.fingerprint },
-        ...{ device: real.description, origin: originOf(config.raw) },
-      },
-      out.note,
-    );
+    const card = { label, values, call: out.call, fingerprint: rows.fingerprint, origin: originOf(config.raw) };
+    const observers = team.isFirst ? runOutputs({ ...card, device: real.description }, out.note) : [];
     return withTask(recipe, parts, about, out, async (task, { startLoss }) => {
       checkBestMetric(task, values);
       tellDrift(values, spanOf(task, values).steps, out);
       if (!values.resume) await checkStart(task, startLoss, values, real, out);
-      return runTask(task, values, real, out, lock, observers);
+      return runTask(task, values, real, out, { lock, team }, observers);
     });
   })
     .catch((error: unknown) => {
@@ -149,4 +173,17 @@ const withData = async <V extends TrainingValues, T>(
       evalRows?.close();
       for (const set of retained) set.close();
     });
+};
+
+/** What keys that say auto stand for: what the first rank finds. Several ranks ask the reference model as batches come. */
+const chosen = async <V extends TrainingValues, T>(
+  { recipe, settings }: Outline<V, T>,
+  device: Device,
+  out: Host,
+  { workers, isFirst }: Team,
+): Promise<Choice> => {
+  const { precompute } = recipe;
+  const asked = workers.size > 1 && precompute !== undefined ? { ...recipe, precompute: false as const } : recipe;
+  const own = isFirst ? (await choose({ recipe: asked, settings }, device, out)).choice : undefined;
+  return fromFirst(workers, "what auto stands for", own);
 };

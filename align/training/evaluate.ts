@@ -24,6 +24,7 @@ import type { Metrics } from "../objectives/metrics.js";
 import { type Objective, type PreferenceOptions, preferenceObjective } from "../objectives/objective.js";
 import { borrowed, feeder, type Weights } from "./reference.js";
 import { type Carry, compileGradients } from "./step.js";
+import { ALONE, summed, type Workers } from "./workers/workers.js";
 
 /** What a model scores on some batches. */
 export interface Evaluation {
@@ -42,16 +43,22 @@ export interface EvaluateOptions {
   /** For objectives that compare, unless the batches bring the reference's log-probabilities. */
   readonly reference?: Weights;
   readonly gradNorms?: boolean;
+  /** Others that evaluate the same weights, each on batches of its own; the totals are those of all. Not with `gradNorms`. */
+  readonly workers?: Workers;
 }
 
-/** Loss and metrics of a model over batches, and on demand the norm of each parameter's gradient. */
+/**
+ * Loss and metrics of a model over batches, and on demand the norm of each parameter's gradient. Errors: InputError for `gradNorms`
+ * over several workers.
+ */
 export const evaluateOn = asks(
   "evaluateOn",
   "record device",
   async (
-    { objective, params, batches, reference, gradNorms = false }: EvaluateOptions,
+    { objective, params, batches, reference, gradNorms = false, workers = ALONE }: EvaluateOptions,
     device: Device,
   ): Promise<Evaluation> => {
+    if (gradNorms && workers.size > 1) throw new InputError("evaluateOn: gradNorms are those of one process");
     const weights = borrowed(params, device);
     const { feed, close } = feeder(objective, reference, device);
     const totalsOf = compile(
@@ -77,7 +84,8 @@ export const evaluateOn = asks(
               : totalsOf(weights.tree, tensors, carry),
         );
       }
-      const { loss, metrics } = objective.report(carry.totals === undefined ? [] : await read(carry.totals));
+      const own = carry.totals === undefined ? new Float64Array(objective.width) : await read(carry.totals);
+      const { loss, metrics } = objective.report(await summed(workers, "what it has evaluated", own));
       if (carry.grads === undefined) return { loss, metrics };
       const norms = normsOf(carry.grads);
       const values = await read(norms).finally(() => dispose(norms));

@@ -34,7 +34,8 @@ const isDouble = (t: Tensor): boolean => {
 const STORED = { i32: "I32", u32: "U32", bool: "U32", bf16: "BF16", f16: "F16" } as const;
 
 /** How a leaf lies in the file. */
-const storedAs = (t: Tensor): StoredDtype => (t.dtype === "f32" ? (isDouble(t) ? "F64" : "F32") : STORED[t.dtype]);
+export const storedAs = (t: Tensor): StoredDtype =>
+  t.dtype === "f32" ? (isDouble(t) ? "F64" : "F32") : STORED[t.dtype];
 
 /** Which stored dtypes a leaf of each dtype may come from. */
 const TAKES: Readonly<Record<DType, readonly string[]>> = {
@@ -63,7 +64,7 @@ const viewOf = (bytes: Uint8Array<ArrayBuffer>, dtype: string): HostData => {
 };
 
 /** A leaf's numbers as they lie in the file. */
-const asStored = (numbers: HostData, dtype: DType): HostData => {
+export const asStored = (numbers: HostData, dtype: DType): HostData => {
   if (!isHalf(dtype)) return numbers;
   const bits = new Uint16Array(numbers.length);
   encodeHalves(numbers as Float32Array, dtype, bits);
@@ -97,11 +98,11 @@ export const saveTree = async (path: string, tree: Tree): Promise<void> => {
 };
 
 /** The tree of a file that `saveTree` wrote. Errors: as `loadTree`. */
-export function* treeOf<T extends Tree>(stored: StoredFile, like: T, device?: Device): Work<T> {
+export function* treeOf<T extends Tree>(stored: StoredFile, like: T, device?: Device, whole: Tree = like): Work<T> {
   const { path } = stored;
   const file = yield* safetensorsOf(stored);
   const named = namedLeaves(like);
-  const names = new Set(named.map(([name]) => name));
+  const names = new Set(namedLeaves(whole).map(([name]) => name));
   const extra = [...file.tensors.keys()].find((name) => !names.has(name));
   if (extra !== undefined) throw new InputError(`${path}: holds "${extra}", which the run that is resumed has not`);
   const found = new Map<string, Tensor>();
@@ -120,11 +121,11 @@ export function* treeOf<T extends Tree>(stored: StoredFile, like: T, device?: De
 
 /**
  * The tree that `saveTree` wrote, in the structure of `like` (an optimizer's `init` of the same parameters): as constants, or
- * on a device, leaf by leaf, the caller's.
+ * on a device, leaf by leaf, the caller's. `whole`: what the file holds, where `like` is a part of it.
  * Law: save, load, go on ≡ uninterrupted, bit for bit, on the device that it was saved from.
  * Errors: InputError naming the first leaf that is missing, too many, or of another shape or dtype.
  */
-export const loadTree = <T extends Tree>(path: string, like: T, device?: Device): T => {
-  expects("loadTree", "text any device?", path, like, device);
-  return atOnce(treeOf(diskFile(path), like, device));
+export const loadTree = <T extends Tree>(path: string, like: T, device?: Device, whole: Tree = like): T => {
+  expects("loadTree", "text any device? tree?", path, like, device, whole);
+  return atOnce(treeOf(diskFile(path), like, device, whole));
 };

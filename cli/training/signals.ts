@@ -23,6 +23,7 @@ export const stopOnSignals = (notice: (line: string) => void): Ending => {
   };
   return {
     observer: {
+      everyRank: true,
       ready: () => {
         off = onEnding(handle);
       },

@@ -36,6 +36,8 @@ const abilities: Abilities = {
 
 /** How the cpu device is opened. */
 export interface CpuOptions extends Pick<HeapOptions, "memory" | "limits"> {
+  /** Threads, unless TAUGRAD_THREADS says how many. Default: as many as cores. */
+  readonly threads?: number;
   /** Told when memory gets 64-bit addresses. Default: silent. */
   readonly notice?: (line: string) => void;
   /** How products are added up: with one rounding where the engine can, or with two everywhere. Default: as TAUGRAD_BITS says, else native. */
@@ -51,9 +53,9 @@ export interface CpuOptions extends Pick<HeapOptions, "memory" | "limits"> {
  * 64-bit addresses, whose kernels are up to a third slower; for a moment there are both. `memory: "memory64"` begins there, and never moves.
  * Errors: InputError for other bits; OutOfMemoryError where `limits` end; its hint tells if a newer engine goes further.
  */
-export const openCpu = async ({ notice, bits: told, ...options }: CpuOptions = {}): Promise<Device> => {
+export const openCpu = async ({ notice, bits: told, threads, ...options }: CpuOptions = {}): Promise<Device> => {
   const bits = wantedBits(told);
-  const wanted = wantedThreads();
+  const wanted = wantedThreads(threads);
   const heap = createHeap({
     ...options,
     isShared: wanted > 1,

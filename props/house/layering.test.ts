@@ -28,7 +28,9 @@ const tables = ["hyparquet", "hyparquet-compressors"];
 const client = "@huggingface/hub";
 /** Tells languages apart. */
 const detector = "franc";
-const optionalPackages = [...tables, client, detector];
+/** Calls MPI's library. */
+const caller = "koffi";
+const optionalPackages = [...tables, client, detector, caller];
 /** The devices alone touch a GPU package, and core and library have no I/O at all. */
 const packagesOf: Record<string, readonly string[]> = {
   core: [],
@@ -39,7 +41,7 @@ const packagesOf: Record<string, readonly string[]> = {
   align: tables,
   testing: ["fast-check"],
   lab: [detector],
-  run: ["yaml"],
+  run: ["yaml", caller],
   cli: [],
 };
 

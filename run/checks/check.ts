@@ -56,6 +56,10 @@ export const checkTogether = (values: TrainingValues, out: Voice): void => {
     if (folder !== undefined && existsSync(output_dir) && existsSync(folder) && samePlace(folder, output_dir))
       throw new InputError(`output_dir is ${key} (${folder}), which would be overwritten; choose another folder`);
   }
+};
+
+/** Errors: InputError for an output folder that cannot be written to. */
+export const checkOutput = ({ output_dir }: TrainingValues): void => {
   checkWritable("output_dir", output_dir);
   const taken = written.map((name) => join(output_dir, name)).find(folderExists);
   if (taken !== undefined)

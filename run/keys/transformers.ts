@@ -131,8 +131,8 @@ export const transformersKeys: Keys = {
   ),
   ...idle("rows are known by what they hold", "remove_unused_columns", "label_names"),
   ...idle(
-    "one device trains",
-    ...["ddp_find_unused_parameters", "ddp_bucket_cap_mb", "ddp_broadcast_buffers", "ddp_backend", "ddp_timeout"],
+    "each rank of mpirun trains with one device",
+    ...["ddp_find_unused_parameters", "ddp_bucket_cap_mb", "ddp_broadcast_buffers", "ddp_backend"],
     ...["ddp_static_graph", "fsdp", "fsdp_config", "fsdp_min_num_params", "fsdp_transformer_layer_cls_to_wrap"],
     ...["deepspeed", "accelerator_config", "parallelism_config", "local_rank", "tpu_num_cores", "tpu_metrics_debug"],
     ...["average_tokens_across_devices", "dispatch_batches", "split_batches", "mp_parameters", "save_on_each_node"],

@@ -126,6 +126,12 @@ export const keys = {
   precompute_ref_log_probs: automatic(
     "ask the reference model once, before training, and keep what it says on disk; auto: where it has no room beside the policy",
   ),
+  ddp_timeout: number({ above: 0 }, "several ranks: seconds after which one that is not heard of has failed", 1800),
+  wire: choice(
+    ["f32", "bf16"],
+    "several ranks: how gradients travel between them; bf16: half the bytes, rounded",
+    "f32",
+  ),
   offload: choice(
     ["none", "optimizer"],
     "optimizer: moments and reference delta stay on the host; the same bits, slower",

@@ -66,6 +66,8 @@ export const shared = [
   "max_grad_norm",
   "gradient_checkpointing",
   "offload",
+  "ddp_timeout",
+  "wire",
   "device_memory",
   "use_peft",
   "adapter_name_or_path",

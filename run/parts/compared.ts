@@ -8,6 +8,7 @@ import { checkWritable } from "../checks/check.js";
 import type { Values } from "../options/takes.js";
 import type { Built, Parts } from "../recipe.js";
 import type { Voice } from "../voice.js";
+import { launchedBy } from "../workers/launch.js";
 import { type LoadedReference, loadReference } from "./adapter.js";
 import { paced } from "./pace.js";
 
@@ -15,7 +16,8 @@ type ComparedValues = Values<"dpo"> | Values<"kto">;
 
 /** Checks the keys of precomputing. Errors: InputError for a folder that cannot be written to. */
 export const checkCompared = ({ precompute_ref_log_probs, ref_log_probs_cache }: ComparedValues): void => {
-  if (ref_log_probs_cache !== undefined && precompute_ref_log_probs !== false)
+  // Several ranks ask the model as batches come.
+  if (ref_log_probs_cache !== undefined && precompute_ref_log_probs !== false && launchedBy(process.env) === undefined)
     checkWritable("ref_log_probs_cache", ref_log_probs_cache);
 };
 

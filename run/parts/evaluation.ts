@@ -2,6 +2,7 @@ import { oneEpoch } from "../../align/data/source.js";
 import type { Metrics } from "../../align/objectives/metrics.js";
 import { evaluateOn } from "../../align/training/evaluate.js";
 import type { Weights } from "../../align/training/reference.js";
+import { ALONE, fromFirst, type Workers } from "../../align/training/workers/workers.js";
 import type { Device } from "../../core/index.js";
 import { evaluateTasks, parseTasks, subject } from "../../lab/evaluate/index.js";
 import type { Task as BenchmarkTask } from "../../lab/evaluate/tasks.js";
@@ -29,11 +30,17 @@ export const benchmarksOf = async ({
 }: TrainingValues): Promise<readonly BenchmarkTask[] | undefined> =>
   path === undefined ? undefined : parseTasks(await readYamlObject(path), path, model);
 
+/** Every so many of them, from this rank's number on. */
+function* shareOf<T>(all: Iterable<T>, { rank, size }: Workers): Generator<T> {
+  let i = 0;
+  for (const one of all) if (i++ % size === rank) yield one;
+}
+
 /** Evaluates on the rows and the benchmarks of a task, as the keys ask; undefined if it has neither. */
 export const evaluator = (
   values: TrainingValues,
   task: Task,
-  { reference, ...span }: Span & { readonly reference?: Weights },
+  { reference, workers = ALONE, ...span }: Span & { readonly reference?: Weights; readonly workers?: Workers },
   device: Device,
 ): Evaluator | undefined => {
   const { objective, evalSource, evalTasks } = task;
@@ -41,8 +48,8 @@ export const evaluator = (
   const onRows = async (params: Params, moved: Params | undefined): Promise<Metrics> => {
     if (evalSource === undefined) return {};
     const now = moved && reference ? { ...reference, params: moved } : reference;
-    const batches = oneEpoch(evalSource);
-    const { loss, metrics } = await evaluateOn({ objective, params, batches, reference: now }, device);
+    const batches = shareOf(oneEpoch(evalSource), workers);
+    const { loss, metrics } = await evaluateOn({ objective, params, batches, reference: now, workers }, device);
     return { loss, ...metrics };
   };
   const onTasks = async (params: Params): Promise<Metrics> => {
@@ -61,7 +68,9 @@ export const evaluator = (
   return {
     due: cadence(values, span).evaluates,
     run: async (params, moved) => {
-      const found = { ...(await onRows(params, moved)), ...(await onTasks(params)) };
+      // Benchmarks are the first rank's.
+      const scores = workers.rank === 0 ? await onTasks(params) : undefined;
+      const found = { ...(await onRows(params, moved)), ...(await fromFirst(workers, "its scores", scores)) };
       return Object.fromEntries(Object.entries(found).map(([name, value]) => [`eval_${name}`, value]));
     },
   };

@@ -10,6 +10,8 @@ import {
 } from "../../align/training/checkpoint.js";
 import type { Position, TrainSnapshot } from "../../align/training/options.js";
 import { loadTree, saveTree } from "../../align/training/state-file.js";
+import { saveShared } from "../../align/training/workers/state.js";
+import type { Workers } from "../../align/training/workers/workers.js";
 import { InputError } from "../../core/errors.js";
 import { folderExists, isObject, type JsonObject, readText } from "../../models/files/json.js";
 import { weightFiles } from "../../models/files/weights.js";
@@ -49,13 +51,19 @@ export const checkpoints = (
   identity: RunIdentity,
   options: SaveOptions,
   best: Best,
+  workers: Workers,
 ): Checkpoints => ({
   save: async (model, { state, ...position }, records, factors) => {
     const { step } = position;
+    if (workers.rank > 0) {
+      await saveShared("", state, workers);
+      best.saved(step);
+      return join(output_dir, `checkpoint-${step}`);
+    }
     try {
       const folder = await writeCheckpoint(output_dir, step, async (unfinished) => {
         await saveModel(unfinished, model, options);
-        await saveTree(join(unfinished, STATE), state);
+        await saveShared(join(unfinished, STATE), state, workers);
         if (factors !== undefined) await saveTree(join(unfinished, FACTORS), factors);
         writeTextAtomically(
           join(unfinished, RUN),

@@ -25,6 +25,8 @@ export type EvaluationRecord = { readonly step: number } & Readonly<Record<strin
  * Law: what an observer has written once a run that was killed and resumed has ended is what it would have written otherwise.
  */
 export interface RunObserver {
+  /** Where several ranks train one model: is it told by each of them? Else by the first alone. */
+  readonly everyRank?: true;
   /** Once, when all is prepared: the first step, or an evaluation before it, is next. */
   readonly ready?: () => void;
   /** Once, before the first step. */
@@ -46,7 +48,7 @@ export interface RunObserver {
 }
 
 /** Many observers as one. */
-export const together = (observers: readonly RunObserver[]): Required<RunObserver> => ({
+export const together = (observers: readonly RunObserver[]): Omit<Required<RunObserver>, "everyRank"> => ({
   ready: () => {
     for (const { ready } of observers) ready?.();
   },

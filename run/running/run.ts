@@ -3,7 +3,9 @@ import { batchesFrom } from "../../align/data/source.js";
 import type { TrainOptions, TrainSnapshot } from "../../align/training/options.js";
 import { loadTree } from "../../align/training/state-file.js";
 import { type StepRecord, type TrainStep, train } from "../../align/training/train.js";
-import { type Device, dispose } from "../../core/index.js";
+import { allWhole } from "../../align/training/workers/team.js";
+import { anyOf, fromFirst } from "../../align/training/workers/workers.js";
+import { type Device, dispose, InputError } from "../../core/index.js";
 import { folderExists } from "../../models/files/json.js";
 import { type Params, saveModel } from "../../models/index.js";
 import type { Host } from "../host.js";
@@ -15,6 +17,7 @@ import { evaluator } from "../parts/evaluation.js";
 import { plainModel, spanOf, type Task, trainOptions } from "../parts/task.js";
 import type { RunResult } from "../result.js";
 import type { Voice } from "../voice.js";
+import type { Team } from "../workers/team.js";
 import { checkOwn, signFolder } from "../writing/claim.js";
 import type { Locked } from "../writing/locked.js";
 import { checkpoints, type Resumed, resumedFrom, STATE, weightsOf } from "./checkpoints.js";
@@ -49,6 +52,15 @@ const bestIn = (best: Best, folder: string): RunResult["best"] => {
   return { ...record, checkpoint: step === record.step ? join(folder, `checkpoint-${step}`) : undefined };
 };
 
+/** Where the next batch stands after so many steps: it may be cut otherwise than that of the run before. */
+const goingOn = (from: Resumed, task: Task, values: TrainingValues): Resumed => {
+  const { stepsPerEpoch } = spanOf(task, values);
+  const { batchesPerEpoch } = task.source;
+  const epochs = Math.floor(from.step / stepsPerEpoch);
+  const within = (from.step - epochs * stepsPerEpoch) * values.gradient_accumulation_steps;
+  return { ...from, batches: epochs * batchesPerEpoch + within };
+};
+
 /** Where a resumed run takes its state from. */
 const resuming = (
   { folder, records: _, ...position }: Resumed,
@@ -57,7 +69,7 @@ const resuming = (
 ): TrainOptions["resume"] => {
   // Part of an offloaded state stays on the host; the run itself uploads the rest.
   const at = offload === "none" ? device : undefined;
-  return (initial) => ({ ...position, state: loadTree(join(folder, STATE), initial, at) });
+  return (initial, whole) => ({ ...position, state: loadTree(join(folder, STATE), initial, at, whole) });
 };
 
 /**
@@ -69,35 +81,40 @@ export const runTask = async (
   values: TrainingValues,
   device: Device,
   out: Host,
-  lock: Locked,
+  { lock, team: { workers, isFirst } }: { readonly lock: Locked; readonly team: Team },
   observers: readonly RunObserver[] = [],
 ): Promise<RunResult> => {
   const { label, model, source, reference } = task;
   const { output_dir: folder } = values;
   const span = spanOf(task, values);
   const { steps } = span;
+  const rows = values.per_device_train_batch_size * workers.size;
   const data = { fingerprint: task.fingerprint, others: task.digests };
-  const identity = identityOf({ ...values, device: device.name }, data, device.bits);
+  const identity = identityOf({ ...values, device: device.name, per_device_train_batch_size: rows }, data, device.bits);
   const claim = claimOf(values, label, out);
   const isOwn = goesOn(values);
-  if (!isOwn) checkOwn(claim, identity, out.note);
-  const resumed = await resumedFrom(values, identity, steps, out);
+  if (!isOwn && isFirst) checkOwn(claim, identity, out.note);
+  const found = isFirst ? ((await resumedFrom(values, identity, steps, out)) ?? null) : undefined;
+  const from = await fromFirst(workers, "where it goes on", found);
+  const resumed = from === null ? undefined : goingOn(from, task, values);
   const { options, release } = await trainOptions(task, values, device, out);
-  const evaluation = evaluator(values, task, { ...span, reference }, device);
+  const evaluation = evaluator(values, task, { ...span, reference, workers }, device);
   out.start();
 
   const first = resumed?.step ?? 0;
-  const records = first > 0 ? recordsIn(folder, first, out.note, resumed?.records) : [];
+  const before = isFirst && first > 0 ? recordsIn(folder, first, out.note, resumed?.records) : [];
+  const records = await fromFirst(workers, "what was logged", before);
   const told = teller(
-    [metricsFile(out.note), ...observers, ...out.observers(device)],
+    [...(isFirst ? [metricsFile(out.note)] : []), ...observers, ...out.observers(device)],
     { step: first, ...span, label, folder, records },
-    { lock, sign: () => signFolder(claim, identity), fresh: !isOwn, tell: out.note },
+    { lock, sign: () => isFirst && signFolder(claim, identity), fresh: !isOwn && isFirst, tell: out.note },
   );
   const how = { from: task.sideFiles, chatTemplate: task.chatTemplate, device };
   const best = bestOf(values, span, records);
-  const saved = checkpoints(values, identity, how, best);
+  const saved = checkpoints(values, identity, how, best, workers);
   const { saves } = cadence(values, span);
-  const isAsked = stopWatch(out.signal);
+  const asked = stopWatch(out.signal);
+  const isAsked = async (): Promise<boolean> => anyOf(workers, "whether it is to stop", await asked());
   /** Is all on disk that was told? */
   let isTold = true;
   const tell = async (telling: Promise<void>): Promise<void> => {
@@ -141,11 +158,12 @@ export const runTask = async (
   };
   let isSaved = false;
   const finish = async (params: Params): Promise<void> => {
+    isSaved = true;
+    if (!isFirst) return;
     const chosen = values.load_best_model_at_end ? bestWeights(task, values, best, steps, out) : undefined;
     await told.ready();
     await saveModel(folder, plainModel(task, chosen ?? params), how);
     await task.saveAdapter?.(chosen ?? params);
-    isSaved = true;
   };
 
   /** What follows a step; does the run end before its last one? */
@@ -162,7 +180,7 @@ export const runTask = async (
   let [step, stopped] = [first, false];
   const run = train(
     {
-      ...options,
+      ...{ ...options, workers, wire: values.wire },
       batches: batchesFrom(source, resumed?.batches),
       resume: resumed && resuming(resumed, values, device),
       rescue: (good, params) =>
@@ -176,7 +194,7 @@ export const runTask = async (
   );
   try {
     told.prepared();
-    if (await isAsked()) out.signal?.throwIfAborted();
+    if (await isAsked()) throw out.signal?.reason ?? new InputError("another rank was asked to stop");
     if (first === 0) await evaluateAt({ step: 0, params: model.params });
     while (!stopped) {
       const { value, done } = await run.next();
@@ -189,7 +207,9 @@ export const runTask = async (
         stopped = await afterStep(value);
         step = value.step;
       } catch (error) {
-        await rescue(value.step, () => value.params, value.snapshot);
+        const log = workers.size === 1 ? undefined : (await value.snapshot()).state.log;
+        if (await allWhole(workers, error, value.step, log))
+          await rescue(value.step, () => value.params, value.snapshot);
         throw error;
       }
     }

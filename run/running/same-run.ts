@@ -20,6 +20,7 @@ const FREE: ReadonlySet<string> = new Set([
   "max_row_bytes",
   "dataset_train_split",
   "dataset_test_split",
+  "ddp_timeout",
 ]);
 
 /** Keys that may change too, and what becomes of the law that the bits stay the same. */
@@ -28,6 +29,7 @@ const BENDING: Readonly<Record<string, string>> = {
   adapter: "from here on the numbers are those of another adapter",
   bits: "from here on multiply-adds round otherwise",
   gradient_checkpointing: "rounding may differ from here on",
+  wire: "rounding may differ from here on",
   precompute_ref_log_probs: "rounding may differ from here on",
   max_steps: "the learning rate follows the new length, except with a constant schedule",
   num_train_epochs: "the learning rate follows the new length, except with a constant schedule",
@@ -86,6 +88,21 @@ export const identityOf = (
 
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
 
+/** How the rows of a step are cut into batches, over all ranks. */
+const CUT: readonly string[] = ["per_device_train_batch_size", "gradient_accumulation_steps"];
+
+/** Does a step hold the same rows, in other batches, and does nothing look at a batch as a whole? */
+const cutOtherwise = (then: RunIdentity["settings"], now: RunIdentity["settings"]): boolean => {
+  const rows = (settings: RunIdentity["settings"]) => CUT.reduce((n, key) => n * Number(settings[key]), 1);
+  const losses = Array.isArray(now.loss_type) ? now.loss_type : [];
+  return (
+    rows(then) === rows(now) &&
+    now.dataloader_drop_last !== true &&
+    now.group_by_length !== true &&
+    !losses.some((loss) => ["kto", "kto_pair", "sft"].includes(loss))
+  );
+};
+
 /**
  * Compares a run with the one that left a checkpoint. Returns a line for every change that is allowed, and that may show.
  * Errors: InputError naming the keys whose change would make another run of it.
@@ -95,7 +112,8 @@ export const checkSameRun = (checkpoint: string, then: RunIdentity, now: RunIden
   const changed = Object.keys(now.settings).filter(
     (key) => Object.hasOwn(then.settings, key) && !same(then.settings[key], now.settings[key]),
   );
-  const refused = changed.filter((key) => !Object.hasOwn(BENDING, key));
+  const isCut = cutOtherwise(then.settings, now.settings);
+  const refused = changed.filter((key) => !Object.hasOwn(BENDING, key) && !(isCut && CUT.includes(key)));
   const other = Object.keys(now.digests).filter(
     (key) => Object.hasOwn(then.digests, key) && then.digests[key] !== now.digests[key],
   );
@@ -108,6 +126,7 @@ export const checkSameRun = (checkpoint: string, then: RunIdentity, now: RunIden
       `${checkpoint} belongs to another run: ${said.join(", ")}; resume with the settings of then, or start afresh in another output_dir`,
     );
   return changed.map(
-    (key) => `note: ${key} was ${show(then.settings[key])} and is ${show(now.settings[key])} now: ${BENDING[key]}`,
+    (key) =>
+      `note: ${key} was ${show(then.settings[key])} and is ${show(now.settings[key])} now: ${BENDING[key] ?? "rounding may differ from here on"}`,
   );
 };

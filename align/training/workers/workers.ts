@@ -72,3 +72,14 @@ export const texts = async (workers: Workers, what: string, own: string): Promis
   );
   return room.map((text, rank) => (rank === workers.rank ? own : new TextDecoder().decode(text)));
 };
+
+/** What rank 0 says, on all ranks: plain data. */
+export const fromFirst = async <T>(workers: Workers, what: string, own: T | undefined): Promise<T> => {
+  if (workers.size === 1) return own as T;
+  const [said] = await texts(workers, what, workers.rank === 0 ? JSON.stringify(own) : "");
+  return JSON.parse(said) as T;
+};
+
+/** Does any rank say yes? */
+export const anyOf = async (workers: Workers, what: string, own: boolean): Promise<boolean> =>
+  workers.size === 1 ? own : (await gathered(workers, what, [Number(own)])).some(([said]) => said === 1);

@@ -43,10 +43,10 @@ export interface Pool {
   readonly close: () => void;
 }
 
-/** How many threads a person wants: TAUGRAD_THREADS, else all cores. Errors: InputError unless it is an integer ≥ 1. */
-export const wantedThreads = (): number => {
+/** How many threads a person wants: TAUGRAD_THREADS, else those given, else all cores. Errors: InputError unless it is an integer ≥ 1. */
+export const wantedThreads = (given: number = platform.cores()): number => {
   const text = engine.env.TAUGRAD_THREADS;
-  if (text === undefined || text === "") return Math.min(platform.cores(), 64);
+  if (text === undefined || text === "") return Math.min(given, 64);
   const wanted = Number(text);
   if (!Number.isInteger(wanted) || wanted < 1 || wanted > 256)
     throw new InputError(`TAUGRAD_THREADS=${text}: the number of threads must be an integer, 1 to 256`);

@@ -1,0 +1,55 @@
+import { namedLeaves, read, type Tree } from "../../../core/index.js";
+import { type StoredDtype, safetensorsHeader } from "../../../models/files/safetensors-write.js";
+import { streamAtomically } from "../../../models/files/writing/atomic.js";
+import { asStored, saveTree, storedAs } from "../state-file.js";
+import { bytesOf, texts, type Workers } from "./workers.js";
+
+/** A leaf as the file has it. */
+interface Entry {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: StoredDtype;
+}
+
+const BYTES: Readonly<Partial<Record<StoredDtype, number>>> = { F64: 8, F32: 4, I32: 4, U32: 4, BF16: 2, F16: 2 };
+const sizeOf = ({ shape, dtype }: Entry): number => shape.reduce((n, x) => n * x, BYTES[dtype] as number);
+
+/**
+ * `saveTree` of what several workers hold, each a part of it: rank 0 writes, leaf by leaf, what it has and what others send. All of
+ * them call it. Law: the file is the one that a single process would have written.
+ */
+export const saveShared = async (path: string, tree: Tree, workers: Workers): Promise<void> => {
+  if (workers.size === 1) return saveTree(path, tree);
+  const own = new Map(namedLeaves(tree));
+  const mine = [...own].map(([name, leaf]): Entry => ({ name, shape: leaf.shape, dtype: storedAs(leaf) }));
+  const said = await texts(workers, "what it remembers", JSON.stringify(mine));
+  const holders = new Map<string, { readonly entry: Entry; readonly rank: number }>();
+  for (const [rank, text] of said.entries())
+    for (const entry of JSON.parse(text) as Entry[])
+      if (!holders.has(entry.name)) holders.set(entry.name, { entry, rank });
+  const all = [...holders.values()].sort((a, b) => (a.entry.name < b.entry.name ? -1 : 1));
+  const bytes = async (name: string): Promise<Uint8Array> => {
+    const leaf = own.get(name);
+    if (leaf === undefined) throw new Error(`this rank holds no "${name}"`);
+    return bytesOf(asStored(await read(leaf), leaf.dtype));
+  };
+  if (workers.rank !== 0) {
+    for (const { entry, rank } of all)
+      if (rank === workers.rank)
+        await workers.exchange("what it remembers", [{ peer: 0, bytes: await bytes(entry.name) }], []);
+    return;
+  }
+  const header = safetensorsHeader(
+    path,
+    all.map(({ entry }) => entry),
+    { format: "taugrad" },
+  );
+  await streamAtomically(path, async (sink) => {
+    sink(header);
+    for (const { entry, rank } of all) {
+      const room = rank === 0 ? await bytes(entry.name) : new Uint8Array(sizeOf(entry));
+      if (rank !== 0) await workers.exchange("what it remembers", [], [{ peer: rank, bytes: room }]);
+      sink(room);
+    }
+  });
+};
