@@ -1,6 +1,8 @@
 import { namedLeaves, read, type Tree } from "../../../core/index.js";
 import { type StoredDtype, safetensorsHeader } from "../../../models/files/safetensors-write.js";
-import { streamAtomically } from "../../../models/files/writing/atomic.js";
+import { beginFile } from "../../../models/files/writing/atomic.js";
+import { type Pending, together } from "../../../models/folders/files.js";
+import { inTurn, ready } from "../../../models/folders/work.js";
 import { asStored, saveTree, storedAs } from "../state-file.js";
 import { bytesOf, texts, type Workers } from "./workers.js";
 
@@ -44,12 +46,18 @@ export const saveShared = async (path: string, tree: Tree, workers: Workers): Pr
     all.map(({ entry }) => entry),
     { format: "taugrad" },
   );
-  await streamAtomically(path, async (sink) => {
-    sink(header);
-    for (const { entry, rank } of all) {
-      const room = rank === 0 ? await bytes(entry.name) : new Uint8Array(sizeOf(entry));
-      if (rank !== 0) await workers.exchange("what it remembers", [], [{ peer: rank, bytes: room }]);
-      sink(room);
-    }
-  });
+  const received = async (entry: Entry, rank: number): Promise<Uint8Array> => {
+    const room = new Uint8Array(sizeOf(entry));
+    await workers.exchange("what it remembers", [], [{ peer: rank, bytes: room }]);
+    return room;
+  };
+  const file: Pending = {
+    begin: () => beginFile(path),
+    *write(put) {
+      yield* put(header);
+      for (const { entry, rank } of all)
+        yield* put(yield* ready(rank === 0 ? bytes(entry.name) : received(entry, rank)));
+    },
+  };
+  await inTurn(together([file]));
 };
