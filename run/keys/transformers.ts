@@ -67,6 +67,7 @@ export const transformersKeys: Keys = {
     "adam_epsilon",
     "max_grad_norm",
     "seed",
+    "ddp_timeout",
     "data_seed",
   ),
   ...own("gradient_accumulation_steps", "gradient_checkpointing", "dataloader_drop_last", "group_by_length"),
