@@ -9,7 +9,7 @@ import { HALVES, type Half, halfOf } from "../../lab/evaluate/rows/half.js";
 import type { Task } from "../../lab/evaluate/tasks.js";
 import { readConfig } from "../../models/config.js";
 import type { Tokenizer } from "../../models/index.js";
-import type { TrainingValues } from "../options/takes.js";
+import type { TrainingValues, Values } from "../options/takes.js";
 import { trainingTokenizer } from "../parts/chat-template.js";
 import { readDataset } from "../parts/data.js";
 import type { Voice } from "../voice.js";
@@ -56,6 +56,16 @@ const tasksOf = async (
   return both((part) => test.map((task) => ({ ...task, part })));
 };
 
+/** How long rows may be: keys of all kinds of training, and of dpo alone. */
+type Lengths = Pick<TrainingValues, "max_length" | "truncation_mode"> &
+  Partial<Pick<Values<"dpo">, "max_prompt_length" | "max_completion_length">>;
+
+/** How pairs are cut: as in training. */
+export const cutOf = ({ max_length, truncation_mode, max_prompt_length, max_completion_length }: Lengths) => ({
+  ...{ maxLength: max_length, truncationMode: truncation_mode },
+  ...{ maxPromptLength: max_prompt_length, maxCompletionLength: max_completion_length },
+});
+
 /** Pairs of the two splits, as tokens: of two files, or the halves of one. */
 const pairsOf = async (
   spec: ExamSpec,
@@ -67,7 +77,7 @@ const pairsOf = async (
   if (path === undefined) return undefined;
   const { vocabSize } = readConfig(values.model_name_or_path);
   const cut = {
-    ...{ maxLength: values.max_length, truncationMode: values.truncation_mode, vocabSize, limit },
+    ...{ ...cutOf(values), vocabSize, limit },
     ...{ inflation: values.max_inflation, longestRow: values.max_row_bytes, otherwise: "test", orOnly: true },
   };
   const read = async (file: string): Promise<readonly TokenPair[]> => {

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { wantedBits } from "../../kernels/cpu/index.js";
 import type { Cell } from "../../lab/compare/comparison.js";
 import type { JsonObject } from "../../models/files/json.js";
 import { withDevice } from "../device.js";
@@ -8,6 +9,7 @@ import type { TrainingValues } from "../options/takes.js";
 import { VERSION } from "../version.js";
 import type { Voice } from "../voice.js";
 import { type Digests, digests, runIdentity, tasksIdentity } from "./digests.js";
+import { cutOf } from "./exam.js";
 import type { Examination, GivenModel, Job, MeasureJob, MergeJob, TrainJob } from "./jobs.js";
 import { type KeySource, runValues } from "./keys.js";
 import { checkMerge, renamed } from "./merge.js";
@@ -40,6 +42,9 @@ export interface Plan {
 /** What the comparison itself says of a run. */
 const ownSource = (spec: Spec, keys: JsonObject): KeySource => ({ where: spec.path, keys });
 
+/** What else decides numbers: which code, and how the cpu device rounds. */
+const maker = () => ({ version: VERSION, bits: wantedBits() });
+
 /** A cell, for people. */
 const labelOf = (method: string, rate: number, seed: number): string =>
   `${method}, learning rate ${rate}, seed ${seed}`;
@@ -51,12 +56,12 @@ const namedDevice = async ({ device, adapter }: TrainingValues, out: Voice): Pro
 /** All that decides what is asked and how it is scored. Errors: InputError. */
 const examIdentity = async (spec: ExamSpec, values: TrainingValues, digestOf: Digests): Promise<JsonObject> => {
   const { tasks, validationTasks, pairs, validationPairs, limit, batchSize } = spec;
-  const { max_length, truncation_mode, chat_template, chat_template_path: template, device, adapter } = values;
+  const { chat_template, chat_template_path: template, device, adapter } = values;
   return {
     tasks: await tasksIdentity(tasks, digestOf),
     validation_tasks: validationTasks === undefined ? null : await tasksIdentity(validationTasks, digestOf),
     ...{ pairs: pairs && digestOf(pairs), validation_pairs: validationPairs && digestOf(validationPairs) },
-    ...{ limit, batchSize, max_length, truncation_mode, device, adapter },
+    ...{ limit, batchSize, ...cutOf(values), device, adapter },
     chat_template: chat_template ?? (template && digestOf(template)),
   };
 };
@@ -77,7 +82,7 @@ const planner = (spec: Spec, folder: string, device: string, digestOf: Digests, 
     ...{ kind: "train", train: method.kind, name: labelOf(name, rate, seed) },
     sources: sourcesOf(method, rate, seed),
     settings: {
-      ...{ version: VERSION, train: method.kind },
+      ...{ ...maker(), train: method.kind },
       run: await runIdentity((await valuesOf(method, rate, seed)).values, digestOf),
     },
   });
@@ -92,7 +97,7 @@ const planner = (spec: Spec, folder: string, device: string, digestOf: Digests, 
       Object.hasOwn(folders, model) ? digestOf(folders[model]) : (digestOf(model) ?? model);
     return {
       ...{ kind: "merge", name, of, recipe, where, folders, seed },
-      settings: { version: VERSION, seed, recipe: renamed(recipe, digestOfModel) },
+      settings: { ...maker(), seed, recipe: renamed(recipe, digestOfModel) },
     };
   };
   return { valuesOf, trainJob, mergeJob };
@@ -121,7 +126,7 @@ export const planOf = async (spec: Spec, folder: string, out: Voice): Promise<Pl
     ...{ spec: spec.evaluate, train: spec.train },
     sources: [spec.base, ownSource(spec, { device, output_dir: join(folder, "cache") })],
   };
-  const settings = { version: VERSION, exam: await examIdentity(spec.evaluate, values, digestOf) };
+  const settings = { ...maker(), exam: await examIdentity(spec.evaluate, values, digestOf) };
   const model: GivenModel = {
     ...{ kind: "given", name: "start", folder: values.model_name_or_path },
     settings: { model: digestOf(values.model_name_or_path) },

@@ -80,6 +80,13 @@ test("compare: ids follow every key and what files hold, not their order, their 
     for (const [place, id] of before)
       assert.equal(after.get(place) !== id, changed(place), `${JSON.stringify(other)}: ${place}`);
   }
+  const { TAUGRAD_BITS: bits } = process.env;
+  process.env.TAUGRAD_BITS = bits === "portable" ? "native" : "portable";
+  const rounded = await idsOf(grid).finally(() => {
+    if (bits === undefined) delete process.env.TAUGRAD_BITS;
+    else process.env.TAUGRAD_BITS = bits;
+  });
+  for (const [place, id] of before) assert.notEqual(rounded.get(place), id, `other bits: ${place}`);
   writeFileSync(join(elsewhere, "choice.jsonl"), '{"question": "?", "choices": ["a", "b"], "answer": 1}\n');
   const other = await idsOf(JSON.parse(JSON.stringify(grid).replaceAll(folder, elsewhere)));
   for (const [place, id] of before) assert.notEqual(other.get(place), id, `other rows: ${place}`);
@@ -91,6 +98,15 @@ test("compare: halves are whole, by content alone, and no row stands in both", a
   const counts = HALVES.map((half) => countRows(exam.tasks[half][0]));
   assert.equal(counts[0] + counts[1], 8);
   assert.equal((exam.pairs?.validation.length ?? 0) + (exam.pairs?.test.length ?? 0), 16);
+  // Cut as training cuts them, which a key of dpo alone is part of.
+  const cut = { ...grid, train: "dpo", base: { ...grid.base, max_prompt_length: 3, truncation_mode: "keep_end" } };
+  const plan = await planned(cut);
+  const short = await openExam(specOf(cut as never, "grid.yaml").evaluate, plan.values, SILENT);
+  const pairs = HALVES.flatMap((half) => short.pairs?.[half] ?? []);
+  assert.equal(pairs.length, 16);
+  for (const { chosen } of pairs) assert.ok(chosen.completionStart <= 3 && chosen.ids.length <= 32);
+  const { start } = await planned({ ...cut, base: { ...cut.base, max_prompt_length: 4 } });
+  assert.notEqual(idOf(start), idOf(plan.start));
   fc.assert(
     fc.property(fc.array(fc.jsonValue()), (rows) => {
       for (const row of rows) assert.equal(halfOf(row), halfOf(JSON.parse(JSON.stringify(row))));
