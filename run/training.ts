@@ -32,6 +32,7 @@ import { checkUnused, claimOf, goesOn } from "./running/claim.js";
 import { withRemedies } from "./running/out-of-memory.js";
 import { runTask } from "./running/run.js";
 import { earlyIdentity } from "./running/same-run.js";
+import { adapterOf } from "./workers/adapter.js";
 import { hostOf, type Team, teamFor, told } from "./workers/team.js";
 import { checkOwn } from "./writing/claim.js";
 import { type Locked, whileLocked } from "./writing/locked.js";
@@ -147,7 +148,8 @@ const withData = async <V extends TrainingValues, T>(
       batchSize: values.per_device_eval_batch_size,
     },
   };
-  return withDevice({ ...values, threads, tune: lock === undefined ? "kept" : "now" }, out, async (real) => {
+  const adapter = await adapterOf(values, team, out);
+  return withDevice({ ...values, adapter, threads, tune: lock === undefined ? "kept" : "now" }, out, async (real) => {
     if (lock === undefined) return dryRun({ recipe, settings, rows, evalRows, tokenizer, device: real }, out);
     const choice = await chosen({ recipe, settings }, real, out, team);
     const parts = { ...settings, choice, device: real, load, planned: false };

@@ -1,5 +1,7 @@
 import { type DoctorReport, doctor, PURPOSES } from "../../kernels/index.js";
 import { withDevice } from "../../run/device.js";
+import { isFollower } from "../../run/workers/launch.js";
+import { type MpiReport, mpiReport } from "../../run/workers/report.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
 
@@ -8,12 +10,21 @@ import type { Output } from "../output.js";
  * adapter is named: that one is opened.
  */
 export const doctorCommand = async (values: Values<"doctor">, out: Output): Promise<void> => {
+  const mpi = await mpiReport();
+  if (isFollower(process.env)) return; // the first rank speaks
   const report = await doctor();
   const isNamed = values.device !== "auto" || values.adapter !== undefined;
   const opened = isNamed ? await withDevice(values, out, async ({ description }) => description) : undefined;
-  out.result({ ...report, opened }, () =>
-    opened === undefined ? describe(report) : `${describe(report)}\nopened     ${opened}`,
+  out.result({ ...report, mpi, opened }, () =>
+    [describe(report), describeMpi(mpi), ...(opened === undefined ? [] : [`opened     ${opened}`])].join("\n"),
   );
+};
+
+const describeMpi = ({ version, missing, ranks, hosts, latency_us, bytes_per_second }: MpiReport): string => {
+  if (missing !== undefined) return `mpi        ${missing}`;
+  if (ranks === undefined || latency_us === undefined || bytes_per_second === undefined) return `mpi        ${version}`;
+  const where = `${ranks} ranks on ${hosts === 1 ? "one host" : `${hosts} hosts`}`;
+  return `mpi        ${version}: ${where}, all hear of all in ${latency_us.toFixed(0)} µs, ${(bytes_per_second / 1e9).toFixed(2)} GB/s to the next`;
 };
 
 /** Limits that decide what fits; --json has all of them. */

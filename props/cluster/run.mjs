@@ -5,9 +5,10 @@
  */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import * as mpi from "./mpi.mjs";
 import * as slurm from "./slurm.mjs";
 
-const ENGINES = [slurm];
+const ENGINES = [slurm, mpi];
 
 const given = process.argv.slice(2);
 const settings = Object.fromEntries(given.filter((word) => word.includes("=")).map((word) => word.split("=")));

@@ -54,7 +54,7 @@ const timesDone = (folder) => {
 };
 
 /** A generator of numbers in [0, 1) from a seed (mulberry32). */
-const drawing = (seed) => {
+export const drawing = (seed) => {
   let a = seed >>> 0;
   return () => {
     a = (a + 0x6d2b79f5) | 0;

@@ -1,5 +1,10 @@
 /** Several workers train the model that one would: shares of batches, gradients summed at their owners, slots shared out. */
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test from "node:test";
+import fc from "fast-check";
 import { ktoSource } from "../../../align/data/kto-source.js";
 import type { SourceOptions } from "../../../align/data/rows.js";
 import { batchesFrom, pairSource, sequenceSource } from "../../../align/data/source.js";
@@ -7,9 +12,15 @@ import { ktoObjective } from "../../../align/objectives/kto.js";
 import type { Objective } from "../../../align/objectives/objective.js";
 import { type OptimizerSettings, trainingOptimizer } from "../../../align/training/optimizer.js";
 import type { TrainOptions } from "../../../align/training/options.js";
+import { saveTree } from "../../../align/training/state-file.js";
+import type { TrainState } from "../../../align/training/step.js";
 import { lastOf, type StepRecord, train } from "../../../align/training/train.js";
+import { ownersOf } from "../../../align/training/workers/shard.js";
+import { saveShared } from "../../../align/training/workers/state.js";
 import { ALONE, type Workers } from "../../../align/training/workers/workers.js";
-import { type Device, dispose, leaves, read, sizeOf } from "../../../core/index.js";
+import { type Device, dispose, InputError, leaves, read, sizeOf } from "../../../core/index.js";
+import { openSafetensors } from "../../../models/files/safetensors.js";
+import { launchedBy } from "../../../run/workers/launch.js";
 import { simulatedWorkers } from "../../generators/simulated-workers.js";
 import {
   dpo,
@@ -42,10 +53,20 @@ type Setting = Partial<TrainOptions> & {
   readonly settings?: OptimizerSettings;
   /** Rows of a batch over all workers. */
   readonly rows: number;
+  /** Hears of the state after each step. */
+  readonly onState?: (state: TrainState) => Promise<void>;
 };
 
+function* take<T>(all: Iterable<T>, count: number): Generator<T> {
+  let i = 0;
+  for (const one of all) {
+    if (i++ === count) return;
+    yield one;
+  }
+}
+
 /** One rank's run. */
-const ranked = async ({ kind, settings = {}, rows, ...rest }: Setting, workers: Workers, device: Device) => {
+const ranked = async ({ kind, settings = {}, rows, onState, ...rest }: Setting, workers: Workers, device: Device) => {
   const [params, other, refDelta] = [1, 2, 3].map((seed) => tinyParams(seed, device));
   const { objective, source } = kinds[kind];
   const share = { part: workers.rank, of: workers.size };
@@ -62,6 +83,7 @@ const ranked = async ({ kind, settings = {}, rows, ...rest }: Setting, workers: 
     const trained = await lastOf(train(options, device), async ({ record, snapshot }) => {
       if (record !== undefined) records.push(record);
       const { state } = await snapshot();
+      await onState?.(state);
       slots = leaves(state.optimizer.slots).reduce((n, { shape }) => n + sizeOf(shape), 0);
     });
     const weights = await numbersOf(trained, read);
@@ -112,5 +134,92 @@ for (const [name, setting] of settings)
         );
       }
     },
-    ["reference", "cpu"],
+    setting.kind === "dpo" ? ["reference", "cpu"] : ["cpu"],
   );
+
+check(
+  "what travels is what is counted on paper: gradients to their owners, weights from them; half of the gradients in bf16",
+  async (device) => {
+    const elements = Object.values(tinyParams(1, device)).map((w) => {
+      dispose(w);
+      return sizeOf(w.shape);
+    });
+    const P = elements.reduce((sum, n) => sum + n, 0);
+    const setting: Setting = { kind: "sft", rows: 4, steps: 2 };
+    for (const [wire, bytes] of [["f32", 8] as const, ["bf16", 6] as const]) {
+      const { sent, runs } = await together({ ...setting, wire }, 2, device);
+      const rest = sent - 2 * bytes * P; // two steps, one rank's worth to one other
+      assert.ok(rest > 0 && rest < 8000, `${wire}: ${rest} bytes more than ${2 * bytes * P}`);
+      assert.deepEqual(runs[0].weights, runs[1].weights);
+    }
+  },
+  ["cpu"],
+);
+
+check(
+  "a worker that fails ends all with its reason, each with the state after the same step; a file of their parts is one process's",
+  async (device) => {
+    const folder = mkdtempSync(join(tmpdir(), "taugrad-workers-"));
+    const file = (name: string) => join(folder, name);
+    const good = (workers: Workers) =>
+      batchesFrom(kinds.sft.source({ padId: 0, bucket: 8, batchSize: 2, share: { part: workers.rank, of: 2 } }));
+    const rescued: number[] = [];
+    const { ranks } = simulatedWorkers(2);
+    const failing = (workers: Workers) =>
+      ranked(
+        {
+          ...{ kind: "sft", rows: 4, settings: { weightDecay: 0.1 } },
+          batches: (function* () {
+            for (const [i, batch] of [...take(good(workers), 3)].entries()) {
+              if (i === 2 && workers.rank === 1) throw new InputError("row 7 is torn");
+              yield batch;
+            }
+          })(),
+          rescue: async ({ step, state }) => {
+            rescued.push(step);
+            await saveShared(file("two"), state, workers);
+          },
+        },
+        workers,
+        device,
+      );
+    const ends = await Promise.allSettled(ranks.map(failing));
+    const reasons = ends.map((end) => (end.status === "rejected" ? (end.reason as Error).message : "none"));
+    assert.deepEqual(reasons, ["rank 1: row 7 is torn", "row 7 is torn"]);
+    assert.deepEqual(rescued, [2, 2]);
+    const setting: Setting = { kind: "sft", rows: 4, steps: 2, settings: { weightDecay: 0.1 } };
+    await ranked({ ...setting, onState: (state) => saveTree(file("one"), state) }, ALONE, device);
+    const [one, two] = ["one", "two"].map((name) => openSafetensors(file(name)));
+    assert.deepEqual([...two.tensors], [...one.tensors], "names, shapes and places");
+    rmSync(folder, { recursive: true, force: true });
+  },
+  ["cpu"],
+);
+
+test("parameters are shared out whole: a rank has at most its share and one parameter more", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 1, max: 1e6 }), { minLength: 1 }),
+      fc.integer({ min: 1, max: 9 }),
+      (sizes, n) => {
+        const params = Object.fromEntries(sizes.map((size, i) => [`w${i}`, { shape: [size] }]));
+        const held = Array.from({ length: n }, () => 0);
+        for (const [i, owner] of ownersOf(params, n).entries()) held[owner] += sizes[i];
+        const total = sizes.reduce((sum, size) => sum + size, 0);
+        assert.equal(
+          held.reduce((sum, size) => sum + size, 0),
+          total,
+        );
+        assert.ok(Math.max(...held) <= total / n + Math.max(...sizes));
+      },
+    ),
+  );
+});
+
+test("who started several ranks is read from what launchers set; a batch script is one process", () => {
+  assert.deepEqual(launchedBy({ OMPI_COMM_WORLD_SIZE: "4" }), { by: "mpirun of Open MPI", ranks: 4 });
+  assert.deepEqual(launchedBy({ PMI_SIZE: "2" }), { by: "mpiexec of MPICH", ranks: 2 });
+  assert.deepEqual(launchedBy({ SLURM_STEP_NUM_TASKS: "8", PMI_SIZE: "8" }), { by: "srun", ranks: 8 });
+  for (const env of [{}, { SLURM_NTASKS: "4", SLURM_PROCID: "0" }, { OMPI_COMM_WORLD_SIZE: "1" }])
+    assert.equal(launchedBy(env), undefined);
+});
