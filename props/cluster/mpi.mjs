@@ -148,7 +148,8 @@ export const check = async ({ steps = "12", kills = "2", seed = String(Date.now(
     for (let tries = 0; begun !== undefined && !existsSync(begun) && tries < 600 && child.exitCode === null; tries++)
       await pause(100);
     await pause(late);
-    act(ranksOf(folder));
+    const ranks = ranksOf(folder);
+    if (ranks.length > 0) act(ranks);
     return { code: await ended, said: () => said };
   }
 
@@ -159,7 +160,7 @@ export const check = async ({ steps = "12", kills = "2", seed = String(Date.now(
     let done = 0;
     for (; done < times; done++)
       await disturbed(mpi, folder, words(), 300 + 2500 * draw(), (ranks) => {
-        if (ranks.length > 0) process.kill(ranks[Math.floor(draw() * ranks.length)], "SIGKILL");
+        process.kill(ranks[Math.floor(draw() * ranks.length)], "SIGKILL");
       });
     const far = farthest(lossesIn(place("ondare")), trained(mpi, 2, `${mpi}-killed`, "ondare", count, "--resume"));
     tell(`${mpi}: ${done} ranks killed, and resumed: within ${far.toExponential(1)}`);
@@ -168,7 +169,7 @@ export const check = async ({ steps = "12", kills = "2", seed = String(Date.now(
 
   async function silenced(mpi) {
     const folder = place(`${mpi}-hung`);
-    const words = wordsOf("ondare", 2, folder, 100_000, ["--ddp_timeout", "2", "--save_strategy", "no"]);
+    const words = wordsOf("ondare", 2, folder, 100_000, ["--ddp_timeout", "10", "--save_strategy", "no"]);
     let stopped;
     const { code, said } = await disturbed(
       mpi,
