@@ -41,52 +41,51 @@ export type Stage = Pick<
   | "spaces"
 >;
 
-/** One training run: warm-up, then cosine to 10 %. Gives the final weights, which are the caller's. */
-export const runStage = (
-  stage: Stage,
-  { steps, learningRate, warmup }: Schedule,
-  device: Device,
-  onStep?: OnStep,
-): Promise<Params> => {
-  const options = { steps, learningRate, warmupSteps: warmup, scheduler: "cosine", minRatio: 0.1 } as const;
-  return lastOf(train({ ...stage, ...options, loggingSteps: LOGGING_STEPS }, device), onStep);
+/** A training run as the lab makes them: warm-up, then cosine to 10 %. */
+export const runOptions = (stage: Stage, { steps, learningRate, warmup }: Schedule): TrainOptions => {
+  const schedule = { steps, learningRate, warmupSteps: warmup, scheduler: "cosine", minRatio: 0.1 } as const;
+  return { ...stage, ...schedule, loggingSteps: LOGGING_STEPS };
 };
+
+/** Such a run, to its end. Gives the final weights, which are the caller's. */
+export const runStage = (stage: Stage, schedule: Schedule, device: Device, onStep?: OnStep): Promise<Params> =>
+  lastOf(train(runOptions(stage, schedule), device), onStep);
 
 /** Batches made when they are needed: each is a function of its step. */
-const made = function* (make: (step: number) => Batch): Generator<TrainingBatch> {
-  for (let step = 0; ; step++) yield make(step);
+const made = function* (make: (step: number) => Batch, from: number): Generator<TrainingBatch> {
+  for (let step = from; ; step++) yield make(step);
 };
 
-const supervised = (params: Params, make: (step: number) => Batch): Stage => ({
+const supervised = (params: Params, make: (step: number) => Batch, from: number): Stage => ({
   objective: completionObjective(config, { tokenMetrics: false }),
   params,
   optimizer: adamW({ betas, weightDecay: 0.01 }),
-  batches: made(make),
+  batches: made(make, from),
 });
 
-/** The base model: lines of skills, loss on every token. */
+/** The base model: lines of skills, loss on every token; batches from that of step `from` on. */
+export const baseStage = (seed: number, fresh: Params, setting: BaseSetting, from = 0): Stage =>
+  supervised(fresh, (step) => baseBatch(seed, step, setting.batch, setting), from);
+
+/** The instruction-tuned model: requests and answers, loss on the answers. */
+export const sftStage = (seed: number, base: Params, setting: Schedule, from = 0): Stage =>
+  supervised(base, (step) => sftBatch(seed, step, setting.batch), from);
+
 export const trainBase = (
   seed: number,
   fresh: Params,
   setting: BaseSetting,
   device: Device,
   onStep?: OnStep,
-): Promise<Params> => {
-  const stage = supervised(fresh, (step) => baseBatch(seed, step, setting.batch, setting));
-  return runStage(stage, setting, device, onStep);
-};
+): Promise<Params> => runStage(baseStage(seed, fresh, setting), setting, device, onStep);
 
-/** The instruction-tuned model: requests and answers, loss on the answers. */
 export const trainSft = (
   seed: number,
   base: Params,
   setting: Schedule,
   device: Device,
   onStep?: OnStep,
-): Promise<Params> => {
-  const stage = supervised(base, (step) => sftBatch(seed, step, setting.batch));
-  return runStage(stage, setting, device, onStep);
-};
+): Promise<Params> => runStage(sftStage(seed, base, setting), setting, device, onStep);
 
 /** Rows of what came before, which an alignment may look at to keep it: none that base or tuning saw in this order. */
 const BEFORE = 1_000_000;

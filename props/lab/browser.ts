@@ -79,6 +79,8 @@ export interface PageOptions {
 export interface Page {
   /** Sends a command of the DevTools protocol. */
   readonly send: (method: string, params?: Readonly<Record<string, unknown>>) => Promise<Record<string, unknown>>;
+  /** Hears of every event of this name. */
+  readonly on: (method: string, hear: (params: Record<string, unknown>) => void) => void;
   /** Resolves at the next event of this name. */
   readonly event: (method: string) => Promise<Record<string, unknown>>;
   readonly close: () => Promise<void>;
@@ -96,7 +98,10 @@ type Message = {
 const connected = (child: ChildProcess) => {
   const [out, into] = [child.stdio[3] as Writable, child.stdio[4] as Readable];
   const answers = new Map<number, (message: Message) => void>();
-  const listeners = new Map<string, ((params: Record<string, unknown>) => void)[]>();
+  const listeners = new Map<string, Set<(params: Record<string, unknown>) => void>>();
+  const on = (method: string, hear: (params: Record<string, unknown>) => void): void => {
+    listeners.set(method, (listeners.get(method) ?? new Set()).add(hear));
+  };
   let serial = 0;
   let text = "";
   out.on("error", () => {}); // told by the exit
@@ -106,7 +111,7 @@ const connected = (child: ChildProcess) => {
     for (const part of parts) {
       const message = JSON.parse(part) as Message;
       if (message.id !== undefined) answers.get(message.id)?.(message);
-      else for (const hear of listeners.get(message.method ?? "")?.splice(0) ?? []) hear(message.params ?? {});
+      else for (const hear of [...(listeners.get(message.method ?? "") ?? [])]) hear(message.params ?? {});
     }
   });
   return {
@@ -118,8 +123,15 @@ const connected = (child: ChildProcess) => {
         );
         out.write(`${JSON.stringify({ id, method, params, sessionId })}\0`);
       }),
+    on,
     event: (method: string): Promise<Record<string, unknown>> =>
-      new Promise((resolve) => listeners.set(method, [...(listeners.get(method) ?? []), resolve])),
+      new Promise((resolve) => {
+        const once = (params: Record<string, unknown>): void => {
+          listeners.get(method)?.delete(once);
+          resolve(params);
+        };
+        on(method, once);
+      }),
   };
 };
 
@@ -138,14 +150,14 @@ export const openPage = async ({ patience = 60_000, gpu = "none" }: PageOptions 
     const ended = gone.catch(() => {});
     child.kill("SIGKILL");
     await ended;
-    rmSync(profile, { recursive: true, force: true });
+    rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }); // its children may still write
   };
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`chromium does not answer within ${patience / 1000} s`)), patience);
   });
   try {
-    const { send, event } = connected(child);
+    const { send, on, event } = connected(child);
     const start = async (): Promise<string> => {
       const { targetId } = await send("Target.createTarget", { url: "about:blank" });
       const { sessionId } = await send("Target.attachToTarget", { targetId, flatten: true });
@@ -153,7 +165,7 @@ export const openPage = async ({ patience = 60_000, gpu = "none" }: PageOptions 
       return sessionId as string;
     };
     const session = await Promise.race([start(), gone, late]);
-    return { send: (method, params) => Promise.race([send(method, params, session), gone]), event, close };
+    return { send: (method, params) => Promise.race([send(method, params, session), gone]), on, event, close };
   } catch (error) {
     await close();
     return error instanceof Error ? error.message : String(error);

@@ -1,4 +1,3 @@
-import { isUtf8 } from "node:buffer";
 import { InputError } from "../../../core/errors.js";
 import { oneLine } from "../../../models/files/json.js";
 import { parseJson } from "../../../models/files/written-json.js";
@@ -19,16 +18,34 @@ const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [91, 93, 123, 125];
 const isBlank = (byte: number): boolean =>
   byte === 32 || (byte >= 9 && byte <= 13) || byte === 0xef || byte === 0xbb || byte === 0xbf;
 
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** Errors: InputError for what is no UTF-8. A byte order mark is dropped. */
+const textOf = (bytes: Uint8Array, at: string): string => {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    throw new InputError(`${at}: is not UTF-8 text`);
+  }
+};
+
 const parse = (bytes: Uint8Array, at: string): unknown => {
-  if (!isUtf8(bytes)) throw new InputError(`${at}: is not UTF-8 text`);
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    .toString("utf8")
-    .replace(/^\uFEFF/, "");
+  const text = textOf(bytes, at);
   try {
     return parseJson(text);
   } catch (error) {
     throw new InputError(`${at}: malformed JSON (${oneLine(error instanceof Error ? error.message : String(error))})`);
   }
+};
+
+const joined = (parts: readonly Uint8Array[], size: number): Uint8Array => {
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 };
 
 /** Gathers the bytes of one row over the borders of chunks. */
@@ -45,7 +62,7 @@ const gatherer = (longest: number) => {
       if (part.length > 0) parts.push(part);
     },
     take: (): Uint8Array => {
-      const whole = parts.length === 1 ? parts[0] : Buffer.concat(parts);
+      const whole = parts.length === 1 ? parts[0] : joined(parts, size);
       [parts, size] = [[], 0];
       return whole;
     },
