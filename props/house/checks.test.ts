@@ -20,6 +20,7 @@ const tool = (script: string, args: readonly string[]): Promise<{ code: number; 
 
 const checks: readonly (readonly [title: string, script: string, args: readonly string[]])[] = [
   ["tsc: types", "typescript/lib/tsc.js", ["--noEmit", "-p", "."]],
+  ["tsc: types of the page, which alone has the DOM", "typescript/lib/tsc.js", ["--noEmit", "-p", "page"]],
   ["biome: format and lint", "@biomejs/biome/bin/biome", ["check", "--colors=off", "--max-diagnostics=30", "."]],
   ["knip: nothing unused", "knip/bin/knip.js", ["--no-progress", "--no-config-hints"]],
   ["publint: the package's fields", "publint/src/cli.js", ["--strict", "--pack", "false"]],

@@ -18,10 +18,11 @@ const knows: Record<string, readonly string[]> = {
   lab: ["core", "library", "kernels", "optim", "models", "align"],
   run: ["core", "library", "kernels", "optim", "models", "align", "lab"],
   cli: ["core", "library", "kernels", "optim", "models", "align", "lab", "run"],
-  props: [...FLOORS, "bench", "build.mjs"],
+  page: [...FLOORS, "build.mjs", "build-browser.mjs"],
+  props: [...FLOORS, "bench", "page", "build.mjs"],
   bench: [...FLOORS, "props", "build.mjs"],
 };
-const shipped = Object.keys(knows).filter((folder) => folder !== "props" && folder !== "bench");
+const shipped = FLOORS;
 const runtimePackages = ["webgpu", "@huggingface/tokenizers", "yaml"];
 /** Loaded where a user asks for what they do, and installed by that user. */
 const tables = ["hyparquet", "hyparquet-compressors"];

@@ -1,0 +1,84 @@
+/** The page: two views, and their workers. */
+import type { DeviceName } from "../kernels/index.js";
+import type { Command, Told } from "./lab/messages.js";
+import { COURSE, type Course } from "./lab/settings.js";
+import { BEFORE, told } from "./lab/state.js";
+import { openLabView } from "./lab/view.js";
+import type { Command as ModelCommand, Told as ModelTold } from "./model/messages.js";
+import { openModelView } from "./model/view.js";
+import { byId } from "./ui/element.js";
+
+/** Set by the builder: where trained weights lie beside the page, and another course, which laws take. */
+declare const START: string | undefined;
+declare const SHORT_COURSE: Course | undefined;
+
+const VIEWS = { lab: "what does an alignment cost?", model: "your own model" };
+const showView = (): void => {
+  const wanted = location.hash.slice(1) in VIEWS ? location.hash.slice(1) : "lab";
+  for (const [name, title] of Object.entries(VIEWS)) {
+    byId(`view-${name}`).hidden = name !== wanted;
+    if (name === wanted) document.title = `taugrad: ${title}`;
+  }
+  for (const link of document.querySelectorAll<HTMLAnchorElement>("nav a"))
+    if (link.hash === `#${wanted}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+};
+
+/** How often a worker is started again of itself after its GPU went away. */
+const REVIVALS = 3;
+const DEVICE = "taugrad-device";
+
+const LOST = "the worker cannot be started";
+
+const openLab = (device: HTMLSelectElement): (() => void) => {
+  let state = BEFORE;
+  let worker: Worker | undefined;
+  let lost = 0;
+  const tell = (command: Command): void => worker?.postMessage(command);
+  const draw = openLabView(tell, START !== undefined);
+  const begin = (): void => {
+    worker?.terminate();
+    worker = new Worker(new URL("lab-worker.js", import.meta.url), { type: "module" });
+    worker.onmessage = ({ data }: MessageEvent<Told>) => {
+      state = told(state, data);
+      if (data.kind === "failed" && data.lost && lost++ < REVIVALS) begin();
+      draw(state);
+    };
+    worker.onerror = ({ message }) => {
+      state = told(state, { kind: "failed", message: message ?? LOST, lost: false });
+      draw(state);
+    };
+    state = BEFORE;
+    tell({ kind: "open", device: device.value as DeviceName, course: SHORT_COURSE ?? COURSE, start: START });
+    draw(state);
+  };
+  begin();
+  return begin;
+};
+
+/** The second view's worker is started when the view is first seen. */
+const openModel = (device: HTMLSelectElement): void => {
+  let worker: Worker | undefined;
+  const hear = openModelView((command) => worker?.postMessage(command), START);
+  const begin = (): void => {
+    if (worker !== undefined || byId("view-model").hidden) return;
+    worker = new Worker(new URL("model-worker.js", import.meta.url), { type: "module" });
+    worker.onmessage = ({ data }: MessageEvent<ModelTold>) => hear(data);
+    worker.onerror = ({ message }) => hear({ kind: "failed", message: message ?? LOST });
+    worker.postMessage({ kind: "open", device: device.value as DeviceName } satisfies ModelCommand);
+  };
+  addEventListener("hashchange", begin);
+  begin();
+};
+
+const device = byId<HTMLSelectElement>("device");
+const before = localStorage.getItem(DEVICE);
+if (before !== null && [...device.options].some(({ value }) => value === before)) device.value = before;
+addEventListener("hashchange", showView);
+showView();
+const restart = openLab(device);
+openModel(device);
+device.addEventListener("change", () => {
+  localStorage.setItem(DEVICE, device.value);
+  restart();
+});
