@@ -40,7 +40,7 @@ const KEYS: Readonly<Record<(typeof OPTIMIZER_NAMES)[number], Readonly<Record<st
   muon: { momentum: 0.5 },
   adafactor: {},
   schedule_free_adamw: { adam_beta1: 0.5 },
-  ondare: { ...merging, compensated: true },
+  ondare: { ...merging, base_optim: "muon", compensated: true },
   onties: { ...merging, merge_preset: "official", rescale: "l1", optim_state_dtype: "bf16", lr_by_reserve: true },
   ondare_ties: { ...merging, base_optim: "lion", projection_rank: 2, projection_interval: 2 },
   onmagnitude: { ...merging, base_optim: "sgd", momentum: 0.5, online_step: 2 },
