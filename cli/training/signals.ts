@@ -7,7 +7,7 @@ export interface Ending {
   /** Listens from the first step on: before it there is nothing to be saved. */
   readonly observer: RunObserver;
   readonly signal: AbortSignal;
-  /** The one that came. */
+  /** The one that came; SIGTERM where it came to another rank. */
   readonly by: () => NodeJS.Signals;
 }
 
@@ -30,6 +30,6 @@ export const stopOnSignals = (notice: (line: string) => void): Ending => {
       close: () => off(),
     },
     signal: controller.signal,
-    by: () => controller.signal.reason as NodeJS.Signals,
+    by: () => (controller.signal.reason ?? "SIGTERM") as NodeJS.Signals,
   };
 };
