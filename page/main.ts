@@ -56,19 +56,35 @@ const openLab = (device: HTMLSelectElement): (() => void) => {
   return begin;
 };
 
-/** The second view's worker is started when the view is first seen. */
-const openModel = (device: HTMLSelectElement): void => {
+/** The second view's worker is started when the view is first seen, and again after a fault when something is asked of it. */
+const openModel = (device: HTMLSelectElement): (() => void) => {
   let worker: Worker | undefined;
-  const hear = openModelView((command) => worker?.postMessage(command), START);
-  const begin = (): void => {
-    if (worker !== undefined || byId("view-model").hidden) return;
-    worker = new Worker(new URL("model-worker.js", import.meta.url), { type: "module" });
-    worker.onmessage = ({ data }: MessageEvent<ModelTold>) => hear(data);
-    worker.onerror = ({ message }) => hear({ kind: "failed", message: message ?? LOST });
-    worker.postMessage({ kind: "open", device: device.value as DeviceName } satisfies ModelCommand);
+  const end = (message: string): void => {
+    worker?.terminate();
+    worker = undefined;
+    hear({ kind: "ended", message });
   };
-  addEventListener("hashchange", begin);
-  begin();
+  const begin = (): Worker => {
+    const begun = new Worker(new URL("model-worker.js", import.meta.url), { type: "module" });
+    begun.onmessage = ({ data }: MessageEvent<ModelTold>) => (data.kind === "ended" ? end(data.message) : hear(data));
+    begun.onerror = ({ message }) => end(message ?? LOST);
+    begun.postMessage({ kind: "open", device: device.value as DeviceName } satisfies ModelCommand);
+    return begun;
+  };
+  const hear = openModelView((command) => {
+    worker ??= begin();
+    worker.postMessage(command);
+  }, START);
+  const beginIfSeen = (): void => {
+    if (!byId("view-model").hidden) worker ??= begin();
+  };
+  addEventListener("hashchange", beginIfSeen);
+  beginIfSeen();
+  return () => {
+    if (worker === undefined) return;
+    end("Another device: choose the model again.");
+    beginIfSeen();
+  };
 };
 
 const device = byId<HTMLSelectElement>("device");
@@ -76,9 +92,8 @@ const before = localStorage.getItem(DEVICE);
 if (before !== null && [...device.options].some(({ value }) => value === before)) device.value = before;
 addEventListener("hashchange", showView);
 showView();
-const restart = openLab(device);
-openModel(device);
+const restarts = [openLab(device), openModel(device)];
 device.addEventListener("change", () => {
   localStorage.setItem(DEVICE, device.value);
-  restart();
+  for (const restart of restarts) restart();
 });

@@ -63,4 +63,7 @@ export type Told =
     }
   | { readonly kind: "aligned"; readonly steps: number }
   | { readonly kind: "saved"; readonly zip?: Blob; readonly name: string }
-  | { readonly kind: "failed"; readonly message: string };
+  /** It could not be done; all is as it was. */
+  | { readonly kind: "failed"; readonly message: string }
+  /** The worker is at its end, and the model with it. */
+  | { readonly kind: "ended"; readonly message: string };

@@ -10,6 +10,8 @@ import { openTalk } from "./talk.js";
 const entry = (term: string, value: string): HTMLElement => el("div", {}, el("dt", {}, term), el("dd", {}, value));
 const many = (n: number): string => n.toLocaleString("en").replaceAll(",", "\u2009");
 
+const NEEDS_BASE = "Merging needs τ: the tuned model minus the base model.";
+
 /** Gives a file to whoever is at the screen. */
 const handOut = (blob: Blob, name: string): void => {
   const link = el("a", { href: URL.createObjectURL(blob), download: name });
@@ -44,12 +46,12 @@ export const openModelView = (tell: (command: Command) => void, start: string | 
     byId<HTMLButtonElement>("align-stop").disabled = !isAligning;
   };
   const free = (): void => {
+    talk.said("");
     [isBusy, isAligning] = [false, false];
     show();
   };
 
   const load = (place: Place): void => {
-    hasModel = false;
     told({ kind: "load", role: "model", place });
   };
   choosing(byId("choose"), byId<HTMLInputElement>("choose-files"), load);
@@ -110,7 +112,8 @@ export const openModelView = (tell: (command: Command) => void, start: string | 
   return (what) => {
     switch (what.kind) {
       case "device":
-        return say(`${hasModel ? "" : "No model yet. "}It will be computed by ${what.description}.`);
+        if (!status.classList.contains("problem")) say(`No model yet. It will be computed by ${what.description}.`);
+        return;
       case "loading": {
         const bar = byId<HTMLProgressElement>("loading");
         [bar.hidden, bar.value] = [what.share === 1, what.share];
@@ -137,6 +140,14 @@ export const openModelView = (tell: (command: Command) => void, start: string | 
       case "saved":
         if (what.zip !== undefined) handOut(what.zip, what.name);
         say(`Written: ${what.name}.`);
+        return free();
+      case "ended":
+        hasModel = false;
+        talk.setAligned(false);
+        byId("about").replaceChildren();
+        byId("base-about").textContent = NEEDS_BASE;
+        say(what.message, true);
+        byId("loading").hidden = true;
         return free();
       case "failed":
         say(what.message, true);

@@ -14,6 +14,6 @@ addEventListener("message", async ({ data }: MessageEvent<Command>) => {
     tell({ kind: "device", description: device.description });
     await workModel(device, inbox, tell);
   } catch (error) {
-    tell({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
+    tell({ kind: "ended", message: error instanceof Error ? error.message : String(error) });
   }
 });

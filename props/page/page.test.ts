@@ -200,3 +200,21 @@ law(
     await until(`${status} === "onties merges with τ: give the model that this one was tuned from, too"`);
   },
 );
+
+law(
+  "a folder that holds no model is refused by name, and a change of device is told",
+  async ({ folder, ask, until, choose }) => {
+    const status = "document.querySelector('#model-status').textContent";
+    const empty = join(folder, "empty");
+    mkdirSync(empty);
+    writeFileSync(join(empty, "notes.txt"), "none");
+    await choose("#choose-files", [empty]);
+    await until(`/tokenizer.json/.test(${status})`);
+    assert.equal(await ask("document.querySelector('#say').disabled"), false, "the model of before is still there");
+    await ask(
+      '{ const device = document.querySelector("#device"); device.value = "cpu"; device.dispatchEvent(new Event("change")); }',
+    );
+    await until(`${status} === "Another device: choose the model again."`);
+    assert.equal(await ask("document.querySelector('#say').disabled"), true);
+  },
+);
