@@ -1,6 +1,7 @@
 /**
  * The checks of IFEval, as its code has them ("strict").  Zhou et al. 2023, google-research/instruction_following_eval. Two differ
- * by what tells for them: sentences are counted by Unicode's rules (there: punkt), languages told by `franc` (there: langdetect).
+ * by what tells for them: sentences are counted by Unicode's rules (there: punkt), languages told by `franc` (there: langdetect);
+ * docs/evaluate.md has how often.
  */
 import { InputError } from "../../../core/errors.js";
 import { isObject } from "../../../models/files/json.js";
