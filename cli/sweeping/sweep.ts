@@ -78,7 +78,6 @@ export const handled = <J>(values: SweepValues, asked: Asked<J>, out: Output): b
     out.result(status, () => statusText(what, status));
     return true;
   }
-  if (values.dry_run) return false;
   if (values.retry) out.note(`${what}: ${retry(folder, what, graph, jobs)} failed jobs are tried again`);
   if (scheduler === undefined) return false;
   const { pending, seconds } = budgetOf(graph, store, jobs);
@@ -87,6 +86,11 @@ export const handled = <J>(values: SweepValues, asked: Asked<J>, out: Output): b
   const { array = TASKS, processes = 1, memory } = values;
   const stages = stagesOf(graph, jobs, pending, array);
   const about = `${pending.length} of ${jobs.length} jobs, ${Math.ceil(seconds)} s of one core`;
+  const tasks = `${what}: ${about}, in ${stages.map((stage) => stage.tasks).join(" + ")} tasks`;
+  if (values.dry_run) {
+    out.result({ scheduler: scheduler.kind, stages, seconds }, () => tasks);
+    return true;
+  }
   const errand = {
     what: `${what}: ${about}`,
     ...{ stages, words, processes, memory },
@@ -96,10 +100,9 @@ export const handled = <J>(values: SweepValues, asked: Asked<J>, out: Output): b
   const path = writeErrand(scheduler, errand);
   const said = values.submit ? submit(scheduler, path) : undefined;
   out.result({ scheduler: scheduler.kind, file: path, stages, submitted: said }, () =>
-    [
-      `${what}: ${about}, in ${stages.map(({ tasks }) => tasks).join(" + ")} tasks`,
-      ...(said === undefined ? [`written: ${path}`, `submit:  ${submission(scheduler, path)}`] : [said]),
-    ].join("\n"),
+    [tasks, ...(said === undefined ? [`written: ${path}`, `submit:  ${submission(scheduler, path)}`] : [said])].join(
+      "\n",
+    ),
   );
   return true;
 };

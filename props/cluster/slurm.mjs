@@ -20,6 +20,7 @@ const SIZES = {
   smoke: ["--smoke"],
   smoke3: ["--smoke", "--seeds", "3"],
   smoke6: ["--smoke", "--seeds", "6"],
+  quick1: ["--quick", "--seeds", "1"],
   quick: ["--quick"],
 };
 /** Tasks of an array. */

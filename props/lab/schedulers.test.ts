@@ -178,6 +178,9 @@ test("lab --scheduler: what does not go together, and what is no option of sbatc
 test("lab --scheduler writes what is left, over its own alone; --status tells, --submit says what is missing", async () => {
   const folder = join(scratch(), "lab");
   const lab = (...args: string[]) => inside(["lab", "--smoke", "--output-dir", folder, ...args]);
+  const dry = await lab("--scheduler", "slurm", "--dry-run");
+  assert.deepEqual([dry.code, dry.stdout], [0, "lab smoke: 5 of 5 jobs, 2 s of one core, in 1 + 1 + 2 + 1 tasks\n"]);
+  assert.ok(!existsSync(folder));
   const path = process.env.PATH;
   try {
     process.env.PATH = scratch();

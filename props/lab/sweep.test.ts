@@ -239,6 +239,28 @@ test("a claim: of many who saw the same, one gets it; who is silent elsewhere ke
   newcomer.close();
 });
 
+test("who has lost a job to another, and fails in it then, has not failed it: the other's result is taken", async () => {
+  const folder = scratch();
+  const [done, job] = [new Set<string>(), { id: 0, cost: 1, of: [] }];
+  const claims = openClaims(folder, "toys");
+  const other = join(folder, `${idOf(job)}.2`);
+  const late: Worker<Toy> = {
+    run: async () => {
+      makeClaim(other, me);
+      setTimeout(() => {
+        done.add(idOf(job));
+        endClaim(other, { end: "done", seconds: 1 });
+      }, 20);
+      throw new InputError("its files are gone");
+    },
+    close: async () => {},
+  };
+  const store = storeOf(done);
+  assert.deepEqual(await runQueue({ graph, store, claims }, budgetOf(graph, store, [job]), [late]), []);
+  assert.deepEqual([...done], [idOf(job)]);
+  claims.close();
+});
+
 test("half-written files go, but for those of a job that somebody does now", () => {
   const folder = scratch();
   const claims = openClaims(scratch(), "toys");
