@@ -5,7 +5,7 @@ import type { Graph, Store } from "../../lab/sweep/graph.js";
 import { budgetOf } from "../../lab/sweep/queue.js";
 import { retry } from "../../lab/sweep/run.js";
 import { stagesOf } from "../../lab/sweep/schedulers/errand.js";
-import { type Scheduler, submission, submit, writeErrand } from "../../lab/sweep/schedulers/send.js";
+import { drafted, type Scheduler, submission, submit, writeErrand } from "../../lab/sweep/schedulers/send.js";
 import { statusOf } from "../../lab/sweep/status.js";
 import type { Output } from "../output.js";
 import type { SweepValues } from "./options.js";
@@ -87,16 +87,17 @@ export const handled = <J>(values: SweepValues, asked: Asked<J>, out: Output): b
   const stages = stagesOf(graph, jobs, pending, array);
   const about = `${pending.length} of ${jobs.length} jobs, ${Math.ceil(seconds)} s of one core`;
   const tasks = `${what}: ${about}, in ${stages.map((stage) => stage.tasks).join(" + ")} tasks`;
-  if (values.dry_run) {
-    out.result({ scheduler: scheduler.kind, stages, seconds }, () => tasks);
-    return true;
-  }
   const errand = {
     what: `${what}: ${about}`,
     ...{ stages, words, processes, memory },
     program: [process.execPath, realpathSync(process.argv[1])],
     folder: resolve(folder),
   };
+  if (values.dry_run) {
+    drafted(scheduler, errand);
+    out.result({ scheduler: scheduler.kind, stages, seconds }, () => tasks);
+    return true;
+  }
   const path = writeErrand(scheduler, errand);
   const said = values.submit ? submit(scheduler, path) : undefined;
   out.result({ scheduler: scheduler.kind, file: path, stages, submitted: said }, () =>

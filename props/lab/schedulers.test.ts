@@ -161,6 +161,7 @@ test("lab --scheduler: what does not go together, and what is no option of sbatc
     [["--image", "x", ...kubernetes], /needs --volume-claim: the claim/],
     [["--sbatch=--array=3", ...slurm], /--sbatch --array=3: the script sets that itself/],
     [["--sbatch=-d singleton", ...slurm], /-d singleton: the script sets that itself/],
+    [["--sbatch=--wait", "--dry-run", ...slurm], /--sbatch --wait: the script sets that itself/],
     [["--sbatch=partition", ...slurm], /is no option of sbatch/],
     [["--sbatch=--x=1\nrm -rf /", ...slurm], /is no option of sbatch/],
     [["--status", "--retry"], /--status only tells .*; leave out --retry/],

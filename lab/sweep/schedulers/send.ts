@@ -51,11 +51,14 @@ const wayOf = (scheduler: Scheduler): Way =>
         submit: (path) => ["kubectl", "create", "-o", "name", "-f", path],
       };
 
-/** Writes what a scheduler is to run into the sweep's folder; returns the path. Errors: InputError for a file that is somebody else's. */
+/** What a scheduler is to run. Errors: InputError for what it does not take. */
+export const drafted = (scheduler: Scheduler, errand: Errand): string => wayOf(scheduler).text(errand);
+
+/** Writes it into the sweep's folder; returns the path. Errors: InputError for a file that is somebody else's; and as of `drafted`. */
 export const writeErrand = (scheduler: Scheduler, errand: Errand): string => {
-  const { file, text, isOwn } = wayOf(scheduler);
+  const { file, isOwn } = wayOf(scheduler);
   const path = join(errand.folder, file);
-  const content = text(errand);
+  const content = drafted(scheduler, errand);
   if (existsSync(path) && !isOwn(readText(path)))
     throw new InputError(`${path}: is of no sweep, and would be overwritten; put it elsewhere`);
   makeFolder(logsIn(errand.folder));
