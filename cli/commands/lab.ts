@@ -43,10 +43,10 @@ export const labCommand = async (values: Values<"lab">, out: Output): Promise<vo
   const { quick, smoke, seeds, stage, output_dir: folder, dry_run: dry, processes = availableParallelism() } = values;
   if (quick && smoke) throw new InputError("--quick and --smoke are two sizes of the lab; choose one");
   const { SIZES } = await import("../../lab/sizes.js");
-  const { labGraph, openLabCache } = await import("../../lab/jobs/graph.js");
+  const { labGraph } = await import("../../lab/jobs/graph.js");
   const { jobsOf, planRuns } = await import("../../lab/plan.js");
   const { labBudget, runLab } = await import("../../lab/run.js");
-  const { cacheIn, makeSweep } = await import("../../lab/sweep/run.js");
+  const { makeSweep } = await import("../../lab/sweep/run.js");
   const { forkWorker } = await import("../../lab/sweep/workers.js");
   const named: Size = SIZES[smoke ? "smoke" : quick ? "quick" : "full"];
   const size = seeds === undefined ? named : { ...named, seeds: Array.from({ length: seeds }, (_, seed) => seed) };
@@ -55,9 +55,9 @@ export const labCommand = async (values: Values<"lab">, out: Output): Promise<vo
     ...["lab", ...(smoke ? ["--smoke"] : quick ? ["--quick"] : [])],
     ...(seeds === undefined ? [] : ["--seeds", String(seeds)]),
   ];
-  const store = openLabCache(cacheIn(folder));
   const budget = labBudget(size, folder);
-  if (handled(values, { what: `lab ${size.name}`, folder, graph: labGraph, store, jobs, words }, out)) return;
+  if (handled(values, { what: `lab ${size.name}`, folder, graph: labGraph, jobs, pending: budget.pending, words }, out))
+    return;
   const text = budgetText(budget, jobs.length, processes);
   for (const line of budget.damaged) out.note(`warning: ${line}; it is computed again`);
   if (dry) {

@@ -1,8 +1,7 @@
 import { realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import { InputError } from "../../core/errors.js";
-import type { Graph, Store } from "../../lab/sweep/graph.js";
-import { budgetOf } from "../../lab/sweep/queue.js";
+import type { Graph } from "../../lab/sweep/graph.js";
 import { retry } from "../../lab/sweep/run.js";
 import { stagesOf } from "../../lab/sweep/schedulers/errand.js";
 import { drafted, type Scheduler, submission, submit, writeErrand } from "../../lab/sweep/schedulers/send.js";
@@ -16,9 +15,9 @@ export interface Asked<J> {
   readonly what: string;
   readonly folder: string;
   readonly graph: Graph<J>;
-  readonly store: Store<J>;
-  /** Parents first. */
+  /** All jobs, and what of them is not done; parents first. */
   readonly jobs: readonly J[];
+  readonly pending: readonly J[];
   /** What the command was called with, without what is named here: `lab --quick`. */
   readonly words: readonly string[];
 }
@@ -70,17 +69,17 @@ const schedulerOf = ({ scheduler, sbatch, image, volume_claim: volumeClaim }: Sw
  * to a scheduler. Returns whether that was all. Errors: InputError for options that do not go together, or that a scheduler refuses.
  */
 export const handled = <J>(values: SweepValues, asked: Asked<J>, out: Output): boolean => {
-  const { what, folder, graph, store, jobs, words } = asked;
+  const { what, folder, graph, jobs, pending, words } = asked;
   checkTogether(values);
   const scheduler = schedulerOf(values);
   if (values.status) {
-    const status = statusOf(folder, graph, store, jobs);
+    const status = statusOf(folder, graph, jobs, pending);
     out.result(status, () => statusText(what, status));
     return true;
   }
   if (values.retry) out.note(`${what}: ${retry(folder, what, graph, jobs)} failed jobs are tried again`);
   if (scheduler === undefined) return false;
-  const { pending, seconds } = budgetOf(graph, store, jobs);
+  const seconds = pending.reduce((sum, job) => sum + graph.costOf(job), 0);
   if (pending.length === 0)
     throw new InputError(`${folder}: all ${jobs.length} jobs are done; without --scheduler, the report is written`);
   const { array = TASKS, processes = 1, memory } = values;

@@ -63,7 +63,7 @@ const LOOK = { first: 100, longest: 5000 };
 /**
  * Does jobs (parents first in the list, and done or in the list) on as many workers as given, each as soon as its parents are done,
  * long chains first, beside whoever else does so in the same folders: a job is claimed first, what another holds is waited for and
- * what another has done is taken. What is done stays, so that a run that was cut off goes on from there. Returns the jobs that
+ * what another has done is taken; what nothing is left to need is left out. What is done stays, so that a run that was cut off goes on from there. Returns the jobs that
  * fail, here or elsewhere, once all else is done.
  * Errors: what is no job's fault (no space left, a worker that was killed), at once.
  */
@@ -94,6 +94,13 @@ export const runQueue = async <J>(
     waiting.delete(idOf(one.job));
     failed.set(idOf(one.job), one);
   };
+  /** What builds on a job, of what was to be done at the start. */
+  const children = new Map<string, string[]>();
+  for (const job of pending)
+    for (const parent of parentsOf(job).map(idOf)) children.set(parent, [...(children.get(parent) ?? []), idOf(job)]);
+  /** Is all settled that a job was for, after it was done? Its result may be gone then, with whoever has used it. */
+  const isUsed = (job: J, wasDone: boolean): boolean =>
+    children.get(idOf(job))?.every((child) => !waiting.has(child) && (wasDone || !failed.has(child))) ?? false;
   const isReady = (job: J): boolean => parentsOf(job).every((parent) => !waiting.has(idOf(parent)));
 
   /** Whether a job that was waited for is now settled by others. */
@@ -164,6 +171,9 @@ export const runQueue = async <J>(
           .find((parent) => failed.has(parent));
         if (bad !== undefined) fail({ job, reason: `builds on ${bad}, which failed`, isBlocked: true });
       }
+      for (const job of pending.toReversed())
+        if (waiting.has(idOf(job)) && !shares.has(idOf(job)) && isUsed(job, seen.get(idOf(job))?.state === "done"))
+          done(job);
       for (const job of order) {
         if (idle.length === 0) break;
         const id = idOf(job);

@@ -2,8 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { described } from "../../models/files/writing/holder.js";
 import { watchClaims } from "./claims.js";
-import type { Graph, Store } from "./graph.js";
-import { budgetOf } from "./queue.js";
+import type { Graph } from "./graph.js";
 import { claimsIn } from "./run.js";
 
 /** A job that somebody does now. */
@@ -36,14 +35,13 @@ export interface Status {
   readonly seconds: number;
 }
 
-/** Reads how far a sweep is; writes nothing. `jobs`: parents first. */
-export const statusOf = <J>(folder: string, graph: Graph<J>, store: Store<J>, jobs: readonly J[]): Status => {
+/** Reads how far a sweep is; writes nothing. `pending`: what of its jobs is not done; both parents first. */
+export const statusOf = <J>(folder: string, graph: Graph<J>, jobs: readonly J[], pending: readonly J[]): Status => {
   const { idOf, parentsOf, nameOf, costOf } = graph;
   const claims = claimsIn(folder);
   const board = watchClaims(claims, "status");
   const seen = board.look();
   const all = board.all();
-  const { pending } = budgetOf(graph, store, jobs);
   const open = new Set(pending.map(idOf));
   const named = (job: J) => ({ id: idOf(job), name: nameOf(job) });
   const inState = (wanted: string): J[] => pending.filter((job) => seen.get(idOf(job))?.state === wanted);

@@ -17,8 +17,6 @@ const OWN = [
   "error",
   "e",
   "open-mode",
-  "cpus-per-task",
-  "c",
   "wait",
   "W",
   "parsable",
