@@ -226,13 +226,15 @@ export const commands = {
   },
   compare: {
     summary: "methods × learning rates × seeds on your own model and data, and which keeps most skill at equal style",
-    usage: "GRID.yaml [--output-dir DIR] [--processes N] [--dry-run] [--retry] [--json]",
+    usage:
+      "GRID.yaml [--output-dir DIR] [--processes N] [--dry-run | --status | --scheduler S [--submit]] [--retry] [--json]",
     required: ["grid"],
-    options: ["grid", "output_dir", "processes", "dry_run", "retry", "json"],
+    options: ["grid", "output_dir", "processes", "dry_run", ...sweeping, "json"],
     keys: false,
     places: ["grid"],
     defaults: { processes: 1 },
     about: {
+      memory: "of each task of a scheduler, such as 40GiB",
       output_dir: "where report.html, results.json and the cache of finished jobs go; default: output_dir of the file",
       processes: "jobs at a time, which share the cores",
       dry_run: "check everything, and tell what there is to do and what memory it takes; write nothing",

@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { InputError } from "../../core/errors.js";
 import type { ComparisonDocument } from "../../lab/compare/document.js";
 import { told } from "../../lab/compare/drawn.js";
@@ -12,6 +12,7 @@ import { table } from "../demo/table.js";
 import type { Values } from "../options.js";
 import type { Output } from "../output.js";
 import { progress } from "../progress.js";
+import { handled } from "../sweeping/sweep.js";
 import { orLeft } from "../writing/until-ended.js";
 
 /** Set on child processes, which are this command again. */
@@ -66,7 +67,7 @@ export const compareCommand = async (values: Values<"compare">, out: Output): Pr
   }
   const { specOf } = await import("../../run/compare/spec.js");
   const { prepareCompare, runCompare } = await import("../../run/compare/compare.js");
-  const { makeSweep, retry } = await import("../../lab/sweep/run.js");
+  const { makeSweep } = await import("../../lab/sweep/run.js");
   const { forkWorker } = await import("../../lab/sweep/workers.js");
   const { compareGraph } = await import("../../run/compare/jobs.js");
   const { grid: path, processes } = values;
@@ -77,12 +78,16 @@ export const compareCommand = async (values: Values<"compare">, out: Output): Pr
   const prepared = await prepareCompare(spec, folder, out);
   const { budget, jobs, methods } = prepared;
   for (const line of budget.damaged) out.note(`warning: ${line}; it is computed again`);
+  const asked = {
+    ...{ what: "compare", folder, graph: compareGraph, jobs, pending: budget.pending },
+    ...{ words: ["compare", resolve(path)], reads: [resolve(path)] },
+  };
+  if (handled(values, asked, out)) return;
   if (values.dry_run) {
     const told = { jobs: jobs.length, pending: budget.pending.length, methods: Object.fromEntries(methods) };
     return out.result(told, () => planText(prepared));
   }
   makeSweep(folder);
-  if (values.retry) retry(folder, "compare", compareGraph, jobs);
   const farewell = "what is done stays in the cache, and the same command goes on from there";
   const document = await orLeft(farewell, async () => {
     out.note(workText(prepared));
@@ -91,11 +96,13 @@ export const compareCommand = async (values: Values<"compare">, out: Output): Pr
     const script = { path: process.argv[1], args: ["compare", path], env: { [WORKER]: "1", TAUGRAD_THREADS: threads } };
     const line = progress({ label: "compare, jobs", total: budget.pending.length, stream: process.stderr });
     return runCompare(prepared, {
-      processes,
+      ...{ processes, stage: values.stage },
       openWorker: (cache) => forkWorker(script, cache),
       onReport: ({ jobs: done }) => line.step(done, {}),
     }).finally(() => line.done());
   });
+  if (document === undefined)
+    return out.result({ stage: values.stage }, () => `stage ${values.stage} is done; others build on it`);
   for (const { method, rate: x, seed, reason } of document.cells)
     if (reason !== undefined) out.note(`warning: ${method}, learning rate ${x}, seed ${seed}: not run: ${reason}`);
   const [results, report] = [join(folder, "results.json"), join(folder, "report.html")];

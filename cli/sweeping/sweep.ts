@@ -4,6 +4,7 @@ import { InputError } from "../../core/errors.js";
 import type { Graph } from "../../lab/sweep/graph.js";
 import { retry } from "../../lab/sweep/run.js";
 import { stagesOf } from "../../lab/sweep/schedulers/errand.js";
+import { MOUNT } from "../../lab/sweep/schedulers/kubernetes.js";
 import { drafted, type Scheduler, submission, submit, writeErrand } from "../../lab/sweep/schedulers/send.js";
 import { statusOf } from "../../lab/sweep/status.js";
 import type { Output } from "../output.js";
@@ -20,6 +21,8 @@ export interface Asked<J> {
   readonly pending: readonly J[];
   /** What the command was called with, without what is named here: `lab --quick`. */
   readonly words: readonly string[];
+  /** Files that every task reads; absolute paths. */
+  readonly reads?: readonly string[];
 }
 
 /** Tasks where nobody says how many. */
@@ -72,6 +75,12 @@ export const handled = <J>(values: SweepValues, asked: Asked<J>, out: Output): b
   const { what, folder, graph, jobs, pending, words } = asked;
   checkTogether(values);
   const scheduler = schedulerOf(values);
+  const unseen =
+    scheduler?.kind === "kubernetes" ? asked.reads?.find((path) => !path.startsWith(`${MOUNT}/`)) : undefined;
+  if (unseen !== undefined)
+    throw new InputError(
+      `${unseen}: pods see the volume at ${MOUNT} alone; mount it there here too, and put what is read on it`,
+    );
   if (values.status) {
     const status = statusOf(folder, graph, jobs, pending);
     out.result(status, () => statusText(what, status));

@@ -5,7 +5,7 @@ import type { CellResult } from "../../lab/compare/comparison.js";
 import { type ComparisonDocument, type Counts, comparisonDocument } from "../../lab/compare/document.js";
 import type { Counting } from "../../lab/compare/measured.js";
 import { comparisonReport } from "../../lab/compare/report.js";
-import { withParents } from "../../lab/sweep/graph.js";
+import { upTo, withParents } from "../../lab/sweep/graph.js";
 import { type Budget, budgetOf, type Failed } from "../../lab/sweep/queue.js";
 import { cacheIn, runSweep, type Sweep } from "../../lab/sweep/run.js";
 import { isObject, readJsonObject } from "../../models/files/json.js";
@@ -145,17 +145,26 @@ const documentOf = (
 };
 
 /** Who does the work, and who hears of it. */
-export type CompareOptions = Pick<Sweep<Job>, "openWorker" | "processes" | "onReport">;
+export interface CompareOptions extends Pick<Sweep<Job>, "openWorker" | "processes" | "onReport"> {
+  /** Do only jobs before which at most so many others have to be done. */
+  readonly stage?: number;
+}
 
 /**
  * Does what is not in the cache yet, beside whoever else does so in the folder, and writes results.json and report.html, whose bytes
  * depend on the settings alone: not on how often it was cut off, nor on processes and machines. What fails is told there with its
- * reason. Errors: InputError where there is nothing to tell: the model where all start cannot be measured, or no run came to its
+ * reason. A stage that leaves jobs for later ones returns undefined. Errors: InputError where there is nothing to tell: the model where all start cannot be measured, or no run came to its
  * end; and as of `runQueue`.
  */
-export const runCompare = async (prepared: Prepared, options: CompareOptions): Promise<ComparisonDocument> => {
+export const runCompare = async (
+  prepared: Prepared,
+  { stage, ...options }: CompareOptions,
+): Promise<ComparisonDocument | undefined> => {
   const { folder, store, needed, plan } = prepared;
-  const failed = await runSweep({ what: "compare", folder, graph: compareGraph, store, jobs: needed, ...options });
+  const own = new Set(upTo(compareGraph, prepared.jobs, stage).map(idOf));
+  const jobs = needed.filter((job) => own.has(idOf(job)));
+  const failed = await runSweep({ what: "compare", folder, graph: compareGraph, store, jobs, ...options });
+  if (jobs.length < needed.length) return undefined;
   if (!plan.spec.keepModels) for (const job of prepared.jobs) if (job.kind !== "measure") store.drop(job);
   const document = documentOf(prepared, failed);
   writeTextAtomically(resultsIn(folder), `${JSON.stringify(document, undefined, 1)}\n`);

@@ -8,7 +8,7 @@ export interface Cluster {
 }
 
 /** Where pods see the volume. */
-const MOUNT = "/sweep";
+export const MOUNT = "/sweep";
 
 const CONTAINER = "taugrad";
 

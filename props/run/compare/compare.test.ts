@@ -7,7 +7,7 @@ import { Interrupted } from "../../../lab/sweep/blame.js";
 import { runCompare } from "../../../run/compare/compare.js";
 import { idOf, type Job } from "../../../run/compare/jobs.js";
 import { ownWorker } from "../../../run/compare/worker.js";
-import { document as commandDocument, scratch, taugrad } from "../../cli/cli.js";
+import { document as commandDocument, scratch, succeeds, taugrad } from "../../cli/cli.js";
 import { prepared, tinyGrid } from "./tiny.js";
 
 // Programs of a few thousand numbers: threads would take longer to start than they work.
@@ -24,6 +24,7 @@ const goOn = async (
   name: string,
   onShare: (job: Job, share: number) => void = () => {},
   processes = 1,
+  stage?: number,
 ): Promise<readonly Job[]> => {
   const ready = await prepared(content, out(name));
   const begun: Job[] = [];
@@ -37,7 +38,7 @@ const goOn = async (
       },
     };
   };
-  await runCompare(ready, { processes, openWorker });
+  await runCompare(ready, { processes, openWorker, stage });
   return begun;
 };
 
@@ -116,6 +117,20 @@ test("compare: the command checks, does, and tells; a folder that is not its own
   }>(["compare", file, "--dry-run"]);
   assert.deepEqual([dry.jobs, dry.pending, dry.methods.adamw.steps], [3, 3, 2]);
   assert.ok(dry.methods.adamw.peak_memory_bytes > 1e5 && !existsSync(out("command")));
+  await succeeds(["compare", file, "--scheduler", "slurm", "--array", "8"]);
+  const script = readFileSync(join(out("command"), "slurm.sh"), "utf8");
+  assert.match(script, /for stage in 0:2 1:1; do/);
+  assert.ok(script.includes(` compare ${file} --output-dir ${out("command")} --processes 1 --stage "$1"`), script);
+  // The first stage trains, and measures where all start.
+  assert.deepEqual((await goOn(least, "command", undefined, 1, 0)).map(({ kind }) => kind).sort(), [
+    "measure",
+    "train",
+  ]);
+  assert.ok(!existsSync(join(out("command"), "results.json")));
+  assert.match(
+    (await succeeds(["compare", file, "--status"])).stdout,
+    /^compare: 2 of 3 jobs done, 0 running, 1 to come\n/,
+  );
   const { code, stdout, stderr } = await taugrad(["compare", file, "--processes", "2"]);
   assert.equal(code, 0, stderr);
   assert.match(stdout, /adamw +1e−3 .*\n\nreport: .*report\.html\nnumbers: .*results\.json\n$/s);
