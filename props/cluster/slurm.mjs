@@ -130,16 +130,10 @@ export const check = async ({ lab = "smoke3", kills = "10", seed = String(Date.n
       `${jobs} jobs over arrays of ${TASKS}: the bytes of a local run, each job once, in ${((performance.now() - began) / 1000).toFixed(0)} s`,
     );
 
-    const done = await disturbed({
-      slurm,
-      root,
-      submission,
-      queued,
-      idle,
-      seed: Number(seed),
-      kills: Number(kills),
-      tell,
-    });
+    // Kills are spread over the time that it takes undisturbed.
+    const every = (performance.now() - began) / Number(kills);
+    const draws = { seed: Number(seed), kills: Number(kills), every };
+    const done = await disturbed({ slurm, root, submission, queued, idle, tell, ...draws });
     taugrad(...place("disturbed"));
     const { claims } = checkSame("disturbed");
     tell(`seed=${seed}: ${done}: the same bytes; ${claims} claims, each of ${jobs} jobs done once`);
@@ -157,7 +151,7 @@ export const check = async ({ lab = "smoke3", kills = "10", seed = String(Date.n
 };
 
 /** Submits until all is done, and kills on the way; says what was killed. */
-const disturbed = async ({ slurm, root, submission, queued, idle, seed, kills, tell }) => {
+const disturbed = async ({ slurm, root, submission, queued, idle, every, seed, kills, tell }) => {
   const draw = drawing(seed);
   const one = (list) => list[Math.floor(draw() * list.length)];
   const folder = join(root, "disturbed");
@@ -219,7 +213,7 @@ const disturbed = async ({ slurm, root, submission, queued, idle, seed, kills, t
   await hand();
   for (let rounds = 0; total() < kills; rounds++) {
     if (rounds > 40 * kills) throw new Error(`only ${total()} of ${kills} kills met anything; choose a larger lab`);
-    await pause(200 + 1000 * draw());
+    await pause(2 * every * draw());
     try {
       if (queued().length === 0) {
         if (existsSync(join(folder, "results.json"))) break;
