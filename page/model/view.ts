@@ -122,7 +122,10 @@ export const openModelView = (tell: (command: Command) => void, start: string | 
       case "loaded":
         byId("loading").hidden = true;
         if (what.role === "model") loaded(what.about);
-        else byId("base-about").textContent = `τ is taken to ${what.about.name}.`;
+        else {
+          byId("base-about").textContent = `τ is taken to ${what.about.name}.`;
+          say(`Ready, with τ: this model minus ${what.about.name}.`);
+        }
         return free();
       case "piece":
         return talk.piece(what.text);
