@@ -1,0 +1,41 @@
+/** node:test as a page has it: tests wait until `runAll`, and then run one after the other. */
+import fc from "fast-check";
+
+const tests = [];
+const hooks = { before: [], beforeEach: [], after: [] };
+const hooking = (kind) => (hook) => hooks[kind].push(hook);
+export const [before, beforeEach, after] = ["before", "beforeEach", "after"].map(hooking);
+export const test = (name, ...rest) => tests.push({ name, body: rest.at(-1), isSkipped: Boolean(rest[0]?.skip) });
+
+/** What a test is given. */
+const context = (name, told) => ({
+  name,
+  skip: (why = "") => {
+    told.skipped = String(why);
+  },
+  diagnostic: () => {},
+  test: async (_, body) => body(context(name, told)),
+});
+
+/** Runs all that was defined. Resolves to what each came to: { name, error?, skipped? }. */
+export const runAll = async (seed) => {
+  if (seed !== undefined) fc.configureGlobal({ ...fc.readConfigureGlobal(), seed });
+  const results = [];
+  for (const hook of hooks.before) await hook();
+  for (const { name, body, isSkipped } of tests) {
+    const told = { name };
+    results.push(told);
+    if (isSkipped) {
+      told.skipped = "";
+      continue;
+    }
+    try {
+      for (const hook of hooks.beforeEach) await hook();
+      await body(context(name, told));
+    } catch (error) {
+      told.error = error instanceof Error ? `${error.message}\n${error.stack}` : String(error);
+    }
+  }
+  for (const hook of hooks.after) await hook();
+  return results;
+};
