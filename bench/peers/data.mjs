@@ -13,6 +13,19 @@ export const noise = (length, seed, size = 1) => {
 
 export const N = 1024;
 
+/** A line through points: a step of it is what launches cost. */
+export const LINE = { rows: 64, inputs: 2, lr: 0.05 };
+export const lineWeights = () => [
+  ["w", [LINE.inputs, 1], new Float32Array(LINE.inputs)],
+  ["b", [1], new Float32Array(1)],
+];
+export const lineInput = () => noise(LINE.rows * LINE.inputs, 5);
+export const lineTargets = () =>
+  Float32Array.from(
+    { length: LINE.rows },
+    (_, row) => 2 * lineInput()[LINE.inputs * row] - lineInput()[LINE.inputs * row + 1] + 0.5,
+  );
+
 export const MLP = { sizes: [784, 512, 256, 10], batch: 128, lr: 1e-3 };
 
 /** [name, shape, data] of the MLP's weights, [in, out]. */

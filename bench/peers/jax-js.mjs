@@ -1,6 +1,10 @@
-/** The works on @jax-js/jax, its wasm backend, each step one jitted function. */
+/** The works on @jax-js/jax, each step one jitted function; on its wasm backend, or on the one that PEER_DEVICE names. */
 import { blockUntilReady, defaultDevice, init, jit, nn, numpy as np, tree, valueAndGrad } from "@jax-js/jax";
 import {
+  LINE,
+  lineInput,
+  lineTargets,
+  lineWeights,
   MLP,
   mlpInput,
   mlpLabels,
@@ -17,8 +21,9 @@ import {
 import { measureMatmul, measureSteps } from "./measure.mjs";
 import { adamW, mlpLoss, tinyLoss } from "./model.mjs";
 
-await init("wasm");
-defaultDevice("wasm");
+const backend = process.env.PEER_DEVICE ?? "wasm";
+await init(backend);
+defaultDevice(backend);
 
 const array = (data, shape) => np.array(data).reshape(shape);
 /** jax-js takes an argument over; a shared model passes what it uses again. */
@@ -89,6 +94,14 @@ const works = {
         out.dispose();
       },
     );
+  },
+  regression: async () => {
+    const data = { x: array(lineInput(), [LINE.rows, LINE.inputs]), y: array(lineTargets(), [LINE.rows, 1]) };
+    const loss = ({ w, b }, { x, y }) => {
+      const miss = ops.sub(ops.add(ops.matmul(x, w), b), y);
+      return ops.mul(ops.sum(ops.mul(miss, miss)), 1 / LINE.rows);
+    };
+    await measureSteps("regression", training(lineWeights(), loss, data, { lr: LINE.lr, weightDecay: 0 }), 60);
   },
   mlp: async () => {
     const data = {

@@ -1,5 +1,19 @@
-/** The works on taugrad's cpu device, from the built package, as a user writes them. */
-import { MLP, mlpInput, mlpLabels, mlpWeights, N, noise, TINY, tinyIds, tinyWeights } from "./data.mjs";
+/** The works on taugrad, from the built package, as a user writes them; on its cpu device, or on the one that PEER_DEVICE names. */
+import {
+  LINE,
+  lineInput,
+  lineTargets,
+  lineWeights,
+  MLP,
+  mlpInput,
+  mlpLabels,
+  mlpWeights,
+  N,
+  noise,
+  TINY,
+  tinyIds,
+  tinyWeights,
+} from "./data.mjs";
 import { measureMatmul, measureSteps } from "./measure.mjs";
 
 /** A subpath of the built package. */
@@ -17,6 +31,8 @@ const {
   read,
   reshape,
   sliceAxis,
+  square,
+  sub,
   tensor,
   upload,
   valueAndGrad,
@@ -25,7 +41,7 @@ const { open } = await built("devices");
 const { hiddenStates, parseConfig, targetScores } = await built("models");
 const { adamW } = await built("optim");
 
-const device = await open("cpu");
+const device = await open(process.env.PEER_DEVICE ?? "cpu");
 const onDevice = (data, shape) => upload(tensor(data, shape), device);
 
 const training = (weights, loss, data, { lr, weightDecay }) => {
@@ -61,6 +77,11 @@ const works = {
         await read(marker); // after all that was asked for
       },
     );
+  },
+  regression: async () => {
+    const data = { x: onDevice(lineInput(), [LINE.rows, LINE.inputs]), y: onDevice(lineTargets(), [LINE.rows, 1]) };
+    const loss = ({ w, b }, { x, y }) => mean(square(sub(add(matmul(x, w), b), y)));
+    await measureSteps("regression", training(lineWeights(), loss, data, { lr: LINE.lr, weightDecay: 0 }), 60);
   },
   mlp: async () => {
     const last = MLP.sizes.length - 2;

@@ -135,11 +135,23 @@ const connected = (child: ChildProcess) => {
   };
 };
 
+/** Removes a folder into which somebody may write for a moment yet. */
+const removed = async (folder: string): Promise<void> => {
+  for (let tries = 100; ; tries--)
+    try {
+      return rmSync(folder, { recursive: true, force: true });
+    } catch (error) {
+      if (tries === 0 || (error as NodeJS.ErrnoException).code !== "ENOTEMPTY") throw error;
+      await new Promise((then) => setTimeout(then, 50));
+    }
+};
+
 /** Opens a page, or says why there is no browser to be had here. */
 export const openPage = async ({ patience = 60_000, gpu = "none" }: PageOptions = {}): Promise<Page | string> => {
   if (process.platform !== "linux" || process.arch !== "x64") return `no browser is packaged for ${process.platform}`;
   const profile = mkdtempSync(join(tmpdir(), "taugrad-browser-"));
   const child = spawn(await browserWith(gpu !== "none"), [...GRAPHICS[gpu], ...ARGS, `--user-data-dir=${profile}`], {
+    detached: true,
     stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
   });
   const gone = new Promise<never>((_, reject) => {
@@ -148,9 +160,11 @@ export const openPage = async ({ patience = 60_000, gpu = "none" }: PageOptions 
   gone.catch(() => {});
   const close = async (): Promise<void> => {
     const ended = gone.catch(() => {});
-    child.kill("SIGKILL");
+    // Its helpers too: they are of its group, and write into the profile until they end.
+    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
+      process.kill(-child.pid, "SIGKILL");
     await ended;
-    rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }); // its children may still write
+    await removed(profile);
   };
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {

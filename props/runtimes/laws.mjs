@@ -5,11 +5,11 @@
  * navigator.gpu with SwiftShader under it. --alone leaves the second out. FC_SEED replays. Prints what failed, and how many laws
  * of all that there are were tried; exits 1 if one failed.
  */
-import { createServer } from "node:http";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { bundle, filesUnder } from "../bundle.mjs";
 import { bundlePage, pageLaws } from "./page/bundle.mjs";
+import { hostOf, tried } from "./page/host.mjs";
 
 const { values, positionals } = parseArgs({ options: { alone: { type: "boolean" } }, allowPositionals: true });
 const files = await pageLaws(positionals);
@@ -17,46 +17,18 @@ if (files.length === 0) {
   console.error(`laws: no law file that a page can run is named like ${positionals.join(", ")}`);
   process.exit(2);
 }
-const { served, runner } = await bundlePage(files);
+const { served } = await bundlePage(files);
 const [driver] = await bundle(["props/lab/browser.ts"], ".laws");
 const { openPage } = await import(pathToFileURL(driver).href);
 
-const ISOLATED = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
-let isolates = false;
-const server = createServer(({ url }, response) => {
-  const text = served.get(url);
-  const type = text === undefined ? "text/html" : "text/javascript";
-  response.writeHead(200, { "Content-Type": type, ...(isolates && ISOLATED) });
-  response.end(text ?? "<!doctype html><title>laws</title><script>globalThis.process = { env: {}, cpuUsage: () => ({ user: 1000 * performance.now(), system: 0 }) };</script>");
-});
-await new Promise((then) => server.listen(0, "127.0.0.1", then));
-const origin = `http://127.0.0.1:${server.address().port}`;
-
-/** Runs one file in a fresh page. Resolves to its tests' results. */
-const tried = async (page, file) => {
-  const loaded = page.event("Page.loadEventFired");
-  await page.send("Page.navigate", { url: `${origin}/` });
-  await loaded;
-  const seed = process.env.FC_SEED ?? "undefined";
-  const expression = `(async () => {
-    const { runAll } = await import(${JSON.stringify(runner)});
-    await import(${JSON.stringify(`/${file.replace(/\.ts$/, ".js")}`)});
-    return JSON.stringify(await runAll(${seed}));
-  })()`;
-  const { result, exceptionDetails } = await page.send("Runtime.evaluate", {
-    ...{ expression, awaitPromise: true, returnByValue: true },
-  });
-  if (exceptionDetails !== undefined)
-    return [{ name: file, error: exceptionDetails.exception?.description ?? JSON.stringify(exceptionDetails) }];
-  return JSON.parse(result.value);
-};
+const host = await hostOf(served);
 
 let failures = 0;
 for (const [where, gpu] of [
   ["a page without isolation, one thread, no GPU", "none"],
   ["an isolated page, all cores, navigator.gpu on SwiftShader", "swiftshader"],
 ].slice(0, values.alone ? 1 : 2)) {
-  isolates = gpu !== "none";
+  host.isolate(gpu !== "none");
   const page = await openPage({ gpu });
   if (typeof page === "string") {
     console.error(`laws: no page could be opened: ${page}`);
@@ -64,7 +36,7 @@ for (const [where, gpu] of [
   }
   const count = { passed: 0, failed: 0, skipped: 0, webgpu: 0 };
   for (const file of files) {
-    for (const { name, error, skipped } of await tried(page, file)) {
+    for (const { name, error, skipped } of await tried(page, host, file)) {
       count[error !== undefined ? "failed" : skipped !== undefined ? "skipped" : "passed"] += 1;
       if (error === undefined && skipped === undefined && /webgpu/.test(name)) count.webgpu += 1;
       if (error !== undefined) console.log(`✖ ${file}: ${name}\n  ${error.slice(0, 1500).replaceAll("\n", "\n  ")}`);
@@ -76,6 +48,6 @@ for (const [where, gpu] of [
     `${where}: ${count.passed} laws of ${files.length} files hold (${count.webgpu} on webgpu), ${count.failed} fail, ${count.skipped} are left out`,
   );
 }
-server.close();
+host.close();
 console.log(`${files.length} of ${filesUnder("props", ".test.ts").length} law files run in a page`);
 process.exit(failures > 0 ? 1 : 0);

@@ -91,6 +91,28 @@ for (const [path, where, call, isMany] of [
     assert.equal(told.description, `cpu (WebAssembly SIMD, ${threads})`);
   });
 
+/** `npm run laws:browser` runs more than half of all law files so. */
+const SAMPLE = ["props/core/trees.test.ts", "props/core/half.test.ts"];
+
+test("laws hold in a page as they do in Node: a sample of them", async (t) => {
+  if (typeof page === "string") return t.skip(page);
+  const of = (name: string) => import(pathToFileURL(join(root, "props", "runtimes", "page", name)).href);
+  const [{ bundlePage }, { hostOf, tried }] = await Promise.all([of("bundle.mjs"), of("host.mjs")]);
+  const host = await hostOf((await bundlePage(SAMPLE)).served);
+  try {
+    for (const file of SAMPLE) {
+      const results = (await tried(page, host, file)) as { readonly name: string; readonly error?: string }[];
+      assert.ok(results.length > 3, file);
+      assert.deepEqual(
+        results.filter(({ error }) => error !== undefined),
+        [],
+      );
+    }
+  } finally {
+    host.close();
+  }
+});
+
 test("a browser without an adapter says so, and auto takes cpu", async (t) => {
   if (typeof page === "string") return t.skip(page);
   const { error = "" } = (await asked(page, "/plain", 'ask("webgpu")')) as { error?: string };

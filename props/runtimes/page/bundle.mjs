@@ -1,5 +1,5 @@
 /** Law files for a page: bundled as the package is for browsers, with node:test and node:assert as a page can have them. */
-import { dirname, join, relative } from "node:path";
+import { join, relative } from "node:path";
 import { build } from "esbuild";
 import { bundling, root } from "../../../build.mjs";
 import { forBrowsers } from "../../../build-browser.mjs";
@@ -68,5 +68,5 @@ export const bundlePage = async (files) => {
   const served = new Map(
     outputFiles.map(({ path, text }) => [`/${relative(outdir, path).replaceAll("\\", "/")}`, text]),
   );
-  return { served, runner: `/${relative(root, join(here, "test.js")).replaceAll("\\", "/")}`, at: dirname(outdir) };
+  return { served };
 };
