@@ -19,7 +19,7 @@ const knows: Record<string, readonly string[]> = {
   run: ["core", "library", "kernels", "optim", "models", "align", "lab"],
   cli: ["core", "library", "kernels", "optim", "models", "align", "lab", "run"],
   page: [...FLOORS, "build.mjs", "build-browser.mjs"],
-  props: [...FLOORS, "bench", "page", "build.mjs"],
+  props: [...FLOORS, "bench", "page", "build.mjs", "build-browser.mjs"],
   bench: [...FLOORS, "props", "build.mjs"],
 };
 const shipped = FLOORS;
