@@ -111,6 +111,7 @@ export type { Retain } from "./training/retained/retain.js";
 export { STEERINGS, type Steering } from "./training/retained/steer.js";
 export { loadRule, type RuleArgs } from "./training/rules/load-rule.js";
 export { type OwnRule, ownRule } from "./training/rules/own-rule.js";
+export { lastSnapshot, type SavedSnapshot, type SnapshotOptions, saveSnapshot } from "./training/snapshots.js";
 export { loadTree, saveTree } from "./training/state-file.js";
 export type { TrainState } from "./training/step.js";
 export { lastOf, type StepRecord, type TrainStep, train } from "./training/train.js";

@@ -1,23 +1,25 @@
-import { createHash } from "node:crypto";
-import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
-import { open } from "node:fs/promises";
-import { basename, dirname, join, sep } from "node:path";
+import { basename, join } from "node:path";
 import { expects } from "../../core/expects.js";
-import { folderExists, isObject, readJsonObject, show } from "../../models/files/json.js";
-import { checkRegular } from "../../models/files/regular.js";
-import { isUnfinished, writeTextAtomically } from "../../models/files/writing/atomic.js";
+import { isObject, show } from "../../models/files/json.js";
+import { aside, isUnfinished } from "../../models/files/writing/atomic.js";
 import { makeFolder } from "../../models/files/writing/make-folder.js";
 import { reasonOf } from "../../models/files/writing/system-error.js";
+import { filesIn, fileWithin, jsonIn, textFile, together } from "../../models/folders/files.js";
+import type { Folder, StoredFile } from "../../models/folders/folder.js";
+import { atOnce, inTurn, ready, type Soon, type Work } from "../../models/folders/work.js";
+import { folderFrom, workIn } from "../../models/folders/work-in.js";
+import { diskFolder } from "../../models/platform/node/disk.js";
+import { sha256 } from "../../models/platform/node/sha256.js";
 
 /** Says of every other file of a checkpoint how long it is, and its sha256. Written last. */
 const MANIFEST = "manifest.json";
 const NAME = /^checkpoint-(\d{1,15})$/;
 const CHUNK = 1 << 22;
 
-/** The folder `checkpoint-N` of a run. */
-export interface Checkpoint {
+/** The folder `checkpoint-N` of a run: its path, or wherever else it lies. */
+export interface Checkpoint<F = string> {
   readonly step: number;
-  readonly folder: string;
+  readonly folder: F;
 }
 
 /** What a manifest says. */
@@ -27,99 +29,93 @@ export interface Manifest {
   readonly names: ReadonlySet<string>;
 }
 
-/** Sees to it that names in a folder survive a power cut. Windows cannot, and does not need to. */
-const syncFolder = (folder: string): void => {
-  if (process.platform === "win32") return;
-  const handle = openSync(folder, "r");
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
+/** The sha256 of a file, read in pieces between which others get their turn. */
+function* hashed({ size, read }: StoredFile): Work<string> {
+  const hash = sha256();
+  for (let at = 0; at < size; at += CHUNK) {
+    hash.update(yield* ready(read(at, Math.min(size, at + CHUNK))));
+    if (at + CHUNK < size) yield* ready(new Promise<void>((then) => setTimeout(then)));
   }
-};
+  return hash.hex();
+}
 
-const hashed = async (path: string, { sync }: { readonly sync: boolean }): Promise<string> => {
-  // Windows flushes only what is open for writing.
-  const file = await open(path, sync ? "r+" : "r");
-  try {
-    const hash = createHash("sha256");
-    const chunk = new Uint8Array(CHUNK);
-    for (;;) {
-      const { bytesRead } = await file.read(chunk, 0, CHUNK);
-      if (bytesRead === 0) break;
-      hash.update(chunk.subarray(0, bytesRead));
-    }
-    if (sync) await file.sync();
-    return hash.digest("hex");
-  } finally {
-    await file.close();
+/** Removes a checkpoint, or what is left of one; removed only by half it must not look like one. */
+function* discarded(place: Folder, name: string): Work<void> {
+  if (place.rename === undefined) yield* ready(place.within(name).remove(MANIFEST));
+  const doomed = place.rename === undefined ? name : aside(name);
+  place.rename?.(name, doomed);
+  yield* ready(place.remove(doomed));
+}
+
+/** Files of a folder as its manifest tells them; all of them are stored then, also after a power cut. */
+function* manifestOf(folder: Folder, step: number): Work<string> {
+  const files: Record<string, { bytes: number; sha256: string }> = {};
+  for (const name of yield* filesIn(folder)) {
+    const file = (yield* ready(fileWithin(folder, name))) as StoredFile;
+    files[name] = { bytes: file.size, sha256: yield* hashed(file) };
+    yield* ready(file.settle?.());
   }
-};
-
-/** The files of a folder and its folders, in the manifest's spelling. */
-const filesIn = (folder: string): string[] =>
-  readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .filter((name) => statSync(join(folder, name)).isFile())
-    .map((name) => name.split(sep).join("/"))
-    .sort();
-
-let serial = 0;
-
-/** A name that no checkpoint has, for a folder on its way in or out. */
-const aside = (folder: string): string => `${folder}.${process.pid}-${serial++}.tmp`;
-
-const discard = (folder: string): void => {
-  const doomed = aside(folder);
-  // Renamed first: a checkpoint that is removed only by half must not look like one.
-  renameSync(folder, doomed);
-  rmSync(doomed, { recursive: true, force: true });
-};
+  return `${JSON.stringify({ version: 1, step, files }, null, 1)}\n`;
+}
 
 /**
  * Writes the folder `checkpoint-N` into `outputDir`, in place of one of that name: what `write` puts into the folder that it
- * is given, and a manifest. It appears whole, and on disk, or not at all. Resolves to its path.
- * Errors: those of `write` and of the file system; nothing is left behind then.
+ * is given, and a manifest. On the disk it appears whole, and on disk, or not at all; elsewhere, where no folder is renamed, it
+ * counts once its manifest is there. Resolves to where it is.
+ * Errors: those of `write` and of the place; nothing is left behind then.
  */
-export const writeCheckpoint = async (
-  outputDir: string,
+export const writeCheckpoint = async <F extends string | Folder>(
+  outputDir: F,
   step: number,
-  write: (folder: string) => Promise<void>,
-): Promise<string> => {
-  expects("writeCheckpoint", "text number function", outputDir, step, write);
-  const folder = join(outputDir, `checkpoint-${step}`);
-  const unfinished = aside(folder);
+  write: (folder: F) => Promise<void>,
+): Promise<F> => {
+  expects("writeCheckpoint", "folder number function", outputDir, step, write);
+  const place = folderFrom(outputDir);
+  const name = `checkpoint-${step}`;
+  const unfinished = place.rename === undefined ? name : aside(name);
+  const at = (named: string): F => (typeof outputDir === "string" ? join(outputDir, named) : place.within(named)) as F;
   try {
-    makeFolder(unfinished);
-    await write(unfinished);
-    const files: Record<string, { bytes: number; sha256: string }> = {};
-    for (const name of filesIn(unfinished)) {
-      const path = join(unfinished, name);
-      files[name] = { bytes: statSync(path).size, sha256: await hashed(path, { sync: true }) };
+    if (place.rename === undefined) await inTurn(discarded(place, name));
+    const into = at(unfinished);
+    if (typeof into === "string") makeFolder(into);
+    await write(into);
+    const folder = place.within(unfinished);
+    await inTurn(together([textFile(folder, MANIFEST, await inTurn(manifestOf(folder, step)))]));
+    await folder.settle?.();
+    if (place.rename !== undefined) {
+      if (await place.within(name).isThere()) await inTurn(discarded(place, name));
+      place.rename(unfinished, name);
     }
-    writeTextAtomically(join(unfinished, MANIFEST), `${JSON.stringify({ version: 1, step, files }, null, 1)}\n`);
-    syncFolder(unfinished);
-    if (folderExists(folder)) discard(folder);
-    renameSync(unfinished, folder);
-    syncFolder(dirname(folder));
-    return folder;
+    await place.settle?.();
+    return at(name);
   } catch (error) {
-    rmSync(unfinished, { recursive: true, force: true });
+    await place.remove(unfinished);
     throw error;
   }
 };
 
-/** The checkpoints in a folder by their names, the oldest first. They may be damaged. */
-export const checkpointsIn = (outputDir: string): Checkpoint[] => {
-  expects("checkpointsIn", "text", outputDir);
-  if (!folderExists(outputDir)) return [];
-  return readdirSync(outputDir)
-    .flatMap((name) => {
-      const match = NAME.exec(name);
-      const folder = join(outputDir, name);
-      return match !== null && folderExists(folder) ? [{ step: Number(match[1]), folder }] : [];
-    })
-    .sort((a, b) => a.step - b.step);
-};
+/** Names of the checkpoints in a folder, the oldest first. */
+function* stepsIn(place: Folder): Work<number[]> {
+  const steps: number[] = [];
+  for (const name of yield* ready(place.names())) {
+    const match = NAME.exec(name);
+    if (match !== null && (yield* ready(place.within(name).isThere()))) steps.push(Number(match[1]));
+  }
+  return steps.sort((a, b) => a - b);
+}
+
+/** The checkpoints in a folder by their names, the oldest first. They may be damaged. A path is read at once. */
+export function checkpointsIn(outputDir: string): Checkpoint[];
+export function checkpointsIn(outputDir: Folder): Promise<Checkpoint<Folder>[]>;
+export function checkpointsIn(outputDir: string | Folder): Soon<Checkpoint<string | Folder>[]> {
+  expects("checkpointsIn", "folder", outputDir);
+  return workIn(outputDir, function* (place) {
+    return (yield* stepsIn(place)).map((step) => {
+      const name = `checkpoint-${step}`;
+      return { step, folder: typeof outputDir === "string" ? join(outputDir, name) : place.within(name) };
+    });
+  });
+}
 
 /** A path that stays in the folder it starts from. */
 const isInside = (name: string): boolean =>
@@ -128,65 +124,79 @@ const isInside = (name: string): boolean =>
 const isStep = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
 /** What is wrong with one file of a manifest, in a few words. */
-const damageOfFile = async (folder: string, name: string, said: unknown): Promise<string | undefined> => {
+function* damageOfFile(folder: Folder, name: string, said: unknown): Work<string | undefined> {
   if (!isInside(name)) return `${MANIFEST} names ${show(name)}, which is no file of its folder`;
   if (!isObject(said) || !isStep(said.bytes) || typeof said.sha256 !== "string")
     return `${MANIFEST} says neither how long ${name} is nor what is in it`;
-  const path = join(folder, name);
-  const size = statSync(path, { throwIfNoEntry: false })?.size;
-  checkRegular(path);
-  if (size === undefined) return `${name} is missing`;
-  if (size !== said.bytes) return `${name} has ${size} bytes, and was written with ${said.bytes}`;
-  if ((await hashed(path, { sync: false })) !== said.sha256) return `${name} is not as it was written`;
-  return undefined;
-};
+  const file = yield* ready(fileWithin(folder, name));
+  if (file === undefined) return `${name} is missing`;
+  if (file.size !== said.bytes) return `${name} has ${file.size} bytes, and was written with ${said.bytes}`;
+  return (yield* hashed(file)) === said.sha256 ? undefined : `${name} is not as it was written`;
+}
 
 /**
  * What is wrong with a checkpoint, in a few words; undefined if it is whole: its manifest is of the step that the folder is
  * named by, every file in it is as it was written, and nothing is `lacking`, which is asked once the files are known to be so.
  */
 export const damageOf = async (
-  folder: string,
+  folder: string | Folder,
   lacking: (manifest: Manifest) => string | undefined = () => undefined,
 ): Promise<string | undefined> => {
-  try {
-    const { version, step, files } = readJsonObject(join(folder, MANIFEST));
+  expects("damageOf", "folder function?", folder, lacking);
+  const place = folderFrom(folder);
+  const work = function* (): Work<string | undefined> {
+    const manifest = yield* jsonIn(place, MANIFEST);
+    if (manifest === undefined) return `there is no ${MANIFEST}`;
+    const { version, step, files } = manifest;
     if (version !== 1 || !isStep(step) || !isObject(files)) return `${MANIFEST} is not one that this version writes`;
-    const named = NAME.exec(basename(folder));
+    const named = NAME.exec(basename(place.path));
     if (named !== null && Number(named[1]) !== step) return `${MANIFEST} is that of step ${step}`;
     for (const [name, said] of Object.entries(files)) {
-      const damage = await damageOfFile(folder, name, said);
+      const damage = yield* damageOfFile(place, name, said);
       if (damage !== undefined) return damage;
     }
     return lacking({ step, names: new Set(Object.keys(files)) });
-  } catch (error) {
-    return reasonOf(error);
-  }
+  };
+  return inTurn(work()).catch(reasonOf);
 };
 
 /**
  * Removes the oldest checkpoints above a number of them. One of the step `best` stays, and counts; the newest stays beside it,
- * also where one is to be kept.
+ * also where one is to be kept. In a folder given by its path at once.
  */
-export const rotateCheckpoints = (outputDir: string, keep: number, best?: number): void => {
-  expects("rotateCheckpoints", "text number number?", outputDir, keep, best);
-  const all = checkpointsIn(outputDir);
-  const others = all.filter(({ step }) => step !== best);
-  const room = others.length === all.length ? keep : others.at(-1) === all.at(-1) ? Math.max(1, keep - 1) : keep - 1;
-  for (const { folder } of others.slice(0, Math.max(0, others.length - room))) discard(folder);
-};
+export function rotateCheckpoints(outputDir: string, keep: number, best?: number): void;
+export function rotateCheckpoints(outputDir: Folder, keep: number, best?: number): Promise<void>;
+export function rotateCheckpoints(outputDir: string | Folder, keep: number, best?: number): Soon<void> {
+  expects("rotateCheckpoints", "folder number number?", outputDir, keep, best);
+  return workIn(outputDir, function* (place) {
+    const all = yield* stepsIn(place);
+    const others = all.filter((step) => step !== best);
+    const room = others.length === all.length ? keep : others.at(-1) === all.at(-1) ? Math.max(1, keep - 1) : keep - 1;
+    for (const step of others.slice(0, Math.max(0, others.length - room)))
+      yield* discarded(place, `checkpoint-${step}`);
+  });
+}
 
 /** Removes all checkpoints of a folder; returns their names. */
 export const removeCheckpoints = (outputDir: string): readonly string[] =>
   checkpointsIn(outputDir).map(({ folder }) => {
-    discard(folder);
+    atOnce(discarded(diskFolder(outputDir), basename(folder)));
     return basename(folder);
   });
 
-/** Removes what a run that was killed has left of unfinished checkpoints and files. For the one process that writes there. */
-export const removeUnfinished = (outputDir: string): void => {
-  expects("removeUnfinished", "text", outputDir);
-  if (!folderExists(outputDir)) return;
-  for (const name of readdirSync(outputDir))
-    if (isUnfinished(name)) rmSync(join(outputDir, name), { recursive: true, force: true });
-};
+/**
+ * Removes what a run that was killed has left of unfinished checkpoints and files. For the one process, or tab, that writes there.
+ * In a folder given by its path at once.
+ */
+export function removeUnfinished(outputDir: string): void;
+export function removeUnfinished(outputDir: Folder): Promise<void>;
+export function removeUnfinished(outputDir: string | Folder): Soon<void> {
+  expects("removeUnfinished", "folder", outputDir);
+  return workIn(outputDir, function* (place) {
+    for (const name of yield* ready(place.names())) {
+      const isBegun = place.rename === undefined && NAME.test(name);
+      const isLeft = isBegun && (yield* ready(place.within(name).file(MANIFEST))) === undefined;
+      if (isUnfinished(name) || isLeft) yield* ready(place.remove(name));
+    }
+  });
+}

@@ -21,7 +21,7 @@ export const beginning = async (
   const retained = retain && { retained: noneRetained(retain, params) };
   const whole: TrainState = { ...own, ...beginnings(options), ...retained };
   const initial = shard === undefined ? whole : partOfState(whole, shard);
-  const snapshot = resume?.(initial, whole) ?? { step: 0, batches: 0, tokens: 0, state: initial };
+  const snapshot = (await resume?.(initial, whole)) ?? { step: 0, batches: 0, tokens: 0, state: initial };
   const place = resume === undefined ? evaluateEach : upload;
   if (offload === "none") return { ...snapshot, state: place(snapshot.state, device) };
   const { slots, ...rest } = snapshot.state.optimizer;

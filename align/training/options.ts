@@ -64,7 +64,7 @@ export interface TrainOptions {
    * before the first step, whose structure a saved one is read into (this rank's part of it, and the whole). The snapshot's
    * tensors become the run's.
    */
-  readonly resume?: (initial: TrainState, whole: TrainState) => TrainSnapshot;
+  readonly resume?: (initial: TrainState, whole: TrainState) => TrainSnapshot | Promise<TrainSnapshot>;
   /**
    * Given the last good state and its weights, to save them, before a step that is not finite, or another error of batches or
    * device that leaves them as they were, ends the run.

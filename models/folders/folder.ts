@@ -8,6 +8,8 @@ export interface StoredFile {
   readonly size: number;
   /** The bytes from `begin` up to `end`, in memory of their own. Errors: InputError if there are not so many. */
   readonly read: (begin: number, end: number) => Soon<Uint8Array<ArrayBuffer>>;
+  /** Sees to it that it is stored also after a power cut, whoever wrote it. */
+  readonly settle?: () => Soon<void>;
   /** All of it, if it has at most so many bytes. Errors: InputError if it has more. */
   readonly whole: (most: number) => Soon<Uint8Array>;
 }
@@ -43,6 +45,10 @@ export interface Folder {
   readonly within: (name: string) => Folder;
   /** Begins to write a file; makes the folder if it is missing. Errors: InputError where nothing can be written. */
   readonly begin: (name: string) => Soon<Unfinished>;
+  /** Gives a folder in it another name, at once, where a place can. */
+  readonly rename?: (from: string, to: string) => void;
+  /** Sees to it that the names in it stand also after a power cut. */
+  readonly settle?: () => void;
   /** Removes a file, or a folder with all that is in it; nothing if there is none. */
   readonly remove: (name: string) => Soon<void>;
 }

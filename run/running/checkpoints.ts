@@ -9,6 +9,7 @@ import {
   writeCheckpoint,
 } from "../../align/training/checkpoint.js";
 import type { Position, TrainSnapshot } from "../../align/training/options.js";
+import { RUN, STATE } from "../../align/training/snapshots.js";
 import { loadTree, saveTree } from "../../align/training/state-file.js";
 import { saveShared } from "../../align/training/workers/state.js";
 import type { Workers } from "../../align/training/workers/workers.js";
@@ -23,13 +24,8 @@ import type { Task } from "../parts/task.js";
 import type { Voice } from "../voice.js";
 import { checkSameRun, type RunIdentity } from "./same-run.js";
 
-/** Everything that the run remembers, bit for bit: optimizer, weights, sums of the logging interval. */
-export const STATE = "training_state.safetensors";
 /** An adapter's factors, which the model beside them holds merged in. */
 const FACTORS = "adapter_factors.safetensors";
-/** Where the run stands, and which run it is. */
-const RUN = "run.json";
-
 /** Where a run goes on. */
 export interface Resumed extends Position {
   readonly folder: string;

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { batchesFrom } from "../../align/data/source.js";
 import type { TrainOptions, TrainSnapshot } from "../../align/training/options.js";
+import { STATE } from "../../align/training/snapshots.js";
 import { loadTree } from "../../align/training/state-file.js";
 import { type StepRecord, type TrainStep, train } from "../../align/training/train.js";
 import { allWhole } from "../../align/training/workers/team.js";
@@ -20,7 +21,7 @@ import type { Voice } from "../voice.js";
 import type { Team } from "../workers/team.js";
 import { checkOwn, signFolder } from "../writing/claim.js";
 import type { Locked } from "../writing/locked.js";
-import { checkpoints, type Resumed, resumedFrom, STATE, weightsOf } from "./checkpoints.js";
+import { checkpoints, type Resumed, resumedFrom, weightsOf } from "./checkpoints.js";
 import { claimOf, goesOn } from "./claim.js";
 import { metricsFile, recordsIn } from "./metrics-file.js";
 import type { EvaluationRecord, RunObserver } from "./observer.js";

@@ -1,4 +1,14 @@
-import { closeSync, fstatSync, readdirSync, readSync, realpathSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  readSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
 import { basename, dirname, join, sep } from "node:path";
 import { InputError } from "../../../core/errors.js";
 import { fileExists, folderExists } from "../../files/json.js";
@@ -28,6 +38,16 @@ const fill = (path: string, handle: number, target: Uint8Array, position: number
   }
 };
 
+/** Flushes a file or a folder. */
+const settle = (path: string, flags: string): void => {
+  const handle = openSync(path, flags);
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+};
+
 /** A file of the disk; nothing stays open. Errors: InputError if there is none, or it is no regular one. */
 export const diskFile = (path: string): StoredFile => ({
   path,
@@ -38,6 +58,7 @@ export const diskFile = (path: string): StoredFile => ({
     return bytes;
   },
   whole: (most) => readRegular(path, most),
+  settle: () => settle(path, "r+"), // Windows flushes only what is open for writing
 });
 
 /**
@@ -65,6 +86,9 @@ export const diskFolder = (path: string): Folder => {
     leadsOut: (name) => !isOwn(path, pathOf(name)),
     within: (name) => diskFolder(pathOf(name)),
     begin: (name) => beginFile(pathOf(name)),
+    rename: (from, to) => renameSync(pathOf(from), pathOf(to)),
+    // Windows cannot, and does not need to.
+    settle: () => (process.platform === "win32" ? undefined : settle(path, "r")),
     remove: (name) => rmSync(pathOf(name), { recursive: true, force: true }),
   };
 };
