@@ -149,7 +149,7 @@ export const damageOf = async (
     if (manifest === undefined) return `there is no ${MANIFEST}`;
     const { version, step, files } = manifest;
     if (version !== 1 || !isStep(step) || !isObject(files)) return `${MANIFEST} is not one that this version writes`;
-    const named = NAME.exec(basename(place.path));
+    const named = /(?:^|[\\/])checkpoint-(\d{1,15})[\\/]*$/.exec(place.path);
     if (named !== null && Number(named[1]) !== step) return `${MANIFEST} is that of step ${step}`;
     for (const [name, said] of Object.entries(files)) {
       const damage = yield* damageOfFile(place, name, said);

@@ -1,5 +1,6 @@
 /** Laws of folders: the same files are the same model wherever they lie, and lie in the same words; what is written there is what the disk gets. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,6 +22,7 @@ import {
   saveModel,
   sideFilesOf,
 } from "../../models/index.js";
+import { sha256 } from "../../models/platform/browser/sha256.js";
 import { device, leavesNothing } from "../devices.js";
 import { goldenPath } from "../golden/files.js";
 import { tries } from "../reach.js";
@@ -216,4 +218,19 @@ test("loading is stopped by a signal, with its reason, and what was loaded is fr
   });
   const gone = folderAt(served(goldenPath("llama3-tiny")), { signal: AbortSignal.abort(new Error("gone")) });
   await assert.rejects(loadModel(gone), /^Error: gone$/);
+});
+
+test("a browser's sha256 is Node's, of any bytes in any pieces", () => {
+  const pieces = fc.array(fc.uint8Array({ maxLength: 200, size: "max" }), { maxLength: 5 });
+  fc.assert(
+    fc.property(pieces, (all) => {
+      const [own, want] = [sha256(), createHash("sha256")];
+      for (const piece of all) {
+        own.update(piece);
+        want.update(piece);
+      }
+      assert.equal(own.hex(), want.digest("hex"));
+    }),
+    { numRuns: tries(100) },
+  );
 });

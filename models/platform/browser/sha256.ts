@@ -1,19 +1,26 @@
 import type { Digest } from "../digest.js";
 
-/** The first bits of the fractional parts of the roots of the first primes, as FIPS 180-4 defines its constants. */
-const roots = (count: number, root: (x: number) => number): number[] => {
+/** The largest whole number whose `power` is at most n. */
+const root = (n: bigint, power: bigint): bigint => {
+  let found = 0n;
+  for (let bit = 1n << 40n; bit > 0n; bit >>= 1n) if ((found | bit) ** power <= n) found |= bit;
+  return found;
+};
+
+/** 32 bits after the point of the roots of the first primes, as FIPS 180-4 defines its constants. */
+const bitsOfRoots = (count: number, power: bigint): Int32Array => {
   const found: number[] = [];
   for (let n = 2; found.length < count; n++) {
     let divisor = 2;
     while (n % divisor !== 0) divisor++;
-    if (divisor === n) found.push(Math.floor((root(n) % 1) * 2 ** 32));
+    if (divisor === n) found.push(Number(BigInt.asIntN(32, root(BigInt(n) << (32n * power), power))));
   }
-  return found;
+  return Int32Array.from(found);
 };
-const K = Int32Array.from(roots(64, Math.cbrt), (x) => x | 0);
+let constants: Int32Array | undefined;
 
 /** Mixes one block of 64 bytes into the state. */
-const mix = (state: Int32Array, words: Int32Array, block: DataView, at: number): void => {
+const mix = (state: Int32Array, K: Int32Array, words: Int32Array, block: DataView, at: number): void => {
   for (let i = 0; i < 16; i++) words[i] = block.getInt32(at + 4 * i);
   for (let i = 16; i < 64; i++) {
     const [x, y] = [words[i - 15], words[i - 2]];
@@ -58,7 +65,8 @@ const mix = (state: Int32Array, words: Int32Array, block: DataView, at: number):
  * than a tab's memory.
  */
 export const sha256 = (): Digest => {
-  const state = Int32Array.from(roots(8, Math.sqrt), (x) => x | 0);
+  constants ??= bitsOfRoots(64, 3n);
+  const [state, K] = [bitsOfRoots(8, 2n), constants];
   const words = new Int32Array(64);
   const rest = new Uint8Array(64);
   const view = new DataView(rest.buffer);
@@ -68,9 +76,9 @@ export const sha256 = (): Digest => {
     rest.set(bytes.subarray(0, at), length % 64);
     const held = length % 64;
     length += bytes.length;
-    if (held > 0 && held + at === 64) mix(state, words, view, 0);
+    if (held > 0 && held + at === 64) mix(state, K, words, view, 0);
     const blocks = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    for (; at + 64 <= bytes.length; at += 64) mix(state, words, blocks, at);
+    for (; at + 64 <= bytes.length; at += 64) mix(state, K, words, blocks, at);
     if (at < bytes.length) rest.set(bytes.subarray(at));
   };
   return {

@@ -3,19 +3,31 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after } from "node:test";
+import { after, test } from "node:test";
 import { batchesFrom, pairSource } from "../../../align/data/source.js";
 import type { OptimizerSettings } from "../../../align/training/optimizer.js";
 import type { Position } from "../../../align/training/options.js";
+import { lastSnapshot, saveSnapshot } from "../../../align/training/snapshots.js";
 import { loadTree, saveTree } from "../../../align/training/state-file.js";
-import type { StepRecord } from "../../../align/training/train.js";
-import { dispose } from "../../../core/index.js";
+import type { StepRecord, TrainStep } from "../../../align/training/train.js";
+import { dispose, tensor } from "../../../core/index.js";
+import { filesIn } from "../../../models/folders/files.js";
+import type { Folder } from "../../../models/folders/folder.js";
+import { inTurn } from "../../../models/folders/work.js";
+import { folderFrom } from "../../../models/folders/work-in.js";
+import { folderIn, folderOf } from "../../../models/index.js";
 import type { DeviceName } from "../../devices.js";
 import { pairs, type Setting, shared, tinyParams, trainTiny } from "../../generators/tiny-training.js";
 import { check } from "../../law.js";
+import { memoryHandle } from "../../models/handles.js";
 
 const folder = mkdtempSync(join(tmpdir(), "taugrad-resume-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
+
+const workOn = (to: string | Folder) => filesIn(folderFrom(to));
+const fail = (): never => {
+  throw new Error("cut off");
+};
 
 /** Where compiling takes seconds, fewer devices do. */
 const optimizers: readonly (readonly [name: string, OptimizerSettings, on?: readonly DeviceName[]])[] = [
@@ -74,3 +86,71 @@ for (const [name, optimizer, on] of optimizers)
     },
     on,
   );
+
+for (const [place, make] of [
+  ["the disk", () => join(folder, "snapshots")],
+  ["a browser's storage", () => folderIn(memoryHandle()).within("run")],
+] as const)
+  check(
+    `snapshots on ${place}: a run that is cut off anywhere goes on from the last whole one, to the bits of the undisturbed one`,
+    async (device) => {
+      const source = pairSource(pairs, { ...shared, shuffle: true, seed: 5, batchSize: 2 });
+      const setting: Setting = { steps: 6, learningRate: 0.01, optimizer: { optim: "adamw" } };
+      const whole = await trainTiny("dpo", { ...setting, batches: batchesFrom(source) }, device);
+      const to = make();
+      const cut = async ({ step, snapshot }: TrainStep) => {
+        if (step === 5) throw new Error("the tab is closed");
+        await saveSnapshot(to, await snapshot(), { about: { seed: 5 }, keep: 2 });
+      };
+      await assert.rejects(trainTiny("dpo", { ...setting, batches: batchesFrom(source) }, device, cut), /is closed/);
+      assert.deepEqual(
+        (await inTurn(workOn(to))).filter((name) => name.endsWith("manifest.json")),
+        ["checkpoint-3/manifest.json", "checkpoint-4/manifest.json"],
+      );
+      // One that was cut off while it was written, and one that was damaged since.
+      const dying = saveSnapshot(
+        to,
+        { step: 9, batches: 0, tokens: 0, state: {} as never },
+        { write: async () => fail() },
+      );
+      await assert.rejects(dying, /cut off/);
+      const file = await folderFrom(to).within("checkpoint-4").begin("run.json");
+      await file.put(new TextEncoder().encode("{}"));
+      await file.finish();
+      await file.appear();
+      const told: string[] = [];
+      const last = await lastSnapshot(to, { tell: (line) => told.push(line) });
+      assert.match(
+        told.join(),
+        /^warning: .*checkpoint-4 is damaged \(run.json has 2 bytes.*going on from step 3 instead$/,
+      );
+      assert.deepEqual([last?.step, last?.batches, last?.about], [3, 3, { seed: 5 }]);
+      const rest = await trainTiny(
+        "dpo",
+        { ...setting, batches: batchesFrom(source, last?.batches), resume: last?.resume },
+        device,
+      );
+      assert.deepEqual(rest.weights, whole.weights);
+      await assert.rejects(
+        trainTiny("dpo", { ...setting, optimizer: { optim: "ema" }, resume: last?.resume }, device),
+        /training_state.safetensors: ".*" is missing/,
+      );
+    },
+    ["cpu"],
+  );
+
+test("what is no snapshot, or a folder that is full, is refused in one line, and the snapshots before it stay", async () => {
+  const storage = { room: 2 ** 20, mayWrite: true };
+  const to = folderIn(memoryHandle("run", storage));
+  const state = { optimizer: { w: tensor([1, 2]) } } as never;
+  const at = { batches: 1, tokens: 1, state };
+  await saveSnapshot(to, { step: 1, ...at });
+  storage.room = 30;
+  await assert.rejects(saveSnapshot(to, { step: 2, ...at }), /cannot be written \(QuotaExceededError: .*is full/);
+  assert.equal((await lastSnapshot(to))?.step, 1);
+  await assert.rejects(saveSnapshot(to, { step: 2, ...at }, { keep: 0 }), /keep is 0; it must be at least 1/);
+  await assert.rejects(saveSnapshot(to, { step: 2, ...at }, { kep: 1 } as never), /option "kep" is not known/);
+  await to.within("checkpoint-1").remove("training_state.safetensors");
+  await assert.rejects(lastSnapshot(to), /checkpoint-1 is damaged .*is missing\); no snapshot is whole/);
+  assert.equal(await lastSnapshot(folderOf()), undefined);
+});

@@ -1,6 +1,7 @@
 /** Laws of the built package in a browser: it bundles without a word, needs no isolation, and computes the bits that Node does. */
 import assert from "node:assert/strict";
-import { createServer, type Server } from "node:http";
+import { existsSync, readFileSync } from "node:fs";
+import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -8,7 +9,7 @@ import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { describeAdapters } from "../../../kernels/index.js";
-import { projectRoot as root } from "../../golden/files.js";
+import { goldenPath, projectRoot as root } from "../../golden/files.js";
 import { openPage, type Page } from "../../lab/browser.js";
 
 const here = join(root, "props", "kernels", "browser");
@@ -33,6 +34,7 @@ const zipped = (text: string): number => gzipSync(text, { level: 9 }).length;
 /** A page, and a worker, that answer with numbers or with why there are none. */
 const ASK = "const ask = (device, titles) => numbersOf(device, titles).catch((error) => ({ error: String(error) }));";
 const PAGE = `import { numbersOf } from "./program.mjs"; ${ASK} globalThis.ask = ask;
+  import { kept } from "./keeping.mjs"; import { folderIn } from "taugrad/models"; Object.assign(globalThis, { kept, folderIn });
   globalThis.askWorker = (...given) => new Promise((then) => {
     const worker = new Worker("/stdin.js?worker", { type: "module" });
     worker.onmessage = ({ data }) => then(data);
@@ -41,6 +43,19 @@ const PAGE = `import { numbersOf } from "./program.mjs"; ${ASK} globalThis.ask =
   if (typeof document === "undefined") onmessage = ({ data }) => ask(...data).then(postMessage);`;
 const ISOLATED = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
 
+/** A file of a small model, in parts. */
+const answerPart = (response: ServerResponse, name: string, range = ""): void => {
+  const path = goldenPath("preferences", "sft", name);
+  const [, from, to] = (/^bytes=(\d+)-(\d+)$/.exec(range) ?? []).map(Number);
+  if (!existsSync(path)) response.writeHead(404).end();
+  else {
+    const bytes = readFileSync(path);
+    const part = bytes.subarray(from, to + 1);
+    const told = `bytes ${from}-${from + part.length - 1}/${bytes.length}`;
+    response.writeHead(206, { "content-range": told, ...ISOLATED }).end(part);
+  }
+};
+
 let server: Server;
 let page: Page | string;
 let program: Numbers;
@@ -48,8 +63,9 @@ let wanted: Told;
 before(async () => {
   const files = await bundled(PAGE);
   let headers: Record<string, string> = {};
-  server = createServer(({ url = "" }, response) => {
+  server = createServer(({ url = "", headers: { range } }, response) => {
     const { pathname } = new URL(url, "http://localhost");
+    if (pathname.startsWith("/model/")) return answerPart(response, pathname.slice("/model/".length), range);
     if (pathname === "/isolated" || pathname === "/plain") headers = pathname === "/isolated" ? ISOLATED : {};
     const text = files.get(pathname);
     response.writeHead(200, { "Content-Type": text === undefined ? "text/html" : "text/javascript", ...headers });
@@ -111,6 +127,16 @@ test("laws hold in a page as they do in Node: a sample of them", async (t) => {
   } finally {
     host.close();
   }
+});
+
+test("a browser's own storage: a model from an address, trained, cut off, gone on with and saved is Node's undisturbed one", async (t) => {
+  if (typeof page === "string") return t.skip(page);
+  const model = `http://127.0.0.1:${(server.address() as AddressInfo).port}/model/`;
+  const { kept } = (await import(pathToFileURL(join(here, "keeping.mjs")).href)) as {
+    readonly kept: (address: string) => Promise<object>;
+  };
+  const call = "navigator.storage.getDirectory().then((handle) => kept(new URL('/model', location), folderIn(handle)))";
+  assert.deepEqual(await asked(page, "/plain", call), await kept(model));
 });
 
 test("a browser without an adapter says so, and auto takes cpu", async (t) => {
