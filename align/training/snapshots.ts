@@ -54,7 +54,8 @@ export const saveSnapshot = async (
 ): Promise<void> => {
   expects("saveSnapshot", "folder record {keep:integer,about:record,write:function}", folder, snapshot, options);
   const { state, step, batches, tokens } = snapshot;
-  if (!Number.isSafeInteger(step)) throw new InputError("saveSnapshot: is given no snapshot; step.snapshot() gives one");
+  if (!Number.isSafeInteger(step))
+    throw new InputError("saveSnapshot: is given no snapshot; step.snapshot() gives one");
   const { keep = 2, about = {}, write } = options;
   if (keep < 1) throw new InputError(`saveSnapshot: keep is ${keep}; it must be at least 1`);
   const place = folderFrom(folder);
