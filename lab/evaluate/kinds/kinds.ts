@@ -1,10 +1,10 @@
 import { InputError } from "../../../core/errors.js";
 import { show } from "../../../models/files/json.js";
 import { code } from "../code/kind.js";
+import { aidsOf } from "./aids.js";
 import { functionCalls } from "./calls.js";
-import { asksLanguage, instruction, looseVariants } from "./instructions.js";
+import { instruction, looseVariants } from "./instructions.js";
 import { type AnswerKind, meanScores, sumOf, won } from "./kind.js";
-import type { Detect } from "./languages.js";
 import { gsm8k, lastNumberKind, math23k, math401 } from "./mathematics.js";
 import { coqa, drop } from "./reading.js";
 import { foreignShare, scriptsIn } from "./scripts.js";
@@ -66,12 +66,11 @@ export const answerKinds = {
       if (!Array.isArray(given) || given.length !== ids.length)
         throw new InputError(`${row.where}: "kwargs" is ${show(given)}; it must hold one object for each instruction`);
       const checks = ids.map((id, i) => instruction(id, given[i], row.where));
-      const asks = ids.some(asksLanguage);
       return async (answer, tools) => {
-        const detect: Detect = asks ? await tools.detect() : () => undefined;
+        const aids = await aidsOf(ids, tools);
         const variants = looseVariants(answer);
-        const strict = checks.filter((check) => check(answer, detect)).length;
-        const loose = checks.filter((check) => variants.some((variant) => check(variant, detect))).length;
+        const strict = checks.filter((check) => check(answer, aids)).length;
+        const loose = checks.filter((check) => variants.some((variant) => check(variant, aids))).length;
         return {
           score: won(strict === checks.length),
           prompt_loose: won(loose === checks.length),
@@ -89,7 +88,10 @@ export const answerKinds = {
       return { score, instruction_strict: share("strict"), prompt_loose, instruction_loose: share("loose") };
     },
     ready: async (rows, _task, tools) => {
-      if (rows.some((row) => row.texts("instruction_id_list").some(asksLanguage))) await tools.detect();
+      await aidsOf(
+        rows.flatMap((row) => row.texts("instruction_id_list")),
+        tools,
+      );
     },
   },
   /** No letter of another script than the task's, the row's, or the prompt's own `scripts`: no code-switching. */

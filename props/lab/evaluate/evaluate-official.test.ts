@@ -1,9 +1,14 @@
 /** Scores of answers against those of the data sets' own scripts, and what the sets without one mean. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
+import { englishSplit } from "../../../lab/evaluate/kinds/english.js";
+import { instruction, looseVariants } from "../../../lab/evaluate/kinds/instructions.js";
 import { written } from "../../../lab/evaluate/kinds/numbers.js";
-import { isUpper, treebankWords } from "../../../lab/evaluate/kinds/words.js";
+import { isUpper, SPACE } from "../../../lab/evaluate/kinds/python.js";
+import { countWords, treebankWords } from "../../../lab/evaluate/kinds/words.js";
 import { goldenJson } from "../../golden/files.js";
+import { tries } from "../../reach.js";
 import { scored } from "./scored.js";
 
 interface Texts {
@@ -34,6 +39,39 @@ test("words, and which are in capitals, are NLTK's and Python's", () => {
   for (const [text, expected, capitals] of words) {
     assert.deepEqual(treebankWords(text), expected, text);
     assert.equal(treebankWords(text).filter(isUpper).length, capitals, text);
+  }
+});
+
+interface Answers {
+  readonly rows: readonly (readonly [id: string, kwargs: object, answer: string, strict: number, loose: number])[];
+}
+
+test("sentences are Punkt's, with the words in them; none gains or loses a letter", async () => {
+  type Row = readonly [text: string, sentences: string[], capitals: number, words: number];
+  const { texts } = goldenJson<{ texts: readonly Row[] }>("scorers", "punkt.json");
+  const split = await englishSplit();
+  for (const [text, expected, capitals, words] of texts) {
+    assert.deepEqual(split(text), expected, text);
+    assert.equal(split(text).flatMap(treebankWords).filter(isUpper).length, capitals, text);
+    assert.equal(countWords(text), words, text);
+  }
+  const pieces = [...new Set(texts.flatMap(([text]) => text.split(/(?<= )/)))];
+  const drawn = fc.array(fc.constantFrom(...pieces, "\n", "\n\n", " "), { maxLength: 12 }).map((some) => some.join(""));
+  fc.assert(
+    fc.property(drawn, (text) => {
+      const bare = (some: string): string => some.replace(new RegExp(`[${SPACE}]`, "gu"), "");
+      assert.equal(bare(split(text).join("")), bare(text));
+    }),
+    { numRuns: tries(50) },
+  );
+});
+
+test("IFEval's instructions are followed where its own code says so", async () => {
+  const aids = { detect: () => undefined, split: await englishSplit() };
+  for (const [id, kwargs, answer, strict, loose] of goldenJson<Answers>("scorers", "ifeval.json").rows) {
+    const check = instruction(id, kwargs, "row 1");
+    const found = [check(answer, aids), looseVariants(answer).some((variant) => check(variant, aids))];
+    assert.deepEqual(found, [strict === 1, loose === 1], `${id} ${JSON.stringify(kwargs)}: ${answer}`);
   }
 });
 

@@ -7,6 +7,7 @@ import fc from "fast-check";
 import { InputError } from "../../../core/errors.js";
 import { judged, winPoints } from "../../../lab/evaluate/judges/judge.js";
 import { LONGEST_WAIT } from "../../../lab/evaluate/judges/shell.js";
+import { englishSplit } from "../../../lab/evaluate/kinds/english.js";
 import { instruction, looseVariants } from "../../../lab/evaluate/kinds/instructions.js";
 import { answerKinds } from "../../../lab/evaluate/kinds/kinds.js";
 import { detector } from "../../../lab/evaluate/kinds/languages.js";
@@ -96,13 +97,13 @@ const cases: readonly (readonly [id: string, kwargs: object, yes: string, ...no:
 ];
 
 test("each instruction of IFEval tells who follows it", async () => {
-  const detect = await detector();
+  const aids = { detect: await detector(), split: await englishSplit() };
   for (const [id, kwargs, yes, ...no] of cases) {
     const check = instruction(id, kwargs, "row 1");
     assert.ok(check, id);
-    assert.equal(check(yes, detect), true, `${id}: ${yes}`);
-    for (const wrong of no) assert.equal(check(wrong, detect), false, `${id}: ${wrong}`);
-    assert.equal(check("  ", detect), false, `${id}: silence follows nothing`);
+    assert.equal(check(yes, aids), true, `${id}: ${yes}`);
+    for (const wrong of no) assert.equal(check(wrong, aids), false, `${id}: ${wrong}`);
+    assert.equal(check("  ", aids), false, `${id}: silence follows nothing`);
   }
   assert.throws(
     () => instruction("keywords:nothing", {}, "row 1"),
