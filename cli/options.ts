@@ -226,8 +226,7 @@ export const commands = {
   },
   compare: {
     summary: "methods × learning rates × seeds on your own model and data, and which keeps most skill at equal style",
-    usage:
-      "GRID.yaml [--output-dir DIR] [--dry-run | --status | --scheduler S [--submit]] [--retry] [--json]",
+    usage: "GRID.yaml [--output-dir DIR] [--dry-run | --status | --scheduler S [--submit]] [--retry] [--json]",
     required: ["grid"],
     options: ["grid", "output_dir", "processes", "dry_run", ...sweeping, "json"],
     keys: false,
