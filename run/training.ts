@@ -31,7 +31,7 @@ import type { RunResult } from "./result.js";
 import { checkUnused, claimOf, goesOn } from "./running/claim.js";
 import { withRemedies } from "./running/out-of-memory.js";
 import { runTask } from "./running/run.js";
-import { earlyIdentity } from "./running/same-run.js";
+import { earlyIdentity, overRanks } from "./running/same-run.js";
 import { adapterOf } from "./workers/adapter.js";
 import { hostOf, type Team, teamFor, told } from "./workers/team.js";
 import { checkOwn } from "./writing/claim.js";
@@ -94,8 +94,7 @@ const rankRun = async <V extends TrainingValues, T>(
   const place = { folder: values.output_dir, what: recipe.label };
   return whileLocked(place, out, async (lock) => {
     checkUnused(values, out);
-    const rows = values.per_device_train_batch_size * team.workers.size;
-    const early = earlyIdentity({ ...values, per_device_train_batch_size: rows });
+    const early = earlyIdentity(overRanks(values, team.workers));
     if (!goesOn(values)) checkOwn(claimOf(values, recipe.label, out), early, () => {});
     const target = await hubTarget(values, out);
     const result = await withData(recipe, checked, out, lock);

@@ -8,20 +8,26 @@ import { borrowed } from "./reference.js";
 import { noneRetained } from "./retained/retain.js";
 import { type Fixed, noTotals, type TrainState } from "./step.js";
 import { only, partOfState, type Shard } from "./workers/shard.js";
+import type { Team } from "./workers/team.js";
 
 /** What the run begins with, made leaf by leaf; its buffers are the run's own. */
 export const beginning = async (
   options: TrainOptions,
-  shard: Shard | undefined,
+  { shard, meets }: Pick<Team, "shard" | "meets">,
   device: Device,
 ): Promise<TrainSnapshot> => {
   const { optimizer, objective, params, seed = 0, resume, offload = "none" } = options;
   const own = { optimizer: optimizer.init(params, { seed }), log: noTotals(objective) };
   const { retain } = options;
   const retained = retain && { retained: noneRetained(retain, params) };
-  const whole: TrainState = { ...own, ...beginnings(options), ...retained };
-  const initial = shard === undefined ? whole : partOfState(whole, shard);
-  const snapshot = (await resume?.(initial, whole)) ?? { step: 0, batches: 0, tokens: 0, state: initial };
+  const begun = (all: boolean): TrainState => {
+    const met = meets && { meeting: meets.initial(own.optimizer.params, all) };
+    const state = { ...own, ...beginnings(options), ...retained, ...met };
+    return shard === undefined || all ? state : partOfState(state, shard);
+  };
+  const asked =
+    resume && (await (meets === undefined ? resume(begun(false), begun(true)) : meets.resumed(resume, begun)));
+  const snapshot = asked ?? { step: 0, batches: 0, tokens: 0, state: begun(false) };
   const place = resume === undefined ? evaluateEach : upload;
   if (offload === "none") return { ...snapshot, state: place(snapshot.state, device) };
   const { slots, ...rest } = snapshot.state.optimizer;

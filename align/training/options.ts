@@ -7,6 +7,7 @@ import type { Objective } from "../objectives/objective.js";
 import type { Weights } from "./reference.js";
 import type { Retain } from "./retained/retain.js";
 import type { TrainState } from "./step.js";
+import type { MeetsOptions } from "./workers/meets.js";
 import type { Wire } from "./workers/wire.js";
 import type { Workers } from "./workers/workers.js";
 
@@ -77,6 +78,12 @@ export interface TrainOptions {
   readonly workers?: Workers;
   /** How gradients travel between them. Default "f32". */
   readonly wire?: Wire;
+  /**
+   * Workers take steps of their own, each with all of the optimizer's state and clipping its own gradients, and meet now and then.
+   * Between meetings a step has no snapshot, and nothing is rescued; records are of all workers, their `grad_norm` the mean. Default:
+   * they share every step.
+   */
+  readonly meets?: MeetsOptions;
 }
 
 /** Where a run stands. */

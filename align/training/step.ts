@@ -31,6 +31,7 @@ import type { Params } from "../../models/parameters.js";
 import { clipFactor, globalNorm } from "../../optim/clip.js";
 import type { Followed } from "../../optim/follow/follow.js";
 import { keyByName, type Masks, roundingKeys } from "../../optim/masks.js";
+import type { MeetingState } from "../../optim/meet/meeting.js";
 import type { Optimizer, OptimizerState } from "../../optim/optimizer.js";
 import type { BatchTensors } from "../objectives/log-probs.js";
 import type { Objective } from "../objectives/objective.js";
@@ -76,6 +77,12 @@ export type TrainState = StepState & {
   readonly reference?: Followed<Params>;
   /** Gradients of retained data, as they were taken last. */
   readonly retained?: readonly Params[];
+  /** What workers that meet keep from one meeting to the next, each of its own parameters. */
+  readonly meeting?: MeetingState<Params>;
+  /** In files: what such workers remember for themselves, by rank. */
+  readonly each?: {
+    readonly [rank: string]: Pick<OptimizerState<Params>, "slots" | "scalars"> & { readonly log: Tensor };
+  };
 };
 
 /** Where the sums of a logging interval start. */

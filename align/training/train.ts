@@ -12,6 +12,7 @@ import { feeder } from "./reference.js";
 import { checkRetain, checkSpaces, retaining, retaken } from "./retained/retain.js";
 import { type Carry, compileGradients, logged, noTotals, type Summed, type TrainState, unfailed } from "./step.js";
 import { allWhole, counted, teamOf, wholeBatches } from "./workers/team.js";
+import { ALONE } from "./workers/workers.js";
 
 /**
  * One logged line: step, loss (mean since the last record), grad_norm (before clipping) and learning_rate of this step,
@@ -55,7 +56,8 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
   const factor = schedule({ name, warmupSteps, totalSteps: steps, minRatio, kwargs, learningRate });
   const logs = typeof loggingSteps === "function" ? loggingSteps : (step: number) => step % loggingSteps === 0;
   const compiled = compileGradients(objective, device);
-  const { workers, shard, apply } = teamOf(options, maxGradNorm > 0 ? maxGradNorm : undefined, device);
+  const { rank, size } = options.workers ?? ALONE;
+  const { workers, shard, apply, meets } = teamOf(options, maxGradNorm > 0 ? maxGradNorm : undefined, device);
   checkFollows(options);
   if (options.retain !== undefined) checkRetain(options.retain);
   if (options.spaces !== undefined) checkSpaces(optimizer);
@@ -76,7 +78,7 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
   const gradients: FailedStep["gradients"] = (params, batch, scale, number, carry) => {
     const { key, step } = (owned.state as TrainState).optimizer;
     const isRounded = optimizer.storage === "bf16";
-    const chance = { key, step, batch: scalar(number * workers.size + workers.rank, "i32") };
+    const chance = { key, step, batch: scalar(number * size + rank, "i32") };
     const random = { ...(isRounded && { rounding: chance }), ...(objective.drops && { dropout: chance }) };
     return compiled(params, batch, { scale, ...random }, carry);
   };
@@ -87,9 +89,10 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
     lr: number,
     units: number,
   ): Promise<TrainState> => {
-    if (units === 0)
+    // The last batch of an epoch may have rows for some workers only.
+    if (units === 0 && (meets === undefined || size === 1))
       throw new InputError("a training batch holds nothing to learn: every completion is empty or cut off");
-    const scale = 1 / units;
+    const scale = units === 0 ? 0 : 1 / units;
     let carry: Carry = {};
     try {
       for (const [i, batch] of group.entries()) {
@@ -119,6 +122,7 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
 
   const handOut = async (good: TrainSnapshot): Promise<void> => {
     isRescued = true;
+    if (meets !== undefined) return; // between meetings no worker has what all have
     const weights = reported(optimizer, good.state, device);
     await options.rescue?.(good, weights.params()).finally(weights.release);
   };
@@ -134,6 +138,13 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
     throw new InputError(said);
   };
 
+  /** All workers become one, where they do not share every step. */
+  const meet = async (): Promise<void> => {
+    if (meets === undefined || meets.isMet(at)) return;
+    await settled(read((owned.state as TrainState).log), at.step);
+    ({ state: owned.state, at } = await meets.meet(owned.state as TrainState, at));
+  };
+
   /** What another error has left as it was, if the device still answers, and the other workers are where this one is. */
   const salvage = async (error: unknown): Promise<void> => {
     const { state } = owned;
@@ -144,8 +155,9 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
   };
 
   try {
-    ({ state: owned.state, ...at } = await beginning(options, shard, device));
+    ({ state: owned.state, ...at } = await beginning(options, { shard, meets }, device));
     begun = at.step;
+    meets?.begin(owned.state.optimizer.params, at);
     owned.fixed = await fixedInputs(options, shard, owned.state.optimizer.key, device);
     if (steps > at.step)
       for await (const group of grouped(options.batches, accumulation)) {
@@ -158,9 +170,12 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
         at = { step: at.step + 1, batches: at.batches + group.length, tokens: at.tokens + real };
         const { step } = at;
         owned.state = follow.move(owned.state, step);
+        if (meets?.due(step) || step === steps) await meet();
         let record: StepRecord | undefined;
         if (logs(step) || step === steps) {
-          const log = await settled(read(owned.state.log), step);
+          const own = await settled(read(owned.state.log), step);
+          const { log, ...told } = (await meets?.told(own, at)) ?? { log: own, at };
+          at = told.at;
           const { loss, metrics } = objective.report(log);
           const { epoch } = group[group.length - 1];
           const about = {
@@ -186,7 +201,7 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
           ...(state.reference && { reference: state.reference.weights }),
           snapshot: async () => {
             if (record === undefined) await settled(read(state.log), step);
-            return { ...at, state };
+            return { ...at, state: meets?.saved(state, at) ?? state };
           },
         };
         try {
@@ -203,6 +218,7 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
       }
     if (at.step === 0 && steps > 0) throw new InputError("there are no batches to train on");
     await settled(read(owned.state.log), at.step);
+    await meet();
     owned.handedOut = reported(optimizer, owned.state, device).params();
     return owned.handedOut;
   } catch (error) {
@@ -211,10 +227,11 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
   } finally {
     await mark?.log.catch(() => {});
     close();
-    const made = [compiled, apply, follow, whole, ...(retains ? [retains] : [])];
+    const made = [compiled, apply, follow, whole, ...[retains, meets].filter((one) => one !== undefined)];
     for (const program of made.flatMap((one) => one.programs())) program.free();
     const { state, fixed, handedOut } = owned;
     fixed?.release();
+    meets?.release();
     if (state !== undefined) {
       dispose(without(state, handedOut));
     }

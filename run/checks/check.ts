@@ -15,6 +15,7 @@ import { parameterShapes } from "../../models/parameters.js";
 import { ruleOr } from "../options/rule-file.js";
 import { mergingKeys, type TrainingValues } from "../options/takes.js";
 import { checkFollows } from "../parts/follows.js";
+import { checkMeets, meetsDelta } from "../parts/meets.js";
 import { checkRetained } from "../parts/retained.js";
 import type { Voice } from "../voice.js";
 
@@ -27,12 +28,15 @@ const idleKeys = (values: TrainingValues) => {
     ...(String(optim).startsWith("childtuning") ? ["reserve_p"] : []),
     ...(merges(values) ? ["base_model_name_or_path"] : []),
   ];
+  // Meetings read them.
+  if (values.communicate === "every_k") return [];
   return readsKeys(values) ? [] : mergingKeys.filter((key) => !others.includes(key));
 };
 
 /** What the option table cannot say of a single key. Errors: InputError. */
 export const checkTogether = (values: TrainingValues, out: Voice): void => {
   const { optim, max_steps, rescale, merge_preset, output_dir } = values;
+  checkMeets(values, merges(values) || readsKeys(values));
   if (max_steps === 0) throw new InputError("max_steps is 0; it must be at least 1, or -1 to go by num_train_epochs");
   if (rescale === "l1" && merge_preset !== "official")
     throw new InputError("rescale: l1 belongs to the released code; add merge_preset: official, or leave rescale out");
@@ -120,7 +124,7 @@ export const optimizerSettings = (values: TrainingValues): OptimizerSettings => 
   stateDtype: values.optim_state_dtype,
   // An adapter's factors are f32, as PEFT has them; dtype is that of the weights below it.
   weightsDtype: values.dtype === "bfloat16" && !values.use_peft ? "bf16" : "f32",
-  reserveP: idleKeys(values).includes("reserve_p") ? undefined : values.reserve_p,
+  reserveP: values.communicate === "every_k" || idleKeys(values).includes("reserve_p") ? undefined : values.reserve_p,
   ...(readsKeys(values) && {
     alpha: values.alpha,
     onlineStep: values.online_step,
@@ -179,7 +183,7 @@ export const readConfigs = (values: TrainingValues): ModelConfig => {
   const referenceConfig = reference === folder ? config : readConfig(reference);
   checkSameVocabulary([folder, config], [reference, referenceConfig]);
   if (base !== undefined) checkSameShapes([base, readConfig(base)], [reference, referenceConfig]);
-  if (merges(values) || trainingOptimizer(optimizerSettings(values)).usesAnchor)
+  if (merges(values) || meetsDelta(values) || trainingOptimizer(optimizerSettings(values)).usesAnchor)
     checkSameShapes([folder, config], [reference, referenceConfig]);
   return config;
 };

@@ -132,6 +132,19 @@ export const keys = {
     "several ranks: how gradients travel between them; bf16: half the bytes, rounded",
     "f32",
   ),
+  communicate: choice(
+    ["every_step", "every_k"],
+    "several ranks: share every step; every_k: each makes communicate_steps of its own, and then they meet",
+    "every_step",
+  ),
+  communicate_steps: integer({ from: 1, most: MOST_STEPS }, "every_k: steps from one meeting to the next"),
+  meet: choice(
+    ["mean", "election"],
+    "every_k: how updates of ranks become one, with alpha and reserve_p; election: signs are put to the vote, as OnTIES does; default mean",
+    undefined,
+  ),
+  outer_learning_rate: number({ from: 0 }, "every_k: what a meeting's step is multiplied by; default 1, DiLoCo's 0.7"),
+  outer_momentum: number({ from: 0, below: 1 }, "every_k: Nesterov's momentum over meetings; default 0, DiLoCo's 0.9"),
   offload: choice(
     ["none", "optimizer"],
     "optimizer: moments and reference delta stay on the host; the same bits, slower",

@@ -15,6 +15,7 @@ import type { TrainingValues } from "../options/takes.js";
 import type { Voice } from "../voice.js";
 import { cadence, inSteps, type Span } from "./cadence.js";
 import { followsOf } from "./follows.js";
+import { meetsDelta, meetsFor } from "./meets.js";
 
 /** What differs between the training commands. */
 export interface Task {
@@ -90,8 +91,9 @@ export const trainOptions = async (
   const span = spanOf(task, values);
   const { steps } = span;
   // Not computed yet: what the optimizer prepares of it is all that has to stay.
-  const delta = optimizer.usesTau ? (task.delta?.() ?? between(referenceFolder, values, load)) : undefined;
-  if (delta !== undefined) await warnIfAbsorbed(model.params, delta, values, device, out);
+  const usesTau = optimizer.usesTau || meetsDelta(values);
+  const delta = usesTau ? (task.delta?.() ?? between(referenceFolder, values, load)) : undefined;
+  if (delta !== undefined && optimizer.usesTau) await warnIfAbsorbed(model.params, delta, values, device, out);
   out.note(`${task.label}: ${steps} steps, ${task.source.batchesPerEpoch} batches an epoch, ${optimizer.name}`);
   const mask = optimizer.usesMask ? await estimatedMask(task, values, device, out) : undefined;
   // The reference weights, where they are not those that training starts from.
@@ -116,7 +118,7 @@ export const trainOptions = async (
       anchor: other ? load(referenceFolder).params : undefined,
       gradientMask: mask,
       ...followsOf(values),
-      ...{ retain: task.retain, spaces: task.spaces },
+      ...{ retain: task.retain, spaces: task.spaces, meets: meetsFor(values) },
     },
     release: () => dispose(mask ?? {}),
   };

@@ -15,6 +15,7 @@ import { isEvaluation } from "../outputs/history.js";
 import { type Best, bestMetric, bestOf } from "../parts/best.js";
 import { cadence } from "../parts/cadence.js";
 import { evaluator } from "../parts/evaluation.js";
+import { checkMeetingSteps, isMet } from "../parts/meets.js";
 import { plainModel, spanOf, type Task, trainOptions } from "../parts/task.js";
 import type { RunResult } from "../result.js";
 import type { Voice } from "../voice.js";
@@ -25,7 +26,7 @@ import { checkpoints, type Resumed, resumedFrom, weightsOf } from "./checkpoints
 import { claimOf, goesOn } from "./claim.js";
 import { metricsFile, recordsIn } from "./metrics-file.js";
 import type { EvaluationRecord, RunObserver } from "./observer.js";
-import { identityOf } from "./same-run.js";
+import { identityOf, overRanks } from "./same-run.js";
 import { stopWatch } from "./stop.js";
 import { teller } from "./teller.js";
 
@@ -89,9 +90,9 @@ export const runTask = async (
   const { output_dir: folder } = values;
   const span = spanOf(task, values);
   const { steps } = span;
-  const rows = values.per_device_train_batch_size * workers.size;
+  checkMeetingSteps(values, span);
   const data = { fingerprint: task.fingerprint, others: task.digests };
-  const identity = identityOf({ ...values, device: device.name, per_device_train_batch_size: rows }, data, device.bits);
+  const identity = identityOf({ ...overRanks(values, workers), device: device.name }, data, device.bits);
   const claim = claimOf(values, label, out);
   const isOwn = goesOn(values);
   if (!isOwn && isFirst) checkOwn(claim, identity, out.note);
@@ -172,7 +173,7 @@ export const runTask = async (
     const { step } = taken;
     await tell(told.step(taken));
     const isBest = await evaluateAt(taken);
-    const leaves = (await isAsked()) && step < steps;
+    const leaves = isMet(values, step, steps) && (await isAsked()) && step < steps;
     if (saves(step) || (isBest && values.save_strategy === "best") || leaves)
       await save(taken.params, await taken.snapshot());
     if (step === steps) await finish(taken.params);
@@ -208,6 +209,7 @@ export const runTask = async (
         stopped = await afterStep(value);
         step = value.step;
       } catch (error) {
+        if (values.communicate === "every_k") throw error; // others have models of their own
         const log = workers.size === 1 ? undefined : (await value.snapshot()).state.log;
         if (await allWhole(workers, error, value.step, log))
           await rescue(value.step, () => value.params, value.snapshot);

@@ -1,4 +1,5 @@
 import { modelFingerprint } from "../../align/training/fingerprint.js";
+import type { Workers } from "../../align/training/workers/workers.js";
 import { InputError } from "../../core/errors.js";
 import { show } from "../../models/files/json.js";
 import { RuleFile, ruleDigests } from "../options/rule-file.js";
@@ -53,6 +54,13 @@ const settingsOf = (values: TrainingValues): RunIdentity["settings"] =>
       FREE.has(key) || FOUND.has(key) ? [] : [[key, value instanceof RuleFile ? value.asSetting : (value ?? null)]],
     ),
   );
+
+/** Values of a run on several ranks, as one process would have them; ranks that meet rarely are what the numbers are made by. */
+export const overRanks = <V extends TrainingValues>(values: V, { size }: Pick<Workers, "size">): V => ({
+  ...values,
+  per_device_train_batch_size: values.per_device_train_batch_size * size,
+  ...(values.communicate === "every_k" && { ranks: size }),
+});
 
 /** What is known of it before rows are read and a device is open. */
 export const earlyIdentity = (values: TrainingValues): RunIdentity => {

@@ -16,6 +16,7 @@ import type { Objective } from "../../objectives/objective.js";
 import { compileOffloaded } from "../offload.js";
 import type { TrainOptions } from "../options.js";
 import { type Apply, compileApply } from "../step.js";
+import { type Meets, meetsOf } from "./meets.js";
 import { type Shard, shardOf } from "./shard.js";
 import { compileSharded } from "./sharded.js";
 import { ALONE, gathered, summed, type Workers, WorkersError } from "./workers.js";
@@ -40,22 +41,31 @@ const checkShared = ({ optimizer, objective, offload = "none", params }: TrainOp
     refuse(`the model has ${Object.keys(params).length} parameters to share out`, "start fewer");
 };
 
+/** With whom a run trains. */
+export interface Team {
+  /** Those that share every step. */
+  readonly workers: Workers;
+  /** Which part of the optimizer it keeps; undefined where that is all of it. */
+  readonly shard: Shard | undefined;
+  readonly apply: Apply;
+  /** What they do now and then, where they do not share every step. */
+  readonly meets: Meets | undefined;
+}
+
 /** With whom a run trains, which part of the optimizer it keeps, and how its steps are taken. Errors: InputError. */
-export const teamOf = (
-  options: TrainOptions,
-  maxGradNorm: number | undefined,
-  device: Device,
-): { readonly workers: Workers; readonly shard: Shard | undefined; readonly apply: Apply } => {
-  const { workers = ALONE, wire = "f32", objective, optimizer, params, offload } = options;
+export const teamOf = (options: TrainOptions, maxGradNorm: number | undefined, device: Device): Team => {
+  const { wire = "f32", objective, optimizer, params, offload } = options;
+  const meets = meetsOf(options, device);
+  const workers = meets === undefined ? (options.workers ?? ALONE) : ALONE;
   const stepper = { optimizer, steering: options.retain?.use };
   if (workers.size === 1) {
     const compileOptimizer = offload === "optimizer" ? compileOffloaded : compileApply;
-    return { workers, shard: undefined, apply: compileOptimizer(objective, stepper, maxGradNorm, device) };
+    return { workers, shard: undefined, apply: compileOptimizer(objective, stepper, maxGradNorm, device), meets };
   }
   checkShared(options, workers.size);
   const shard = shardOf(params, workers);
   const apply = compileSharded(objective, stepper, maxGradNorm, device, { workers, shard, wire });
-  return { workers, shard, apply };
+  return { workers, shard, apply, meets };
 };
 
 /** Units, tokens and tokens with padding of a step's batches, over all workers. */

@@ -5,57 +5,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
 import fc from "fast-check";
-import { ktoSource } from "../../../align/data/kto-source.js";
-import type { SourceOptions } from "../../../align/data/rows.js";
-import { batchesFrom, pairSource, sequenceSource } from "../../../align/data/source.js";
-import { ktoObjective } from "../../../align/objectives/kto.js";
-import type { Objective } from "../../../align/objectives/objective.js";
-import { type OptimizerSettings, trainingOptimizer } from "../../../align/training/optimizer.js";
-import type { TrainOptions } from "../../../align/training/options.js";
+import { batchesFrom } from "../../../align/data/source.js";
 import { saveTree } from "../../../align/training/state-file.js";
-import type { TrainState } from "../../../align/training/step.js";
-import { lastOf, type StepRecord, train } from "../../../align/training/train.js";
 import { ownersOf } from "../../../align/training/workers/shard.js";
 import { saveShared } from "../../../align/training/workers/state.js";
 import { ALONE, type Workers } from "../../../align/training/workers/workers.js";
-import { type Device, dispose, InputError, leaves, read, sizeOf } from "../../../core/index.js";
+import { dispose, InputError, sizeOf } from "../../../core/index.js";
 import { openSafetensors } from "../../../models/files/safetensors.js";
 import { launchedBy } from "../../../run/workers/launch.js";
+import { kinds, ranked, type Setting, together } from "../../generators/ranked.js";
 import { simulatedWorkers } from "../../generators/simulated-workers.js";
-import {
-  dpo,
-  farthest,
-  limitOf,
-  numbersOf,
-  pairs,
-  sequences,
-  sft,
-  tinyParams,
-  trainedConfig,
-} from "../../generators/tiny-training.js";
+import { farthest, limitOf, tinyParams } from "../../generators/tiny-training.js";
 import { check } from "../../law.js";
-
-const kto = ktoObjective(trainedConfig);
-const answers = pairs.flatMap(({ chosen, rejected }) => [
-  { ...chosen, label: true },
-  { ...rejected, label: false },
-]);
-
-/** What is trained on, cut into parts: five sequences and pairs, and eleven answers, so that the last batch of an epoch is short. */
-const kinds = {
-  sft: { objective: sft, source: (options: SourceOptions) => sequenceSource(sequences.slice(1), options) },
-  dpo: { objective: dpo, source: (options: SourceOptions) => pairSource(pairs.slice(1), options) },
-  kto: { objective: kto, source: (options: SourceOptions) => ktoSource(answers.slice(1), options) },
-} satisfies Record<string, { objective: Objective; source: (options: SourceOptions) => unknown }>;
-
-type Setting = Partial<TrainOptions> & {
-  readonly kind: keyof typeof kinds;
-  readonly settings?: OptimizerSettings;
-  /** Rows of a batch over all workers. */
-  readonly rows: number;
-  /** Hears of the state after each step. */
-  readonly onState?: (state: TrainState) => Promise<void>;
-};
 
 function* take<T>(all: Iterable<T>, count: number): Generator<T> {
   let i = 0;
@@ -64,40 +25,6 @@ function* take<T>(all: Iterable<T>, count: number): Generator<T> {
     yield one;
   }
 }
-
-/** One rank's run. */
-const ranked = async ({ kind, settings = {}, rows, onState, ...rest }: Setting, workers: Workers, device: Device) => {
-  const [params, other, refDelta] = [1, 2, 3].map((seed) => tinyParams(seed, device));
-  const { objective, source } = kinds[kind];
-  const share = { part: workers.rank, of: workers.size };
-  const batches = batchesFrom(source({ padId: 0, bucket: 8, batchSize: rows / workers.size, seed: 5, share }));
-  const records: StepRecord[] = [];
-  let slots = 0;
-  const options: TrainOptions = {
-    ...{ objective, params, refDelta, batches, workers, steps: 3, learningRate: 0.01 },
-    optimizer: trainingOptimizer(settings),
-    reference: { config: trainedConfig, params: other },
-    ...rest,
-  };
-  try {
-    const trained = await lastOf(train(options, device), async ({ record, snapshot }) => {
-      if (record !== undefined) records.push(record);
-      const { state } = await snapshot();
-      await onState?.(state);
-      slots = leaves(state.optimizer.slots).reduce((n, { shape }) => n + sizeOf(shape), 0);
-    });
-    const weights = await numbersOf(trained, read);
-    dispose(trained);
-    return { records, weights, slots };
-  } finally {
-    dispose(params, other, refDelta);
-  }
-};
-
-const together = (setting: Setting, size: number, device: Device) => {
-  const { ranks, sent } = simulatedWorkers(size);
-  return Promise.all(ranks.map((workers) => ranked(setting, workers, device))).then((runs) => ({ runs, sent: sent() }));
-};
 
 const settings: readonly (readonly [name: string, setting: Setting])[] = [
   ["AdamW, sft", { kind: "sft", rows: 4, settings: { weightDecay: 0.1 } }],
