@@ -1,5 +1,6 @@
 import type { Params } from "../../models/parameters.js";
 import type { Follower } from "../../optim/follow/follow.js";
+import type { Meeting } from "../../optim/meet/meeting.js";
 import type { Optimizer } from "../../optim/optimizer.js";
 import type { ScheduleOptions } from "../../optim/schedule.js";
 import type { TrainingBatch } from "../data/rows.js";
@@ -7,9 +8,15 @@ import type { Objective } from "../objectives/objective.js";
 import type { Weights } from "./reference.js";
 import type { Retain } from "./retained/retain.js";
 import type { TrainState } from "./step.js";
-import type { MeetsOptions } from "./workers/meets.js";
 import type { Wire } from "./workers/wire.js";
 import type { Workers } from "./workers/workers.js";
+
+/** Workers that take steps of their own, and then meet. */
+export interface MeetsOptions {
+  /** Steps from one meeting to the next; the last step of a run has one too. */
+  readonly every: number;
+  readonly meeting: Meeting;
+}
 
 /** A training run. Whatever tensors it is given stay the caller's. */
 export interface TrainOptions {

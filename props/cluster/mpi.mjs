@@ -104,6 +104,8 @@ export const check = async ({ steps = "12", kills = "2", seed = String(Date.now(
       const model = (folder) => readFileSync(join(place(folder), "model.safetensors"));
       assert.ok(model(`${mpi}-again`).equals(model(`${mpi}-ondare-2`)), "the same ranks give the same bytes");
 
+      await rarely(mpi);
+
       const [third, twice] = [Math.ceil(count / 3), Math.ceil((2 * count) / 3)];
       const every = ["--save_steps", "2"];
       trained(mpi, 4, `${mpi}-resumed`, "ondare", third, ...every);
@@ -121,6 +123,30 @@ export const check = async ({ steps = "12", kills = "2", seed = String(Date.now(
     }
   } finally {
     rmSync(root, { recursive: true, force: true });
+  }
+
+  /** Two ranks that meet every third step: the same bytes from a checkpoint, and none between meetings. */
+  async function rarely(mpi) {
+    const words = [
+      "--communicate",
+      "every_k",
+      "--communicate_steps",
+      "3",
+      "--meet",
+      "election",
+      "--outer_momentum",
+      "0.5",
+    ];
+    const every = [...words, "--save_steps", "3"];
+    trained(mpi, 2, `${mpi}-rarely`, "adamw", 6, ...every);
+    rmSync(join(place(`${mpi}-rarely`), "checkpoint-6"), { recursive: true });
+    const model = () => readFileSync(join(place(`${mpi}-rarely`), "model.safetensors"));
+    const whole = model();
+    trained(mpi, 2, `${mpi}-rarely`, "adamw", 6, ...every, "--resume");
+    assert.ok(model().equals(whole), "resumed at a meeting: the same bytes");
+    const { status, stderr } = run(mpi, 2, `${mpi}-refused`, "adamw", 6, ...words, "--save_steps", "2");
+    assert.ok(status !== 0 && stderr.includes("communicate_steps 3: step 2 has a checkpoint"), stderr);
+    tell(`${mpi}: 2 ranks that meet every third step: resumed with the same bytes`);
   }
 
   /** Processes of a run's ranks, by the folder that they write to. */

@@ -140,7 +140,7 @@ export const keys = {
   communicate_steps: integer({ from: 1, most: MOST_STEPS }, "every_k: steps from one meeting to the next"),
   meet: choice(
     ["mean", "election"],
-    "every_k: how updates of ranks become one, with alpha and reserve_p; election: signs are put to the vote, as OnTIES does; default mean",
+    "every_k: how updates become one, with alpha and reserve_p; election: by a vote on signs; default mean",
     undefined,
   ),
   outer_learning_rate: number({ from: 0 }, "every_k: what a meeting's step is multiplied by; default 1, DiLoCo's 0.7"),

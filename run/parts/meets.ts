@@ -1,4 +1,4 @@
-import type { MeetsOptions } from "../../align/training/workers/meets.js";
+import type { MeetsOptions } from "../../align/training/options.js";
 import { InputError } from "../../core/errors.js";
 import { meeting } from "../../optim/index.js";
 import type { TrainingValues } from "../options/takes.js";

@@ -12,19 +12,12 @@ import {
   treeZip,
 } from "../../../core/index.js";
 import type { Params } from "../../../models/parameters.js";
-import type { Counted, Meeting, MeetingState } from "../../../optim/meet/meeting.js";
-import type { Position, TrainOptions, TrainSnapshot } from "../options.js";
+import type { Counted, MeetingState } from "../../../optim/meet/meeting.js";
+import type { MeetsOptions, Position, TrainOptions, TrainSnapshot } from "../options.js";
 import { noTotals, type TrainState } from "../step.js";
 import { reduced, type Sharing, spread } from "./reduce.js";
 import { only, shardOf } from "./shard.js";
 import { ALONE, summed } from "./workers.js";
-
-/** Workers that take steps of their own, and then meet. */
-export interface MeetsOptions {
-  /** Steps from one meeting to the next; the last step of a run has one too. */
-  readonly every: number;
-  readonly meeting: Meeting;
-}
 
 /** What the meetings of a run do; all workers call them at the same steps. */
 export interface Meets {
