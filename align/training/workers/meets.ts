@@ -35,7 +35,10 @@ export interface Meets {
   /** A state as files hold it: what each worker remembers for itself stands under its rank. Errors: InputError between meetings. */
   readonly saved: (state: TrainState, at: Position) => TrainState;
   /** Where a run goes on, from such a file; `begun` gives the state before the first step, this worker's or all of it. */
-  readonly resumed: (resume: NonNullable<TrainOptions["resume"]>, begun: (all: boolean) => TrainState) => TrainSnapshot;
+  readonly resumed: (
+    resume: NonNullable<TrainOptions["resume"]>,
+    begun: (all: boolean) => TrainState,
+  ) => Promise<TrainSnapshot>;
   readonly programs: () => readonly Program[];
   readonly release: () => void;
 }
