@@ -55,7 +55,7 @@ export const treebankWords = (text: string): readonly string[] =>
     .split(SPACES)
     .filter((word) => word !== "");
 
-/** Runs of what the engine `regex` calls `\w`, by which NLTK's RegexpTokenizer goes since 3.10: marks belong to their letters. */
+/** Runs of what the engine `regex` calls `\w`, by which NLTK's RegexpTokenizer goes in 3.10: marks belong to their letters. */
 const RUNS = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]+/gu;
 
 export const countWords = (text: string): number => text.match(RUNS)?.length ?? 0;
