@@ -34,10 +34,10 @@ export interface Where {
 export const select = (all: readonly Found[], { section, world, line, x }: Where): Found[] =>
   all.filter(
     (run) =>
+      (x === undefined || run.x === x) &&
       run.section === section &&
       run.world === world &&
-      (line === undefined || run.line === line) &&
-      (x === undefined || run.x === x),
+      (line === undefined || run.line === line),
   );
 
 /** The different lines, in order of appearance. */

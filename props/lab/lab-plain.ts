@@ -48,19 +48,25 @@ export const average = (values: readonly number[]): number => {
   return sum / values.length;
 };
 
+/** Runs by their place, once a document. */
+const byPlace = new WeakMap<Document, Map<string, Found[]>>();
+
 /** The one run at a place. */
 export const runOf = (
-  { runs }: Document,
+  document: Document,
   section: string,
   world: string,
   line: string,
   x: number,
   seed: number,
 ): Found => {
-  const found: Found[] = [];
-  for (const run of runs)
-    if (run.section === section && run.world === world && run.line === line && run.x === x && run.seed === seed)
-      found.push(run);
+  const place = (run: { section: string; world: string; line: string; x: number; seed: number }): string =>
+    [run.section, run.world, run.line, run.x, run.seed].join(" ");
+  const runs = byPlace.get(document) ?? new Map<string, Found[]>();
+  if (!byPlace.has(document))
+    for (const run of document.runs) runs.set(place(run), [...(runs.get(place(run)) ?? []), run]);
+  byPlace.set(document, runs);
+  const found = runs.get(place({ section, world, line, x, seed })) ?? [];
   assert.equal(found.length, 1, `${section} ${world} ${line} ${x} ${seed}`);
   return found[0];
 };
