@@ -48,6 +48,11 @@ export const options = {
   base_model: text("DIR", "base model folder θ_b; τ = model − base"),
   drifts: names("NUMBERS", "values of c in model + cτ", ["-0.5", "0.25", "0.5", "1", "2"]),
   for: choice(TRAINING_KINDS, "what would be trained", "dpo"),
+  ranks: integer(
+    { from: 1, most: 2 ** 16 },
+    "processes that train the model together, by MPI: what one of them takes",
+    1,
+  ),
   memory: bytes("what the device has, such as 24GiB; default: what it tells, if it does"),
   type: choice(Object.keys(TYPES) as GgufType[], "how matrices are stored; vectors are f32", "f16"),
 

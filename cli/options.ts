@@ -178,10 +178,11 @@ export const commands = {
   },
   fit: {
     summary: "will a training run fit: what it takes, by length and batch size, from config.json alone",
-    usage: "--model DIR [--for dpo|kto|sft] [--adapter NAME|FILE] [--memory 24GiB] [--key value …] [--json]",
+    usage:
+      "--model DIR [--for dpo|kto|sft] [--adapter NAME|FILE] [--memory 24GiB] [--ranks N] [--key value …] [--json]",
     required: ["model"],
     options: [
-      ...(["model", "for", "memory", "config", ...shared, "loss_type", "loss_weights", "beta"] as const),
+      ...(["model", "for", "memory", "ranks", "config", ...shared, "loss_type", "loss_weights", "beta"] as const),
       ...(["label_smoothing", "simpo_gamma", "desirable_weight", "undesirable_weight", ...comparing, "json"] as const),
       ...(["max_prompt_length", "max_completion_length", "completion_only_loss", "eos_token"] as const),
       ...(["assistant_only_loss", "lora_dropout", "packing", "packing_strategy", "eval_packing"] as const),

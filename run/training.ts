@@ -149,7 +149,8 @@ const withData = async <V extends TrainingValues, T>(
   };
   const adapter = await adapterOf(values, team, out);
   return withDevice({ ...values, adapter, threads, tune: lock === undefined ? "kept" : "now" }, out, async (real) => {
-    if (lock === undefined) return dryRun({ recipe, settings, rows, evalRows, tokenizer, device: real }, out);
+    if (lock === undefined)
+      return dryRun({ recipe, settings, rows, evalRows, tokenizer, device: real, ranks: workers.size }, out);
     const choice = await chosen({ recipe, settings }, real, out, team);
     const parts = { ...settings, choice, device: real, load, planned: false };
     const about = {
@@ -185,6 +186,8 @@ const chosen = async <V extends TrainingValues, T>(
 ): Promise<Choice> => {
   const { precompute } = recipe;
   const asked = workers.size > 1 && precompute !== undefined ? { ...recipe, precompute: false as const } : recipe;
-  const own = isFirst ? (await choose({ recipe: asked, settings }, device, out)).choice : undefined;
+  const own = isFirst
+    ? (await choose({ recipe: asked, settings, ranks: workers.size }, device, out)).choice
+    : undefined;
   return fromFirst(workers, "what auto stands for", own);
 };

@@ -74,6 +74,7 @@ const trainingValues = async (values: Values<"fit">): Promise<MemoryValues> => {
     ...own,
     ...(kind === "kto" && { loss_type: ["kto"], shuffle_dataset: false }),
     base_model_name_or_path: folder,
+    ranks: values.ranks,
     dry_run: true,
   } as unknown as MemoryValues);
 };
@@ -115,8 +116,10 @@ export const fitCommand = async (values: Values<"fit">, out: Output): Promise<vo
         const remedy = isFit ? undefined : await firstThatFits(wanted, fits);
         rows.push(rowOf(wanted, await planned(wanted), isFit, remedy));
       }
-    out.result({ model: values.model, adapter: planner.description, memory_bytes: memory ?? null, rows }, () =>
-      shownTable(rows, { adapter: planner.description, memory, buffer: planner.limits?.buffer }),
+    out.result(
+      { model: values.model, adapter: planner.description, ranks: values.ranks, memory_bytes: memory ?? null, rows },
+      () =>
+        shownTable(rows, { adapter: planner.description, ranks: values.ranks, memory, buffer: planner.limits?.buffer }),
     );
   });
 };

@@ -21,13 +21,13 @@ const mend = (remedy: string | undefined): string =>
 
 /** What makes a run fit, in words; undefined if nothing does. Rows are taken to be as long as the longest. */
 const remedyFor = async <V extends TrainingValues, T>(
-  { recipe, settings }: Outline<V, T>,
+  { recipe, settings, ranks }: Outline<V, T>,
   planner: Planner,
   memory: number,
 ): Promise<string | undefined> => {
   const { values, config, rows } = settings;
   const longest = (rows.lengths ?? new Int32Array()).reduce((most, length) => Math.max(most, length), 0);
-  const wanted = { ...values, max_length: Math.min(values.max_length, longest || values.max_length) };
+  const wanted = { ...values, ranks, max_length: Math.min(values.max_length, longest || values.max_length) };
   return firstThatFits<MemoryValues>(wanted, async (changed) => {
     const fit = await plans[recipe.label](changed, config, planner);
     return "rehearsed" in fit && fit.rehearsed.peak <= FILLED * memory;

@@ -1,8 +1,11 @@
 import type { BatchSource, TrainingBatch } from "../../align/data/rows.js";
 import { beginnings } from "../../align/training/following.js";
+import { mapValues } from "../../align/training/offload.js";
 import type { Weights } from "../../align/training/reference.js";
 import { noneRetained } from "../../align/training/retained/retain.js";
 import { lastOf, train } from "../../align/training/train.js";
+import { only, ownersOf, shardOf } from "../../align/training/workers/shard.js";
+import { plannedRank } from "../../align/training/workers/workers.js";
 import {
   type Device,
   deviceOf,
@@ -10,10 +13,11 @@ import {
   leaves,
   type Planned,
   type Planner,
+  sizeOf,
   treeMap,
   zeros,
 } from "../../core/index.js";
-import type { Model } from "../../models/index.js";
+import type { Model, Params } from "../../models/index.js";
 import { type Follower, firstMove } from "../../optim/index.js";
 import type { TrainingValues } from "../options/takes.js";
 import { withTask } from "../parts/assemble.js";
@@ -75,6 +79,7 @@ export const rehearseTask = async (
   device: Device,
   out: Voice,
   load: (folder: string) => Model = shapeModel,
+  ranks = 1,
 ): Promise<Pick<Rehearsed, "memory" | "launches">> => {
   const { options, release } = await trainOptions(task, values, device, out, load);
   const {
@@ -99,7 +104,9 @@ export const rehearseTask = async (
     ...(referenceFollows && { referenceFollows: { ...referenceFollows, by: atOnce(referenceFollows.by) } }),
   };
   const shape = { accumulation, steps: 2, warmupSteps: 0 };
-  const twice = { ...options, ...follows, ...shape, batches: [...batches, ...batches] };
+  const rank = fullest(params, ranks);
+  const workers = ranks === 1 ? undefined : plannedRank(rank, ranks);
+  const twice = { ...options, ...follows, ...shape, workers, batches: [...batches, ...batches] };
   const launched: number[] = [];
   const final = await lastOf(train(twice, device), async ({ step, params: weights, reference: moved }) => {
     launched.push(device.stats().launches);
@@ -117,8 +124,14 @@ export const rehearseTask = async (
   dispose(final);
   release();
   const state = optimizer.init(params);
+  /** What of a tree this rank keeps; all of it where ranks share no steps. */
+  const { own } = shardOf(params, plannedRank(rank, ranks));
+  const share = (tree: Params | undefined): Params | undefined => tree && only(tree, own);
+  const kept = (tree: Params | undefined) => (options.meets === undefined ? share(tree) : tree);
+  const met = options.meets?.meeting;
   const follow = beginnings(options);
-  const tau = refDelta && optimizer.prepare(refDelta, state.key);
+  const tau = optimizer.usesTau ? kept(optimizer.prepare(refDelta as Params, state.key)) : undefined;
+  const meetingTau = met?.usesTau ? share(refDelta) : undefined;
   const here = (bytes: number): number => (values.offload === "optimizer" ? 0 : bytes);
   const known: MemoryLine[] = [
     { what: "weights", bytes: treeBytes(state.params) },
@@ -126,18 +139,28 @@ export const rehearseTask = async (
     { what: "reference model", bytes: ownBytes(reference, task) },
     { what: "reference model, moving", bytes: treeBytes(follow.reference) },
     { what: "average of the weights", bytes: treeBytes(follow.average) },
-    { what: "reference delta", bytes: here(treeBytes(tau)) },
-    { what: "reference weights", bytes: here(optimizer.usesAnchor ? treeBytes(params) : 0) },
+    { what: "reference delta", bytes: here(treeBytes(tau)) + treeBytes(meetingTau) },
+    { what: "weights of the last meeting", bytes: met === undefined ? 0 : treeBytes(state.params) },
+    { what: "momentum of meetings", bytes: treeBytes(met?.init(share(state.params) as Params)) },
+    { what: "reference weights", bytes: here(optimizer.usesAnchor ? treeBytes(kept(params)) : 0) },
     { what: "mask of the gradient", bytes: treeBytes(gradientMask) },
     { what: "gradients of retained data", bytes: treeBytes(retain && noneRetained(retain, params)) },
     { what: "null spaces of retained data", bytes: treeBytes(spaces) },
-    { what: "optimizer state", bytes: here(treeBytes(state.slots)) },
+    { what: "optimizer state", bytes: here(treeBytes(mapValues(state.slots, (slot) => kept(slot) as Params))) },
     { what: "gradients", bytes: treeBytes(treeMap((w) => zeros(w.shape, optimizer.storage), params)) },
   ];
   const rest = device.stats().peakBytes - known.reduce((sum, { bytes }) => sum + bytes, 0);
   const { rows, length } = batch;
   const memory = [...known, { what: `activations, batch of ${rows} × ${length} tokens`, bytes: rest }];
   return { memory, launches: launched[1] - launched[0] };
+};
+
+/** Of several ranks, one that keeps most of what is shared out. */
+const fullest = (params: Params, ranks: number): number => {
+  const held = Array.from({ length: ranks }, () => 0);
+  const sizes = Object.values(params).map(({ shape }) => sizeOf(shape));
+  for (const [i, owner] of ownersOf(params, ranks).entries()) held[owner] += sizes[i];
+  return held.indexOf(Math.max(...held));
 };
 
 /** A recipe, and its parts as far as they are there before a choice is made. */
@@ -149,6 +172,8 @@ export interface Outline<V extends TrainingValues, T> {
   >;
   /** What stands for a folder's model. Default: shapes as its weight files tell. */
   readonly load?: (folder: string) => Model;
+  /** Processes that train one model together, of which one is planned. Default 1. */
+  readonly ranks?: number;
 }
 
 /** See `rehearse`. */
@@ -159,7 +184,7 @@ export type Watch = (device: PlanningDevice) => PlanningDevice;
  * `watch` may look at the programs that are run: it gives the device that is used in that one's place.
  */
 export const rehearse = async <V extends TrainingValues, T>(
-  { recipe, settings, load = shapeModel }: Outline<V, T>,
+  { recipe, settings, load = shapeModel, ranks }: Outline<V, T>,
   choice: Choice,
   planner: Planner,
   watch: Watch = (device) => device,
@@ -168,7 +193,7 @@ export const rehearse = async <V extends TrainingValues, T>(
   const device = watch(planningDevice(planner));
   const parts = { ...settings, choice, device, load, planned: true };
   return withTask(recipe, parts, {}, SILENT, async (task) => {
-    const taken = await rehearseTask(task, values, device, SILENT, load);
+    const taken = await rehearseTask(task, values, device, SILENT, load, ranks);
     const { peakBytes: peak } = device.stats();
     const asksReference = ownBytes(task.reference, task) > 0;
     return { peak, ...taken, largest: device.largest(), span: spanOf(task, values), asksReference };

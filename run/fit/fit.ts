@@ -5,6 +5,7 @@ import { shapeParams } from "../dry-run/shape-model.js";
 import type { TrainingValues } from "../options/takes.js";
 import { retainedRows } from "../parts/retained.js";
 import type { Parts, Recipe } from "../recipe.js";
+import type { MemoryValues } from "./remedies.js";
 import { fullRows } from "./rows.js";
 
 /** What a run would take on a device: its plan, or why there can be none. */
@@ -27,7 +28,7 @@ export const layersTogether = ({ layers }: ModelConfig): number => Math.max(1, M
  */
 export const planRun = async <V extends TrainingValues, T>(
   recipe: Recipe<V, T>,
-  values: V,
+  values: V & Pick<MemoryValues, "ranks">,
   config: ModelConfig,
   rowsOf: (count: number, length: number) => Parts<V, T>["rows"],
   planner: Planner,
@@ -43,12 +44,13 @@ export const planRun = async <V extends TrainingValues, T>(
   const settings = { values, config, rows, evalRows: undefined, training: source, evaluation: source, retained };
   const leanest = {
     checkpoint: values.gradient_checkpointing === false ? 0 : config.layers,
-    precompute: recipe.precompute !== undefined && recipe.precompute !== false,
+    // Several ranks ask the reference model as batches come.
+    precompute: (values.ranks ?? 1) === 1 && recipe.precompute !== undefined && recipe.precompute !== false,
   };
   try {
     const load = () => configModel(config);
     const attempt = (together: number) =>
-      rehearse({ recipe, settings, load }, { ...leanest, together }, planner, watch);
+      rehearse({ recipe, settings, load, ranks: values.ranks }, { ...leanest, together }, planner, watch);
     const plain = await attempt(1);
     if (leanest.checkpoint === 0 || together === 1) return { rehearsed: plain };
     const deeper = await attempt(together);

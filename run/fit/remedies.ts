@@ -6,6 +6,8 @@ export type MemoryValues = TrainingValues & {
   readonly precompute_ref_log_probs?: boolean | "auto";
   readonly sync_ref_model?: boolean;
   readonly bema_update_ref_model?: boolean;
+  /** Processes that train the model together. */
+  readonly ranks?: number;
 };
 
 /** A change of keys that saves memory. */
@@ -45,9 +47,17 @@ export const REMEDIES: readonly Remedy[] = [
     },
     note: "which trains the same",
   },
-  { keys: ({ offload, use_peft }) => (offload === "none" && !use_peft ? { offload: "optimizer" } : undefined) },
+  {
+    keys: ({ offload, use_peft, communicate, ranks = 1 }) =>
+      offload === "none" && !use_peft && ranks === 1 && communicate !== "every_k"
+        ? { offload: "optimizer" }
+        : undefined,
+  },
   { keys: ({ optim_state_dtype }) => (optim_state_dtype === "f32" ? { optim_state_dtype: "bf16" } : undefined) },
-  { keys: ({ dtype, use_peft }) => (dtype === "float32" && !use_peft ? { dtype: "bfloat16" } : undefined) },
+  {
+    keys: ({ dtype, use_peft, communicate }) =>
+      dtype === "float32" && !use_peft && communicate !== "every_k" ? { dtype: "bfloat16" } : undefined,
+  },
   {
     keys: ({ max_length }) => (max_length >= 128 ? { max_length: Math.floor(max_length / 2) } : undefined),
     note: "which cuts longer rows",

@@ -65,7 +65,12 @@ const padded = (cells: readonly (readonly string[])[]): string => {
 /** The table, and what all its rows hold alike. */
 export const shownTable = (
   rows: readonly Row[],
-  about: { readonly adapter: string; readonly memory: number | undefined; readonly buffer: number | undefined },
+  about: {
+    readonly adapter: string;
+    readonly ranks: number;
+    readonly memory: number | undefined;
+    readonly buffer: number | undefined;
+  },
 ): string => {
   const bytes = (n: number | null): string => (n === null ? "–" : shownBytes(n));
   const parts = partsOf(rows);
@@ -91,7 +96,7 @@ export const shownTable = (
     about.memory === undefined ? "memory unknown: --memory says it" : `${shownBytes(about.memory)} of memory`;
   const buffer = about.buffer === undefined ? "" : `, ${shownBytes(about.buffer)} a buffer`;
   return [
-    `# ${about.adapter}, ${known}${buffer}`,
+    `# ${about.adapter}, ${known}${buffer}${about.ranks === 1 ? "" : `; of ${about.ranks} ranks, the one that takes most`}`,
     ...parts.map(({ what, bytes: n }) => `  ${what.padEnd(44)}  ${shownBytes(n).padStart(10)}`),
     "",
     padded([head, ...lines]),

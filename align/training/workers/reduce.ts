@@ -44,7 +44,8 @@ export const reduced = async (
   let whole: { readonly name: string; readonly numbers: Floats } | undefined;
   let flying: Promise<unknown> = Promise.resolve();
   try {
-    for (const bucket of bucketed(grads)) {
+    if (workers.isPlanned) for (const name of shard.own) sums[name] = await read1(name);
+    for (const bucket of workers.isPlanned ? [] : bucketed(grads)) {
       const pieces: { name: string; owner: number; from: number; numbers: Floats }[] = [];
       for (const { name, from, to } of bucket) {
         if (whole?.name !== name) whole = { name, numbers: await read1(name) };
@@ -87,7 +88,10 @@ export const spread = async (
   const next: Record<string, Tensor> = {};
   const arrived: Record<string, HostData> = {};
   try {
-    for (const bucket of bucketed(before, PIECE)) {
+    if (workers.isPlanned)
+      for (const [name, w] of Object.entries(before))
+        if (!(name in own)) next[name] = keep ? upload(tensor(await read(w), w.shape, w.dtype), device) : w;
+    for (const bucket of workers.isPlanned ? [] : bucketed(before, PIECE)) {
       const pieces: { owner: number; data: HostData }[] = [];
       for (const { name, from, to } of bucket) {
         const owner = shard.ownerOf(name);
@@ -105,7 +109,7 @@ export const spread = async (
         delete arrived[name];
       }
     }
-    return Object.fromEntries(Object.keys(before).map((name) => [name, next[name]]));
+    return Object.fromEntries(Object.keys(before).map((name) => [name, next[name] ?? own[name]]));
   } catch (error) {
     dispose(Object.values(next).filter((t) => !Object.values(own).includes(t)));
     throw error;

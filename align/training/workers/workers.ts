@@ -26,12 +26,17 @@ export interface Workers {
    * is exchanged meets only what others exchange after theirs.
    */
   readonly exchange: (what: string, send: readonly Message[], receive: readonly Message[]) => Promise<void>;
+  /** Only the memory of this rank is looked at: there are no others, nothing is sent, and no number counts. */
+  readonly isPlanned?: true;
   /** Tells all others that this rank has failed, and why; `isThere`: will it answer when they save? */
   readonly fail: (reason: string, isThere: boolean) => void;
 }
 
 /** One process. */
 export const ALONE: Workers = { rank: 0, size: 1, exchange: async () => {}, fail: () => {} };
+
+/** A rank of several whose memory is planned. */
+export const plannedRank = (rank: number, size: number): Workers => ({ ...ALONE, rank, size, isPlanned: true });
 
 export const others = ({ rank, size }: Workers): number[] =>
   // Begins after its own rank, so that not all speak to one at a time.

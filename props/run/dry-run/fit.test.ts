@@ -3,9 +3,12 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { ownersOf } from "../../../align/training/workers/shard.js";
 import { resolveValues } from "../../../cli/config.js";
+import { sizeOf } from "../../../core/index.js";
 import { plannerFor } from "../../../kernels/index.js";
 import { type ModelConfig, parseConfig } from "../../../models/config.js";
+import { parameterShapes } from "../../../models/parameters.js";
 import { plans } from "../../../run/fit/plans.js";
 import { firstThatFits, type MemoryValues, REMEDIES } from "../../../run/fit/remedies.js";
 import { document, scratch, taugrad } from "../../cli/cli.js";
@@ -158,4 +161,35 @@ test("the command reads config.json alone, and says for each length and batch wh
     assert.equal(code, 2);
     assert.match(stderr, said);
   }
+});
+
+test("of several ranks one takes its share of moments and τ: their lines, and the plan with them, fall by what others keep", async () => {
+  const config = configOf("tiny");
+  const keys: Partial<MemoryValues> = { ...merging, max_length: 64, per_device_train_batch_size: 2 };
+  const planned = async (more: Partial<MemoryValues>) => {
+    const fit = await plans.dpo({ ...defaults, ...keys, ...more }, config, nvidia);
+    assert.ok("rehearsed" in fit, JSON.stringify(fit));
+    const lines = new Map(fit.rehearsed.memory.map(({ what, bytes }) => [what, bytes]));
+    return { peak: fit.rehearsed.peak, of: (what: string) => lines.get(what) as number };
+  };
+  const sizes = [...parameterShapes(config).values()].map(sizeOf);
+  const P = sizes.reduce((sum, n) => sum + n, 0);
+  const one = await planned({ precompute_ref_log_probs: false });
+  assert.equal(one.of("optimizer state"), 8 * P);
+  assert.equal(one.of("reference delta"), 4 * P);
+  for (const ranks of [2, 3]) {
+    const several = await planned({ precompute_ref_log_probs: false, ranks });
+    const owners = ownersOf(Object.fromEntries(sizes.map((n, i) => [`${i}`, { shape: [n] }])), ranks);
+    const held = Array.from({ length: ranks }, (_, rank) =>
+      sizes.reduce((sum, n, i) => sum + (owners[i] === rank ? n : 0), 0),
+    );
+    assert.equal(several.of("optimizer state"), 8 * Math.max(...held));
+    assert.equal(several.of("reference delta"), 4 * Math.max(...held));
+    assert.ok(several.peak < one.peak, `${several.peak}, alone ${one.peak}`);
+  }
+  const rarely: Partial<MemoryValues> = { optim: "adamw", communicate: "every_k", communicate_steps: 2, ranks: 2 };
+  const met = await planned({ ...rarely, reserve_p: undefined, outer_momentum: 0.9, precompute_ref_log_probs: false });
+  assert.equal(met.of("optimizer state"), 8 * P, "each rank's own, whole");
+  assert.equal(met.of("weights of the last meeting"), 4 * P);
+  assert.ok(met.of("momentum of meetings") < 4 * P && met.of("momentum of meetings") >= 2 * P);
 });
