@@ -95,15 +95,7 @@ export {
 } from "./training/evaluate.js";
 export { modelFingerprint } from "./training/fingerprint.js";
 export { type FisherOptions, fisher, fisherMask } from "./training/fisher.js";
-export {
-  OPTIMIZER_NAMES,
-  type OptimizerName,
-  type OptimizerSettings,
-  PROPOSALS,
-  type ProposalName,
-  referenceDelta,
-  trainingOptimizer,
-} from "./training/optimizer.js";
+export { trainingOptimizer } from "./training/optimizer.js";
 export type { Position, TrainOptions, TrainSnapshot } from "./training/options.js";
 export { askReference, batchTensors, referenceLogps, type Weights } from "./training/reference.js";
 export { activationGrams, nullSpaces, type Observed } from "./training/retained/activations.js";
@@ -111,6 +103,14 @@ export type { Retain } from "./training/retained/retain.js";
 export { STEERINGS, type Steering } from "./training/retained/steer.js";
 export { loadRule, type RuleArgs } from "./training/rules/load-rule.js";
 export { type OwnRule, ownRule } from "./training/rules/own-rule.js";
+export { referenceDelta } from "./training/rules/reference-delta.js";
+export {
+  OPTIMIZER_NAMES,
+  type OptimizerName,
+  type OptimizerSettings,
+  PROPOSALS,
+  type ProposalName,
+} from "./training/rules/settings.js";
 export { lastSnapshot, type SavedSnapshot, type SnapshotOptions, saveSnapshot } from "./training/snapshots.js";
 export { loadTree, saveTree } from "./training/state-file.js";
 export type { TrainState } from "./training/step.js";

@@ -1,4 +1,4 @@
-import type { OptimizerSettings } from "../align/training/optimizer.js";
+import type { OptimizerSettings } from "../align/training/rules/settings.js";
 import type { MeetingOptions } from "../optim/index.js";
 import type { AlignJob, Job, MeetJob, MergeJob, SftJob, Training, WarpJob } from "./jobs/job.js";
 import { betas } from "./world/stages.js";

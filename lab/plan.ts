@@ -1,4 +1,4 @@
-import type { OptimizerSettings } from "../align/training/optimizer.js";
+import type { OptimizerSettings } from "../align/training/rules/settings.js";
 import { labGraph } from "./jobs/graph.js";
 import type { BaseJob, Job, SftJob, Training } from "./jobs/job.js";
 import {

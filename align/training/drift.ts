@@ -1,4 +1,4 @@
-import type { OptimizerSettings } from "./optimizer.js";
+import type { OptimizerSettings } from "./rules/settings.js";
 
 /**
  * A, how many reference deltas a merging run of so many steps drifts by: T·α/K, or T·α/(K·p) where what is kept is scaled up

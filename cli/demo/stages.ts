@@ -1,7 +1,7 @@
 import type { TrainingBatch } from "../../align/data/rows.js";
 import { preferenceObjective } from "../../align/objectives/objective.js";
 import { evaluateOn } from "../../align/training/evaluate.js";
-import { referenceDelta } from "../../align/training/optimizer.js";
+import { referenceDelta } from "../../align/training/rules/reference-delta.js";
 import type { StepRecord, TrainStep } from "../../align/training/train.js";
 import { type Device, evaluate } from "../../core/index.js";
 import { type Exam, examiner } from "../../lab/world/exam.js";

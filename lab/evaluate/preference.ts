@@ -7,7 +7,7 @@ import { gamedRows, preferRequest, preferTemplate, secondIsBetter } from "./judg
 import { verdicts } from "./judges/verdicts.js";
 import type { Scores } from "./kinds/kind.js";
 import type { Prepared } from "./prepared.js";
-import { rowsOf } from "./prompts.js";
+import { placedRowsOf } from "./prompts.js";
 import { filled } from "./rows/filled.js";
 import type { Task } from "./tasks.js";
 
@@ -25,11 +25,11 @@ export const preparePreferences = (task: Task, about: Asked): Prepared => {
   const { own } = task;
   const [template, chat] = [preferTemplate(task.path(own.text("prompts"))), chatOf(own)];
   const { gamed, difficulties } = gamedRows(task.path(own.text("gamed")));
-  const rows = rowsOf(task).map((row, i) => {
-    const difficulty = difficulties.get(i);
+  const rows = placedRowsOf(task).map(({ row, place }) => {
+    const difficulty = difficulties.get(place);
     if (difficulty === undefined)
       throw new InputError(
-        `${row.where}: instruction ${i} has no difficulty in ${own.text("gamed")}; both must be AlpacaEval's`,
+        `${row.where}: instruction ${place} has no difficulty in ${own.text("gamed")}; both must be AlpacaEval's`,
       );
     return { instruction: filled(task.prompt ?? "{instruction}", row), output: row.text("output"), difficulty };
   });

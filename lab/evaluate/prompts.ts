@@ -27,12 +27,23 @@ const drawn = <T>(rows: readonly T[], count: number, seed: number): readonly T[]
 
 type Rows = Pick<Task, "data" | "limit"> & Partial<Pick<Task, "draw" | "turns" | "sampling" | "part">>;
 
+/** A row of a task, and its place among all rows of the data, from 0. */
+export interface PlacedRow {
+  readonly row: Fields;
+  readonly place: number;
+}
+
 /**
  * A task's rows: of a conversation's turns the last alone where the task says so, then those that are drawn, then the first, then
  * those of its half. Errors: InputError where none is left.
  */
-export const rowsOf = ({ data, limit, draw, turns, sampling, part }: Rows, unroll?: Unroll): readonly Fields[] => {
-  const all = benchmarkRows(data, unroll).filter(({ row }) => turns !== "last" || row.turn === row.turns);
+export const placedRowsOf = (
+  { data, limit, draw, turns, sampling, part }: Rows,
+  unroll?: Unroll,
+): readonly PlacedRow[] => {
+  const all = benchmarkRows(data, unroll)
+    .map((found, place) => ({ ...found, place }))
+    .filter(({ row }) => turns !== "last" || row.turn === row.turns);
   const some = draw === undefined ? all : drawn(all, draw, sampling?.seed ?? 0);
   const first = some.slice(0, limit);
   const kept = part === undefined ? first : first.filter(({ row }) => halfOf(row) === part);
@@ -40,8 +51,12 @@ export const rowsOf = ({ data, limit, draw, turns, sampling, part }: Rows, unrol
     throw new InputError(
       `${data}: of ${first.length} rows none falls to ${part}, which has about half; give more rows`,
     );
-  return kept.map(({ at, row }) => fields(row, at));
+  return kept.map(({ at, row, place }) => ({ row: fields(row, at), place }));
 };
+
+/** As `placedRowsOf`, rows alone. */
+export const rowsOf = (rows: Rows, unroll?: Unroll): readonly Fields[] =>
+  placedRowsOf(rows, unroll).map(({ row }) => row);
 
 /** The first `shots` rows of the examples. Errors: InputError if there are fewer. */
 export const shotsOf = ({ shots, examples }: Task, shot: (row: Fields) => Shot): readonly Shot[] => {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { PairLossType } from "../../align/objectives/losses.js";
-import type { OptimizerSettings } from "../../align/training/optimizer.js";
 import type { Steering } from "../../align/training/retained/steer.js";
+import type { OptimizerSettings } from "../../align/training/rules/settings.js";
 import type { LoraOptions } from "../../models/index.js";
 import type { BemaOptions } from "../../optim/follow/bema.js";
 import type { MeetingOptions } from "../../optim/meet/meeting.js";

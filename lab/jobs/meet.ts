@@ -1,7 +1,8 @@
 import type { TrainingBatch } from "../../align/data/rows.js";
 import { preferenceObjective } from "../../align/objectives/objective.js";
-import { referenceDelta, trainingOptimizer } from "../../align/training/optimizer.js";
+import { trainingOptimizer } from "../../align/training/optimizer.js";
 import { batchTensors } from "../../align/training/reference.js";
+import { referenceDelta } from "../../align/training/rules/reference-delta.js";
 import { compileApply, compileGradients, logged, noTotals, type StepState } from "../../align/training/step.js";
 import {
   add,

@@ -3,8 +3,9 @@ import { ktoObjective } from "../../align/objectives/kto.js";
 import { completionObjective, preferenceObjective } from "../../align/objectives/objective.js";
 import { adapterTraining } from "../../align/training/adapter.js";
 import { fisherMask } from "../../align/training/fisher.js";
-import { referenceDelta, trainingOptimizer } from "../../align/training/optimizer.js";
+import { trainingOptimizer } from "../../align/training/optimizer.js";
 import { nullSpaces } from "../../align/training/retained/activations.js";
+import { referenceDelta } from "../../align/training/rules/reference-delta.js";
 import type { TrainStep } from "../../align/training/train.js";
 import {
   add,

@@ -1,8 +1,9 @@
 import type { TrainingBatch } from "../../align/data/rows.js";
 import { preferenceObjective } from "../../align/objectives/objective.js";
-import { referenceDelta, trainingOptimizer } from "../../align/training/optimizer.js";
+import { trainingOptimizer } from "../../align/training/optimizer.js";
 import type { TrainOptions } from "../../align/training/options.js";
 import { batchTensors, referenceAsker } from "../../align/training/reference.js";
+import { referenceDelta } from "../../align/training/rules/reference-delta.js";
 import { type Device, dispose, evaluate, read } from "../../core/index.js";
 import { config } from "../../lab/world/model.js";
 import { runOptions, trainingPairs } from "../../lab/world/stages.js";

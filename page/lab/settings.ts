@@ -1,4 +1,4 @@
-import type { OptimizerSettings } from "../../align/training/optimizer.js";
+import type { OptimizerSettings } from "../../align/training/rules/settings.js";
 import { ALIGNMENT, type AlignSetting, type World } from "../../lab/world/settings.js";
 import { betas } from "../../lab/world/stages.js";
 

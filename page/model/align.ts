@@ -2,7 +2,8 @@ import type { TrainingBatch } from "../../align/data/rows.js";
 import { pairSource } from "../../align/data/source.js";
 import { preferenceObjective } from "../../align/objectives/objective.js";
 import { adapterTraining } from "../../align/training/adapter.js";
-import { referenceDelta, trainingOptimizer } from "../../align/training/optimizer.js";
+import { trainingOptimizer } from "../../align/training/optimizer.js";
+import { referenceDelta } from "../../align/training/rules/reference-delta.js";
 import { type TrainStep, train } from "../../align/training/train.js";
 import {
   type Device,

@@ -1,8 +1,9 @@
 import type { Sequence, TokenPair } from "../../align/data/sequence.js";
 import { batchesFrom, pairSource, sequenceSource } from "../../align/data/source.js";
 import { completionObjective, preferenceObjective } from "../../align/objectives/objective.js";
-import { type OptimizerSettings, trainingOptimizer } from "../../align/training/optimizer.js";
+import { trainingOptimizer } from "../../align/training/optimizer.js";
 import type { TrainOptions } from "../../align/training/options.js";
+import type { OptimizerSettings } from "../../align/training/rules/settings.js";
 import { lastOf, type StepRecord, type TrainStep, train } from "../../align/training/train.js";
 import { type Device, dispose, read, type Tensor } from "../../core/index.js";
 import type { ModelConfig } from "../../models/config.js";

@@ -1,12 +1,8 @@
 /** Laws of merging over every base optimizer that training offers: a new one is held to them by its name. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import {
-  type OptimizerSettings,
-  PROPOSALS,
-  type ProposalName,
-  trainingOptimizer,
-} from "../../align/training/optimizer.js";
+import { trainingOptimizer } from "../../align/training/optimizer.js";
+import { type OptimizerSettings, PROPOSALS, type ProposalName } from "../../align/training/rules/settings.js";
 import type { Device } from "../../core/index.js";
 import { adam, optimizer } from "../../optim/index.js";
 import {

@@ -1,11 +1,7 @@
 import { accessSync, constants, existsSync, realpathSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import {
-  mergesDelta,
-  type OptimizerSettings,
-  readsMergingKeys,
-  trainingOptimizer,
-} from "../../align/training/optimizer.js";
+import { trainingOptimizer } from "../../align/training/optimizer.js";
+import { mergesDelta, type OptimizerSettings, readsMergingKeys } from "../../align/training/rules/settings.js";
 import { InputError, sameShape } from "../../core/index.js";
 import { type ModelConfig, readConfig } from "../../models/config.js";
 import { folderExists } from "../../models/files/json.js";

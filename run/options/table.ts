@@ -1,7 +1,7 @@
 import { PACKING_STRATEGIES } from "../../align/data/packing/pack.js";
 import { PAIR_LOSS_TYPES, SMOOTHED } from "../../align/objectives/losses.js";
-import { OPTIMIZER_NAMES, PROPOSALS } from "../../align/training/optimizer.js";
 import { STEERINGS } from "../../align/training/retained/steer.js";
+import { OPTIMIZER_NAMES, PROPOSALS } from "../../align/training/rules/settings.js";
 import type { DeviceName } from "../../kernels/index.js";
 import { SCHEDULES } from "../../optim/index.js";
 import {

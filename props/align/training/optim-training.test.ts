@@ -3,13 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { batchesFrom, oneEpoch, sequenceSource } from "../../../align/data/source.js";
 import { fisher, fisherMask } from "../../../align/training/fisher.js";
-import {
-  OPTIMIZER_NAMES,
-  type OptimizerSettings,
-  referenceDelta,
-  trainingOptimizer,
-} from "../../../align/training/optimizer.js";
+import { trainingOptimizer } from "../../../align/training/optimizer.js";
 import { batchTensors } from "../../../align/training/reference.js";
+import { referenceDelta } from "../../../align/training/rules/reference-delta.js";
+import { OPTIMIZER_NAMES, type OptimizerSettings } from "../../../align/training/rules/settings.js";
 import { gradients } from "../../../align/training/step.js";
 import { train } from "../../../align/training/train.js";
 import { dispose, evaluate, greater, InputError, read, scalar, tensor, treeMap } from "../../../core/index.js";

@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { batchesFrom, pairSource } from "../../../align/data/source.js";
 import { preferenceObjective } from "../../../align/objectives/objective.js";
-import { type OptimizerSettings, referenceDelta, trainingOptimizer } from "../../../align/training/optimizer.js";
+import { trainingOptimizer } from "../../../align/training/optimizer.js";
+import { referenceDelta } from "../../../align/training/rules/reference-delta.js";
+import type { OptimizerSettings } from "../../../align/training/rules/settings.js";
 import { lastOf, train } from "../../../align/training/train.js";
 import { type Device, dispose, tensor } from "../../../core/index.js";
 import { type Params, parameterShapes } from "../../../models/index.js";

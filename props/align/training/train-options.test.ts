@@ -1,6 +1,6 @@
 /** Each training option does what its name says. */
 import assert from "node:assert/strict";
-import { referenceDelta } from "../../../align/training/optimizer.js";
+import { referenceDelta } from "../../../align/training/rules/reference-delta.js";
 import { dispose, read } from "../../../core/index.js";
 import { sgd } from "../../../optim/bases/sgd.js";
 import { optimizer as liftRule } from "../../../optim/optimizer.js";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { OPTIMIZER_NAMES } from "../../../align/training/optimizer.js";
+import { OPTIMIZER_NAMES } from "../../../align/training/rules/settings.js";
 import { goldenPath } from "../../golden/files.js";
 import { succeeds } from "../cli.js";
 import { calls, folder, policy, refused } from "../cli-refuses.js";

@@ -311,6 +311,27 @@ test("AlpacaEval: log-probabilities decide, the model's place is drawn, and leng
   assert.ok(Math.abs(scores.win_rate - 0.75) < 1e-12 && scores.unjudged === 0);
   assert.ok(scores.score > 0.5 && scores.score < 0.9);
   assert.ok(firsts > 0 && firsts < n, "each place is had");
+  // Of rows that are drawn, difficulties are those of their places in the whole file.
+  const asked = new Set<string>();
+  begin(({ body: { messages } }) => {
+    asked.add(/q(\d)/.exec(messages[1].content)?.[1] as string);
+    return said("m");
+  });
+  const few = { ...task, draw: 3 };
+  await scoresOf(few);
+  assert.equal(asked.size, 3);
+  const known = (indices: ReadonlySet<string>) =>
+    file(
+      "drawn.csv",
+      "index,preference,std_delta_len,instruction_difficulty,not_gamed_baseline",
+      ...rows.filter((row) => indices.has(row[0])),
+    );
+  await scoresOf({ ...few, gamed: known(asked) });
+  const [one, ...others] = [...asked];
+  await assert.rejects(
+    scoresOf({ ...few, gamed: known(new Set(others)) }),
+    new RegExp(`instruction ${one} has no difficulty`),
+  );
   await assert.rejects(scoresOf({ ...task, prompts }), /its user's turn has no \{instruction\}/);
   await assert.rejects(
     scoresOf({ ...task, gamed: file("few.csv", "index,preference,std_delta_len,instruction_difficulty", rows[0]) }),
