@@ -9,7 +9,7 @@ const PLACES: Readonly<Record<string, Purpose>> = {
   ...{ model_name_or_path: "model", ref_model_name_or_path: "model", base_model_name_or_path: "model" },
   adapter_name_or_path: "adapter",
   chat_template_path: "tokenizer",
-  ...{ dataset_name: "dataset", eval_dataset: "dataset", data: "dataset" },
+  ...{ dataset_name: "dataset", eval_dataset: "dataset", retain_dataset: "dataset", data: "dataset" },
 };
 
 /** What is here wins; else a text like "owner/name" or "owner/name@revision" is a repository of the Hub, and downloaded. */

@@ -64,9 +64,9 @@ export const tasksIdentity = async (path: string, digestOf: Digests): Promise<un
   return walked(await readYamlObject(path), "");
 };
 
-/** Is it an option that names a file or a folder? */
+/** Is it an option that names files or folders? */
 const isPlace = (key: string): boolean =>
-  Object.hasOwn(keys, key) && /^(DIR|PATH|FILE)$/.test(keys[key as keyof typeof keys].value);
+  Object.hasOwn(keys, key) && /^(DIR|PATH|FILE)(,…)?$/.test(keys[key as keyof typeof keys].value);
 
 /** All of a run's values that decide its numbers; what they name stands by its digest. Errors: InputError. */
 export const runIdentity = async (values: TrainingValues, digestOf: Digests): Promise<JsonObject> => {

@@ -26,16 +26,19 @@ const SET: Readonly<Record<string, string>> = {
   ),
 };
 
-/** What makes the path of a method begin elsewhere than the others'. */
-const SHARED = ["model_name_or_path"];
+/** What would make the path of a method begin, or be measured, elsewhere than the others'. */
+const SHARED: Readonly<Record<string, string>> = {
+  model_name_or_path: "all methods start from one model",
+  device: "all methods run on one device",
+};
 
 /** Errors: InputError for keys that a method, or what all share, must not hold. */
 export const checkPlace = ({ where, keys }: KeySource, isMethod: boolean): void => {
   for (const written of Object.keys(keys)) {
     const key = canonical(written);
     if (Object.hasOwn(SET, key)) throw new InputError(`${where}: ${written}: ${SET[key]}`);
-    if (isMethod && SHARED.includes(key))
-      throw new InputError(`${where}: ${written}: all methods start from one model; name it under base`);
+    if (isMethod && Object.hasOwn(SHARED, key))
+      throw new InputError(`${where}: ${written}: ${SHARED[key]}; name it under base`);
   }
 };
 

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import type { Device } from "../../core/index.js";
+import { type Device, InputError } from "../../core/index.js";
 import { isObject, type JsonObject } from "../../models/files/json.js";
 import { sideFilesOf } from "../../models/index.js";
 import { planMerge } from "../merge/plan.js";
@@ -33,10 +33,22 @@ const read = ({ recipe, where }: NamedRecipe, folders: Folders): Recipe => {
   return parseRecipe(renamed(recipe, to) as JsonObject, where, `${JSON.stringify(recipe, undefined, 1)}\n`);
 };
 
+/** The models that a recipe names. */
+const namesIn = (recipe: JsonObject): ReadonlySet<string> => {
+  const names = new Set<string>();
+  renamed(recipe, (model) => names.add(model));
+  return names;
+};
+
 /** Checks a merge before what it merges is trained; the start stands for it. → what it says to no effect. Errors: InputError. */
 export const checkMerge = (named: NamedRecipe, folders: Folders): readonly string[] => {
   const recipe = read(named, { ...folders, trained: `${resolve(folders.start)}/.` });
-  return [...recipe.notes, ...planMerge(recipe, (a, b) => a === b).notes];
+  const plan = planMerge(recipe, (a, b) => a === b);
+  if (!namesIn(named.recipe).has("trained"))
+    throw new InputError(
+      `${named.where}: none of its models is "trained", which stands for what its method makes; each run would be the same`,
+    );
+  return [...recipe.notes, ...plan.notes];
 };
 
 /** Merges into a folder; `folders` has `trained` too. Errors: as `planMerge`. */

@@ -6,12 +6,14 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { countRows } from "../../../lab/evaluate/index.js";
 import { HALVES, halfOf } from "../../../lab/evaluate/rows/half.js";
+import { digests, runIdentity } from "../../../run/compare/digests.js";
 import { openExam } from "../../../run/compare/exam.js";
 import { idOf } from "../../../run/compare/jobs.js";
 import { runValues } from "../../../run/compare/keys.js";
 import { planOf } from "../../../run/compare/plan.js";
 import { isMerged, specOf } from "../../../run/compare/spec.js";
 import { parseRecipe } from "../../../run/merge/recipe.js";
+import { keys } from "../../../run/options/table.js";
 import { SILENT } from "../../../run/voice.js";
 import { readYamlObject } from "../../../run/yaml.js";
 import { scratch } from "../../cli/cli.js";
@@ -90,6 +92,23 @@ test("compare: ids follow every key and what files hold, not their order, their 
   writeFileSync(join(elsewhere, "choice.jsonl"), '{"question": "?", "choices": ["a", "b"], "answer": 1}\n');
   const other = await idsOf(JSON.parse(JSON.stringify(grid).replaceAll(folder, elsewhere)));
   for (const [place, id] of before) assert.notEqual(other.get(place), id, `other rows: ${place}`);
+});
+
+test("compare: what any key names counts by its content", async () => {
+  const path = join(folder, "named");
+  const identity = (key: string, text: string) => {
+    writeFileSync(path, text);
+    const value = keys[key as keyof typeof keys].value.endsWith(",…") ? [path] : path;
+    return runIdentity({ [key]: value } as never, digests());
+  };
+  const places = Object.keys(keys).filter((key) => /PATH|DIR|FILE/.test(keys[key as keyof typeof keys].value));
+  const free = ["output_dir", "resume", "ref_log_probs_cache"];
+  for (const key of places)
+    assert.equal(
+      JSON.stringify(await identity(key, "a: 1")) === JSON.stringify(await identity(key, "a: 2")),
+      free.includes(key),
+      key,
+    );
 });
 
 test("compare: halves are whole, by content alone, and no row stands in both", async () => {

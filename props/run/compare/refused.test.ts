@@ -34,6 +34,7 @@ const REFUSED: readonly (readonly [object, RegExp])[] = [
     withMethods({ a: { model_name_or_path: "x" } }),
     /^grid\.yaml: methods: a: model_name_or_path: all methods start from one model/,
   ],
+  [withMethods({ a: { device: "webgpu" } }), /^grid\.yaml: methods: a: device: all methods run on one device; name it/],
   [withMethods({ a: { optim: "ondara" } }), /^grid\.yaml: methods: a: optim is "ondara"/],
   [withBase({ learning_rate: 1 }), /^grid\.yaml: base: learning_rate: it stands at the top/],
   [withBase({ output_dir: "x" }), /^grid\.yaml: base: output_dir: it stands at the top/],
@@ -69,6 +70,10 @@ const REFUSED: readonly (readonly [object, RegExp])[] = [
   [
     withMethods({ adamw: {}, m: { ...merge, models: [{ model: "trainde", parameters: { weight: 1 } }] } }),
     /^grid\.yaml: methods: m: trainde: no such folder/,
+  ],
+  [
+    withMethods({ adamw: {}, m: { ...merge, models: merge.models.map((one) => ({ ...one, model: "start" })) } }),
+    /^grid\.yaml: methods: m: none of its models is "trained"/,
   ],
   [withExam({ task: "x" }), /^grid\.yaml: evaluate: unknown key "task"; did you mean "tasks"\?$/],
   [withExam({ tasks: join(folder, "none.yaml") }), /none\.yaml/],
