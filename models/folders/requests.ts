@@ -38,6 +38,13 @@ const pieces = async (response: Response, use: (piece: Uint8Array) => void): Pro
   }
 };
 
+/** Waits before what broke off is asked for again. Errors: what ended it for good. */
+const pause = async ({ url, signal }: Asking, attempt: number, error: unknown): Promise<void> => {
+  if (error instanceof InputError || signal?.aborted) throw error;
+  if (attempt === ATTEMPTS) throw new Unreachable(`${url.host} broke off ${ATTEMPTS} times (${reason(error)})`);
+  await waitAfter(attempt, PAUSE);
+};
+
 /** What a server said of a file: how long it is, and which version. */
 interface Said {
   readonly size: number;
@@ -69,12 +76,12 @@ export const requests = (url: URL, { signal, headers = {}, tell = () => {} }: Ad
 
 /** Errors: InputError where a part cannot be told from the whole. */
 const saidBy = async ({ url, length }: Asking, response: Response, at: number, before?: Said): Promise<Said> => {
-  const [, from, told] = /^bytes (\d+)-\d+\/(\d+)$/.exec(response.headers.get("content-range") ?? "") ?? [];
+  const [, from, all] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get("content-range") ?? "") ?? [];
   if (from !== undefined && Number(from) !== at) {
     await response.body?.cancel();
     throw refusal(url, `it sent bytes from ${from} on, where those from ${at} on were asked for`);
   }
-  const size = told === undefined ? (before?.size ?? (await length())) : Number(told);
+  const size = all === undefined || all === "*" ? (before?.size ?? (await length())) : Number(all);
   if (size === undefined) {
     await response.body?.cancel();
     throw refusal(
@@ -82,7 +89,7 @@ const saidBy = async ({ url, length }: Asking, response: Response, at: number, b
       "its server says not how long it is (Access-Control-Expose-Headers: Content-Range lets a page see)",
     );
   }
-  return { size, version: response.headers.get("etag") };
+  return { size, version: response.headers.get("etag") ?? response.headers.get("last-modified") };
 };
 
 /** All of a body, of at most so many bytes. Errors: InputError if it is longer. */
@@ -106,6 +113,23 @@ const wholeBody = async (url: URL, response: Response): Promise<Uint8Array<Array
   return new Uint8Array(await new Blob(all).arrayBuffer());
 };
 
+/** The same, asking again where it breaks off. Errors: InputError, also for a server that answers otherwise then. */
+const heldWhole = async (asking: Asking, begun: Response, count: number): Promise<Uint8Array<ArrayBuffer>> => {
+  const { url, ask } = asking;
+  for (let [attempt, response] = [1, begun]; ; attempt++) {
+    if (response.status !== 200) {
+      await response.body?.cancel();
+      throw refusal(url, `it answered 200, and ${response.status} when it was asked again`);
+    }
+    try {
+      return await wholeBody(url, response);
+    } catch (error) {
+      await pause(asking, attempt, error);
+    }
+    response = await ask(0, count);
+  }
+};
+
 /** Asks for the first bytes. Undefined where there is no such file. Errors: InputError for an address that cannot be read. */
 export const opened = async (asking: Asking, count: number): Promise<Requests | undefined> => {
   const { url, tell, ask } = asking;
@@ -120,7 +144,7 @@ export const opened = async (asking: Asking, count: number): Promise<Requests | 
     throw refusal(url, `it answered ${status}`);
   }
   if (status === 200) {
-    const first = await wholeBody(url, response);
+    const first = await heldWhole(asking, response, count);
     if (first.length > count) tell(`note: ${url.href}: its server knows no parts; all ${first.length} bytes are held`);
     return { ...none, size: first.length, first };
   }
@@ -135,7 +159,7 @@ export const opened = async (asking: Asking, count: number): Promise<Requests | 
 const filling =
   (asking: Asking, said: Said) =>
   async (target: Uint8Array, at: number, begun?: Response): Promise<void> => {
-    const { url, ask, signal } = asking;
+    const { url, ask } = asking;
     const changed = () => new InputError(`${url.href}: has changed while it was read; load it again`);
     let [done, response] = [0, begun];
     for (let attempt = 1; done < target.length; attempt++) {
@@ -157,9 +181,7 @@ const filling =
         });
         if (done < target.length) throw sent(url, done, target.length, at);
       } catch (error) {
-        if (error instanceof InputError || signal?.aborted) throw error;
-        if (attempt === ATTEMPTS) throw new Unreachable(`${url.host} broke off ${ATTEMPTS} times (${reason(error)})`);
-        await waitAfter(attempt, PAUSE);
+        await pause(asking, attempt, error);
       }
       response = undefined;
     }

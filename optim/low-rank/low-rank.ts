@@ -16,7 +16,7 @@ export interface LowRankOptions {
 }
 
 /** Where a matrix is projected: the shorter side, and its shape there. undefined: it stays whole. */
-const placeOf = (shape: Shape, rank: number) => {
+export const projectedAt = (shape: Shape, rank: number) => {
   if (shape.length !== 2 || Math.min(...shape) <= rank) return undefined;
   const [m, n] = shape;
   return m <= n
@@ -55,7 +55,7 @@ export const lowRank = (base: Rule, options: LowRankOptions): Rule => {
     slots: [...base.slots, "basis"],
     scalars: [...base.scalars, "sinceBasis"],
     slotShape: (slot, shape) => {
-      const place = placeOf(shape, rank);
+      const place = projectedAt(shape, rank);
       if (slot === "basis") return place?.basis ?? [0];
       const whole = place?.inside ?? shape;
       return base.slotShape?.(slot, whole) ?? whole;
@@ -67,7 +67,7 @@ export const lowRank = (base: Rule, options: LowRankOptions): Rule => {
     // Masks of it are of the size inside, and drawn there.
     prepare: (tau) => tau,
     step: (grad, { basis, ...slots }, now) => {
-      const place = placeOf(grad.shape, rank);
+      const place = projectedAt(grad.shape, rank);
       const draw: Now["draw"] = (stream, p, shape = place?.inside ?? grad.shape) => now.draw(stream, p, shape);
       const prepared = (tau: Tensor | undefined) => tau && base.prepare(tau, draw);
       if (place === undefined) {

@@ -195,12 +195,17 @@ test("servers: what is small comes along, a broken connection is taken up, what 
   for (const [habit, pattern] of [
     ["short", /sent 3 bytes of the \d+ from 0 on/],
     ["other", /it sent bytes from 1 on, where those from 0 on were asked for/],
+    ["other unsized", /it sent bytes from 1 on, where those from 0 on were asked for/],
     ["page", /holds no config.json; is it a model folder\?/],
   ] as const)
     await assert.rejects(loadModel(folderAt(served(habit === "page" ? home : from, habit))), pattern);
   // A file of more than one window is asked for more than once.
-  const file = await folderAt(served(big, "changing")).file("generation_config.json");
-  await assert.rejects(async () => file?.whole(2 ** 23), /has changed while it was read; load it again/);
+  for (const habit of ["changing", "dated"] as const) {
+    const file = await folderAt(served(big, habit)).file("generation_config.json");
+    await assert.rejects(async () => file?.whole(2 ** 23), /has changed while it was read; load it again/);
+  }
+  const config = await folderAt(served(from, "torn whole")).file("config.json");
+  assert.deepEqual(await config?.whole(2 ** 20), new Uint8Array(readFileSync(join(from, "config.json"))));
   assert.throws(() => folderAt("no address"), /folderAt: "no address" is no address/);
   assert.throws(
     () => folderAt("https://localhost", { header: {} } as never),

@@ -9,7 +9,8 @@ import { diskFolder } from "../../models/platform/node/disk.js";
 import { memoryHandle } from "./handles.js";
 
 /** How a server answers: with parts, with whole files only, without words on the size, or badly. */
-export type Habit = "parts" | "whole" | "hidden" | "short" | "torn" | "other" | "changing" | "page";
+type Good = "parts" | "whole" | "hidden";
+export type Habit = Good | "short" | "torn" | "torn whole" | "other" | "other unsized" | "changing" | "dated" | "page";
 
 /** Requests that were made: what for, and for which bytes. */
 export const asked: { readonly path: string; readonly range: string | undefined }[] = [];
@@ -21,7 +22,8 @@ const serve: RequestListener = ({ url = "", method, headers: { range } }, respon
   const [, habit, ...path] = decodeURIComponent(url).split("/");
   asked.push({ path: path.join("/"), range });
   const file = join(root, ...path);
-  const tag = { etag: `"${habit === "changing" ? asked.length : 1}"` };
+  const date = new Date(Date.UTC(2026, 0, asked.length)).toUTCString();
+  const tag = habit === "dated" ? { "last-modified": date } : { etag: `"${habit === "changing" ? asked.length : 1}"` };
   if (!statSync(file, { throwIfNoEntry: false })?.isFile()) {
     response.writeHead(habit === "page" ? 200 : 404, { "content-type": "text/html" }).end("<p>no such page</p>");
     return;
@@ -31,14 +33,22 @@ const serve: RequestListener = ({ url = "", method, headers: { range } }, respon
     response.writeHead(200, { "content-length": content.length }).end(method === "HEAD" ? undefined : content);
     return;
   }
+  if (habit === "torn whole") {
+    response.writeHead(200, { "content-length": content.length });
+    if (torn.has(url)) response.end(content);
+    else response.write(content.subarray(0, 99), () => response.destroy());
+    torn.add(url);
+    return;
+  }
   const [, from, to] = (/^bytes=(\d+)-(\d+)$/.exec(range ?? "") ?? []).map(Number);
   if (from >= content.length) {
     response.writeHead(416, { "content-range": `bytes */${content.length}` }).end();
     return;
   }
-  const at = habit === "other" ? from + 1 : from;
+  const at = habit.startsWith("other") ? from + 1 : from;
+  const all = habit === "other unsized" ? "*" : content.length;
   const part = content.subarray(at, to + 1);
-  const told = habit === "hidden" ? {} : { "content-range": `bytes ${at}-${at + part.length - 1}/${content.length}` };
+  const told = habit === "hidden" ? {} : { "content-range": `bytes ${at}-${at + part.length - 1}/${all}` };
   if (habit === "torn" && part.length > 99 && !torn.has(url)) {
     torn.add(url);
     response.writeHead(206, { ...told, ...tag, "content-length": part.length }).write(part.subarray(0, 99));

@@ -12,6 +12,7 @@ import type { Task as BenchmarkTask } from "../../lab/evaluate/tasks.js";
 import { loadModel, type Model, type Params, type SideFiles, type Tokenizer } from "../../models/index.js";
 import { absorbed } from "../../optim/index.js";
 import { optimizerSettings, peakLearningRate } from "../checks/check.js";
+import { checkProjection } from "../checks/projection.js";
 import type { TrainingValues } from "../options/takes.js";
 import type { Voice } from "../voice.js";
 import { cadence, inSteps, type Span } from "./cadence.js";
@@ -89,6 +90,7 @@ export const trainOptions = async (
   const { model, objective, reference } = task;
   const { ref_model_name_or_path: referenceFolder = values.model_name_or_path } = values;
   const optimizer = trainingOptimizer(optimizerSettings(values));
+  checkProjection(values, model.params);
   const span = spanOf(task, values);
   const { steps } = span;
   // Not computed yet: what the optimizer prepares of it is all that has to stay.

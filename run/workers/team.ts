@@ -44,7 +44,10 @@ const checkKeys = (
 /** The ranks that this run was started with. Errors: InputError for keys that are not for several, and as `joinWorld`. */
 export const teamFor = async (values: TrainingValues, out: Host): Promise<Team> => {
   const world = await joinWorld();
-  if (world === undefined) return ONE;
+  if (world === undefined) {
+    if (values.wire !== "f32") out.note(`note: wire does nothing in one process; it is of several ranks`);
+    return ONE;
+  }
   const { workers, mpi, hosts, local } = world;
   world.wait(values.ddp_timeout);
   const isFirst = workers.rank === 0;

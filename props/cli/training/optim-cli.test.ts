@@ -85,6 +85,7 @@ refused("optimizers with keys that mean nothing to them, or without those they n
     [...calls.sft, "--optim", "schedule_free_adamw", "--projection_rank", "4"],
     /projection_rank has no meaning there; it belongs to optimizers that hand out no average/,
   ],
+  [[...calls.dpo, "--projection_rank", "4096"], /projection_rank is 4096, .* nothing would be projected; lower it/],
   [[...calls.sft, "--optim", "lion", "--adam_epsilon", "1e-8"], /optim "lion": adam_epsilon has no meaning there/],
   [[...calls.dpo, "--optim", "sgd", "--base_optim", "lion"], /base_optim has no meaning there/],
   [[...calls.dpo, "--ema_coefficient", "0.1"], /optim "adamw": ema_coefficient .* it belongs to ema/],
@@ -107,7 +108,10 @@ test("dpo moves its reference and hands out an average by TRL's keys; with α = 
   });
   assert.deepEqual(moving.losses.slice(0, 1), losses.slice(0, 1));
   assert.ok(Math.abs(moving.losses[2] - losses[2]) > 1e-3, "the reference moved");
-  const { stderr } = await steps("rests", { sync_ref_model: true, ref_model_mixup_alpha: 0.6, bema_lag: 3 });
+  const { stderr } = await steps("rests", {
+    ...{ sync_ref_model: true, ref_model_mixup_alpha: 0.6, bema_lag: 3, wire: "bf16" },
+  });
+  assert.match(stderr, /note: wire does nothing in one process/);
   assert.match(stderr, /note: bema_lag does nothing without bema/);
   assert.match(stderr, /warning: sync_ref_model: the run has 3 steps, in which the reference model does not move/);
 });
