@@ -1,6 +1,6 @@
 import { InputError } from "../../core/errors.js";
 import { instead } from "../../core/suggest.js";
-import type { JsonObject } from "../../models/files/json.js";
+import { type JsonObject, show } from "../../models/files/json.js";
 import { TRAINING_KINDS, type TrainingKind } from "../fit/kinds.js";
 import { canonical, readKeys, together } from "../keys/read.js";
 import { takerOf } from "../keys/taker.js";
@@ -67,5 +67,7 @@ export const runValues = <K extends TrainingKind>(
 export const kindOf = (given: unknown, where: string): TrainingKind => {
   const found = TRAINING_KINDS.find((kind) => kind === given);
   if (found !== undefined) return found;
-  throw new InputError(`${where}: train is "${String(given)}"; ${instead(String(given), TRAINING_KINDS)}`);
+  const other =
+    typeof given === "string" ? instead(given, TRAINING_KINDS) : `it must be ${TRAINING_KINDS.join(" or ")}`;
+  throw new InputError(`${where}: train is ${show(given)}; ${other}`);
 };

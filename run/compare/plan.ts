@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { InputError } from "../../core/errors.js";
 import { wantedBits } from "../../kernels/cpu/index.js";
 import type { Cell } from "../../lab/compare/comparison.js";
 import type { JsonObject } from "../../models/files/json.js";
@@ -57,6 +58,15 @@ const namedDevice = async ({ device, adapter }: TrainingValues, out: Voice): Pro
 const examIdentity = async (spec: ExamSpec, values: TrainingValues, digestOf: Digests): Promise<JsonObject> => {
   const { tasks, validationTasks, pairs, validationPairs, limit, batchSize } = spec;
   const { chat_template, chat_template_path: template, device, adapter } = values;
+  // Else learning rates would be chosen by the rows that are told.
+  for (const [key, one, other] of [
+    ["validation_tasks", tasks, validationTasks],
+    ["validation_dataset", pairs, validationPairs],
+  ] as const)
+    if (one !== undefined && other !== undefined && digestOf(one) !== undefined && digestOf(one) === digestOf(other))
+      throw new InputError(
+        `${spec.where}: ${key}: ${other} holds what is told; name other rows, or leave it out: then half of them select`,
+      );
   return {
     tasks: await tasksIdentity(tasks, digestOf),
     validation_tasks: validationTasks === undefined ? null : await tasksIdentity(validationTasks, digestOf),

@@ -23,6 +23,7 @@ const REFUSED: readonly (readonly [object, RegExp])[] = [
   [{ ...grid, learning_rates: [1] }, /unknown key "learning_rates"; did you mean "learning_rate"\?$/],
   [{ ...grid, seed: 1 }, /unknown key "seed"; did you mean "seeds"\?$/],
   [{ ...grid, train: "dpoo" }, /^grid\.yaml: train is "dpoo"; did you mean "dpo"\?$/],
+  [{ ...grid, train: ["dpo"] }, /^grid\.yaml: train is \["dpo"\]; it must be dpo or kto or sft$/],
   [{ ...grid, methods: [] }, /^grid\.yaml: methods is \[\]; it must hold names/],
   [withMethods({}), /^grid\.yaml: methods is empty/],
   [withMethods({ a: 3 }), /^grid\.yaml: methods: a is 3; it must hold keys of a run/],
@@ -87,6 +88,14 @@ const REFUSED: readonly (readonly [object, RegExp])[] = [
   [
     withExam({ eval_dataset: null, style: "rewards/margins" }),
     /measured on held-out preference pairs; name them as eval_dataset$/,
+  ],
+  [
+    withExam({ validation_dataset: grid.evaluate.eval_dataset }),
+    /^grid\.yaml: evaluate: validation_dataset: .*holds what is told/,
+  ],
+  [
+    withExam({ validation_tasks: grid.evaluate.tasks }),
+    /^grid\.yaml: evaluate: validation_tasks: .*holds what is told/,
   ],
   [withExam({ at: [] }), /^grid\.yaml: evaluate: at is an empty list/],
   [withExam({ limit: 0 }), /^grid\.yaml: evaluate: "limit" is 0; it must be a whole number ≥ 1$/],
