@@ -1,19 +1,18 @@
 import { asks } from "../../core/expects.js";
 import {
   add,
-  bernoulli,
   div,
   key,
   matmul,
   maximum,
   mul,
+  normal,
   sqrt,
   square,
   sub,
   sum,
   type Tensor,
   transpose,
-  where,
 } from "../../core/index.js";
 import { integerFrom } from "../check.js";
 
@@ -40,8 +39,8 @@ const orthonormal = (y: Tensor): Tensor => {
   return x;
 };
 
-/** Columns of ±1, the same for ever: what no gradient was made for. */
-const anyColumns = (s: number, r: number): Tensor => where(bernoulli(key(0), 0.5, [s, r]), 1, -1);
+/** Columns of normal numbers, the same for ever: no gradient's directions are at right angles to them all, as some are to ±1. */
+const anyColumns = (s: number, r: number): Tensor => normal(key(0), [s, r]);
 
 /** The share that chance has in a start from columns that are known: directions that they lack can come in. */
 const CHANCE = 0.01;
