@@ -10,7 +10,16 @@ import { remakeLoop } from "./ops/loop.js";
 import { partOp, resolved } from "./ops/parts.js";
 import { printGraph, typeOf } from "./print.js";
 import { sizeOf } from "./shape.js";
-import { bufferOf, dispose, isConcrete, mustBeOpen, release, storedTensor, surrender, upload } from "./stored.js";
+import {
+  bufferOf,
+  dispose,
+  isConcrete,
+  mustBeOpen,
+  release,
+  storedTensor,
+  surrender,
+  upload,
+} from "./storage/stored.js";
 import { gather, rebuild, type Structure, structureOf } from "./structure.js";
 import { isTensor, reachable, type Tensor } from "./tensor.js";
 import { isRecord, leaves, leavesOf, type Tree, treeMap, unflatten } from "./tree.js";

@@ -1,4 +1,4 @@
-import { decodeHalves, type HalfType } from "./half.js";
+import { decodeHalves, type HalfType } from "./storage/half.js";
 
 /**
  * Element types of tensors. `bool` is stored as 0 or 1 in four bytes. `bf16` and `f16` are storage: every op reads them as

@@ -29,8 +29,6 @@ export {
   ShapeError,
 } from "./errors.js";
 export { expand, rewrite } from "./expand.js";
-export { decodeHalves, encodeHalves, floatToHalf, type HalfType, halfToFloat } from "./half.js";
-export { tellForgotten } from "./leaks.js";
 export { type ArrayOf, item, type NestedNumbers, print, toArray } from "./numbers.js";
 export { broadcastTo, type ReduceName, sum } from "./ops/broadcast.js";
 export { cast, roundRandom } from "./ops/cast.js";
@@ -75,7 +73,19 @@ export {
   uniform,
 } from "./random.js";
 export { broadcastShapes, type Shape, sameShape, sizeOf, stridesOf } from "./shape.js";
-export { deviceOf, disposable, dispose, download, isConcrete, read, scope, treeMake, upload } from "./stored.js";
+export { decodeHalves, encodeHalves, floatToHalf, type HalfType, halfToFloat } from "./storage/half.js";
+export { tellForgotten } from "./storage/leaks.js";
+export {
+  deviceOf,
+  disposable,
+  dispose,
+  download,
+  isConcrete,
+  read,
+  scope,
+  treeMake,
+  upload,
+} from "./storage/stored.js";
 export { type Attrs, type HostTensorData, isTensor, type Op, reachable, type Tensor } from "./tensor.js";
 export { checkpoint, inBlocks } from "./transforms/checkpoint.js";
 export { customVjp } from "./transforms/custom-vjp.js";

@@ -1,7 +1,7 @@
 import { type DType, type HostData, numbersOf } from "./dtype.js";
 import { ShapeError } from "./errors.js";
-import { giveBack, type Owned } from "./owned.js";
 import { type Shape, sizeOf } from "./shape.js";
+import { giveBack, type Owned } from "./storage/owned.js";
 
 /** As much of a tensor as it takes to show it. */
 interface Shown {

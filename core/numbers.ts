@@ -3,7 +3,7 @@ import { expects } from "./expects.js";
 import { showTensor } from "./manners.js";
 import { typeOf } from "./print.js";
 import { sizeOf } from "./shape.js";
-import { deviceOf, isConcrete, read, readFor } from "./stored.js";
+import { deviceOf, isConcrete, read, readFor } from "./storage/stored.js";
 import type { Tensor } from "./tensor.js";
 import { namedLeavesOf, type Tree } from "./tree.js";
 

@@ -1,6 +1,6 @@
 /** Weights on their way in and out of files: f32 ↔ bf16 and f16. */
 import assert from "node:assert/strict";
-import { decodeHalves, encodeHalves } from "../../core/half.js";
+import { decodeHalves, encodeHalves } from "../../core/storage/half.js";
 import { bench, type Case } from "../suite.js";
 
 const length = 1 << 20;

@@ -1,9 +1,9 @@
 import { type DType, isFloating, isHalf } from "../dtype.js";
 import { ShapeError } from "../errors.js";
 import { expects } from "../expects.js";
-import { type HalfType, roundRandomly, roundToHalf } from "../half.js";
 import { callOf, typeOf } from "../print.js";
 import { sameShape } from "../shape.js";
+import { type HalfType, roundRandomly, roundToHalf } from "../storage/half.js";
 import { node, type Op, type Tensor } from "../tensor.js";
 import { elementwise } from "./elementwise.js";
 

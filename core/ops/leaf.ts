@@ -1,8 +1,8 @@
 import { type DType, type HostData, isHalf, numbersOf } from "../dtype.js";
 import { ShapeError } from "../errors.js";
 import { checked, expects } from "../expects.js";
-import { floatToHalf, type HalfType } from "../half.js";
 import { checkShape, normalAxis, type Shape, sizeOf } from "../shape.js";
+import { floatToHalf, type HalfType } from "../storage/half.js";
 import { type HostTensorData, node, type Op, type Tensor } from "../tensor.js";
 import { broadcastTo } from "./broadcast.js";
 

@@ -1,9 +1,9 @@
 import { hostArray } from "../dtype.js";
 import { ShapeError } from "../errors.js";
 import { expects } from "../expects.js";
-import { roundToHalf } from "../half.js";
 import { callOf } from "../print.js";
 import { broadcastShapes, sizeOf } from "../shape.js";
+import { roundToHalf } from "../storage/half.js";
 import { node, type Op, type Tensor } from "../tensor.js";
 import { broadcastTo } from "./broadcast.js";
 import { widened } from "./cast.js";

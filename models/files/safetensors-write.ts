@@ -1,6 +1,6 @@
 import { InputError } from "../../core/errors.js";
 import { asks } from "../../core/expects.js";
-import { encodeHalves } from "../../core/half.js";
+import { encodeHalves } from "../../core/storage/half.js";
 import { type Pending, together } from "../folders/files.js";
 import type { Unfinished } from "../folders/folder.js";
 import { atOnce, type Soon } from "../folders/work.js";

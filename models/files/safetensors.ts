@@ -1,6 +1,6 @@
 import { InputError } from "../../core/errors.js";
 import { expects } from "../../core/expects.js";
-import { decodeHalves, type HalfType } from "../../core/half.js";
+import { decodeHalves, type HalfType } from "../../core/storage/half.js";
 import type { StoredFile } from "../folders/folder.js";
 import { atOnce, ready, type Work } from "../folders/work.js";
 import { diskFile } from "../platform/node/disk.js";

@@ -1,4 +1,4 @@
-import { floatToHalf } from "../../core/half.js";
+import { floatToHalf } from "../../core/storage/half.js";
 import { valueBytes } from "../files/safetensors-write.js";
 import { BLOCK, type GgufType } from "./format.js";
 

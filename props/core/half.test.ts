@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { floatToHalf, type HalfType, halfToFloat, roundRandomly } from "../../core/half.js";
 import * as t from "../../core/index.js";
+import { floatToHalf, type HalfType, halfToFloat, roundRandomly } from "../../core/storage/half.js";
 import { run } from "../close.js";
 import { eighths } from "../generators/generators.js";
 import { law } from "../law.js";

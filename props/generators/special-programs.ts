@@ -1,5 +1,5 @@
-import { roundToHalf } from "../../core/half.js";
 import * as t from "../../core/index.js";
+import { roundToHalf } from "../../core/storage/half.js";
 
 /**
  * Programs over NaN, infinities and zeros, and what they mean in IEEE arithmetic: every op is written twice, as a tensor op

@@ -1,8 +1,8 @@
-/** 16-bit floats in a device's memory: read, written and rounded as core/half.ts says, bit for bit. */
+/** 16-bit floats in a device's memory: read, written and rounded as core/storage/half.ts says, bit for bit. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { floatToHalf, type HalfType, halfToFloat, roundRandomly } from "../../core/half.js";
 import * as t from "../../core/index.js";
+import { floatToHalf, type HalfType, halfToFloat, roundRandomly } from "../../core/storage/half.js";
 import { run } from "../close.js";
 import { hash, seeds } from "../generators/generators.js";
 import { check, law } from "../law.js";

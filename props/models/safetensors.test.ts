@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
 import { InputError } from "../../core/errors.js";
-import { halfToFloat, roundToHalf } from "../../core/half.js";
+import { halfToFloat, roundToHalf } from "../../core/storage/half.js";
 import type { WeightDtype } from "../../models/files/dtypes.js";
 import { openSafetensors } from "../../models/files/safetensors.js";
 import type { WeightEntry } from "../../models/files/safetensors-write.js";

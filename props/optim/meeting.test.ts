@@ -6,7 +6,7 @@ import { type Meeting, type MeetingOptions, meet, meeting, onTies, optimizer, sg
 import { assertNear, assertSame, minus, path, plus, runs, times, vectors } from "../../testing/runs.js";
 import { run } from "../close.js";
 import { check, law } from "../law.js";
-import { vector } from "./merge-values.js";
+import { vector } from "./offline/merge-values.js";
 
 const N = 6;
 const some = { effort: 0.25 };

@@ -3,7 +3,7 @@ import type { V128 } from "../wasm/expression.js";
 import type { Body } from "../wasm/module.js";
 import { f32x4, i32, i32x4, v128 } from "../wasm/ops.js";
 
-/** core/half.ts, four elements at a time: codes of 16 bits lie in lanes of 32. The same bits, those of NaN too. */
+/** core/storage/half.ts, four elements at a time: codes of 16 bits lie in lanes of 32. The same bits, those of NaN too. */
 
 const word = i32x4.splatConst;
 const bitsRight = (x: V128, n: number): V128 => i32x4.shr_u(x, i32.const(n));

@@ -1,7 +1,7 @@
 import type { HalfType } from "../../../core/index.js";
 
 /**
- * bf16 and f16 in WGSL: core/half.ts line by line, on integers. No shader-f16 is asked for, and none of WGSL's own packing,
+ * bf16 and f16 in WGSL: core/storage/half.ts line by line, on integers. No shader-f16 is asked for, and none of WGSL's own packing,
  * which may flush subnormals. Exact for every code and every f32, as long as a driver leaves the bits of an f32 alone that it
  * only moves; arithmetic on what is subnormal in f32 too (bf16 below 2^-126) it may flush. Choices by select, no branches.
  */

@@ -1,7 +1,6 @@
 /** No kernel of the webgpu device minds how its operands are stored. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { decodeHalves } from "../../../core/half.js";
 import {
   add,
   attention,
@@ -26,6 +25,7 @@ import {
   transpose,
   vjp,
 } from "../../../core/index.js";
+import { decodeHalves } from "../../../core/storage/half.js";
 import { assertSame, run } from "../../close.js";
 import { eighths, integers, seeds } from "../../generators/generators.js";
 import { webgpuCheck, webgpuLaw } from "./webgpu-variants.js";

@@ -1,7 +1,6 @@
-/** bf16 and f16 on webgpu: the bits are those of core/half.ts. */
+/** bf16 and f16 on webgpu: the bits are those of core/storage/half.ts. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { floatToHalf, halfToFloat, roundRandomly } from "../../../core/half.js";
 import {
   add,
   bits,
@@ -22,6 +21,7 @@ import {
   transpose,
   upload,
 } from "../../../core/index.js";
+import { floatToHalf, halfToFloat, roundRandomly } from "../../../core/storage/half.js";
 import { assertSame, run } from "../../close.js";
 import { eighths, hash, seeds, viewOf } from "../../generators/generators.js";
 import { webgpuCheck, webgpuLaw } from "./webgpu-variants.js";

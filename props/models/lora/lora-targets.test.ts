@@ -1,10 +1,10 @@
 /** Which modules an adapter changes, and how each counts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { InputError } from "../../core/index.js";
-import { type LoraOptions, loraTargets, targetsOf } from "../../models/index.js";
-import { tinyConfig } from "../generators/tiny-models.js";
-import { trainedConfig } from "../generators/tiny-training.js";
+import { InputError } from "../../../core/index.js";
+import { type LoraOptions, loraTargets, targetsOf } from "../../../models/index.js";
+import { tinyConfig } from "../../generators/tiny-models.js";
+import { trainedConfig } from "../../generators/tiny-training.js";
 
 const PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
 

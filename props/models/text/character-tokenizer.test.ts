@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
-import { writeCharacterTokenizer } from "../../models/text/character-tokenizer.js";
-import { loadTokenizer } from "../../models/text/tokenizer.js";
-import { refused } from "../golden/refused.js";
+import { writeCharacterTokenizer } from "../../../models/text/character-tokenizer.js";
+import { loadTokenizer } from "../../../models/text/tokenizer.js";
+import { refused } from "../../golden/refused.js";
 
 const folder = mkdtempSync(join(tmpdir(), "taugrad-characters-"));
 after(() => rmSync(folder, { recursive: true, force: true }));

@@ -4,8 +4,8 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
-import { evaluate, InputError, key, mul, read, tensor } from "../../core/index.js";
-import { openReference } from "../../kernels/reference/index.js";
+import { evaluate, InputError, key, mul, read, tensor } from "../../../core/index.js";
+import { openReference } from "../../../kernels/reference/index.js";
 import {
   initLora,
   type LoraOptions,
@@ -14,10 +14,10 @@ import {
   saveAdapter,
   targetsOf,
   writeSafetensors,
-} from "../../models/index.js";
-import { scratch } from "../cli/cli.js";
-import { tinyConfigs, tinyModel } from "../generators/tiny-models.js";
-import { trainedConfig } from "../generators/tiny-training.js";
+} from "../../../models/index.js";
+import { scratch } from "../../cli/cli.js";
+import { tinyConfigs, tinyModel } from "../../generators/tiny-models.js";
+import { trainedConfig } from "../../generators/tiny-training.js";
 
 const folder = scratch();
 const device = await openReference();

@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, beforeEach, test } from "node:test";
 import fc from "fast-check";
-import type { ChatMessage } from "../../models/text/chat-message.js";
-import { checkTokenIds, loadTokenizer } from "../../models/text/tokenizer.js";
-import { besideCheckout, goldenJson, goldenPath } from "../golden/files.js";
-import { refused } from "../golden/refused.js";
+import type { ChatMessage } from "../../../models/text/chat-message.js";
+import { checkTokenIds, loadTokenizer } from "../../../models/text/tokenizer.js";
+import { besideCheckout, goldenJson, goldenPath } from "../../golden/files.js";
+import { refused } from "../../golden/refused.js";
 
 const source = goldenPath("preferences", "base");
 const tokenizer = loadTokenizer(source);

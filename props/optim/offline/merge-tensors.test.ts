@@ -1,12 +1,12 @@
 /** Offline merging of tensors by its definition, in distribution, and as mergekit does it. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { bernoulli, type Device, foldIn, InputError, key, ShapeError, tensor } from "../../core/index.js";
-import { openSafetensors } from "../../models/index.js";
-import { type MergeMethod, type MergeOptions, mergeTensors } from "../../optim/index.js";
-import { assertClose, run } from "../close.js";
-import { goldenJson, goldenPath } from "../golden/files.js";
-import { check, law } from "../law.js";
+import { bernoulli, type Device, foldIn, InputError, key, ShapeError, tensor } from "../../../core/index.js";
+import { openSafetensors } from "../../../models/index.js";
+import { type MergeMethod, type MergeOptions, mergeTensors } from "../../../optim/index.js";
+import { assertClose, run } from "../../close.js";
+import { goldenJson, goldenPath } from "../../golden/files.js";
+import { check, law } from "../../law.js";
 import { l1, merge, methods, N, type Source, sources, total, vector, vectors } from "./merge-values.js";
 
 /** The merges by their formulas, element by element; `masks` are DARE's. */

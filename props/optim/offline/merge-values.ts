@@ -1,7 +1,7 @@
 import fc from "fast-check";
-import { type Device, tensor } from "../../core/index.js";
-import { MERGE_METHODS, type MergeMethod, type MergeOptions, mergeTensors } from "../../optim/index.js";
-import { run } from "../close.js";
+import { type Device, tensor } from "../../../core/index.js";
+import { MERGE_METHODS, type MergeMethod, type MergeOptions, mergeTensors } from "../../../optim/index.js";
+import { run } from "../../close.js";
 
 /** Elements of a tensor. */
 export const N = 12;

@@ -1,15 +1,15 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { Buffer, Device } from "./device.js";
-import { type DType, type HostData, numbersOf } from "./dtype.js";
-import { DeviceError, OwnershipError } from "./errors.js";
-import { expects } from "./expects.js";
+import type { Buffer, Device } from "../device.js";
+import { type DType, type HostData, numbersOf } from "../dtype.js";
+import { DeviceError, OwnershipError } from "../errors.js";
+import { expects } from "../expects.js";
+import { constantData, constantNumbers, constantOp, storedOp, tensor } from "../ops/leaf.js";
+import { typeOf } from "../print.js";
+import type { Shape } from "../shape.js";
+import { isTensor, node, type Tensor } from "../tensor.js";
+import { leavesOf, type Tree, treeMapOf, unflatten } from "../tree.js";
 import { noteBirth } from "./leaks.js";
-import { constantData, constantNumbers, constantOp, storedOp, tensor } from "./ops/leaf.js";
 import { giveBack, type Owned } from "./owned.js";
-import { typeOf } from "./print.js";
-import type { Shape } from "./shape.js";
-import { isTensor, node, type Tensor } from "./tensor.js";
-import { leavesOf, type Tree, treeMapOf, unflatten } from "./tree.js";
 
 /** Where a stored tensor's numbers are, and whether they still are. The one mutable thing in core. */
 type Stored = Owned<Device, Buffer>;

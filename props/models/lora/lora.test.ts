@@ -18,7 +18,7 @@ import {
   tensor,
   treeMap,
   treeZip,
-} from "../../core/index.js";
+} from "../../../core/index.js";
 import {
   hiddenStates,
   initLora,
@@ -30,12 +30,12 @@ import {
   type Params,
   targetsOf,
   withLora,
-} from "../../models/index.js";
-import { onDare } from "../../optim/index.js";
-import { assertClose, assertSame, run } from "../close.js";
-import { tinyConfig, tinyConfigs, tinyModel } from "../generators/tiny-models.js";
-import { trainedConfig } from "../generators/tiny-training.js";
-import { check, law } from "../law.js";
+} from "../../../models/index.js";
+import { onDare } from "../../../optim/index.js";
+import { assertClose, assertSame, run } from "../../close.js";
+import { tinyConfig, tinyConfigs, tinyModel } from "../../generators/tiny-models.js";
+import { trainedConfig } from "../../generators/tiny-training.js";
+import { check, law } from "../../law.js";
 
 const ids = tensor([1, 5, 2, 7, 3, 4], [2, 3], "i32");
 const scores = (params: Params, config = trainedConfig): Tensor =>

@@ -1,10 +1,10 @@
 /** Law 30: offline merging of tensors. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { key } from "../../core/index.js";
-import type { MergeMethod } from "../../optim/index.js";
-import { assertClose, assertSame } from "../close.js";
-import { check, law } from "../law.js";
+import { key } from "../../../core/index.js";
+import type { MergeMethod } from "../../../optim/index.js";
+import { assertClose, assertSame } from "../../close.js";
+import { check, law } from "../../law.js";
 import { densities, eighths, merge, methods, ofDeltas, sources, vectors, weights } from "./merge-values.js";
 
 const some = { effort: 0.5 };

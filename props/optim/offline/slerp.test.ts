@@ -1,10 +1,10 @@
 /** SLERP: along the circle through two tensors. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Device, InputError, tensor } from "../../core/index.js";
-import { mergeTensors, slerp } from "../../optim/index.js";
-import { assertClose, assertSame, run } from "../close.js";
-import { check, law } from "../law.js";
+import { type Device, InputError, tensor } from "../../../core/index.js";
+import { mergeTensors, slerp } from "../../../optim/index.js";
+import { assertClose, assertSame, run } from "../../close.js";
+import { check, law } from "../../law.js";
 import { eighths, merge, vector, vectors } from "./merge-values.js";
 
 const some = { effort: 0.3 };

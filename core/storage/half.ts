@@ -3,7 +3,7 @@
  * Everything here works on bits, so that every device can do the same and get the same.
  */
 
-import { ShapeError } from "./errors.js";
+import { ShapeError } from "../errors.js";
 
 /** Dtypes that are storage only: arithmetic on them is f32. */
 export type HalfType = "bf16" | "f16";

@@ -1,4 +1,4 @@
-import { debugs } from "./debug.js";
+import { debugs } from "../debug.js";
 import type { Owned } from "./owned.js";
 
 /** With DEBUG=leaks: stored tensors that nobody has ended yet, and where each was made. Asked once: a step makes hundreds. */

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { InputError } from "../../core/index.js";
-import { blockAt, searchRatios } from "../../optim/index.js";
-import { tries } from "../reach.js";
+import { InputError } from "../../../core/index.js";
+import { blockAt, searchRatios } from "../../../optim/index.js";
+import { tries } from "../../reach.js";
 
 const sum = (xs: readonly number[]) => xs.reduce((a, b) => a + b, 0);
 
