@@ -76,7 +76,7 @@ const online = (optim: "ondare" | "onties", preset: OptimizerSettings, more: Opt
 const MEETING = { training: plainTraining, workers: 4, gap: 10 };
 const MEETING_ALPHA = 1 / 30;
 /** Nesterov's momentum at a rate that leaves a steady step as it is, η = 1 − μ: learning rates then compare. */
-const OUTER = { outerMomentum: 0.5, outerLr: 0.5 };
+export const OUTER = { outerMomentum: 0.5, outerLr: 0.5 };
 
 const meets = (label: string, about: string, of: MeetingOptions): Met => ({
   label,
@@ -170,12 +170,6 @@ export const METHODS = {
   ),
   meet_mean: meets("Meeting, mean", "mean of updates", { join: "mean" }),
   meet_election: meets("Meeting, election", "signs elected", { join: "election" }),
-  meet_mean_outer: meets("Meeting, mean, momentum", "mean of updates, outer momentum 0.5 at rate 0.5", {
-    ...{ join: "mean", ...OUTER },
-  }),
-  meet_election_outer: meets("Meeting, election, momentum", "signs elected, outer momentum 0.5 at rate 0.5", {
-    ...{ join: "election", ...OUTER },
-  }),
   ondare_zero: trained("OnDARE, α = 0", "control", "official, p 0.3", online("ondare", official, { alpha: 0 })),
 } as const satisfies Record<string, Method>;
 

@@ -7,6 +7,7 @@ import {
   METHODS,
   type MethodName,
   methodJob,
+  OUTER,
   plainTraining,
   trainingOf,
   varied,
@@ -46,20 +47,23 @@ interface Point {
   readonly learningRate: number;
 }
 
-/** Workers that meet at every one of some numbers of steps, with the drift held. */
+/** Workers that meet at every one of some numbers of steps, with the drift held; without outer momentum and with it. */
 const meetings = (
   of: SftJob,
   { analyses: { learningRate, meetGaps }, methods }: Size,
 ): Pick<Run, "section" | "line" | "x" | "job">[] =>
   (["meet_mean", "meet_election"] as const)
-    .filter((line) => methods === "all" || methods.includes(line))
-    .flatMap((line) =>
-      meetGaps.map((gap) => {
-        const { meet } = METHODS[line];
-        const alpha = Math.min(1, ((meet.meeting.alpha ?? 0) * gap) / meet.gap);
-        const meeting = gap === meet.gap ? meet.meeting : { ...meet.meeting, alpha };
-        return { section: "meet", line, x: gap, job: { kind: "meet", of, learningRate, ...meet, gap, meeting } };
-      }),
+    .filter((name) => methods === "all" || methods.includes(name))
+    .flatMap((name) =>
+      [{}, OUTER].flatMap((outer) =>
+        meetGaps.map((gap) => {
+          const { meet } = METHODS[name];
+          const alpha = Math.min(1, ((meet.meeting.alpha ?? 0) * gap) / meet.gap);
+          const meeting = { ...meet.meeting, ...outer, ...(gap === meet.gap ? {} : { alpha }) };
+          const line = outer === OUTER ? `${name} momentum` : name;
+          return { section: "meet", line, x: gap, job: { kind: "meet", of, learningRate, ...meet, gap, meeting } };
+        }),
+      ),
     );
 
 /** Whom the analyses vary. */

@@ -84,7 +84,7 @@ const ANALYSES: readonly Analysis[] = [
     section: "meet",
     title: "Workers that meet every K steps",
     about:
-      "Four workers share each batch and become one at every K-th step, by the mean of their updates or by an election of signs, τ merged in with its drift held. AdamW adds up gradients at every step instead.",
+      "Four workers share each batch and become one at every K-th step, by the mean of their updates or by an election of signs, τ merged in with its drift held; dashed with outer momentum ½ at rate ½. AdamW adds up gradients at every step instead.",
     axis: "K",
     place: itself,
   },
