@@ -1,9 +1,9 @@
 /** The report's style sheet: two colour schemes, one column on a phone. */
 export const STYLE = `
 :root{color-scheme:light dark;--page:#fcfcfa;--card:#fff;--ink:#1c1e21;--soft:#5c636b;--line:#dfe2e5;
---link:#1558b0;--good:#0a7d4b;--bad:#b3261e;--open:#8a6100;--c0:#8a9099;--c1:#1f6fd6;--c2:#d95f02;--c3:#13855f;--c4:#7b4fc9;--c5:#c2367a;--c6:#8a6d1b;--c7:#0e7c86}
+--link:#1558b0;--good:#0a7d4b;--bad:#b3261e;--open:#8a6100;--c0:#8a9099;--c1:#1f6fd6;--c2:#d95f02;--c3:#23272c;--c4:#7b4fc9;--c5:#c2367a;--c6:#8a6d1b;--c7:#0e7c86}
 @media(prefers-color-scheme:dark){:root{--page:#14161a;--card:#1c1f24;--ink:#e8eaed;--soft:#a3abb5;--line:#343a42;
---link:#8ab8ff;--good:#5ed39b;--bad:#ff8a80;--open:#f2c14e;--c0:#8a9099;--c1:#6fb1ff;--c2:#ff9d57;--c3:#55c9a0;--c4:#b79bff;--c5:#ff7fb5;--c6:#d8bb5c;--c7:#5cc7d1}}
+--link:#8ab8ff;--good:#5ed39b;--bad:#ff8a80;--open:#f2c14e;--c0:#8a9099;--c1:#6fb1ff;--c2:#ff9d57;--c3:#dfe4ea;--c4:#b79bff;--c5:#ff7fb5;--c6:#d8bb5c;--c7:#5cc7d1}}
 *{box-sizing:border-box}body{margin:0;background:var(--page);color:var(--ink);font:16px/1.55 system-ui,sans-serif}
 main{max-width:1080px;margin:0 auto;padding:24px 16px 64px}h1{font-size:1.8rem;line-height:1.2;margin:.3em 0}
 h2{font-size:1.3rem;margin:2.2em 0 .4em}h3{font-size:1.05rem;margin:1.6em 0 .3em}p{max-width:70ch;margin:.5em 0}small,.soft{color:var(--soft)}

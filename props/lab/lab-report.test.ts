@@ -43,6 +43,12 @@ test("lab report: every claim stands there with its verdict and its interval", (
   assert.ok(document.claims.filter(({ verdict }) => verdict !== "not run").length >= 20);
 });
 
+test("lab --quick has the runs of a claim that three seeds decide: of the report's claims, what it cannot ask is not run", () => {
+  const quick = madeUpDocument(SIZES.quick).claims;
+  assert.ok(quick.find(({ id }) => id === "fragile")?.interval !== undefined);
+  for (const { verdict, interval } of quick) assert.equal(verdict === "not run", interval === undefined);
+});
+
 test("lab report: Table 1 shows the numbers of the runs", () => {
   for (const [world, { table }] of Object.entries(document.worlds)) {
     const body = html.split(`<table data-table="${world}">`)[1].split("</table>")[0];
