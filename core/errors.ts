@@ -28,6 +28,14 @@ export class DeviceError extends TaugradError {
   override readonly name: string = "DeviceError";
 }
 
+/**
+ * A device went away with all that lay on it: the browser took it, its driver was reset, or one of its threads has ended. Another
+ * one can be opened, and training goes on there from its last snapshot.
+ */
+export class DeviceLostError extends DeviceError {
+  override readonly name: string = "DeviceLostError";
+}
+
 /** What there was no room for. */
 export interface Lacking {
   /** As errors name it: `cpu`. */

@@ -22,6 +22,7 @@ export {
 } from "./dtype.js";
 export {
   DeviceError,
+  DeviceLostError,
   InputError,
   type Lacking,
   OutOfMemoryError,

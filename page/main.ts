@@ -2,7 +2,7 @@
 import type { DeviceName } from "../kernels/index.js";
 import type { Command, Told } from "./lab/messages.js";
 import { COURSE, type Course } from "./lab/settings.js";
-import { BEFORE, told } from "./lab/state.js";
+import { BEFORE, type LabState, told } from "./lab/state.js";
 import { openLabView } from "./lab/view.js";
 import type { Command as ModelCommand, Told as ModelTold } from "./model/messages.js";
 import { openModelView } from "./model/view.js";
@@ -30,44 +30,60 @@ const DEVICE = "taugrad-device";
 
 const LOST = "the worker cannot be started";
 
+/** What a visitor is told of a device that went away. */
+const noticeOf = (message: string, { device }: LabState): string =>
+  `${message.split("\n")[0]}. ${device?.keeps ? "It goes on from the last exam." : "It begins anew."}`;
+
+/** The lab's worker is started when its view is first seen. */
 const openLab = (device: HTMLSelectElement): (() => void) => {
   let state = BEFORE;
   let worker: Worker | undefined;
   let lost = 0;
   const tell = (command: Command): void => worker?.postMessage(command);
   const draw = openLabView(tell, START !== undefined);
-  const begin = (): void => {
+  const begin = (notice?: string): void => {
     worker?.terminate();
     worker = new Worker(new URL("lab-worker.js", import.meta.url), { type: "module" });
     worker.onmessage = ({ data }: MessageEvent<Told>) => {
+      if (data.kind === "point") lost = 0;
+      if (data.kind === "failed" && data.lost && lost++ < REVIVALS) return begin(noticeOf(data.message, state));
       state = told(state, data);
-      if (data.kind === "failed" && data.lost && lost++ < REVIVALS) begin();
       draw(state);
     };
     worker.onerror = ({ message }) => {
       state = told(state, { kind: "failed", message: message ?? LOST, lost: false });
       draw(state);
     };
-    state = BEFORE;
+    state = { ...BEFORE, notice };
     tell({ kind: "open", device: device.value as DeviceName, course: SHORT_COURSE ?? COURSE, start: START });
     draw(state);
   };
-  begin();
-  return begin;
+  const beginIfSeen = (): void => {
+    if (!byId("view-lab").hidden && worker === undefined) begin();
+  };
+  addEventListener("hashchange", beginIfSeen);
+  beginIfSeen();
+  return () => {
+    if (worker !== undefined) begin();
+  };
 };
 
 /** The second view's worker is started when the view is first seen, and again after a fault when something is asked of it. */
 const openModel = (device: HTMLSelectElement): (() => void) => {
   let worker: Worker | undefined;
-  const end = (message: string): void => {
+  let lost = 0;
+  const end = (told: Extract<ModelTold, { kind: "ended" }>): void => {
     worker?.terminate();
     worker = undefined;
-    hear({ kind: "ended", message });
+    const isRevived = told.lost && lost++ < REVIVALS;
+    hear({ ...told, lost: isRevived });
+    if (isRevived) worker = begin();
   };
+  const fail = (message: string): void => end({ kind: "ended", message, lost: false });
   const begin = (): Worker => {
     const begun = new Worker(new URL("model-worker.js", import.meta.url), { type: "module" });
-    begun.onmessage = ({ data }: MessageEvent<ModelTold>) => (data.kind === "ended" ? end(data.message) : hear(data));
-    begun.onerror = ({ message }) => end(message ?? LOST);
+    begun.onmessage = ({ data }: MessageEvent<ModelTold>) => (data.kind === "ended" ? end(data) : hear(data));
+    begun.onerror = ({ message }) => fail(message ?? LOST);
     begun.postMessage({ kind: "open", device: device.value as DeviceName } satisfies ModelCommand);
     return begun;
   };
@@ -82,7 +98,7 @@ const openModel = (device: HTMLSelectElement): (() => void) => {
   beginIfSeen();
   return () => {
     if (worker === undefined) return;
-    end("Another device: choose the model again.");
+    fail("Another device: choose the model again.");
     beginIfSeen();
   };
 };

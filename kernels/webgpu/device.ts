@@ -3,6 +3,7 @@ import {
   byteLength,
   type Device,
   DeviceError,
+  DeviceLostError,
   type DType,
   type Graph,
   type HostData,
@@ -46,6 +47,9 @@ export interface WebgpuOptions extends Seen, TuneOptions {
 /** Bytes that are copied at once: more is no faster, and staging takes as much again. */
 const COPY = 256 * 2 ** 20;
 
+/** The word that a device is lost comes after what fails by it; milliseconds that it is waited for. */
+const GOING = 100;
+
 const arrayOf = (dtype: DType, bytes: ArrayBuffer, elements: number): HostData =>
   isHalf(dtype)
     ? new Uint16Array(bytes, 0, elements)
@@ -83,8 +87,8 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
   // Kept for good: after an error nobody knows which numbers on the device are right.
   let failure: DeviceError | undefined;
   const fail = (error: unknown) => {
-    // A buffer that could not be had makes errors of its own, in whatever order.
-    if (error instanceof OutOfMemoryError && !(failure instanceof OutOfMemoryError)) failure = error;
+    // A buffer that could not be had, and a device that went away, make errors of their own, in whatever order.
+    if (isCause(error) && !isCause(failure)) failure = error;
     failure ??= error instanceof DeviceError ? error : new DeviceError(`webgpu: ${messageOf(error)}`);
   };
   const check = () => {
@@ -100,7 +104,14 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
     check();
   };
   void device.lost.then(({ reason, message }) => {
-    if (!closing) fail(new DeviceError(`webgpu: the device was lost (${reason}): ${message}`));
+    if (closing) return;
+    const why = message.trim().split("\n")[0];
+    fail(
+      new DeviceLostError(
+        `webgpu: the device was lost (${reason}${why === "" ? "" : `: ${why}`})`,
+        "open another one; what lay on it is gone, and training goes on from its last snapshot",
+      ),
+    );
   });
 
   const queue = createQueue(fail);
@@ -243,6 +254,8 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
         return arrayOf(dtype, numbers, sizeOf(shape));
       } catch (error) {
         fail(error);
+        const later = new Promise((then) => setTimeout(then, GOING));
+        if (!isCause(failure)) await platform.patiently(Promise.race([device.lost, later]));
         throw failure;
       }
     },
@@ -269,6 +282,9 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
   };
   return opened;
 };
+
+const isCause = (error: unknown): error is DeviceError =>
+  error instanceof OutOfMemoryError || error instanceof DeviceLostError;
 
 const messageOf = (error: unknown): string => {
   const message = (error as { readonly message?: unknown } | null)?.message;

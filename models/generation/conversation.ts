@@ -9,6 +9,8 @@ import { type Speaker, type StreamedToken, streamText, type TextEnd, type TextOp
 export interface ConversationOptions extends Omit<TextOptions, "streams" | "isDone"> {
   /** What the template calls the system's message. */
   readonly system?: string | undefined;
+  /** What was said before, to go on from: users' and answers' turns. Default: nothing. */
+  readonly turns?: readonly ChatMessage[];
   /** Further template variables: `tools`, `enable_thinking` … */
   readonly variables?: Readonly<Record<string, unknown>>;
 }
@@ -40,19 +42,19 @@ export interface Conversation {
 const asSystem = (text: string | undefined): readonly ChatMessage[] =>
   text === undefined ? [] : [{ role: "system", content: text }];
 
-/** A conversation that begins. The generator stays the caller's. Errors: as `setSystem`'s. */
+/** A conversation that begins, or goes on from `turns`. The generator stays the caller's. Errors: as `setSystem`'s. */
 export const conversation = (go: Generator, speaker: Speaker, options: ConversationOptions): Conversation => {
   expects("conversation", "function record record", go, speaker, options);
   const { tokenizer, config } = speaker;
   const { variables, maxNewTokens } = options;
   const kept = keptCache();
   let system: readonly ChatMessage[] = [];
-  let turns: readonly ChatMessage[] = [];
+  let turns: readonly ChatMessage[] = options.turns ?? [];
 
   const rendered = (messages: readonly ChatMessage[]): number[] =>
     tokenizer.encodeChat(messages, { addGenerationPrompt: true, ...(variables && { variables }) });
   const setSystem = (text: string | undefined): void => {
-    rendered([...asSystem(text), { role: "user", content: "?" }]);
+    rendered([...asSystem(text), ...turns, { role: "user", content: "?" }]);
     system = asSystem(text);
   };
   setSystem(options.system);

@@ -2,13 +2,13 @@ import type { TrainOptions } from "../../align/training/options.js";
 import { type Device, dispose, InputError } from "../../core/index.js";
 import type { Params } from "../../models/index.js";
 import type { Inbox } from "../inbox.js";
+import type { Store } from "../store.js";
 import { COURSE_RUNS, courseOptions, freshWeights, loadTrained } from "./course.js";
 import { type Examiner, openExaminer } from "./exam.js";
 import { openGround } from "./ground.js";
 import type { Command, Point, RunName, Shown, Told } from "./messages.js";
 import { type KeptRun, openRun, type Run } from "./run.js";
 import { BRANCH_NAMES, BRANCHES, type BranchName, type Course, type Knobs } from "./settings.js";
-import type { Store } from "./store.js";
 
 /** What a lab works with. */
 export interface Bench {

@@ -18,6 +18,8 @@ export interface LabState {
   readonly rest?: "paused" | "done";
   readonly device?: Extract<Told, { kind: "device" }>;
   readonly problem?: string;
+  /** What happened to the worker before this one. */
+  readonly notice?: string;
 }
 
 export const BEFORE: LabState = { runs: {}, ghosts: {}, samples: [] };

@@ -181,6 +181,7 @@ export const openLabView = (tell: Tell, hasStart: boolean): ((state: LabState) =
     if (status.textContent !== said) status.textContent = said;
     status.classList.toggle("problem", state.problem !== undefined);
     byId("engine").textContent = engineOf(state);
+    byId("notice").textContent = [state.notice, state.device?.why].filter((line) => line).join("\n");
     byId("keeps").textContent = keepsOf(state);
   });
   return (next) => {

@@ -1,9 +1,10 @@
 import type { TrainingBatch } from "../../align/data/rows.js";
-import { pairSource } from "../../align/data/source.js";
+import { batchesFrom, pairSource } from "../../align/data/source.js";
 import { preferenceObjective } from "../../align/objectives/objective.js";
 import { adapterTraining } from "../../align/training/adapter.js";
 import { trainingOptimizer } from "../../align/training/optimizer.js";
 import { referenceDelta } from "../../align/training/rules/reference-delta.js";
+import type { SavedSnapshot } from "../../align/training/snapshots.js";
 import { type TrainStep, train } from "../../align/training/train.js";
 import {
   type Device,
@@ -31,11 +32,27 @@ export interface Lesson {
   readonly alignment: Alignment;
 }
 
+/** An alignment that can begin. */
+export interface Prepared extends Lesson {
+  readonly optimizer: ReturnType<typeof trainingOptimizer>;
+  /** Its batches, from a number on. */
+  readonly batches: (from: number | undefined) => Iterable<TrainingBatch> | AsyncIterable<TrainingBatch>;
+}
+
+/** Where an alignment is kept, to go on from when the tab is opened again. */
+export interface Keeping {
+  readonly last: SavedSnapshot | undefined;
+  /** The step after which it was stopped. */
+  readonly stopped: number | undefined;
+  /** Keeps a step, if it is time; the last in any case. */
+  readonly save: (step: TrainStep, end: "stopped" | "done" | undefined) => Promise<void>;
+}
+
 /** Hears of what is going on; `isStopped` is asked after every step. */
 export interface Watch {
-  readonly onPairs: (kept: number, rows: number) => void;
   readonly onStep: (step: TrainStep) => void;
   readonly isStopped: () => Promise<boolean>;
+  readonly keeping?: Keeping;
 }
 
 /** New weights; some may be the model's own, and `fresh` are those that are not. */
@@ -43,6 +60,23 @@ export interface Aligned {
   readonly params: Params;
   readonly fresh: Params;
 }
+
+/** Reads the pairs; `onPairs` hears how many there are. Errors: InputError, as `taugrad dpo`'s. */
+export const prepared = async (lesson: Lesson, onPairs: (kept: number, rows: number) => void): Promise<Prepared> => {
+  const { model, tokenizer, base, pairs: file, alignment } = lesson;
+  const { optim, knobs, batch, maxLength, lora } = alignment;
+  const optimizer = trainingOptimizer({ ...optimizerSettings(optim, knobs), betas: undefined, eps: undefined });
+  if (optimizer.usesTau && base === undefined)
+    throw new InputError(`${optim} merges with τ: give the model that this one was tuned from, too`);
+  if (optimizer.usesTau && lora) throw new InputError(`${optim} merges whole weights: turn the adapter off`);
+  const { maxPositions, vocabSize } = model.config;
+  const { pairs, rows } = await pairsOf(file, tokenizer, { maxLength: Math.min(maxLength, maxPositions), vocabSize });
+  onPairs(pairs.length, rows);
+  const source = pairSource(pairs, {
+    ...{ batchSize: Math.min(batch, pairs.length), padId: tokenizer.padId ?? 0, seed: 0 },
+  });
+  return { ...lesson, optimizer, batches: (from) => batchesFrom(source, from) };
+};
 
 /** A copy of weights, one at a time over the host. */
 const copied = async (params: Params, device: Device): Promise<Params> => {
@@ -55,62 +89,57 @@ const copied = async (params: Params, device: Device): Promise<Params> => {
 /** The weights after the last step, or after the one at which it was stopped. */
 const trainedBy = async (
   stepping: AsyncGenerator<TrainStep, Params>,
-  watch: Watch,
+  { onStep, isStopped, keeping }: Watch,
+  steps: number,
   device: Device,
 ): Promise<Params> => {
   for (;;) {
     const next = await stepping.next();
     if (next.done === true) return next.value;
-    watch.onStep(next.value);
-    if (!(await watch.isStopped())) continue;
-    const copies = await copied(next.value.params, device);
+    const { value } = next;
+    onStep(value);
+    const isLast = value.step === steps;
+    const ends = !isLast && (value.step === keeping?.stopped || (await isStopped()));
+    await keeping?.save(value, ends ? "stopped" : isLast ? "done" : undefined);
+    if (!ends) continue;
+    const copies = await copied(value.params, device);
     await stepping.return(copies);
     return copies;
   }
 };
 
 /**
- * DPO on a file of pairs, against the model as it is. `fresh` is the caller's; the model's own weights stay as they were.
- * Errors: InputError, as `taugrad dpo`'s.
+ * A loss on pairs, against the model as it is. `fresh` is the caller's; the model's own weights stay as they were.
+ * Errors: InputError for a step that is not finite; those of the device.
  */
 export const align = async (
-  { model, tokenizer, base, pairs: file, alignment }: Lesson,
+  { model, base, alignment, optimizer, batches }: Prepared,
   device: Device,
   watch: Watch,
 ): Promise<Aligned> => {
   const { config, params } = model;
-  const { optim, knobs, steps, batch, maxLength, lora } = alignment;
-  const optimizer = trainingOptimizer({ ...optimizerSettings(optim, knobs), betas: undefined, eps: undefined });
-  if (optimizer.usesTau && base === undefined)
-    throw new InputError(`${optim} merges with τ: give the model that this one was tuned from, too`);
-  if (optimizer.usesTau && lora) throw new InputError(`${optim} merges whole weights: turn the adapter off`);
-  const length = Math.min(maxLength, config.maxPositions);
-  const { pairs, rows } = await pairsOf(file, tokenizer, { maxLength: length, vocabSize: config.vocabSize });
-  watch.onPairs(pairs.length, rows);
-  const source = pairSource(pairs, {
-    ...{ batchSize: Math.min(batch, pairs.length), padId: tokenizer.padId ?? 0, seed: 0 },
-  });
-  const batches = function* (): Generator<TrainingBatch> {
-    for (let at = 0; ; at++) yield source.at(at);
-  };
+  const { loss, knobs, steps, lora } = alignment;
+  const { last, stopped } = watch.keeping ?? {};
   const owned: Tree[] = [];
   const own = <T extends Tree>(tree: T): T => {
     owned.push(tree);
     return tree;
   };
   try {
-    const objective = preferenceObjective(config, { beta: knobs.beta, tokenMetrics: false });
+    const objective = preferenceObjective(config, { lossType: loss, beta: knobs.beta, tokenMetrics: false });
     const adapter = lora
       ? adapterTraining(objective, { config, params }, { rank: 16, alpha: 32, seed: 0 }, device)
       : undefined;
+    const isOver = last !== undefined && last.step === stopped;
     const options = {
       ...{ objective: adapter?.objective ?? objective, params: adapter ? own(adapter.factors) : params },
-      ...{ optimizer, batches: batches(), steps, seed: 0, learningRate: knobs.learningRate },
+      ...{ optimizer, batches: isOver ? [] : batches(last?.batches), steps },
+      ...{ seed: 0, learningRate: knobs.learningRate, resume: last?.resume },
       ...{ warmupSteps: Math.ceil(steps / 10), scheduler: "cosine" as const, minRatio: 0.1 },
       reference: { config, params },
       ...(optimizer.usesTau && base && { refDelta: own(evaluate(referenceDelta(params, base.params), device)) }),
     };
-    const trained = await trainedBy(train(options, device), watch, device);
+    const trained = await trainedBy(train(options, device), watch, steps, device);
     if (adapter === undefined) return { params: trained, fresh: trained };
     return adapter.merged(own(trained));
   } finally {

@@ -1,6 +1,8 @@
 /** The worker of the second view: a visitor's model lies here. */
+import { DeviceLostError } from "../../core/index.js";
 import { open } from "../../kernels/index.js";
 import { openInbox } from "../inbox.js";
+import { openKeep } from "./keep.js";
 import type { Command, Told } from "./messages.js";
 import { workModel } from "./work.js";
 
@@ -11,9 +13,11 @@ addEventListener("message", async ({ data }: MessageEvent<Command>) => {
   if (data.kind !== "open") return inbox.put(data);
   try {
     const device = await open(data.device);
-    tell({ kind: "device", description: device.description });
-    await workModel(device, inbox, tell);
+    const keep = await openKeep().catch(() => undefined);
+    tell({ kind: "device", description: device.description, keeps: keep !== undefined });
+    await workModel({ device, keep, inbox, tell });
   } catch (error) {
-    tell({ kind: "ended", message: error instanceof Error ? error.message : String(error) });
+    const message = error instanceof Error ? error.message : String(error);
+    tell({ kind: "ended", message, lost: error instanceof DeviceLostError });
   }
 });

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { after, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import type { Course } from "../../page/lab/settings.js";
 import { writeStart } from "../../page/lab/start.js";
@@ -46,8 +47,35 @@ type Heard = { readonly headers: object; readonly heard: (path: string, status: 
 /** Patience with the page's workers, in milliseconds. */
 const PATIENCE = 60_000;
 
+/** Run in every document before the page: all that workers tell is heard, and a folder that is chosen is one of the browser's own. */
+const SPY = `globalThis.heard = [];
+globalThis.Worker = class extends Worker {
+  set onmessage(hear) { super.onmessage = (event) => { heard.push(event.data); hear(event); }; }
+};
+globalThis.showDirectoryPicker = async () => {
+  const storage = await navigator.storage.getDirectory();
+  return storage.getDirectoryHandle(globalThis.picked, { create: true });
+};`;
+
+let opening: Promise<Tab | string> | undefined;
+after(async () => {
+  const tab = await opening;
+  if (typeof tab === "object") await tab.close();
+});
+
+/** A law of the page, in the one tab that all of them share. */
+export const law = (title: string, run: (tab: Tab) => Promise<void>): void => {
+  test(`the page: ${title}`, async (t) => {
+    opening ??= openTab();
+    const tab = await opening;
+    if (typeof tab === "string") return t.skip(tab);
+    await run(tab);
+    assert.deepEqual(tab.faults, []);
+  });
+};
+
 /** Builds the page with a short course and weights of it, and opens it; or says why there is no browser. */
-export const openTab = async (): Promise<Tab | string> => {
+const openTab = async (): Promise<Tab | string> => {
   const page = await openPage();
   if (typeof page === "string") return page;
   const folder = mkdtempSync(join(tmpdir(), "taugrad-page-"));
@@ -74,6 +102,7 @@ export const openTab = async (): Promise<Tab | string> => {
     if (type === "error" || type === "warning") faults.push(JSON.stringify(args));
   });
   await Promise.all([send("Runtime.enable"), send("Log.enable"), send("DOM.enable")]);
+  await send("Page.addScriptToEvaluateOnNewDocument", { source: SPY });
   const ask = async <T>(expression: string): Promise<T> => {
     const given = { expression, awaitPromise: true, returnByValue: true };
     const { result, exceptionDetails } = (await send("Runtime.evaluate", given)) as {

@@ -1,4 +1,4 @@
-import { DeviceError, InputError } from "../../../core/index.js";
+import { DeviceError, DeviceLostError, InputError } from "../../../core/index.js";
 import { engine } from "../../platform/node/engine.js";
 import { threads as platform } from "../../platform/node/threads.js";
 import type { Helper, Part } from "../../platform/platform.js";
@@ -79,7 +79,7 @@ export const createPool = (first: Memory, threads: number, onLost: (error: Devic
   begin(first);
 
   const lose = (): DeviceError => {
-    const error = new DeviceError(
+    const error = new DeviceLostError(
       "cpu: a worker thread has ended, and what it computed is lost with it",
       "open the device again; TAUGRAD_THREADS=1 does without such threads",
     );

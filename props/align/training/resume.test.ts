@@ -10,14 +10,15 @@ import type { OptimizerSettings } from "../../../align/training/rules/settings.j
 import { lastSnapshot, saveSnapshot } from "../../../align/training/snapshots.js";
 import { loadTree, saveTree } from "../../../align/training/state-file.js";
 import type { StepRecord, TrainStep } from "../../../align/training/train.js";
-import { dispose, tensor } from "../../../core/index.js";
+import { DeviceLostError, dispose, tensor } from "../../../core/index.js";
 import { filesIn } from "../../../models/folders/files.js";
 import type { Folder } from "../../../models/folders/folder.js";
 import { inTurn } from "../../../models/folders/work.js";
 import { folderFrom } from "../../../models/folders/work-in.js";
 import { folderIn, folderOf } from "../../../models/index.js";
-import type { DeviceName } from "../../devices.js";
+import { type DeviceName, device as deviceOf, presentDevices } from "../../devices.js";
 import { pairs, type Setting, shared, tinyParams, trainTiny } from "../../generators/tiny-training.js";
+import { openLosable } from "../../kernels/webgpu/lost.js";
 import { check } from "../../law.js";
 import { memoryHandle } from "../../models/handles.js";
 
@@ -138,6 +139,41 @@ for (const [place, make] of [
     },
     ["cpu"],
   );
+
+if ((await presentDevices()).includes("webgpu"))
+  test("a device that goes away while a snapshot is written says so in a line, and another goes on from the one before, to the same bits [webgpu]", async () => {
+    const source = pairSource(pairs, { ...shared, shuffle: true, seed: 5, batchSize: 2 });
+    const setting: Setting = { steps: 4, learningRate: 0.01, optimizer: { optim: "adamw" } };
+    const { device, lose } = await openLosable();
+    let isDoomed = false;
+    const storage = {
+      mayWrite: true,
+      get room() {
+        if (isDoomed) lose(); // at the first bytes of the file: no weight of it has been read yet
+        return 2 ** 30;
+      },
+      set room(_: number) {},
+    };
+    const to = folderIn(memoryHandle("run", storage));
+    const keep = async ({ step, snapshot }: TrainStep) => {
+      const taken = await snapshot();
+      isDoomed = step === 3;
+      await saveSnapshot(to, taken);
+    };
+    const isTold = (error: unknown): boolean =>
+      error instanceof DeviceLostError &&
+      /^webgpu: the device was lost \(\w+: .+\)\n {2}hint: open another one; .* snapshot$/.test(error.message);
+    await assert.rejects(trainTiny("dpo", { ...setting, batches: batchesFrom(source) }, device, keep), isTold);
+    assert.throws(() => device.upload(new Float32Array(1), [1], "f32"), isTold);
+    await device.close();
+    const last = await lastSnapshot(to);
+    assert.equal(last?.step, 2);
+    assert.ok((await inTurn(workOn(to))).every((name) => !name.startsWith("checkpoint-3/")));
+    const other = await deviceOf("webgpu");
+    const whole = await trainTiny("dpo", { ...setting, batches: batchesFrom(source) }, other);
+    const goesOn = { ...setting, batches: batchesFrom(source, last?.batches), resume: last?.resume };
+    assert.deepEqual((await trainTiny("dpo", goesOn, other)).weights, whole.weights);
+  });
 
 test("what is no snapshot, or a folder that is full, is refused in one line, and the snapshots before it stay", async () => {
   const storage = { room: 2 ** 20, mayWrite: true };

@@ -214,7 +214,7 @@ test("a worker thread that ends with a block in its hands ends its device with a
     // Workers start with the first launch of several blocks, and it may be over before they are there.
     const x = evaluate(full([400, 400], 1), device);
     const f = compile((y: Tensor) => matmul(y, y), device);
-    const lost = /^DeviceError: cpu: a worker thread has ended/;
+    const lost = /^DeviceLostError: cpu: a worker thread has ended/;
     const run = async (): Promise<void> => {
       for (let tries = 0; tries < 1000; tries++) {
         dispose(f(x));

@@ -58,6 +58,12 @@ law(
       assert.equal(answer, anew.text.trimStart());
     }
     assert.equal(talk.messages()[0].role, system === undefined ? "user" : "system");
+    const said = talk.messages().filter(({ role }) => role !== "system");
+    const [before, [last]] = [said.slice(0, -2), said.slice(-2)];
+    const again = conversation(go, speaker, { ...options, system, turns: before });
+    const { answer } = await hear(again, last.content as string);
+    assert.deepEqual(again.messages(), talk.messages(), `gone on with, it answers ${answer}`);
+    again.free();
     talk.free();
   },
   { effort: 0.12 },
