@@ -1,4 +1,4 @@
-/** The works on @jax-js/jax, each step one jitted function; on its wasm backend, or on the one that PEER_DEVICE names. */
+/** The works on @jax-js/jax, each step one jitted function. */
 import { blockUntilReady, defaultDevice, init, jit, nn, numpy as np, tree, valueAndGrad } from "@jax-js/jax";
 import {
   LINE,
@@ -18,12 +18,7 @@ import {
   tinyTargets,
   tinyWeights,
 } from "./data.mjs";
-import { measureMatmul, measureSteps } from "./measure.mjs";
 import { adamW, mlpLoss, tinyLoss } from "./model.mjs";
-
-const backend = process.env.PEER_DEVICE ?? "wasm";
-await init(backend);
-defaultDevice(backend);
 
 const array = (data, shape) => np.array(data).reshape(shape);
 /** jax-js takes an argument over; a shared model passes what it uses again. */
@@ -51,7 +46,10 @@ const ops = {
   dropLastOf: (x, [, rows]) => own(x).slice([], [0, rows]),
 };
 
-/** A jitted training step of a loss over named weights. */
+/**
+ * A jitted training step of a loss over named weights. A step waits for its loss alone, as a user would: what is queued
+ * behind that is waited for by the next step, and asking for every weight costs this engine a copy for each.
+ */
 const training = (weights, loss, data, { lr, weightDecay }) => {
   const names = weights.map(([name]) => name);
   const update = jit((params, m, v, given, c1, c2) => {
@@ -77,58 +75,59 @@ const training = (weights, loss, data, { lr, weightDecay }) => {
     const [c1, c2] = [np.array(1 - 0.9 ** t), np.array(1 - 0.999 ** t)];
     const [value, next] = update(state.params, state.m, state.v, tree.ref(data), c1, c2);
     state = next;
-    await blockUntilReady(state);
     return (await value.data())[0];
   };
 };
 
-const works = {
-  matmul: async () => {
-    const [a, b] = [array(noise(N * N, 1), [N, N]), array(noise(N * N, 2), [N, N])];
-    const product = () => np.matmul(a.ref, b.ref);
-    await measureMatmul(
-      () => product().data(),
-      async () => {
-        const out = product();
-        await blockUntilReady(out);
-        out.dispose();
-      },
-    );
-  },
-  regression: async () => {
-    const data = { x: array(lineInput(), [LINE.rows, LINE.inputs]), y: array(lineTargets(), [LINE.rows, 1]) };
-    const loss = ({ w, b }, { x, y }) => {
-      const miss = ops.sub(ops.add(ops.matmul(x, w), b), y);
-      return ops.mul(ops.sum(ops.mul(miss, miss)), 1 / LINE.rows);
-    };
-    await measureSteps("regression", training(lineWeights(), loss, data, { lr: LINE.lr, weightDecay: 0 }), 60);
-  },
-  mlp: async () => {
-    const data = {
-      x: array(mlpInput(), [MLP.batch, MLP.sizes[0]]),
-      targets: array(oneHot(mlpLabels(), 10), [MLP.batch, 10]),
-    };
-    const loss = (params, { x, targets }) => mlpLoss(ops, params, x, targets);
-    await measureSteps("mlp", training(mlpWeights(), loss, data, { lr: MLP.lr, weightDecay: 0 }), 30);
-  },
-  tiny: async () => {
-    const { B, T, V, D, H, lr } = TINY;
-    const ids = tinyIds();
-    const [cosine, sine] = ropeTables();
-    const data = {
-      hot: array(oneHot(ids, V), [B * T, V]),
-      targets: array(oneHot(tinyTargets(ids), V), [B * (T - 1), V]),
-      cosine: array(cosine, [T, D / H / 2]),
-      sine: array(sine, [T, D / H / 2]),
-      mask: array(
-        Float32Array.from({ length: T * T }, (_, i) => (i % T > Math.floor(i / T) ? -1e30 : 0)),
-        [T, T],
-      ),
-    };
-    const loss = (params, given) => tinyLoss(ops, params, given);
-    await measureSteps("tiny_qwen2", training(tinyWeights(), loss, data, { lr, weightDecay: 0.01 }), 10);
-  },
+/** The works on a backend of jax-js: each, once it is set up, a product or a training step (measure.mjs). */
+export const open = async (backend = "wasm") => {
+  await init(backend);
+  defaultDevice(backend);
+  return {
+    matmul: async () => {
+      const [a, b] = [array(noise(N * N, 1), [N, N]), array(noise(N * N, 2), [N, N])];
+      const product = () => np.matmul(a.ref, b.ref);
+      return {
+        read: () => product().data(),
+        run: async () => {
+          const out = product();
+          await blockUntilReady(out);
+          out.dispose();
+        },
+      };
+    },
+    regression: async () => {
+      const data = { x: array(lineInput(), [LINE.rows, LINE.inputs]), y: array(lineTargets(), [LINE.rows, 1]) };
+      const loss = ({ w, b }, { x, y }) => {
+        const miss = ops.sub(ops.add(ops.matmul(x, w), b), y);
+        return ops.mul(ops.sum(ops.mul(miss, miss)), 1 / LINE.rows);
+      };
+      return training(lineWeights(), loss, data, { lr: LINE.lr, weightDecay: 0 });
+    },
+    mlp: async () => {
+      const data = {
+        x: array(mlpInput(), [MLP.batch, MLP.sizes[0]]),
+        targets: array(oneHot(mlpLabels(), 10), [MLP.batch, 10]),
+      };
+      const loss = (params, { x, targets }) => mlpLoss(ops, params, x, targets);
+      return training(mlpWeights(), loss, data, { lr: MLP.lr, weightDecay: 0 });
+    },
+    tiny: async () => {
+      const { B, T, V, D, H, lr } = TINY;
+      const ids = tinyIds();
+      const [cosine, sine] = ropeTables();
+      const data = {
+        hot: array(oneHot(ids, V), [B * T, V]),
+        targets: array(oneHot(tinyTargets(ids), V), [B * (T - 1), V]),
+        cosine: array(cosine, [T, D / H / 2]),
+        sine: array(sine, [T, D / H / 2]),
+        mask: array(
+          Float32Array.from({ length: T * T }, (_, i) => (i % T > Math.floor(i / T) ? -1e30 : 0)),
+          [T, T],
+        ),
+      };
+      const loss = (params, given) => tinyLoss(ops, params, given);
+      return training(tinyWeights(), loss, data, { lr, weightDecay: 0.01 });
+    },
+  };
 };
-
-await works[process.argv[2]]();
-process.exit(0); // its workers keep the process alive

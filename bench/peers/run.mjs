@@ -6,12 +6,11 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
 import { buildBundles } from "../../build.mjs";
+import { agree } from "./measure.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const ENGINES = ["taugrad", "jax-js", "tfjs"];
 const WORKS = ["matmul", "mlp", "tiny"];
-/** The engines' losses may differ by as much as their roundings make of a training step. */
-const TOLERANCE = 2e-3;
 
 const { values: options } = parseArgs({ options: { json: { type: "string" } } });
 if (!existsSync(join(here, "node_modules"))) {
@@ -31,7 +30,7 @@ console.log(`${machine.processor}, ${machine.cores} cores, node ${machine.node}`
 const results = Object.fromEntries(ENGINES.map((engine) => [engine, {}]));
 const run = async (engine, work) => {
   try {
-    const { stdout } = await promisify(execFile)(process.execPath, [join(here, `${engine}.mjs`), work]);
+    const { stdout } = await promisify(execFile)(process.execPath, [join(here, "work.mjs"), engine, work]);
     return JSON.parse(stdout.trim().split("\n").at(-1));
   } catch (error) {
     console.error(`${engine} ${work}: ${error.stderr || error.message}`);
@@ -47,7 +46,7 @@ for (const work of WORKS) {
     Object.assign(results[engine], numbers);
     if (losses === undefined) continue;
     expected ??= losses;
-    if (losses.some((loss, i) => Math.abs(loss - expected[i]) > TOLERANCE * Math.abs(expected[i]))) {
+    if (!agree(expected, losses)) {
       console.error(`${engine} ${work}: losses ${losses} where ${ENGINES[0]} has ${expected}`);
       process.exitCode = 1;
     }

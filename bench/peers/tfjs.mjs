@@ -15,11 +15,7 @@ import {
   tinyTargets,
   tinyWeights,
 } from "./data.mjs";
-import { measureMatmul, measureSteps } from "./measure.mjs";
 import { adamW, mlpLoss, tinyLoss } from "./model.mjs";
-
-await tf.setBackend("wasm");
-await tf.ready();
 
 const ops = {
   add: tf.add,
@@ -69,38 +65,40 @@ const training = (weights, loss, { lr, weightDecay }) => {
   };
 };
 
-const works = {
-  matmul: async () => {
-    const [a, b] = [tf.tensor(noise(N * N, 1), [N, N]), tf.tensor(noise(N * N, 2), [N, N])];
-    await measureMatmul(
-      () => tf.matMul(a, b).data(),
-      () => tf.matMul(a, b).dispose(), // computed when it returns
-    );
-  },
-  mlp: async () => {
-    const x = tf.tensor(mlpInput(), [MLP.batch, MLP.sizes[0]]);
-    const targets = tf.tensor(oneHot(mlpLabels(), 10), [MLP.batch, 10]);
-    const loss = (params) => mlpLoss(ops, params, x, targets);
-    await measureSteps("mlp", training(mlpWeights(), loss, { lr: MLP.lr, weightDecay: 0 }), 30);
-  },
-  tiny: async () => {
-    const { B, T, V, D, H, lr } = TINY;
-    const ids = tinyIds();
-    const [cosine, sine] = ropeTables().map((table) => tf.tensor(table, [T, D / H / 2]));
-    const data = {
-      hot: tf.tensor(oneHot(ids, V), [B * T, V]),
-      targets: tf.tensor(oneHot(tinyTargets(ids), V), [B * (T - 1), V]),
-      cosine,
-      sine,
-      mask: tf.tensor(
-        Float32Array.from({ length: T * T }, (_, i) => (i % T > Math.floor(i / T) ? -1e30 : 0)),
-        [T, T],
-      ),
-    };
-    const loss = (params) => tinyLoss(ops, params, data);
-    await measureSteps("tiny_qwen2", training(tinyWeights(), loss, { lr, weightDecay: 0.01 }), 10);
-  },
+/** The works on a backend of tfjs: each, once it is set up, a product or a training step (measure.mjs). */
+export const open = async (backend = "wasm") => {
+  await tf.setBackend(backend);
+  await tf.ready();
+  return {
+    matmul: async () => {
+      const [a, b] = [tf.tensor(noise(N * N, 1), [N, N]), tf.tensor(noise(N * N, 2), [N, N])];
+      return {
+        read: () => tf.matMul(a, b).data(),
+        run: () => tf.matMul(a, b).dispose(), // computed when it returns
+      };
+    },
+    mlp: async () => {
+      const x = tf.tensor(mlpInput(), [MLP.batch, MLP.sizes[0]]);
+      const targets = tf.tensor(oneHot(mlpLabels(), 10), [MLP.batch, 10]);
+      const loss = (params) => mlpLoss(ops, params, x, targets);
+      return training(mlpWeights(), loss, { lr: MLP.lr, weightDecay: 0 });
+    },
+    tiny: async () => {
+      const { B, T, V, D, H, lr } = TINY;
+      const ids = tinyIds();
+      const [cosine, sine] = ropeTables().map((table) => tf.tensor(table, [T, D / H / 2]));
+      const data = {
+        hot: tf.tensor(oneHot(ids, V), [B * T, V]),
+        targets: tf.tensor(oneHot(tinyTargets(ids), V), [B * (T - 1), V]),
+        cosine,
+        sine,
+        mask: tf.tensor(
+          Float32Array.from({ length: T * T }, (_, i) => (i % T > Math.floor(i / T) ? -1e30 : 0)),
+          [T, T],
+        ),
+      };
+      const loss = (params) => tinyLoss(ops, params, data);
+      return training(tinyWeights(), loss, { lr, weightDecay: 0.01 });
+    },
+  };
 };
-
-await works[process.argv[2]]();
-process.exit(0); // its workers keep the process alive

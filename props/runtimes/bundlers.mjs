@@ -18,11 +18,10 @@ import {
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { parseArgs, promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { root } from "../../build.mjs";
-import { bundle } from "../bundle.mjs";
+import { openTab } from "./page/tabs.mjs";
 
 const INDEX = '<!doctype html><title>t</title><script type="module" src="./src/index.js"></script>\n';
 /** What is installed, how a page is built of src/index.js, and what is then loaded first. A new bundler is a row. */
@@ -87,8 +86,6 @@ const run = (file, args, cwd) =>
   promisify(execFile)(file, args, { cwd, env: { ...process.env, NO_COLOR: "1" }, timeout: 300_000 });
 const packed = await run("npm", ["pack", "--pack-destination", home, "--loglevel=error"], root);
 const tarball = join(home, packed.stdout.trim().split("\n").at(-1));
-const [driver] = await bundle(["props/lab/browser.ts"], ".laws");
-const { openPage } = await import(pathToFileURL(driver).href);
 
 /** Files under a folder, by their paths from it. */
 const filesIn = (folder) =>
@@ -153,19 +150,16 @@ for (const { name, packages, build, out, loads } of wanted) {
     ["cpu", "none"],
     ["webgpu", "swiftshader"],
   ]) {
-    const page = await openPage({ gpu });
-    if (typeof page === "string") {
-      told.push(`${device}: no page: ${page}`);
+    const tab = await openTab({ gpu });
+    if (typeof tab === "string") {
+      told.push(`${device}: no page: ${tab}`);
       continue;
     }
-    const loaded = page.event("Page.loadEventFired");
-    await page.send("Page.navigate", { url: host.origin });
-    await loaded;
-    const call = { expression: `train("${device}").catch(String)`, awaitPromise: true, returnByValue: true };
-    const { result, exceptionDetails } = await page.send("Runtime.evaluate", call);
-    await page.close();
-    if (!isRight(result.value)) fault(name, `${device}: ${JSON.stringify(exceptionDetails ?? result.value)}`);
-    else told.push(`${device} trains`);
+    await tab.visit(host.origin);
+    const found = await tab.evaluate(`train("${device}")`).catch(String);
+    await tab.close();
+    if (isRight(found)) told.push(`${device} trains`);
+    else fault(name, `${device}: ${JSON.stringify(found)}`);
   }
   host.close();
   console.log(

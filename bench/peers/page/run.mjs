@@ -1,106 +1,99 @@
 /**
- * taugrad and jax-js in the same browser's tabs, on WebAssembly and on navigator.gpu: node bench/peers/page/run.mjs [--rounds N]
- * Each work runs in a fresh isolated page of its own, the engines in turn, N times (3 by default); the median of each is printed,
- * and how many times faster taugrad is. The losses must agree. WebGPU is SwiftShader's: no GPU is at hand.
+ * taugrad and jax-js in the same tab, on WebAssembly and on navigator.gpu: node bench/peers/page/run.mjs [--rounds N] [--out FILE]
+ * Each work runs in a fresh isolated page of headless Chromium that holds both engines; they are warmed and take turns, N each
+ * (9 by default). Prints a table of medians and ratios, which FILE gets too. Exits 1 if an engine fails, or if losses differ.
+ * WebGPU is SwiftShader's, which computes on the processor.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { availableParallelism, cpus } from "node:os";
+import { availableParallelism, cpus, loadavg } from "node:os";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { buildBundles, root } from "../../../build.mjs";
-import { bundle } from "../../../props/bundle.mjs";
+import { openTab } from "../../../props/runtimes/page/tabs.mjs";
+import { gflops } from "../measure.mjs";
 
-const { values } = parseArgs({ options: { rounds: { type: "string", default: "3" } } });
-const peers = join(root, "bench", "peers");
-if (!existsSync(join(peers, "node_modules", "@jax-js", "jax"))) {
+const { values } = parseArgs({ options: { rounds: { type: "string", default: "9" }, out: { type: "string" } } });
+const rounds = Number(values.rounds);
+if (!Number.isInteger(rounds) || rounds < 1) {
+  console.error(`bench/peers: --rounds ${values.rounds}: must be an integer ≥ 1`);
+  process.exit(2);
+}
+const jax = join(root, "bench", "peers", "node_modules", "@jax-js", "jax");
+if (!existsSync(jax)) {
   console.error("bench/peers: the engines to compare with are not installed: npm install --prefix bench/peers");
   process.exit(2);
 }
 await buildBundles();
-const [driver] = await bundle(["props/lab/browser.ts"], ".laws");
-const { openPage } = await import(pathToFileURL(driver).href);
 
-const ENGINES = ["taugrad", "jax-js"];
-const WORKS = ["regression", "mlp", "tiny", "matmul"];
-/** What each engine calls the two, and the graphics of the browser. */
+/** What each engine calls the device, and the graphics of the browser. */
 const DEVICES = [
-  { name: "WebAssembly", gpu: "none", of: { taugrad: "cpu", "jax-js": "wasm" } },
-  { name: "WebGPU on SwiftShader", gpu: "swiftshader", of: { taugrad: "webgpu", "jax-js": "webgpu" } },
+  { title: "WebAssembly", gpu: "none", of: { taugrad: "cpu", "jax-js": "wasm" } },
+  { title: "WebGPU on SwiftShader", gpu: "swiftshader", of: { taugrad: "webgpu", "jax-js": "webgpu" } },
 ];
-const TOLERANCE = 2e-3;
+/** Works, and how a call of so many milliseconds is told. */
+const WORKS = [
+  { name: "regression", title: "regression, ms a step" },
+  { name: "mlp", title: "MLP, ms a step" },
+  { name: "tiny", title: "tiny Qwen2, ms a step" },
+  { name: "matmul", title: "1024 × 1024 product, GFLOP/s", shown: gflops },
+];
 
-const JAX = "/bench/peers/node_modules/@jax-js/jax/dist/index.js";
-/** A page that runs one work as Node would, and keeps what it tells. */
-const PAGE = `<!doctype html><title>peers</title>
-<script type="importmap">{ "imports": { "@jax-js/jax": "${JAX}" } }</script>
-<script>
-  const [engine, work, device] = location.hash.slice(1).split(",");
-  globalThis.process = { argv: ["", "", work], env: { PEER_DEVICE: device }, exit: () => {} };
-  globalThis.answer = (async () => {
-    let told;
-    const { log } = console;
-    console.log = (line) => { told = line; log(line); };
-    await import("/bench/peers/" + engine + ".mjs");
-    return told;
-  })();
-</script>`;
-
+/** Where a page finds what neither engine has in its own files. */
+const IMPORTS = {
+  "@jax-js/jax": "/bench/peers/node_modules/@jax-js/jax/dist/index.js",
+  "@huggingface/tokenizers": "/node_modules/@huggingface/tokenizers/dist/tokenizers.mjs",
+};
+const PAGE = `<!doctype html><title>peers</title><script type="importmap">${JSON.stringify({ imports: IMPORTS })}</script>`;
+const ISOLATED = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
 const server = createServer(({ url }, response) => {
   const file = join(root, url.replace(/^\/dist\//, "/dist/browser/"));
   const text = url === "/" ? PAGE : existsSync(file) ? readFileSync(file) : undefined;
-  const type = url === "/" ? "text/html" : url.endsWith(".wasm") ? "application/wasm" : "text/javascript";
-  const isolated = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
-  response.writeHead(text === undefined ? 404 : 200, { "Content-Type": type, ...isolated });
-  response.end(text);
+  const type = url === "/" ? "text/html" : "text/javascript";
+  response.writeHead(text === undefined ? 404 : 200, { "Content-Type": type, ...ISOLATED }).end(text);
 });
 await new Promise((then) => server.listen(0, "127.0.0.1", then));
-const origin = `http://127.0.0.1:${server.address().port}/`;
 
-/** The numbers of one work in a page of its own, or why there are none. */
-const measured = async (engine, work, { gpu, of }) => {
-  const page = await openPage({ gpu });
-  if (typeof page === "string") return { error: page };
-  try {
-    const loaded = page.event("Page.loadEventFired");
-    await page.send("Page.navigate", { url: `${origin}#${engine},${work},${of[engine]}` });
-    await loaded;
-    const call = { expression: "answer.catch((error) => '!' + error)", awaitPromise: true, returnByValue: true };
-    const { result } = await page.send("Runtime.evaluate", call);
-    const text = String(result.value);
-    return text.startsWith("{") ? JSON.parse(text) : { error: text };
-  } finally {
-    await page.close();
-  }
+/** Milliseconds a call by engine, in a page of its own, or why there are none. */
+const measured = async (tab, work, devices) => {
+  await tab.visit(`http://127.0.0.1:${server.address().port}/`);
+  const args = JSON.stringify([work, devices, rounds]).slice(1, -1);
+  const call = `import("/bench/peers/page/tab.mjs").then(({ compared }) => compared(${args}))`;
+  return tab.evaluate(call).catch(({ message }) => ({ error: message }));
 };
 
-const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
-console.log(`${cpus()[0]?.model}, ${availableParallelism()} cores; ${values.rounds} rounds, engines in turn`);
-for (const device of DEVICES)
-  for (const work of WORKS) {
-    const found = Object.fromEntries(ENGINES.map((engine) => [engine, []]));
-    for (let round = 0; round < Number(values.rounds); round++)
-      for (const engine of ENGINES) found[engine].push(await measured(engine, work, device));
-    const failure = ENGINES.map((engine) => [engine, found[engine].find(({ error }) => error)?.error]).find(
-      ([, why]) => why,
-    );
-    if (failure !== undefined) {
-      console.log(`${device.name}, ${work}: ${failure[0]}: ${failure[1]}`);
+const load = () => loadavg()[0].toFixed(1);
+const lines = [];
+const print = (line) => {
+  console.log(line);
+  lines.push(line);
+};
+const { version } = JSON.parse(readFileSync(join(jax, "package.json"), "utf8"));
+let [header, isRight] = [undefined, true];
+for (const { title: device, gpu, of } of DEVICES) {
+  const tab = await openTab({ gpu });
+  if (typeof tab === "string") {
+    console.error(`bench/peers: no page could be opened: ${tab}`);
+    process.exit(2);
+  }
+  if (header === undefined) {
+    header = `${cpus()[0]?.model}, ${availableParallelism()} cores (load ${load()} before), ${await tab.version()}, jax-js ${version}; ${rounds} turns each`;
+    for (const line of [header, "", "| | taugrad | jax-js | |", "|---|---|---|---|"]) print(line);
+  }
+  for (const { name, title, shown = (ms) => ms } of WORKS) {
+    const { error, ...ms } = await measured(tab, name, of);
+    if (error !== undefined) {
+      console.error(`${device}, ${name}: ${error}`);
+      isRight = false;
       continue;
     }
-    const [own, other] = ENGINES.map((engine) => found[engine][0].losses ?? []);
-    const differs = own.some((loss, i) => !(Math.abs(loss - other[i]) <= TOLERANCE * Math.abs(loss)));
-    if (differs) {
-      console.error(`${device.name}, ${work}: losses ${other} where taugrad has ${own}`);
-      process.exitCode = 1;
-    }
-    const [name] = Object.keys(found.taugrad[0]).filter((key) => /_step_ms$|gflops$/.test(key));
-    const [mine, theirs] = ENGINES.map((engine) => median(found[engine].map((numbers) => numbers[name])));
-    const times = name.endsWith("_ms") ? theirs / mine : mine / theirs;
-    console.log(
-      `${device.name}, ${name}: taugrad ${mine.toPrecision(3)}, jax-js ${theirs.toPrecision(3)}: × ${times.toPrecision(3)}`,
-    );
+    const [own, other] = Object.values(ms);
+    const cells = [own, other].map((x) => shown(x).toPrecision(3));
+    print(`| ${device}: ${title} | ${cells.join(" | ")} | × ${(other / own).toPrecision(3)} |`);
   }
+  await tab.close();
+}
+print(`\nLoad of the machine after: ${load()}.`);
 server.close();
-process.exit();
+if (values.out !== undefined) writeFileSync(values.out, `${lines.join("\n")}\n`);
+process.exit(isRight ? 0 : 1);

@@ -113,11 +113,13 @@ const SAMPLE = ["props/core/trees.test.ts", "props/core/half.test.ts"];
 test("laws hold in a page as they do in Node: a sample of them", async (t) => {
   if (typeof page === "string") return t.skip(page);
   const of = (name: string) => import(pathToFileURL(join(root, "props", "runtimes", "page", name)).href);
-  const [{ bundlePage }, { hostOf, tried }] = await Promise.all([of("bundle.mjs"), of("host.mjs")]);
+  const [{ bundlePage }, { hostOf, tried }, { tabOf }] = await Promise.all(
+    ["bundle.mjs", "host.mjs", "tabs.mjs"].map(of),
+  );
   const host = await hostOf((await bundlePage(SAMPLE)).served);
   try {
     for (const file of SAMPLE) {
-      const results = (await tried(page, host, file)) as { readonly name: string; readonly error?: string }[];
+      const results = (await tried(tabOf(page), host, file)) as { readonly name: string; readonly error?: string }[];
       assert.ok(results.length > 3, file);
       assert.deepEqual(
         results.filter(({ error }) => error !== undefined),

@@ -1,5 +1,6 @@
 /** Serves bundled law files, and runs one in a page. */
 import { createServer } from "node:http";
+import { EXCEPT } from "./except.mjs";
 
 const ISOLATED = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
 const PAGE = `<!doctype html><title>laws</title><script>
@@ -24,18 +25,17 @@ export const hostOf = async (served) => {
   };
 };
 
-/** Runs one file afresh. Resolves to its tests' results: { name, error?, skipped? } each. */
-export const tried = async (page, { origin }, file) => {
-  const loaded = page.event("Page.loadEventFired");
-  await page.send("Page.navigate", { url: `${origin}/` });
-  await loaded;
-  const expression = `(async () => {
-    const { runAll } = await import("/props/runtimes/page/test.js");
+/** Laws of a file that a page would never come back from. */
+const endlessIn = (file) =>
+  EXCEPT.filter((row) => row.file === file && row.isEndless).map(({ name, why }) => ({ source: name.source, why }));
+
+/** Runs one file afresh in a tab (tabs.mjs). Resolves to its tests' results: { name, error?, skipped? } each; errors if it has none. */
+export const tried = async (tab, { origin }, file) => {
+  await tab.visit(`${origin}/`);
+  const given = [process.env.FC_SEED ?? "undefined", JSON.stringify(endlessIn(file))];
+  const told = await tab.evaluate(`import("/props/runtimes/page/test.js").then(async ({ runAll }) => {
     await import(${JSON.stringify(`/${file.replace(/\.ts$/, ".js")}`)});
-    return JSON.stringify(await runAll(${process.env.FC_SEED ?? "undefined"}));
-  })()`;
-  const call = { expression, awaitPromise: true, returnByValue: true };
-  const { result, exceptionDetails } = await page.send("Runtime.evaluate", call);
-  if (exceptionDetails === undefined) return JSON.parse(result.value);
-  return [{ name: file, error: exceptionDetails.exception?.description ?? JSON.stringify(exceptionDetails) }];
+    return JSON.stringify(await runAll(${given}));
+  })`);
+  return JSON.parse(told);
 };

@@ -17,16 +17,17 @@ const context = (name, told) => ({
   test: async (_, body) => body(context(name, told)),
 });
 
-/** Runs all that was defined. Resolves to what each came to: { name, error?, skipped? }. */
-export const runAll = async (seed) => {
+/** Runs all that was defined but what is `leftOut`: { source, why } each. Resolves to what each came to: { name, error?, skipped? }. */
+export const runAll = async (seed, leftOut = []) => {
   if (seed !== undefined) fc.configureGlobal({ ...fc.readConfigureGlobal(), seed });
   const results = [];
   for (const hook of hooks.before) await hook();
   for (const { name, body, isSkipped } of tests) {
     const told = { name };
     results.push(told);
-    if (isSkipped) {
-      told.skipped = "";
+    const not = leftOut.find(({ source }) => new RegExp(source).test(name));
+    if (isSkipped || not !== undefined) {
+      told.skipped = not?.why ?? "";
       continue;
     }
     try {
