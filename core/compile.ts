@@ -1,14 +1,10 @@
 import { knownConstant } from "./constants.js";
-import { debugs } from "./debug.js";
 import type { Buffer, Device, Program } from "./device.js";
 import { byteLength } from "./dtype.js";
 import { OwnershipError, ShapeError } from "./errors.js";
-import { rewrite } from "./expand.js";
 import { expects } from "./expects.js";
-import { constantData, constantOp, inputOp, placeholder, scalar, storedOp } from "./ops/leaf.js";
-import { remakeLoop } from "./ops/loop.js";
-import { partOp, resolved } from "./ops/parts.js";
-import { printGraph, typeOf } from "./print.js";
+import { constantData, constantOp } from "./ops/leaf.js";
+import { typeOf } from "./print.js";
 import { sizeOf } from "./shape.js";
 import {
   bufferOf,
@@ -21,8 +17,9 @@ import {
   upload,
 } from "./storage/stored.js";
 import { gather, rebuild, type Structure, structureOf } from "./structure.js";
-import { isTensor, reachable, type Tensor } from "./tensor.js";
-import { isRecord, leaves, leavesOf, type Tree, treeMap, unflatten } from "./tree.js";
+import type { Tensor } from "./tensor.js";
+import { isDonatedTwice, type Trace, toTree, traceWith } from "./trace.js";
+import { leaves, leavesOf, type Tree, unflatten } from "./tree.js";
 
 /** What a caller may pass for a traced argument: a number stands for an f32 scalar. Numbers are data, never structure. */
 export type Given<P> = P extends Tensor
@@ -44,98 +41,21 @@ export interface CompileOptions {
 /** So many structures of arguments are rarely meant. */
 const MANY = 50;
 
+/** Leaves of a result that are final, with their paths in it ("grads.w"). */
+export type Told = readonly (readonly [path: string, leaf: Tensor])[];
+
 /** A function that is traced and planned once for each structure of its arguments, and replayed after that. */
 export interface Compiled<P extends readonly unknown[], T extends Tree> {
   (...args: { [K in keyof P]: Given<P[K]> }): T;
+  /**
+   * The same call in parts, with turns of the caller in between, where the device can: each tells of leaves that are final, once these
+   * have so many bytes, or of none, so that the caller may see to something else. What was told of is the caller's, whatever becomes of
+   * the call. It must be taken to its end, or ended by `return`.
+   */
+  readonly inParts: (bytes: number, ...args: { [K in keyof P]: Given<P[K]> }) => Generator<Told, T>;
   /** Programs built so far, one for each structure of arguments. */
   readonly programs: () => readonly Program[];
 }
-
-/** A function traced for one structure of its arguments. */
-interface Trace {
-  readonly program: Program;
-  /** Stored tensors that the function captured: bound at every call. */
-  readonly captured: readonly Tensor[];
-  /** Donated inputs, in order, and the arguments that they belong to. */
-  readonly donated: readonly { readonly input: number; readonly argument: number }[];
-  /** Structures of arguments and result; of the graph nothing is kept. */
-  readonly given: Structure;
-  readonly result: Structure;
-}
-
-const toTree = (arg: unknown): Tree => {
-  if (typeof arg === "number") return scalar(arg);
-  if (isTensor(arg)) return arg;
-  if (Array.isArray(arg)) return arg.map(toTree);
-  if (isRecord(arg)) return Object.fromEntries(Object.entries(arg).map(([name, part]) => [name, toTree(part)]));
-  const what = typeof arg === "object" && arg !== null ? arg.constructor.name : typeof arg;
-  throw new ShapeError(`compiled function: an argument holds a ${what}`, "pass tensors and numbers");
-};
-
-const traceWith = (
-  fn: (...args: Tree[]) => Tree,
-  args: readonly Tree[],
-  device: Device,
-  name: string,
-  donates: (argument: number) => boolean = () => false,
-): Trace => {
-  mustBeOpen(device, `${name}(…)`);
-  const placeholders = args.map((arg) => treeMap((t) => placeholder(t.shape, t.dtype), arg));
-  const result = fn(...placeholders);
-  const inputs = leaves(placeholders);
-  /** Stored tensors, and the placeholders that stand for them. */
-  const captured = new Map<Tensor, Tensor>();
-  const capture = (t: Tensor): Tensor => {
-    const stand = captured.get(t) ?? placeholder(t.shape, t.dtype);
-    captured.set(t, stand);
-    return stand;
-  };
-  // Closures open, which brings to light what they captured.
-  const open = (t: Tensor, given: readonly Tensor[]): Tensor | undefined => {
-    if (t.op === storedOp) return capture(t);
-    if (t.op.kind === "part") return t.op === partOp ? resolved(t, given) : undefined;
-    if (t.op.kind === "loop") return remakeLoop(t, given, openAll);
-    return t.op.kind === "closure" ? t.op.expand?.(t, given) : undefined;
-  };
-  const openAll = (of: readonly Tensor[]) => rewrite(of, open, Number.POSITIVE_INFINITY);
-  const outputs = openAll(leavesOf(`${name}(…), its result`, result));
-  const own = new Set([...inputs, ...captured.values()]);
-  const foreign = reachable(outputs).find((t) => t.op === inputOp && !own.has(t));
-  if (foreign !== undefined)
-    throw new OwnershipError(
-      `${name}(…): uses ${typeOf(foreign)}, an argument of another function that was kept from its trace`,
-      "return it there, and pass the result in",
-    );
-  if (debugs("graph")) console.error(printGraph(outputs));
-  const donated = placeholders
-    .flatMap((arg, argument) => leaves(arg).map(() => argument))
-    .flatMap((argument, input) => (donates(argument) ? [{ input, argument }] : []));
-  return {
-    program: device.build({
-      inputs: [...inputs, ...captured.values()],
-      outputs,
-      donated: donated.map(({ input }) => input),
-    }),
-    captured: [...captured.keys()],
-    donated,
-    given: structureOf(placeholders),
-    result: structureOf(result),
-  };
-};
-
-/** Does a donated tensor come twice? Its memory cannot be written while the other is read. */
-const isDonatedTwice = (given: readonly Tensor[], { donated, captured }: Trace): boolean => {
-  if (donated.length === 0) return false;
-  const seen = new Set<Tensor>();
-  for (const { input } of donated) seen.add(given[input]);
-  if (seen.size < donated.length || captured.some((t) => seen.has(t))) return true;
-  let next = 0; // donated inputs ascend
-  return given.some((t, i) => {
-    if (donated[next]?.input !== i) return seen.has(t);
-    next++;
-    return false;
-  });
-};
 
 /**
  * Compiles a function of tensor trees for a device: traced once for each structure of arguments, then replayed. The result
@@ -208,7 +128,8 @@ export const compile = <P extends unknown[], T extends Tree>(
     }
   };
 
-  const call = (...args: readonly unknown[]): T => {
+  /** A call, told of in parts of so many bytes; all at once without them. */
+  function* taken(args: readonly unknown[], bytes?: number): Generator<Told, T> {
     const found = find(traces, args);
     const asked = found?.given ?? leaves(args.map(toTree));
     const given = asked.every(isConcrete) ? asked : asked.map((t) => (isConcrete(t) ? t : (knownConstant(t) ?? t)));
@@ -221,7 +142,7 @@ export const compile = <P extends unknown[], T extends Tree>(
     mustBeOpen(device, `${name}(…)`);
     const usual = found?.trace ?? traceNew(traces, args);
     const isTwice = isDonatedTwice(given, usual);
-    const { program, captured, result } = isTwice ? (find(careful, args)?.trace ?? traceNew(careful, args)) : usual;
+    const trace = isTwice ? (find(careful, args)?.trace ?? traceNew(careful, args)) : usual;
     const uploaded = new Set<Buffer>();
     const bind = (t: Tensor): Buffer => {
       if (t.op !== constantOp) return bufferOf(t, device, name);
@@ -230,20 +151,42 @@ export const compile = <P extends unknown[], T extends Tree>(
       uploaded.add(buffer);
       return buffer;
     };
-    let outputs: Buffer[];
+    const made: Tensor[] = [];
+    const make = (i: number, buffer: Buffer): Tensor => {
+      const { shape, dtype } = trace.leaves[i];
+      made[i] = storedTensor(device, buffer, shape, dtype);
+      return made[i];
+    };
+    let outputs: Buffer[] | undefined;
+    let parts: ReturnType<NonNullable<Program["inParts"]>> | undefined;
     try {
-      const buffers = [...given, ...captured].map(bind);
-      outputs = program.run(buffers);
+      const buffers = [...given, ...trace.captured].map(bind);
+      parts = bytes === undefined ? undefined : trace.program.inParts?.(buffers, bytes);
+      if (parts === undefined) outputs = trace.program.run(buffers);
+      while (outputs === undefined) {
+        const next = (parts as NonNullable<typeof parts>).next();
+        if (next.done === true) outputs = next.value;
+        else yield next.value.map(({ output, buffer }) => [trace.leaves[output].path, make(output, buffer)] as const);
+      }
       if (!isTwice) for (const { input } of usual.donated) uploaded.delete(buffers[input]);
     } finally {
+      parts?.return([]);
       for (const buffer of uploaded) device.free(buffer);
     }
     const end = isTwice ? release : surrender;
     for (const { input, argument } of usual.donated)
       end(given[input], "donated", `to ${name}(…), argument ${argument}`);
-    return rebuild(result, (leaf, i) => storedTensor(device, outputs[i], leaf.shape, leaf.dtype)) as T;
+    const all = outputs;
+    return rebuild(trace.result, (_, i) => made[i] ?? make(i, all[i])) as T;
+  }
+  const call = (...args: readonly unknown[]): T => {
+    const { value } = taken(args).next(); // it has no parts
+    return value as T;
   };
-  return Object.assign(call, { programs: () => [...traces, ...careful].map(({ program }) => program) });
+  return Object.assign(call, {
+    inParts: (bytes: number, ...args: readonly unknown[]) => taken(args, bytes),
+    programs: () => [...traces, ...careful].map(({ program }) => program),
+  });
 };
 
 /**

@@ -26,6 +26,12 @@ export interface ProgramMemory {
   readonly peak: number;
 }
 
+/** An output that nothing else in a run reads or writes any more. */
+export interface Final {
+  readonly output: number;
+  readonly buffer: Buffer;
+}
+
 /**
  * A built graph. `run` gives buffers that the caller owns; inputs stay the caller's, except donated ones: those are gone
  * once `run` has returned (not if it threw), and must be distinct from all other inputs.
@@ -33,6 +39,13 @@ export interface ProgramMemory {
 export interface Program {
   readonly memory: ProgramMemory;
   readonly run: (inputs: readonly Buffer[]) => Buffer[];
+  /**
+   * `run` in parts, with turns of the caller in between, in which it may run other programs. Each part tells of outputs that are
+   * final, once there are so many bytes of them; now and then of none. What was told of is the caller's, whatever becomes of the run,
+   * and an input that it lies in is gone. Absent where a run cannot be cut.
+   */
+  readonly inParts?: (inputs: readonly Buffer[], bytes: number) => Generator<readonly Final[], Buffer[]>;
+  /** While a run lasts, at its end. */
   readonly free: () => void;
 }
 

@@ -1,9 +1,18 @@
-export { type Compiled, type CompileOptions, compile, evaluate, evaluateEach, type Given } from "./compile.js";
+export {
+  type Compiled,
+  type CompileOptions,
+  compile,
+  evaluate,
+  evaluateEach,
+  type Given,
+  type Told,
+} from "./compile.js";
 export type {
   Buffer,
   Device,
   DeviceLimits,
   DeviceStats,
+  Final,
   Graph,
   Planned,
   Planner,

@@ -57,7 +57,8 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
   const logs = typeof loggingSteps === "function" ? loggingSteps : (step: number) => step % loggingSteps === 0;
   const compiled = compileGradients(objective, device);
   const { rank, size } = options.workers ?? ALONE;
-  const { workers, shard, apply, meets } = teamOf(options, maxGradNorm > 0 ? maxGradNorm : undefined, device);
+  const team = teamOf(options, maxGradNorm > 0 ? maxGradNorm : undefined, device);
+  const { workers, shard, apply, summed, meets } = team;
   checkFollows(options);
   if (options.retain !== undefined) checkRetain(options.retain);
   if (options.spaces !== undefined) checkSpaces(optimizer);
@@ -74,14 +75,16 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
   let [begun, isRescued] = [0, false];
   let mark: { readonly step: number; readonly log: Promise<HostData> } | undefined;
 
-  /** Gradients of the `number`-th batch of the step that comes next, added to those carried, which are donated. */
-  const gradients: FailedStep["gradients"] = (params, batch, scale, number, carry) => {
+  /** How the `number`-th batch of the step that comes next counts. */
+  const inputs = (scale: number, number: number) => {
     const { key, step } = (owned.state as TrainState).optimizer;
     const isRounded = optimizer.storage === "bf16";
     const chance = { key, step, batch: scalar(number * size + rank, "i32") };
-    const random = { ...(isRounded && { rounding: chance }), ...(objective.drops && { dropout: chance }) };
-    return compiled(params, batch, { scale, ...random }, carry);
+    return { scale, ...(isRounded && { rounding: chance }), ...(objective.drops && { dropout: chance }) };
   };
+  /** Gradients of such a batch, added to those carried, which are donated. */
+  const gradients: FailedStep["gradients"] = (params, batch, scale, number, carry) =>
+    compiled(params, batch, inputs(scale, number), carry);
 
   const advance = async (
     group: readonly TrainingBatch[],
@@ -99,7 +102,12 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
         const { params } = state.optimizer;
         const { tensors, release } = take(batch);
         try {
-          carry = gradients(params, await whole.seen(params, tensors), scale, i, carry);
+          const [seen, before] = [await whole.seen(params, tensors), carry];
+          // The last batch's are those of the step.
+          carry =
+            i < group.length - 1
+              ? gradients(params, seen, scale, i, before)
+              : await summed((bytes) => compiled.inParts(bytes, params, seen, inputs(scale, i), before));
         } finally {
           release();
         }
@@ -227,7 +235,7 @@ export async function* train(options: TrainOptions, device: Device): AsyncGenera
   } finally {
     await mark?.log.catch(() => {});
     close();
-    const made = [compiled, apply, follow, whole, ...[retains, meets].filter((one) => one !== undefined)];
+    const made = [compiled, team, follow, whole, ...[retains, meets].filter((one) => one !== undefined)];
     for (const program of made.flatMap((one) => one.programs())) program.free();
     const { state, fixed, handedOut } = owned;
     fixed?.release();

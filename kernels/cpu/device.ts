@@ -4,6 +4,7 @@ import {
   byteLength,
   type Device,
   DeviceError,
+  type Final,
   type Graph,
   isHalf,
   type Planned,
@@ -123,17 +124,42 @@ export const openCpu = async ({ notice, bits: told, threads, ...options }: CpuOp
     const program = createProgram(made, host);
     programs++;
     const sizes = graph.outputs.map((t) => byteLength(t.dtype, sizeOf(t.shape)));
-    return {
-      memory: program.memory,
-      run: (inputs) => {
-        check();
-        const addresses = program.run(inputs.map(addressOf));
+    /** The donated input that each output lies in. */
+    const donors = made.outputs.map((buffer) => {
+      const { role } = made.buffers[buffer];
+      return role.kind === "output" ? role.donor : undefined;
+    });
+    function* inParts(inputs: readonly Buffer[], bytes?: number): Generator<readonly Final[], Buffer[]> {
+      check();
+      const found: CpuBuffer[] = [];
+      const handOver = (output: number, address: number): CpuBuffer => {
+        const donor = donors[output];
+        if (donor !== undefined) drop(inputs[donor]);
+        found[output] = adopt(address, sizes[output]);
+        return found[output];
+      };
+      const run = program.run(inputs.map(addressOf), bytes);
+      try {
+        let next = run.next();
+        for (; next.done !== true; next = run.next()) {
+          yield next.value.map(({ output, address }) => ({ output, buffer: handOver(output, address) }));
+          check();
+        }
+        const outputs = next.value.map((address, output) => found[output] ?? handOver(output, address));
         for (const i of graph.donated ?? []) {
-          if (!handedOn.has(i)) heap.release(addressOf(inputs[i]));
+          if (handedOn.has(i)) continue;
+          heap.release(addressOf(inputs[i]));
           drop(inputs[i]);
         }
-        return addresses.map((address, i) => adopt(address, sizes[i]));
-      },
+        return outputs;
+      } finally {
+        run.return([]);
+      }
+    }
+    return {
+      memory: program.memory,
+      run: (inputs) => inParts(inputs).next().value as Buffer[], // it has no parts
+      inParts,
       free: program.free,
     };
   };

@@ -1,15 +1,17 @@
 import { debugs } from "../../core/debug.js";
 import { naming } from "../../core/errors.js";
 import { DeviceError, type HostData, type Program } from "../../core/index.js";
+import { cutting } from "../plan/finals.js";
 import { memoryOf } from "../plan/plan.js";
 import type { Plan } from "../plan/steps.js";
 import { PADDING } from "./allocator.js";
+import { place } from "./blocks.js";
 import type { Compiler } from "./compiler.js";
 import type { Heap } from "./heap.js";
 import { isWorthThreads, type Launch, writeWord } from "./launch.js";
 import { launchesOf } from "./steps.js";
-import { MOST_PATCHES } from "./threads/control.js";
 import type { Job, Pool } from "./threads/pool.js";
+import { printTimings } from "./timings.js";
 import { WORD } from "./wasm/expression.js";
 
 /** Writes host numbers of any kind into device memory. */
@@ -32,66 +34,36 @@ export interface ProgramHost {
   readonly onLaunch: (count: number) => void;
 }
 
-/** A word of the program's argument blocks that is an address, set at the beginning of a run. */
-interface Patch {
-  /** Position among the argument words. */
-  readonly at: number;
-  readonly word: { readonly buffer: number; readonly bytes: number } | { readonly common: number };
+/** An output that is final, and where it lies. */
+export interface CpuFinal {
+  readonly output: number;
+  readonly address: number;
 }
 
 /** Runs of one program: outputs by address, given the inputs by address. */
 export interface CpuProgram {
   readonly memory: Program["memory"];
   readonly launches: number;
-  readonly run: (inputs: readonly number[]) => number[];
+  /** In parts, if outputs of so many bytes are to be told of early: see `Program`. */
+  readonly run: (inputs: readonly number[], bytes?: number) => Generator<readonly CpuFinal[], number[]>;
   readonly free: () => void;
 }
 
 /** Bytes of scratch memory in whole cache lines, so that threads do not share them. */
 const inLines = (bytes: number): number => Math.ceil((bytes + PADDING) / 64) * 64;
 
+/** Milliseconds after which a run in parts gives its caller a turn. */
+const TURN = 5;
+
 /** Bytes from which on a slot is allocated by itself. */
 const LARGE_SLOT = 65_536;
 
-/** A launch with its label, its words laid down: where its blocks begin, and which of their words are scratch addresses. */
-interface Placed {
-  readonly launch: Launch & { readonly label: string };
-  /** In words. */
-  readonly from: number;
-  readonly stride: number;
-  /** Pairs, as in Job. */
-  readonly scratch: readonly number[];
-}
-
-/** Lays the argument blocks of all launches one after the other. */
-const place = (launches: readonly Placed["launch"][]) => {
-  const words: number[] = [];
-  const patches: Patch[] = [];
-  const placed = launches.map((launch): Placed => {
-    const from = words.length;
-    const stride = launch.blocks.reduce((most, { length }) => Math.max(most, length), 0);
-    const scratch: number[] = [];
-    launch.blocks.forEach((block, b) => {
-      block.forEach((word, i) => {
-        const at = words.push(typeof word === "number" ? word : 0) - 1;
-        if (typeof word === "number") return;
-        if (!("scratch" in word)) patches.push({ at, word });
-        else if (b === 0) scratch.push(WORD * i, word.scratch);
-      });
-      for (let i = block.length; i < stride; i++) words.push(0);
-    });
-    if (scratch.length > 2 * MOST_PATCHES)
-      throw new DeviceError(`cpu: ${launch.kernel.key} has too many scratch words`);
-    return { launch, from, stride, scratch };
-  });
-  return { words, patches, placed };
-};
-
 /** Resolves a plan: kernels compiled, argument blocks written but for the addresses that change from run to run. */
 export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLaunch }: ProgramHost): CpuProgram => {
-  const launches = plan.steps.flatMap((step) =>
+  const ofSteps = plan.steps.map((step) =>
     launchesOf(step).map((launch) => ({ ...launch, label: step.kind === "call" ? step.name : step.kind })),
   );
+  const launches = ofSteps.flat();
   const compiled = compiler.compile(launches.map(({ kernel }) => kernel));
   const most = (bytesOf: (launch: Launch) => number | undefined) =>
     launches.reduce((bytes, launch) => Math.max(bytes, bytesOf(launch) ?? 0), 0);
@@ -126,14 +98,14 @@ export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLau
   };
   const argumentBytes = WORD * words.length;
   let args: number;
-  let addresses: number[];
+  let constants: number[];
   try {
     args = own(argumentBytes);
     const memory = heap.words();
     words.forEach((word, i) => {
       writeWord(memory, args + WORD * i, word);
     });
-    addresses = plan.buffers.map(({ role, bytes, of }) => {
+    constants = plan.buffers.map(({ role, bytes, of }) => {
       if (role.kind !== "constant") return 0;
       const address = naming(
         () => of,
@@ -159,7 +131,12 @@ export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLau
     }),
   );
 
-  const resolve = (inputs: readonly number[], taken: readonly number[], outputs: number[]): void => {
+  /** How many launches the first steps have. */
+  const launchesBefore = [0];
+  for (const { length } of ofSteps) launchesBefore.push(launchesBefore[launchesBefore.length - 1] + length);
+
+  const resolve = (inputs: readonly number[], taken: readonly number[], outputs: Map<number, number>): number[] => {
+    const addresses = constants.slice();
     plan.buffers.forEach(({ role, bytes, of }, i) => {
       if (role.kind === "input") addresses[i] = inputs[role.index];
       else if (role.kind === "temporary") {
@@ -172,11 +149,17 @@ export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLau
           () => of,
           () => heap.allocate(bytes),
         );
-        outputs.push(addresses[i]);
+        outputs.set(role.index, addresses[i]);
       }
     });
+    return addresses;
   };
-  const patch = (common: number): void => {
+  /** The run whose addresses stand in the argument blocks, and where common memory was. */
+  let patched: { readonly addresses: readonly number[]; readonly common: number } | undefined;
+  const patch = (addresses: readonly number[]): void => {
+    const common = scratch(scratchBytes);
+    if (patched?.addresses === addresses && patched.common === common) return;
+    patched = { addresses, common };
     const memory = heap.words();
     for (const { at, word } of patches) {
       const address = "buffer" in word ? addresses[word.buffer] + word.bytes : common + word.common;
@@ -184,19 +167,73 @@ export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLau
     }
     for (const job of jobs) job.scratch = common + commonBytes;
   };
-  const launchAll = (): void => {
-    for (let i = 0; i < jobs.length; i++) {
+  const launch = (from: number, to: number): void => {
+    for (let i = from; i < to; i++) {
       const job = jobs[i];
       if (job.blocks === 1 && job.patches.length === 0) job.kernel.run(job.args);
       else pool.run(job);
     }
   };
+  /** Steps up to a cut, with turns of the caller where they take long. */
+  function* steps(from: number, to: number, addresses: readonly number[]): Generator<readonly CpuFinal[], void> {
+    let until = performance.now() + TURN;
+    for (let step = from; step < to; step++) {
+      launch(launchesBefore[step], launchesBefore[step + 1]);
+      if (step + 1 === to || performance.now() < until) continue;
+      yield [];
+      patch(addresses);
+      until = performance.now() + TURN;
+    }
+  }
 
+  const cutsFor = cutting(plan);
   const memory = memoryOf(plan);
   // Asked once: reading the environment takes as long as a launch.
   const isTimed = debugs("timings");
   const scratchBytes = commonBytes + pool.threads * threadBytes;
-  let isFree = false;
+  let [isFree, running] = [false, 0];
+
+  function* run(inputs: readonly number[], bytes?: number): Generator<readonly CpuFinal[], number[]> {
+    if (isFree) throw new DeviceError("cpu: a freed program was run");
+    const taken: number[] = [];
+    /** Fresh ones that nobody has been told of. */
+    const outputs = new Map<number, number>();
+    running++;
+    try {
+      for (const [block, bytes] of blockBytes.entries())
+        taken.push(
+          naming(
+            () => largestIn(block),
+            () => heap.allocate(bytes),
+          ),
+        );
+      const addresses = resolve(inputs, taken, outputs);
+      const results = plan.outputs.map((buffer) => addresses[buffer]);
+      patch(addresses);
+      if (isTimed) printTimings(jobs, launches, pool);
+      else if (bytes === undefined) launch(0, jobs.length);
+      else {
+        let done = 0;
+        for (const cut of cutsFor(bytes)) {
+          yield* steps(done, cut.steps, addresses);
+          done = cut.steps;
+          for (const output of cut.outputs) outputs.delete(output);
+          yield cut.outputs.map((output) => ({ output, address: results[output] }));
+          patch(addresses);
+        }
+        yield* steps(done, plan.steps.length, addresses);
+      }
+      onLaunch(jobs.length);
+      outputs.clear();
+      return results;
+    } finally {
+      for (const address of outputs.values()) heap.release(address);
+      for (const address of taken) heap.release(address);
+      patched = undefined;
+      if (--running === 0 && isFree) disown();
+    }
+  }
+
   return {
     memory: {
       ...memory,
@@ -205,55 +242,11 @@ export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLau
       peak: memory.peak + argumentBytes + scratchBytes,
     },
     launches: jobs.length,
-    run: (inputs) => {
-      if (isFree) throw new DeviceError("cpu: a freed program was run");
-      const taken: number[] = [];
-      const outputs: number[] = [];
-      try {
-        for (const [block, bytes] of blockBytes.entries())
-          taken.push(
-            naming(
-              () => largestIn(block),
-              () => heap.allocate(bytes),
-            ),
-          );
-        resolve(inputs, taken, outputs);
-        patch(scratch(scratchBytes));
-        if (isTimed) printTimings(jobs, launches, pool);
-        else launchAll();
-        onLaunch(jobs.length);
-      } catch (error) {
-        for (const address of outputs) heap.release(address);
-        throw error;
-      } finally {
-        for (const address of taken) heap.release(address);
-      }
-      return plan.outputs.map((buffer) => addresses[buffer]);
-    },
+    run,
     free: () => {
       if (isFree) return;
       isFree = true;
-      disown();
+      if (running === 0) disown();
     },
   };
-};
-
-/** Runs the launches one by one and prints milliseconds and number of launches by kind of step. */
-const printTimings = (
-  jobs: readonly Job[],
-  launches: readonly { readonly label: string }[],
-  pool: Pick<Pool, "run">,
-): void => {
-  const spent = new Map<string, { ms: number; launches: number }>();
-  jobs.forEach((job, i) => {
-    const before = performance.now();
-    pool.run(job);
-    const { label } = launches[i];
-    const known = spent.get(label) ?? { ms: 0, launches: 0 };
-    spent.set(label, { ms: known.ms + performance.now() - before, launches: known.launches + 1 });
-  });
-  const lines = [...spent]
-    .sort(([, a], [, b]) => b.ms - a.ms)
-    .map(([label, { ms, launches: n }]) => `${label} ${ms.toFixed(2)} ms (${n})`);
-  console.error(`cpu: ${lines.join(", ")}`);
 };

@@ -219,20 +219,9 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
   const buildOne = (graph: Graph): Program => {
     checkOpen();
     programs++;
-    const { memory, run, free: end } = buildProgram(gpu, graph);
-    let isFree = false;
-    return {
-      memory,
-      run: (inputs) => {
-        if (closing) checkOpen();
-        if (isFree) throw new DeviceError("webgpu: a freed program was run");
-        return run(inputs);
-      },
-      free: () => {
-        if (!isFree) end();
-        isFree = true;
-      },
-    };
+    return buildProgram(gpu, graph, () => {
+      if (closing) checkOpen();
+    });
   };
 
   const opened: Device = {

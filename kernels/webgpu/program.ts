@@ -1,4 +1,6 @@
-import { DeviceError, type Graph, type Program } from "../../core/index.js";
+import { debugs } from "../../core/debug.js";
+import { type Buffer, DeviceError, type Final, type Graph, type Program } from "../../core/index.js";
+import { cutting } from "../plan/finals.js";
 import { donorsOf } from "../plan/plan.js";
 import type { PlanBuffer } from "../plan/steps.js";
 import type { Gpu, GpuBuffer } from "./gpu.js";
@@ -59,8 +61,8 @@ const packParameters = (
   return { buffer, offsets };
 };
 
-/** Plans a graph, asks for its pipelines, uploads its constants. */
-export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
+/** Plans a graph, asks for its pipelines, uploads its constants. `check` throws once the device is closed. */
+export const buildProgram = (gpu: Gpu, graph: Graph, check: () => void = () => {}): Program => {
   const { maxStorageBufferBindingSize: most } = gpu.limits;
   const { plan: made, kernels, stepOf, windows, scratchBytes, memory } = prepare(graph, gpu);
   const handedOn = donorsOf(made);
@@ -76,6 +78,7 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
     offset: offsets[i],
     grid: gridOf(kernel.workgroups, gpu.limits.maxComputeWorkgroupsPerDimension),
     slice: slices[i],
+    step: stepOf[i],
     groups: new Map(),
   }));
   const ready = pending(Promise.all(launches.map(({ compiled }) => compiled.ready.promise)));
@@ -134,60 +137,95 @@ export const buildProgram = (gpu: Gpu, graph: Graph): Program => {
     return replay;
   };
 
+  const cutsFor = cutting(made);
+  // A run that is timed is told of as a whole.
+  const isTimed = debugs("timings");
+  let [isFree, running] = [false, 0];
+  const end = (): void => {
+    for (const buffer of constants) if (buffer !== undefined) gpu.free(buffer);
+    gpu.queue.push(() => parameters.destroy());
+  };
+
+  function* inParts(inputs: readonly Buffer[], bytes?: number): Generator<readonly Final[], Buffer[]> {
+    check();
+    if (isFree) throw new DeviceError("webgpu: a freed program was run");
+    const outputs = new Map<number, GpuBuffer>(); // fresh ones, by place
+    const found: Buffer[] = [];
+    const taken: Block[] = [];
+    const take = (bytes: number, of = "scratch"): Block => {
+      const block = gpu.pool.take(bytes, of);
+      taken.push(block);
+      return block;
+    };
+    const handOver = (i: number): Buffer => {
+      const donor = donorAt(made.outputs[i]);
+      found[i] = donor === undefined ? (outputs.get(i) as GpuBuffer) : gpu.rename(inputs[donor]);
+      outputs.delete(i);
+      return found[i];
+    };
+    running++;
+    try {
+      for (const [i, index] of made.outputs.entries())
+        if (donorAt(index) === undefined) outputs.set(i, gpu.own(made.buffers[index].bytes, made.buffers[index].of));
+      const slots = made.slots.map((bytes, slot) => take(bytes, largestIn[slot]));
+      const scratch = scratchBytes.map((bytes) => take(bytes));
+      const given = inputs.map((buffer) => gpu.blockOf(buffer));
+      const pieces: Piece[] = [];
+      const pieceOf = ({ role, bytes: size }: PlanBuffer, index: number): Piece => {
+        switch (role.kind) {
+          case "input":
+            return { block: given[role.index] };
+          case "output":
+            return {
+              block: role.donor === undefined ? gpu.blockOf(outputs.get(role.index) as GpuBuffer) : given[role.donor],
+            };
+          case "constant":
+            return { block: gpu.blockOf(constants[index] as GpuBuffer) };
+          case "temporary":
+            return { block: slots[role.slot], offset: role.offset, size };
+          case "guest":
+            return { block: pieces[role.host].block, offset: role.offset, size };
+        }
+      };
+      for (const [i, buffer] of made.buffers.entries()) pieces.push(pieceOf(buffer, i));
+      gpu.count(launches.length);
+      const fresh = [...outputs.values()].map((buffer) => gpu.blockOf(buffer)).concat(taken);
+      const needs = allOf([ready, ...fresh.map(({ there }) => there)]);
+      const push = (from: number, to: number): void => {
+        const isOf = ({ launch: { step } }: Replayed) => step >= from && step < to;
+        const some = (): readonly Replayed[] => {
+          const all = replayOf(pieces, scratch);
+          return to - from === made.steps.length ? all : all.filter(isOf);
+        };
+        if (launches.length > 0) gpu.queue.push(() => submit(gpu.device, some()), needs);
+      };
+      let done = 0;
+      for (const cut of bytes === undefined || isTimed ? [] : cutsFor(bytes)) {
+        push(done, cut.steps);
+        done = cut.steps;
+        yield cut.outputs.map((output) => ({ output, buffer: handOver(output) }));
+        check();
+      }
+      push(done, made.steps.length);
+      for (const i of made.outputs.keys()) if (found[i] === undefined) handOver(i);
+    } finally {
+      for (const buffer of outputs.values()) gpu.free(buffer);
+      // Temporaries go back at once: whatever takes them next is queued behind this run.
+      for (const block of taken.reverse()) gpu.pool.give(block);
+      if (--running === 0 && isFree) end();
+    }
+    for (const i of graph.donated ?? []) if (!handedOn.has(i)) gpu.free(inputs[i]);
+    return found;
+  }
+
   return {
     memory,
-    run: (inputs) => {
-      const outputs = new Map<number, GpuBuffer>(); // fresh ones, by place
-      const taken: Block[] = [];
-      const take = (bytes: number, of = "scratch"): Block => {
-        const block = gpu.pool.take(bytes, of);
-        taken.push(block);
-        return block;
-      };
-      try {
-        for (const [i, index] of made.outputs.entries())
-          if (donorAt(index) === undefined) outputs.set(i, gpu.own(made.buffers[index].bytes, made.buffers[index].of));
-        const slots = made.slots.map((bytes, slot) => take(bytes, largestIn[slot]));
-        const scratch = scratchBytes.map((bytes) => take(bytes));
-        const given = inputs.map((buffer) => gpu.blockOf(buffer));
-        const pieces: Piece[] = [];
-        const pieceOf = ({ role, bytes: size }: PlanBuffer, index: number): Piece => {
-          switch (role.kind) {
-            case "input":
-              return { block: given[role.index] };
-            case "output":
-              return {
-                block: role.donor === undefined ? gpu.blockOf(outputs.get(role.index) as GpuBuffer) : given[role.donor],
-              };
-            case "constant":
-              return { block: gpu.blockOf(constants[index] as GpuBuffer) };
-            case "temporary":
-              return { block: slots[role.slot], offset: role.offset, size };
-            case "guest":
-              return { block: pieces[role.host].block, offset: role.offset, size };
-          }
-        };
-        for (const [i, buffer] of made.buffers.entries()) pieces.push(pieceOf(buffer, i));
-        gpu.count(launches.length);
-        const fresh = [...outputs.values()].map((buffer) => gpu.blockOf(buffer)).concat(taken);
-        const needs = allOf([ready, ...fresh.map(({ there }) => there)]);
-        if (launches.length > 0) gpu.queue.push(() => submit(gpu.device, replayOf(pieces, scratch)), needs);
-      } catch (error) {
-        for (const buffer of outputs.values()) gpu.free(buffer);
-        throw error;
-      } finally {
-        // Temporaries go back at once: whatever takes them next is queued behind this run.
-        for (const block of taken.reverse()) gpu.pool.give(block);
-      }
-      for (const i of graph.donated ?? []) if (!handedOn.has(i)) gpu.free(inputs[i]);
-      return made.outputs.map((index, i) => {
-        const donor = donorAt(index);
-        return donor === undefined ? (outputs.get(i) as GpuBuffer) : gpu.rename(inputs[donor]);
-      });
-    },
+    run: (inputs) => inParts(inputs).next().value as Buffer[], // it has no parts
+    inParts,
     free: () => {
-      for (const buffer of constants) if (buffer !== undefined) gpu.free(buffer);
-      gpu.queue.push(() => parameters.destroy());
+      if (isFree) return;
+      isFree = true;
+      if (running === 0) end();
     },
   };
 };

@@ -6,8 +6,9 @@ import type { Kernel } from "./wgsl/module.js";
 export interface Submitted {
   readonly kernel: Pick<Kernel, "label">;
   readonly grid: readonly [number, number];
-  /** The submit that it is in. */
+  /** The submit that it is in, and the step of the plan that it is of. */
   readonly slice: number;
+  readonly step: number;
 }
 
 /** A launch with its buffers: all that a repeated run needs. */

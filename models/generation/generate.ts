@@ -6,6 +6,7 @@ import type { Model } from "../files/load.js";
 import { checkLength } from "../layer-kinds.js";
 import type { Params } from "../parameters.js";
 import { checkTokenIds } from "../text/tokenizer.js";
+import { turn } from "../turn.js";
 import type { KeptCache } from "./kept-cache.js";
 import { programs, slotsFor } from "./programs.js";
 import { checkSampling, chooseToken, type SamplingOptions } from "./sample.js";
@@ -60,11 +61,6 @@ export interface Generator {
 
 /** Milliseconds after which what else waits in the process (signals, timers, output) gets its turn. */
 const TURN = 20;
-const turn = (): Promise<void> =>
-  new Promise((resolve) => {
-    if (typeof setImmediate === "function") setImmediate(resolve);
-    else setTimeout(resolve);
-  });
 
 /**
  * Generation for one configuration on one device: a program reads the prompts and fills a key-value cache, another adds a

@@ -14,9 +14,9 @@ import { drawing } from "./slurm.mjs";
 
 export const name = "mpi";
 
-const cli = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
+export const cli = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 const data = fileURLToPath(new URL("../golden/preferences/", import.meta.url));
-const LAUNCHERS = {
+export const LAUNCHERS = {
   openmpi: ["mpirun.openmpi", "--oversubscribe"],
   mpich: ["mpirun.mpich"],
 };
@@ -31,7 +31,7 @@ export const missing = () => {
     : "koffi is not installed (npm install koffi)";
 };
 
-const env = { ...process.env, OMPI_ALLOW_RUN_AS_ROOT: "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1" };
+export const env = { ...process.env, OMPI_ALLOW_RUN_AS_ROOT: "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1" };
 const models = ["--model_name_or_path", join(data, "sft"), "--base_model_name_or_path", join(data, "policy")];
 const merged = (optim) => [...models, "--optim", optim, "--alpha", "1e-3", "--reserve_p", "0.5"];
 const chat = join(data, "chat.jsonl");
@@ -195,7 +195,7 @@ export const check = async ({ steps = "12", kills = "1", seed = String(Date.now(
 
   async function silenced(mpi) {
     const folder = place(`${mpi}-hung`);
-    const words = wordsOf("ondare", 2, folder, 100_000, ["--ddp_timeout", "10", "--save_strategy", "no"]);
+    const words = wordsOf("ondare", 2, folder, 100_000, ["--ddp_timeout", "5", "--save_strategy", "no"]);
     let stopped;
     const { code, said } = await disturbed(
       mpi,

@@ -1,14 +1,15 @@
 /**
  * What needs engines of clusters, against the real ones on this machine: npm run cluster [-- NAME… [KEY=VALUE …]], after a build.
  * An engine that is not installed is skipped by name. Each file of ENGINES has `name`, `missing()` (what is not installed, and
- * what installs it; undefined if all is there) and `check(settings, tell)`, which throws where something is not as it must be.
+ * what installs it; undefined if all is there), `byHand` where it runs only if it is named, and `check(settings, tell)`, which throws where something is not as it must be.
  */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import * as mpi from "./mpi.mjs";
 import * as slurm from "./slurm.mjs";
+import * as throughput from "./throughput.mjs";
 
-const ENGINES = [slurm, mpi];
+const ENGINES = [slurm, mpi, throughput];
 
 const given = process.argv.slice(2);
 const settings = Object.fromEntries(given.filter((word) => word.includes("=")).map((word) => word.split("=")));
@@ -22,8 +23,8 @@ if (!existsSync(fileURLToPath(new URL("../../dist/cli.js", import.meta.url)))) {
   console.error("cluster: dist/cli.js is missing; run npm run build first");
   process.exit(2);
 }
-for (const { name, missing, check } of ENGINES) {
-  if (names.length > 0 && !names.includes(name)) continue;
+for (const { name, missing, check, byHand = false } of ENGINES) {
+  if (names.length === 0 ? byHand : !names.includes(name)) continue;
   const lacking = missing();
   if (lacking !== undefined) {
     console.log(`${name}: skipped: ${lacking}`);

@@ -71,6 +71,16 @@ const lines = (text) =>
     .map((line) => line.trim())
     .filter(Boolean);
 
+/** The processes that hold a job of this folder just now. */
+const holdersIn = (folder) => {
+  const claims = join(folder, "claims");
+  const said = existsSync(claims) ? readdirSync(claims).map((file) => readFileSync(join(claims, file), "utf8")) : [];
+  return said.flatMap((text) => {
+    const [who, how] = text.split("\n");
+    return who !== "" && how === "" ? [JSON.parse(who).pid] : [];
+  });
+};
+
 /** The processes of tasks of this folder. */
 const processesOf = (folder) =>
   lines(spawnSync("ps", ["-eo", "pid=,args="], { encoding: "utf8" }).stdout)
@@ -130,6 +140,10 @@ export const check = async ({ lab = "smoke3", kills = "10", seed = String(Date.n
       `${jobs} jobs over arrays of ${TASKS}: the bytes of a local run, each job once, in ${((performance.now() - began) / 1000).toFixed(0)} s`,
     );
 
+    if (Number(kills) === 0) {
+      passed = true;
+      return;
+    }
     // Kills are spread over the time that it takes undisturbed.
     const every = (performance.now() - began) / Number(kills);
     const draws = { seed: Number(seed), kills: Number(kills), every };
@@ -160,6 +174,15 @@ const disturbed = async ({ slurm, root, submission, queued, idle, every, seed, k
     queued()
       .filter((line) => line.endsWith(" RUNNING"))
       .map((line) => line.split(" ")[0]);
+  const killed = (pid) => {
+    if (pid === undefined) return false;
+    try {
+      process.kill(pid, "SIGKILL");
+      return true;
+    } catch {
+      return false; // it has just ended
+    }
+  };
   const WAYS = {
     "task killed": () => {
       const task = one(running());
@@ -171,11 +194,8 @@ const disturbed = async ({ slurm, root, submission, queued, idle, every, seed, k
       if (task !== undefined) slurm.run("scontrol", "requeue", task);
       return task !== undefined;
     },
-    "process killed": () => {
-      const pid = one(processesOf(folder));
-      if (pid !== undefined) process.kill(pid, "SIGKILL");
-      return pid !== undefined;
-    },
+    "process killed": () => killed(one(processesOf(folder))),
+    "process killed at its job": () => killed(one(holdersIn(folder))),
     "slurmd killed": async () => {
       const node = one(NODES);
       slurm.kill(node);
@@ -205,12 +225,21 @@ const disturbed = async ({ slurm, root, submission, queued, idle, every, seed, k
     } catch {
       return ended; // it was faster
     }
-    counts["submission killed"] = 1 + (counts["submission killed"] ?? 0);
+    met("submission killed");
     return ended;
   };
   const total = () => Object.values(counts).reduce((sum, count) => sum + count, 0);
-  await hand(200 + 600 * draw());
+  const met = (way) => {
+    counts[way] = 1 + (counts[way] ?? 0);
+  };
+  if (kills > 1) await hand(200 + 600 * draw());
   await hand();
+  // However few they are, one meets a job.
+  for (let tries = 0; !WAYS["process killed at its job"](); tries++) {
+    if (tries > 6000) throw new Error("no task has taken a job for a minute");
+    await pause(10);
+  }
+  met("process killed at its job");
   for (let rounds = 0; total() < kills; rounds++) {
     if (rounds > 40 * kills) throw new Error(`only ${total()} of ${kills} kills met anything; choose a larger lab`);
     await pause(2 * every * draw());
@@ -221,7 +250,7 @@ const disturbed = async ({ slurm, root, submission, queued, idle, every, seed, k
         continue;
       }
       const way = one(Object.keys(WAYS));
-      if (await WAYS[way]()) counts[way] = 1 + (counts[way] ?? 0);
+      if (await WAYS[way]()) met(way);
     } catch (error) {
       if (rounds > 30 * kills) throw error; // a daemon that starts just now answers later
     }

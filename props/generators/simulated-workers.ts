@@ -37,19 +37,26 @@ const member = (rank: number, size: number, post: Post): Workers => {
   };
   return {
     ...{ rank, size },
-    exchange: async (what, send: readonly Message[], receive: readonly Message[]) => {
+    begin: (what, send: readonly Message[], receive: readonly Message[]) => {
       heard();
       for (const { peer, bytes } of send) {
         queue(rank, peer).push(bytes.slice());
         post.bytes += bytes.byteLength;
       }
       wake();
-      for (const { peer, bytes } of receive) {
-        const came = await next(peer);
-        if (came.byteLength !== bytes.byteLength)
-          throw new Error(`${what}: ${came.byteLength} bytes from rank ${peer}, and ${bytes.byteLength} were awaited`);
-        bytes.set(came);
-      }
+      return {
+        // Asked of the oldest alone.
+        look: () =>
+          receive.every(({ peer }) => queue(peer, rank).length >= receive.filter((m) => m.peer === peer).length),
+        end: async () => {
+          for (const { peer, bytes } of receive) {
+            const came = await next(peer);
+            if (came.byteLength !== bytes.byteLength)
+              throw new Error(`${what}: ${came.byteLength} bytes from rank ${peer}, ${bytes.byteLength} were awaited`);
+            bytes.set(came);
+          }
+        },
+      };
     },
     fail: (reason, isThere) => {
       post.failure ??= { rank, reason, isThere };

@@ -53,8 +53,8 @@ export const mpiWorkers = (mpi: Mpi, known: Known): MpiWorkers => {
   for (const [i, { peer, bytes }] of words.entries()) mpi.receive(bytes, peer, FAILED, wordRequests, i);
   let told: Uint8Array | undefined;
 
-  /** MPI may still write there. */
-  const abandoned: unknown[] = [];
+  /** Where MPI may still read or write; what was given up stays so. */
+  const underWay = new Set<unknown>();
 
   const tell = (what: number, reason: string): void => {
     if (told !== undefined) return;
@@ -84,35 +84,41 @@ export const mpiWorkers = (mpi: Mpi, known: Known): MpiWorkers => {
 
   return {
     ...{ rank, size },
-    exchange: async (what, send, receive) => {
+    begin: (what, send, receive) => {
       const [out, into] = [parts(send), parts(receive)];
       const requests = outside((out.length + into.length) * requestBytes);
+      const open = { requests, out, into };
+      underWay.add(open);
       for (const [i, { peer, bytes }] of into.entries()) mpi.receive(bytes, peer, lane, requests, i);
       for (const [i, { peer, bytes }] of out.entries()) mpi.send(bytes, peer, lane, requests, into.length + i);
-      const began = performance.now();
-      let [looked, turned] = [began, began];
-      while (!mpi.allEnded(requests, out.length + into.length)) {
-        const now = performance.now();
-        if (now - began < HOT) continue;
-        Atomics.wait(nap, 0, 0, REST);
-        if (now - turned > REST * 10) {
-          turned = now;
-          await new Promise(setImmediate); // signals, and whatever else waits
-        }
-        if (now - looked < ROUND) continue;
-        looked = now;
-        try {
+      let isOver = false;
+      const look = (): boolean => {
+        if (isOver || !mpi.allEnded(requests, out.length + into.length)) return isOver;
+        underWay.delete(open);
+        isOver = true;
+        return true;
+      };
+      const end = async (): Promise<void> => {
+        const began = performance.now();
+        let [looked, turned] = [began, began];
+        while (!look()) {
+          const now = performance.now();
+          if (now - began < HOT) continue;
+          Atomics.wait(nap, 0, 0, REST);
+          if (now - turned > REST * 10) {
+            turned = now;
+            await new Promise(setImmediate); // signals, and whatever else waits
+          }
+          if (now - looked < ROUND) continue;
+          looked = now;
           listen();
-        } catch (error) {
-          abandoned.push(requests, out, into);
-          throw error;
+          if (now - began < known.timeout * 1000) continue;
+          const silent = [...into.entries()].filter(([i]) => !mpi.ended(requests, i)).map(([, { peer }]) => peer);
+          const who = [...new Set(silent.length > 0 ? silent : out.map(({ peer }) => peer))].map(known.name).join(", ");
+          throw fallen(`${who}: not heard of for ${known.timeout} s (${what})`, false);
         }
-        if (now - began < known.timeout * 1000) continue;
-        abandoned.push(requests, out, into);
-        const silent = [...into.entries()].filter(([i]) => !mpi.ended(requests, i)).map(([, { peer }]) => peer);
-        const who = [...new Set(silent.length > 0 ? silent : out.map(({ peer }) => peer))].map(known.name).join(", ");
-        throw fallen(`${who}: not heard of for ${known.timeout} s (${what})`, false);
-      }
+      };
+      return { look, end };
     },
     fail: (reason, isThere) => {
       tell(isThere ? THERE : GONE, reason);

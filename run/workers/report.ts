@@ -1,4 +1,4 @@
-import { gathered, others } from "../../align/training/workers/workers.js";
+import { exchange, gathered, others } from "../../align/training/workers/workers.js";
 import { InputError } from "../../core/errors.js";
 import { joinWorld } from "./join.js";
 import { mpiLibrary, versionOf } from "./library.js";
@@ -44,7 +44,7 @@ export const mpiReport = async (): Promise<MpiReport> => {
     const [out, into] = [new Uint8Array(BYTES), new Uint8Array(BYTES)];
     const round = () => gathered(workers, "a greeting", [1]);
     const carry = () =>
-      workers.exchange("bytes to be timed", [{ peer: next, bytes: out }], [{ peer: before, bytes: into }]);
+      exchange(workers, "bytes to be timed", [{ peer: next, bytes: out }], [{ peer: before, bytes: into }]);
     const rounds = await best(TRIES, async () => {
       for (let i = 0; i < ROUNDS; i++) await round();
     });

@@ -15,8 +15,9 @@ import type { Params } from "../../../models/parameters.js";
 import type { Counted, MeetingState } from "../../../optim/meet/meeting.js";
 import type { MeetsOptions, Position, TrainOptions, TrainSnapshot } from "../options.js";
 import { noTotals, type TrainState } from "../step.js";
-import { reduced, type Sharing, spread } from "./reduce.js";
 import { only, shardOf } from "./shard.js";
+import { spread } from "./spread.js";
+import { type Sharing, sumsOver } from "./sums.js";
 import { ALONE, summed } from "./workers.js";
 
 /** What the meetings of a run do; all workers call them at the same steps. */
@@ -72,6 +73,7 @@ export const meetsOf = (options: TrainOptions, device: Device): Meets | undefine
   const { every, meeting } = meets;
   const shard = shardOf(options.params, workers);
   const sharing: Sharing = { workers, shard, wire };
+  const sums = sumsOver(options.params, sharing, device);
   const mine = (tree: Params): Params => only(tree, shard.own);
   const name = `${objective.name} meeting`;
   type Place = { readonly params: Params; readonly start: Params };
@@ -109,7 +111,7 @@ export const meetsOf = (options: TrainOptions, device: Device): Meets | undefine
       const about: { tau?: Params; vote?: Params } = tau === undefined ? {} : { tau };
       let vote: Params | undefined;
       if (meeting.elect !== undefined) {
-        const total = later(await reduced(saying({ params, start }), "its updates", sharing, device));
+        const total = later(await sums.of("its updates", saying({ params, start })));
         about.vote = later(electing(total, about));
         const all = await spread(start, about.vote, "the vote", sharing, device, true);
         // Its own lie among those of others.
@@ -123,8 +125,8 @@ export const meetsOf = (options: TrainOptions, device: Device): Meets | undefine
       }
       const { kept, voters } = counting({ params, start }, vote === undefined ? {} : { vote });
       const counted = {
-        kept: later(await reduced(kept, "its updates", sharing, device)),
-        ...(voters && { voters: later(await reduced(voters, "its votes", sharing, device)) }),
+        kept: later(await sums.of("its updates", kept)),
+        ...(voters && { voters: later(await sums.of("its votes", voters)) }),
       };
       const before = mine(start);
       const next = finishing(before, state.meeting ?? {}, counted, about);
@@ -184,7 +186,7 @@ export const meetsOf = (options: TrainOptions, device: Device): Meets | undefine
       dispose(state.log);
       return { ...at, state: { ...rest, log, optimizer: { ...state.optimizer, ...own } } };
     },
-    programs: () => [saying, electing, counting, finishing].flatMap((compiled) => compiled.programs()),
+    programs: () => [sums, saying, electing, counting, finishing].flatMap((compiled) => compiled.programs()),
     release: () => dispose(start, tau ?? {}),
   };
 };

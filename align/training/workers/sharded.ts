@@ -2,6 +2,7 @@ import {
   compile,
   type Device,
   dispose,
+  namedLeaves,
   read,
   reshape,
   sqrt,
@@ -9,6 +10,7 @@ import {
   stack,
   sum,
   type Tensor,
+  type Told,
   tensor,
 } from "../../../core/index.js";
 import type { Params } from "../../../models/parameters.js";
@@ -25,14 +27,51 @@ import {
   update,
   type Verdict,
 } from "../step.js";
-import { reduced, type Sharing, spread } from "./reduce.js";
-import { only } from "./shard.js";
-import type { Floats } from "./wire.js";
-import { gathered, summed as summedOver } from "./workers.js";
+import { only, type Shard } from "./shard.js";
+import { spread } from "./spread.js";
+import type { Sums } from "./sums.js";
+import { gathered, summed as summedOver, type Workers } from "./workers.js";
+
+/** Computes gradients and totals in parts, which tell of what is final once there are so many bytes. */
+export type Computing = (bytes: number) => Generator<Told, Summed>;
+
+const GRADS = "grads.";
 
 /**
- * `compileApply` over several ranks, each of which keeps moments, τ and other slots of its own parameters alone (ZeRO-1): gradients
- * are summed at their owners, who take the step, and the new weights go to all. Clipping goes by the norm of all gradients.
+ * Gradients and totals of all ranks: each gradient at its owner, summed while later ones are computed. With several batches a step
+ * the last one's are final alone.
+ */
+export const summedOverRanks = async (compute: Computing, sums: Sums, workers: Workers): Promise<Summed> => {
+  const summing = sums.begin("its gradients");
+  const met: Tensor[] = [];
+  const told = (some: Told): Promise<void> => {
+    met.push(...some.map(([, leaf]) => leaf));
+    return summing.told(
+      some.flatMap(([path, leaf]) => (path.startsWith(GRADS) ? [[path.slice(GRADS.length), leaf] as const] : [])),
+    );
+  };
+  const run = compute(sums.bytes);
+  try {
+    let part = run.next();
+    for (; part.done !== true; part = run.next()) await told(part.value);
+    await told(namedLeaves(part.value));
+    const grads = await summing.end();
+    const { totals } = part.value;
+    const all = await summedOver(workers, "the totals", await read(totals));
+    dispose(totals);
+    return { grads, totals: tensor(all, totals.shape, "f32") };
+  } catch (error) {
+    await summing.release();
+    dispose(met);
+    throw error;
+  } finally {
+    run.return(undefined as never);
+  }
+};
+
+/**
+ * `compileApply` over several ranks, each of which keeps moments, τ and other slots of its own parameters alone (ZeRO-1): of
+ * gradients it is given the sums of its own, takes their step, and the new weights go to all. Clipping goes by the norm of all gradients.
  * Laws: one rank's is `compileApply`; ranks change a sum's order, and nothing else. Source: Rajbhandari et al. 2020.
  */
 export const compileSharded = (
@@ -40,9 +79,9 @@ export const compileSharded = (
   stepper: Stepper,
   maxGradNorm: number | undefined,
   device: Device,
-  sharing: Sharing,
+  workers: Workers,
+  shard: Shard,
 ): Apply => {
-  const { workers, shard } = sharing;
   const name = `${objective.name} step`;
   const squaresOf = compile(
     (grads: Params) => stack(Object.keys(grads).map((leaf) => reshape(sum(square(grads[leaf])), []))),
@@ -78,14 +117,14 @@ export const compileSharded = (
   const apply = async (state: StepState, { grads, totals }: Summed, lr: number, fixed: Steady): Promise<StepState> => {
     const { params, slots, ...common } = state.optimizer;
     const names = Object.keys(params);
-    const sums = tensor(await summedOver(workers, "the totals", (await read(totals)) as Floats), totals.shape, "f32");
-    dispose(totals);
-    const own = await reduced(grads, "its gradients", sharing, device);
-    const { verdict, log } = judged(state.log, sums, await squares(own, names));
+    const { verdict, log } = judged(state.log, totals, await squares(grads, names));
     try {
       const mine = { ...common, slots, params: only(params, shard.own) };
-      const next = stepped(mine, own, verdict, lr, partOf(fixed, shard.own));
-      return { optimizer: { ...next, params: await spread(params, next.params, "the weights", sharing, device) }, log };
+      const next = stepped(mine, grads, verdict, lr, partOf(fixed, shard.own));
+      return {
+        optimizer: { ...next, params: await spread(params, next.params, "the weights", { workers, shard }, device) },
+        log,
+      };
     } finally {
       dispose(verdict);
     }

@@ -4,7 +4,7 @@ import { beginFile } from "../../../models/files/writing/atomic.js";
 import { type Pending, together } from "../../../models/folders/files.js";
 import { inTurn, ready } from "../../../models/folders/work.js";
 import { asStored, saveTree, storedAs } from "../state-file.js";
-import { bytesOf, texts, type Workers } from "./workers.js";
+import { bytesOf, exchange, texts, type Workers } from "./workers.js";
 
 /** A leaf as the file has it. */
 interface Entry {
@@ -38,7 +38,7 @@ export const saveShared = async (path: string, tree: Tree, workers: Workers): Pr
   if (workers.rank !== 0) {
     for (const { entry, rank } of all)
       if (rank === workers.rank)
-        await workers.exchange("what it remembers", [{ peer: 0, bytes: await bytes(entry.name) }], []);
+        await exchange(workers, "what it remembers", [{ peer: 0, bytes: await bytes(entry.name) }], []);
     return;
   }
   const header = safetensorsHeader(
@@ -48,7 +48,7 @@ export const saveShared = async (path: string, tree: Tree, workers: Workers): Pr
   );
   const received = async (entry: Entry, rank: number): Promise<Uint8Array> => {
     const room = new Uint8Array(sizeOf(entry));
-    await workers.exchange("what it remembers", [], [{ peer: rank, bytes: room }]);
+    await exchange(workers, "what it remembers", [], [{ peer: rank, bytes: room }]);
     return room;
   };
   const file: Pending = {

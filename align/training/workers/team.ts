@@ -15,10 +15,11 @@ import type { BatchTensors } from "../../objectives/log-probs.js";
 import type { Objective } from "../../objectives/objective.js";
 import { compileOffloaded } from "../offload.js";
 import type { TrainOptions } from "../options.js";
-import { type Apply, compileApply } from "../step.js";
+import { type Apply, compileApply, type Summed } from "../step.js";
 import { type Meets, meetsOf } from "./meets.js";
 import { type Shard, shardOf } from "./shard.js";
-import { compileSharded } from "./sharded.js";
+import { type Computing, compileSharded, summedOverRanks } from "./sharded.js";
+import { sumsOver } from "./sums.js";
 import { ALONE, gathered, summed, type Workers, WorkersError } from "./workers.js";
 
 /** What cannot be shared out. Errors: InputError that names it. */
@@ -48,9 +49,21 @@ export interface Team {
   /** Which part of the optimizer it keeps; undefined where that is all of it. */
   readonly shard: Shard | undefined;
   readonly apply: Apply;
+  /** Takes a step's gradients and totals to what `apply` is given: those of all, of this rank's own parameters. */
+  readonly summed: (compute: Computing) => Promise<Summed>;
+  readonly programs: () => readonly Program[];
   /** What they do now and then, where they do not share every step. */
   readonly meets: Meets | undefined;
 }
+
+/** A computation whose parts nobody waits for. */
+const atOnce = (compute: Computing): Summed => {
+  const run = compute(Number.POSITIVE_INFINITY);
+  for (;;) {
+    const part = run.next();
+    if (part.done === true) return part.value;
+  }
+};
 
 /** With whom a run trains, which part of the optimizer it keeps, and how its steps are taken. Errors: InputError. */
 export const teamOf = (options: TrainOptions, maxGradNorm: number | undefined, device: Device): Team => {
@@ -60,12 +73,26 @@ export const teamOf = (options: TrainOptions, maxGradNorm: number | undefined, d
   const stepper = { optimizer, steering: options.retain?.use };
   if (workers.size === 1) {
     const compileOptimizer = offload === "optimizer" ? compileOffloaded : compileApply;
-    return { workers, shard: undefined, apply: compileOptimizer(objective, stepper, maxGradNorm, device), meets };
+    const apply = compileOptimizer(objective, stepper, maxGradNorm, device);
+    return {
+      workers,
+      shard: undefined,
+      apply,
+      summed: async (compute) => atOnce(compute),
+      programs: apply.programs,
+      meets,
+    };
   }
   checkShared(options, workers.size);
   const shard = shardOf(params, workers);
-  const apply = compileSharded(objective, stepper, maxGradNorm, device, { workers, shard, wire });
-  return { workers, shard, apply, meets };
+  const sharing = { workers, shard, wire };
+  const apply = compileSharded(objective, stepper, maxGradNorm, device, workers, shard);
+  const sums = sumsOver(params, sharing, device);
+  return {
+    ...{ workers, shard, apply, meets },
+    summed: (compute) => summedOverRanks(compute, sums, workers),
+    programs: () => [...apply.programs(), ...sums.programs()],
+  };
 };
 
 /** Units, tokens and tokens with padding of a step's batches, over all workers. */

@@ -1,12 +1,18 @@
-import { decodeHalves, encodeHalves, type HostData } from "../../../core/index.js";
-import { bytesOf, type Message, others, type Workers } from "./workers.js";
+import {
+  type Device,
+  type DType,
+  encodeHalves,
+  type HostData,
+  isHalf,
+  type Shape,
+  sizeOf,
+} from "../../../core/index.js";
+import { bytesOf, type Exchange, exchange, others, type Workers } from "./workers.js";
 
 /** How gradients travel: bf16 halves the bytes; sums are f32 all the same. */
 export type Wire = "f32" | "bf16";
 
-export type Floats = Float32Array | Float64Array;
-
-/** Elements that travel at a time: bounds what waits on the host. */
+/** Most elements that travel at a time: bounds what waits on the host. */
 export const PIECE = 2 ** 23;
 
 /** Part of a parameter. */
@@ -17,10 +23,14 @@ export interface Piece {
 }
 
 /** Parameters in pieces, and the pieces in groups of about as many elements; the same on all ranks. */
-export const bucketsOf = (sizes: readonly (readonly [name: string, elements: number])[], most = PIECE): Piece[][] => {
+export const bucketsOf = (
+  sizes: readonly (readonly [name: string, { readonly shape: Shape }])[],
+  most: number,
+): Piece[][] => {
   const buckets: Piece[][] = [];
   let room = 0;
-  for (const [name, elements] of sizes)
+  for (const [name, { shape }] of sizes) {
+    const elements = sizeOf(shape);
     for (let from = 0; from < elements; ) {
       if (room === 0) {
         buckets.push([]);
@@ -31,52 +41,37 @@ export const bucketsOf = (sizes: readonly (readonly [name: string, elements: num
       room -= to - from;
       from = to;
     }
+  }
   return buckets;
 };
 
-const onWire = (numbers: Floats, wire: Wire): HostData => {
-  if (wire === "f32" || numbers instanceof Float64Array) return numbers;
+/** Numbers as they travel. Rounded to nearest even, as `cast` does it on a device. */
+export const onWire = (numbers: HostData, wire: Wire): HostData => {
+  if (wire === "f32") return numbers;
   const bits = new Uint16Array(numbers.length);
-  encodeHalves(numbers, "bf16", bits);
+  encodeHalves(numbers instanceof Float32Array ? numbers : Float32Array.from(numbers), "bf16", bits);
   return bits;
 };
 
-const offWire = (data: HostData): Floats => {
-  if (!(data instanceof Uint16Array)) return data as Floats;
-  const numbers = new Float32Array(data.length);
-  decodeHalves(data, "bf16", numbers);
-  return numbers;
+/** Room on the host for numbers that are to be uploaded to a device. */
+export const hostRoom = (elements: number, dtype: DType, { name }: Device): HostData => {
+  if (isHalf(dtype)) return new Uint16Array(elements);
+  return name === "reference" ? new Float64Array(elements) : new Float32Array(elements);
 };
 
-const like = <T extends HostData>(data: T): T => new (data.constructor as new (length: number) => T)(data.length);
+/** A piece as it goes to its owner: its numbers, or where this is the owner room for those of each other rank. */
+export type Outgoing = { readonly owner: number; readonly data: HostData } | { readonly theirs: readonly HostData[] };
 
-/**
- * Sums pieces over ranks: each goes to its owner, which adds up in the order of ranks. Returns the sums of the own ones. Every
- * rank's numbers are rounded to what travels, its own too, so that no sum depends on whose it is.
- */
-export const sumToOwners = async (
-  workers: Workers,
-  what: string,
-  pieces: readonly { readonly owner: number; readonly numbers: Floats }[],
-  wire: Wire,
-): Promise<Floats[]> => {
-  const travelling = pieces.map(({ owner, numbers }) => ({ owner, data: onWire(numbers, wire) }));
-  const own = travelling.filter(({ owner }) => owner === workers.rank).map(({ data }) => data);
-  const room = new Map(others(workers).map((peer) => [peer, own.map(like)]));
-  const send = others(workers).flatMap((peer) =>
-    travelling.flatMap(({ owner, data }): Message[] => (owner === peer ? [{ peer, bytes: bytesOf(data) }] : [])),
+/** Begins to send pieces to their owners. `theirs` is in the order of `others`. */
+export const toOwners = (workers: Workers, what: string, pieces: readonly Outgoing[]): Exchange => {
+  const peers = others(workers);
+  return workers.begin(
+    what,
+    pieces.flatMap((piece) => ("data" in piece ? [{ peer: piece.owner, bytes: bytesOf(piece.data) }] : [])),
+    pieces.flatMap((piece) =>
+      "data" in piece ? [] : peers.map((peer, i) => ({ peer, bytes: bytesOf(piece.theirs[i]) })),
+    ),
   );
-  const receive = [...room].flatMap(([peer, places]) => places.map((data) => ({ peer, bytes: bytesOf(data) })));
-  await workers.exchange(what, send, receive);
-  return own.map((data, i) => {
-    const from = (rank: number): Floats => offWire(rank === workers.rank ? data : (room.get(rank) as HostData[])[i]);
-    const sum = from(0).slice();
-    for (let rank = 1; rank < workers.size; rank++) {
-      const more = from(rank);
-      for (let k = 0; k < sum.length; k++) sum[k] += more[k];
-    }
-    return sum;
-  });
 };
 
 /** Sends pieces from their owners to all, as they are. `pieces` of other ranks are the room for them. */
@@ -85,7 +80,8 @@ export const fromOwners = (
   what: string,
   pieces: readonly { readonly owner: number; readonly data: HostData }[],
 ): Promise<void> =>
-  workers.exchange(
+  exchange(
+    workers,
     what,
     others(workers).flatMap((peer) =>
       pieces.flatMap(({ owner, data }) => (owner === workers.rank ? [{ peer, bytes: bytesOf(data) }] : [])),

@@ -4,6 +4,14 @@ export interface Message {
   readonly bytes: Uint8Array;
 }
 
+/** Messages that are on their way. Exchanges of a rank are ended in the order in which they were begun. */
+export interface Exchange {
+  /** Sees to it that they go on, and waits for nothing: have all come? */
+  readonly look: () => boolean;
+  /** Waits until they have. */
+  readonly end: () => Promise<void>;
+}
+
 /** A rank that has ended, or is not heard of. */
 export class WorkersError extends Error {
   override readonly name = "WorkersError";
@@ -21,11 +29,11 @@ export interface Workers {
   readonly rank: number;
   readonly size: number;
   /**
-   * Sends to other ranks and takes from them, all at once. Messages between two ranks pair up in their order, and have one length.
-   * `what` stands in errors. Errors: WorkersError where a rank has failed, or is not heard of in time; once one was thrown, what
-   * is exchanged meets only what others exchange after theirs.
+   * Begins to send to other ranks and to take from them, all at once; the bytes stay as they are until it has ended. Messages between
+   * two ranks pair up in their order, and have one length. `what` stands in errors. Errors, then and at the end: WorkersError where
+   * a rank has failed, or is not heard of in time; once one was thrown, what is exchanged meets only what others exchange after theirs.
    */
-  readonly exchange: (what: string, send: readonly Message[], receive: readonly Message[]) => Promise<void>;
+  readonly begin: (what: string, send: readonly Message[], receive: readonly Message[]) => Exchange;
   /** Only the memory of this rank is looked at: there are no others, nothing is sent, and no number counts. */
   readonly isPlanned?: true;
   /** Tells all others that this rank has failed, and why; `isThere`: will it answer when they save? */
@@ -33,7 +41,10 @@ export interface Workers {
 }
 
 /** One process. */
-export const ALONE: Workers = { rank: 0, size: 1, exchange: async () => {}, fail: () => {} };
+export const ALONE: Workers = {
+  ...{ rank: 0, size: 1, fail: () => {} },
+  begin: () => ({ look: () => true, end: async () => {} }),
+};
 
 /** A rank of several whose memory is planned. */
 export const plannedRank = (rank: number, size: number): Workers => ({ ...ALONE, rank, size, isPlanned: true });
@@ -45,12 +56,21 @@ export const others = ({ rank, size }: Workers): number[] =>
 export const bytesOf = (data: ArrayBufferView): Uint8Array =>
   new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
+/** Sends and takes, and waits. Errors: as `begin`. */
+export const exchange = async (
+  workers: Workers,
+  what: string,
+  send: readonly Message[],
+  receive: readonly Message[],
+): Promise<void> => workers.begin(what, send, receive).end();
+
 /** Numbers of every rank, by rank; each gives as many. */
 export const gathered = async (workers: Workers, what: string, own: readonly number[]): Promise<Float64Array[]> => {
   const all = Array.from({ length: workers.size }, () => new Float64Array(own.length));
   all[workers.rank].set(own);
   const send = others(workers).map((peer) => ({ peer, bytes: bytesOf(all[workers.rank]) }));
-  await workers.exchange(
+  await exchange(
+    workers,
     what,
     send,
     others(workers).map((peer) => ({ peer, bytes: bytesOf(all[peer]) })),
@@ -70,7 +90,8 @@ export const texts = async (workers: Workers, what: string, own: string): Promis
   const sizes = (await gathered(workers, what, [bytes.length])).map(([size]) => size);
   const room = sizes.map((size) => new Uint8Array(size));
   const meant = others(workers);
-  await workers.exchange(
+  await exchange(
+    workers,
     what,
     meant.map((peer) => ({ peer, bytes })),
     meant.map((peer) => ({ peer, bytes: room[peer] })),

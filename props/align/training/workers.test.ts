@@ -7,16 +7,33 @@ import test from "node:test";
 import fc from "fast-check";
 import { batchesFrom } from "../../../align/data/source.js";
 import { saveTree } from "../../../align/training/state-file.js";
-import { ownersOf } from "../../../align/training/workers/shard.js";
+import { ownersOf, shardOf } from "../../../align/training/workers/shard.js";
 import { saveShared } from "../../../align/training/workers/state.js";
+import { sumsOver } from "../../../align/training/workers/sums.js";
+import { onWire } from "../../../align/training/workers/wire.js";
 import { ALONE, type Workers } from "../../../align/training/workers/workers.js";
-import { dispose, InputError, sizeOf } from "../../../core/index.js";
+import {
+  constantData,
+  type Device,
+  dispose,
+  type Graph,
+  type HostData,
+  InputError,
+  numbersOf,
+  type Program,
+  read,
+  sizeOf,
+  tensor,
+  upload,
+} from "../../../core/index.js";
 import { openSafetensors } from "../../../models/files/safetensors.js";
 import { launchedBy } from "../../../run/workers/launch.js";
+import { leavesNothing } from "../../devices.js";
+import { eighths } from "../../generators/generators.js";
 import { kinds, ranked, type Setting, together } from "../../generators/ranked.js";
 import { simulatedWorkers } from "../../generators/simulated-workers.js";
 import { farthest, limitOf, tinyParams } from "../../generators/tiny-training.js";
-import { check } from "../../law.js";
+import { check, law } from "../../law.js";
 
 function* take<T>(all: Iterable<T>, count: number): Generator<T> {
   let i = 0;
@@ -121,6 +138,96 @@ check(
     rmSync(folder, { recursive: true, force: true });
   },
   ["cpu"],
+);
+
+/** The same device, whose programs run all at once; and one that tells when a run in parts has ended. */
+const changed = (device: Device, build: (program: Program) => Program): Device =>
+  Object.create(device, { build: { value: (graph: Graph) => build(device.build(graph)) } });
+
+check(
+  "sums begin while gradients are computed, and have the bytes of those that begin after",
+  async (device) => {
+    const setting: Setting = { kind: "sft", rows: 4, steps: 2, settings: { weightDecay: 0.1 } };
+    /** What happens on rank 0, in order. */
+    const events: string[] = [];
+    const watched = changed(device, (program) => ({
+      ...program,
+      inParts: function* (inputs, bytes) {
+        const made = yield* (program.inParts as NonNullable<typeof program.inParts>)(inputs, bytes);
+        events.push("all are there");
+        return made;
+      },
+    }));
+    const onState = async () => void events.push("step");
+    const { ranks } = simulatedWorkers(2);
+    const telling = (workers: Workers): Workers => ({
+      ...workers,
+      begin: (what, ...messages) => {
+        if (what === "its gradients") events.push("sent");
+        return workers.begin(what, ...messages);
+      },
+    });
+    const overlapping = await Promise.all([
+      ranked({ ...setting, onState }, telling(ranks[0]), watched),
+      ranked(setting, ranks[1], device),
+    ]);
+    const after = await together(
+      setting,
+      2,
+      changed(device, ({ memory, run, free }) => ({ memory, run, free })),
+    );
+    for (const [i, { weights, records }] of overlapping.entries()) {
+      assert.deepEqual(weights, after.runs[i].weights);
+      assert.deepEqual(records, after.runs[i].records);
+    }
+    // The first step agrees on an order.
+    const second = events.slice(events.indexOf("step"));
+    assert.ok(second.indexOf("sent") < second.indexOf("all are there"), `${events}`);
+  },
+  ["cpu"],
+);
+
+law(
+  "sums are those of the order of ranks, each at its owner, however they are cut",
+  fc.record({
+    shapes: fc.array(fc.array(fc.integer({ min: 1, max: 5 }), { maxLength: 2 }), { minLength: 3, maxLength: 6 }),
+    size: fc.integer({ min: 1, max: 3 }),
+    wire: fc.constantFrom("f32" as const, "bf16" as const),
+  }),
+  async ({ shapes, size, wire }, device) =>
+    leavesNothing(device, async () => {
+      const numbers = (rank: number, i: number): Float32Array =>
+        Float32Array.from(constantData(eighths(shapes[i], 10 * rank + i)).data, (x) => x / 3);
+      const trees = Array.from({ length: size }, (_, rank) =>
+        Object.fromEntries(shapes.map((shape, i) => [`w${i}`, tensor(numbers(rank, i), shape)])),
+      );
+      const summed = await Promise.all(
+        simulatedWorkers(size).ranks.map(async (workers, rank) => {
+          const sums = sumsOver(trees[rank], { workers, shard: shardOf(trees[rank], workers), wire }, device);
+          const found: Record<string, HostData>[] = [];
+          // From the second sum on in an order that was agreed on.
+          for (let round = 0; round < 2; round++) {
+            const own = await sums.of("numbers", upload(trees[rank], device));
+            found.push(
+              Object.fromEntries(await Promise.all(Object.entries(own).map(async ([k, x]) => [k, await read(x)]))),
+            );
+            dispose(own);
+          }
+          for (const program of sums.programs()) program.free();
+          return found;
+        }),
+      );
+      const travelled = (data: Float32Array) => (wire === "f32" ? data : numbersOf(onWire(data, wire), "bf16"));
+      const want = Object.fromEntries(
+        shapes.map((_, i) => {
+          const all = trees.map((_, rank) => travelled(numbers(rank, i)));
+          return [`w${i}`, all.reduce((sum, more) => Float32Array.from(sum, (x, k) => x + more[k]))];
+        }),
+      );
+      for (const round of [0, 1])
+        assert.deepEqual(Object.assign({}, ...summed.map((found) => found[round])), want, `sum ${round}`);
+    }),
+  { effort: 0.3, on: ["cpu", "webgpu"] },
 );
 
 test("parameters are shared out whole: a rank has at most its share and one parameter more", () => {

@@ -11,6 +11,8 @@ import { secondsOf, slicesOf } from "../../../kernels/webgpu/slices.js";
 import { assertSame, run } from "../../close.js";
 import { presentDevices } from "../../devices.js";
 import { eighths } from "../../generators/generators.js";
+import { partsAreTheCall } from "../../generators/in-parts.js";
+import { webgpuCheck } from "./webgpu-variants.js";
 
 test("each submit is as full as may be: one kernel more would be too much", () => {
   const work = fc.array(fc.integer({ min: 0, max: 40 }));
@@ -63,3 +65,5 @@ if ((await presentDevices()).includes("webgpu"))
       const want = await run(f, given, whole);
       for (const [i, numbers] of (await run(f, given, sliced)).entries()) assertSame(numbers, want[i]);
     });
+
+webgpuCheck("a call in parts is the call", (device) => partsAreTheCall(device), ["gpu"]);
