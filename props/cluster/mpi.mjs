@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -66,6 +66,7 @@ const lossesIn = (folder) =>
   readFileSync(join(folder, "metrics.jsonl"), "utf8")
     .trim()
     .split("\n")
+    .filter((line) => line.endsWith("}")) // one is being written
     .map((line) => JSON.parse(line).loss);
 const farthest = (a, b) => {
   assert.equal(a.length, b.length, "as many records");
@@ -161,7 +162,7 @@ export const check = async ({ steps = "12", kills = "1", seed = String(Date.now(
       .map((line) => Number(line.split(" ")[0]));
   }
 
-  /** Starts a run, and some milliseconds after its ranks are there, and `begun` is if it is given, calls `act` with them. */
+  /** Starts a run, and some milliseconds after its ranks are there and it has `begun`, calls `act` with them. */
   async function disturbed(mpi, folder, words, late, act, begun) {
     const [command, ...args] = launched(mpi, 2, words);
     const child = spawn(command, args, { env, stdio: ["ignore", "ignore", "pipe"] });
@@ -171,8 +172,7 @@ export const check = async ({ steps = "12", kills = "1", seed = String(Date.now(
     });
     const ended = new Promise((resolve) => child.on("close", resolve));
     for (let tries = 0; ranksOf(folder).length < 2 && tries < 100 && child.exitCode === null; tries++) await pause(50);
-    for (let tries = 0; begun !== undefined && !existsSync(begun) && tries < 600 && child.exitCode === null; tries++)
-      await pause(100);
+    for (let tries = 0; !begun() && tries < 6000 && child.exitCode === null; tries++) await pause(10);
     await pause(late);
     const ranks = ranksOf(folder);
     if (ranks.length > 0) act(ranks);
@@ -183,11 +183,28 @@ export const check = async ({ steps = "12", kills = "1", seed = String(Date.now(
     const folder = place(`${mpi}-killed`);
     const words = () =>
       wordsOf("ondare", 2, folder, count, ["--save_steps", "2", ...(existsSync(folder) ? ["--resume"] : [])]);
+    const saved = () =>
+      existsSync(folder)
+        ? Math.max(0, ...readdirSync(folder).map((file) => Number(/^checkpoint-(\d+)$/.exec(file)?.[1] ?? 0)))
+        : 0;
+    const logged = () => (existsSync(join(folder, "metrics.jsonl")) ? lossesIn(folder).length : 0);
     let done = 0;
-    for (; done < times; done++)
-      await disturbed(mpi, folder, words(), 300 + 2500 * draw(), (ranks) => {
-        process.kill(ranks[Math.floor(draw() * ranks.length)], "SIGKILL");
-      });
+    while (done < times) {
+      // Some steps after the last checkpoint, or at the start where more was logged before the last kill.
+      const until = saved() + 1 + Math.floor(3 * draw());
+      if (until >= count) break;
+      await disturbed(
+        mpi,
+        folder,
+        words(),
+        100 * draw(),
+        (ranks) => {
+          process.kill(ranks[Math.floor(draw() * ranks.length)], "SIGKILL");
+          done++;
+        },
+        () => logged() >= until,
+      );
+    }
     const far = farthest(lossesIn(place("ondare")), trained(mpi, 2, `${mpi}-killed`, "ondare", count, "--resume"));
     tell(`${mpi}: ${done} ranks killed, and resumed: within ${far.toExponential(1)}`);
     assert.ok(far <= LIMIT);
@@ -206,7 +223,7 @@ export const check = async ({ steps = "12", kills = "1", seed = String(Date.now(
         stopped = Math.max(...ranks);
         process.kill(stopped, "SIGSTOP");
       },
-      join(folder, "metrics.jsonl"),
+      () => existsSync(join(folder, "metrics.jsonl")),
     );
     assert.notEqual(code, 0);
     const line = said()
