@@ -8,7 +8,7 @@ import { remakeLoop } from "./ops/loop.js";
 import { partOp, resolved } from "./ops/parts.js";
 import { printGraph, typeOf } from "./print.js";
 import type { Shape } from "./shape.js";
-import { mustBeOpen } from "./stored.js";
+import { mustBeOpen } from "./storage/stored.js";
 import { type Structure, structureOf } from "./structure.js";
 import { isTensor, reachable, type Tensor } from "./tensor.js";
 import { isRecord, leaves, namedLeavesOf, type Tree, treeMap } from "./tree.js";

@@ -22,9 +22,9 @@ const sft = fileURLToPath(new URL("../golden/preferences/sft/", import.meta.url)
 
 /** A model's folder, and rows that are longer than the 256 tokens that are kept of them, so that ranks have as much to do. */
 const prepare = async (root) => {
-  const { evaluate, key } = await import("../../dist/index.js");
-  const { initParams, parseConfig, saveModel } = await import("../../dist/models.js");
-  const { open } = await import("../../dist/devices.js");
+  const { evaluate, key } = await import("taugrad");
+  const { initParams, parseConfig, saveModel } = await import("taugrad/models");
+  const { open } = await import("taugrad/devices");
   const small = JSON.parse(readFileSync(join(sft, "config.json"), "utf8"));
   const sizes = { hidden_size: 384, intermediate_size: 1024, num_hidden_layers: 6, max_position_embeddings: 512 };
   const heads = { num_attention_heads: 6, num_key_value_heads: 6, layer_types: undefined };
