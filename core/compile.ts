@@ -128,8 +128,17 @@ export const compile = <P extends unknown[], T extends Tree>(
     }
   };
 
-  /** A call, told of in parts of so many bytes; all at once without them. */
-  function* taken(args: readonly unknown[], bytes?: number): Generator<Told, T> {
+  /** A call's arguments as buffers, and the trace that it takes. */
+  interface Call {
+    readonly given: readonly Tensor[];
+    readonly trace: Trace;
+    /** Donated inputs, and whether one of them comes twice, so that nothing can lie in them. */
+    readonly donated: Trace["donated"];
+    readonly isTwice: boolean;
+    /** Buffers of constants that are this call's own. */
+    readonly uploaded: Set<Buffer>;
+  }
+  const begin = (args: readonly unknown[]): Call => {
     const found = find(traces, args);
     const asked = found?.given ?? leaves(args.map(toTree));
     const given = asked.every(isConcrete) ? asked : asked.map((t) => (isConcrete(t) ? t : (knownConstant(t) ?? t)));
@@ -143,48 +152,68 @@ export const compile = <P extends unknown[], T extends Tree>(
     const usual = found?.trace ?? traceNew(traces, args);
     const isTwice = isDonatedTwice(given, usual);
     const trace = isTwice ? (find(careful, args)?.trace ?? traceNew(careful, args)) : usual;
-    const uploaded = new Set<Buffer>();
-    const bind = (t: Tensor): Buffer => {
+    return { given, trace, donated: usual.donated, isTwice, uploaded: new Set() };
+  };
+  const bindAll = ({ given, trace, uploaded }: Call): Buffer[] =>
+    [...given, ...trace.captured].map((t) => {
       if (t.op !== constantOp) return bufferOf(t, device, name);
       const { data, shape, dtype } = constantData(t);
       const buffer = device.upload(data, shape, dtype);
       uploaded.add(buffer);
       return buffer;
-    };
-    const made: Tensor[] = [];
-    const make = (i: number, buffer: Buffer): Tensor => {
-      const { shape, dtype } = trace.leaves[i];
-      made[i] = storedTensor(device, buffer, shape, dtype);
-      return made[i];
-    };
-    let outputs: Buffer[] | undefined;
-    let parts: ReturnType<NonNullable<Program["inParts"]>> | undefined;
-    try {
-      const buffers = [...given, ...trace.captured].map(bind);
-      parts = bytes === undefined ? undefined : trace.program.inParts?.(buffers, bytes);
-      if (parts === undefined) outputs = trace.program.run(buffers);
-      while (outputs === undefined) {
-        const next = (parts as NonNullable<typeof parts>).next();
-        if (next.done === true) outputs = next.value;
-        else yield next.value.map(({ output, buffer }) => [trace.leaves[output].path, make(output, buffer)] as const);
-      }
-      if (!isTwice) for (const { input } of usual.donated) uploaded.delete(buffers[input]);
-    } finally {
-      parts?.return([]);
-      for (const buffer of uploaded) device.free(buffer);
-    }
-    const end = isTwice ? release : surrender;
-    for (const { input, argument } of usual.donated)
-      end(given[input], "donated", `to ${name}(…), argument ${argument}`);
-    const all = outputs;
-    return rebuild(trace.result, (_, i) => made[i] ?? make(i, all[i])) as T;
-  }
-  const call = (...args: readonly unknown[]): T => {
-    const { value } = taken(args).next(); // it has no parts
-    return value as T;
+    });
+  /** Donated constants are gone with the run. */
+  const handOn = ({ donated, isTwice, uploaded }: Call, buffers: readonly Buffer[]): void => {
+    if (!isTwice) for (const { input } of donated) uploaded.delete(buffers[input]);
   };
+  const freeOwn = ({ uploaded }: Call): void => {
+    for (const buffer of uploaded) device.free(buffer);
+  };
+  const endDonated = ({ given, donated, isTwice }: Call): void => {
+    const end = isTwice ? release : surrender;
+    for (const { input, argument } of donated) end(given[input], "donated", `to ${name}(…), argument ${argument}`);
+  };
+
+  const call = (...args: readonly unknown[]): T => {
+    const made = begin(args);
+    let outputs: Buffer[];
+    try {
+      const buffers = bindAll(made);
+      outputs = made.trace.program.run(buffers);
+      handOn(made, buffers);
+    } finally {
+      freeOwn(made);
+    }
+    endDonated(made);
+    return rebuild(made.trace.result, ({ shape, dtype }, i) => storedTensor(device, outputs[i], shape, dtype)) as T;
+  };
+  function* inParts(bytes: number, ...args: readonly unknown[]): Generator<Told, T> {
+    const made = begin(args);
+    const { program, result, leaves: parts } = made.trace;
+    const told: Tensor[] = [];
+    let outputs: Buffer[];
+    let running: ReturnType<NonNullable<Program["inParts"]>> | undefined;
+    try {
+      const buffers = bindAll(made);
+      running = program.inParts?.(buffers, bytes);
+      let next = running?.next();
+      for (; running !== undefined && next !== undefined && next.done !== true; next = running.next())
+        yield next.value.map(({ output, buffer }) => {
+          const { path, shape, dtype } = parts[output];
+          told[output] = storedTensor(device, buffer, shape, dtype);
+          return [path, told[output]] as const;
+        });
+      outputs = next === undefined ? program.run(buffers) : (next.value as Buffer[]);
+      handOn(made, buffers);
+    } finally {
+      running?.return([]);
+      freeOwn(made);
+    }
+    endDonated(made);
+    return rebuild(result, ({ shape, dtype }, i) => told[i] ?? storedTensor(device, outputs[i], shape, dtype)) as T;
+  }
   return Object.assign(call, {
-    inParts: (bytes: number, ...args: readonly unknown[]) => taken(args, bytes),
+    inParts,
     programs: () => [...traces, ...careful].map(({ program }) => program),
   });
 };

@@ -129,37 +129,49 @@ export const openCpu = async ({ notice, bits: told, threads, ...options }: CpuOp
       const { role } = made.buffers[buffer];
       return role.kind === "output" ? role.donor : undefined;
     });
-    function* inParts(inputs: readonly Buffer[], bytes?: number): Generator<readonly Final[], Buffer[]> {
+    const handOver = (inputs: readonly Buffer[], output: number, address: number): CpuBuffer => {
+      const donor = donors[output];
+      if (donor !== undefined) drop(inputs[donor]);
+      return adopt(address, sizes[output]);
+    };
+    const dropDonated = (inputs: readonly Buffer[]): void => {
+      for (const i of graph.donated ?? []) {
+        if (handedOn.has(i)) continue;
+        heap.release(addressOf(inputs[i]));
+        drop(inputs[i]);
+      }
+    };
+    const run = (inputs: readonly Buffer[]): Buffer[] => {
       check();
-      const found: CpuBuffer[] = [];
-      const handOver = (output: number, address: number): CpuBuffer => {
-        const donor = donors[output];
-        if (donor !== undefined) drop(inputs[donor]);
-        found[output] = adopt(address, sizes[output]);
-        return found[output];
-      };
-      const run = program.run(inputs.map(addressOf), bytes);
+      const outputs = program.run(inputs.map(addressOf)).map((address, output) => handOver(inputs, output, address));
+      dropDonated(inputs);
+      return outputs;
+    };
+    const { inParts: runInParts } = program;
+    function* inParts(inputs: readonly Buffer[], bytes: number): Generator<readonly Final[], Buffer[]> {
+      check();
+      const told: CpuBuffer[] = [];
+      const parts = (runInParts as NonNullable<typeof runInParts>)(inputs.map(addressOf), bytes);
       try {
-        let next = run.next();
-        for (; next.done !== true; next = run.next()) {
-          yield next.value.map(({ output, address }) => ({ output, buffer: handOver(output, address) }));
+        let next = parts.next();
+        for (; next.done !== true; next = parts.next()) {
+          yield next.value.map(({ output, address }) => {
+            told[output] = handOver(inputs, output, address);
+            return { output, buffer: told[output] };
+          });
           check();
         }
-        const outputs = next.value.map((address, output) => found[output] ?? handOver(output, address));
-        for (const i of graph.donated ?? []) {
-          if (handedOn.has(i)) continue;
-          heap.release(addressOf(inputs[i]));
-          drop(inputs[i]);
-        }
+        const outputs = next.value.map((address, output) => told[output] ?? handOver(inputs, output, address));
+        dropDonated(inputs);
         return outputs;
       } finally {
-        run.return([]);
+        parts.return([]);
       }
     }
     return {
       memory: program.memory,
-      run: (inputs) => inParts(inputs).next().value as Buffer[], // it has no parts
-      inParts,
+      run,
+      ...(runInParts === undefined ? {} : { inParts }),
       free: program.free,
     };
   };

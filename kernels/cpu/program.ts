@@ -44,8 +44,9 @@ export interface CpuFinal {
 export interface CpuProgram {
   readonly memory: Program["memory"];
   readonly launches: number;
-  /** In parts, if outputs of so many bytes are to be told of early: see `Program`. */
-  readonly run: (inputs: readonly number[], bytes?: number) => Generator<readonly CpuFinal[], number[]>;
+  readonly run: (inputs: readonly number[]) => number[];
+  /** See `Program`. */
+  readonly inParts?: (inputs: readonly number[], bytes: number) => Generator<readonly CpuFinal[], number[]>;
   readonly free: () => void;
 }
 
@@ -135,7 +136,7 @@ export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLau
   const launchesBefore = [0];
   for (const { length } of ofSteps) launchesBefore.push(launchesBefore[launchesBefore.length - 1] + length);
 
-  const resolve = (inputs: readonly number[], taken: readonly number[], outputs: Map<number, number>): number[] => {
+  const resolve = (inputs: readonly number[], taken: readonly number[], fresh: (number | undefined)[]): number[] => {
     const addresses = constants.slice();
     plan.buffers.forEach(({ role, bytes, of }, i) => {
       if (role.kind === "input") addresses[i] = inputs[role.index];
@@ -149,7 +150,7 @@ export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLau
           () => of,
           () => heap.allocate(bytes),
         );
-        outputs.set(role.index, addresses[i]);
+        fresh[role.index] = addresses[i];
       }
     });
     return addresses;
@@ -193,44 +194,69 @@ export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLau
   const scratchBytes = commonBytes + pool.threads * threadBytes;
   let [isFree, running] = [false, 0];
 
-  function* run(inputs: readonly number[], bytes?: number): Generator<readonly CpuFinal[], number[]> {
+  /** What a run holds until it ends: blocks of temporaries, and fresh outputs, by position, that nobody has been told of. */
+  interface Held {
+    readonly taken: number[];
+    readonly fresh: (number | undefined)[];
+  }
+  const begin = (): Held => {
     if (isFree) throw new DeviceError("cpu: a freed program was run");
-    const taken: number[] = [];
-    /** Fresh ones that nobody has been told of. */
-    const outputs = new Map<number, number>();
     running++;
+    return { taken: [], fresh: [] };
+  };
+  /** The addresses of all buffers, as they stand in the argument blocks from now on. */
+  const placeAll = ({ taken, fresh }: Held, inputs: readonly number[]): number[] => {
+    for (const [block, bytes] of blockBytes.entries())
+      taken.push(
+        naming(
+          () => largestIn(block),
+          () => heap.allocate(bytes),
+        ),
+      );
+    const addresses = resolve(inputs, taken, fresh);
+    patch(addresses);
+    return addresses;
+  };
+  const finish = ({ fresh }: Held, addresses: readonly number[]): number[] => {
+    onLaunch(jobs.length);
+    fresh.length = 0;
+    return plan.outputs.map((buffer) => addresses[buffer]);
+  };
+  const end = ({ taken, fresh }: Held): void => {
+    for (const address of fresh) if (address !== undefined) heap.release(address);
+    for (const address of taken) heap.release(address);
+    patched = undefined;
+    if (--running === 0 && isFree) disown();
+  };
+
+  const run = (inputs: readonly number[]): number[] => {
+    const held = begin();
     try {
-      for (const [block, bytes] of blockBytes.entries())
-        taken.push(
-          naming(
-            () => largestIn(block),
-            () => heap.allocate(bytes),
-          ),
-        );
-      const addresses = resolve(inputs, taken, outputs);
-      const results = plan.outputs.map((buffer) => addresses[buffer]);
-      patch(addresses);
+      const addresses = placeAll(held, inputs);
       if (isTimed) printTimings(jobs, launches, pool);
-      else if (bytes === undefined) launch(0, jobs.length);
-      else {
-        let done = 0;
-        for (const cut of cutsFor(bytes)) {
-          yield* steps(done, cut.steps, addresses);
-          done = cut.steps;
-          for (const output of cut.outputs) outputs.delete(output);
-          yield cut.outputs.map((output) => ({ output, address: results[output] }));
-          patch(addresses);
-        }
-        yield* steps(done, plan.steps.length, addresses);
-      }
-      onLaunch(jobs.length);
-      outputs.clear();
-      return results;
+      else launch(0, jobs.length);
+      return finish(held, addresses);
     } finally {
-      for (const address of outputs.values()) heap.release(address);
-      for (const address of taken) heap.release(address);
-      patched = undefined;
-      if (--running === 0 && isFree) disown();
+      end(held);
+    }
+  };
+
+  function* inParts(inputs: readonly number[], bytes: number): Generator<readonly CpuFinal[], number[]> {
+    const held = begin();
+    try {
+      const addresses = placeAll(held, inputs);
+      let done = 0;
+      for (const cut of cutsFor(bytes)) {
+        yield* steps(done, cut.steps, addresses);
+        done = cut.steps;
+        for (const output of cut.outputs) held.fresh[output] = undefined;
+        yield cut.outputs.map((output) => ({ output, address: addresses[plan.outputs[output]] }));
+        patch(addresses);
+      }
+      yield* steps(done, plan.steps.length, addresses);
+      return finish(held, addresses);
+    } finally {
+      end(held);
     }
   }
 
@@ -243,6 +269,8 @@ export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLau
     },
     launches: jobs.length,
     run,
+    // A run that is timed is told of as a whole.
+    inParts: isTimed ? undefined : inParts,
     free: () => {
       if (isFree) return;
       isFree = true;
