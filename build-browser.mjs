@@ -1,20 +1,18 @@
 /**
  * What makes bundles for browsers of the sources: platform modules of browsers in place of Node's, and, for what reads and
- * writes files, modules of Node that refuse by name when something of them is used.
+ * writes files, modules that refuse by name when something of them is used.
  */
 import { mkdir, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 
 /** Packages that only what needs files loads; a bundler would look for them. */
-const PEERS = /^(@huggingface\/hub|hyparquet|hyparquet-compressors|franc|koffi)$/;
-/** Runs as functions (run/index.ts), from folders to folders. */
-const RUNS = /^\.\/program\.js$/;
-const GLOBALS = ["process", "Buffer"];
+export const PEERS = /^(@huggingface\/hub|hyparquet|hyparquet-compressors|franc|koffi)$/;
+const ABSENT = "./models/platform/browser/absent.ts";
 
 /** A value of Node's, by its kind: a function refuses, a table of constants is empty. */
-const standIn = (name, value) =>
+const standIn = (module, name, value) =>
   typeof value === "function"
-    ? `absent(${JSON.stringify(name)})`
+    ? `/*@__PURE__*/ absent(${JSON.stringify(module)}, ${JSON.stringify(name)})`
     : JSON.stringify(
         value !== null && typeof value === "object"
           ? Object.fromEntries(
@@ -25,55 +23,32 @@ const standIn = (name, value) =>
           : value,
       );
 
-/** The text of a module whose exports refuse; what is not used of it falls away. */
-const absentModule = (path, exports) =>
-  [
-    'import { InputError } from "./core/index.ts";',
-    "const absent = (name) => function () {",
-    `  throw new InputError(\`\${name} of ${path} was called, and a browser has none: this reads or writes files, run it in Node\`);`,
-    "};",
-    ...exports,
+/** The text of a module that stands for one of Node's; what is not used of it falls away. `from`: the path of absent.ts. */
+export const absentModule = async (module, from, isWanted = () => true) => {
+  const all = Object.entries(await import(module)).filter(([name]) => /^\w+$/.test(name) && name !== "default");
+  return [
+    `import { absent } from "${from}";`,
+    ...all
+      .filter(([name]) => isWanted(name))
+      .map(([name, value]) => `export const ${name} = ${standIn(module, name, value)};`),
   ].join("\n");
+};
 
 const stands = {
   name: "stands",
   setup(on) {
-    const root = on.initialOptions.absWorkingDir;
+    const resolveDir = on.initialOptions.absWorkingDir;
     on.onResolve({ filter: /platform\/node\// }, ({ path, ...rest }) =>
       on.resolve(path.replace("platform/node/", "platform/browser/"), {
         ...{ kind: rest.kind, importer: rest.importer, resolveDir: rest.resolveDir },
       }),
     );
-    on.onResolve({ filter: /^node:/ }, ({ path }) => ({ path, namespace: "absent", sideEffects: false }));
-    on.onResolve({ filter: PEERS }, ({ path }) => ({ path, namespace: "absent", sideEffects: false }));
-    on.onResolve({ filter: /^globals-of-node$/ }, ({ path }) => ({ path, namespace: "absent", sideEffects: false }));
-    on.onResolve({ filter: RUNS }, ({ path, importer }) =>
-      importer === join(root, "run", "index.ts") ? { path, namespace: "absent", sideEffects: false } : undefined,
-    );
-    on.onLoad({ filter: RUNS, namespace: "absent" }, () => ({
-      contents: absentModule("taugrad/align", ["export const programRun = (kind) => absent(kind)();"]),
-      resolveDir: root,
+    for (const filter of [/^node:/, PEERS])
+      on.onResolve({ filter }, ({ path }) => ({ path, namespace: "absent", sideEffects: false }));
+    on.onLoad({ filter: /^/, namespace: "absent" }, async ({ path }) => ({
+      contents: await absentModule(path, ABSENT),
+      resolveDir,
     }));
-    on.onLoad({ filter: /^globals-of-node$/, namespace: "absent" }, () => ({
-      contents: absentModule(
-        "Node",
-        GLOBALS.map(
-          (name) =>
-            `export const ${name} = /* @__PURE__ */ new Proxy({ env: {} }, { get: (own, key) => own[key] ?? absent("${name}." + String(key))() });`,
-        ),
-      ),
-      resolveDir: root,
-    }));
-    on.onLoad({ filter: /^/, namespace: "absent" }, async ({ path }) => {
-      const all = Object.entries(await import(path)).filter(([name]) => /^\w+$/.test(name) && name !== "default");
-      return {
-        contents: absentModule(
-          path,
-          all.map(([name, value]) => `export const ${name} = /* @__PURE__ */ ${standIn(name, value)};`),
-        ),
-        resolveDir: root,
-      };
-    });
   },
 };
 
@@ -82,7 +57,6 @@ export const forBrowsers = {
   platform: "browser",
   target: "es2022",
   minify: true,
-  inject: ["globals-of-node"],
   plugins: [stands],
   write: false,
 };

@@ -1,16 +1,17 @@
 /**
  * Builds dist/: one ES module a subpath export, the command line, and the types.
  *   node build.mjs [--no-types]
- * Shared code lies in dist/chunks, so that every subpath sees the same core. dist/meta.json is esbuild's metafile.
- * dist/browser has the same subpaths for where there is no Node (build-browser.mjs).
+ * Shared code lies in dist/chunks, so that every subpath sees the same core, in Node as in browsers; what differs between them lies in
+ * dist/node and dist/browser (build-seams.mjs). dist/meta.json is esbuild's metafile.
  */
 import { spawn } from "node:child_process";
 import { readFileSync, realpathSync } from "node:fs";
-import { chmod, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
-import { forBrowsers, withoutBareImports } from "./build-browser.mjs";
+import { MARK, marked, pureValues } from "./build-pure.mjs";
+import { platformEntries, seams, writeStandIns } from "./build-seams.mjs";
 
 export const root = dirname(fileURLToPath(import.meta.url));
 
@@ -43,20 +44,33 @@ const LIBRARY = {
   testing: "testing/index.ts",
 };
 
-/** Bundles the library and the command line. Returns the metafile of what is for Node. */
+/** Folders of the modules that programs are bundled with. */
+const SHIPPED = ["core", "library", "kernels", "optim", "models", "align", "testing", "run"];
+
+/** A chunk that is imported for nothing but that it runs: no module of the package does anything by running, and bundlers warn. */
+const BARE = /(?<=^|[;\n])import"\.[^"]*";/g;
+
+/** Bundles the library and the command line. Returns the metafile. */
 export const buildBundles = async () => {
   await rm(join(root, "dist"), { recursive: true, force: true });
-  const { metafile } = await build({
+  const { metafile, outputFiles } = await build({
     ...bundling,
-    entryPoints: { ...LIBRARY, cli: "cli/index.ts" },
+    entryPoints: { ...LIBRARY, cli: "cli/index.ts", ...platformEntries(root) },
     outdir: "dist",
     // Names stay, for stack traces, and what holds objects, since a GPU goes with the last reference.
     minifyWhitespace: true,
     sourcemap: true,
     metafile: true,
+    plugins: [seams, pureValues(SHIPPED, MARK)],
+    write: false,
   });
-  const browser = await build({ ...bundling, ...forBrowsers, entryPoints: LIBRARY, outdir: "dist/browser" });
-  await withoutBareImports(browser.outputFiles);
+  const texts = [];
+  for (const { path, text } of outputFiles) {
+    await mkdir(dirname(path), { recursive: true });
+    if (path.endsWith(".js")) texts.push(marked(text).replace(BARE, (found) => " ".repeat(found.length)));
+    await writeFile(path, path.endsWith(".js") ? texts.at(-1) : text);
+  }
+  await writeStandIns(join(root, "dist"), texts);
   await writeFile(join(root, "dist", "meta.json"), JSON.stringify(metafile));
   await chmod(join(root, "dist", "cli.js"), 0o755);
   return metafile;

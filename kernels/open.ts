@@ -1,21 +1,10 @@
-import { type Device, DeviceError, InputError } from "../core/index.js";
-import { type Bits, madd, openCpu, wantedBits } from "./cpu/index.js";
-import { engine } from "./platform/node/engine.js";
+import { type Device, InputError } from "../core/index.js";
+import { type Bits, openCpu, wantedBits } from "./cpu/index.js";
+import type { DoctorReport } from "./look.js";
 import { openReference } from "./reference/index.js";
-import { nameOf } from "./webgpu/adapter/report.js";
-import {
-  type AdapterReport,
-  alikeHints,
-  describeAdapters,
-  type Explained,
-  explainAdapters,
-  type Mode,
-  missingGpu,
-  modeOf,
-  openWebgpu,
-  type WebgpuOptions,
-  whyNoAdapter,
-} from "./webgpu/index.js";
+import { openWebgpu, type WebgpuOptions } from "./webgpu/index.js";
+
+export type { Choice, DoctorReport } from "./look.js";
 
 const NAMES = ["auto", "webgpu", "cpu", "reference"] as const;
 /** A device by name. */
@@ -33,88 +22,11 @@ export interface OpenOptions extends WebgpuOptions {
   readonly threads?: number;
 }
 
-/** What `auto` takes on this machine, and why. */
-export interface Choice {
-  readonly device: "webgpu" | "cpu";
-  readonly why: string;
-}
-
-/** What this machine offers. */
-export interface DoctorReport {
-  readonly platform: string;
-  /** Node's version, and what Bun and Deno are beside it; in a browser what it calls itself. */
-  readonly node: string;
-  /** How much of Dawn is unlocked: TAUGRAD_WEBGPU. */
-  readonly mode: Mode;
-  /** Best first; their places are the numbers that `adapter` takes. */
-  readonly adapters: readonly Explained[];
-  /** Why there are no adapters, where there are none. */
-  readonly problem: string | undefined;
-  /** What may be done about GPUs that are here and cannot be used. */
-  readonly hints: readonly string[];
-  readonly auto: Choice;
-  /** How the cpu device rounds sums of products, here and as TAUGRAD_BITS says. */
-  readonly bits: string;
-}
-
-/** What cpu's bits are, in words. */
-const saidBits = (): string => {
-  if (wantedBits() === "portable") return "portable: products are rounded before they are added (TAUGRAD_BITS)";
-  const own = madd().roundsOnce
-    ? "multiply-adds are rounded once, as this engine and processor do"
-    : "this engine, or its processor, has no fused multiply-add: the same as portable";
-  return `native: ${own}`;
-};
-
-/** What `auto` takes of these adapters; `hidden` says which GPU is not among them. */
-export const choose = (
-  adapters: readonly AdapterReport[],
-  problem: string | undefined,
-  hidden: string | undefined,
-): Choice => {
-  const hardware = adapters.find((adapter) => !adapter.software);
-  if (hardware !== undefined) return { device: "webgpu", why: `a hardware adapter: ${nameOf(hardware)}` };
-  const [software] = adapters;
-  const why =
-    software === undefined
-      ? (problem ?? "no WebGPU adapter")
-      : `the only WebGPU adapter is software, slower than cpu: ${nameOf(software)}${hidden === undefined ? "" : `; ${hidden}`}`;
-  return { device: "cpu", why };
-};
-
-/** What `auto` takes where bits are to be portable. */
-const PORTABLE: Choice = { device: "cpu", why: "portable bits were asked for, which no GPU promises" };
-
-/** Adapters told by `look`, and what follows from them. Never throws for lack of a GPU. */
-const lookAt = async <A extends AdapterReport>(look: () => Promise<readonly A[]>) => {
-  let adapters: readonly A[] = [];
-  let problem: string | undefined;
-  try {
-    adapters = await look();
-    if (adapters.length === 0) problem = `no WebGPU adapter: ${whyNoAdapter()}`;
-  } catch (error) {
-    if (!(error instanceof DeviceError)) throw error;
-    problem = error.message.split("\n")[0];
-  }
-  const hidden = adapters.length === 0 ? undefined : missingGpu(adapters); // a problem says it already
-  const hints = [...(hidden === undefined ? [] : [hidden]), ...alikeHints(adapters)];
-  return { adapters, problem, hints, auto: choose(adapters, problem, hidden) };
-};
-
 /**
  * Looks at the machine: adapters, limits, features and what they are owed to, and what `auto` picks and why. Never throws for
  * lack of a GPU. Errors: InputError if TAUGRAD_WEBGPU names no mode, or TAUGRAD_BITS no bits.
  */
-export const doctor = async (): Promise<DoctorReport> => {
-  const [mode, bits] = [modeOf(), wantedBits()];
-  const lookedAt = await lookAt(explainAdapters);
-  return {
-    ...{ platform: engine.platform, node: engine.version, mode },
-    ...lookedAt,
-    ...(bits === "portable" && { auto: PORTABLE }),
-    bits: saidBits(),
-  };
-};
+export const doctor = async (): Promise<DoctorReport> => (await import("./look.js")).doctor();
 
 /**
  * Opens a device by name. `auto` is a hardware WebGPU adapter, else cpu; `webgpu` takes a software adapter too, and says so. An
@@ -141,9 +53,10 @@ export const open = async (name: DeviceName, options: OpenOptions = {}): Promise
       return openNoticed(options, notice);
     case "auto": {
       if (adapter !== undefined) return openNoticed(options, notice);
-      const { auto } = bits === "portable" ? { auto: PORTABLE } : await lookAt(describeAdapters);
-      notice(`device: ${auto.device}, ${auto.why}`);
-      return auto.device === "webgpu" ? openWebgpu(options) : openCpu({ notice, bits, threads });
+      const { autoChoice, PORTABLE } = await import("./look.js");
+      const { device, why } = bits === "portable" ? PORTABLE : await autoChoice();
+      notice(`device: ${device}, ${why}`);
+      return device === "webgpu" ? openWebgpu(options) : openCpu({ notice, bits, threads });
     }
     default:
       throw new InputError(`device "${String(name)}" is not known: use one of ${NAMES.join(", ")}`);

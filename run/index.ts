@@ -31,7 +31,7 @@ interface Run<O> {
 
 /** The code of a run is loaded when one is asked for. */
 const runOf = <O extends RunHooks>(kind: TrainingKind): Run<O> =>
-  (async (options: O) => (await import("./program.js")).programRun(kind, options as never)) as Run<O>;
+  (async (options: O) => (await import("./platform/node/program.js")).programRun(kind, options as never)) as Run<O>;
 
 /**
  * Trains on instructions with answers, or on documents: what `taugrad sft` does, from the checks to the saved model, as a call.

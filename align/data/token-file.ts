@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { reasonOf } from "../../models/files/writing/system-error.js";
+import { Buffer } from "../../models/platform/node/globals.js";
 import type { Rows } from "./rows.js";
 import { type PackedRow, type RowForm, unpacked } from "./token-record.js";
 

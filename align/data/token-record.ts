@@ -1,3 +1,4 @@
+import { Buffer } from "../../models/platform/node/globals.js";
 import type { Sequence, Span } from "./sequence.js";
 
 /** How a row is taken apart into sequences of tokens, and made again. */

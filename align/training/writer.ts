@@ -3,6 +3,7 @@ import { asks } from "../../core/expects.js";
 import { readRegular } from "../../models/files/regular.js";
 import { openAppend } from "../../models/files/writing/append.js";
 import { writeTextAtomically } from "../../models/files/writing/atomic.js";
+import { Buffer } from "../../models/platform/node/globals.js";
 
 export type LoggedRecord = Readonly<Record<string, unknown>>;
 

@@ -45,15 +45,7 @@ export interface CpuOptions extends Pick<HeapOptions, "memory" | "limits"> {
   readonly bits?: Bits;
 }
 
-/**
- * The processor, by WebAssembly SIMD that is written while a program is built. As many threads as cores, or as
- * TAUGRAD_THREADS says; results do not depend on their number, nor on the kind of memory. With `bits: "portable"` they do not
- * depend on engine and processor either.
- *
- * Memory begins with 32-bit addresses. When their 4 GiB are full it moves, where the engine can (Node ≥ 24), into one with
- * 64-bit addresses, whose kernels are up to a third slower; for a moment there are both. `memory: "memory64"` begins there, and never moves.
- * Errors: InputError for other bits; OutOfMemoryError where `limits` end; its hint tells if a newer engine goes further.
- */
+/** See index.ts. */
 export const openCpu = async ({ notice, bits: told, threads, ...options }: CpuOptions = {}): Promise<Device> => {
   const bits = wantedBits(told);
   const wanted = wantedThreads(threads);

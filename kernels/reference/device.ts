@@ -105,10 +105,7 @@ const interpret = (graph: Graph, inputs: readonly HostTensorData[], onLaunch: ()
   return graph.outputs.map((t) => values.get(t) as HostTensorData);
 };
 
-/**
- * The oracle: f64, one op after another, straight from the definitions in core. It knows no planner and no kernel, so that
- * it shares nothing with what it judges. Errors, of its calls: DeviceError once it is closed.
- */
+/** See index.ts. */
 export const openReference = async (): Promise<Device> => {
   let [liveBuffers, liveBytes, peakBytes, programs, launches] = [0, 0, 0, 0, 0];
   let isOpen = true;

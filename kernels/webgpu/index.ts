@@ -1,17 +1,14 @@
 import { asks } from "../../core/expects.js";
 import type { Device, Planner } from "../../core/index.js";
-import { explainAdapters as explain } from "./adapter/describe.js";
 import type { AdapterReport } from "./adapter/report.js";
 import type { Explained } from "./adapter/unlocked.js";
 import type { WebgpuOptions } from "./device.js";
 import type { ProfileName } from "./profile-names.js";
 import type { Tuning } from "./tuning/options.js";
 
-export { alikeHints, describeAdapters, missingGpu } from "./adapter/describe.js";
-export { type Mode, modeOf, PURPOSES } from "./adapter/modes.js";
+export { PURPOSES } from "./adapter/modes.js";
 export type { AdapterReport } from "./adapter/report.js";
 export type { Explained } from "./adapter/unlocked.js";
-export { whyNoAdapter } from "./adapter/vulkan.js";
 export type { WebgpuOptions } from "./device.js";
 export { PROFILE_NAMES, type ProfileName } from "./profile-names.js";
 export type { Tune, Tuning } from "./tuning/options.js";
@@ -41,9 +38,16 @@ export const tuneWebgpu = async (options: WebgpuOptions = {}): Promise<Tuning | 
   return found;
 };
 
+/** Every adapter, best first; an empty list where there is none. Errors: DeviceError if the native module does not load. */
+export const describeAdapters = async (): Promise<AdapterReport[]> =>
+  (await import("./adapter/describe.js")).describeAdapters();
+
 /** Every adapter, best first, with what each toggle of Dawn gives, and what is missing: a second or so. Errors: as `describeAdapters`. */
 export const explainAdapters = async (): Promise<Explained[]> => {
-  const { unitsOfReport } = await import("./engine.js");
+  const [{ explainAdapters: explain }, { unitsOfReport }] = await Promise.all([
+    import("./adapter/describe.js"),
+    import("./engine.js"),
+  ]);
   return explain((report) => unitsOfReport(report) !== undefined);
 };
 

@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from "node:fs";
 import { InputError } from "../../core/errors.js";
+import { Buffer } from "../platform/node/globals.js";
 import { isSystemError, reasonOf } from "./writing/system-error.js";
 
 /** What a path is that is no file, in words. */

@@ -1,4 +1,5 @@
 import { InputError } from "../../core/errors.js";
+import { Buffer } from "../platform/node/globals.js";
 
 /** How a tensor's numbers are stored, with the number that GGUF has for it. */
 export const TYPES = { f32: 0, f16: 1, q8_0: 8, bf16: 30 } as const;

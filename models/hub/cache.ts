@@ -3,6 +3,7 @@ import { readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { fileExists, folderExists, isObject, readJsonObject, readText } from "../files/json.js";
 import { makeFolder } from "../files/writing/make-folder.js";
+import { process } from "../platform/node/globals.js";
 import { type HubName, repoFolder } from "./name.js";
 import type { HubSettings } from "./settings.js";
 import { type Purpose, wantedOf } from "./wanted.js";

@@ -2,6 +2,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { fileExists, readText } from "../files/json.js";
+import { process } from "../platform/node/globals.js";
 
 /** Where the Hub is, who asks, and where what it sends is kept. */
 export interface HubSettings {

@@ -1,4 +1,5 @@
 import { Worker } from "node:worker_threads";
+import { process } from "../platform/node/globals.js";
 
 /**
  * What a thread runs, as text, so no bundler has to know of a second entry point: it loads a module by its address, whose

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { isBuiltin } from "node:module";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -53,7 +54,9 @@ test("help loads neither a device nor the tokenizer", () => {
       if (kind === "import-statement") visit(target);
   };
   visit("dist/cli.js");
-  const packages = [...seen].filter((path) => !path.startsWith("dist/") && !path.startsWith("node:"));
+  const packages = [...seen].filter(
+    (path) => !/^(dist\/|node:|#platform\/|\.\/)/.test(path) && !isBuiltin(path.replace("#node/", "")),
+  );
   assert.deepEqual(packages, []);
 });
 

@@ -1,6 +1,7 @@
 /** Laws of the house: imports point one way, and never in a circle. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
+import { isBuiltin } from "node:module";
 import { dirname, join, posix } from "node:path";
 import test from "node:test";
 import { projectRoot as root } from "../golden/files.js";
@@ -128,6 +129,24 @@ test("what reaches weights calls no function of Math that engines round differen
   assert.deepEqual(found, []);
 });
 
+/** Node's globals: a bundle for browsers finds none, and what is imported in their place refuses by name. */
+const GLOBAL = /(?<![\w.#"`-])(process|Buffer)\./;
+
+test("what browsers load too imports Node's globals: models/platform/node/globals.ts", () => {
+  assert.match("count(process.env.X)", GLOBAL);
+  assert.doesNotMatch("globalThis.process?.env", GLOBAL);
+  const found = ["core", "library", "kernels", "optim", "models", "align", "testing"]
+    .flatMap(sources)
+    .filter((path) => !path.includes("/platform/"))
+    .filter((path) => {
+      const source = readFileSync(join(root, path), "utf8");
+      return (
+        GLOBAL.test(source.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "")) && !source.includes("platform/node/globals.js")
+      );
+    });
+  assert.deepEqual(found, []);
+});
+
 /** Rooms that know nothing of their own floor beside themselves, and what stands there for modules of Node. */
 const PLATFORM = "kernels/platform/";
 const ROOMS = ["kernels/plan", "kernels/webgpu/adapter", "kernels/cpu/wasm"];
@@ -205,7 +224,7 @@ test("the bundle's own graph obeys the same arrows", () => {
     const folder = path.split("/")[0] as string;
     assert.ok(shipped.includes(folder), `${path} is bundled, and lies in no folder that ships`);
     for (const { path: target, external } of imports) {
-      if (external === true) continue;
+      if (external === true) continue; // build-seams.mjs: what differs from place to place
       const other = target.split("/")[0] as string;
       assert.ok(other === folder || knows[folder]?.includes(other), `${path}: ${folder} may not import ${other}`);
     }
@@ -213,13 +232,14 @@ test("the bundle's own graph obeys the same arrows", () => {
 });
 
 test("the bundle needs node and the four runtime packages, and webgpu only when asked; fast-check is for laws alone", () => {
-  for (const [path, { imports }] of Object.entries(metafile().outputs)) {
-    for (const { path: name, kind, external } of imports) {
-      if (external !== true || name.startsWith("node:")) continue;
-      if (path === "dist/testing.js" && name === "fast-check") continue;
-      assert.ok([...runtimePackages, ...optionalPackages].includes(name), `${path} imports ${name}`);
+  for (const [output, { imports }] of Object.entries(metafile().outputs)) {
+    for (const { path, kind, external } of imports) {
+      const name = path.replace(/^#node\//, "");
+      if (external !== true || isBuiltin(name) || /^(#platform\/|\.\/)/.test(name)) continue;
+      if (output === "dist/testing.js" && name === "fast-check") continue;
+      assert.ok([...runtimePackages, ...optionalPackages].includes(name), `${output} imports ${name}`);
       if (name === "webgpu" || optionalPackages.includes(name))
-        assert.equal(kind, "dynamic-import", `${path} loads ${name} when it is imported`);
+        assert.equal(kind, "dynamic-import", `${output} loads ${name} when it is imported`);
     }
   }
 });

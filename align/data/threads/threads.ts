@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { InputError } from "../../../core/errors.js";
+import { process } from "../../../models/platform/node/globals.js";
 import { startThread, type Thread, ThreadLost } from "../../../models/strangers/thread.js";
 import type { TokenizerRecipe } from "../../../models/text/tokenizer.js";
 import type { RawRow } from "../files/json.js";

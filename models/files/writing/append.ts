@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { InputError } from "../../../core/errors.js";
+import { Buffer } from "../../platform/node/globals.js";
 import { isSystemError, reasonOf } from "./system-error.js";
 
 const { O_WRONLY, O_APPEND, O_CREAT } = constants;

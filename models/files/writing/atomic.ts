@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { together } from "../../folders/files.js";
 import type { Unfinished } from "../../folders/folder.js";
 import { atOnce } from "../../folders/work.js";
+import { process } from "../../platform/node/globals.js";
 import { unwritten, writeAll } from "./append.js";
 import { makeFolder, removeEmpty } from "./make-folder.js";
 

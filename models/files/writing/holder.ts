@@ -1,5 +1,6 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
+import { process } from "../../platform/node/globals.js";
 import { isSystemError } from "./system-error.js";
 
 /** A process that holds something. */

@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../../../core/errors.js";
+import { process } from "../../platform/node/globals.js";
 import { folderExists, isObject } from "../json.js";
 import { openRegular } from "../regular.js";
 import { openHeart } from "./heart.js";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -20,16 +20,16 @@ interface Told {
 }
 type Numbers = { readonly numbersOf: (device: string, titles?: readonly string[]) => Promise<Told> };
 
-/** Bundled as anybody would for a page, without a setting that is taugrad's. Returns files by name. */
-const bundled = async (contents: string): Promise<Map<string, string>> => {
-  const { outputFiles, warnings } = await build({
+/** Bundled as anybody would for a page, without a setting that is taugrad's. */
+const built = async (contents: string, splitting = true) => {
+  const { outputFiles, metafile, warnings } = await build({
     stdin: { contents, resolveDir: here },
-    ...{ outdir: here, bundle: true, minify: true, format: "esm", splitting: true, write: false, logLevel: "silent" },
+    ...{ outdir: here, bundle: true, minify: true, format: "esm", splitting, write: false, metafile: true },
+    logLevel: "silent",
   });
   assert.deepEqual(warnings, []);
-  return new Map(outputFiles.map(({ path, text }) => [`/${path.slice(here.length + 1)}`, text]));
+  return { files: new Map(outputFiles.map(({ path, text }) => [basename(path), text])), metafile };
 };
-const zipped = (text: string): number => gzipSync(text, { level: 9 }).length;
 
 /** A page, and a worker, that answer with numbers or with why there are none. */
 const ASK = "const ask = (device, titles) => numbersOf(device, titles).catch((error) => ({ error: String(error) }));";
@@ -61,13 +61,13 @@ let page: Page | string;
 let program: Numbers;
 let wanted: Told;
 before(async () => {
-  const files = await bundled(PAGE);
+  const { files } = await built(PAGE);
   let headers: Record<string, string> = {};
   server = createServer(({ url = "", headers: { range } }, response) => {
     const { pathname } = new URL(url, "http://localhost");
     if (pathname.startsWith("/model/")) return answerPart(response, pathname.slice("/model/".length), range);
     if (pathname === "/isolated" || pathname === "/plain") headers = pathname === "/isolated" ? ISOLATED : {};
-    const text = files.get(pathname);
+    const text = files.get(pathname.slice(1));
     response.writeHead(200, { "Content-Type": text === undefined ? "text/html" : "text/javascript", ...headers });
     response.end(text ?? '<!doctype html><title>taugrad</title><script type="module" src="/stdin.js"></script>');
   });
@@ -176,8 +176,9 @@ test("navigator.gpu, in a page and in a worker of one, computes the bits of Node
 });
 
 test("what reads or writes files of the disk is refused by name in a browser, and told what there is instead", async () => {
-  const of = (name: string) => import(pathToFileURL(join(root, "dist", "browser", `${name}.js`)).href);
-  const [models, align] = await Promise.all([of("models"), of("align")]);
+  const both = 'export * as models from "taugrad/models"; export * as align from "taugrad/align";';
+  const [text] = (await built(both, false)).files.values();
+  const { models, align } = await import(`data:text/javascript;base64,${Buffer.from(text).toString("base64")}`);
   for (const call of [models.loadModel, models.loadTokenizer, models.openSafetensors, models.readConfig])
     await assert.rejects(
       async () => call("folder"),
@@ -193,17 +194,42 @@ test("what reads or writes files of the disk is refused by name in a browser, an
     );
 });
 
+/** What a page uses that trains a transformer by one of the optimizers, on whatever device. */
 const USED = `import { compile, grad, matmul, mean, read, tensor } from "taugrad";
   import { open } from "taugrad/devices";
-  import { adamW } from "taugrad/optim";
-  console.log(compile, grad, matmul, mean, read, tensor, open, adamW);`;
-const MODEL = 'import { initParams, logits } from "taugrad/models"; console.log(initParams, logits);';
+  import { hiddenStates, initParams, logits, parseConfig } from "taugrad/models";
+  import { adamW, onDare, onTies } from "taugrad/optim";
+  console.log(compile, grad, matmul, mean, read, tensor, open, adamW, onDare, onTies);
+  console.log(hiddenStates, initParams, logits, parseConfig);`;
 
-test("a bundle for a page, gzipped: 95 kB before the first step on cpu, 200 kB with all of webgpu and the transformer", async () => {
-  const first = [...(await bundled(USED))].filter(([name]) => !name.startsWith("/engine-"));
-  const all = [...(await bundled(USED + MODEL))];
-  const sizes = [first, all].map((files) => files.reduce((sum, [, text]) => sum + zipped(text), 0));
-  console.log(`engine, devices, AdamW: ${sizes[0]} bytes; with webgpu's kernels and the transformer: ${sizes[1]}`);
-  assert.ok(sizes[0] < 95_000 && sizes[1] < 200_000, sizes.join(", "));
-  for (const [name, text] of all) assert.doesNotMatch(text, /(from|import)\s*\(?["']node:/, name);
+test("a bundle for a page, gzipped: engine, optimizers and transformer, and then each device", async () => {
+  const { files, metafile } = await built(USED);
+  const outputs = new Map(Object.entries(metafile.outputs).map(([path, output]) => [basename(path), output]));
+  /** Files that are loaded with one of them. */
+  const loadedWith = (file: string, seen = new Set<string>()): Set<string> => {
+    if (seen.has(file)) return seen;
+    seen.add(file);
+    for (const { path, kind } of outputs.get(file)?.imports ?? [])
+      if (kind === "import-statement") loadedWith(basename(path), seen);
+    return seen;
+  };
+  const zipped = (names: Iterable<string>): number =>
+    [...names].reduce((sum, name) => sum + gzipSync(files.get(name) as string, { level: 9 }).length, 0);
+  const first = loadedWith("stdin.js");
+  /** With the module that opens a device. */
+  const withDevice = (opens: string): number => {
+    const [file = ""] = [...outputs].find(([, { exports }]) => exports.includes(opens)) ?? [];
+    assert.ok(!first.has(file) && files.has(file), `${opens} is not loaded when a device is opened`);
+    return zipped(new Set([...first, ...loadedWith(file)]));
+  };
+  const sizes = {
+    first: zipped(first),
+    cpu: withDevice("openCpu"),
+    webgpu: withDevice("openWebgpu"),
+    all: zipped(files.keys()),
+  };
+  console.log(`gzipped: ${JSON.stringify(sizes)}`);
+  for (const [name, most] of Object.entries({ first: 45_000, cpu: 93_000, webgpu: 127_000, all: 166_000 }))
+    assert.ok(sizes[name as keyof typeof sizes] < most, `${name}: ${JSON.stringify(sizes)}`);
+  for (const [name, text] of files) assert.doesNotMatch(text, /(from|import)\s*\(?["']node:/, name);
 });

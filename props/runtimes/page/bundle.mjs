@@ -62,7 +62,6 @@ export const bundlePage = async (files) => {
       plugins: [shims, ...forBrowsers.plugins],
     },
     packages: "bundle",
-    inject: [], // fast-check looks whether there is a Buffer
     target: "es2022",
   });
   const served = new Map(

@@ -1,12 +1,12 @@
-import type { RunPlan } from "./dry-run/dry-run.js";
-import type { TrainingKind } from "./fit/kinds.js";
-import { checkHooks, hooked, type RunHooks } from "./hooks.js";
-import type { Host } from "./host.js";
-import { programKeys } from "./keys/program.js";
-import { located } from "./located.js";
-import type { RunResult } from "./result.js";
-import { runs } from "./runs.js";
-import { SILENT } from "./voice.js";
+import type { RunPlan } from "../../dry-run/dry-run.js";
+import type { TrainingKind } from "../../fit/kinds.js";
+import { checkHooks, hooked, type RunHooks } from "../../hooks.js";
+import type { Host } from "../../host.js";
+import { programKeys } from "../../keys/program.js";
+import { located } from "../../located.js";
+import type { RunResult } from "../../result.js";
+import { runs } from "../../runs.js";
+import { SILENT } from "../../voice.js";
 
 /** A run that a program asks for: its keys are read, its hooks called, and nothing else said to anyone. */
 export const programRun = async <K extends TrainingKind>(

@@ -1,0 +1,71 @@
+/**
+ * Where the package's one bundle meets what differs from place to place: imports of platform modules, of Node's own and of packages
+ * that only files need become imports by the package's own names ("imports" of package.json), by which Node, Deno, Bun and bundlers
+ * for browsers each find theirs.
+ */
+import { readdirSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { absentModule, PEERS } from "./build-browser.mjs";
+
+/** Folders whose modules stand twice, in node/ and in browser/, under one name. */
+const PLATFORMS = ["kernels/platform", "models/platform", "run/platform"];
+
+/** Entry points: every platform module, as what it is imported by. */
+export const platformEntries = (root) =>
+  Object.fromEntries(
+    PLATFORMS.flatMap((folder) => ["node", "browser"].map((place) => [`${folder}/${place}`, place])).flatMap(
+      ([folder, place]) =>
+        readdirSync(join(root, folder)).map((file) => [`${place}/${file.replace(/\.ts$/, "")}`, `${folder}/${file}`]),
+    ),
+  );
+
+const isPlatform = (path) => /[/\\]platform[/\\](node|browser)[/\\]/.test(path);
+
+export const seams = {
+  name: "seams",
+  setup(on) {
+    const outside = (path) => ({ path, external: true, sideEffects: false });
+    on.onResolve({ filter: /\/platform\/node\/[\w-]+\.js$/ }, ({ path }) =>
+      outside(path.replace(/^.*\/platform\/node\/(.*)\.js$/, "#platform/$1")),
+    );
+    // In platform modules: each other, and Node's own.
+    on.onResolve({ filter: /^\.\/[\w-]+\.js$/ }, ({ path, importer }) =>
+      isPlatform(importer) ? outside(path) : undefined,
+    );
+    on.onResolve({ filter: /^node:/ }, ({ path, importer }) =>
+      isPlatform(importer) ? undefined : outside(path.replace(/^node:/, "#node/")),
+    );
+    on.onResolve({ filter: PEERS }, ({ path }) => outside(`#node/${path}`));
+  },
+};
+
+/** Is a name of the module imported by one of these texts, whose blanks esbuild left out? Of all of it every name is. */
+const importedIn = (texts, module) => {
+  const clauses = texts.flatMap((text) =>
+    text
+      .split(`from"${module}"`)
+      .slice(0, -1)
+      .map((before) => before.split("import").at(-1)),
+  );
+  const isWhole =
+    texts.some((text) => text.includes(`import("${module}")`)) || clauses.some((clause) => !/^\{.*\}$/.test(clause));
+  const names = new Set(
+    clauses.flatMap((clause) => clause.slice(1, -1).split(",")).map((name) => name.split(" as ")[0]),
+  );
+  return (name) => isWhole || names.has(name);
+};
+
+/** Writes what stands in browsers for modules of Node that the bundles import: browser/node/. */
+export const writeStandIns = async (outdir, texts) => {
+  const found = new Set(
+    texts.flatMap((text) => [...text.matchAll(/"#node\/([\w@/-]+)"/g)].map(([, module]) => module)),
+  );
+  for (const module of found) {
+    const path = join(outdir, "browser", "node", `${module}.js`);
+    const name = PEERS.test(module) ? module : `node:${module}`;
+    const up = "../".repeat(module.split("/").length);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, `${await absentModule(name, `${up}absent.js`, importedIn(texts, `#node/${module}`))}\n`);
+  }
+};

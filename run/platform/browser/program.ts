@@ -1,0 +1,4 @@
+import { absent } from "../../../models/platform/browser/absent.js";
+
+/** As in Node. Errors: InputError, always: a run reads and writes folders. */
+export const programRun = (kind: string): never => absent("taugrad/align", kind)();
