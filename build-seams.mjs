@@ -56,16 +56,24 @@ const importedIn = (texts, module) => {
   return (name) => isWhole || names.has(name);
 };
 
-/** Writes what stands in browsers for modules of Node that the bundles import: browser/node/. */
+/**
+ * Writes what stands for modules of Node that the bundles import: in browsers what refuses (browser/node/), in Deno, which takes no
+ * bare name of one in "imports", the module itself (deno/).
+ */
 export const writeStandIns = async (outdir, texts) => {
+  const write = async (path, text) => {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, `${text}\n`);
+  };
   const found = new Set(
     texts.flatMap((text) => [...text.matchAll(/"#node\/([\w@/-]+)"/g)].map(([, module]) => module)),
   );
   for (const module of found) {
-    const path = join(outdir, "browser", "node", `${module}.js`);
     const name = PEERS.test(module) ? module : `node:${module}`;
-    const up = "../".repeat(module.split("/").length);
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, `${await absentModule(name, `${up}absent.js`, importedIn(texts, `#node/${module}`))}\n`);
+    const absent = `${"../".repeat(module.split("/").length)}absent.js`;
+    const refusing = await absentModule(name, absent, importedIn(texts, `#node/${module}`));
+    await write(join(outdir, "browser", "node", `${module}.js`), refusing);
+    const own = "default" in (await import(name)) ? ` export { default } from "${name}";` : "";
+    await write(join(outdir, "deno", `${module}.js`), `export * from "${name}";${own}`);
   }
 };

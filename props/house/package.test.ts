@@ -189,12 +189,12 @@ ${lines.join("\n")}
 `;
 };
 
-test("what npm packs, in a project of its own: under 1.1 MB (two bundles), nothing but the build; strict types alone; it trains", async () => {
+test("what npm packs, in a project of its own: under 0.8 MB, nothing but the build; strict types alone; it trains", async () => {
   const folder = mkdtempSync(join(root, ".props", "consumer-"));
   try {
     const packing = ["pack", "--json", "--ignore-scripts", "--loglevel=error", "--pack-destination", folder];
     const [{ filename, size }] = JSON.parse(await npm(packing)) as [{ filename: string; size: number }];
-    assert.ok(size < 1.1e6, `${size} bytes`);
+    assert.ok(size < 0.8e6, `${size} bytes`);
     const paths: string[] = [];
     for (const [name, bytes] of untar(gunzipSync(readFileSync(join(folder, filename))))) {
       const path = name.replace(/^package\//, "");

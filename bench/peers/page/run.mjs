@@ -4,7 +4,7 @@
  * (9 by default). Prints a table of medians and ratios, which FILE gets too. Exits 1 if an engine fails, or if losses differ.
  * WebGPU is SwiftShader's, which computes on the processor.
  */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { availableParallelism, cpus, loadavg } from "node:os";
 import { join } from "node:path";
@@ -39,16 +39,19 @@ const WORKS = [
   { name: "matmul", title: "1024 × 1024 product, GFLOP/s", shown: gflops },
 ];
 
-/** Where a page finds what neither engine has in its own files. */
+/** Where a page without a bundler finds what neither engine has in its own files, and taugrad's own for browsers. */
 const IMPORTS = {
+  "#platform/": "/dist/browser/",
+  "#node/": "/dist/browser/node/",
   "@jax-js/jax": "/bench/peers/node_modules/@jax-js/jax/dist/index.js",
   "@huggingface/tokenizers": "/node_modules/@huggingface/tokenizers/dist/tokenizers.mjs",
 };
 const PAGE = `<!doctype html><title>peers</title><script type="importmap">${JSON.stringify({ imports: IMPORTS })}</script>`;
+const isFile = (path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 const ISOLATED = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
 const server = createServer(({ url }, response) => {
-  const file = join(root, url.replace(/^\/dist\//, "/dist/browser/"));
-  const text = url === "/" ? PAGE : existsSync(file) ? readFileSync(file) : undefined;
+  const file = [url, `${url}.js`].map((path) => join(root, path)).find((path) => url !== "/" && isFile(path));
+  const text = url === "/" ? PAGE : file && readFileSync(file);
   const type = url === "/" ? "text/html" : "text/javascript";
   response.writeHead(text === undefined ? 404 : 200, { "Content-Type": type, ...ISOLATED }).end(text);
 });
