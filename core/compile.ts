@@ -50,7 +50,7 @@ export interface Compiled<P extends readonly unknown[], T extends Tree> {
   /**
    * The same call in parts, with turns of the caller in between, where the device can: each tells of leaves that are final, once these
    * have so many bytes, or of none, so that the caller may see to something else. What was told of is the caller's, whatever becomes of
-   * the call. It must be taken to its end, or ended by `return`.
+   * the call. It must be taken to its end, or ended by `return`. Errors: ShapeError for bytes that are no number above 0; those of the call.
    */
   readonly inParts: (bytes: number, ...args: { [K in keyof P]: Given<P[K]> }) => Generator<Told, T>;
   /** Programs built so far, one for each structure of arguments. */
@@ -187,9 +187,9 @@ export const compile = <P extends unknown[], T extends Tree>(
     endDonated(made);
     return rebuild(made.trace.result, ({ shape, dtype }, i) => storedTensor(device, outputs[i], shape, dtype)) as T;
   };
-  function* inParts(bytes: number, ...args: readonly unknown[]): Generator<Told, T> {
+  function* parts(bytes: number, args: readonly unknown[]): Generator<Told, T> {
     const made = begin(args);
-    const { program, result, leaves: parts } = made.trace;
+    const { program, result, leaves: named } = made.trace;
     const told: Tensor[] = [];
     let outputs: Buffer[];
     let running: ReturnType<NonNullable<Program["inParts"]>> | undefined;
@@ -199,7 +199,7 @@ export const compile = <P extends unknown[], T extends Tree>(
       let next = running?.next();
       for (; running !== undefined && next !== undefined && next.done !== true; next = running.next())
         yield next.value.map(({ output, buffer }) => {
-          const { path, shape, dtype } = parts[output];
+          const { path, shape, dtype } = named[output];
           told[output] = storedTensor(device, buffer, shape, dtype);
           return [path, told[output]] as const;
         });
@@ -213,7 +213,14 @@ export const compile = <P extends unknown[], T extends Tree>(
     return rebuild(result, ({ shape, dtype }, i) => told[i] ?? storedTensor(device, outputs[i], shape, dtype)) as T;
   }
   return Object.assign(call, {
-    inParts,
+    inParts: (bytes: number, ...args: readonly unknown[]) => {
+      if (!(typeof bytes === "number" && bytes > 0))
+        throw new ShapeError(
+          `${name}.inParts(${String(bytes)}, …): bytes to be told of must be a number above 0`,
+          "they come first, and the arguments after them",
+        );
+      return parts(bytes, args);
+    },
     programs: () => [...traces, ...careful].map(({ program }) => program),
   });
 };

@@ -52,6 +52,7 @@ export const partsAreTheCall = async (device: t.Device): Promise<void> => {
     if (others.length === 0) others.push(step(...nested));
   });
   assert.deepEqual(await read(result), want);
+  assert.throws(() => step.inParts(0, ...late), /deep\.inParts\(0, …\): bytes to be told of/);
   if (device.name !== "reference") {
     assert.ok(early.length === depth - 1 && early[0] === `${depth - 1}`, `${early}`);
     assert.deepEqual(await read(others), want, "one of the same program in between");
