@@ -5,11 +5,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
-import { projectRoot } from "../golden/files.js";
-import { type Ended, inside } from "./inside.js";
+import { cli, type Ended, inside } from "./inside.js";
 
-/** The built binary. */
-export const cli = join(projectRoot, "dist", "cli.js");
+export { cli };
 
 /**
  * Runs `taugrad …args` to its end, with this process's engine flags and without the test runner's marks on the environment.

@@ -1,5 +1,10 @@
 /** The command line within the test's process, for the many calls that a process each would take a tenth of a second for. */
+import { join } from "node:path";
 import { main } from "../../cli/main.js";
+import { projectRoot } from "../golden/files.js";
+
+/** The built binary. */
+export const cli = join(projectRoot, "dist", "cli.js");
 
 /** How a call ended. */
 export interface Ended {
@@ -19,6 +24,8 @@ export const inside = (args: readonly string[]): Promise<Ended> => {
 
 const call = async (args: readonly string[]): Promise<Ended> => {
   const said = { stdout: "", stderr: "" };
+  const [, started] = process.argv;
+  process.argv[1] = cli; // what workers are started from: the test's file would run all of its tests in each
   const restores = (["stdout", "stderr"] as const).map((name) => {
     const write = process[name].write.bind(process[name]) as (chunk: string | Uint8Array) => boolean;
     // The command line writes text; bytes are what node's test runner tells its parent.
@@ -38,6 +45,7 @@ const call = async (args: readonly string[]): Promise<Ended> => {
   try {
     return { code: await main(args), ...said };
   } finally {
+    process.argv[1] = started;
     for (const restore of restores) restore();
   }
 };
