@@ -103,12 +103,12 @@ const withoutHidden = async () => {
   }
 };
 
-/** Writes dist/types with tsc. Resolves to tsc's exit code; its messages go to this process's output. */
-export const buildTypes = (stdio = "inherit") =>
+/** Writes dist/types with tsc, and with more of its `flags`. Resolves to tsc's exit code; its messages go to this process's output. */
+export const buildTypes = (stdio = "inherit", flags = []) =>
   new Promise((resolve, reject) => {
     // Not bin/tsc: Node before 20.10 loads no module without an extension.
     const tsc = join(root, "node_modules", "typescript", "lib", "tsc.js");
-    spawn(process.execPath, [tsc, "-p", "tsconfig.types.json"], { cwd: root, stdio })
+    spawn(process.execPath, [tsc, "-p", "tsconfig.types.json", ...flags], { cwd: root, stdio })
       .on("error", reject)
       .on("exit", (code) =>
         code === 0

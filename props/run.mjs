@@ -32,9 +32,9 @@ for (const file of files) {
   else together.push([file]);
 }
 
-// The package's own laws look at dist/; a failed build is theirs to report, and the other laws still run.
+// The package's own laws look at dist/; a failed build is theirs to report, and the other laws still run. Types are checked by a law.
 const packageBuilt = buildBundles().then(
-  () => buildTypes("ignore"),
+  () => buildTypes("ignore", ["--noCheck"]),
   () => undefined,
 );
 const [tests, { env, adapter }] = await Promise.all([

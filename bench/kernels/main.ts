@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import { parseArgs } from "node:util";
 import { InputError } from "../../core/index.js";
 import { type AdapterReport, describeAdapters, PROFILE_NAMES, type ProfileName } from "../../kernels/index.js";
 import { modeOf } from "../../kernels/webgpu/adapter/modes.js";
@@ -7,35 +6,11 @@ import { nameOf } from "../../kernels/webgpu/adapter/report.js";
 import type { Profile } from "../../kernels/webgpu/prepare.js";
 import { profileFor, profileOf } from "../../kernels/webgpu/profiles.js";
 import { type ModelConfig, readConfig } from "../../models/index.js";
-import { CARDS, type CardName } from "../cards.js";
-import { NAMES, SHAPES, type ShapeName } from "../shapes.js";
+import { NAMES, SHAPES } from "../shapes.js";
+import { readArguments } from "./arguments.js";
 import { statsOf, tellsStats } from "./driver.js";
 import { type Row, rowsOf, tableOf } from "./rows.js";
 import { planStep } from "./step.js";
-
-const options = {
-  model: { type: "string" },
-  shapes: { type: "string", default: "a,b,c" },
-  length: { type: "string", default: "1024" },
-  pairs: { type: "string", default: "1" },
-  optim: { type: "string", default: "ondare" },
-  precision: { type: "string", default: "f32" },
-  card: { type: "string", default: "h100" },
-  adapter: { type: "string" },
-  top: { type: "string", default: "24" },
-  compile: { type: "string" },
-} as const;
-
-const oneOf = <K extends string>(name: string, given: string, known: readonly K[]): K => {
-  if (!(known as readonly string[]).includes(given))
-    throw new InputError(`--${name} ${given}: use ${known.join(", ")}`);
-  return given as K;
-};
-
-const whole = (name: string, given: string): number => {
-  if (!/^[1-9]\d*$/.test(given)) throw new InputError(`--${name} ${given}: use a whole number from 1 on`);
-  return Number(given);
-};
 
 /** What programs are planned for: a profile, a file of `taugrad doctor --json`, or this machine's adapter; and its name. */
 const profileNamed = async (name: string): Promise<readonly [profile: Profile, name: string]> => {
@@ -47,32 +22,22 @@ const profileNamed = async (name: string): Promise<readonly [profile: Profile, n
   return [profileOf(report, name === "this" ? modeOf() : "full"), nameOf(report)];
 };
 
-const readArguments = () => {
-  try {
-    return parseArgs({ options }).values;
-  } catch (error) {
-    throw new InputError(error instanceof Error ? error.message : String(error));
-  }
-};
-
 const main = async (): Promise<void> => {
-  const values = readArguments();
-  const card = CARDS[oneOf("card", values.card, Object.keys(CARDS) as CardName[])];
+  const { card, shapes, length, pairs, precision, top, ...values } = readArguments(process.argv.slice(2));
   const adapter = values.adapter ?? (tellsStats() ? "this" : "nvidia");
   const [profile, adapterName] = await profileNamed(adapter);
   const models: readonly [name: string, config: ModelConfig][] =
     values.model !== undefined
       ? [[values.model, readConfig(values.model)]]
-      : values.shapes
-          .split(",")
-          .map((name) => oneOf("shapes", name, Object.keys(SHAPES) as ShapeName[]))
-          .map((name) => [`(${name}) ${NAMES[name]}`, SHAPES[name]]);
-  const [max_length, pairs] = [whole("length", values.length), whole("pairs", values.pairs)];
-  const top = whole("top", values.top);
-  const precision = oneOf("precision", values.precision, ["f32", "f16"] as const);
+      : shapes.map((name) => [`(${name}) ${NAMES[name]}`, SHAPES[name]]);
   for (const [name, config] of models) {
     const keys = {
-      ...{ max_length, per_device_train_batch_size: pairs, optim: values.optim, precompute_ref_log_probs: true },
+      ...{
+        max_length: length,
+        per_device_train_batch_size: pairs,
+        optim: values.optim,
+        precompute_ref_log_probs: true,
+      },
       precision,
       ...{ alpha: 1e-6, reserve_p: 0.01 },
     };
@@ -82,7 +47,7 @@ const main = async (): Promise<void> => {
     const stats = tellsStats() && values.compile !== undefined ? await statsOf(kernels, values.compile) : undefined;
     const sum = (of: (row: (typeof rows)[number]) => number) => rows.reduce((n, row) => n + of(row), 0);
     console.log(
-      `\n## ${name}, ${pairs} pair${pairs > 1 ? "s" : ""} of ${max_length} tokens, ${values.optim}${precision === "f16" ? ", operands of f16" : ""}, planned for ${adapterName}\n`,
+      `\n## ${name}, ${pairs} pair${pairs > 1 ? "s" : ""} of ${length} tokens, ${values.optim}${precision === "f16" ? ", operands of f16" : ""}, planned for ${adapterName}\n`,
     );
     console.log(
       `${sum((r) => r.launches)} launches of ${kernels.length} kernels; ${(sum((r) => r.flops) / 1e12).toFixed(2)} TFLOP, ` +

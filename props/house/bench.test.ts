@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
+import { readArguments } from "../../bench/kernels/arguments.js";
 import { compile, evaluate, key, matmul, normal, read, type Tensor } from "../../core/index.js";
 import { device } from "../devices.js";
 import { projectRoot as root } from "../golden/files.js";
@@ -23,14 +24,13 @@ test("bench:gpu and kernels refuse what they do not know: one line, exit code 2"
     ["bench/gpu/run.mjs", "--only", "abacus"],
     ["bench/gpu/run.mjs", "--torch", "no/such/file.py"],
     ["bench/kernels/run.mjs", "--card", "abacus"],
-    ["bench/kernels/run.mjs", "--shapes", "z"],
-    ["bench/kernels/run.mjs", "--pairs", "0"],
-    ["bench/kernels/run.mjs", "--abacus"],
   ]) {
     const { status, stderr } = run(program, args);
     assert.equal(status, 2, `${program} ${args.join(" ")}: ${stderr}`);
     assert.match(stderr, /^(bench:gpu|kernels): [^\n]+\n$/);
   }
+  for (const args of [["--shapes", "z"], ["--pairs", "0"], ["--precision", "f8"], ["--abacus"]])
+    assert.throws(() => readArguments(args), { name: "InputError", message: /^[^\n]+$/ }, args.join(" "));
 });
 
 test("bench refuses what it does not know: one line, exit code 2", () => {
