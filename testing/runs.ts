@@ -43,34 +43,74 @@ const maskTrees = (name: string, masks: StepMasks) =>
 
 const vector = (numbers: readonly number[]) => tensor([...numbers], [numbers.length]);
 
+/** What a run leaves. */
+interface Walked {
+  /** After each step. */
+  readonly weights: readonly (readonly number[])[];
+  /** As `prepare` made it. */
+  readonly tau: readonly number[];
+  /** At the end. */
+  readonly slots: Readonly<Record<string, readonly number[]>>;
+  readonly reported: readonly number[] | undefined;
+  readonly end: readonly number[];
+}
+
+/** Takes one optimizer through runs. */
+export interface Walker {
+  readonly walk: (run: Run) => Promise<Walked>;
+  readonly free: () => void;
+}
+
+/** What it traces and plans for a first run is there for the next ones of the same length; `free` frees it. */
+export const walkerOf = (optimizer: Optimizer, device: Device): Walker => {
+  type Weights = { [name: string]: Tensor };
+  const step = compile(optimizer.update<Weights>, device, { donate: [0] });
+  const prepare = compile(optimizer.prepare<Weights>, device);
+  const begin = compile((start: Weights) => optimizer.init(start), device);
+  const walk = async (run: Run): Promise<Walked> => {
+    const { start, grads, lr = 1e-3, refDelta = start.map(() => 0) } = run;
+    const { masks = () => ({}), tauMask, seed, name = "w" } = run;
+    const anchor = { [name]: vector(run.anchor ?? start) };
+    const from = { [name]: vector(start) };
+    let state = seed === undefined ? begin(from) : evaluate(optimizer.init(from, { seed }), device);
+    const fed = tauMask === undefined ? {} : { tau: maskTree(name, tauMask) };
+    const tau = prepare({ [name]: vector(refDelta) }, state.key, fed);
+    const weights: number[][] = [];
+    for (const [t, grad] of grads.entries()) {
+      const inputs = {
+        lr,
+        masks: maskTrees(name, masks(t)),
+        ...(optimizer.usesTau ? { tau } : {}),
+        ...(optimizer.usesAnchor ? { anchor } : {}),
+      };
+      state = step(state, { [name]: vector(grad) }, inputs);
+      weights.push(Array.from(await read(state.params[name])));
+    }
+    const slots: Record<string, number[]> = {};
+    for (const slot of Object.keys(state.slots)) slots[slot] = Array.from(await read(state.slots[slot][name]));
+    const { report } = optimizer;
+    const reported = report === undefined ? undefined : await numbers(report(state)[name], device);
+    const prepared = Array.from(await read(tau[name]));
+    dispose(state, tau);
+    return { weights, tau: prepared, slots, reported, end: weights[weights.length - 1] ?? [...start] };
+  };
+  return {
+    walk,
+    free: () => {
+      for (const program of [...begin.programs(), ...prepare.programs(), ...step.programs()]) program.free();
+    },
+  };
+};
+
 /** The weights after each step, the prepared τ and the slots at the end. Frees all that it made. */
-export const path = async (optimizer: Optimizer, run: Run, device: Device) => {
+export const path = async (optimizer: Optimizer, run: Run, device: Device): Promise<Walked> => {
   expects("path", "any record device", optimizer, run, device);
-  const { start, grads, lr = 1e-3, refDelta = start.map(() => 0), masks = () => ({}), tauMask, seed, name = "w" } = run;
-  const anchor = { [name]: vector(run.anchor ?? start) };
-  let state = evaluate(optimizer.init({ [name]: vector(start) }, { seed }), device);
-  const fed = tauMask === undefined ? undefined : { tau: maskTree(name, tauMask) };
-  const tau = evaluate(optimizer.prepare({ [name]: vector(refDelta) }, state.key, fed), device);
-  const step = compile(optimizer.update<{ [name: string]: Tensor }>, device, { donate: [0] });
-  const weights: number[][] = [];
-  for (const [t, grad] of grads.entries()) {
-    const inputs = {
-      lr,
-      masks: maskTrees(name, masks(t)),
-      ...(optimizer.usesTau ? { tau } : {}),
-      ...(optimizer.usesAnchor ? { anchor } : {}),
-    };
-    state = step(state, { [name]: vector(grad) }, inputs);
-    weights.push(Array.from(await read(state.params[name])));
+  const { walk, free } = walkerOf(optimizer, device);
+  try {
+    return await walk(run);
+  } finally {
+    free();
   }
-  const slots: Record<string, number[]> = {};
-  for (const slot of Object.keys(state.slots)) slots[slot] = Array.from(await read(state.slots[slot][name]));
-  const { report } = optimizer;
-  const reported = report === undefined ? undefined : await numbers(report(state)[name], device);
-  const prepared = Array.from(await read(tau[name]));
-  dispose(state, tau);
-  for (const program of step.programs()) program.free();
-  return { weights, tau: prepared, slots, reported, end: weights[weights.length - 1] ?? [...start] };
 };
 
 /** √Σ(a−b)² */

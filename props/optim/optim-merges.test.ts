@@ -21,6 +21,7 @@ import {
 } from "../../optim/index.js";
 import { assertNear, assertSame, masksOver, numbers, path, plus, runs, times } from "../../testing/runs.js";
 import { check, law } from "../law.js";
+import { walked } from "./kept.js";
 
 const some = { effort: 0.25 };
 const alone = (rule: Rule) => optimizer(rule);
@@ -38,15 +39,22 @@ const PROPOSALS: readonly (readonly [name: string, alone: () => Rule, over: () =
   ["schedule-free adamW", () => scheduleFree(), () => ({ base: scheduleFree() })],
 ];
 
+const GAPS = [2, 3, 5] as const;
+
 for (const [name, base, over] of PROPOSALS) {
+  const plain = alone(base());
+  const merged = MERGES.map((merge) => merge(over()));
+  const rarely = GAPS.map((onlineStep) => MERGES.map((merge) => merge({ ...over(), onlineStep })));
+  const drifting = MERGES.map((merge) => merge({ ...over(), alpha: 1, reserveP: 0.5 }));
+
   law(
     `law 1: p=1, α=0: every merge over ${name} ≡ ${name}`,
     runs(),
     async (run, device) => {
-      const { weights } = await path(alone(base()), run, device);
-      for (const merge of MERGES) {
-        const merged = await path(merge(over()), run, device);
-        for (const [t, expected] of weights.entries()) assertSame(merged.weights[t], expected, device, `step ${t}`);
+      const { weights } = await walked(plain, run, device);
+      for (const rule of merged) {
+        const beside = await walked(rule, run, device);
+        for (const [t, expected] of weights.entries()) assertSame(beside.weights[t], expected, device, `step ${t}`);
       }
     },
     some,
@@ -54,11 +62,10 @@ for (const [name, base, over] of PROPOSALS) {
 
   law(
     `law 17: p=1, α=0: every merge over ${name}, every K ≡ ${name}`,
-    fc.tuple(runs(), fc.constantFrom(2, 3, 5)),
-    async ([run, onlineStep], device) => {
-      const { end } = await path(alone(base()), run, device);
-      for (const merge of MERGES)
-        assertNear((await path(merge({ ...over(), onlineStep }), run, device)).end, end, device);
+    fc.tuple(runs(), fc.constantFrom(...rarely)),
+    async ([run, rules], device) => {
+      const { end } = await walked(plain, run, device);
+      for (const rule of rules) assertNear((await walked(rule, run, device)).end, end, device);
     },
     some,
   );
@@ -68,14 +75,12 @@ for (const [name, base, over] of PROPOSALS) {
     fc.tuple(runs(2), runs(2), masksOver(2)),
     async ([run, other, masks], device) => {
       const fed = { ...run, masks: (t: number) => ({ tau: masks[t] }) };
-      for (const merge of MERGES) {
-        const rule = () => merge({ ...over(), alpha: 1, reserveP: 0.5 });
+      for (const rule of drifting)
         assertSame(
-          (await path(rule(), { ...fed, grads: other.grads }, device)).end,
-          (await path(rule(), fed, device)).end,
+          (await walked(rule, { ...fed, grads: other.grads }, device)).end,
+          (await walked(rule, fed, device)).end,
           device,
         );
-      }
     },
     some,
   );
