@@ -61,6 +61,12 @@ export interface Op {
     out: Tensor,
     wanted: (input: number) => boolean,
   ) => readonly (Tensor | null)[];
+  /** Of an op that holds graphs of its own: the node over other inputs, its graphs as `rewrite` has them; undefined if they stay as they are. */
+  readonly remake?: (
+    node: Tensor,
+    inputs: readonly Tensor[],
+    rewrite: (outputs: readonly Tensor[]) => readonly Tensor[],
+  ) => Tensor | undefined;
   /** The op over a batch of examples, of which at least one input has some: [B, …of.shape]. Absent or undefined: by its kind. */
   readonly batch?: (inputs: readonly Batched[], of: Tensor, batching: Batching) => Tensor | undefined;
 }

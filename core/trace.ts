@@ -4,7 +4,6 @@ import type { DType } from "./dtype.js";
 import { OwnershipError, ShapeError } from "./errors.js";
 import { rewrite } from "./expand.js";
 import { inputOp, placeholder, scalar, storedOp } from "./ops/leaf.js";
-import { remakeLoop } from "./ops/loop.js";
 import { partOp, resolved } from "./ops/parts.js";
 import { printGraph, typeOf } from "./print.js";
 import type { Shape } from "./shape.js";
@@ -60,7 +59,7 @@ export const traceWith = (
   const open = (t: Tensor, given: readonly Tensor[]): Tensor | undefined => {
     if (t.op === storedOp) return capture(t);
     if (t.op.kind === "part") return t.op === partOp ? resolved(t, given) : undefined;
-    if (t.op.kind === "loop") return remakeLoop(t, given, openAll);
+    if (t.op.remake !== undefined) return t.op.remake(t, given, openAll);
     return t.op.kind === "closure" ? t.op.expand?.(t, given) : undefined;
   };
   const openAll = (of: readonly Tensor[]) => rewrite(of, open, Number.POSITIVE_INFINITY);

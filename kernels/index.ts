@@ -3,11 +3,18 @@
  * @module taugrad/devices
  */
 export { type Bits, type CpuOptions, openCpu } from "./cpu/index.js";
-export { type Choice, type DeviceName, type DoctorReport, doctor, type OpenOptions, open } from "./open.js";
+export {
+  type Choice,
+  type DeviceName,
+  type DoctorReport,
+  describeAdapters,
+  doctor,
+  type OpenOptions,
+  open,
+} from "./open.js";
 export { openReference } from "./reference/index.js";
 export {
   type AdapterReport,
-  describeAdapters,
   type Explained,
   openWebgpu,
   PROFILE_NAMES,

@@ -1,12 +1,14 @@
 import { DeviceError } from "../core/index.js";
 import { wantedBits } from "./cpu/index.js";
 import { madd } from "./cpu/wasm/multiply-add.js";
+import { drivers } from "./platform/node/drivers.js";
 import { engine } from "./platform/node/engine.js";
-import { alikeHints, describeAdapters, missingGpu } from "./webgpu/adapter/describe.js";
+import { alikeHints, describeAdapters, explainAdapters, missingGpu } from "./webgpu/adapter/describe.js";
 import { type Mode, modeOf } from "./webgpu/adapter/modes.js";
 import { type AdapterReport, nameOf } from "./webgpu/adapter/report.js";
-import { whyNoAdapter } from "./webgpu/adapter/vulkan.js";
-import { type Explained, explainAdapters } from "./webgpu/index.js";
+import type { Explained } from "./webgpu/adapter/unlocked.js";
+
+export { describeAdapters };
 
 /** What `auto` takes on this machine, and why. */
 export interface Choice {
@@ -66,7 +68,7 @@ const lookAt = async <A extends AdapterReport>(look: () => Promise<readonly A[]>
   let problem: string | undefined;
   try {
     adapters = await look();
-    if (adapters.length === 0) problem = `no WebGPU adapter: ${whyNoAdapter()}`;
+    if (adapters.length === 0) problem = `no WebGPU adapter: ${drivers.whyNoAdapter()}`;
   } catch (error) {
     if (!(error instanceof DeviceError)) throw error;
     problem = error.message.split("\n")[0];
@@ -79,7 +81,8 @@ const lookAt = async <A extends AdapterReport>(look: () => Promise<readonly A[]>
 /** See open.ts. */
 export const doctor = async (): Promise<DoctorReport> => {
   const [mode, bits] = [modeOf(), wantedBits()];
-  const lookedAt = await lookAt(explainAdapters);
+  const { unitsOfReport } = await import("./webgpu/engine.js");
+  const lookedAt = await lookAt(() => explainAdapters((report) => unitsOfReport(report) !== undefined));
   return {
     ...{ platform: engine.platform, node: engine.version, mode },
     ...lookedAt,

@@ -2,7 +2,7 @@ import { type Device, InputError } from "../core/index.js";
 import { type Bits, openCpu, wantedBits } from "./cpu/index.js";
 import type { DoctorReport } from "./look.js";
 import { openReference } from "./reference/index.js";
-import { openWebgpu, type WebgpuOptions } from "./webgpu/index.js";
+import { type AdapterReport, openWebgpu, type WebgpuOptions } from "./webgpu/index.js";
 
 export type { Choice, DoctorReport } from "./look.js";
 
@@ -21,6 +21,9 @@ export interface OpenOptions extends WebgpuOptions {
   /** cpu: its threads, unless TAUGRAD_THREADS says how many. Default: as many as cores. */
   readonly threads?: number;
 }
+
+/** Every adapter, best first; an empty list where there is none. Errors: DeviceError if the native module does not load. */
+export const describeAdapters = async (): Promise<AdapterReport[]> => (await import("./look.js")).describeAdapters();
 
 /**
  * Looks at the machine: adapters, limits, features and what they are owed to, and what `auto` picks and why. Never throws for

@@ -220,6 +220,15 @@ const loopOp: Op = {
     };
     return step(flagsOf(given.init));
   },
+  remake: (t, inputs, rewrite) => {
+    const attrs = loopAttrs(t);
+    const before = [...attrs.next, ...attrs.made];
+    const after = rewrite(before);
+    if (after.every((x, i) => x === before[i])) return undefined;
+    const [next, made] = [after.slice(0, attrs.next.length), after.slice(attrs.next.length)];
+    const { init, walked, shared } = loopInputs(attrs, inputs);
+    return makeLoop({ ...attrs, next, made }, init, walked, shared, attrs);
+  },
 };
 
 /** Runs a step `length` times, from the first row or from the last. */
@@ -229,18 +238,3 @@ export const loop = (
   walked: readonly Tensor[],
   options: Pick<LoopAttrs, "length" | "reverse">,
 ): LoopParts => partsOf(makeLoop(body, init, walked, [], options));
-
-/** A loop node over other inputs whose step `rewrite` has changed, or undefined if it has not. */
-export const remakeLoop = (
-  t: Tensor,
-  inputs: readonly Tensor[],
-  rewrite: (outputs: readonly Tensor[]) => readonly Tensor[],
-): Tensor | undefined => {
-  const attrs = loopAttrs(t);
-  const before = [...attrs.next, ...attrs.made];
-  const after = rewrite(before);
-  if (after.every((x, i) => x === before[i])) return undefined;
-  const [next, made] = [after.slice(0, attrs.next.length), after.slice(attrs.next.length)];
-  const { init, walked, shared } = loopInputs(attrs, inputs);
-  return makeLoop({ ...attrs, next, made }, init, walked, shared, attrs);
-};

@@ -56,6 +56,16 @@ export interface Machine {
   readonly loads: (library: string) => boolean;
 }
 
+/** What can be told of GPUs' drivers where Dawn tells nothing: of this machine, unless it is given another. */
+export interface Drivers {
+  /** Why no driver can work here; asked before Dawn is, which would print warnings of its own to stderr. */
+  readonly problem: (machine?: Machine) => string | undefined;
+  /** A GPU that is here and not to be seen, and how to mend that. */
+  readonly hiddenGpu: (machine?: Machine) => string | undefined;
+  /** Why there is no adapter, as far as it can be told. */
+  readonly whyNoAdapter: (machine?: Machine) => string;
+}
+
 /** What gives adapters: npm `webgpu`, or something that looks like it. */
 export interface Dawn {
   readonly create: (flags: string[]) => object;
@@ -68,7 +78,6 @@ export interface WebGpu {
   readonly loadDawn: () => Promise<Dawn>;
   /** What to do where there is no adapter. */
   readonly noAdapterHint: string;
-  readonly thisMachine: () => Machine;
   /** Awaits what the GPU does, and sees to it that it goes on. */
   readonly patiently: <T>(promise: Promise<T>) => Promise<T>;
 }

@@ -1,7 +1,6 @@
 import { asks } from "../../core/expects.js";
 import type { Device, Planner } from "../../core/index.js";
 import type { AdapterReport } from "./adapter/report.js";
-import type { Explained } from "./adapter/unlocked.js";
 import type { WebgpuOptions } from "./device.js";
 import type { ProfileName } from "./profile-names.js";
 import type { Tuning } from "./tuning/options.js";
@@ -36,19 +35,6 @@ export const tuneWebgpu = async (options: WebgpuOptions = {}): Promise<Tuning | 
   const device = await openWebgpu({ tune: "again", ...options, tuned });
   await device.close();
   return found;
-};
-
-/** Every adapter, best first; an empty list where there is none. Errors: DeviceError if the native module does not load. */
-export const describeAdapters = async (): Promise<AdapterReport[]> =>
-  (await import("./adapter/describe.js")).describeAdapters();
-
-/** Every adapter, best first, with what each toggle of Dawn gives, and what is missing: a second or so. Errors: as `describeAdapters`. */
-export const explainAdapters = async (): Promise<Explained[]> => {
-  const [{ explainAdapters: explain }, { unitsOfReport }] = await Promise.all([
-    import("./adapter/describe.js"),
-    import("./engine.js"),
-  ]);
-  return explain((report) => unitsOfReport(report) !== undefined);
 };
 
 /** Plans as an adapter of that kind would. */

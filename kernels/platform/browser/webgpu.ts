@@ -23,9 +23,5 @@ export const webgpu: WebGpu = {
     };
   },
   noAdapterHint: "turn hardware acceleration on in the browser's settings, or use device cpu",
-  thisMachine: () => ({
-    ...{ platform: "browser", env: {}, home: "" },
-    ...{ exists: () => false, opens: () => false, names: () => [], loads: () => false },
-  }),
   patiently: (promise) => promise, // the browser sees to its own promises
 };

@@ -1,9 +1,7 @@
-import { accessSync, constants, existsSync, readdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { setImmediate } from "node:timers";
 import { DeviceError } from "../../../core/index.js";
-import { permitted } from "../../../core/permitted.js";
-import type { Machine, WebGpu } from "../platform.js";
+import type { WebGpu } from "../platform.js";
 import { engine } from "./engine.js";
 
 const isInstalled = (): boolean => {
@@ -23,31 +21,6 @@ export const homeFolder = (): string => {
     return "";
   }
 };
-
-const thisMachine = (): Machine => ({
-  platform: process.platform,
-  env: engine.env,
-  home: homeFolder(),
-  exists: (path) => permitted(() => existsSync(path), false),
-  opens: (path) => {
-    try {
-      accessSync(path, constants.R_OK | constants.W_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  },
-  names: (folder) => permitted(() => (existsSync(folder) ? readdirSync(folder) : []), []),
-  loads: (library) => {
-    try {
-      process.dlopen({ exports: {} }, library);
-      return true;
-    } catch (error) {
-      // A library that is there but no Node addon fails in another way.
-      return !(error instanceof Error && error.message.includes("cannot open shared object file"));
-    }
-  },
-});
 
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 let waiting = 0;
@@ -87,7 +60,6 @@ export const webgpu: WebGpu = {
     }
   },
   noAdapterHint: "install a Vulkan driver (NVIDIA, or Mesa 24 and later: mesa-vulkan-drivers), or use --device cpu",
-  thisMachine,
   // Dawn's promises are resolved from the event loop, which dawn.node spins for that; a short sleep between turns leaves the
   // cores to the work that is awaited (a software adapter, the shader compiler).
   patiently: async (promise) => {

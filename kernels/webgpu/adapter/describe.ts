@@ -1,9 +1,9 @@
+import { drivers } from "../../platform/node/drivers.js";
 import type { Machine } from "../../platform/platform.js";
 import { ALIKE_HINT, findAll } from "./find.js";
 import { modeOf } from "./modes.js";
 import { type AdapterReport, nameOf } from "./report.js";
 import { type Explained, explain } from "./unlocked.js";
-import { hiddenGpu } from "./vulkan.js";
 
 /** Every adapter, best first; an empty list where there is none. Errors: DeviceError if the native module does not load. */
 export const describeAdapters = async (): Promise<AdapterReport[]> => (await findAll()).map(({ report }) => report);
@@ -20,7 +20,7 @@ export const explainAdapters = async (hasUnits: (report: AdapterReport) => boole
 
 /** Where a GPU is not among these adapters: why, and what to do. */
 export const missingGpu = (adapters: readonly AdapterReport[], machine?: Machine): string | undefined =>
-  adapters.some(({ software }) => !software) ? undefined : hiddenGpu(machine);
+  adapters.some(({ software }) => !software) ? undefined : drivers.hiddenGpu(machine);
 
 /** Of several adapters with one name only the first can be opened: what to do. */
 export const alikeHints = (adapters: readonly AdapterReport[]): string[] =>

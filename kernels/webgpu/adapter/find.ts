@@ -1,10 +1,10 @@
 import { DeviceError } from "../../../core/index.js";
+import { drivers } from "../../platform/node/drivers.js";
 import { webgpu } from "../../platform/node/webgpu.js";
 import type { Dawn } from "../../platform/platform.js";
 import { askFor, listNames, reached, reportOf } from "./dawn.js";
 import { type Mode, modeOf, TOGGLES, type Toggles } from "./modes.js";
 import { type AdapterReport, nameOf } from "./report.js";
-import { vulkanProblem, whyNoAdapter } from "./vulkan.js";
 
 /** An adapter, and the Dawn instance that must outlive its devices. */
 export interface Found {
@@ -27,7 +27,7 @@ const find = async (dawn: Dawn, toggles: Toggles, names: readonly string[], name
 };
 
 /** Why no driver is asked; where Dawn is not there, that is what must be told. */
-const driverProblem = (): string | undefined => (webgpu.isInstalled() ? vulkanProblem() : undefined);
+const driverProblem = (): string | undefined => (webgpu.isInstalled() ? drivers.problem() : undefined);
 
 /**
  * The adapters that Dawn gives: hardware before software, and first among those the one it prefers itself; of several with one
@@ -82,7 +82,7 @@ export const findAdapter = async (mode: Mode, wanted?: number | string): Promise
     if (preferred?.report.software === false) return preferred; // and no other is asked for
   }
   const all = await findAll(mode);
-  if (all.length === 0) throw new DeviceError(`webgpu: no adapter: ${whyNoAdapter()}`, webgpu.noAdapterHint);
+  if (all.length === 0) throw new DeviceError(`webgpu: no adapter: ${drivers.whyNoAdapter()}`, webgpu.noAdapterHint);
   return all[
     wanted === undefined
       ? 0

@@ -6,6 +6,7 @@ import { describe } from "../../../../cli/commands/doctor.js";
 import { describeAdapters, openWebgpu } from "../../../../kernels/index.js";
 import { choose } from "../../../../kernels/look.js";
 import { open } from "../../../../kernels/open.js";
+import { drivers } from "../../../../kernels/platform/node/drivers.js";
 import type { Machine } from "../../../../kernels/platform/platform.js";
 import { namesIn, reached } from "../../../../kernels/webgpu/adapter/dawn.js";
 import { alikeHints, missingGpu } from "../../../../kernels/webgpu/adapter/describe.js";
@@ -13,7 +14,6 @@ import type { Features } from "../../../../kernels/webgpu/adapter/features.js";
 import { chosenOf } from "../../../../kernels/webgpu/adapter/find.js";
 import type { AdapterReport } from "../../../../kernels/webgpu/adapter/report.js";
 import { missingOf, unlockedBy } from "../../../../kernels/webgpu/adapter/unlocked.js";
-import { hiddenGpu, whyNoAdapter } from "../../../../kernels/webgpu/adapter/vulkan.js";
 import { unitsOfReport } from "../../../../kernels/webgpu/profiles.js";
 import { presentDevices } from "../../../devices.js";
 
@@ -96,18 +96,18 @@ test("a GPU that Vulkan does not show is told of, each kind with its own hint", 
     [{ NVIDIA_DRIVER_CAPABILITIES: "all" }, /nvidia_icd\.json/],
     [{}, /nvidia_icd\.json/],
   ] as const) {
-    assert.match(hiddenGpu(machine(env, nvidia)) ?? "", says);
-    assert.match(whyNoAdapter(machine(env, nvidia)), says);
+    assert.match(drivers.hiddenGpu(machine(env, nvidia)) ?? "", says);
+    assert.match(drivers.whyNoAdapter(machine(env, nvidia)), says);
     assert.match(missingGpu([swiftshader], machine(env, nvidia)) ?? "", says);
     assert.equal(missingGpu([swiftshader, report("NVIDIA H100")], machine(env, nvidia)), undefined);
   }
   const node = "/dev/dri/renderD128";
-  assert.match(hiddenGpu(machine({}, [node], [node])) ?? "", /may not open \(\/dev\/dri\/renderD128\).*group/);
-  assert.match(hiddenGpu(machine({}, [node])) ?? "", /mesa-vulkan-drivers/);
-  assert.equal(hiddenGpu(machine({}, [])), undefined);
-  assert.equal(whyNoAdapter(machine({}, [])), "no usable GPU driver was found");
+  assert.match(drivers.hiddenGpu(machine({}, [node], [node])) ?? "", /may not open \(\/dev\/dri\/renderD128\).*group/);
+  assert.match(drivers.hiddenGpu(machine({}, [node])) ?? "", /mesa-vulkan-drivers/);
+  assert.equal(drivers.hiddenGpu(machine({}, [])), undefined);
+  assert.equal(drivers.whyNoAdapter(machine({}, [])), "no usable GPU driver was found");
   assert.match(
-    whyNoAdapter({ ...machine({}, nvidia), loads: () => false }),
+    drivers.whyNoAdapter({ ...machine({}, nvidia), loads: () => false }),
     /libvulkan\.so\.1\) is not installed; .*NVIDIA/,
   );
 });

@@ -1,5 +1,33 @@
-import { webgpu } from "../../platform/node/webgpu.js";
-import type { Machine } from "../../platform/platform.js";
+import { accessSync, constants, existsSync, readdirSync } from "node:fs";
+import { permitted } from "../../../core/permitted.js";
+import type { Drivers, Machine } from "../platform.js";
+import { engine } from "./engine.js";
+import { homeFolder } from "./webgpu.js";
+
+const thisMachine = (): Machine => ({
+  platform: process.platform,
+  env: engine.env,
+  home: homeFolder(),
+  exists: (path) => permitted(() => existsSync(path), false),
+  opens: (path) => {
+    try {
+      accessSync(path, constants.R_OK | constants.W_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  },
+  names: (folder) => permitted(() => (existsSync(folder) ? readdirSync(folder) : []), []),
+  loads: (library) => {
+    try {
+      process.dlopen({ exports: {} }, library);
+      return true;
+    } catch (error) {
+      // A library that is there but no Node addon fails in another way.
+      return !(error instanceof Error && error.message.includes("cannot open shared object file"));
+    }
+  },
+});
 
 /** Between paths, on Linux. */
 const DELIMITER = ":";
@@ -30,7 +58,7 @@ const hasDriver = (machine: Machine): boolean => {
  * Why Vulkan cannot work on this machine, or undefined. Asked before Dawn is, which would print warnings of its own to
  * stderr. Linux only: elsewhere Dawn does not need Vulkan.
  */
-export const vulkanProblem = (machine = webgpu.thisMachine()): string | undefined => {
+const vulkanProblem = (machine = thisMachine()): string | undefined => {
   if (machine.platform !== "linux") return undefined;
   if (!machine.loads("libvulkan.so.1")) return "the Vulkan loader (libvulkan.so.1) is not installed";
   return hasDriver(machine) ? undefined : "no Vulkan driver is installed";
@@ -44,7 +72,7 @@ const hasGraphics = (capabilities: string): boolean =>
  * A GPU that the machine has and Vulkan does not show, and how to mend that, for a machine where no hardware adapter was found;
  * undefined where there is no trace of one. Linux only.
  */
-export const hiddenGpu = (machine = webgpu.thisMachine()): string | undefined => {
+const hiddenGpu = (machine = thisMachine()): string | undefined => {
   if (machine.platform !== "linux") return undefined;
   const { NVIDIA_DRIVER_CAPABILITIES: capabilities, NVIDIA_VISIBLE_DEVICES: visible } = machine.env;
   if (machine.exists("/dev/nvidiactl")) {
@@ -63,7 +91,9 @@ export const hiddenGpu = (machine = webgpu.thisMachine()): string | undefined =>
 };
 
 /** Why Dawn found no adapter, as far as it can be told. */
-export const whyNoAdapter = (machine = webgpu.thisMachine()): string => {
+const whyNoAdapter = (machine = thisMachine()): string => {
   const [problem, hidden] = [vulkanProblem(machine), hiddenGpu(machine)];
   return [problem, hidden].filter((text) => text !== undefined).join("; ") || "no usable GPU driver was found";
 };
+
+export const drivers: Drivers = { problem: vulkanProblem, hiddenGpu, whyNoAdapter };
