@@ -1,4 +1,4 @@
-/** Engines that the package registry has, and how each is started. A new one is a row. */
+/** Engines that the package registry has, and how each is started; and browsers (page/tabs.mjs). A new one is a row. */
 export const ENGINES = [
   { name: "Node 20", package: "node@20", bin: "node" },
   { name: "Node 22", package: "node@22", bin: "node" },
@@ -8,6 +8,8 @@ export const ENGINES = [
   // What a library can do without a single permission.
   { name: "Deno, nothing allowed", package: "deno", bin: "deno", before: ["run", "--no-prompt"], library: true },
   { name: "Bun", package: "bun", bin: "bun", lacks: { webgpu: "Dawn's native module ends the process" } },
+  { name: "Chromium", browser: "chromium" },
+  { name: "Firefox", browser: "firefox" },
 ];
 
 /** What is asked of each, beside the commands: the device, whether its bits are compared, and how many threads. */

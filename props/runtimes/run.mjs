@@ -1,8 +1,9 @@
 /**
- * The package as it is shipped, on the engines of the registry: npm run runtimes [-- NAME… --at DIR]
+ * The package as it is shipped, on the engines of the registry and in browsers: npm run runtimes [-- NAME… --at DIR]
  * Packs it, installs it and every engine whose name holds a NAME (all by default) into a temporary folder, or into DIR, which is
  * kept, and asks each for the digests of programs and trainings on reference, cpu and webgpu, and for the commands doctor,
- * --help and a small dpo. Prints a table. Exits 1 where an engine disagrees, warns, or fails; one that cannot be installed is named.
+ * --help and a small dpo; browsers have no commands. Prints a table. Exits 1 where an engine disagrees, warns, or fails; one that
+ * cannot be had is named.
  */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -13,6 +14,7 @@ import { parseArgs } from "node:util";
 import { root } from "../../build.mjs";
 import { findAdapter } from "../adapter.mjs";
 import { ENGINES, WORKS } from "./engines.mjs";
+import { answersOf } from "./page/numbers.mjs";
 
 const { values, positionals } = parseArgs({ options: { at: { type: "string" } }, allowPositionals: true });
 const wanted = ENGINES.filter(
@@ -83,21 +85,9 @@ const agree = (engine, key, found) => {
   if (first !== found) fault(engine, `${key}: ${found}, where ${by} has ${first}`);
 };
 
-const askOf = async (engine, start, work) => {
-  const { name, device, bits, threads } = work;
+/** What the table says of an answer to a work; faults are told. */
+const judged = (engine, { name, device }, told) => {
   const reason = engine.lacks?.[device];
-  const env = threads === undefined ? {} : { TAUGRAD_THREADS: String(threads) };
-  const { code, stdout, stderr } = await run(
-    start[0],
-    [...start.slice(1), "props/runtimes/ask.mjs", JSON.stringify({ device, bits })],
-    {
-      ...{ cwd: project, env },
-    },
-  );
-  const line = stdout.trim().split("\n").at(-1) ?? "";
-  const told = line.startsWith("{") ? JSON.parse(line) : { error: `exit ${code}: ${stderr.trim().split("\n")[0]}` };
-  const warning = warningIn(stderr);
-  if (warning !== undefined) fault(engine.name, `${name}: ${warning}`);
   if (told.error !== undefined) {
     const isRefused = reason !== undefined && told.error.includes(reason);
     if (!isRefused && !engine.library) fault(engine.name, `${name}: ${told.error}`);
@@ -111,6 +101,23 @@ const askOf = async (engine, start, work) => {
   const found = digest(told.found);
   if (told.bits !== "portable") agree(engine.name, `${device}, ${told.bits ?? "its driver's"} bits`, found);
   return `${found}${told.bits === "fused" ? " fused" : ""}`;
+};
+
+const askOf = async (engine, start, work) => {
+  const { name, device, bits, threads } = work;
+  const env = threads === undefined ? {} : { TAUGRAD_THREADS: String(threads) };
+  const { code, stdout, stderr } = await run(
+    start[0],
+    [...start.slice(1), "props/runtimes/ask.mjs", JSON.stringify({ device, bits })],
+    {
+      ...{ cwd: project, env },
+    },
+  );
+  const line = stdout.trim().split("\n").at(-1) ?? "";
+  const told = line.startsWith("{") ? JSON.parse(line) : { error: `exit ${code}: ${stderr.trim().split("\n")[0]}` };
+  const warning = warningIn(stderr);
+  if (warning !== undefined) fault(engine.name, `${name}: ${warning}`);
+  return judged(engine, work, told);
 };
 
 const preferences = join(root, "props", "golden", "preferences");
@@ -153,6 +160,16 @@ const commandOf = async (engine, start, name) => {
 console.log(`webgpu: ${adapter}`);
 const rows = [["", ...WORKS.map(({ name }) => name), ...Object.keys(COMMANDS)]];
 for (const engine of wanted) {
+  if (engine.browser !== undefined) {
+    const told = await answersOf(project, engine.browser, WORKS);
+    if (typeof told === "string") rows.push([engine.name, `cannot be opened: ${told}`]);
+    else {
+      const cells = WORKS.map((work, i) => judged(engine, work, told.answers[i]));
+      rows.push([told.version, ...cells, ...Object.keys(COMMANDS).map(() => "–")]);
+    }
+    console.log(rows.at(-1).join(" | "));
+    continue;
+  }
   const folder = join(home, engine.package.replace("@", "-"));
   const why = await install(folder, [engine.package]);
   if (why !== undefined) {

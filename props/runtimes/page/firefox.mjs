@@ -15,7 +15,8 @@ const PREFERENCES = {
   "browser.shell.checkDefaultBrowser": false,
   "dom.max_script_run_time": 0,
 };
-const GPU = { "dom.webgpu.enabled": true, "gfx.webgpu.ignore-blocklist": true, "dom.webgpu.allow-cpu-adapter": true };
+/** WebGPU, where Linux has it behind a flag still, and on adapters of software too. */
+const GPU = { "dom.webgpu.enabled": true, "gfx.webgpu.ignore-blocklist": true };
 
 /** Messages over the socket: their length in bytes, a colon, JSON. */
 const connected = (port) =>
