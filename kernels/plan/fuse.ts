@@ -188,14 +188,24 @@ export const fuse = (
   }
 
   const baseOf = (x: Tensor) => memoryOf(x, access);
-  const split = (nodes: readonly Tensor[]): Group[] => {
+  /** What a kernel of these writes, and whether it has buffers for that and for what it reads. */
+  const kernelOf = (nodes: readonly Tensor[]) => {
     const inside = new Set(nodes);
     const written = nodes.filter((t) => isOutput.has(t) || users.get(t)?.some((user) => !inside.has(user)));
     const bases = new Set<Tensor | undefined>(nodes.flatMap((t) => t.inputs.filter((x) => !inside.has(x)).map(baseOf)));
     bases.delete(undefined);
-    if (nodes.length === 1 || bases.size + written.length <= maxBuffers) return [{ nodes, written }];
+    return { written, fits: bases.size + written.length <= maxBuffers };
+  };
+  const split = (nodes: readonly Tensor[]): Group[] => {
+    const { written, fits } = kernelOf(nodes);
+    if (nodes.length === 1 || fits) return [{ nodes, written }];
     const { first, rest } = halves({ nodes, written }, baseOf, maxBuffers);
     return [...split(first), ...split(rest)];
   };
-  return { absorbed, groups: [...groups.values()].flatMap(split) };
+  // Numbers made of given ones (a count, a rate, powers of both) wait for nothing: one launch makes them all, if it can.
+  const isGiven = ([t]: readonly Tensor[]) => t.shape.length === 0 && levelOf(t) === 0;
+  const separate = [...groups.values()];
+  const given = separate.filter(isGiven).flat();
+  const made = kernelOf(given).fits ? [given, ...separate.filter((nodes) => !isGiven(nodes))] : separate;
+  return { absorbed, groups: made.filter(({ length }) => length > 0).flatMap(split) };
 };

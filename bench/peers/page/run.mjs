@@ -1,6 +1,6 @@
 /**
- * taugrad and jax-js in the same tab, on WebAssembly and on navigator.gpu: node bench/peers/page/run.mjs [--rounds N] [--out FILE]
- * Each work runs in a fresh isolated page of headless Chromium that holds both engines; they are warmed and take turns, N each
+ * taugrad and jax-js in the same tab, on WebAssembly and on navigator.gpu: node bench/peers/page/run.mjs [WORK…] [--rounds N] [--out FILE]
+ * Each work, or those named, runs in a fresh isolated page of headless Chromium that holds both engines; they are warmed and take turns, N each
  * (9 by default). Prints a table of medians and ratios, which FILE gets too. Exits 1 if an engine fails, or if losses differ.
  * WebGPU is SwiftShader's, which computes on the processor.
  */
@@ -12,19 +12,6 @@ import { parseArgs } from "node:util";
 import { buildBundles, root } from "../../../build.mjs";
 import { openTab } from "../../../props/runtimes/page/tabs.mjs";
 import { gflops } from "../measure.mjs";
-
-const { values } = parseArgs({ options: { rounds: { type: "string", default: "9" }, out: { type: "string" } } });
-const rounds = Number(values.rounds);
-if (!Number.isInteger(rounds) || rounds < 1) {
-  console.error(`bench/peers: --rounds ${values.rounds}: must be an integer ≥ 1`);
-  process.exit(2);
-}
-const jax = join(root, "bench", "peers", "node_modules", "@jax-js", "jax");
-if (!existsSync(jax)) {
-  console.error("bench/peers: the engines to compare with are not installed: npm install --prefix bench/peers");
-  process.exit(2);
-}
-await buildBundles();
 
 /** What each engine calls the device, and the graphics of the browser. */
 const DEVICES = [
@@ -38,6 +25,28 @@ const WORKS = [
   { name: "tiny", title: "tiny Qwen2, ms a step" },
   { name: "matmul", title: "1024 × 1024 product, GFLOP/s", shown: gflops },
 ];
+
+const { values, positionals } = parseArgs({
+  options: { rounds: { type: "string", default: "9" }, out: { type: "string" } },
+  allowPositionals: true,
+});
+const rounds = Number(values.rounds);
+if (!Number.isInteger(rounds) || rounds < 1) {
+  console.error(`bench/peers: --rounds ${values.rounds}: must be an integer ≥ 1`);
+  process.exit(2);
+}
+const wanted = WORKS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+if (wanted.length === 0) {
+  const known = WORKS.map(({ name }) => name).join(", ");
+  console.error(`bench/peers: no work is named ${positionals.join(", ")}: ${known}`);
+  process.exit(2);
+}
+const jax = join(root, "bench", "peers", "node_modules", "@jax-js", "jax");
+if (!existsSync(jax)) {
+  console.error("bench/peers: the engines to compare with are not installed: npm install --prefix bench/peers");
+  process.exit(2);
+}
+await buildBundles();
 
 /** Where a page without a bundler finds what neither engine has in its own files, and taugrad's own for browsers. */
 const IMPORTS = {
@@ -83,7 +92,7 @@ for (const { title: device, gpu, of } of DEVICES) {
     header = `${cpus()[0]?.model}, ${availableParallelism()} cores (load ${load()} before), ${await tab.version()}, jax-js ${version}; ${rounds} turns each`;
     for (const line of [header, "", "| | taugrad | jax-js | |", "|---|---|---|---|"]) print(line);
   }
-  for (const { name, title, shown = (ms) => ms } of WORKS) {
+  for (const { name, title, shown = (ms) => ms } of wanted) {
     const { error, ...ms } = await measured(tab, name, of);
     if (error !== undefined) {
       console.error(`${device}, ${name}: ${error}`);

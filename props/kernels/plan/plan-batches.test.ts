@@ -147,3 +147,14 @@ check("an optimizer step with clipping over 200 tensors is a handful of launches
   t.dispose(next, grads);
   for (const program of step.programs()) program.free();
 });
+
+test("numbers made of given ones are one launch if it has buffers for all; what waits for a sum stays by itself", () => {
+  const [count, rate, ...others] = Array.from({ length: LEAVES }, () => placeholder([], "f32"));
+  const made = [t.add(count, 1), t.neg(rate), t.exp(t.mul(count, 2)), t.mul(others[0], 3)];
+  assert.deepEqual(kindsOf(made), ["map"]);
+  assert.deepEqual(kindsOf([...made, t.sum(placeholder([9], "f32"))]), ["map", "reduce"]);
+  const [x, y] = [placeholder([5], "f32"), placeholder([6], "f32")];
+  const late = [t.exp(t.sum(x)), t.sin(t.sum(y))];
+  assert.deepEqual(kindsOf([...made, ...late]).sort(), ["2 reduces", "map", "map", "map"], "neither waits for the other");
+  assert.deepEqual(kindsOf(others.map((z) => t.exp(z))), [`${others.length} maps`], "too many: a batch");
+});
