@@ -155,6 +155,10 @@ test("numbers made of given ones are one launch if it has buffers for all; what 
   assert.deepEqual(kindsOf([...made, t.sum(placeholder([9], "f32"))]), ["map", "reduce"]);
   const [x, y] = [placeholder([5], "f32"), placeholder([6], "f32")];
   const late = [t.exp(t.sum(x)), t.sin(t.sum(y))];
-  assert.deepEqual(kindsOf([...made, ...late]).sort(), ["2 reduces", "map", "map", "map"], "neither waits for the other");
+  assert.deepEqual(
+    kindsOf([...made, ...late]).sort(),
+    ["2 reduces", "map", "map", "map"],
+    "neither waits for the other",
+  );
   assert.deepEqual(kindsOf(others.map((z) => t.exp(z))), [`${others.length} maps`], "too many: a batch");
 });

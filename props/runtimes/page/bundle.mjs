@@ -19,8 +19,10 @@ const shims = {
   },
 };
 
+/** Packages that are of Node's: laws with a bundler in their hands, or Dawn. */
+const OF_NODE = new Set(["esbuild", "webgpu", "koffi"]);
 /** What laws themselves, not what they are about, ask of Node beside a test runner: files, processes. None of it is in a page. */
-const isOfNode = (path) => path.startsWith("node:") && !Object.hasOwn(SHIMS, path);
+const isOfNode = (path) => (path.startsWith("node:") && !Object.hasOwn(SHIMS, path)) || OF_NODE.has(path);
 
 /** Test files, of those named or of all, whose own modules under props/ and testing/ ask nothing of Node. */
 export const pageLaws = async (names = []) => {
@@ -43,7 +45,7 @@ export const pageLaws = async (names = []) => {
     if (seen.has(file)) return false;
     seen.add(file);
     return (inputs[file]?.imports ?? []).some(({ path, external }) =>
-      external ? isOfNode(path) || path === "esbuild" : isOwn(path) && reaches(path, seen),
+      external ? isOfNode(path) : isOwn(path) && reaches(path, seen),
     );
   };
   const fits = all.filter((file) => !reaches(file, new Set()));
