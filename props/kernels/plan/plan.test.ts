@@ -5,6 +5,7 @@ import fc from "fast-check";
 
 import * as t from "../../../core/index.js";
 import { inputOp, placeholder } from "../../../core/ops/leaf.js";
+import { oneNameEach } from "../../../kernels/plan/names.js";
 import { memoryOf, plan } from "../../../kernels/plan/plan.js";
 import type { Abilities, Plan } from "../../../kernels/plan/steps.js";
 import { type RandomGraph, randomGraphs } from "../../../testing/random-graphs.js";
@@ -13,7 +14,7 @@ import { eighths } from "../../generators/generators.js";
 import { law } from "../../law.js";
 
 import { fusedNames, interpretPlan } from "./interpret-plan.js";
-import { assertSound } from "./sound-plan.js";
+import { assertFinal, assertSound } from "./sound-plan.js";
 
 /** What devices may say of themselves: few buffers or many, no fused kernels, some, or all. */
 const abilities: fc.Arbitrary<Abilities> = fc.record({
@@ -46,6 +47,7 @@ const planned = (name: string, slopes: boolean, numRuns: number) =>
         const donated = graph.inputs.flatMap((_, i) => ((donation >> i) % 2 === 1 ? [i] : []));
         const made = plan({ ...graph, donated }, { ...able, round: (x) => x }); // interpretPlan computes in f64
         assertSound(made, able, donated);
+        for (const named of [made, oneNameEach(made)]) assertFinal(named);
         const given = drawn.leaves.map(({ x }) => x);
         const got = interpretPlan(
           made,

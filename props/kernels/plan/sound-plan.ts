@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import * as t from "../../../core/index.js";
+import { cutting } from "../../../kernels/plan/finals.js";
 import type { Abilities, Instruction, Plan, Step, View } from "../../../kernels/plan/steps.js";
 
 /** What a step reads and writes. */
@@ -190,4 +191,25 @@ export const assertSound = (
     const whole = (by: number) => Array.from({ length: size }, (_, at) => owners[at] === by).every(Boolean);
     assert.ok(whole(buffer) || (given >= 0 && whole(given)), "outputs are written whole, or left as they were donated");
   }
+};
+
+/** No step touches an output after the place where it is told of, under whatever name; and each is told of once. */
+export const assertFinal = (plan: Plan): void => {
+  const { buffers, steps, outputs } = plan;
+  const input = (index: number): number =>
+    buffers.findIndex(({ role }) => role.kind === "input" && role.index === index);
+  const rootOf = (buffer: number): number => {
+    const { role } = buffers[buffer];
+    if (role.kind === "guest") return rootOf(role.host);
+    return role.kind === "output" && role.donor !== undefined ? input(role.donor) : buffer;
+  };
+  const told = cutting(plan)(1);
+  for (const { steps: done, outputs: final } of told) {
+    const roots = new Set(final.map((i) => rootOf(outputs[i])));
+    for (const step of steps.slice(done))
+      for (const { buffer } of [...viewsOf(step).reads, ...viewsOf(step).writes])
+        assert.ok(!roots.has(rootOf(buffer)), `${buffers[buffer].of} is touched after step ${done}`);
+  }
+  const all = told.flatMap(({ outputs: final }) => final);
+  assert.equal(new Set(all).size, all.length);
 };
