@@ -17,7 +17,7 @@ import {
 import type { Params } from "../../../models/parameters.js";
 import { turn } from "../../../models/turn.js";
 import type { Shard } from "./shard.js";
-import { bucketsOf, hostRoom, type Outgoing, onWire, type Piece, toOwners, type Wire } from "./wire.js";
+import { bucketsOf, hostRoom, LARGEST, type Outgoing, onWire, type Piece, toOwners, type Wire } from "./wire.js";
 import { type Exchange, fromFirst, others, type Workers } from "./workers.js";
 
 /** How what all ranks have is summed, and by whom. */
@@ -47,8 +47,8 @@ export interface Sums {
   readonly programs: () => readonly Program[];
 }
 
-/** Buckets of a sum: so many where parameters are few, and of at most so many elements. */
-const [BUCKETS, LARGEST] = [4, 2 ** 22];
+/** Buckets of a sum where parameters are few. */
+const BUCKETS = 4;
 /** Buckets on their way at a time: bounds what waits on the host. */
 const AHEAD = 4;
 

@@ -7,13 +7,13 @@ import {
   type Shape,
   sizeOf,
 } from "../../../core/index.js";
-import { bytesOf, type Exchange, exchange, others, type Workers } from "./workers.js";
+import { bytesOf, type Exchange, others, type Workers } from "./workers.js";
 
 /** How gradients travel: bf16 halves the bytes; sums are f32 all the same. */
 export type Wire = "f32" | "bf16";
 
-/** Most elements that travel at a time: bounds what waits on the host. */
-export const PIECE = 2 ** 23;
+/** Most elements of a bucket, 16 MiB of f32: bounds what waits on the host. */
+export const LARGEST = 2 ** 22;
 
 /** Part of a parameter. */
 export interface Piece {
@@ -74,14 +74,13 @@ export const toOwners = (workers: Workers, what: string, pieces: readonly Outgoi
   );
 };
 
-/** Sends pieces from their owners to all, as they are. `pieces` of other ranks are the room for them. */
+/** Begins to send pieces from their owners to all, as they are. `pieces` of other ranks are the room for them. */
 export const fromOwners = (
   workers: Workers,
   what: string,
   pieces: readonly { readonly owner: number; readonly data: HostData }[],
-): Promise<void> =>
-  exchange(
-    workers,
+): Exchange =>
+  workers.begin(
     what,
     others(workers).flatMap((peer) =>
       pieces.flatMap(({ owner, data }) => (owner === workers.rank ? [{ peer, bytes: bytesOf(data) }] : [])),
