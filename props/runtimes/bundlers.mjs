@@ -2,7 +2,7 @@
  * The package as it is shipped, in fresh projects of bundlers: npm run bundlers [-- NAME… --at DIR]
  * Packs it, installs it with each bundler of the registry into a temporary folder, or into DIR, which is kept, builds a page
  * without a configuration, and trains a regression in it, in headless Chromium: on cpu, and on navigator.gpu with SwiftShader
- * under it. Prints gzipped sizes. Exits 1 for a warning, a failed build, or other weights than w ≈ [2, -1], b ≈ 0.5.
+ * under it. Prints gzipped sizes of what each loads. Exits 1 for a warning, a failed build, or other weights than w ≈ [2, -1], b ≈ 0.5.
  */
 import { execFile } from "node:child_process";
 import {
@@ -93,16 +93,19 @@ const filesIn = (folder) =>
     .map(String)
     .filter((name) => statSync(join(folder, name)).isFile());
 
-/** A folder as a static host serves it. */
+/** A folder as a static host serves it; `asked` has the files that it was asked for. */
 const served = async (folder) => {
+  const asked = new Set();
   const server = createServer(({ url }, response) => {
-    const file = join(folder, url === "/" ? "index.html" : decodeURIComponent(url));
+    const name = url === "/" ? "index.html" : decodeURIComponent(url.slice(1));
+    const file = join(folder, name);
+    asked.add(name);
     if (!existsSync(file)) return response.writeHead(404).end();
     response.writeHead(200, { "Content-Type": file.endsWith(".html") ? "text/html" : "text/javascript" });
     return response.end(readFileSync(file));
   });
   await new Promise((then) => server.listen(0, "127.0.0.1", then));
-  return { origin: `http://127.0.0.1:${server.address().port}/`, close: () => server.close() };
+  return { origin: `http://127.0.0.1:${server.address().port}/`, asked, close: () => server.close() };
 };
 
 let failed = false;
@@ -142,8 +145,10 @@ for (const { name, packages, build, out, loads } of wanted) {
   if (loads !== undefined)
     writeFileSync(join(folder, out, "index.html"), INDEX.replace("./src/index.js", `./${loads}`));
   const files = filesIn(join(folder, out)).filter((file) => file.endsWith(".js"));
-  const sizes = files.map((file) => [file, gzipSync(readFileSync(join(folder, out, file)), { level: 9 }).length]);
-  const all = sizes.reduce((sum, [, size]) => sum + size, 0);
+  const sizes = new Map(
+    files.map((file) => [file, gzipSync(readFileSync(join(folder, out, file)), { level: 9 }).length]),
+  );
+  const sizeOf = (names) => [...names].reduce((sum, name) => sum + (sizes.get(name) ?? 0), 0);
   const host = await served(join(folder, out));
   const told = [];
   for (const [device, gpu] of [
@@ -162,9 +167,7 @@ for (const { name, packages, build, out, loads } of wanted) {
     else fault(name, `${device}: ${JSON.stringify(found)}`);
   }
   host.close();
-  console.log(
-    `${name}: ${told.join(", ")}; ${all} bytes gzipped: ${sizes.map(([file, size]) => `${file} ${size}`).join(", ")}`,
-  );
+  console.log(`${name}: ${told.join("; ")}; ${sizeOf(files)} in all`);
 }
 if (values.at === undefined) rmSync(home, { recursive: true, force: true });
 process.exit(failed ? 1 : 0);
