@@ -160,10 +160,13 @@ for (const { name, packages, build, out, loads } of wanted) {
       told.push(`${device}: no page: ${tab}`);
       continue;
     }
+    host.asked.clear();
     await tab.visit(host.origin);
+    const first = sizeOf(host.asked);
     const found = await tab.evaluate(`train("${device}")`).catch(String);
     await tab.close();
-    if (isRight(found)) told.push(`${device} trains`);
+    const own = sizeOf(host.asked) - first;
+    if (isRight(found)) told.push(`${device} trains: ${first} bytes for the page, ${own} for the device`);
     else fault(name, `${device}: ${JSON.stringify(found)}`);
   }
   host.close();
