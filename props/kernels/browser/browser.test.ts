@@ -202,7 +202,10 @@ const USED = `import { compile, grad, matmul, mean, read, tensor } from "taugrad
   console.log(compile, grad, matmul, mean, read, tensor, open, adamW, onDare, onTies);
   console.log(hiddenStates, initParams, logits, parseConfig);`;
 
-test("a bundle for a page, gzipped: engine, optimizers and transformer, and then each device", async () => {
+/** Issue 18 asks for 75 kB of engine, devices, optimizers and transformer: so much is there before a device is opened, and more with it. */
+const MOST = { first: 42_500, cpu: 91_500, webgpu: 124_000, all: 163_000 };
+
+test("a bundle for a page, gzipped: 43 kB of engine, optimizers and transformer, 92 with cpu, 124 with webgpu", async () => {
   const { files, metafile } = await built(USED);
   const outputs = new Map(Object.entries(metafile.outputs).map(([path, output]) => [basename(path), output]));
   /** Files that are loaded with one of them. */
@@ -229,7 +232,15 @@ test("a bundle for a page, gzipped: engine, optimizers and transformer, and then
     all: zipped(files.keys()),
   };
   console.log(`gzipped: ${JSON.stringify(sizes)}`);
-  for (const [name, most] of Object.entries({ first: 45_000, cpu: 93_000, webgpu: 127_000, all: 166_000 }))
+  for (const [name, most] of Object.entries(MOST))
     assert.ok(sizes[name as keyof typeof sizes] < most, `${name}: ${JSON.stringify(sizes)}`);
   for (const [name, text] of files) assert.doesNotMatch(text, /(from|import)\s*\(?["']node:/, name);
+});
+
+test("what a page does not use of a subpath is not in its bundle: no value that a module makes while it loads is kept for nothing", async () => {
+  const all =
+    'import { isTensor } from "taugrad"; import { PURPOSES } from "taugrad/devices"; import { sgd } from "taugrad/optim";';
+  const { files } = await built(`${all} import { FAMILY_NAMES } from "taugrad/models"; console.log(isTensor);`);
+  const [text] = files.values();
+  assert.ok(files.size === 1 && text.length < 6000, `${text.length} bytes: ${text.slice(0, 300)}`);
 });
