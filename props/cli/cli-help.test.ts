@@ -13,7 +13,7 @@ import { type CommandName, commands, type OptionName, optionsOf, spelled } from 
 import { SCHEDULES } from "../../optim/index.js";
 import { suggestedOption } from "../../run/options/suggest.js";
 import { projectRoot } from "../golden/files.js";
-import { cli, succeeds } from "./cli.js";
+import { command, succeeds } from "./cli.js";
 
 const names = Object.keys(commands) as CommandName[];
 
@@ -61,7 +61,7 @@ test("help loads neither a device nor the tokenizer", () => {
 });
 
 test("a reader that stops early is no error", async () => {
-  const child = spawn(process.execPath, [cli, "dpo", "--help"], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [...command, "dpo", "--help"], { stdio: ["ignore", "pipe", "pipe"] });
   child.stdout.destroy();
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {

@@ -5,9 +5,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
-import { cli, type Ended, inside } from "./inside.js";
+import { command, type Ended, inside } from "./inside.js";
 
-export { cli };
+export { command };
 
 /**
  * Runs `taugrad …args` to its end, with this process's engine flags and without the test runner's marks on the environment.
@@ -20,7 +20,7 @@ export const taugrad = (
   cwd?: string,
 ): Promise<Ended> =>
   new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [...process.execArgv, cli, ...args], {
+    const child = spawn(process.execPath, [...command, ...args], {
       cwd,
       stdio: ["pipe", "pipe", "pipe"],
       env: { ...process.env, NODE_OPTIONS: "", NODE_TEST_CONTEXT: undefined, ...env },

@@ -4,7 +4,10 @@ import { main } from "../../cli/main.js";
 import { projectRoot } from "../golden/files.js";
 
 /** The built binary. */
-export const cli = join(projectRoot, "dist", "cli.js");
+const cli = join(projectRoot, "dist", "cli.js");
+
+/** What a process of it is started with: this process's engine flags, which keep V8 from optimizing what runs once. */
+export const command = [...process.execArgv, cli];
 
 /** How a call ended. */
 export interface Ended {

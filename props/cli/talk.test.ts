@@ -9,7 +9,7 @@ import { InputError } from "../../core/errors.js";
 import type { Conversation } from "../../models/index.js";
 import { harmless } from "../../run/harmless.js";
 import { goldenPath } from "../golden/files.js";
-import { cli, taugrad } from "./cli.js";
+import { command, taugrad } from "./cli.js";
 
 /** A conversation that answers with what it is told, a character a token, and notes what is done with it. */
 const parrot = (done: string[], fault?: string): Conversation => ({
@@ -104,7 +104,7 @@ test("chat: SIGINT stops the answer, the next line is answered; without an answe
   if (process.platform === "win32") return t.skip("no signals on Windows");
   // The model never ends by itself: an answer goes on until its context is full, far from here.
   const long = ["chat", "--model", policy, "--device", "reference", "--max-new-tokens", "2000", "--temperature", "9"];
-  const child = spawn(process.execPath, [cli, ...long], { env: { ...process.env, NODE_OPTIONS: "" } });
+  const child = spawn(process.execPath, [...command, ...long], { env: { ...process.env, NODE_OPTIONS: "" } });
   let [said, told] = ["", ""];
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     told += text;

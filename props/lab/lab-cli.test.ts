@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { cli, document, scratch, succeeds, taugrad } from "../cli/cli.js";
+import { command, document, scratch, succeeds, taugrad } from "../cli/cli.js";
 
 interface Budget {
   readonly size: string;
@@ -33,19 +33,6 @@ test("lab --dry-run: the whole, rivals and all, fits into an hour of two cores, 
     assert.ok(seconds < 2 * 60 * minutes, `${seconds} seconds of one core`);
     assert.ok(!existsSync(out), "a dry run writes nothing");
   }
-});
-
-test("lab --seeds: so many seeds, and only those that are new are done", async () => {
-  const folder = scratch();
-  const budget = (...more: string[]) =>
-    document<Budget>(["lab", "--smoke", "--dry-run", "--output-dir", folder, ...more]);
-  assert.deepEqual([(await budget()).pending, (await budget("--seeds", "3")).pending], [5, 15]);
-  await succeeds(["lab", "--smoke", "--output-dir", folder]);
-  assert.deepEqual([(await budget()).pending, (await budget("--seeds", "3")).pending], [0, 10]);
-  await succeeds(["lab", "--smoke", "--output-dir", folder, "--seeds", "2"]);
-  const { size, runs } = JSON.parse(readFileSync(join(folder, "results.json"), "utf8"));
-  assert.deepEqual(size.seeds, [0, 1]);
-  assert.deepEqual(new Set(runs.map(({ seed }: { seed: number }) => seed)), new Set([0, 1]));
 });
 
 test("lab: refuses two sizes, no processes, and a file where its folder should be", async () => {
@@ -77,14 +64,17 @@ const childrenOf = ({ pid }: ChildProcess): number[] => {
   return existsSync(file) ? readFileSync(file, "utf8").trim().split(" ").filter(Boolean).map(Number) : [];
 };
 
+/** Where the lab that was killed has ended. */
+const ended = scratch();
+
 test("lab: killed, it leaves no process and no half-written result, and goes on where it was [cpu]", async () => {
-  const folder = scratch();
+  const folder = ended;
   const args = ["lab", "--smoke", "--output-dir", folder, "--processes", "2"];
-  const child = spawn(process.execPath, [cli, ...args], {
+  const child = spawn(process.execPath, [...command, ...args], {
     stdio: "ignore",
     env: { ...process.env, NODE_OPTIONS: "", NODE_TEST_CONTEXT: undefined },
   });
-  const ended = new Promise((resolve) => child.on("exit", resolve));
+  const gone = new Promise((resolve) => child.on("exit", resolve));
   const done = (): string[] =>
     existsSync(join(folder, "cache"))
       ? readdirSync(join(folder, "cache")).filter((name) => name.endsWith(".json"))
@@ -92,7 +82,7 @@ test("lab: killed, it leaves no process and no half-written result, and goes on 
   while (done().length < 1 && child.exitCode === null) await pause(20);
   const workers = childrenOf(child);
   child.kill("SIGKILL");
-  await ended;
+  await gone;
   for (let i = 0; i < 500 && workers.some(isAlive); i++) await pause(20);
   assert.deepEqual(workers.filter(isAlive), []);
   const before = new Map(done().map((name) => [name, readFileSync(join(folder, "cache", name), "utf8")]));
@@ -111,4 +101,16 @@ test("lab: killed, it leaves no process and no half-written result, and goes on 
   assert.ok(readFileSync(join(folder, "report.html"), "utf8").includes("A smoke run."));
   assert.match((await succeeds(args)).stderr, /^lab smoke: 0 of 5 jobs to do/);
   assert.equal(readFileSync(join(folder, "results.json"), "utf8"), results);
+});
+
+test("lab --seeds: so many seeds, and only those that are new are done", async () => {
+  const budget = async (folder: string, ...more: string[]) =>
+    (await document<Budget>(["lab", "--smoke", "--dry-run", "--output-dir", folder, ...more])).pending;
+  const fresh = scratch();
+  assert.deepEqual([await budget(fresh), await budget(fresh, "--seeds", "3")], [5, 15]);
+  assert.deepEqual([await budget(ended), await budget(ended, "--seeds", "3")], [0, 10]);
+  await succeeds(["lab", "--smoke", "--output-dir", ended, "--seeds", "2"]);
+  const { size, runs } = JSON.parse(readFileSync(join(ended, "results.json"), "utf8"));
+  assert.deepEqual(size.seeds, [0, 1]);
+  assert.deepEqual(new Set(runs.map(({ seed }: { seed: number }) => seed)), new Set([0, 1]));
 });

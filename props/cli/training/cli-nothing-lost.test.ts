@@ -16,7 +16,7 @@ import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { checkpointsIn, damageOf } from "../../../align/training/checkpoint.js";
 import { goldenPath } from "../../golden/files.js";
-import { cli, scratch, succeeds, taugrad } from "../cli.js";
+import { command, scratch, succeeds, taugrad } from "../cli.js";
 import type { Ended } from "../inside.js";
 
 const folder = scratch();
@@ -54,7 +54,7 @@ const unfinished = (name: string): string[] =>
 /** Starts a run, and sends signals once it has taken some steps. */
 const interrupted = (args: readonly string[], out: string, signals: readonly NodeJS.Signals[]): Promise<Ended> =>
   new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [cli, ...args], {
+    const child = spawn(process.execPath, [...command, ...args], {
       stdio: ["ignore", "ignore", "pipe"],
       env: { ...process.env, NODE_OPTIONS: "", NODE_TEST_CONTEXT: undefined },
     });
@@ -100,7 +100,7 @@ test(
   async () => {
     const out = file("hang", "");
     // Its standard error is a pipe that nobody reads any more.
-    const child = spawn(process.execPath, [cli, ...training("hang", 1_000_000)], {
+    const child = spawn(process.execPath, [...command, ...training("hang", 1_000_000)], {
       stdio: ["ignore", "ignore", "pipe"],
       env: { ...process.env, NODE_OPTIONS: "", NODE_TEST_CONTEXT: undefined },
     });
@@ -223,7 +223,7 @@ test("a checkpoint that cannot be written ends the run in one line, and the one 
   const limited = await new Promise<Ended>((resolve) => {
     const child = spawn(
       "/bin/bash",
-      ["-c", 'trap "" XFSZ; ulimit -f 256; exec "$@"', "run", process.execPath, cli, ...args],
+      ["-c", 'trap "" XFSZ; ulimit -f 256; exec "$@"', "run", process.execPath, ...command, ...args],
       {
         stdio: ["ignore", "ignore", "pipe"],
         env: { ...process.env, NODE_OPTIONS: "", NODE_TEST_CONTEXT: undefined },

@@ -8,7 +8,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node
 import { join } from "node:path";
 import { test } from "node:test";
 import { goldenPath } from "../../golden/files.js";
-import { cli, scratch } from "../cli.js";
+import { command, scratch } from "../cli.js";
 
 const kills = Number(process.env.RESUME_KILLS ?? 1);
 const steps = Number(process.env.RESUME_STEPS ?? 18);
@@ -16,8 +16,8 @@ const folder = scratch();
 const [policy, sft] = ["policy", "sft"].map((name) => goldenPath("preferences", name));
 const saves = 3;
 
-const command = [
-  ...[cli, "dpo", "--resume", "--device", "cpu", "--output_dir", "out", "--max_steps", String(steps)],
+const training = [
+  ...[...command, "dpo", "--resume", "--device", "cpu", "--output_dir", "out", "--max_steps", String(steps)],
   ...["--model_name_or_path", policy, "--ref_model_name_or_path", sft, "--base_model_name_or_path", policy],
   ...["--dataset_name", goldenPath("preferences", "chat.jsonl"), "--max_length", "96", "--learning_rate", "1e-3"],
   ...["--optim", "ondare", "--alpha", "1e-3", "--reserve_p", "0.5", "--online_step", "4", "--logging_steps", "1"],
@@ -41,7 +41,7 @@ interface Kill {
 const start = (cwd: string, kill?: Kill): Promise<"ended" | "killed"> =>
   new Promise((resolve, reject) => {
     mkdirSync(cwd, { recursive: true });
-    const child = spawn(process.execPath, command, {
+    const child = spawn(process.execPath, training, {
       cwd,
       stdio: ["ignore", "ignore", "pipe"],
       env: { ...process.env, NODE_OPTIONS: "", NODE_TEST_CONTEXT: undefined },
