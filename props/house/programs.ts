@@ -74,7 +74,14 @@ export const compiled = async (programs: readonly Program[]): Promise<void> => {
   const files = programs.map(({ name }) => `${name}.ts`);
   const settings = { extends: "../../examples/tsconfig.json", compilerOptions, include: [], files };
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(settings));
-  await node([join(root, "node_modules", "typescript", "lib", "tsc.js"), "-p", folder, "--pretty", "false"]);
+  await node([
+    join(root, "node_modules", "typescript", "lib", "tsc.js"),
+    "--singleThreaded",
+    "-p",
+    folder,
+    "--pretty",
+    "false",
+  ]);
 };
 
 const RUNNER = `

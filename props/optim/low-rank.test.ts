@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
+  compile,
   type Device,
   dispose,
   evaluate,
   InputError,
   matmul,
   read,
-  scalar,
   sub,
   type Tensor,
   tensor,
@@ -51,6 +51,17 @@ const numbers = async (t: Tensor, device: Device): Promise<number[]> => {
   return Array.from(out);
 };
 
+const stepOf = (rule: Optimizer, device: Device) => compile(rule.update<Weights>, device);
+/** Steps of rules that laws take case by case: tracing and planning one takes most of the time. */
+const known = new WeakMap<Optimizer, Map<Device, ReturnType<typeof stepOf>>>();
+const step = (rule: Optimizer, device: Device): ReturnType<typeof stepOf> => {
+  const here = known.get(rule) ?? new Map<Device, ReturnType<typeof stepOf>>();
+  known.set(rule, here);
+  const taken = here.get(device) ?? stepOf(rule, device);
+  here.set(device, taken);
+  return taken;
+};
+
 /** The state after each step from w = 0, and what it keeps. */
 const walked = async (
   rule: Optimizer,
@@ -61,20 +72,25 @@ const walked = async (
   const shape = grads[0].shape;
   const size = shape.reduce((a, b) => a * b, 1);
   let state: OptimizerState<Weights> = evaluate(rule.init({ w: tensor(new Float32Array(size), shape) }), device);
-  const prepared = rule.prepare({ w: tau }, state.key);
+  const fixed = rule.usesTau ? { tau: evaluate(rule.prepare({ w: tau }, state.key), device) } : {};
   const weights: number[][] = [];
   for (const grad of grads) {
-    const inputs = { lr: scalar(0.125), ...(rule.usesTau && { tau: prepared }) };
-    const next = evaluate(rule.update(state, { w: grad }, inputs), device);
-    dispose(state);
+    const given = evaluate({ w: grad }, device);
+    const next = step(rule, device)(state, given, { lr: 0.125, ...fixed });
+    dispose(state, given);
     state = next;
     weights.push(Array.from(await read(state.params.w)));
   }
   const slots: Record<string, number[]> = {};
   for (const [name, { w }] of Object.entries(state.slots)) slots[name] = Array.from(await read(w));
-  dispose(state);
+  dispose(state, fixed);
   return { weights, slots };
 };
+
+const descent = optimizer(sgd());
+const descentHeld = optimizer(lowRank(sgd(), { rank: 1, every: 1 }));
+const moves = optimizer(adam());
+const movesWhole = optimizer(lowRank(adam(), { rank: ROWS }));
 
 law(
   "low rank: plain descent on gradients of rank 1 loses nothing, whichever side is longer; r of a whole side is the rule, bit for bit",
@@ -84,15 +100,17 @@ law(
       a.flatMap((x) => b.map((y) => x * y)),
       tall,
     );
-    const plain = await walked(optimizer(sgd()), [grad, grad], device);
-    const held = await walked(optimizer(lowRank(sgd(), { rank: 1, every: 1 })), [grad, grad], device);
+    const plain = await walked(descent, [grad, grad], device);
+    const held = await walked(descentHeld, [grad, grad], device);
     assertClose(held.weights[1], plain.weights[1], { abs: 2e-5 });
-    const moving = await walked(optimizer(adam()), [grad, grad], device);
-    const whole = await walked(optimizer(lowRank(adam(), { rank: ROWS })), [grad, grad], device);
+    const moving = await walked(moves, [grad, grad], device);
+    const whole = await walked(movesWhole, [grad, grad], device);
     assert.deepEqual(whole.weights, moving.weights);
   },
   some,
 );
+
+const twoOfThree = optimizer(lowRank(adam(), { rank: 2, every: 2 }));
 
 law(
   "low rank: a change lies in the span of the basis, which stays until T steps are done; slots are r × n",
@@ -104,8 +122,7 @@ law(
         tall,
       ),
     );
-    const rule = optimizer(lowRank(adam(), { rank: 2, every: 2 }));
-    const [one, two] = [await walked(rule, given.slice(0, 1), device), await walked(rule, given, device)];
+    const [one, two] = [await walked(twoOfThree, given.slice(0, 1), device), await walked(twoOfThree, given, device)];
     assert.deepEqual(
       [one.slots.m.length, one.slots.v.length, one.slots.basis.length],
       [2 * COLUMNS, 2 * COLUMNS, 2 * ROWS],
@@ -120,6 +137,12 @@ law(
   some,
 );
 
+const held = { rank: 2, every: 2 };
+const drifting = [onDare, onMagnitude].map((merge) => merge({ alpha: 1, lowRank: held }));
+const still = [onDare, onTies].map((merge) => merge({ alpha: 0, lowRank: held }));
+const alone = optimizer(lowRank(adam({ form: "paper" }), held));
+const largest = onMagnitude({ alpha: 1, reserveP: 0.25, lowRank: held });
+
 law(
   "low rank: a merge goes inside. Dense, at α = 1, it is τ's part in the basis; at α = 0 the base rule there",
   fc.tuple(sized(ROWS * COLUMNS), sized(ROWS * COLUMNS)),
@@ -131,19 +154,18 @@ law(
       ),
       matrix(t, false),
     ];
-    const held = { rank: 2, every: 2 };
-    for (const merge of [onDare, onMagnitude]) {
-      const all = await walked(merge({ alpha: 1, lowRank: held }), [grad], device, tau);
+    for (const rule of drifting) {
+      const all = await walked(rule, [grad], device, tau);
       const P = tensor(all.slots.basis, [ROWS, 2]);
       assertNear(all.weights[0], await numbers(matmul(P, matmul(transpose(P), tau)), device), device, "α = 1");
     }
-    const alone = await walked(optimizer(lowRank(adam({ form: "paper" }), held)), [grad, grad], device);
-    for (const merge of [onDare, onTies]) {
-      const none = await walked(merge({ alpha: 0, lowRank: held }), [grad, grad], device, tau);
-      assertNear(none.weights[1], alone.weights[1], device, "α = 0");
+    const base = await walked(alone, [grad, grad], device);
+    for (const rule of still) {
+      const none = await walked(rule, [grad, grad], device, tau);
+      assertNear(none.weights[1], base.weights[1], device, "α = 0");
     }
     // Largest elements are counted inside: of 2 × 4, floor(8/4) = 2.
-    const few = await walked(onMagnitude({ alpha: 1, reserveP: 0.25, lowRank: held }), [grad], device, tau);
+    const few = await walked(largest, [grad], device, tau);
     const P = tensor(few.slots.basis, [ROWS, 2]);
     const kept = await numbers(matmul(transpose(P), tensor(few.weights[0], [ROWS, COLUMNS])), device);
     assert.ok(kept.filter((x) => Math.abs(x) > 1e-4).length <= 2, String(kept));

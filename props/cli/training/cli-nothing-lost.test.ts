@@ -252,10 +252,10 @@ test("metrics that cannot be written end the run in one line", posix, async () =
 });
 
 test("a run that cannot fit is refused at the start, by tensor, bytes, limit and what would fit", async () => {
-  // One long row, and padding for the others: a million tokens.
+  // One long row, and padding for the others: half a million tokens.
   const rows = join(folder, "long.jsonl");
   writeFileSync(rows, `${JSON.stringify({ prompt: "say", completion: "no ".repeat(120) })}\n`);
-  const sizes = ["--per_device_train_batch_size", "8192", "--max_length", "128", "--no-gradient_checkpointing"];
+  const sizes = ["--per_device_train_batch_size", "4608", "--max_length", "128", "--no-gradient_checkpointing"];
   const args = training("large", 1, "--dataset_name", rows, ...sizes);
   refusal(
     await taugrad(args),
