@@ -187,6 +187,36 @@ check(
   ["cpu"],
 );
 
+check(
+  "a worker that fails while its first sums are on their way ends all, and leaves nothing behind",
+  (device) =>
+    leavesNothing(device, async () => {
+      let computed = 0;
+      const torn = changed(device, (program) => ({
+        ...program,
+        inParts: function* (inputs, bytes) {
+          const run = (program.inParts as NonNullable<typeof program.inParts>)(inputs, bytes);
+          if (++computed < 2) return yield* run;
+          try {
+            for (let part = run.next(); part.done !== true; part = run.next()) {
+              yield part.value;
+              if (part.value.length > 0) throw new Error("a kernel is torn");
+            }
+          } finally {
+            run.return([]);
+          }
+          return [];
+        },
+      }));
+      const { ranks } = simulatedWorkers(2);
+      const setting: Setting = { kind: "sft", rows: 4 };
+      const ends = await Promise.allSettled([ranked(setting, ranks[0], torn), ranked(setting, ranks[1], device)]);
+      const reasons = ends.map((end) => (end.status === "rejected" ? (end.reason as Error).message : "none"));
+      assert.deepEqual(reasons, ["a kernel is torn", "rank 0: a kernel is torn"]);
+    }),
+  ["cpu"],
+);
+
 law(
   "sums are those of the order of ranks, each at its owner, however they are cut",
   fc.record({
