@@ -23,7 +23,8 @@ const optionTable = (command: CommandName): ReadonlyMap<string, Pick<Option<unkn
 
 /**
  * Splits a command's arguments by its options: --name value, --name=value, --flag, --flag false, --no-flag, --flag VALUE; names with _ or
- * with -; the last of two wins, but for options that may be given several times. Errors: InputError for unknown names (with "did you mean") and missing or stray values.
+ * with -. Errors: InputError for unknown names (with "did you mean"), for one given twice that takes one value, and for missing or stray
+ * values.
  */
 export const parseArguments = (command: CommandName, args: readonly string[]): Given => {
   const table = optionTable(command);
@@ -40,6 +41,10 @@ export const parseArguments = (command: CommandName, args: readonly string[]): G
     tokens: true,
   });
   const values = new Map<string, unknown>();
+  const set = (name: string, value: unknown): void => {
+    if (values.has(name)) throw twice(command, name);
+    values.set(name, value);
+  };
   const places = [...(specOf(command).places ?? [])];
   let help = false;
   let flagBefore: { name: string; index: number } | undefined;
@@ -52,7 +57,7 @@ export const parseArguments = (command: CommandName, args: readonly string[]): G
       } else {
         const place = places.shift();
         if (place === undefined) throw stray(command, token.value);
-        values.set(place, token.value);
+        set(place, token.value);
       }
     }
     flagBefore = undefined;
@@ -65,19 +70,20 @@ export const parseArguments = (command: CommandName, args: readonly string[]): G
     const name = canonical(token.name);
     const positive = name.slice(3);
     if (negated && token.value === undefined && table.get(positive)?.flag === true) {
-      values.set(positive, false);
+      set(positive, false);
       continue;
     }
     const option = table.get(name);
     if (option === undefined) throw unknown(command, token.rawName, name);
     if (option.flag) {
-      values.set(name, token.value ?? true);
+      set(name, token.value ?? true);
       if (token.value === undefined) flagBefore = { name, index: token.index };
     } else {
       // "--model --json": the next option is no value. A value that begins so is written --model=--json.
       if (token.value === undefined || (token.inlineValue === false && token.value.startsWith("--")))
         throw new InputError(`${spelled(command, name)} needs a value (${option.value})`);
-      values.set(name, option.many ? [...((values.get(name) as string[]) ?? []), token.value] : token.value);
+      if (option.many) values.set(name, [...((values.get(name) as string[]) ?? []), token.value]);
+      else set(name, token.value);
     }
   }
   return { help, values };
@@ -87,6 +93,9 @@ const stray = (command: CommandName, value: string): InputError =>
   new InputError(
     `taugrad ${command} takes no argument ${show(value)}; options begin with --, see taugrad ${command} --help`,
   );
+
+const twice = (command: CommandName, name: string): InputError =>
+  new InputError(`${spelled(command, name)} is given twice; it takes one value, leave one out`);
 
 const unknown = (command: CommandName, written: string, name: string): InputError =>
   new InputError(`taugrad ${command} has no option ${oneLine(written)}${didYouMean(command, name)}`);

@@ -46,13 +46,8 @@ const needed = (command: CommandName, name: OptionName, hasFile: boolean): strin
 /** The keys of a YAML file, checked by the option table; what null says of each: `ofNull`. */
 const readYaml = async (command: CommandName, path: string): Promise<ReadKeys> => {
   const content = await readYamlObject(path);
-  const seen = new Set<string>();
-  for (const written of Object.keys(content)) {
-    const name = canonical(written);
-    if (name === "config" || name === "json") throw unknown(command, path, written);
-    if (seen.has(name)) throw new InputError(`${path}: ${name} is there twice, once as ${written}`);
-    seen.add(name);
-  }
+  for (const written of Object.keys(content))
+    if (["config", "json"].includes(canonical(written))) throw unknown(command, path, written);
   return readKeys(takerOf(command), {
     entries: Object.entries(content),
     named: (written) => `${path}: ${written}`,

@@ -1,5 +1,6 @@
 import { cos, pow } from "../core/elementary.js";
 import { InputError } from "../core/index.js";
+import { amongst } from "../core/suggest.js";
 
 /** `lr_scheduler_kwargs`: numbers, and names of curves. */
 export type ShapeOptions = Readonly<Record<string, number | string>>;
@@ -44,9 +45,7 @@ const CURVES: Readonly<Record<string, (x: number, cycles: number) => number>> = 
 };
 const curve = (key: string, name: number | string): (typeof CURVES)[string] => {
   if (!Object.hasOwn(CURVES, name))
-    throw new InputError(
-      `lr_scheduler_kwargs: ${key} is "${name}"; it must be one of ${Object.keys(CURVES).join(", ")}`,
-    );
+    throw new InputError(`lr_scheduler_kwargs: ${key} is "${name}"; ${amongst(name, Object.keys(CURVES))}`);
   return CURVES[name];
 };
 

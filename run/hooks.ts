@@ -35,20 +35,25 @@ export interface RunHooks {
   readonly signal?: AbortSignal | undefined;
 }
 
-const callable = { is: (hook: unknown) => typeof hook === "function", what: "a function" };
+/** What a hook that is called must be. */
+export const callable = { is: (hook: unknown) => typeof hook === "function", what: "a function" };
+
+/** Whether a value is what a hook must be, and what that is. */
+interface Hook {
+  readonly is: (hook: unknown) => boolean;
+  readonly what: string;
+}
 
 /** Their names, and what each is. */
-export const HOOKS: Readonly<
-  Record<keyof RunHooks, { readonly is: (hook: unknown) => boolean; readonly what: string }>
-> = {
+export const HOOKS: Readonly<Record<keyof RunHooks, Hook>> = {
   ...{ onStep: callable, onLog: callable, onEvaluation: callable, onSave: callable, onNote: callable },
   signal: { is: (hook) => hook instanceof AbortSignal, what: "an AbortSignal" },
 };
 
-/** Errors: InputError for a hook that is none. `where` is the call. */
-export const checkHooks = (hooks: RunHooks, where: string): void => {
-  for (const [name, { is, what }] of Object.entries(HOOKS)) {
-    const hook: unknown = hooks[name as keyof RunHooks];
+/** Errors: InputError for a hook that is none of its kind. `where` is the call. */
+export const checkHooks = (hooks: object, where: string, kinds: Readonly<Record<string, Hook>> = HOOKS): void => {
+  for (const [name, { is, what }] of Object.entries(kinds)) {
+    const hook: unknown = hooks[name as keyof typeof hooks];
     if (hook !== undefined && !is(hook)) throw new InputError(`${where}: ${name} is ${show(hook)}; it must be ${what}`);
   }
 };

@@ -1,8 +1,9 @@
 /**
- * Preference training: runs as functions (`sft`, `dpo`, `kto`), and what they are made of: rows of data, batches, losses and metrics,
+ * Preference training: runs as functions (`sft`, `dpo`, `kto`), their comparison (`compare`), and what they are made of: rows of data, batches, losses and metrics,
  * the trainer, checkpoints, evaluation.
  * @module taugrad/align
  */
+import type { CompareOptions, ComparePlan, CompareResult } from "./compare/program.js";
 import type { RunPlan } from "./dry-run/dry-run.js";
 import type { TrainingKind } from "./fit/kinds.js";
 import type { RunHooks } from "./hooks.js";
@@ -10,6 +11,7 @@ import type { GivenKeys } from "./options/given.js";
 import type { RunResult } from "./result.js";
 
 export * from "../align/index.js";
+export type { CompareOptions, ComparePlan, CompareResult } from "./compare/program.js";
 export type { RunPlan } from "./dry-run/dry-run.js";
 export type { RunHooks, RunStep } from "./hooks.js";
 export type { RunResult } from "./result.js";
@@ -67,3 +69,31 @@ export const dpo: Run<DpoRunOptions> = runOf("dpo");
  * call. See `dpo`.
  */
 export const kto: Run<KtoRunOptions> = runOf("kto");
+
+/** A comparison as a function. */
+interface Compare {
+  (options: CompareOptions & { readonly dry_run?: false | undefined }): Promise<CompareResult>;
+  /** Checks everything, and only tells what there is to do; writes nothing. */
+  (options: CompareOptions & { readonly dry_run: true }): Promise<ComparePlan>;
+}
+
+/**
+ * Methods × learning rates × seeds on one model and data, and which keeps most skill at equal style: what `taugrad compare` does,
+ * as a call, one job after the other in this process; with the same grid the same bytes. It goes on from what is done in
+ * `output_dir`. What diverges, or fails otherwise, is told in the document with its reason.
+ * Errors: InputError in one line that begins with "compare", before anything is trained, for what is wrong with the grid, and where
+ * no run came to its end; the signal's reason, where it is aborted.
+ *
+ * ```ts
+ * const { document, report } = await compare({
+ *   base: { model_name_or_path: "runs/sft", base_model_name_or_path: "models/base", dataset_name: "pairs.jsonl" },
+ *   methods: { adamw: {}, ondare: { optim: "ondare", alpha: 1e-6 } },
+ *   learning_rate: [5e-7, 1e-6],
+ *   evaluate: { tasks: "tasks.yaml", eval_dataset: "held-out.jsonl" },
+ *   output_dir: "runs/compare",
+ * });
+ * for (const { method, minus } of document.rows) console.log(method, minus, report);
+ * ```
+ */
+export const compare: Compare = (async (options: CompareOptions) =>
+  (await import("./platform/node/program.js")).programCompare(options)) as Compare;

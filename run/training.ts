@@ -21,7 +21,7 @@ import { withTask } from "./parts/assemble.js";
 import { checkBest, checkBestMetric } from "./parts/best.js";
 import { checkCadence, evalRowsOf, evalStrategy } from "./parts/cadence.js";
 import { trainingTokenizer } from "./parts/chat-template.js";
-import { readDataset } from "./parts/data.js";
+import { readDataset, tellSeen } from "./parts/data.js";
 import { benchmarksOf } from "./parts/evaluation.js";
 import { readRetained, retainedDigests } from "./parts/retained.js";
 import { withTokens } from "./parts/special-tokens.js";
@@ -131,6 +131,7 @@ const withData = async <V extends TrainingValues, T>(
   const held = evaluates ? evalRowsOf(values) : undefined;
   const evalRows =
     held && (await readDataset(read, held.path, tokenizer, { ...cut, ...held }, out, out.rows?.evaluation));
+  if (held && evalRows) tellSeen(held.path, evalRows, rows, out);
   const retained = await readRetained(values, tokenizer, tokens, out);
   out.signal?.throwIfAborted();
   const padId = paddingId(tokenizer, vocabSize);

@@ -20,6 +20,10 @@ export const parseYaml = async (source: string, path: string): Promise<JsonObjec
     // "silent" would also pass over a second document. A warning is a tag that the parser does not know.
     const document = parseDocument(source, { prettyErrors: true, logLevel: "error" });
     const [error] = [...document.errors, ...document.warnings];
+    if (error?.code === "DUPLICATE_KEY") {
+      const key = oneLine(source.slice(error.pos[0]).split(":")[0].trim());
+      throw new InputError(`${path}${position(error.linePos)}: ${key} is there twice; leave one out`);
+    }
     if (error !== undefined) throw refuse(summary(error.message), position(error.linePos));
     return (document.toJS() as unknown) ?? {};
   });

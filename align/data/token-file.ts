@@ -8,11 +8,13 @@ import { Buffer } from "../../models/platform/node/globals.js";
 import type { Rows } from "./rows.js";
 import { type PackedRow, type RowForm, unpacked } from "./token-record.js";
 
-/** Rows of tokens in a temporary file: what stays in memory is 12 bytes a row. */
+/** Rows of tokens in a temporary file: what stays in memory is 20 bytes a row. */
 export interface StoredRows<T> extends Rows<T> {
   readonly lengths: Int32Array;
   /** sha256, in hex, of all tokens, borders and labels: the same for the same data, wherever it lies. */
   readonly fingerprint: string;
+  /** 53 bits of the sha256 of each row's tokens, borders and label: the same for the same row, wherever it stands. */
+  readonly digests: Float64Array;
   /** Frees the disk space. Without it, that happens when the process ends, however it ends. */
   readonly close: () => void;
 }
@@ -61,6 +63,7 @@ export const storeRows = async <T>(
     guarded(() => unlinkSync(name));
     const offsets = growing((length) => new Float64Array(length));
     const lengths = growing((length) => new Int32Array(length));
+    const digests = growing((length) => new Float64Array(length));
     const hash = createHash("sha256");
     let [pending, pendingBytes, size] = [[] as Uint8Array[], 0, 0];
     const flush = (): void => {
@@ -71,7 +74,9 @@ export const storeRows = async <T>(
     for await (const { bytes, content, longest } of rows) {
       offsets.push(size);
       lengths.push(longest);
-      hash.update(bytes.subarray(0, content));
+      const tokens = bytes.subarray(0, content);
+      hash.update(tokens);
+      digests.push(Number(createHash("sha256").update(tokens).digest().readBigUInt64LE() >> 11n));
       pending.push(bytes);
       size += bytes.length;
       pendingBytes += bytes.length;
@@ -84,6 +89,7 @@ export const storeRows = async <T>(
       length: starts.length - 1,
       lengths: lengths.done(),
       fingerprint: hash.digest("hex"),
+      digests: digests.done(),
       at: (index) => {
         const words = new Int32Array((starts[index + 1] - starts[index]) / 4);
         const read = readSync(file, words, 0, words.byteLength, starts[index]);

@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { InputError } from "../../core/errors.js";
 import type { ComparisonDocument } from "../../lab/compare/document.js";
 import { told } from "../../lab/compare/drawn.js";
@@ -66,7 +66,7 @@ export const compareCommand = async (values: Values<"compare">, out: Output): Pr
     return serveJobs();
   }
   const { specOf } = await import("../../run/compare/spec.js");
-  const { prepareCompare, runCompare } = await import("../../run/compare/compare.js");
+  const { prepareCompare, reportIn, resultsIn, runCompare } = await import("../../run/compare/compare.js");
   const { makeSweep } = await import("../../lab/sweep/run.js");
   const { forkWorker } = await import("../../lab/sweep/workers.js");
   const { compareGraph } = await import("../../run/compare/jobs.js");
@@ -105,7 +105,7 @@ export const compareCommand = async (values: Values<"compare">, out: Output): Pr
     return out.result({ stage: values.stage }, () => `stage ${values.stage} is done; others build on it`);
   for (const { method, rate: x, seed, reason } of document.cells)
     if (reason !== undefined) out.note(`warning: ${method}, learning rate ${x}, seed ${seed}: not run: ${reason}`);
-  const [results, report] = [join(folder, "results.json"), join(folder, "report.html")];
+  const [results, report] = [resultsIn(folder), reportIn(folder)];
   const { levels, rows, cells } = document;
   out.result(
     { results, report, levels, rows, not_run: cells.filter(({ reason }) => reason !== undefined) },

@@ -21,6 +21,9 @@ const POWER = 40;
 /** Steps of Newton and Schulz: 1.5⁴⁰ is 10⁷, beyond what f32 tells apart from the threshold. */
 const STEPS = 44;
 
+/** Eigenvalues below this share of the largest count as none, where nothing else is said. */
+export const NULL_SHARE = 5e-5;
+
 /** The identity, [D, D]. */
 const identity = (D: number): Tensor =>
   tensor(
@@ -49,7 +52,7 @@ const largest = (K: Tensor): Tensor => {
  * Laws: symmetric, P² = P; Px = 0 for x in the range of K; trace P = D − rank K.
  * Errors: InputError unless share ∈ [0, 1].  Sources: NSPO (2025, arXiv 2512.11391), eq. 5; the sign: Higham 2008, ch. 5.
  */
-export const nullSpace = (K: Tensor, share = 5e-5): Tensor => {
+export const nullSpace = (K: Tensor, share = NULL_SHARE): Tensor => {
   expects("nullSpace", "tensor", K);
   within("nullSpace", "share", share, 0, 1);
   const one = identity(K.shape[0]);

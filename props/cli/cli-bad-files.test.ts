@@ -116,7 +116,7 @@ refused("rows", () => {
     [[...calls.eval, "--data", join(folder, "absent.jsonl")], /absent\.jsonl: no such file/],
     [[...calls.eval, "--limit", "0"], /--limit is "0"/],
     [[...calls.eval, "--beta", "nan"], /--beta is "nan"; it must be a number > 0/],
-    [[...calls.eval, "--loss-type", "sigmod"], /--loss-type is "sigmod"; it must be one or several of sigmoid, /],
+    [[...calls.eval, "--loss-type", "sigmod"], /--loss-type is "sigmod"; did you mean "sigmoid"\?$/m],
     [[...calls.eval, "--label-smoothing", "0.5"], /--label-smoothing is "0\.5"; it must be a number in \[0, 0\.5\)/],
     [[...calls.eval, "--max-length", "3"], /no row has a completion left; raise max_length/],
   ];

@@ -102,11 +102,46 @@ test("unknown keys are refused, with the one that was meant", async () => {
 
 test("a file that is no list of keys is refused with its line", async () => {
   await refuses("a: 1\nb: [1\n", /\.yaml:\d+: is not YAML/);
-  await refuses("beta: 1\nbeta: 2\n", /\.yaml:2: is not YAML \(Map keys must be unique\)/);
+  await refuses("beta: 1\n'beta': 2\n", /\.yaml:2: 'beta' is there twice; leave one out$/);
+  await refuses("{beta: 1, seed: 1, beta: 2}", /\.yaml:1: beta is there twice/);
   await refuses("- beta\n", /must hold "key: value" lines, holds \["beta"\]/);
   await refuses("just words", /must hold "key: value" lines/);
-  await refuses(yamlOf({ ...needed, "max-steps": 1, max_steps: 2 }), /max_steps is there twice/);
+  await refuses(
+    yamlOf({ ...needed, "max-steps": 1, max_steps: 2 }),
+    /max_steps is there twice, once as max-steps; leave one out$/,
+  );
   await refuses("a: &a [x, *a]\n", /./);
+});
+
+test("an option that takes one value is given once: however it is spelled, with whatever value", () => {
+  const table = [...optionsOf("dpo")].filter(([, { many }]) => !many);
+  const spellings = ([name, { flag }]: (typeof table)[number]) => [
+    ...[name, name.replaceAll("_", "-")].flatMap((one) =>
+      flag
+        ? [[`--${one}`], [`--${one}=true`], [`--no-${one}`], [`--${one}`, "false"]]
+        : [[`--${one}`, "1"], [`--${one}=1`]],
+    ),
+  ];
+  const given = fc.constantFrom(...table).chain((option) => {
+    const once = fc.constantFrom(...spellings(option));
+    return fc.tuple(fc.constant(option[0]), once, once, fc.constantFrom([], ["--json"]));
+  });
+  fc.assert(
+    fc.property(given, ([name, one, two, between]) => {
+      if (name === "json" && between.length > 0) return;
+      assert.ok(parseArguments("dpo", [...one, ...between]).values.has(name));
+      const twice = { name: "InputError", message: `--${name} is given twice; it takes one value, leave one out` };
+      assert.throws(() => parseArguments("dpo", [...one, ...between, ...two]), twice);
+    }),
+    { numRuns: 60 },
+  );
+  assert.throws(
+    () => parseArguments("generate", ["--stop", "a", "--stop", "b", "--seed", "1", "--seed", "1"]),
+    /--seed is/,
+  );
+  assert.throws(() => parseArguments("compare", ["a.yaml", "--grid", "b.yaml"]), /--grid is given twice/);
+  const many = parseArguments("compare", ["a.yaml", "--sbatch=-p x", "--sbatch", "-A y"]).values.get("sbatch");
+  assert.deepEqual(many, ["-p x", "-A y"]);
 });
 
 test("what is missing is named", async () => {

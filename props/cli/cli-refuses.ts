@@ -4,7 +4,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { goldenPath } from "../golden/files.js";
-import { scratch } from "./cli.js";
+import { lastOf, scratch } from "./cli.js";
 import { type Ended, inside } from "./inside.js";
 
 /** Files of this test process. */
@@ -22,7 +22,7 @@ export const file = (name: string, content: string | Uint8Array): string => {
 };
 export const ids = file("ids.json", JSON.stringify({ ids: [[1, 2, 3]] }));
 
-/** What each command needs at least; the case adds what is wrong with it (the last of two options wins). */
+/** What each command needs at least; the case adds what is wrong with it, in place of the same option here (`lastOf`). */
 export const calls = {
   logprobs: ["logprobs", "--device", "reference", "--json"],
   generate: ["generate", "--model", policy, "--device", "reference", "--json"],
@@ -45,6 +45,6 @@ export type Case = readonly [args: readonly string[], pattern: RegExp];
 /** A test of several calls in this process: a process each would take ten times as long. */
 export const refused = (title: string, cases: () => readonly Case[]): void => {
   test(title, async () => {
-    for (const [args, pattern] of cases()) refuses(await inside(args), pattern, `taugrad ${args.join(" ")}`);
+    for (const [args, pattern] of cases()) refuses(await inside(lastOf(args)), pattern, `taugrad ${args.join(" ")}`);
   });
 };

@@ -9,8 +9,22 @@ import { command, type Ended, inside } from "./inside.js";
 
 export { command };
 
+/** Options that may be given several times. */
+const MANY = ["stop", "sbatch"];
+
+/** Arguments in which the last of two equal options stands for both, of those that a command takes once. */
+export const lastOf = (args: readonly string[]): readonly string[] => {
+  const nameOf = (at: number): string | undefined =>
+    /^--(?!no[-_])([^=]+)/.exec(args[at] ?? "")?.[1].replaceAll("-", "_");
+  const isGone = (at: number): boolean => {
+    const name = nameOf(at);
+    return name !== undefined && !MANY.includes(name) && args.some((_, later) => later > at && nameOf(later) === name);
+  };
+  return args.filter((_, at) => !isGone(at) && !(isGone(at - 1) && nameOf(at) === undefined));
+};
+
 /**
- * Runs `taugrad …args` to its end, with this process's engine flags and without the test runner's marks on the environment.
+ * Runs `taugrad …args` (`lastOf`) to its end, with this process's engine flags and without the test runner's marks on the environment.
  * `input` is its standard input.
  */
 export const taugrad = (
@@ -20,7 +34,7 @@ export const taugrad = (
   cwd?: string,
 ): Promise<Ended> =>
   new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [...command, ...args], {
+    const child = spawn(process.execPath, [...command, ...lastOf(args)], {
       cwd,
       stdio: ["pipe", "pipe", "pipe"],
       env: { ...process.env, NODE_OPTIONS: "", NODE_TEST_CONTEXT: undefined, ...env },
@@ -38,9 +52,9 @@ export const taugrad = (
 /** Runs `taugrad …args` in a folder. */
 export const taugradIn = (folder: string, args: readonly string[]): Promise<Ended> => taugrad(args, {}, "", folder);
 
-/** Runs a command that must succeed, within this process. */
+/** Runs a command that must succeed, within this process: `lastOf` its arguments. */
 export const succeeds = async (args: readonly string[]): Promise<Ended> => {
-  const ended = await inside(args);
+  const ended = await inside(lastOf(args));
   assert.equal(ended.code, 0, `taugrad ${args.join(" ")}\n${ended.stderr}`);
   return ended;
 };

@@ -23,6 +23,7 @@ import { projectRoot as root } from "../golden/files.js";
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
   readonly exports: Record<string, string | { readonly types: string; readonly default: string }>;
   readonly dependencies: Record<string, string>;
+  readonly allowScripts: Record<string, boolean>;
 };
 const subpaths = Object.keys(manifest.exports).filter((path) => path !== "./package.json");
 const specifiers = subpaths.map((path) => `taugrad${path.slice(1)}`);
@@ -83,6 +84,16 @@ test("the lock file names no registry and covers the three systems", () => {
       assert.ok(lock.includes(start), `package-lock.json has no ${start}…": npm install left it out`);
     }
   }
+});
+
+test("what packages would run as they are installed is decided here, so that npm asks nobody", () => {
+  const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
+    packages: Record<string, { hasInstallScript?: boolean }>;
+  };
+  const asking = Object.entries(lock.packages).flatMap(([path, { hasInstallScript }]) =>
+    hasInstallScript ? [path.slice("node_modules/".length)] : [],
+  );
+  assert.deepEqual(asking.sort(), Object.keys(manifest.allowScripts).sort());
 });
 
 test("the command line starts with a shebang", () => {

@@ -175,7 +175,10 @@ test("sft and kto run too, and a dry run writes nothing", async () => {
   assert.ok((tuned.metrics?.loss ?? 0) > 0);
   const judged = await kto({ ...kinds, output_dir: out("kto"), desirable_weight: 2, per_device_train_batch_size: 8 });
   assert.ok(judged.metrics !== undefined && "rewards/chosen" in judged.metrics);
-  const plan = await dpo({ ...kinds, output_dir: out("plan"), loss_type: "ipo", dry_run: true });
+  const notes: string[] = [];
+  const held = { eval_dataset: kinds.train_dataset.slice(0, 2), onNote: (line: string) => void notes.push(line) };
+  const plan = await dpo({ ...kinds, ...held, output_dir: out("plan"), loss_type: "ipo", dry_run: true });
+  assert.ok(notes.some((line) => /^warning: rows in memory: all \d rows to evaluate on are trained on too/.test(line)));
   assert.deepEqual([plan.command, plan.steps, plan.config.loss_type, plan.device], ["dpo", 1, ["ipo"], "cpu"]);
   assert.ok(!readdirSync(folder).includes("plan"));
 });
@@ -189,7 +192,7 @@ test("keys are read by the table: what is wrong is refused in one line, with wha
     [{ desirable_weight: 1 }, /^dpo: "desirable_weight" is a key of kto, not of dpo$/],
     [{ config: "dpo.yaml" }, /^dpo: unknown key "config"/],
     [{ learning_rate: -1 }, /^dpo: learning_rate is -1; it must be a number ≥ 0$/],
-    [{ optim: "adam" }, /^dpo: optim is "adam"; it must be one of adamw/],
+    [{ optim: "adam" }, /^dpo: optim is "adam"; did you mean "adamw"\?$/],
     [{ load_in_4bit: true }, /^dpo: load_in_4bit is true: /],
     [{ onStep: 1 }, /^dpo: onStep is 1; it must be a function$/],
     [{ signal: 1 }, /^dpo: signal is 1; it must be an AbortSignal$/],

@@ -13,7 +13,7 @@ import { mergingKeys, type TrainingValues } from "../options/takes.js";
 import { checkFollows } from "../parts/follows.js";
 import { checkMeets, meetsDelta } from "../parts/meets.js";
 import { checkRetained } from "../parts/retained.js";
-import type { Voice } from "../voice.js";
+import { tellIdle, type Voice } from "../voice.js";
 
 const merges = ({ optim }: TrainingValues): boolean => mergesDelta(ruleOr(optim));
 const readsKeys = ({ optim }: TrainingValues): boolean => readsMergingKeys(ruleOr(optim));
@@ -40,8 +40,7 @@ export const checkTogether = (values: TrainingValues, out: Voice): void => {
   if (merges(values) && values.base_model_name_or_path === undefined && !values.use_peft)
     throw new InputError(`optim ${optim} needs base_model_name_or_path, the model before SFT: τ = reference − base`);
   const idle = idleKeys(values).filter((key) => values[key] !== undefined);
-  if (idle.length > 0)
-    out.note(`note: ${idle.join(", ")} ${idle.length > 1 ? "do" : "does"} nothing with optim ${optim}`);
+  tellIdle(out, idle, `with optim ${optim}`);
   if (values.lr_by_reserve && (optim !== "onties" || values.reserve_p === 0))
     throw new InputError(
       `lr_by_reserve belongs to optim onties with reserve_p above 0; optim is ${optim}, leave lr_by_reserve out`,
@@ -126,6 +125,7 @@ export const optimizerSettings = (values: TrainingValues): OptimizerSettings => 
     onlineStep: values.online_step,
     rescale: values.rescale === undefined ? undefined : values.rescale === "l1",
     mergePreset: values.merge_preset,
+    tauScale: values.tau_scale,
   }),
 });
 

@@ -35,8 +35,9 @@ export interface Prepared {
   readonly methods: ReadonlyMap<string, MethodPlan>;
 }
 
-const resultsIn = (folder: string): string => join(folder, "results.json");
-const reportIn = (folder: string): string => join(folder, "report.html");
+/** Where a comparison in a folder is told. */
+export const resultsIn = (folder: string): string => join(folder, "results.json");
+export const reportIn = (folder: string): string => join(folder, "report.html");
 
 /** Are these a comparison's results? */
 const areResults = (path: string): boolean => {
@@ -89,7 +90,7 @@ export const prepareCompare = async (spec: Spec, folder: string, out: Voice): Pr
   );
   const budget = budgetOf(compareGraph, store, needed);
   if (needed.length > 0) await rehearseExam(exam);
-  const methods = await rehearse(unfinished(plan, budget.pending), out);
+  const methods = await rehearse(unfinished(plan, budget.pending), plan, out);
   const jobs = withParents(compareGraph, leaves);
   return { plan, folder, store, counting, asked: askedIn(exam), jobs, needed, budget, methods };
 };
@@ -128,7 +129,9 @@ const documentOf = (
   const methods = Object.entries(spec.methods).map(([name, method]) => [
     name,
     JSON.stringify(
-      isMerged(method) ? { of: method.of, ...method.recipe } : { train: method.kind, ...method.source.keys },
+      isMerged(method)
+        ? { of: method.of, ...method.recipe, search: method.search }
+        : { train: method.kind, ...method.source.keys },
     ),
   ]);
   return comparisonDocument(

@@ -3,7 +3,7 @@ import type { TokenPair } from "../../align/data/sequence.js";
 import { InputError } from "../../core/errors.js";
 import { instead } from "../../core/suggest.js";
 import type { Counts } from "../../lab/compare/document.js";
-import { type Counting, isPairStyle } from "../../lab/compare/measured.js";
+import { type Counting, PAIR_STYLES } from "../../lab/compare/measured.js";
 import { countRows, parseTasks, type Tools, toolsOf } from "../../lab/evaluate/index.js";
 import { HALVES, type Half, halfOf } from "../../lab/evaluate/rows/half.js";
 import type { Task } from "../../lab/evaluate/tasks.js";
@@ -115,11 +115,12 @@ export const openExam = async (spec: ExamSpec, values: TrainingValues, out: Voic
 /** What counts as skill and as style. Errors: InputError for what is no task's name, and where nothing is left for skill. */
 export const countingOf = ({ where, skill, style }: ExamSpec, { tasks }: Exam): Counting => {
   const names = tasks.test.map(({ name }) => name);
-  const strange = [...(skill ?? []), ...(isPairStyle(style) ? [] : [style])].find((name) => !names.includes(name));
+  const styles = [...names, ...PAIR_STYLES];
+  if (!styles.includes(style))
+    throw new InputError(`${where}: style: "${style}" is no task, nor a measure of pairs; ${instead(style, styles)}`);
+  const strange = skill?.find((name) => !names.includes(name));
   if (strange !== undefined)
-    throw new InputError(
-      `${where}: ${strange === style ? "style" : "skill"}: there is no task "${strange}"; ${instead(strange, names)}`,
-    );
+    throw new InputError(`${where}: skill: there is no task "${strange}"; ${instead(strange, names)}`);
   const chosen = skill ?? names.filter((name) => name !== style);
   if (chosen.length === 0)
     throw new InputError(`${where}: its one task is style, and none is left for skill; name more tasks`);

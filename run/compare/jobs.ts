@@ -3,6 +3,7 @@ import type { Graph } from "../../lab/sweep/graph.js";
 import type { JsonObject } from "../../models/files/json.js";
 import type { TrainingKind } from "../fit/kinds.js";
 import type { KeySource } from "./keys.js";
+import { type Search, triesOf } from "./search.js";
 import type { ExamSpec } from "./spec.js";
 
 /** What all jobs have: whose they are, for people, and what decides their result. */
@@ -33,15 +34,21 @@ export interface MergeJob extends Common {
   /** What stands for `start` and `base`. */
   readonly folders: Readonly<Record<string, string>>;
   readonly seed: number;
+  /** Ratios of blocks are looked for on validation rows; `recipe` is what stands beside them. */
+  readonly search?: Search & Asked & { readonly layers: number };
 }
 
-/** A model is asked. */
-export interface MeasureJob extends Common {
-  readonly kind: "measure";
-  readonly of: GivenModel | TrainJob | MergeJob;
+/** What a model is asked, and held against. */
+interface Asked {
   /** The same of the model where all start, whose log-probabilities pairs are held against; left out for that model. */
   readonly against?: MeasureJob;
   readonly exam: Examination;
+}
+
+/** A model is asked. */
+export interface MeasureJob extends Common, Asked {
+  readonly kind: "measure";
+  readonly of: GivenModel | TrainJob | MergeJob;
   /** Is the model removed afterwards? */
   readonly drops: boolean;
 }
@@ -67,8 +74,8 @@ const canonical = (value: unknown): string =>
 /** What a job builds on that has to be done first. */
 export const parentsOf = (job: Job): readonly Job[] => {
   if (job.kind === "train") return [];
-  if (job.kind === "merge") return [job.of];
-  return [...(job.of.kind === "given" ? [] : [job.of]), ...(job.against === undefined ? [] : [job.against])];
+  const against = job.kind === "merge" ? job.search?.against : job.against;
+  return [...(job.of.kind === "given" ? [] : [job.of]), ...(against === undefined ? [] : [against])];
 };
 
 /** Its settings, in which those that it builds on stand by their ids. */
@@ -101,6 +108,9 @@ const COST = { train: 60, merge: 5, measure: 20 } as const;
 /** The jobs of a comparison, as a queue knows them. */
 export const compareGraph: Graph<Job> = {
   ...{ idOf, parentsOf, settingsOf },
-  costOf: ({ kind }) => COST[kind],
+  costOf: (job) => {
+    const tries = job.kind === "merge" && job.search !== undefined ? triesOf(job.search) : 0;
+    return COST[job.kind] + tries * (COST.merge + COST.measure / 2);
+  },
   nameOf: ({ kind, name }) => `${name}: ${WHAT[kind]}`,
 };

@@ -4,6 +4,7 @@ import { type Device, dispose } from "../../core/index.js";
 import type { InSplits, Measured } from "../../lab/compare/measured.js";
 import { evaluateTasks, subject } from "../../lab/evaluate/index.js";
 import { HALVES, type Half } from "../../lab/evaluate/rows/half.js";
+import type { OnShare } from "../../lab/sweep/graph.js";
 import { makeFolder } from "../../models/files/writing/make-folder.js";
 import { loadModel } from "../../models/index.js";
 import type { Exam } from "./exam.js";
@@ -26,32 +27,30 @@ interface Asking {
   /** Log-probabilities of the model where all start; left out for that model. */
   readonly before: Logps | undefined;
   readonly tell: (line: string) => void;
-  readonly onShare: (share: number) => void;
 }
 
-/** Puts tasks and pairs of both splits to a model. Errors: InputError, also for weights that have diverged. */
-export const measureModel = async (
-  folder: string,
-  exam: Exam,
-  { device, answers, before, tell, onShare }: Asking,
-): Promise<MeasureOutcome> => {
+/** A split's tasks and pairs are put to a model; its log-probabilities of pairs, where there are some. */
+type Ask = (
+  half: Half,
+  done?: () => void,
+) => Promise<{ readonly measured: Measured; readonly logps: readonly number[] }>;
+
+/** Loads a model to be asked, and frees it. */
+const asked = async <T>(folder: string, exam: Exam, how: Asking, work: (ask: Ask) => Promise<T>): Promise<T> => {
+  const { device, answers, before, tell } = how;
   const { tokenizer, tools, batchSize, pairs } = exam;
   const fingerprint = modelFingerprint(folder);
   const model = loadModel(folder, device);
-  const asked = subject(model, tokenizer, device);
-  const count = HALVES.length * (exam.tasks.test.length + (pairs === undefined ? 0 : 1));
-  let done = 0;
-  const step = (): void => onShare(++done / count);
-  const of = async (half: Half): Promise<{ measured: Measured; logps: readonly number[] }> => {
+  const who = subject(model, tokenizer, device);
+  const ask: Ask = async (half, done = () => {}) => {
     const kept = join(answers, half);
-    makeFolder(kept);
+    makeFolder(join(kept, "tasks"));
     // Diverged weights show here, before many answers are asked for.
     const logps =
-      pairs && (await pairLogps(pairs[half], asked, { batchSize, path: join(kept, "pairs.jsonl"), fingerprint, tell }));
-    if (logps !== undefined) step();
-    const { tasks } = await evaluateTasks(exam.tasks[half], asked, {
-      ...{ batchSize, folder: join(kept, "tasks"), fingerprint, tools, tell },
-      done: step,
+      pairs && (await pairLogps(pairs[half], who, { batchSize, path: join(kept, "pairs.jsonl"), fingerprint, tell }));
+    if (logps !== undefined) done();
+    const { tasks } = await evaluateTasks(exam.tasks[half], who, {
+      ...{ batchSize, folder: join(kept, "tasks"), fingerprint, tools, tell, done },
     });
     return {
       measured: {
@@ -62,14 +61,31 @@ export const measureModel = async (
     };
   };
   try {
-    for (const half of HALVES) makeFolder(join(answers, half, "tasks"));
-    const [validation, test] = [await of("validation"), await of("test")];
-    return {
-      measured: { validation: validation.measured, test: test.measured },
-      ...(before === undefined && pairs && { logps: { validation: validation.logps, test: test.logps } }),
-    };
+    return await work(ask);
   } finally {
-    asked.free();
+    who.free();
     dispose(model.params);
   }
 };
+
+/** Puts tasks and pairs of both splits to a model. Errors: InputError, also for weights that have diverged. */
+export const measureModel = (
+  folder: string,
+  exam: Exam,
+  { onShare, ...how }: Asking & { readonly onShare: OnShare },
+): Promise<MeasureOutcome> => {
+  const count = HALVES.length * (exam.tasks.test.length + (exam.pairs === undefined ? 0 : 1));
+  let done = 0;
+  const step = (): void => onShare(++done / count);
+  return asked(folder, exam, how, async (ask) => {
+    const [validation, test] = [await ask("validation", step), await ask("test", step)];
+    return {
+      measured: { validation: validation.measured, test: test.measured },
+      ...(how.before === undefined && exam.pairs && { logps: { validation: validation.logps, test: test.logps } }),
+    };
+  });
+};
+
+/** What a model is on what selects alone. Errors: as `measureModel`. */
+export const validateModel = (folder: string, exam: Exam, how: Asking): Promise<Measured> =>
+  asked(folder, exam, how, async (ask) => (await ask("validation")).measured);

@@ -34,7 +34,7 @@ const read = ({ recipe, where }: NamedRecipe, folders: Folders): Recipe => {
 };
 
 /** The models that a recipe names. */
-const namesIn = (recipe: JsonObject): ReadonlySet<string> => {
+export const namesIn = (recipe: JsonObject): ReadonlySet<string> => {
   const names = new Set<string>();
   renamed(recipe, (model) => names.add(model));
   return names;

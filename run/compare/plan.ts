@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { wantedBits } from "../../kernels/cpu/index.js";
 import type { Cell } from "../../lab/compare/comparison.js";
+import { readConfig } from "../../models/config.js";
 import type { JsonObject } from "../../models/files/json.js";
 import { withDevice } from "../device.js";
 import type { TrainingKind } from "../fit/kinds.js";
@@ -11,9 +12,11 @@ import { VERSION } from "../version.js";
 import type { Voice } from "../voice.js";
 import { type Digests, digests, runIdentity, tasksIdentity } from "./digests.js";
 import { cutOf } from "./exam.js";
+import { checkHeldOut } from "./held-out.js";
 import type { Examination, GivenModel, Job, MeasureJob, MergeJob, TrainJob } from "./jobs.js";
 import { type KeySource, runValues } from "./keys.js";
-import { checkMerge, renamed } from "./merge.js";
+import { checkMerge, namesIn, renamed } from "./merge.js";
+import { atMean } from "./search.js";
 import { type ExamSpec, isMerged, type Merged, type Method, type Spec, type Trained } from "./spec.js";
 
 /** A run of a method, and the job that ends it. */
@@ -36,6 +39,8 @@ export interface Plan {
   readonly start: MeasureJob;
   readonly cells: readonly PlannedCell[];
   readonly trained: readonly PlannedMethod[];
+  /** Keys of `base` that merges read. */
+  readonly used: ReadonlySet<string>;
   /** What is to be told of keys. */
   readonly notes: readonly string[];
 }
@@ -76,6 +81,12 @@ const examIdentity = async (spec: ExamSpec, values: TrainingValues, digestOf: Di
   };
 };
 
+/** What else decides a merge: of a search also what is asked, and how many layers there are. */
+interface Merging extends Pick<MergeJob, "folders" | "seed">, Pick<MeasureJob, "against"> {
+  readonly layers: number;
+  readonly exam: { readonly asked: Examination; readonly settings: JsonObject };
+}
+
 /** Makes the jobs of one method. */
 const planner = (spec: Spec, folder: string, device: string, digestOf: Digests, out: Voice) => {
   const output_dir = join(folder, "cache");
@@ -98,16 +109,20 @@ const planner = (spec: Spec, folder: string, device: string, digestOf: Digests, 
   });
   const mergeJob = (
     name: string,
-    { recipe, where }: Merged,
+    { recipe, where, search }: Merged,
     of: TrainJob,
-    folders: MergeJob["folders"],
-    seed: number,
+    { folders, seed, exam, ...asked }: Merging,
   ): MergeJob => {
     const digestOfModel = (model: string) =>
       Object.hasOwn(folders, model) ? digestOf(folders[model]) : (digestOf(model) ?? model);
+    const { skill, style } = spec.evaluate;
     return {
       ...{ kind: "merge", name, of, recipe, where, folders, seed },
-      settings: { ...maker(), seed, recipe: renamed(recipe, digestOfModel) },
+      settings: {
+        ...{ ...maker(), seed, recipe: renamed(recipe, digestOfModel) },
+        ...(search && { search: { ...search, skill, style, ...exam.settings } }),
+      },
+      ...(search && { search: { ...search, ...asked, exam: exam.asked } }),
     };
   };
   return { valuesOf, trainJob, mergeJob };
@@ -123,7 +138,7 @@ const foldersOf = ({
 
 /**
  * Reads the keys of every run and names every job, in `folder`. Errors: InputError for a key that a method's trainer does not know,
- * for a value out of range, and for a merge that is none.
+ * for a value out of range, for a merge that is none, and for rows that are both learnt from and held out.
  */
 export const planOf = async (spec: Spec, folder: string, out: Voice): Promise<Plan> => {
   const digestOf = digests();
@@ -143,6 +158,7 @@ export const planOf = async (spec: Spec, folder: string, out: Voice): Promise<Pl
   };
   const start: MeasureJob = { kind: "measure", of: model, exam, settings, name: "start", drops: false };
   const against = spec.evaluate.pairs === undefined ? {} : { against: start };
+  const { layers } = readConfig(values.model_name_or_path);
   const entries = Object.entries(spec.methods);
   const isNeeded = (method: string): boolean => entries.some(([, one]) => isMerged(one) && one.of === method);
   const measured = (method: string, of: TrainJob | MergeJob): MeasureJob => ({
@@ -166,16 +182,20 @@ export const planOf = async (spec: Spec, folder: string, out: Voice): Promise<Pl
     if (!isMerged(method)) return trained.get(keyOf(name, rate, seed)) as TrainJob;
     const from = methods.find((one) => one.name === method.of) as PlannedMethod;
     const of = trained.get(keyOf(method.of, rate, seed)) as TrainJob;
-    return mergeJob(labelOf(name, rate, seed), method, of, foldersOf(from.values), seed);
+    const what = { ...against, layers, seed, exam: { asked: exam, settings: settings.exam } };
+    return mergeJob(labelOf(name, rate, seed), method, of, { ...what, folders: foldersOf(from.values) });
   };
   for (const [name, method] of entries) {
     if (isMerged(method)) {
       const from = methods.find((one) => one.name === method.of) as PlannedMethod;
-      for (const note of checkMerge(method, foldersOf(from.values))) notes.add(note);
+      for (const note of checkMerge(atMean(method, layers), foldersOf(from.values))) notes.add(note);
     }
     for (const rate of method.rates)
       for (const seed of spec.seeds)
         cells.push({ method: name, rate, seed, job: measured(name, jobOf(name, method, rate, seed)) });
   }
-  return { spec, values, start, cells, trained: methods, notes: [...notes] };
+  await checkHeldOut(spec.evaluate, methods, digestOf);
+  const merges = entries.flatMap(([, method]) => (isMerged(method) ? [namesIn(method.recipe)] : []));
+  const used = new Set(merges.some((names) => names.has("base")) ? ["base_model_name_or_path"] : []);
+  return { spec, values, start, cells, trained: methods, used, notes: [...notes] };
 };

@@ -2,11 +2,11 @@ import { checkTasks } from "../../lab/evaluate/index.js";
 import type { RunPlan } from "../dry-run/dry-run.js";
 import type { TrainingKind } from "../fit/kinds.js";
 import type { Host } from "../host.js";
-import type { Values } from "../options/takes.js";
+import type { TrainingValues, Values } from "../options/takes.js";
 import { runs } from "../runs.js";
 import { SILENT, type Voice } from "../voice.js";
 import type { Exam } from "./exam.js";
-import type { PlannedMethod } from "./plan.js";
+import type { Plan, PlannedMethod } from "./plan.js";
 
 /** What a method's runs would take. */
 export interface MethodPlan {
@@ -14,35 +14,66 @@ export interface MethodPlan {
   readonly peak_memory_bytes: number;
 }
 
-/** A voice that says what several methods have to say once. */
-const once = (out: Voice): Host => {
+/** A key that does nothing in a method, beside what. */
+interface Idle {
+  readonly method: PlannedMethod;
+  readonly key: string;
+  readonly beside: string;
+}
+
+/** A voice that says what several methods have to say once, and hears what does nothing in one. */
+const once = (out: Voice, idle: (method: PlannedMethod, keys: readonly string[], beside: string) => void) => {
   const said = new Set<string>();
-  return {
-    ...SILENT,
-    wait: out.wait,
-    note: (line) => {
-      if (!said.has(line)) out.note(line);
-      said.add(line);
-    },
-    observers: () => [],
+  const note = (line: string): void => {
+    if (!said.has(line)) out.note(line);
+    said.add(line);
   };
+  return (method: PlannedMethod): Host => ({
+    ...SILENT,
+    ...{ wait: out.wait, note, observers: () => [] },
+    idle: (keys, beside) => idle(method, keys, beside),
+  });
+};
+
+/** What `base` says to no method at all, and what a method says in vain itself. What one method reads, others may pass over. */
+const idleNotes = (
+  found: readonly Idle[],
+  methods: readonly PlannedMethod[],
+  { spec, values, trained, used }: Plan,
+): readonly string[] => {
+  const said = (of: TrainingValues, key: string): string => JSON.stringify(of[key as keyof TrainingValues]);
+  const isShared = ({ method, key }: Idle): boolean => said(method.values, key) === said(values, key);
+  const everywhere = (key: string): boolean =>
+    methods.length === trained.length &&
+    !used.has(key) &&
+    methods.every((method) => found.some((one) => one.method === method && one.key === key));
+  const inVain = [...new Set(found.filter(isShared).map(({ key }) => key))].filter(everywhere);
+  return [
+    ...inVain.map((key) => `note: ${spec.base.where}: ${key} does nothing in any of the methods`),
+    ...found
+      .filter((one) => !isShared(one))
+      .map(({ method, key, beside }) => `note: methods: ${method.name}: ${key} does nothing ${beside}`),
+  ];
 };
 
 /**
- * Goes through each method's first run up to its first step, as a dry run does. → steps and memory, by method. Errors: InputError
+ * Goes through the first run of methods up to its first step, as a dry run does. → steps and memory, by method. Errors: InputError
  * for what would end it, with the method's name.
  */
 export const rehearse = async (
   methods: readonly PlannedMethod[],
+  plan: Plan,
   out: Voice,
 ): Promise<ReadonlyMap<string, MethodPlan>> => {
-  const host = once(out);
+  const idle: Idle[] = [];
+  const hostOf = once(out, (method, keys, beside) => idle.push(...keys.map((key) => ({ method, key, beside }))));
   const found = new Map<string, MethodPlan>();
-  const planned = <K extends TrainingKind>(kind: K, values: Values<K>) =>
+  const planned = <K extends TrainingKind>(kind: K, values: Values<K>, host: Host) =>
     runs[kind]({ ...values, dry_run: true } as Values<K>, host) as Promise<RunPlan>;
-  for (const { name, train, values } of methods) {
+  for (const method of methods) {
+    const { name, train, values } = method;
     try {
-      const { steps, peak_memory_bytes } = await planned(train, values as Values<typeof train>);
+      const { steps, peak_memory_bytes } = await planned(train, values as Values<typeof train>, hostOf(method));
       found.set(name, { steps, peak_memory_bytes });
     } catch (error) {
       // Its kind stays, which says whose fault it is.
@@ -50,6 +81,7 @@ export const rehearse = async (
       throw error;
     }
   }
+  for (const note of idleNotes(idle, methods, plan)) out.note(note);
   return found;
 };
 

@@ -1,7 +1,12 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { removeCheckpoints } from "../../align/training/checkpoint.js";
 import { modelFingerprint } from "../../align/training/fingerprint.js";
 import type { Device } from "../../core/index.js";
+import { counted } from "../../lab/compare/measured.js";
 import type { OnShare } from "../../lab/sweep/graph.js";
+import type { JsonObject } from "../../models/files/json.js";
+import { searchRatios } from "../../optim/offline/index.js";
 import { withDevice } from "../device.js";
 import type { TrainingKind } from "../fit/kinds.js";
 import type { Host } from "../host.js";
@@ -9,11 +14,12 @@ import { located } from "../located.js";
 import type { TrainingValues, Values } from "../options/takes.js";
 import { runs } from "../runs.js";
 import { SILENT } from "../voice.js";
-import { type Exam, openExam } from "./exam.js";
+import { countingOf, type Exam, openExam } from "./exam.js";
 import type { Examination, GivenModel, Job, MeasureJob, MergeJob, TrainJob } from "./jobs.js";
 import { runValues } from "./keys.js";
-import { measureModel } from "./measure.js";
+import { measureModel, validateModel } from "./measure.js";
 import { mergeModels } from "./merge.js";
+import { mixed, triesOf } from "./search.js";
 import type { CompareStore } from "./store.js";
 
 /** Where jobs are done. */
@@ -89,13 +95,51 @@ const onDevice = <T>(
   work: (device: Device) => Promise<T>,
 ): Promise<T> => withDevice({ device, adapter }, out, work);
 
-const merge = async (job: MergeJob, { store, tell }: Bench): Promise<void> => {
+/** Makes a recipe's model in a folder. */
+type Make = (recipe: JsonObject, folder: string) => Promise<void>;
+
+/** The recipe of the ratios that validation rows prefer, by the sum of skill and style. */
+const found = async (
+  { name, recipe, search }: MergeJob & { readonly search: NonNullable<MergeJob["search"]> },
+  folder: string,
+  { store, tell, examOf }: Bench,
+  make: Make,
+  onShare: OnShare,
+): Promise<JsonObject> => {
+  const { exam: asked, against, layers, ...how } = search;
+  const { exam, values } = await examOf(asked);
+  const counting = countingOf(asked.spec, exam);
+  const tried = join(folder, "tried");
+  const before = against && store.measures(against).logps;
+  let tries = 0;
+  const ratios = await onDevice(values, warned(name, tell), (device) =>
+    searchRatios({
+      ...how,
+      score: async (some) => {
+        await make(mixed(some, layers, recipe), tried);
+        const answers = join(tried, "answers");
+        const measured = await validateModel(tried, exam, { device, answers, before, tell });
+        rmSync(tried, { recursive: true });
+        onShare(++tries / (triesOf(search) + 1));
+        const { average, style } = counted(measured, counting);
+        return average + style;
+      },
+    }),
+  );
+  return mixed(ratios, layers, recipe);
+};
+
+const merge = async (job: MergeJob, bench: Bench, onShare: OnShare): Promise<void> => {
+  const { store, tell } = bench;
   const host = warned(job.name, tell);
   const folder = store.folderOf(job);
   const folders = { ...job.folders, trained: store.folderOf(job.of) };
-  await withDevice({ device: "cpu", adapter: undefined }, host, (device) =>
-    mergeModels(job, folders, { folder, seed: job.seed }, device, host),
-  );
+  const make: Make = (recipe, to) =>
+    withDevice({ device: "cpu", adapter: undefined }, host, (device) =>
+      mergeModels({ recipe, where: job.where }, folders, { folder: to, seed: job.seed }, device, host),
+    );
+  const { search } = job;
+  await make(search === undefined ? job.recipe : await found({ ...job, search }, folder, bench, make, onShare), folder);
   await store.put(job, { fingerprint: modelFingerprint(folder) }, undefined);
 };
 
@@ -121,7 +165,7 @@ export const runJob = (job: Job, bench: Bench, onShare: OnShare): Promise<void> 
     case "train":
       return train(job, bench, onShare);
     case "merge":
-      return merge(job, bench);
+      return merge(job, bench, onShare);
     default:
       return measure(job, bench, onShare);
   }

@@ -6,6 +6,7 @@ import { isObject, type JsonObject, show } from "../../models/files/json.js";
 import type { TrainingKind } from "../fit/kinds.js";
 import { integer, number } from "../options/kinds.js";
 import { checkPlace, type KeySource, kindOf } from "./keys.js";
+import { type Search, searchOf } from "./search.js";
 
 /** A rule that trains. */
 export interface Trained {
@@ -19,6 +20,8 @@ export interface Merged {
   /** As `taugrad merge` reads it, with `start`, `base` and `trained` for models. */
   readonly recipe: JsonObject;
   readonly where: string;
+  /** HMA: `start` and `trained` are mixed by a ratio for each block of layers, which is looked for. */
+  readonly search?: Search;
 }
 
 export type Method = (Trained | Merged) & { readonly rates: readonly number[] };
@@ -102,7 +105,7 @@ const methodOf = (path: string, name: string, given: unknown, train: TrainingKin
     throw new InputError(
       `${where} is ${show(given)}; it must hold keys of a run, such as {optim: ondare, alpha: 1e-6}`,
     );
-  const { of, train: ownKind, learning_rate: own, ...keys } = given ?? {};
+  const { of, train: ownKind, learning_rate: own, search, ...keys } = given ?? {};
   if (of !== undefined) {
     if (typeof of !== "string") throw new InputError(`${where}: of is ${show(of)}; it must name a method`);
     const other = own !== undefined ? "learning_rate" : ownKind !== undefined ? "train" : undefined;
@@ -110,8 +113,11 @@ const methodOf = (path: string, name: string, given: unknown, train: TrainingKin
       throw new InputError(
         `${where}: ${other} has no meaning beside of: what is merged is what ${of} made, at its learning rates`,
       );
-    return { of, recipe: keys, where, rates: [] };
+    const asked = search == null ? undefined : searchOf(search, keys, where);
+    return { of, recipe: keys, where, rates: [], ...(asked !== undefined && { search: asked }) };
   }
+  if (search != null)
+    throw new InputError(`${where}: search mixes what another method made; add of: the name of that method`);
   checkPlace({ where, keys }, true);
   const given_ = own ?? rates;
   if (given_ == null)

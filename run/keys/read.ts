@@ -35,6 +35,16 @@ export interface ReadKeys {
 
 export const canonical = (written: string): string => written.replaceAll("-", "_");
 
+/** Errors: InputError for a key that is there in two spellings: with _ and with -. */
+const checkOnce = (entries: readonly (readonly [string, unknown])[], named: Source["named"]): void => {
+  const names = entries.map(([written]) => canonical(written));
+  const again = names.findIndex((name, i) => names.indexOf(name) < i);
+  if (again >= 0)
+    throw new InputError(
+      `${named(entries[again][0])} is there twice, once as ${entries[names.indexOf(names[again])][0]}; leave one out`,
+    );
+};
+
 /** Those that say nothing are not worth a word. */
 const saysSomething = (value: unknown): boolean => !isOneOf(value, [false, 0]);
 
@@ -47,6 +57,7 @@ export const readKeys = (taker: Taker, { entries, named, unknown }: Source): Rea
   const { name: reader, options: table } = taker;
   const rows = keysOf(reader);
   const everything = [...entries];
+  checkOnce(everything, named);
   const list = everything.filter(([, value]) => value != null);
   const nulls = everything.filter(([, value]) => value == null);
   const all: Raw = Object.fromEntries(list.map(([written, value]) => [canonical(written), value]));

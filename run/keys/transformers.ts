@@ -1,3 +1,4 @@
+import { amongst } from "../../core/suggest.js";
 import { idle, isOn, isOneOf, type Keys, mapped, only, own, renamed, spelled } from "./row.js";
 
 const NO_8_BIT = "moments are kept in f32, or in bf16 by optim_state_dtype; optim: adamw with it takes about as much";
@@ -46,7 +47,7 @@ const sampling: Keys[string]["read"] = (value) => {
     group_by_length: { group_by_length: true },
   };
   const way = ways[String(value)];
-  return way === undefined ? { refused: `it must be one of ${Object.keys(ways).join(", ")}` } : { set: way };
+  return way === undefined ? { refused: amongst(value, Object.keys(ways)) } : { set: way };
 };
 
 /** TrainingArguments of transformers 5.x and late 4.x. */

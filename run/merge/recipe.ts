@@ -1,5 +1,5 @@
 import { InputError } from "../../core/errors.js";
-import { suggestion } from "../../core/suggest.js";
+import { amongst } from "../../core/suggest.js";
 import type { ModelDtype } from "../../models/config.js";
 import { isObject, type JsonObject, readText, show } from "../../models/files/json.js";
 import { MERGE_METHODS, type MergeMethod } from "../../optim/offline/index.js";
@@ -81,10 +81,7 @@ const rescaling = (given: unknown, where: string): boolean | "l1" | "density" =>
 const choose = <const T extends string>(given: unknown, names: readonly T[], where: string): T => {
   const found = names.find((name) => name === given);
   if (found !== undefined) return found;
-  const meant = typeof given === "string" ? suggestion(given, names) : undefined;
-  throw new InputError(
-    `${where} is ${show(given)}; ${meant === undefined ? `it must be one of ${names.join(", ")}` : `did you mean "${meant}"?`}`,
-  );
+  throw new InputError(`${where} is ${show(given)}; ${amongst(given, names)}`);
 };
 
 const folderName = (given: unknown, where: string): string => {

@@ -1,5 +1,6 @@
 import { InputError } from "../../core/errors.js";
-import { isObject, type JsonObject, show } from "../../models/files/json.js";
+import { amongst } from "../../core/suggest.js";
+import { isObject, type JsonObject, show, suspectKey } from "../../models/files/json.js";
 import { parseJson } from "../../models/files/written-json.js";
 
 /**
@@ -69,21 +70,28 @@ export const texts = (
   },
 });
 
-/** What a YAML file holds, or what a text says as JSON; undefined for a text that is none. */
-const asObject = (given: unknown): unknown => {
+/** What a YAML file holds, or what a text says as JSON; undefined for a text that is none. Errors: InputError for a name that is there twice. */
+const asObject = (given: unknown, where: string): unknown => {
   if (typeof given !== "string") return given;
+  let object: unknown;
   try {
-    return parseJson(given);
+    object = parseJson(given);
   } catch {
     return undefined;
   }
+  const twice = suspectKey(given);
+  if (twice !== undefined)
+    throw new InputError(
+      `${where} is ${show(given)}; no name may be there twice, nor be __proto__, and ${show(twice)} is; leave it out`,
+    );
+  return object;
 };
 
 /** Named values: a YAML mapping, or a JSON object as text. */
 export const named = (about: string, example: string): Option<JsonObject | undefined> => ({
   ...{ flag: false, value: "JSON", about, fallback: undefined },
   read: (given, where) => {
-    const value = asObject(given);
+    const value = asObject(given, where);
     if (!isObject(value)) throw refuse(where, given, `a JSON object, such as ${example}`);
     return value;
   },
@@ -198,8 +206,7 @@ export const choice = <const T extends string, F extends T | undefined>(
   fallback,
   read: (given, where) => {
     const found = names.find((name) => name === given);
-    if (found === undefined)
-      throw refuse(where, given, names.length === 1 ? `"${names[0]}"` : `one of ${names.join(", ")}`);
+    if (found === undefined) throw new InputError(`${where} is ${show(given)}; ${amongst(given, names)}`);
     return found as NonNullable<T | F>;
   },
 });
@@ -221,7 +228,8 @@ export const choices = <const T extends string>(
   read: (given, where) =>
     listed(given).map((one) => {
       const found = names.find((name) => name === one);
-      if (found === undefined) throw refuse(where, one, `one or several of ${names.join(", ")}`);
+      if (found === undefined)
+        throw new InputError(`${where} is ${show(one)}; ${amongst(one, names, "one or several")}`);
       return found;
     }),
 });
@@ -309,7 +317,7 @@ export const stepsOrShare = ((
 export const settings = (about: string): Option<Readonly<Record<string, number | string>> | undefined> => ({
   ...{ flag: false, value: "JSON", about, fallback: undefined },
   read: (given, where) => {
-    const object = asObject(given);
+    const object = asObject(given, where);
     const isPlain = (value: unknown) => typeof value === "string" || Number.isFinite(value);
     if (!isObject(object) || !Object.values(object).every(isPlain))
       throw refuse(where, given, "names with a number or a name each, such as {min_lr_rate: 0.1}");

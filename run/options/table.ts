@@ -220,6 +220,11 @@ export const keys = {
     "merging: the paper's equations, or the released code; default paper",
     undefined,
   ),
+  tau_scale: choice(
+    ["none", "update"],
+    "merging: update gives τ the norm of each step's update, tensor by tensor, and alpha no unit; default none",
+    undefined,
+  ),
   fisher_batches: integer(
     { from: 1, most: MOST_STEPS },
     "childtuning_d: batches that its mask is estimated from; default one epoch",

@@ -115,6 +115,7 @@ export const mergingKeys = [
   "online_step",
   "rescale",
   "merge_preset",
+  "tau_scale",
 ] as const satisfies readonly KeyName[];
 
 /** Keys of training against a reference model. */

@@ -1,13 +1,13 @@
 import { basename, resolve } from "node:path";
 import { type HubTarget, prepareUpload, uploadFolder } from "../../models/index.js";
 import type { TrainingValues } from "../options/takes.js";
-import type { Voice } from "../voice.js";
+import { tellIdle, type Voice } from "../voice.js";
 
 /** Where the finished model is uploaded to, made sure of before the first step. Errors: as `prepareUpload`. */
 export const hubTarget = async (values: TrainingValues, out: Voice): Promise<HubTarget | undefined> => {
   const { push_to_hub, hub_model_id: id, hub_private_repo: isPrivate, output_dir, dry_run } = values;
   if (!push_to_hub) {
-    if (id !== undefined) out.note("note: hub_model_id does nothing without push_to_hub");
+    if (id !== undefined) tellIdle(out, ["hub_model_id"], "without push_to_hub");
     return undefined;
   }
   if (dry_run) return undefined;

@@ -19,7 +19,7 @@ import {
 import { optimizerSettings, samePlace } from "../checks/check.js";
 import type { TrainingValues, Values } from "../options/takes.js";
 import type { Parts } from "../recipe.js";
-import type { Voice } from "../voice.js";
+import { tellIdle, type Voice } from "../voice.js";
 import { movedBy } from "./follows.js";
 import type { Task } from "./task.js";
 
@@ -81,8 +81,7 @@ export const checkAdapter = (values: TrainingValues, config: ModelConfig, out: V
   if (adapter === undefined) {
     const { lora_dropout = 0 }: TrainingValues & Partial<Pick<Values<"sft">, "lora_dropout">> = values; // sft's alone
     const idle = [...givenKeys(values), ...(lora_dropout > 0 ? ["lora_dropout"] : [])];
-    if (idle.length > 0)
-      out.note(`note: ${idle.join(", ")} ${idle.length > 1 ? "do" : "does"} nothing without use_peft`);
+    tellIdle(out, idle, "without use_peft");
     return;
   }
   loraTargets(config, adapter.options);

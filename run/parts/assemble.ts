@@ -4,7 +4,7 @@ import type { TrainingValues } from "../options/takes.js";
 import type { Built, Parts, Recipe } from "../recipe.js";
 import type { Voice } from "../voice.js";
 import { withAdapter } from "./adapter.js";
-import { retaining } from "./retained.js";
+import { retaining, tellDirections } from "./retained.js";
 import { asAsked, precise } from "./stored.js";
 import type { Task } from "./task.js";
 
@@ -38,6 +38,7 @@ export const withTask = async <V extends TrainingValues, T, R>(
     built = made;
     kept = retaining({ ...parts, config, padId: parts.training.padId }, model, device);
     const { retain, spaces } = kept;
+    if (spaces !== undefined && !parts.planned) await tellDirections(spaces, values, device, out);
     const task = { label, model, ...about, ...made, retain, spaces };
     return await withAdapter(task, frozen, values, device, out, (adapted) => run(adapted, made));
   } finally {

@@ -1,7 +1,8 @@
 import type { LoggedRecord } from "../../align/training/writer.js";
 import { InputError } from "../../core/errors.js";
+import { amongst } from "../../core/suggest.js";
 import type { TrainingValues } from "../options/takes.js";
-import type { Voice } from "../voice.js";
+import { tellIdle, type Voice } from "../voice.js";
 import { cadence, evalStrategy, type Span } from "./cadence.js";
 import type { Task } from "./task.js";
 
@@ -26,8 +27,9 @@ const divides = (evaluation: number, save: number): boolean => {
 export const checkBest = (values: TrainingValues, out: Voice): void => {
   const { load_best_model_at_end: loads, save_strategy, save_steps, metric_for_best_model, greater_is_better } = values;
   if (!looksForBest(values)) {
-    if (metric_for_best_model !== undefined || greater_is_better !== undefined)
-      out.note("note: metric_for_best_model and greater_is_better do nothing without load_best_model_at_end");
+    const given = Object.entries({ metric_for_best_model, greater_is_better });
+    const idle = given.flatMap(([key, value]) => (value === undefined ? [] : [key]));
+    tellIdle(out, idle, "without load_best_model_at_end");
     return;
   }
   const evaluates = evalStrategy(values);
@@ -57,9 +59,10 @@ export const checkBestMetric = ({ objective, evalSource, evalTasks }: Task, valu
     ...(evalTasks?.tasks.map(({ name }) => `tasks/${name}`) ?? []),
     ...(evalTasks === undefined ? [] : ["tasks/average"]),
   ];
-  if (!names.includes(metric.slice("eval_".length)))
+  const asked = metric.slice("eval_".length);
+  if (!names.includes(asked))
     throw new InputError(
-      `metric_for_best_model is "${values.metric_for_best_model ?? "loss"}"; evaluations tell ${names.join(", ")}`,
+      `metric_for_best_model is "${values.metric_for_best_model ?? "loss"}", which no evaluation tells; ${amongst(asked, names)}`,
     );
 };
 

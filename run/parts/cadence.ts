@@ -2,7 +2,7 @@ import type { SplitChoice } from "../../align/data/files/splits.js";
 import { InputError } from "../../core/errors.js";
 import { folderExists } from "../../models/files/json.js";
 import type { TrainingValues } from "../options/takes.js";
-import type { Voice } from "../voice.js";
+import { tellIdle, type Voice } from "../voice.js";
 
 /** Optimizer steps: of the whole run, and of one epoch. */
 export interface Span {
@@ -57,7 +57,7 @@ export const evalStrategy = (values: TrainingValues): Strategy => {
 export const checkCadence = (values: TrainingValues, out: Voice): void => {
   const strategy = evalStrategy(values);
   if (values.eval_steps !== undefined && strategy !== "steps")
-    out.note(`note: eval_steps does nothing with eval_strategy ${strategy}`);
+    tellIdle(out, ["eval_steps"], `with eval_strategy ${strategy}`);
 };
 
 /** When to log, evaluate and save, as Hugging Face's Trainer does: every so many steps, or where an epoch or the run ends. */

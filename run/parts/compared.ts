@@ -7,7 +7,7 @@ import { cachedReference, type ReferenceIdentity } from "../../align/training/re
 import { checkWritable } from "../checks/check.js";
 import type { Values } from "../options/takes.js";
 import type { Built, Parts } from "../recipe.js";
-import type { Voice } from "../voice.js";
+import { tellIdle, type Voice } from "../voice.js";
 import { launchedBy } from "../workers/launch.js";
 import { type LoadedReference, loadReference } from "./adapter.js";
 import { paced } from "./pace.js";
@@ -44,7 +44,7 @@ export const comparedSources = async <T>(
   const folder = ref_model_name_or_path ?? model_name_or_path;
   if (!choice.precompute) {
     if (values.ref_log_probs_cache !== undefined && !planned)
-      out.note("note: ref_log_probs_cache does nothing without precompute_ref_log_probs");
+      tellIdle(out, ["ref_log_probs_cache"], "without precompute_ref_log_probs");
     return {
       source: sourced(rows, training),
       evalSource: evalRows && sourced(evalRows, evaluation),

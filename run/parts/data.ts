@@ -2,6 +2,7 @@ import { relative } from "node:path";
 import type { DataFrom, Dataset, DatasetOptions } from "../../align/data/dataset.js";
 import type { DataFiles } from "../../align/data/files/splits.js";
 import type { TokenizeReport } from "../../align/data/report.js";
+import type { StoredRows } from "../../align/data/token-file.js";
 import { InputError } from "../../core/errors.js";
 import type { Tokenizer } from "../../models/text/tokenizer.js";
 import type { Voice } from "../voice.js";
@@ -36,6 +37,21 @@ export const readDataset = async <T>(
     throw error;
   }
   return data;
+};
+
+/** Tells of rows of an evaluation that are trained on too: its numbers then say what was learnt by heart. */
+export const tellSeen = (
+  path: string,
+  held: Pick<StoredRows<unknown>, "digests">,
+  rows: Pick<StoredRows<unknown>, "digests">,
+  out: Pick<Voice, "note">,
+): void => {
+  const trained = new Set(rows.digests);
+  const seen = held.digests.filter((digest) => trained.has(digest)).length;
+  if (seen > 0)
+    out.note(
+      `warning: ${path}: ${seen === held.digests.length ? "all" : `${seen} of`} ${held.digests.length} rows to evaluate on are trained on too; others would tell more of what was learnt`,
+    );
 };
 
 /** So many files are named. */

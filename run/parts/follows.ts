@@ -2,7 +2,7 @@ import type { TrainOptions } from "../../align/training/options.js";
 import { InputError } from "../../core/errors.js";
 import { bema, type Follower, firstMove, mixing } from "../../optim/index.js";
 import type { Values } from "../options/takes.js";
-import type { Voice } from "../voice.js";
+import { tellIdle, type Voice } from "../voice.js";
 
 /** Keys of runs that compare; others have none of them. */
 type MovingKeys =
@@ -73,8 +73,7 @@ export const followsOf = (values: FollowValues): Pick<TrainOptions, "average" | 
 export const checkFollows = (values: FollowValues, out: Voice): void => {
   for (const [key, readers] of Object.entries(READ_WITH) as [keyof typeof READ_WITH, readonly MovingKeys[]][]) {
     const given = values[key] ? [] : readers.filter((name) => values[name] !== undefined && values[name] !== false);
-    if (given.length > 0)
-      out.note(`note: ${given.join(", ")} ${given.length > 1 ? "do" : "does"} nothing without ${key}`);
+    tellIdle(out, given, `without ${key}`);
   }
   const { optim, base_optim: base, ema_variant: variant = "shadow" } = values;
   const other = optim === "ema" && variant === "shadow" ? "ema" : [optim, base].find((name) => name === AVERAGES);

@@ -2,7 +2,7 @@ import { type PairLossType, SMOOTHED, weightedLosses } from "../../align/objecti
 import type { PreferenceOptions } from "../../align/objectives/objective.js";
 import { InputError } from "../../core/errors.js";
 import type { Values } from "../options/takes.js";
-import type { Voice } from "../voice.js";
+import { tellIdle, type Voice } from "../voice.js";
 
 type LossKeys = Pick<Values<"dpo">, "loss_type" | "loss_weights" | "beta" | "label_smoothing" | "simpo_gamma">;
 
@@ -18,12 +18,11 @@ export const pairLossOptions = (
       "loss_type kto is a loss on labelled answers, not on pairs: train with taugrad kto, and evaluate with it alone",
     );
   weightedLosses(lossType, loss_weights, { labelSmoothing });
-  if (labelSmoothing > 0 && !lossType.some((type) => SMOOTHED.includes(type)))
-    out.note(
-      lossType.includes("sigmoid")
-        ? "note: sigmoid ignores label smoothing, as TRL's does; cdpo is sigmoid with it"
-        : `note: label_smoothing does nothing with loss_type ${lossType.join(", ")}`,
-    );
+  if (labelSmoothing > 0 && !lossType.some((type) => SMOOTHED.includes(type))) {
+    if (lossType.includes("sigmoid"))
+      out.note("note: sigmoid ignores label smoothing, as TRL's does; cdpo is sigmoid with it");
+    else tellIdle(out, ["label_smoothing"], `with loss_type ${lossType.join(", ")}`);
+  }
   return { lossType, lossWeights: loss_weights, beta, labelSmoothing, simpoGamma };
 };
 

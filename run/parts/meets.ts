@@ -37,7 +37,7 @@ export const checkMeets = (values: TrainingValues, merges: boolean): void => {
       `optim ${values.optim} merges or masks by itself, and here meetings do`,
       "choose what proposes, such as adamw",
     );
-  for (const key of ["online_step", "rescale", "merge_preset"] as const)
+  for (const key of ["online_step", "rescale", "merge_preset", "tau_scale"] as const)
     if (values[key] !== undefined) refuse(`${key} has no meaning for meetings`, "leave it out");
   if (values.use_peft && alpha > 0)
     refuse("alpha merges τ into whole weights, and use_peft trains an adapter", "leave one of them out");

@@ -4,9 +4,11 @@ import { sequenceSource } from "../../align/data/source.js";
 import { completionObjective } from "../../align/objectives/objective.js";
 import type { TrainOptions } from "../../align/training/options.js";
 import { nullSpaces } from "../../align/training/retained/activations.js";
+import { type Directions, directionsIn } from "../../align/training/retained/directions.js";
 import { type Device, dispose, InputError } from "../../core/index.js";
-import type { Model, ModelConfig, Tokenizer } from "../../models/index.js";
+import type { Model, ModelConfig, Params, Tokenizer } from "../../models/index.js";
 import type { Optimizer } from "../../optim/index.js";
+import { NULL_SHARE } from "../../optim/retain/null-space.js";
 import type { TrainingValues } from "../options/takes.js";
 import type { Choice, RetainedRows } from "../recipe.js";
 import type { Voice } from "../voice.js";
@@ -72,6 +74,39 @@ export const readRetained = async (values: TrainingValues, tokenizer: Tokenizer,
 /** A digest of what is retained, by its key. */
 export const retainedDigests = (sets: RetainedRows): Readonly<Record<string, string>> =>
   sets.length === 0 ? {} : { retain_dataset: sets.map(({ fingerprint }) => fingerprint).join(" ") };
+
+/** So many tensors are named. */
+const NAMED = 3;
+/** Fewer directions than this share of all are hardly any. */
+const FEW = 0.1;
+
+/** Tells how many directions a null space leaves to step in, and where fewest. Errors: InputError where it leaves none at all. */
+export const tellDirections = async (
+  spaces: Params,
+  values: TrainingValues,
+  device: Device,
+  out: Pick<Voice, "note">,
+): Promise<void> => {
+  const all = await directionsIn(spaces, device);
+  const total = (part: (one: Directions) => number): number => all.reduce((sum, one) => sum + part(one), 0);
+  const share = total(({ left }) => left) / total(({ of }) => of);
+  const none = all.filter(({ left }) => left === 0).length;
+  const mend = `raise retain_share (${values.retain_share ?? NULL_SHARE}), or lower retain_rows (${retainedRows(values)})`;
+  if (none === all.length)
+    throw new InputError(
+      `retain: null_space: retain_dataset makes each of the ${none} tensors read all of its directions, and none is left to step in; ${mend}`,
+    );
+  const fewest = all.slice(0, NAMED).map(({ name, left, of }) => `${name} ${left} of ${of}`);
+  const isHardly = none > 0 || share < FEW;
+  out.note(
+    [
+      `${isHardly ? "warning" : "note"}: retain: null_space leaves ${(100 * share).toFixed(1)} % of the directions to step in`,
+      `fewest in ${fewest.join(", ")}${all.length > NAMED ? `, … (${all.length} tensors)` : ""}`,
+      ...(none > 0 ? [`${none} ${none === 1 ? "has none and stays as it is" : "have none and stay as they are"}`] : []),
+      ...(isHardly ? [mend] : []),
+    ].join("; "),
+  );
+};
 
 /** What a run is made from, as far as retained data asks. */
 interface Ground {

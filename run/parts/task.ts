@@ -145,7 +145,7 @@ const estimatedMask = (task: Task, values: TrainingValues, device: Device, out: 
 /** From this share on, weights that the drift cannot move are worth a line. */
 const NOTABLE = 0.01;
 
-/** Says so if float32 would swallow α·τ. */
+/** Says so if float32 would swallow α·τ. What is scaled to each update is as long as that. */
 const warnIfAbsorbed = async (
   params: Params,
   delta: Params,
@@ -153,8 +153,8 @@ const warnIfAbsorbed = async (
   device: Device,
   out: Voice,
 ): Promise<void> => {
-  const { alpha = 0, compensated, seed } = values;
-  if (alpha === 0 || compensated) return;
+  const { alpha = 0, compensated, seed, tau_scale } = values;
+  if (alpha === 0 || compensated || tau_scale === "update") return;
   // As the run will use it, but not packed.
   const tau = trainingOptimizer({ ...optimizerSettings(values), stateDtype: "f32" }).prepare(delta, key(seed));
   let [lost, moved] = [0, 0];

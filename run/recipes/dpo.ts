@@ -11,7 +11,7 @@ import { checkCompared, comparedSources } from "../parts/compared.js";
 import { movedBy } from "../parts/follows.js";
 import { pairLossOptions } from "../parts/losses.js";
 import type { Recipe } from "../recipe.js";
-import type { Voice } from "../voice.js";
+import { tellIdle, type Voice } from "../voice.js";
 
 /** Preference pairs, against a reference model where the loss knows one. Errors: InputError for keys that contradict each other. */
 export const dpoRecipe = (values: Values<"dpo">, out: Voice): Recipe<Values<"dpo">, TokenPair> => {
@@ -19,7 +19,7 @@ export const dpoRecipe = (values: Values<"dpo">, out: Voice): Recipe<Values<"dpo
   checkCompared(values);
   const compares = loss.lossType.some((type) => !REFERENCE_FREE.includes(type));
   if (values.precompute_ref_log_probs === true && !compares)
-    out.note(`note: precompute_ref_log_probs does nothing with loss_type ${values.loss_type.join(", ")}`);
+    tellIdle(out, ["precompute_ref_log_probs"], `with loss_type ${values.loss_type.join(", ")}`);
   const moving = movedBy(values);
   if (moving !== undefined && !compares)
     throw new InputError(

@@ -1,4 +1,5 @@
 import { cast, compile, type Device, dispose, InputError, type Program, treeMap, zeros } from "../../../core/index.js";
+import { amongst } from "../../../core/suggest.js";
 import type { Params } from "../../../models/parameters.js";
 import type { Optimizer } from "../../../optim/optimizer.js";
 import type { TrainingBatch } from "../../data/rows.js";
@@ -24,8 +25,7 @@ export const checkRetain = ({ sets, every, objective, use }: Retain): void => {
   if (!(Number.isSafeInteger(every) && every >= 1))
     throw new InputError(`retain: every is ${every}; it must be an integer ≥ 1`);
   if (objective.usesReference) throw new InputError(`retain: ${objective.name} compares with a reference model`);
-  if (!STEERINGS.includes(use))
-    throw new InputError(`retain: use is "${use}"; it must be one of ${STEERINGS.join(", ")}`);
+  if (!STEERINGS.includes(use)) throw new InputError(`retain: use is "${use}"; ${amongst(use, STEERINGS)}`);
   if (sets.some((set) => set.reduce((sum, batch) => sum + objective.units(batch), 0) === 0))
     throw new InputError("retain: a set holds nothing to learn");
 };

@@ -1,4 +1,5 @@
 import { InputError } from "../../../core/index.js";
+import { amongst } from "../../../core/suggest.js";
 import type { Rule } from "../../../optim/index.js";
 import { checkRule } from "../../../optim/rule-check.js";
 import {
@@ -68,8 +69,7 @@ export const checkSettings = (settings: OptimizerSettings): void => {
   const { optim: chosen = "adamw", baseOptim: below = "adamw", rescale, emaVariant = "shadow" } = settings;
   const oneOf = (key: string, value: string | Rule, names: readonly string[]) => {
     if (typeof value !== "string") checkRule(value, key);
-    else if (!names.includes(value))
-      throw new InputError(`${key} is "${value}"; it must be one of ${names.join(", ")}`);
+    else if (!names.includes(value)) throw new InputError(`${key} is "${value}"; ${amongst(value, names)}`);
   };
   oneOf("optim", chosen, OPTIMIZER_NAMES);
   oneOf("base_optim", below, PROPOSALS);

@@ -3,6 +3,7 @@
  * are told by `franc`, and there by langdetect; docs/evaluate.md has how often they differ.
  */
 import { InputError } from "../../../core/errors.js";
+import { instead } from "../../../core/suggest.js";
 import { isObject } from "../../../models/files/json.js";
 import { type Fields, fields } from "../rows/fields.js";
 import type { Aids } from "./aids.js";
@@ -202,7 +203,8 @@ const checks: Readonly<Record<string, (f: Fields) => Check>> = {
  * Errors: InputError for an id that IFEval does not have, or an argument that is missing or of the wrong type.
  */
 export const instruction = (id: string, given: unknown, where: string): Check => {
-  if (!Object.hasOwn(checks, id)) throw new InputError(`${where}: there is no instruction "${id}"`);
+  if (!Object.hasOwn(checks, id))
+    throw new InputError(`${where}: there is no instruction "${id}"; ${instead(id, Object.keys(checks))}`);
   const check = checks[id](fields(isObject(given) ? given : {}, `${where}: ${id}`));
   // As there, silence follows no instruction.
   return (answer, aids) => strip(answer) !== "" && check(answer, aids);

@@ -16,8 +16,10 @@ import { storeRows } from "../../../align/data/token-file.js";
 import { packed, type RowForm } from "../../../align/data/token-record.js";
 import { tokenizeAnswers, tokenizePairs } from "../../../align/data/tokenize.js";
 import { loadTokenizer } from "../../../models/text/tokenizer.js";
+import { tellSeen } from "../../../run/parts/data.js";
 import { goldenPath } from "../../golden/files.js";
 import { refusedLater } from "../../golden/refused.js";
+import { tries } from "../../reach.js";
 
 const folder = mkdtempSync(join(tmpdir(), "taugrad-dataset-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -50,6 +52,39 @@ test("batches from disk are those from memory, whatever becomes of the data file
     assert.deepEqual(numbers(fromDisk.at(i)), numbers(fromMemory.at(i)));
   assert.match(fromDisk.at(0).rowIds?.[0] ?? "", /moving\.jsonl:\d+$/);
   stored.close();
+});
+
+test("rows are known again by what they hold: in another order, file and place, and of no other", async () => {
+  const rows = Array.from({ length: 12 }, (_, i) => ({ prompt: `${i} and`, chosen: ` ${i + 1}.`, rejected: " none." }));
+  const all = await pairDataset(rows, tokenizer);
+  const indices = fc.shuffledSubarray(
+    rows.map((_, i) => i),
+    { minLength: 1 },
+  );
+  await fc.assert(
+    fc.asyncProperty(indices, fc.integer({ min: 0, max: 3 }), async (seen, fresh) => {
+      const others = Array.from({ length: fresh }, (_, i) => ({ ...rows[i], rejected: " nothing." }));
+      const held = await pairDataset([...others, ...seen.map((i) => rows[i])], tokenizer);
+      assert.deepEqual(
+        Array.from(held.digests).slice(fresh),
+        seen.map((i) => all.digests[i]),
+      );
+      const notes: string[] = [];
+      tellSeen("held.jsonl", held, all, { note: (line) => notes.push(line) });
+      const count = fresh === 0 ? "all" : `${seen.length} of`;
+      assert.equal(notes.length, 1);
+      assert.ok(
+        notes[0].startsWith(`warning: held.jsonl: ${count} ${held.length} rows to evaluate on are trained on`),
+        notes[0],
+      );
+      held.close();
+      const strange = await pairDataset([{ ...rows[0], chosen: " new." }], tokenizer);
+      tellSeen("held.jsonl", strange, all, { note: () => assert.fail("a row that is not trained on") });
+      strange.close();
+    }),
+    { numRuns: tries(8) },
+  );
+  all.close();
 });
 
 /** What the process holds that is not garbage, in bytes. */

@@ -194,7 +194,8 @@ check("leaving a run early frees averages, masks and reference weights", async (
 
 test("settings that mean nothing to an optimizer are refused by both names", () => {
   const wrong: readonly (readonly [RegExp, OptimizerSettings])[] = [
-    [/optim is "adam"; it must be one of adamw, sgd/, { optim: "adam" as "adamw" }],
+    [/optim is "adam"; did you mean "adamw"\?$/, { optim: "adam" as "adamw" }],
+    [/optim is "none-such"; it must be one of adamw, sgd/, { optim: "none-such" as "adamw" }],
     [/base_optim is "rmsprop"/, { optim: "ema", baseOptim: "rmsprop" as "sgd" }],
     [/ema_variant is "shadows"/, { optim: "ema", emaVariant: "shadows" as "shadow" }],
     [/optim "adamw": alpha has no meaning there; it belongs to ondare, onties/, { alpha: 0.1 }],

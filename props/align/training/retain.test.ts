@@ -9,6 +9,7 @@ import { batchesFrom, oneEpoch, pairSource, sequenceSource } from "../../../alig
 import { trainingOptimizer } from "../../../align/training/optimizer.js";
 import type { Position } from "../../../align/training/options.js";
 import { activationGrams, nullSpaces } from "../../../align/training/retained/activations.js";
+import { directionsIn } from "../../../align/training/retained/directions.js";
 import type { Retain } from "../../../align/training/retained/retain.js";
 import { loadTree, saveTree } from "../../../align/training/state-file.js";
 import { type Device, dispose, evaluate, InputError, matmul, read, tensor, transpose } from "../../../core/index.js";
@@ -121,6 +122,14 @@ check(
     const config = trainedConfig;
     const observed = { config, params: start, batches, padId: 0 };
     const spaces = nullSpaces(observed, device);
+    for (const { name, left, of } of await directionsIn(spaces, device)) {
+      const P = await numbers(device, spaces[name]);
+      const trace = Array.from({ length: of }, (_, i) => P[i * (of + 1)]).reduce((sum, x) => sum + x, 0);
+      assert.ok(
+        Math.abs(trace - left) <= 0.5 && of * of === P.length,
+        `${name}: ${left} of ${of}, and a trace of ${trace}`,
+      );
+    }
     const { ids, rows, length } = batches[0];
     const states = async (params: typeof start) =>
       numbers(device, hiddenStates(params, config, tensor(ids, [rows, length])));

@@ -12,6 +12,7 @@ import { InputError } from "../../../core/errors.js";
 import type { Reader } from "../../../run/keys/row.js";
 import { keysOf, ORIGINS } from "../../../run/keys/table.js";
 import { projectRoot } from "../../golden/files.js";
+import { lastOf } from "../cli.js";
 
 const published = JSON.parse(
   readFileSync(join(projectRoot, "props", "golden", "recipes", "published-keys.json"), "utf8"),
@@ -22,7 +23,7 @@ const needed = ["--model_name_or_path", "m", "--dataset_name", "d", "--output_di
 /** What keys on a command line come to, and what is said of them. */
 const resolved = async (reader: "sft" | "dpo" | "kto", ...args: readonly string[]) => {
   const notes: string[] = [];
-  const { values: given } = parseArguments(reader, [...needed, ...args]);
+  const { values: given } = parseArguments(reader, lastOf([...needed, ...args]));
   const values = (await resolveValues(reader, given, (note) => notes.push(note))) as Record<string, unknown>;
   return { values, notes };
 };

@@ -68,11 +68,20 @@ test("law 13: dpo warns when float32 would absorb α·τ, and not if weights are
     /warning: alpha 1e-9 .*\d+ % of the float32 .*compensated: true/,
   );
   assert.doesNotMatch((await steps("kept", { ...tiny, compensated: true })).stderr, /warning/);
-  assert.doesNotMatch((await steps("large", { ...tiny, alpha: 0.1 })).stderr, /warning/);
+  const large = await steps("large", { ...tiny, alpha: 0.1 });
+  assert.doesNotMatch(large.stderr, /warning/);
+  assert.match(large.stderr, /onties drifts by A = 0\.300 reference deltas in 3 steps/);
+  // Of each update's length, whatever τ's is.
+  const scaled = await steps("scaled", { ...tiny, tau_scale: "update" });
+  assert.doesNotMatch(scaled.stderr, /warning|drifts by A/);
+  const own = await steps("scaled-large", { ...tiny, alpha: 0.1, tau_scale: "update" });
+  assert.ok(Math.abs(own.losses[2] - large.losses[2]) > 1e-6, `${own.losses} as without tau_scale`);
 });
 
 refused("optimizers with keys that mean nothing to them, or without those they need", () => [
-  [[...calls.dpo, "--optim", "adam"], /--optim is "adam"; it must be one of adamw, sgd, lion, muon/],
+  [[...calls.dpo, "--optim", "adam"], /--optim is "adam"; did you mean "adamw"\?$/m],
+  [[...calls.dpo, "--optim", "none-such"], /--optim is "none-such"; it must be one of adamw, sgd, lion, muon/],
+  [[...calls.dpo, "--optim", "onties", "--tau_scale", "updates"], /--tau_scale is "updates"; did you mean "update"\?/],
   [
     [...calls.dpo, "--optim", "sgd", "--adam_beta2", "0.9"],
     /optim "sgd": adam_beta1 or adam_beta2 has no meaning there/,

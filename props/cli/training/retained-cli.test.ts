@@ -6,11 +6,20 @@ import { test } from "node:test";
 import { goldenPath } from "../../golden/files.js";
 import { succeeds } from "../cli.js";
 import { calls, file, folder, pairs, policy, refused } from "../cli-refuses.js";
+import { inside } from "../inside.js";
 
 const retained = file(
   "retained.jsonl",
   ["Water is wet.", "Snow is cold, and so is ice.", "A cat sat on the mat.", "Two and two are four."]
     .map((text) => `${JSON.stringify({ text })}\n`)
+    .join(""),
+);
+const many = file(
+  "many.jsonl",
+  readFileSync(goldenPath("preferences", "plain.jsonl"), "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => `${JSON.stringify({ text: (JSON.parse(line) as { chosen: string }).chosen })}\n`)
     .join(""),
 );
 const answers = file(
@@ -77,6 +86,23 @@ test("retained data decides a run: resumed with other rows, or in another way, i
   await assert.rejects(succeeds([...again, ...flags(keys)]), /retain_dataset is not what it was/);
   writeFileSync(own, '{"text":"One."}\n');
   await assert.rejects(succeeds([...again, ...flags({ ...keys, retain_every: 3 })]), /retain_every was null and is 3/);
+});
+
+test("null spaces: how many directions are left is told, and where they are few; where there is none the run is refused", async () => {
+  const keys = { retain: "null_space", retain_dataset: retained };
+  const some = await steps("null_space", 3, { ...keys, retain_share: 0.05, save_steps: 1 }, "--resume");
+  assert.match(
+    some.stderr,
+    /note: retain: null_space leaves \d+\.\d % of the directions to step in; fewest in (model\.\S+ \d+ of \d+, ){3}… \(14 tensors\)\n/,
+  );
+  const all = [...usual, "--output_dir", join(folder, "none-left"), "--max_steps", "1", "--retain", "null_space"];
+  const call = [...all, "--retain_dataset", many, "--retain_share", "1e-7"];
+  const { code, stderr } = await inside(call);
+  assert.equal(code, 2, stderr);
+  assert.match(
+    stderr,
+    /taugrad: retain: null_space: .* each of the 14 tensors .*; raise retain_share \(1e-7\), or lower/,
+  );
 });
 
 test("memory of retained data: a dry run and fit count its gradients, and its null spaces", async () => {

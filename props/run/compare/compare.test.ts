@@ -3,10 +3,12 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { counted, type InSplits } from "../../../lab/compare/measured.js";
 import { Interrupted } from "../../../lab/sweep/blame.js";
 import { runCompare } from "../../../run/compare/compare.js";
 import { idOf, type Job } from "../../../run/compare/jobs.js";
 import { ownWorker } from "../../../run/compare/worker.js";
+import { compare } from "../../../run/index.js";
 import { document as commandDocument, scratch, succeeds, taugrad } from "../../cli/cli.js";
 import { prepared, tinyGrid } from "./tiny.js";
 
@@ -108,6 +110,65 @@ test("compare: models that are measured may go; what is only counted otherwise a
   assert.ok(left.length > 10 && !left.some((name) => /\.safetensors$/.test(String(name))));
   const { start } = JSON.parse(bytesIn("cut")[0]) as { start: { test: { pairs: object } } };
   assert.deepEqual(start.test.pairs, { "rewards/accuracies": 0.5, "rewards/margins": 0 });
+});
+
+test("compare as a call: stopped it goes on, and HMA is that of its merges which validation rows prefer", async () => {
+  // Of two blocks, in the order in which they are tried.
+  const ratios = [
+    [0.5, 0.5],
+    [0.25, 0.75],
+    [0.75, 0.25],
+  ];
+  const merges = ratios.map((ratio, i): readonly [string, Record<string, unknown>] => {
+    const weights = { start: ratio.map((a) => 1 - a), trained: ratio };
+    const models = Object.entries(weights).map(([model, weight]) => ({ model, parameters: { weight } }));
+    return [`merge ${i}`, { of: "ondare", merge_method: "linear", models }];
+  });
+  const asked = {
+    ...whole,
+    train: "sft",
+    output_dir: out("cut"),
+    evaluate: { ...grid.evaluate, style: "rewards/margins" },
+    methods: {
+      ondare: { ...grid.methods.ondare, learning_rate: [1e-3] },
+      ...Object.fromEntries(merges),
+      hma: { of: "ondare", search: { blocks: 2, mean: 0.5, step: 0.25 } },
+    },
+  } as const;
+  const plan = await compare({ ...asked, dry_run: true });
+  // The model of ondare is gone, and what it measured is there.
+  assert.deepEqual([plan.jobs, plan.pending, Object.keys(plan.methods)], [11, 9, ["ondare"]]);
+  const stop = new AbortController();
+  const onProgress = ({ jobs }: { readonly jobs: number }): void => {
+    if (jobs === 2) stop.abort(new Error("enough"));
+  };
+  await assert.rejects(compare({ ...asked, onProgress, signal: stop.signal }), /^Error: enough$/);
+  const left = (await compare({ ...asked, dry_run: true })).pending;
+  assert.ok(left > 4 && left < 8, `${left} jobs are left`);
+  const { document, results } = await compare(asked);
+  assert.deepEqual(JSON.parse(readFileSync(results, "utf8")), JSON.parse(JSON.stringify(document)));
+  const { cells, skill, style } = document;
+  const measured = (name: string) => cells.find(({ method }) => method === name)?.measured as InSplits;
+  const scores = merges.map(([name]) => {
+    const { average, style: gained } = counted(measured(name).validation, { skill, style });
+    return average + gained;
+  });
+  assert.equal(new Set(scores).size, 3, "what is to be chosen from differs");
+  assert.deepEqual(measured("hma"), measured(`merge ${scores.indexOf(Math.max(...scores))}`));
+
+  await assert.rejects(compare(undefined as never), /^ShapeError: compare\(undefined\): undefined is no record/);
+  await assert.rejects(
+    compare({ ...asked, method: {} } as never),
+    /^InputError: compare: unknown key "method"; did you/,
+  );
+  await assert.rejects(
+    compare({ ...asked, onNote: 3 as never }),
+    /^InputError: compare: onNote is 3; it must be a function/,
+  );
+  await assert.rejects(
+    compare({ ...asked, output_dir: undefined as never }),
+    /^InputError: compare: output_dir is missing/,
+  );
 });
 
 test("compare: the command checks, does, and tells; a folder that is not its own it leaves, rows of nothing it names", async () => {

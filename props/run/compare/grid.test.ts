@@ -1,6 +1,6 @@
 /** Laws of a grid: what it asks for, under which ids, and what is refused before anything is trained. */
 import assert from "node:assert/strict";
-import { cpSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -19,7 +19,7 @@ import { readYamlObject } from "../../../run/yaml.js";
 import { scratch } from "../../cli/cli.js";
 import { projectRoot } from "../../golden/files.js";
 import { tries } from "../../reach.js";
-import { merge, tinyGrid } from "./tiny.js";
+import { merge, prepared, tinyGrid } from "./tiny.js";
 
 const folder = scratch();
 const grid = tinyGrid(folder);
@@ -131,6 +131,29 @@ test("compare: halves are whole, by content alone, and no row stands in both", a
       for (const row of rows) assert.equal(halfOf(row), halfOf(JSON.parse(JSON.stringify(row))));
     }),
     { numRuns: tries(20) },
+  );
+});
+
+test("compare: one folder is trained on and held out, by its splits; keys that one method reads are no slip, others are told once", async () => {
+  const split = join(folder, "split");
+  mkdirSync(split);
+  cpSync(grid.base.dataset_name, join(split, "train.jsonl"));
+  cpSync(grid.evaluate.eval_dataset, join(split, "test.jsonl"));
+  const content = {
+    ...grid,
+    base: { ...grid.base, dataset_name: split, lora_r: 4, reserve_p: 0.5 },
+    evaluate: { ...grid.evaluate, eval_dataset: split },
+    methods: { adamw: { bema_lag: 3 }, lion: { optim: "lion" }, ondare: { optim: "ondare", alpha: 1e-2 } },
+    seeds: [0],
+  };
+  const notes: string[] = [];
+  await prepared(content, join(folder, "out"), notes);
+  assert.deepEqual(
+    notes.filter((line) => /does nothing/.test(line)),
+    [
+      "note: grid.yaml: base: lora_r does nothing in any of the methods",
+      "note: methods: adamw: bema_lag does nothing without bema",
+    ],
   );
 });
 

@@ -1,6 +1,6 @@
 /** Grids that are wrong: each is refused before anything is trained or written, in one line that says how to mend it. */
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { cpSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { parseYaml } from "../../../run/yaml.js";
@@ -9,6 +9,8 @@ import { merge, prepared, tinyGrid } from "./tiny.js";
 
 const folder = scratch();
 const grid = tinyGrid(folder);
+const copied = join(folder, "copied.jsonl");
+cpSync(grid.base.dataset_name, copied);
 
 /** YAML, and what is said of it. */
 const without = (key: keyof typeof grid) => Object.fromEntries(Object.entries(grid).filter(([name]) => name !== key));
@@ -36,7 +38,9 @@ const REFUSED: readonly (readonly [object, RegExp])[] = [
     /^grid\.yaml: methods: a: model_name_or_path: all methods start from one model/,
   ],
   [withMethods({ a: { device: "webgpu" } }), /^grid\.yaml: methods: a: device: all methods run on one device; name it/],
-  [withMethods({ a: { optim: "ondara" } }), /^grid\.yaml: methods: a: optim is "ondara"/],
+  [withMethods({ a: { optim: "ondara" } }), /^grid\.yaml: methods: a: optim is "ondara"; did you mean "ondare"\?$/],
+  [withMethods({ a: { alpha: 1, Alpha: 1 } }), /unknown key "Alpha"; did you mean "alpha"\?$/],
+  [withBase({ "max-steps": 2 }), /^grid\.yaml: base: max-steps is there twice, once as max_steps; leave one out$/],
   [withBase({ learning_rate: 1 }), /^grid\.yaml: base: learning_rate: it stands at the top/],
   [withBase({ output_dir: "x" }), /^grid\.yaml: base: output_dir: it stands at the top/],
   [withBase({ max_stepz: 1 }), /^grid\.yaml: base: unknown key "max_stepz"; did you mean "max_steps"\?$/],
@@ -83,7 +87,11 @@ const REFUSED: readonly (readonly [object, RegExp])[] = [
     /^grid\.yaml: evaluate: skill: there is no task "choise"; did you mean "choice"\?$/,
   ],
   [withExam({ style: "choice" }), /^grid\.yaml: evaluate: its one task is style, and none is left for skill/],
-  [withExam({ style: "accuracy" }), /^grid\.yaml: evaluate: style: there is no task "accuracy"/],
+  [withExam({ style: "accuracy" }), /^grid\.yaml: evaluate: style: "accuracy" is no task, nor a measure of pairs; /],
+  ...(["rewards/margin", "reward/accuracy", "choise"] as const).map((style, i) => {
+    const meant = ["rewards/margins", "rewards/accuracies", "choice"][i];
+    return [withExam({ style }), new RegExp(`style: "${style}" is no task.*; did you mean "${meant}"\\?$`)] as const;
+  }),
   [withExam({ eval_dataset: null }), /^grid\.yaml: evaluate: nothing says what style is; give eval_dataset/],
   [
     withExam({ eval_dataset: null, style: "rewards/margins" }),
@@ -96,6 +104,41 @@ const REFUSED: readonly (readonly [object, RegExp])[] = [
   [
     withExam({ validation_tasks: grid.evaluate.tasks }),
     /^grid\.yaml: evaluate: validation_tasks: .*holds what is told/,
+  ],
+  ...(
+    [
+      [{}, { eval_dataset: grid.base.dataset_name }],
+      [{}, { eval_dataset: copied }],
+      [{}, { validation_dataset: copied }],
+      [{ dataset_name: grid.evaluate.eval_dataset }, {}],
+      [{ retain: "orthogonal", retain_dataset: grid.evaluate.eval_dataset }, {}],
+      [{ eval_dataset: grid.evaluate.eval_dataset, save_strategy: "best" }, {}],
+    ] as const
+  ).map(([keys, exam]) => {
+    const [asked] = [...Object.keys(exam), "eval_dataset"];
+    const said = new RegExp(
+      `^grid\\.yaml: evaluate: ${asked}: .*\\.jsonl holds what b learns from \\(.*_dataset|dataset_name`,
+    );
+    return [{ ...withExam(exam), methods: { b: keys } }, said] as const;
+  }),
+  ...(
+    [
+      [3, /search is 3; it must hold blocks, mean and step/],
+      [{ mean: 0.5, step: 0.1 }, /search: "blocks" is missing/],
+      [{ blocks: 2, step: 0.1 }, /search: mean is missing/],
+      [{ blocks: 2, mean: 1.5, step: 0.1 }, /search: mean is 1\.5; it must be a number in \[0, 1\]$/],
+      [{ blocks: 2, mean: 0.5, step: 0 }, /search: step is 0; it must be a number in \(0, 1\]$/],
+      [{ blocks: 3, mean: 0.5, step: 0.1 }, /search: blocks is 3, and the model has 2 layers; give no more$/],
+      [{ blocks: 2, mean: 0.5, steps: 0.1 }, /search: unknown key "steps"; did you mean "step"\?$/],
+    ] as const
+  ).map(([search, said]) => [withMethods({ adamw: {}, m: { of: "adamw", search } }), said] as const),
+  [
+    withMethods({ adamw: { search: {} } }),
+    /^grid\.yaml: methods: adamw: search mixes what another method made; add of/,
+  ],
+  [
+    withMethods({ adamw: {}, m: { ...merge, search: { blocks: 2, mean: 0.5, step: 0.1 } } }),
+    /^grid\.yaml: methods: m: merge_method has no meaning beside search/,
   ],
   [withExam({ at: [] }), /^grid\.yaml: evaluate: at is an empty list/],
   [withExam({ limit: 0 }), /^grid\.yaml: evaluate: "limit" is 0; it must be a whole number ≥ 1$/],
@@ -116,5 +159,8 @@ test("compare: a grid that is wrong is refused in one line that says how to mend
     assert.ok(!error.message.includes("\n"), error.message);
   }
   assert.ok(!existsSync(join(folder, "refused")));
-  await assert.rejects(parseYaml("methods: {a: {}, a: {}}", "grid.yaml"), /^InputError: grid\.yaml:1: is not YAML/);
+  await assert.rejects(
+    parseYaml("methods: {a: {}, a: {}}", "grid.yaml"),
+    /^InputError: grid\.yaml:1: a is there twice; leave one out$/,
+  );
 });

@@ -8,6 +8,8 @@ import type { RunResult } from "../../result.js";
 import { runs } from "../../runs.js";
 import { SILENT } from "../../voice.js";
 
+export { programCompare } from "../../compare/program.js";
+
 /** A run that a program asks for: its keys are read, its hooks called, and nothing else said to anyone. */
 export const programRun = async <K extends TrainingKind>(
   kind: K,
