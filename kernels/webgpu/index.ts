@@ -5,7 +5,7 @@ import type { WebgpuOptions } from "./device.js";
 import type { ProfileName } from "./profile-names.js";
 import type { Tuning } from "./tuning/options.js";
 
-export { PURPOSES } from "./adapter/modes.js";
+export { PURPOSES } from "./adapter/purposes.js";
 export type { AdapterReport } from "./adapter/report.js";
 export type { Explained } from "./adapter/unlocked.js";
 export type { WebgpuOptions } from "./device.js";

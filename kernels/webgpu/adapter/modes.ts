@@ -39,16 +39,6 @@ export const modeOf = (said = engine.env.TAUGRAD_WEBGPU ?? ""): Mode => {
   return (words[0] as Mode | undefined) ?? "full";
 };
 
-/** What toggles are for that unlock no feature by themselves. */
-export const PURPOSES: Readonly<Record<string, string>> = {
-  vulkan_enable_f16_on_nvidia: "f16 on NVIDIA GPUs",
-  use_vulkan_memory_model: "the memory model that subgroup matrices are tested with",
-  timestamp_quantization: "off: timestamps as the GPU counts them",
-  disable_robustness: "no checks of addresses in shaders",
-  disable_workgroup_init: "workgroup memory is not cleared",
-  disable_polyfills_on_integer_div_and_mod: "no checks of divisors in shaders",
-};
-
 /** Options of Dawn's `create`. */
 export const flagsOf = ({ on, off }: Toggles): string[] => [
   ...(on.length > 0 ? [`enable-dawn-features=${on.join()}`] : []),
