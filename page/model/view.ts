@@ -80,6 +80,7 @@ export const openModelView = (tell: (command: Command) => void, start: string | 
   byId("try").addEventListener("click", async () => {
     load({ kind: "address", address: `${start}tuned/` });
     const pairs = await fetch(`${start}pairs.jsonl`);
+    if (!pairs.ok) return refuse(`${pairs.url}: cannot be read (${pairs.status})`);
     form.setPairs(new File([await pairs.blob()], "pairs.jsonl"));
     byId<HTMLTextAreaElement>("text").value = "rev abcdef";
   });

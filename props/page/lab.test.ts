@@ -61,27 +61,26 @@ law("a visitor's request is answered by all, and one that cannot be put is refus
   assert.match(await ask(own), /vocabulary has no token for "ä"/);
 });
 
-law("closed and opened again in the middle, it ends where it would have ended", async ({ go, ask, until }) => {
-  const named = async (): Promise<Shown[]> =>
-    Promise.all(["adamw", "ondare", "onties"].map((name) => ask<Shown>(kept(name))));
-  const whole = await named();
-  await ask(click("again"));
-  await until(
-    `(async () => { const run = await ${kept("adamw")}; return run !== undefined && run.points.length < 3; })()`,
-  );
-  await go("");
-  await until(DONE);
-  assert.deepEqual(await named(), whole);
-  await go("");
-  await until(DONE);
-  assert.deepEqual(await named(), whole);
-});
-
-law("from nothing: base and tuned model are trained in the tab", async ({ ask, until }) => {
-  await ask(click("nothing"));
-  await until(`(async () => (await ${kept("sft")})?.points.length === 2 && ${DONE})()`);
-  assert.equal((await ask<Shown>(kept("base"))).points.length, 2);
-});
+law(
+  "from nothing, closed and opened again in the middle, it ends where the builder's weights ended in Node",
+  async (tab) => {
+    const { go, ask, until } = tab;
+    const named = async (): Promise<Shown[]> =>
+      Promise.all(["adamw", "ondare", "onties"].map((name) => ask<Shown>(kept(name))));
+    const whole = await named();
+    await ask(click("nothing"));
+    await until(
+      `(async () => { const run = await ${kept("adamw")}; return run !== undefined && run.points.length < 3; })()`,
+    );
+    await go("");
+    await until(DONE);
+    for (const name of ["base", "sft"]) assert.equal((await ask<Shown>(kept(name))).points.length, 2);
+    assert.deepEqual(await named(), whole);
+    await go("");
+    await until(DONE);
+    assert.deepEqual(await named(), whole);
+  },
+);
 
 const SIZES = [
   [1280, 900],

@@ -28,13 +28,11 @@ law("a chosen folder is talked with, aligned, and handed back as Node would have
   await until(FREE);
   assert.match(await ask("document.querySelector('#said').innerText"), /^you\s+rev abcd\s+model/);
   assert.ok(await ask("heard.some(({ kind }) => kind === 'piece')"));
-  for (const changed of [{}, { lora: true }, { loss: "ipo" } as const]) {
-    const alignment = alignmentOf(changed);
-    await alignThere(tab, alignment);
-    const home = await handedBack(tab);
-    await holdsWeights(home, await inNode(folder, alignment));
-    assert.equal(loadTokenizer(home).renderChat([{ role: "user", content: "hi" }]), "<bos><u>hi");
-  }
+  const alignment = alignmentOf();
+  await alignThere(tab, alignment);
+  const home = await handedBack(tab);
+  await holdsWeights(home, await inNode(folder, alignment));
+  assert.equal(loadTokenizer(home).renderChat([{ role: "user", content: "hi" }]), "<bos><u>hi");
 });
 
 /** Files of pairs with a fault, and what is said of it. */
