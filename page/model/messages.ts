@@ -71,7 +71,7 @@ export interface Step {
 export type Told =
   /** `keeps`: will it go on after the tab was closed? */
   | { readonly kind: "device"; readonly description: string; readonly keeps: boolean }
-  /** Something begins that nobody asked for in this tab: what was kept is gone on with. */
+  /** Something begins that nobody asked for in this tab: what was kept, if anything, is gone on with. */
   | { readonly kind: "restoring" }
   /** What was kept is not gone on with by itself: a click has to allow it, or it ended badly before. */
   | { readonly kind: "waits"; readonly places: readonly Place[] }

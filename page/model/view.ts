@@ -33,17 +33,21 @@ export const openModelView = (tell: (command: Command) => void, start: string | 
   const note = byId("model-note");
   const refuse = (problem: string): void => say(problem, true);
   const [form, curve] = [openForm(), openCurve()];
-  let [hasModel, isBusy, isAligning, keeps] = [false, false, false, false];
+  let [hasModel, isAligning, keeps] = [false, false, false];
+  /** What was asked for and is not done. */
+  let pending = 0;
   /** What waits for a click to go on. */
   let waiting: readonly Place[] = [];
   const ask = (command: Command): void => {
-    [isBusy, isAligning] = [true, command.kind === "align"];
+    pending++;
+    isAligning = command.kind === "align";
     waiting = [];
     tell(command);
     show();
   };
   const talk = openTalk((command) => (command.kind === "stop" ? tell(command) : ask(command)));
   const show = (): void => {
+    const isBusy = pending > 0;
     talk.setBusy(isBusy || !hasModel);
     for (const id of ["choose", "try", "choose-base"]) byId<HTMLButtonElement>(id).disabled = isBusy;
     for (const id of ["align-go", "save-zip", "save-folder"])
@@ -119,7 +123,7 @@ export const openModelView = (tell: (command: Command) => void, start: string | 
         if (status.classList.contains("problem")) return;
         return say(`No model yet. It will be computed by ${what.description}.`);
       case "restoring":
-        isBusy = true;
+        pending++;
         return;
       case "waits":
         waiting = what.places;
@@ -166,11 +170,12 @@ export const openModelView = (tell: (command: Command) => void, start: string | 
         note.textContent = "";
         return say("Let go of: nothing of it is kept.");
       case "free":
-        [isBusy, isAligning] = [false, false];
+        pending--;
+        isAligning = false;
         talk.said("");
         return;
       case "ended":
-        [isBusy, isAligning] = [false, false];
+        [pending, isAligning] = [0, false];
         reset();
         if (!what.lost) return refuse(what.message);
         note.textContent = `${what.message.split("\n")[0]}. It goes on from what is kept here.`;

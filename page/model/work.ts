@@ -169,7 +169,6 @@ export const workModel = async ({ device, keep, inbox, tell }: Bench): Promise<n
     const places = [model, ...(base === undefined ? [] : [base])].map(({ place }) => place);
     const readable = await Promise.all(places.map(mayRead));
     if (!isAllowed && (risk === true || readable.includes(false))) return tell({ kind: "waits", places });
-    tell({ kind: "restoring" });
     await put({ risk: true });
     const next = await load("model", model.place);
     if (next.digest === model.digest) {
@@ -247,6 +246,7 @@ export const workModel = async ({ device, keep, inbox, tell }: Bench): Promise<n
     await put({ risk: false });
     tell({ kind: "free" });
   };
+  tell({ kind: "restoring" });
   await attempt(() => restore(false));
   for (;;) {
     const command = later.shift() ?? (await inbox.wait());
