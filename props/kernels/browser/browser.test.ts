@@ -1,97 +1,39 @@
 /** Laws of the built package in a browser: it bundles without a word, needs no isolation, and computes the bits that Node does. */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
-import { createServer, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { basename, join } from "node:path";
 import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
-import { build } from "esbuild";
 import { describeAdapters } from "../../../kernels/index.js";
-import { goldenPath, projectRoot as root } from "../../golden/files.js";
+import { projectRoot as root } from "../../golden/files.js";
 import { openPage, type Page } from "../../lab/browser.js";
-
-const here = join(root, "props", "kernels", "browser");
+import { asked, built, evaluated, here, hosted } from "./host.js";
 
 interface Told {
   readonly description: string;
   readonly found: Readonly<Record<string, string>>;
 }
+interface Lost {
+  readonly told: string;
+  readonly from: number;
+  readonly weights: readonly number[];
+}
 type Numbers = { readonly numbersOf: (device: string, titles?: readonly string[]) => Promise<Told> };
 
-/** Bundled as anybody would for a page, without a setting that is taugrad's. */
-const built = async (contents: string, splitting = true) => {
-  const { outputFiles, metafile, warnings } = await build({
-    stdin: { contents, resolveDir: here },
-    ...{ outdir: here, bundle: true, minify: true, format: "esm", splitting, write: false, metafile: true },
-    logLevel: "silent",
-  });
-  assert.deepEqual(warnings, []);
-  return { files: new Map(outputFiles.map(({ path, text }) => [basename(path), text])), metafile };
-};
-
-/** A page, and a worker, that answer with numbers or with why there are none. */
-const ASK = "const ask = (device, titles) => numbersOf(device, titles).catch((error) => ({ error: String(error) }));";
-const PAGE = `import { numbersOf } from "./program.mjs"; ${ASK} globalThis.ask = ask;
-  import { kept } from "./keeping.mjs"; import { folderIn } from "taugrad/models"; Object.assign(globalThis, { kept, folderIn });
-  globalThis.askWorker = (...given) => new Promise((then) => {
-    const worker = new Worker("/stdin.js?worker", { type: "module" });
-    worker.onmessage = ({ data }) => then(data);
-    worker.postMessage(given);
-  });
-  if (typeof document === "undefined") onmessage = ({ data }) => ask(...data).then(postMessage);`;
-const ISOLATED = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
-
-/** A file of a small model, in parts. */
-const answerPart = (response: ServerResponse, name: string, range = ""): void => {
-  const path = goldenPath("preferences", "sft", name);
-  const [, from, to] = (/^bytes=(\d+)-(\d+)$/.exec(range) ?? []).map(Number);
-  if (!existsSync(path)) response.writeHead(404).end();
-  else {
-    const bytes = readFileSync(path);
-    const part = bytes.subarray(from, to + 1);
-    const told = `bytes ${from}-${from + part.length - 1}/${bytes.length}`;
-    response.writeHead(206, { "content-range": told, ...ISOLATED }).end(part);
-  }
-};
-
-let server: Server;
+let host: Awaited<ReturnType<typeof hosted>>;
 let page: Page | string;
 let program: Numbers;
 let wanted: Told;
 before(async () => {
-  const { files } = await built(PAGE);
-  let headers: Record<string, string> = {};
-  server = createServer(({ url = "", headers: { range } }, response) => {
-    const { pathname } = new URL(url, "http://localhost");
-    if (pathname.startsWith("/model/")) return answerPart(response, pathname.slice("/model/".length), range);
-    if (pathname === "/isolated" || pathname === "/plain") headers = pathname === "/isolated" ? ISOLATED : {};
-    const text = files.get(pathname.slice(1));
-    response.writeHead(200, { "Content-Type": text === undefined ? "text/html" : "text/javascript", ...headers });
-    response.end(text ?? '<!doctype html><title>taugrad</title><script type="module" src="/stdin.js"></script>');
-  });
-  await new Promise<void>((then) => server.listen(0, "127.0.0.1", then));
+  host = await hosted();
   program = (await import(pathToFileURL(join(here, "program.mjs")).href)) as Numbers;
   wanted = await program.numbersOf("cpu");
   page = await openPage();
 });
 after(async () => {
-  server.close();
+  host.close();
   if (typeof page === "object") await page.close();
 });
-
-/** What a page at this path answers. */
-const asked = async (at: Page, path: string, call: string): Promise<unknown> => {
-  const loaded = at.event("Page.loadEventFired");
-  await at.send("Page.navigate", { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}${path}` });
-  await loaded;
-  const { result, exceptionDetails } = (await at.send("Runtime.evaluate", {
-    ...{ expression: call, awaitPromise: true, returnByValue: true },
-  })) as { result: { value: unknown }; exceptionDetails?: object };
-  assert.equal(exceptionDetails, undefined, JSON.stringify(exceptionDetails));
-  return result.value;
-};
 
 for (const [path, where, call, isMany] of [
   ["/plain", "a page without isolation, on one thread", 'ask("cpu")', false],
@@ -100,8 +42,8 @@ for (const [path, where, call, isMany] of [
 ] as const)
   test(`cpu: ${where}: the bits of Node`, async (t) => {
     if (typeof page === "string") return t.skip(page);
-    const cores = await asked(page, path, "navigator.hardwareConcurrency");
-    const told = (await asked(page, path, call)) as Told;
+    const cores = await asked(page, `${host.address}${path}`, "navigator.hardwareConcurrency");
+    const told = (await asked(page, `${host.address}${path}`, call)) as Told;
     assert.deepEqual(told.found, wanted.found, JSON.stringify(told));
     const threads = isMany && cores !== 1 ? `${cores} threads` : "1 thread";
     assert.equal(told.description, `cpu (WebAssembly SIMD, ${threads})`);
@@ -116,10 +58,10 @@ test("laws hold in a page as they do in Node: a sample of them", async (t) => {
   const [{ bundlePage }, { hostOf, tried }, { tabOf }] = await Promise.all(
     ["bundle.mjs", "host.mjs", "tabs.mjs"].map(of),
   );
-  const host = await hostOf((await bundlePage(SAMPLE)).served);
+  const own = await hostOf((await bundlePage(SAMPLE)).served);
   try {
     for (const file of SAMPLE) {
-      const results = (await tried(tabOf(page), host, file)) as { readonly name: string; readonly error?: string }[];
+      const results = (await tried(tabOf(page), own, file)) as { readonly name: string; readonly error?: string }[];
       assert.ok(results.length > 3, file);
       assert.deepEqual(
         results.filter(({ error }) => error !== undefined),
@@ -127,52 +69,72 @@ test("laws hold in a page as they do in Node: a sample of them", async (t) => {
       );
     }
   } finally {
-    host.close();
+    own.close();
   }
 });
 
 test("a browser's own storage: a model from an address, trained, cut off, gone on with and saved is Node's undisturbed one", async (t) => {
   if (typeof page === "string") return t.skip(page);
-  const model = `http://127.0.0.1:${(server.address() as AddressInfo).port}/model/`;
+  const model = `${host.address}/model/`;
   const { kept } = (await import(pathToFileURL(join(here, "keeping.mjs")).href)) as {
     readonly kept: (address: string) => Promise<object>;
   };
   const call = "navigator.storage.getDirectory().then((handle) => kept(new URL('/model', location), folderIn(handle)))";
-  assert.deepEqual(await asked(page, "/plain", call), await kept(model));
+  assert.deepEqual(await asked(page, `${host.address}/plain`, call), await kept(model));
 });
 
 test("a browser without an adapter says so, and auto takes cpu", async (t) => {
   if (typeof page === "string") return t.skip(page);
-  const { error = "" } = (await asked(page, "/plain", 'ask("webgpu")')) as { error?: string };
+  const { error = "" } = (await asked(page, `${host.address}/plain`, 'ask("webgpu")')) as { error?: string };
   assert.match(error, /^DeviceError: webgpu: no adapter: .*\n {2}hint: turn hardware acceleration on/);
-  assert.deepEqual(((await asked(page, "/plain", 'ask("auto")')) as Told).found, wanted.found);
+  assert.deepEqual(((await asked(page, `${host.address}/plain`, 'ask("auto")')) as Told).found, wanted.found);
 });
 
-/** A page with a GPU, and what it answers; or why there is none. */
-const withGpu = async <T>(ask: (at: Page) => Promise<T>): Promise<T | string> => {
-  const own = await openPage({ gpu: "swiftshader" });
-  if (typeof own === "string") return own;
-  try {
-    return await ask(own);
-  } finally {
-    await own.close();
-  }
+/** A page with a GPU, or why there is none; opened once. */
+let opening: Promise<Page | string> | undefined;
+const withGpu = (): Promise<Page | string> => {
+  opening ??= openPage({ gpu: "swiftshader" });
+  return opening;
 };
+after(async () => {
+  const own = await opening;
+  if (typeof own === "object") await own.close();
+});
+const nodeHasSwiftShader = async (): Promise<boolean> =>
+  /swiftshader/i.test(JSON.stringify((await describeAdapters())[0] ?? {}));
 
 test("navigator.gpu, in a page and in a worker of one, computes the bits of Node's own on the same adapter [webgpu]", async (t) => {
   const titles = ["pointwise", "reduce", "regression"];
   const call = (name: string) => `${name}("webgpu", ${JSON.stringify(titles)})`;
-  const told = await withGpu(async (at) => [
-    (await asked(at, "/plain", call("ask"))) as Told,
-    (await asked(at, "/plain", call("askWorker"))) as Told,
-  ]);
-  if (typeof told === "string") return t.skip(told);
+  const at = await withGpu();
+  if (typeof at === "string") return t.skip(at);
+  const there = `${host.address}/plain`;
+  const told = [await asked(at, there, call("ask")), await asked(at, there, call("askWorker"))] as Told[];
   for (const { description } of told)
     assert.match(description ?? JSON.stringify(told), /^webgpu: .*swiftshader.*, a software adapter/i);
   assert.deepEqual(told[1].found, told[0].found);
-  const [first] = await describeAdapters();
-  if (!/swiftshader/i.test(JSON.stringify(first ?? {}))) return t.skip("Node has another adapter");
+  if (!(await nodeHasSwiftShader())) return t.skip("Node has another adapter");
   assert.deepEqual(told[0].found, (await program.numbersOf("webgpu", titles)).found);
+});
+
+/** Begins a training that waits for its device to go away, and resolves once it does. */
+const BEGIN = `new Promise((waits) => {
+  const lose = () => new Promise((then) => { globalThis.lost = then; waits(); });
+  globalThis.going = navigator.storage.getDirectory().then((handle) => losing(folderIn(handle).within("run"), lose));
+  going.then(waits, waits);
+})`;
+
+test("a GPU process that dies in the middle of a training is told in a line, and the training ends with Node's bits [webgpu]", async (t) => {
+  const at = await withGpu();
+  if (typeof at === "string") return t.skip(at);
+  await asked(at, `${host.address}/plain`, BEGIN);
+  await at.send("Browser.crashGpuProcess");
+  const { told, from, weights } = (await evaluated(at, "lost(); going")) as Lost;
+  assert.match(told, /^DeviceLostError: webgpu: the device was lost \(\w+: .+\)\n {2}hint: open another one;.*$/);
+  assert.equal(from, 3);
+  if (!(await nodeHasSwiftShader())) return t.skip("Node has another adapter");
+  const { losing } = (await import(pathToFileURL(join(here, "losing.mjs")).href)) as { losing: () => Promise<Lost> };
+  assert.deepEqual(weights, (await losing()).weights);
 });
 
 test("what reads or writes files of the disk is refused by name in a browser, and told what there is instead", async () => {
