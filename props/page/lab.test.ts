@@ -1,18 +1,21 @@
 /** Laws of the page's first view in a browser: it opens at once, trains, and goes on where it was left. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { openSafetensors } from "../../models/index.js";
 import type { Shown } from "../../page/lab/messages.js";
 import { nameless, poorContrast } from "./access.js";
-import { law } from "./tab.js";
+import { law, type Tab } from "./tab.js";
 
 const STATUS = "document.querySelector('#status').textContent";
 const DONE = `${STATUS}.startsWith('Aligned')`;
 /** What the browser keeps of the lab under a name. */
-const kept = (name: string): string => `new Promise((then, fail) => {
+const kept = (name: string, part = "shown"): string => `new Promise((then, fail) => {
   const opening = indexedDB.open("taugrad-lab");
   opening.onerror = fail;
   opening.onsuccess = () => {
     const got = opening.result.transaction("kept").objectStore("kept").get("${name}");
-    got.onsuccess = () => { opening.result.close(); then(got.result?.shown ?? got.result); };
+    got.onsuccess = () => { opening.result.close(); then(got.result?.${part}); };
   };
 })`;
 const click = (id: string): string => `document.querySelector("#${id}").click()`;
@@ -34,20 +37,30 @@ law("its first picture comes within two seconds, and three alignments are drawn"
   assert.equal(await ask("document.querySelectorAll('#answers tbody tr').length"), 7);
 });
 
-law("a knob begins its branch anew, and no other", async ({ ask, until }) => {
-  const before = await ask<Record<string, Shown>>(
-    `(async () => ({ ondare: await ${kept("ondare")}, onties: await ${kept("onties")} }))()`,
-  );
-  await ask(turn("onties-alpha", 10));
-  await until(`(async () => (await ${kept("onties")})?.knobs.alpha === 0.1 && ${DONE})()`);
-  const after = await ask<Record<string, Shown>>(
-    `(async () => ({ ondare: await ${kept("ondare")}, onties: await ${kept("onties")} }))()`,
-  );
-  assert.deepEqual(after.ondare, before.ondare);
-  assert.equal(after.onties.points.length, before.onties.points.length);
-  assert.notDeepEqual(after.onties.points, before.onties.points);
-  assert.equal(await ask("document.querySelectorAll('#plane .ghost').length"), 1);
-});
+const BRANCHES = ["adamw", "ondare", "onties"] as const;
+const named = async ({ ask }: Tab): Promise<Record<string, Shown>> =>
+  Object.fromEntries(await Promise.all(BRANCHES.map(async (name) => [name, await ask<Shown>(kept(name))])));
+
+law(
+  "a knob begins its branch anew, and no other; closed in the middle of it, it ends where it would have",
+  async (tab) => {
+    const { reopenAt, ask, until } = tab;
+    const before = await named(tab);
+    await ask(turn("onties-alpha", 10));
+    await until(`(async () => (await ${kept("onties")})?.knobs.alpha === 0.1 && ${DONE})()`);
+    const { onties, ...others } = await named(tab);
+    assert.deepEqual(others, { adamw: before.adamw, ondare: before.ondare });
+    assert.equal(onties.points.length, before.onties.points.length);
+    assert.notDeepEqual(onties.points, before.onties.points);
+    assert.equal(await ask("document.querySelectorAll('#plane .ghost').length"), 1);
+    await ask(turn("onties-alpha", 3));
+    await reopenAt(
+      `(({ knobs, points } = {}) => knobs?.alpha === 1e-3 && points.length === 1)(await ${kept("onties")})`,
+    );
+    await until(DONE);
+    assert.deepEqual(await named(tab), before);
+  },
+);
 
 law("a visitor's request is answered by all, and one that cannot be put is refused by name", async ({ ask, until }) => {
   const own = "(document.querySelector('#answers .own')?.innerText ?? '')";
@@ -61,24 +74,27 @@ law("a visitor's request is answered by all, and one that cannot be put is refus
   assert.match(await ask(own), /vocabulary has no token for "ä"/);
 });
 
+/** A digest of a run's weights that are kept, in the order of their names. */
+const digestOf = (name: string): string => `(async () => {
+  const { numbers } = await ${kept(name, "run")};
+  const all = await new Blob(Object.keys(numbers).sort().map((key) => numbers[key].data)).arrayBuffer();
+  return [...new Uint8Array(await crypto.subtle.digest("SHA-256", all))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+})()`;
+
 law(
-  "from nothing, closed and opened again in the middle, it ends where the builder's weights ended in Node",
+  "from nothing, closed and opened again in the middle, base and tuned model become those of Node, bit for bit",
   async (tab) => {
-    const { go, ask, until } = tab;
-    const named = async (): Promise<Shown[]> =>
-      Promise.all(["adamw", "ondare", "onties"].map((name) => ask<Shown>(kept(name))));
-    const whole = await named();
+    const { folder, reopenAt, ask, until } = tab;
     await ask(click("nothing"));
-    await until(
-      `(async () => { const run = await ${kept("adamw")}; return run !== undefined && run.points.length < 3; })()`,
-    );
-    await go("");
-    await until(DONE);
-    for (const name of ["base", "sft"]) assert.equal((await ask<Shown>(kept(name))).points.length, 2);
-    assert.deepEqual(await named(), whole);
-    await go("");
-    await until(DONE);
-    assert.deepEqual(await named(), whole);
+    await reopenAt(`(await ${kept("base")})?.points.length === 1`);
+    await until(`(async () => (await ${kept("sft")})?.points.length === 2)()`);
+    const { tensors, readBytes } = openSafetensors(join(folder, "start", "weights.safetensors"));
+    for (const run of ["base", "sft"]) {
+      const hash = createHash("sha256");
+      for (const name of [...tensors.keys()].filter((one) => one.startsWith(`${run}.`)).sort())
+        hash.update(readBytes(name));
+      assert.equal(await ask(digestOf(run)), hash.digest("hex"), run);
+    }
   },
 );
 

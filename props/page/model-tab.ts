@@ -65,14 +65,19 @@ export const handedBack = async ({ folder, ask, until }: Tab): Promise<string> =
   return home;
 };
 
-/** The same alignment in Node, on the model that the builder trained: what its weights are then. */
-export const inNode = async (folder: string, alignment: Alignment): Promise<Record<string, unknown>> => {
+/** The same alignment in Node, on the model that the builder trained: what its weights are after so many steps. */
+export const inNode = async (
+  folder: string,
+  alignment: Alignment,
+  steps = alignment.steps,
+): Promise<Record<string, unknown>> => {
   const device: Device = await openCpu();
   const from = join(folder, "start", "tuned");
   const lesson = { model: loadModel(from, device), tokenizer: loadTokenizer(from), base: undefined };
   const pairs = new File([PAIRS_TEXT], "pairs.jsonl");
   const ready = await prepared({ ...lesson, pairs, alignment }, () => {});
-  const { params } = await align(ready, device, { onStep: () => {}, isStopped: async () => false });
+  let taken = 0;
+  const { params } = await align(ready, device, { onStep: () => {}, isStopped: async () => ++taken === steps });
   const numbers: Record<string, unknown> = {};
   for (const [name, t] of Object.entries(params)) numbers[name] = await read(t);
   await device.close();

@@ -14,7 +14,7 @@ import { openPage } from "../lab/browser.js";
 export const SHORT: Course = {
   base: { steps: 2, batch: 4, learningRate: 4e-3, warmup: 1, instructed: 0.03 },
   sft: { steps: 2, batch: 4, learningRate: 6e-4, warmup: 1 },
-  alignment: { pairs: 48, steps: 6, batch: 4, warmup: 1 },
+  alignment: { pairs: 16, steps: 4, batch: 4, warmup: 1 },
   perKind: 1,
   every: { base: 1, sft: 1, alignment: 2 },
 };
@@ -31,6 +31,8 @@ export interface Tab {
   /** What went wrong in the page, and paths that were asked for and are not there. */
   readonly faults: string[];
   readonly go: (hash: string) => Promise<void>;
+  /** Opens it again in the moment at which an expression, which may await, holds. */
+  readonly reopenAt: (expression: string) => Promise<void>;
   /** The value of an expression in the page. */
   readonly ask: <T>(expression: string) => Promise<T>;
   /** Waits until an expression holds. */
@@ -117,6 +119,13 @@ const openTab = async (): Promise<Tab | string> => {
     go: async (hash) => {
       const loaded = page.event("Page.loadEventFired");
       await send("Page.navigate", { url: `http://127.0.0.1:${server.port}/?${visits++}${hash}` });
+      await loaded;
+    },
+    reopenAt: async (expression) => {
+      const loaded = page.event("Page.loadEventFired");
+      await ask(
+        `void (async () => { while (!(${expression})) await new Promise((then) => setTimeout(then, 3)); location.reload(); })()`,
+      );
       await loaded;
     },
     until: async (expression) => {
