@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { PairLossType } from "../../align/objectives/losses.js";
 import type { Steering } from "../../align/training/retained/steer.js";
 import type { OptimizerSettings } from "../../align/training/rules/settings.js";
@@ -6,6 +5,7 @@ import type { LoraOptions } from "../../models/index.js";
 import type { BemaOptions } from "../../optim/follow/bema.js";
 import type { MeetingOptions } from "../../optim/meet/meeting.js";
 import type { MergeMethod } from "../../optim/offline/index.js";
+import { canonical, namesBy } from "../sweep/names.js";
 import type { AlignSetting, BaseSetting, Schedule } from "../world/settings.js";
 
 /** What a model is asked: prompts of each kind in each of the two splits, and held-out pairs. */
@@ -118,27 +118,8 @@ export type Job = BaseJob | SftJob | AlignJob | MergeJob | WarpJob | MeetJob | D
 /** Part of every id: raised when a job's result changes though its settings do not. */
 export const VERSION = 2;
 
-/** JSON with keys in order, so that equal settings are equal text. */
-const canonical = (value: unknown): string =>
-  JSON.stringify(value, (_, part: unknown) =>
-    typeof part === "object" && part !== null && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : part,
-  );
-
-const known = new WeakMap<Job, string>();
-
 /** A job's name in the cache: a hash of its settings, those of the jobs it builds on, and the lab's version. */
-export const idOf = (job: Job): string => {
-  const id =
-    known.get(job) ??
-    createHash("sha256")
-      .update(`${VERSION} ${canonical(job)}`)
-      .digest("hex")
-      .slice(0, 20);
-  known.set(job, id);
-  return id;
-};
+export const idOf = namesBy<Job>((job) => `${VERSION} ${canonical(job)}`);
 
 /** What a job builds on. */
 export const parentOf = (job: Job): Job | undefined => ("of" in job ? job.of : undefined);

@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import type { Graph } from "../../lab/sweep/graph.js";
+import { canonical, namesBy } from "../../lab/sweep/names.js";
 import type { JsonObject } from "../../models/files/json.js";
 import type { TrainingKind } from "../fit/kinds.js";
 import type { KeySource } from "./keys.js";
@@ -63,14 +63,6 @@ export interface Examination {
 /** A unit of work: a pure function of its settings and of those that it builds on. */
 export type Job = TrainJob | MergeJob | MeasureJob;
 
-/** JSON with keys in order, so that equal settings are equal text. */
-const canonical = (value: unknown): string =>
-  JSON.stringify(value, (_, part: unknown) =>
-    typeof part === "object" && part !== null && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : part,
-  );
-
 /** What a job builds on that has to be done first. */
 export const parentsOf = (job: Job): readonly Job[] => {
   if (job.kind === "train") return [];
@@ -86,19 +78,8 @@ export const settingsOf = (job: Job): JsonObject => ({
   ...(parentsOf(job).length > 0 && { of: parentsOf(job).map(idOf) }),
 });
 
-const known = new WeakMap<Job, string>();
-
 /** A job's name in the cache: a hash of all that decides its result. */
-export const idOf = (job: Job): string => {
-  const id =
-    known.get(job) ??
-    createHash("sha256")
-      .update(canonical(settingsOf(job)))
-      .digest("hex")
-      .slice(0, 20);
-  known.set(job, id);
-  return id;
-};
+export const idOf = namesBy<Job>((job) => canonical(settingsOf(job)));
 
 const WHAT = { train: "training", merge: "merging", measure: "measuring" } as const;
 
