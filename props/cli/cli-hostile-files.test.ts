@@ -4,8 +4,8 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSyn
 import { join } from "node:path";
 import { test } from "node:test";
 import { goldenPath } from "../golden/files.js";
-import { taugrad } from "./cli.js";
 import { calls, file, folder, ids, policy, refused, refuses, tiny } from "./cli-refuses.js";
+import { inside } from "./inside.js";
 
 /** A copy of a model folder with one file changed. */
 const spoiled = (name: string, from: string, path: string, change: (old: Buffer) => string | Uint8Array): string => {
@@ -136,7 +136,7 @@ test("a folder that cannot be written to is found out before training, and nothi
   ] as const) {
     if (output.startsWith("/proc") && process.platform !== "linux") continue;
     const args = [...calls.dpo, "--max_steps", "1", "--output_dir", output];
-    refuses(await taugrad(args), pattern, `taugrad ${args.join(" ")}`);
+    refuses(await inside(args), pattern, `taugrad ${args.join(" ")}`);
     assert.deepEqual(readdirSync(place, { recursive: true }), before, `${output}: something is left`);
   }
 });

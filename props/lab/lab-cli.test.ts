@@ -5,7 +5,8 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { command, document, scratch, succeeds, taugrad } from "../cli/cli.js";
+import { command, document, scratch, succeeds } from "../cli/cli.js";
+import { inside } from "../cli/inside.js";
 
 interface Budget {
   readonly size: string;
@@ -43,7 +44,7 @@ test("lab: refuses two sizes, no processes, and a file where its folder should b
     [["--processes", "0"], /^taugrad: --processes is "?0"?; it must be an integer in \[1, 256\]\n$/],
     [["--smoke", "--output-dir", file], /file: cannot be written to \(ENOTDIR: .*\)\n$/],
   ] as const) {
-    const { code, stderr, stdout } = await taugrad(["lab", ...args]);
+    const { code, stderr, stdout } = await inside(["lab", ...args]);
     assert.deepEqual([code, stdout, stderr.split("\n").length], [2, "", 2], stderr);
     assert.match(stderr, said);
   }

@@ -13,7 +13,7 @@ import { runMerge } from "../../../run/merge/run.js";
 import { reference } from "../../close.js";
 import { goldenPath } from "../../golden/files.js";
 import { tries } from "../../reach.js";
-import { taugrad } from "../cli.js";
+
 import { inside } from "../inside.js";
 import { at, folder, model, recipe } from "./merge-models.js";
 
@@ -169,7 +169,7 @@ test("merge: a truncated model is found out before anything is written", async (
   const weights = join(broken, "model.safetensors");
   writeFileSync(weights, readFileSync(weights).subarray(0, -100));
   const content = { merge_method: "linear", models: [{ model: broken, parameters: { weight: 1 } }] };
-  const { code, stderr } = await taugrad(["merge", recipe("broken", content), at("out-broken")]);
+  const { code, stderr } = await inside(["merge", recipe("broken", content), at("out-broken")]);
   assert.deepEqual([code, existsSync(at("out-broken"))], [2, false]);
   assert.match(stderr, /^taugrad: .*broken.*safetensors[^\n]+\n$/);
 });
@@ -191,16 +191,16 @@ test("merge: another model's tokenizer is taken where its ids are the same, else
       tokenizer_source: source,
     });
   const out = at("out-tokens");
-  const refused = await taugrad(["merge", from(strange, strange), out]);
+  const refused = await inside(["merge", from(strange, strange), out]);
   assert.deepEqual([refused.code, existsSync(out)], [2, false]);
   assert.match(refused.stderr, /^taugrad: .*strange and .*policy differ in token [^\n]+\n$/);
-  const told = await taugrad(["merge", from("base", strange), out]);
+  const told = await inside(["merge", from("base", strange), out]);
   assert.equal(told.code, 0, told.stderr);
   assert.match(told.stderr, /note: .*strange and .*policy differ in token/);
-  const other = await taugrad(["merge", from(sft, sft), out]);
+  const other = await inside(["merge", from(sft, sft), out]);
   assert.equal(other.code, 2, other.stderr);
   assert.match(other.stderr, /holds [^\n]+ of another run \(other recipe, [^\n]+\), which would be overwritten/);
-  const same = await taugrad(["merge", from(sft, sft), out, "--overwrite-output-dir"]);
+  const same = await inside(["merge", from(sft, sft), out, "--overwrite-output-dir"]);
   assert.equal(same.code, 0, same.stderr);
   assert.doesNotMatch(same.stderr, /differ/);
   assert.equal(readFileSync(join(out, "tokenizer.json"), "utf8"), readFileSync(join(sft, "tokenizer.json"), "utf8"));

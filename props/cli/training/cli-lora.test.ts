@@ -8,8 +8,9 @@ import { numbers } from "../../../testing/runs.js";
 import { assertClose } from "../../close.js";
 import { device } from "../../devices.js";
 import { goldenPath } from "../../golden/files.js";
-import { scratch, succeeds, taugrad } from "../cli.js";
+import { scratch, succeeds } from "../cli.js";
 import { type Case, calls, refused } from "../cli-refuses.js";
+import { inside } from "../inside.js";
 
 const policy = goldenPath("preferences", "policy");
 const folder = scratch();
@@ -132,7 +133,7 @@ test("DoRA, rsLoRA and a module trained whole: the folder holds what base and ad
   ]);
   assert.match(stderr, /WARNING: .* has lora_dropout 0.05, which TRL would apply/);
   assert.ok(Math.abs(losses(next)[0] - Math.LN2) < 1e-5, `first loss ${losses(next)[0]}`);
-  const refusedTau = await taugrad([...peft, adapter]);
+  const refusedTau = await inside([...peft, adapter]);
   assert.equal(refusedTau.code, 2);
   assert.match(refusedTau.stderr, /optim ondare drifts along τ, and with DoRA weights do not move along a line/);
 });

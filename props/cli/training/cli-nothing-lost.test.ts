@@ -17,7 +17,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { checkpointsIn, damageOf } from "../../../align/training/checkpoint.js";
 import { goldenPath } from "../../golden/files.js";
 import { command, scratch, succeeds, taugrad } from "../cli.js";
-import type { Ended } from "../inside.js";
+import { type Ended, inside } from "../inside.js";
 
 const folder = scratch();
 const policy = goldenPath("preferences", "policy");
@@ -132,7 +132,7 @@ test("a folder of another run is refused, and replaced where that is asked for; 
   await succeeds(training("own", 2));
   await succeeds(training("own", 2)); // the same run
   refusal(
-    await taugrad(training("own", 3)),
+    await inside(training("own", 3)),
     /own holds README\.md, .* of another run \(other max_steps\), which would be/,
   );
   assert.deepEqual(rows("own"), [1, 2]);
@@ -162,24 +162,24 @@ test("a second signal ends a run at once", posix, async () => {
 test("what is not the same run is refused by the names of its keys", async () => {
   const args = (...more: readonly string[]) => training("same", 3, "--save_steps", "2", ...more);
   await succeeds(args());
-  refusal(await taugrad(args()), /holds checkpoint-2 of an earlier run; add --resume to go on/);
+  refusal(await inside(args()), /holds checkpoint-2 of an earlier run; add --resume to go on/);
   refusal(
-    await taugrad(args("--resume", "--seed", "7", "--learning_rate", "2e-3")),
+    await inside(args("--resume", "--seed", "7", "--learning_rate", "2e-3")),
     /checkpoint-2 belongs to another run: learning_rate was 0\.001 and is 0\.002, seed was 42 and is 7;/,
   );
   const rows = join(folder, "rows.jsonl");
   const before = readFileSync(rows, "utf8");
   writeFileSync(rows, before.replace("say 3", "says 3"));
-  refusal(await taugrad(args("--resume")), /belongs to another run: dataset_name is not what it was;/);
+  refusal(await inside(args("--resume")), /belongs to another run: dataset_name is not what it was;/);
   const without = args("--resume");
   rmSync(rows);
-  refusal(await taugrad(without), /rows\.jsonl/);
+  refusal(await inside(without), /rows\.jsonl/);
   writeFileSync(rows, before);
   refusal(
-    await taugrad([...training("same", 1), "--resume"]),
+    await inside([...training("same", 1), "--resume"]),
     /stands at step 2, and the run ends at 1; raise max_steps/,
   );
-  refusal(await taugrad(args("--resume", join(folder, "nowhere"))), /resume: \S+nowhere is no folder/);
+  refusal(await inside(args("--resume", join(folder, "nowhere"))), /resume: \S+nowhere is no folder/);
   const moved = await succeeds(args("--resume", file("same", "checkpoint-2"), "--output_dir", join(folder, "moved")));
   assert.match(moved.stderr, /going on from \S+checkpoint-2, after step 2 of 3/);
   assert.ok(readFileSync(file("moved", "model.safetensors")).equals(readFileSync(file("same", "model.safetensors"))));
@@ -210,7 +210,7 @@ test("a damaged checkpoint is named and the one before it used; where all are da
     writeFileSync(manifest, JSON.stringify({ ...rest, files }));
   }
   refusal(
-    await taugrad([...args, "--resume"]),
+    await inside([...args, "--resume"]),
     /checkpoint-4 is damaged \(its manifest knows of no model\.safetensors\), \S+checkpoint-2 is damaged \(its manifest knows of no training_state\.safetensors\); no checkpoint is whole/,
   );
 });
@@ -245,10 +245,10 @@ test("metrics that cannot be written end the run in one line", posix, async () =
   mkdirSync(file("device", ""));
   symlinkSync("/dev/full", file("device", "metrics.jsonl"));
   refusal(
-    await taugrad(training("device", 2)),
+    await inside(training("device", 2)),
     /device holds metrics\.jsonl that no run has signed.*--overwrite_output_dir/,
   );
-  refusal(await taugrad(training("device", 2, "--overwrite_output_dir")), /metrics\.jsonl: cannot be written \(ENOSPC/);
+  refusal(await inside(training("device", 2, "--overwrite_output_dir")), /metrics\.jsonl: cannot be written \(ENOSPC/);
 });
 
 test("a run that cannot fit is refused at the start, by tensor, bytes, limit and what would fit", async () => {

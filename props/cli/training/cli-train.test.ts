@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { Evaluation } from "../../../align/training/evaluate.js";
 import { goldenJson, goldenPath } from "../../golden/files.js";
-import { document, scratch, succeeds, taugrad } from "../cli.js";
+import { document, scratch, succeeds } from "../cli.js";
+import { inside } from "../inside.js";
 
 const policy = goldenPath("preferences", "policy");
 const sft = goldenPath("preferences", "sft");
@@ -137,7 +138,7 @@ test("sft learns the completions it is shown, and --json reports the run", async
 test("a run that diverges names step, tensor and rows, and leaves metrics and a checkpoint but no model", async () => {
   const out = join(folder, "diverged");
   const args = [...asTrl, "--learning_rate", "1e30", "--max_steps", "9", "--output_dir", out, "--logging_steps", "50"];
-  const { code, stderr } = await taugrad(args);
+  const { code, stderr } = await inside(args);
   assert.equal(code, 2);
   assert.match(
     stderr,

@@ -8,7 +8,7 @@ import { dispose, evaluate, read, tensor } from "../../../core/index.js";
 import { choiceRows } from "../../../lab/evaluate/choice.js";
 import { evaluateTasks, parseTasks, type Subject, subject } from "../../../lab/evaluate/index.js";
 import { loadModel, loadTokenizer } from "../../../models/index.js";
-import { document, scratch, succeeds, taugrad } from "../../cli/cli.js";
+import { document, scratch, succeeds } from "../../cli/cli.js";
 import { inside } from "../../cli/inside.js";
 import { device } from "../../devices.js";
 import { goldenPath } from "../../golden/files.js";
@@ -261,7 +261,7 @@ test("taugrad evaluate prints scores, the same when it goes on, and refuses bad 
   );
   assert.deepEqual(await document([...call, yaml]), first);
   const broken = file("broken.yaml", "tasks: [{name: a, type: keywords, data: sums.jsonl}]");
-  const ended = await taugrad([...call, broken]);
+  const ended = await inside([...call, broken]);
   assert.equal(ended.code, 2);
   assert.match(
     ended.stderr,

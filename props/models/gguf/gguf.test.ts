@@ -7,7 +7,8 @@ import { gguf } from "@huggingface/gguf";
 import fc from "fast-check";
 import { halfToFloat, InputError, read } from "../../../core/index.js";
 import { exportGguf, type GgufType, type Model, parseConfig, saveModel } from "../../../models/index.js";
-import { scratch, succeeds, taugrad } from "../../cli/cli.js";
+import { scratch, succeeds } from "../../cli/cli.js";
+import { inside } from "../../cli/inside.js";
 import { device as deviceOf } from "../../devices.js";
 import { tinyModel } from "../../generators/tiny-models.js";
 import { goldenPath } from "../../golden/files.js";
@@ -326,7 +327,7 @@ test("what llama.cpp would compute otherwise is refused by name, and no file is 
     ["other.gguf", /is there already, and would be overwritten; choose another name, or add --overwrite/],
   ] as const) {
     // biome-ignore format: one line
-    const { code, stderr } = await taugrad(["export", "--model", sft, "--out", join(folder, out)]);
+    const { code, stderr } = await inside(["export", "--model", sft, "--out", join(folder, out)]);
     assert.equal(code, 2);
     assert.match(stderr, pattern);
   }

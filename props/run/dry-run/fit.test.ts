@@ -11,7 +11,8 @@ import { type ModelConfig, parseConfig } from "../../../models/config.js";
 import { parameterShapes } from "../../../models/parameters.js";
 import { plans } from "../../../run/fit/plans.js";
 import { firstThatFits, type MemoryValues, REMEDIES } from "../../../run/fit/remedies.js";
-import { document, scratch, taugrad } from "../../cli/cli.js";
+import { document, scratch } from "../../cli/cli.js";
+import { inside } from "../../cli/inside.js";
 import { reach } from "../../reach.js";
 
 const folder = scratch();
@@ -157,7 +158,7 @@ test("the command reads config.json alone, and says for each length and batch wh
     ["--adapter", "nvidai", /nvidia, lavapipe, swiftshader, cpu, this/],
     ["--memory", "much", /--memory is "much"; it must be bytes/],
   ] as const) {
-    const { code, stderr } = await taugrad(["fit", "--model", folder, option, value]);
+    const { code, stderr } = await inside(["fit", "--model", folder, option, value]);
     assert.equal(code, 2);
     assert.match(stderr, said);
   }
