@@ -73,8 +73,20 @@ law(
   },
 );
 
-law("a model that has changed since begins anew; what is let go of is gone", async ({ go, ask, until }) => {
-  const CHANGE = `(async () => {
+/** As after a tab that died while it restored what it kept. */
+const DIED = `new Promise((then) => {
+  const opening = indexedDB.open("taugrad-model");
+  opening.onsuccess = () => {
+    const writing = opening.result.transaction("kept", "readwrite");
+    writing.objectStore("kept").put(true, "risk");
+    writing.oncomplete = () => { opening.result.close(); then(); };
+  };
+})`;
+
+law(
+  "what ended badly waits for a click; a model that has changed begins anew; what is let go of is gone",
+  async ({ go, ask, until }) => {
+    const CHANGE = `(async () => {
     const from = await (await navigator.storage.getDirectory()).getDirectoryHandle("chosen");
     const handle = await from.getFileHandle("model.safetensors");
     const bytes = new Uint8Array(await (await handle.getFile()).arrayBuffer());
@@ -83,16 +95,21 @@ law("a model that has changed since begins anew; what is let go of is gone", asy
     await file.write(bytes);
     await file.close();
   })()`;
-  await ask(CHANGE);
-  await go("#model");
-  await until(`${STATUS}.startsWith('Ready') && ${FREE}`);
-  assert.equal(await ask("document.querySelector('[value=after]').disabled"), true);
-  assert.equal(await ask("document.querySelector('#said').innerText"), "");
-  await ask(click("clear"));
-  await until(`${STATUS}.startsWith('Let go of')`);
-  await go("#model");
-  await until(`${STATUS}.startsWith('No model yet')`);
-  const left =
-    "navigator.storage.getDirectory().then((all) => all.getDirectoryHandle('taugrad-model')).then(async (own) => { const names = []; for await (const name of own.keys()) names.push(name); return names; })";
-  assert.deepEqual(await ask(left), []);
-});
+    await ask(CHANGE);
+    await ask(DIED);
+    await go("#model");
+    await until(`${STATUS}.startsWith('It was left in the middle')`);
+    assert.equal(await ask("document.querySelector('#go-on').innerText"), "Go on with chosen");
+    await ask(click("go-on"));
+    await until(`${STATUS}.startsWith('Ready') && ${FREE}`);
+    assert.equal(await ask("document.querySelector('[value=after]').disabled"), true);
+    assert.equal(await ask("document.querySelector('#said').innerText"), "");
+    await ask(click("clear"));
+    await until(`${STATUS}.startsWith('Let go of')`);
+    await go("#model");
+    await until(`${STATUS}.startsWith('No model yet')`);
+    const left =
+      "navigator.storage.getDirectory().then((all) => all.getDirectoryHandle('taugrad-model')).then(async (own) => { const names = []; for await (const name of own.keys()) names.push(name); return names; })";
+    assert.deepEqual(await ask(left), []);
+  },
+);
