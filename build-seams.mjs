@@ -5,7 +5,7 @@
  */
 import { readdirSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { absentModule, PEERS } from "./build-browser.mjs";
 
 /** Folders whose modules stand twice, in node/ and in browser/, under one name. */
@@ -25,18 +25,23 @@ const isPlatform = (path) => /[/\\]platform[/\\](node|browser)[/\\]/.test(path);
 export const seams = {
   name: "seams",
   setup(on) {
+    const root = on.initialOptions.absWorkingDir;
     const outside = (path) => ({ path, external: true, sideEffects: false });
+    /** Of whom Node's modules are imported as they are: of its platform modules, and of the floors that browsers never load. */
+    const isForNode = (path) => isPlatform(path) || /^(lab|run|cli)[/\\]/.test(relative(root, path));
     on.onResolve({ filter: /\/platform\/node\/[\w-]+\.js$/ }, ({ path }) =>
       outside(path.replace(/^.*\/platform\/node\/(.*)\.js$/, "#platform/$1")),
     );
-    // In platform modules: each other, and Node's own.
+    // In platform modules: each other.
     on.onResolve({ filter: /^\.\/[\w-]+\.js$/ }, ({ path, importer }) =>
       isPlatform(importer) ? outside(path) : undefined,
     );
     on.onResolve({ filter: /^node:/ }, ({ path, importer }) =>
-      isPlatform(importer) ? undefined : outside(path.replace(/^node:/, "#node/")),
+      isForNode(importer) ? undefined : outside(path.replace(/^node:/, "#node/")),
     );
-    on.onResolve({ filter: PEERS }, ({ path }) => outside(`#node/${path}`));
+    on.onResolve({ filter: PEERS }, ({ path, importer }) =>
+      isForNode(importer) ? undefined : outside(`#node/${path}`),
+    );
   },
 };
 
