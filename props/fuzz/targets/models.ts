@@ -41,11 +41,11 @@ const say: Call = {
   gate: (folder) => generationDefaults(folder, {}),
 };
 const chat: Call = {
-  args: (folder, out) => [...dpo(beside(folder, "chat.jsonl"), out), ...["--model_name_or_path", folder, "--dry_run"]],
+  args: (folder, out) => [...dpo(beside(folder, "chat.jsonl"), out, folder), "--dry_run"],
   gate: chatted,
 };
 const train: Call = {
-  args: (folder, out) => [...dpo(beside(folder, "chat.jsonl"), out), "--model_name_or_path", folder],
+  args: (folder, out) => dpo(beside(folder, "chat.jsonl"), out, folder),
   gate: (folder) => parseYaml(frontMatter(readText(join(folder, "README.md"))), "README.md"),
 };
 const merge: Call = {

@@ -31,8 +31,8 @@ export const plain = head("plain.jsonl").map((line) => JSON.parse(line) as Recor
 export const oneStep = (out: string): string[] => [
   ...["--output_dir", out, "--max_steps", "1", "--warmup_steps", "0", ...CPU],
 ];
-export const dpo = (rows: string, out: string): string[] => [
-  ...["dpo", "--model_name_or_path", policy, "--dataset_name", rows, "--per_device_train_batch_size", "2"],
+export const dpo = (rows: string, out: string, model = policy): string[] => [
+  ...["dpo", "--model_name_or_path", model, "--dataset_name", rows, "--per_device_train_batch_size", "2"],
   ...["--max_length", "128", ...oneStep(out)],
 ];
 
