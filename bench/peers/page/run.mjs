@@ -1,6 +1,6 @@
 /**
  * taugrad and jax-js in the same tab, on WebAssembly and on navigator.gpu: node bench/peers/page/run.mjs [WORK…] [--rounds N] [--out FILE]
- * Each work, or those named, runs in a fresh isolated page of headless Chromium that holds both engines; they are warmed and take turns, N each
+ * Each work, or those named, runs in a fresh page of headless Chromium that holds both engines, isolated (all cores) and not; they are warmed and take turns, N each
  * (9 by default). Prints a table of medians and ratios, which FILE gets too. Exits 1 if an engine fails, or if losses differ.
  * WebGPU is SwiftShader's, which computes on the processor.
  */
@@ -16,6 +16,7 @@ import { gflops } from "../measure.mjs";
 /** What each engine calls the device, and the graphics of the browser. */
 const DEVICES = [
   { title: "WebAssembly", gpu: "none", of: { taugrad: "cpu", "jax-js": "wasm" } },
+  { title: "WebAssembly, page not isolated", gpu: "none", of: { taugrad: "cpu", "jax-js": "wasm" }, isIsolated: false },
   { title: "WebGPU on SwiftShader", gpu: "swiftshader", of: { taugrad: "webgpu", "jax-js": "webgpu" } },
 ];
 /** Works, and how a call of so many milliseconds is told. */
@@ -57,12 +58,14 @@ const IMPORTS = {
 };
 const PAGE = `<!doctype html><title>peers</title><script type="importmap">${JSON.stringify({ imports: IMPORTS })}</script>`;
 const isFile = (path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+/** Without these a page has one thread. */
 const ISOLATED = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
+let headers = ISOLATED;
 const server = createServer(({ url }, response) => {
   const file = [url, `${url}.js`].map((path) => join(root, path)).find((path) => url !== "/" && isFile(path));
   const text = url === "/" ? PAGE : file && readFileSync(file);
   const type = url === "/" ? "text/html" : "text/javascript";
-  response.writeHead(text === undefined ? 404 : 200, { "Content-Type": type, ...ISOLATED }).end(text);
+  response.writeHead(text === undefined ? 404 : 200, { "Content-Type": type, ...headers }).end(text);
 });
 await new Promise((then) => server.listen(0, "127.0.0.1", then));
 
@@ -82,7 +85,8 @@ const print = (line) => {
 };
 const { version } = JSON.parse(readFileSync(join(jax, "package.json"), "utf8"));
 let [header, isRight] = [undefined, true];
-for (const { title: device, gpu, of } of DEVICES) {
+for (const { title: device, gpu, of, isIsolated = true } of DEVICES) {
+  headers = isIsolated ? ISOLATED : {};
   const tab = await openTab({ gpu });
   if (typeof tab === "string") {
     console.error(`bench/peers: no page could be opened: ${tab}`);

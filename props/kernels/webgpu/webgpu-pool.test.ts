@@ -22,7 +22,7 @@ const world = (most: number) => {
     },
     popErrorScope: () => {
       const error = lack;
-      return new Promise((resolve) => setImmediate(() => resolve(error)));
+      return new Promise((resolve) => setTimeout(() => resolve(error)));
     },
     createBuffer: ({ size }: { size: number }) => {
       const inUse = made.reduce((sum, buffer) => sum + (buffer.isThere ? buffer.size : 0), 0);
@@ -97,7 +97,7 @@ test("a free block that a job ahead will still use is not given up", async () =>
   pool.give(first); // as programs do: at once, for what comes behind
   const second = pool.take(81_920);
   queue.push(() => assert.ok(isThere(second), "the second job's memory"), second.there);
-  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+  await new Promise((resolve) => setTimeout(() => setTimeout(resolve)));
   assert.ok(isThere(first));
   release();
   await queue.drained();

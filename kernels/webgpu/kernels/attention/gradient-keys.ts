@@ -2,6 +2,7 @@ import { builder, type Kernel } from "../../wgsl/module.js";
 import { blockOf, finished } from "./engine.js";
 import { frame } from "./frame.js";
 import { type GradientPart, LABEL } from "./gradient.js";
+import { knownOf } from "./known.js";
 import { liftsOf } from "./lifts.js";
 import { notesOf } from "./notes.js";
 import { type Read, sizesOf } from "./operands.js";
@@ -37,6 +38,7 @@ export const keyKernel = (part: GradientPart, tile: Tile): Kernel => {
     for (const name of ["firstBlock", "lastBlock"]) k.declare(`var<workgroup> ${name}: atomic<u32>;`);
     k.func("fn begin_of(noted: vec4<f32>) -> u32", ["return u32(noted.z) | (u32(noted.w) << 16u);"]);
   }
+  const [blocks, met] = [knownOf(k, hasFrom ? ["firstBlock", "lastBlock"] : []), knownOf(k, ["most"])];
   const isSeen = (place: string) =>
     hasFrom
       ? `(slot < vec4<u32>(seen[${place}])) & (slot >= vec4<u32>(begin_of(weights[${place}])))`
@@ -61,9 +63,9 @@ export const keyKernel = (part: GradientPart, tile: Tile): Kernel => {
           "    atomicMax(&lastBlock, e + 1u);",
           "  }",
           "}",
-          "workgroupBarrier();",
-          `let firstItem = workgroupUniformLoad(&firstBlock) * ${part.block}u / ${columns}u * ${columns}u;`,
-          `let lastItem = min(workgroupUniformLoad(&lastBlock) * ${part.block}u, ${f.items});`,
+          ...blocks.lines,
+          `let firstItem = ${blocks.of("firstBlock")} * ${part.block}u / ${columns}u * ${columns}u;`,
+          `let lastItem = min(${blocks.of("lastBlock")} * ${part.block}u, ${f.items});`,
         ]),
     `for (var first = ${hasFrom ? "firstItem" : "0u"}; first < ${hasFrom ? "lastItem" : f.items}; first += ${columns}u) {`,
     ...[
@@ -78,7 +80,8 @@ export const keyKernel = (part: GradientPart, tile: Tile): Kernel => {
         "}",
         "weights[e] = noted;",
       ]),
-      "if (workgroupUniformLoad(&most) != first + 1u) { continue; }",
+      ...met.lines,
+      `if (${met.of("most")} != first + 1u) { continue; }`,
       ...t.product("s", ofKeys(readK), f.ofQueries(readQ)),
       ...t.product("d", ofKeys(readV), cts),
       ...(lifts?.lowered(t, "d") ?? []),

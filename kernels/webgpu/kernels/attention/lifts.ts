@@ -1,6 +1,7 @@
 import type { Builder } from "../../wgsl/module.js";
 import type { Block, Vectors } from "./block.js";
 import type { Frame } from "./frame.js";
+import { knownOf } from "./known.js";
 
 /** A weight, 0 … 1, as f16: raised, so that those of many slots are still told apart. */
 export const WEIGHT_LIFT = { up: "1024.0", down: "0.0009765625" } as const;
@@ -33,8 +34,9 @@ export const liftsOf = (k: Builder) => {
     "var most_slope = 0u;",
     "workgroupBarrier();",
   ];
-  const ofCt = "let lift_ct = lift_of(workgroupUniformLoad(&peak_ct), 0u);";
-  const ofChange = "let lift_change = lift_of(workgroupUniformLoad(&peak_slope), 1u);";
+  const [ct, slope] = [knownOf(k, ["peak_ct"]), knownOf(k, ["peak_slope"])];
+  const ofCt = [...ct.lines, `let lift_ct = lift_of(${ct.of("peak_ct")}, 0u);`];
+  const ofChange = [...slope.lines, `let lift_change = lift_of(${slope.of("peak_slope")}, 1u);`];
   return {
     up: { weight: WEIGHT_LIFT.up, change: "lift_change.x" },
     down: { weight: WEIGHT_LIFT.down, ct: "lift_ct.y", change: "lift_change.y" },
@@ -50,7 +52,7 @@ export const liftsOf = (k: Builder) => {
       `  ${vectors("outer", "inner")}`,
       "  atomicMax(&peak_ct, largest_bits(value));",
       "}",
-      ofCt,
+      ...ofCt,
     ],
     /** Lines of a kernel of keys that read what all blocks of queries noted. */
     ofBlocks: ({ measures }: Frame, { count, first, second }: Peaks): string[] => [
@@ -59,8 +61,8 @@ export const liftsOf = (k: Builder) => {
       `  atomicMax(&peak_ct, ${first("e")});`,
       `  atomicMax(&peak_slope, ${second("e")});`,
       "}",
-      ofCt,
-      ofChange,
+      ...ofCt,
+      ...ofChange,
     ],
     /** Vectors of cotangents, raised; and products with them as they would be else. */
     raised:
@@ -73,6 +75,6 @@ export const liftsOf = (k: Builder) => {
       t.eachColumn(
         (j, place) => `most_slope = max(most_slope, largest_bits(select(vec4<f32>(), ${name}${j}, ${isSeen(place)})));`,
       ),
-    change: ["atomicMax(&peak_slope, most_slope);", ofChange],
+    change: ["atomicMax(&peak_slope, most_slope);", ...ofChange],
   };
 };

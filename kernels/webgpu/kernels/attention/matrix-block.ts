@@ -13,7 +13,7 @@ const PAD = 2;
 /** Columns whose vectors lie in workgroup memory together while results are summed. */
 const CHUNK = 16;
 /** Words that all share: bounds, and the largest of what is rounded. */
-const NOTES = 8;
+const NOTES = 10;
 
 /** How `down` × `across` matrices are shared out: each subgroup has tall × wide of them, `beside` subgroups in a row of them. */
 interface Share {

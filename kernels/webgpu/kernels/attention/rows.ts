@@ -1,6 +1,7 @@
 import type { Builder } from "../../wgsl/module.js";
 import type { Block } from "./block.js";
 import { type Frame, NONE } from "./frame.js";
+import { knownOf } from "./known.js";
 import type { Places } from "./operands.js";
 
 /** A score below all others: WGSL may assume that there are no infinities. */
@@ -88,6 +89,7 @@ export const queryRows = (k: Builder, f: Frame): string[] => {
     k.declare("var<workgroup> least: atomic<u32>;");
     k.declare(`var<workgroup> begins: array<u32, ${rows}>;`);
   }
+  const known = knownOf(k, ["most", ...ifFrom("least")]);
   return [
     "if (lane == 0u) { atomicStore(&most, 0u); }",
     ...ifFrom(`if (lane == 0u) { atomicStore(&least, ${NONE}); }`),
@@ -96,10 +98,10 @@ export const queryRows = (k: Builder, f: Frame): string[] => {
       "atomicMax(&most, sees);",
       ...ifFrom("atomicMin(&least, begin); begins[e] = begin;"),
     ]),
-    "workgroupBarrier();",
-    "let end = workgroupUniformLoad(&most);",
+    ...known.lines,
+    `let end = ${known.of("most")};`,
     `let sees = ${ofRows("seen")};`,
-    ...ifFrom(`let start = workgroupUniformLoad(&least) / ${columns}u * ${columns}u;`),
+    ...ifFrom(`let start = ${known.of("least")} / ${columns}u * ${columns}u;`),
     ...ifFrom(`let begin = ${ofRows("begins")};`),
   ];
 };
