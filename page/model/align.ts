@@ -35,6 +35,8 @@ export interface Lesson {
 /** An alignment that can begin. */
 export interface Prepared extends Lesson {
   readonly optimizer: ReturnType<typeof trainingOptimizer>;
+  /** τ, not computed yet, where the optimizer merges with it. */
+  readonly tau: Params | undefined;
   /** Its batches, from a number on. */
   readonly batches: (from: number | undefined) => Iterable<TrainingBatch> | AsyncIterable<TrainingBatch>;
 }
@@ -69,13 +71,14 @@ export const prepared = async (lesson: Lesson, onPairs: (kept: number, rows: num
   if (optimizer.usesTau && base === undefined)
     throw new InputError(`${optim} merges with τ: give the model that this one was tuned from, too`);
   if (optimizer.usesTau && lora) throw new InputError(`${optim} merges whole weights: turn the adapter off`);
+  const tau = optimizer.usesTau && base !== undefined ? referenceDelta(model.params, base.params) : undefined;
   const { maxPositions, vocabSize } = model.config;
   const { pairs, rows } = await pairsOf(file, tokenizer, { maxLength: Math.min(maxLength, maxPositions), vocabSize });
   onPairs(pairs.length, rows);
   const source = pairSource(pairs, {
     ...{ batchSize: Math.min(batch, pairs.length), padId: tokenizer.padId ?? 0, seed: 0 },
   });
-  return { ...lesson, optimizer, batches: (from) => batchesFrom(source, from) };
+  return { ...lesson, optimizer, tau, batches: (from) => batchesFrom(source, from) };
 };
 
 /** A copy of weights, one at a time over the host. */
@@ -113,7 +116,7 @@ const trainedBy = async (
  * Errors: InputError for a step that is not finite; those of the device.
  */
 export const align = async (
-  { model, base, alignment, optimizer, batches }: Prepared,
+  { model, alignment, optimizer, tau, batches }: Prepared,
   device: Device,
   watch: Watch,
 ): Promise<Aligned> => {
@@ -137,7 +140,7 @@ export const align = async (
       ...{ seed: 0, learningRate: knobs.learningRate, resume: last?.resume },
       ...{ warmupSteps: Math.ceil(steps / 10), scheduler: "cosine" as const, minRatio: 0.1 },
       reference: { config, params },
-      ...(optimizer.usesTau && base && { refDelta: own(evaluate(referenceDelta(params, base.params), device)) }),
+      ...(tau && { refDelta: own(evaluate(tau, device)) }),
     };
     const trained = await trainedBy(train(options, device), watch, steps, device);
     if (adapter === undefined) return { params: trained, fresh: trained };

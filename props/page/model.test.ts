@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadTokenizer } from "../../models/index.js";
+import { goldenPath } from "../golden/files.js";
 import {
   alignmentOf,
   alignThere,
@@ -60,6 +61,13 @@ law(
     }
     await ask(`${fill("optim", "onties")}; ${click("align-go")}`);
     await until(`${STATUS} === "onties merges with τ: give the model that this one was tuned from, too" && ${FREE}`);
+    writeFileSync(file, PAIRS_TEXT);
+    await choose("#pairs", [file]);
+    await choose("#base-files", [goldenPath("preferences", "sft")]);
+    await until(`${STATUS}.startsWith("Ready, with τ") && ${FREE}`);
+    await ask(click("align-go"));
+    await until(`/must be one architecture$/.test(${STATUS}) && ${FREE}`);
+    assert.doesNotMatch(await ask<string>(STATUS), /\n/);
     assert.equal(await ask("document.querySelector('[value=after]').disabled"), false, "it is aligned as before");
     await ask(fill("optim", "adamw"));
   },
