@@ -38,7 +38,7 @@ law(
     await ask(`document.querySelector("#text").value = "rev abcd"; ${click("say")}`);
     await until(FREE);
     const said = await ask<string>("document.querySelector('#said').innerText");
-    const alignment = alignmentOf({ steps: 400, lora: true, loss: "ipo" });
+    const alignment = alignmentOf({ steps: 400, loss: "ipo" });
     await beginAlignment(tab, alignment);
     await until(`${STEPS}.length > 3`);
     await go("#model");
