@@ -50,7 +50,9 @@ export interface Compiled<P extends readonly unknown[], T extends Tree> {
   /**
    * The same call in parts, with turns of the caller in between, where the device can: each tells of leaves that are final, once these
    * have so many bytes, or of none, so that the caller may see to something else. What was told of is the caller's, whatever becomes of
-   * the call. It must be taken to its end, or ended by `return`. Errors: ShapeError for bytes that are no number above 0; those of the call.
+   * the call; what is donated is gone from the first part on; what else is read must stay until the end. It must be taken to its end, or
+   * ended by `return`. Errors: ShapeError for bytes that are no number above 0; OwnershipError for arguments that were disposed of between
+   * parts; those of the call.
    */
   readonly inParts: (bytes: number, ...args: { [K in keyof P]: Given<P[K]> }) => Generator<Told, T>;
   /** Programs built so far, one for each structure of arguments. */
@@ -189,7 +191,9 @@ export const compile = <P extends unknown[], T extends Tree>(
   };
   function* parts(bytes: number, args: readonly unknown[]): Generator<Told, T> {
     const made = begin(args);
-    const { program, result, leaves: named } = made.trace;
+    const { program, captured, result, leaves: named } = made.trace;
+    const read = new Set([...made.given, ...captured].filter((t) => t.op !== constantOp));
+    const taken: Buffer[] = [];
     const told: Tensor[] = [];
     let outputs: Buffer[];
     let running: ReturnType<NonNullable<Program["inParts"]>> | undefined;
@@ -197,17 +201,24 @@ export const compile = <P extends unknown[], T extends Tree>(
       const buffers = bindAll(made);
       running = program.inParts?.(buffers, bytes);
       let next = running?.next();
-      for (; running !== undefined && next !== undefined && next.done !== true; next = running.next())
+      if (next?.done === false && !made.isTwice) {
+        for (const { input } of made.donated) if (read.delete(made.given[input])) taken.push(buffers[input]);
+        endDonated(made);
+      }
+      for (; running !== undefined && next !== undefined && next.done !== true; next = running.next()) {
         yield next.value.map(({ output, buffer }) => {
           const { path, shape, dtype } = named[output];
           told[output] = storedTensor(device, buffer, shape, dtype);
           return [path, told[output]] as const;
         });
+        for (const t of read) bufferOf(t, device, `${name}.inParts(…), before its next part`);
+      }
       outputs = next === undefined ? program.run(buffers) : (next.value as Buffer[]);
       handOn(made, buffers);
     } finally {
       running?.return([]);
       freeOwn(made);
+      for (const buffer of taken) device.free(buffer); // of no use to anybody, unless a result lies in it
     }
     endDonated(made);
     return rebuild(result, ({ shape, dtype }, i) => told[i] ?? storedTensor(device, outputs[i], shape, dtype)) as T;

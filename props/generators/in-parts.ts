@@ -39,12 +39,12 @@ const deepGradient = (device: t.Device) => {
   };
 };
 
-/** A call in parts is the call: told of in parts, among others of its kind, given up half-way, or freed on the way. */
+/** A call in parts is the call: told of in parts, among others of its kind, given up half-way, robbed of an argument, or freed on the way. */
 export const partsAreTheCall = async (device: t.Device): Promise<void> => {
   const { step, args } = deepGradient(device);
   const before = device.stats().liveBuffers;
   const read = (tree: t.Tree) => Promise.all(t.leaves(tree).map(t.read));
-  const [given, again, nested, halfway, late] = [args(), args(), args(), args(), args()];
+  const [given, again, nested, halfway, robbed, late] = [args(), args(), args(), args(), args(), args()];
   const plain = step(...given);
   const want = await read(plain);
   const others: t.Tree[] = [];
@@ -56,8 +56,18 @@ export const partsAreTheCall = async (device: t.Device): Promise<void> => {
   if (device.name !== "reference") {
     assert.ok(early.length === depth - 1 && early[0] === `${depth - 1}`, `${early}`);
     assert.deepEqual(await read(others), want, "one of the same program in between");
+    const gone = step.inParts(1, ...robbed);
+    const first = gone.next().value as t.Told;
+    t.dispose(robbed[1]);
+    assert.throws(() => gone.next(), /deep\.inParts\(…\), before its next part: this f32\[4,8\] was disposed of/);
+    t.dispose(first.map(([, leaf]) => leaf));
     const run = step.inParts(1, ...halfway);
     const told = run.next().value as t.Told;
+    assert.throws(
+      () => step(halfway[0], halfway[1], halfway[2]),
+      /was donated to deep/,
+      "donated from the first part on",
+    );
     for (const program of step.programs()) program.free();
     assert.throws(() => step(...late), /freed program/);
     run.return(undefined as never);
@@ -65,6 +75,6 @@ export const partsAreTheCall = async (device: t.Device): Promise<void> => {
     t.dispose(told.map(([, leaf]) => leaf));
   }
   for (const program of step.programs()) program.free();
-  t.dispose(given, again, nested, halfway, late, plain, result, others);
+  t.dispose(given, again, nested, halfway, robbed, late, plain, result, others);
   assert.equal(device.stats().liveBuffers, before);
 };
