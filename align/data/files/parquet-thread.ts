@@ -29,7 +29,9 @@ const reason = (error: unknown): string => oneLine(error instanceof Error ? erro
 /** Both packages are optional peers; the second knows the codecs beside Snappy. */
 const libraries = async (path: string) => {
   try {
-    const [parquet, { compressors }] = await Promise.all([import("hyparquet"), import("hyparquet-compressors")]);
+    // Each awaited by itself: a bundler then sees that one may be absent.
+    const parquet = await import("hyparquet");
+    const { compressors } = await import("hyparquet-compressors");
     return { ...parquet, compressors: compressors as Readonly<Record<string, Decompress>> };
   } catch (error) {
     throw new InputError(
