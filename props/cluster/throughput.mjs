@@ -3,10 +3,11 @@
  * by that many ranks of one thread, on the rows of the same steps. By hand, on a machine that does nothing else:
  * npm run cluster -- throughput [pairs=5 steps=8 ranks=2 on=openmpi rows=8].
  */
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { drawing } from "./slurm.mjs";
 
@@ -45,7 +46,7 @@ const median = (all) => [...all].sort((a, b) => a - b)[Math.floor(all.length / 2
 export const check = async ({ pairs = "5", steps = "8", ranks = "2", rows = "8", on = "openmpi" }, tell) => {
   const root = mkdtempSync(join(tmpdir(), "taugrad-throughput-"));
   const count = Number(ranks);
-  const run = (processes) => {
+  const run = async (processes) => {
     const folder = join(root, `run-${processes}`);
     rmSync(folder, { recursive: true, force: true });
     const words = [process.execPath, cli, "sft", "--model_name_or_path", join(root, "model")];
@@ -55,11 +56,31 @@ export const check = async ({ pairs = "5", steps = "8", ranks = "2", rows = "8",
     const launched = processes === 1 ? words : [...LAUNCHERS[on], "-n", String(processes), ...words];
     const threads = { TAUGRAD_THREADS: String(count / processes) };
     const timed = ["-c", 'TIMEFORMAT="took %R %U %S"; time "$@"', "bash", ...launched];
-    const { status, stderr } = spawnSync("bash", timed, { env: { ...env, ...threads }, encoding: "utf8" });
-    if (status !== 0) throw new Error(stderr);
-    const speeds = [...stderr.matchAll(/([\d,. {2}]+) tokens\/s/g)].map(([, text]) => Number(text.replace(/\D/g, "")));
-    const [, , user, system] = /took (\S+) (\S+) (\S+)/.exec(stderr).map(Number);
-    return { speed: speeds.at(-1), seconds: user + system };
+    const child = spawn("bash", timed, { env: { ...env, ...threads }, stdio: ["ignore", "ignore", "pipe"] });
+    let said = "";
+    child.stderr.on("data", (text) => {
+      said += text;
+    });
+    const ended = new Promise((resolve) => child.on("close", resolve));
+    // From the end of the first step, which compiles, to that of the last.
+    const times = [];
+    const metrics = join(folder, "metrics.jsonl");
+    const lines = () =>
+      existsSync(metrics)
+        ? readFileSync(metrics, "utf8")
+            .split("\n")
+            .filter((line) => line.endsWith("}"))
+        : [];
+    while (child.exitCode === null && times.length < Number(steps)) {
+      for (const now = performance.now(), count = lines().length; times.length < count; ) times.push(now);
+      await pause(5);
+    }
+    if ((await ended) !== 0) throw new Error(said);
+    const tokens = lines().map((line) => JSON.parse(line).num_tokens);
+    if (times.length !== Number(steps)) throw new Error(`${times.length} of ${steps} steps were seen`);
+    const [, , user, system] = /took (\S+) (\S+) (\S+)/.exec(said).map(Number);
+    const speed = (1000 * (tokens.at(-1) - tokens[0])) / (times.at(-1) - times[0]);
+    return { speed: Math.round(speed), seconds: user + system };
   };
   try {
     await prepare(root);
@@ -67,7 +88,8 @@ export const check = async ({ pairs = "5", steps = "8", ranks = "2", rows = "8",
     for (let i = 0; i < Number(pairs); i++) {
       // Whoever comes first is another each time.
       const order = i % 2 === 0 ? [1, count] : [count, 1];
-      const by = Object.fromEntries(order.map((processes) => [processes, run(processes)]));
+      const by = {};
+      for (const processes of order) by[processes] = await run(processes);
       const [one, several] = [by[1], by[count]];
       found.push({ one, several, ratio: several.speed / one.speed });
       tell(
