@@ -72,7 +72,7 @@ for (const [where, gpu] of [
       const [error, skipped] = row === undefined ? [told, asked] : [undefined, row.why];
       count[error !== undefined ? "failed" : skipped !== undefined ? "skipped" : "passed"] += 1;
       if (error === undefined && skipped === undefined && /webgpu/.test(name)) count.webgpu += 1;
-      if (error !== undefined) console.log(`✖ ${file}: ${name}\n  ${error.slice(0, 1500).replaceAll("\n", "\n  ")}`);
+      if (error !== undefined) console.log(`✖ ${file}: ${name}\n  ${error.slice(0, 3000).replaceAll("\n", "\n  ")}`);
     }
   }
   await tab.close();

@@ -7,6 +7,12 @@ const hooking = (kind) => (hook) => hooks[kind].push(hook);
 export const [before, beforeEach, after] = ["before", "beforeEach", "after"].map(hooking);
 export const test = (name, ...rest) => tests.push({ name, body: rest.at(-1), isSkipped: Boolean(rest[0]?.skip) });
 
+/** An error, and what it came of: of a law that fails, its counterexample and why. */
+const toldOf = (error) => {
+  if (!(error instanceof Error)) return String(error);
+  return `${error.stack}${error.cause === undefined ? "" : `\ncaused by ${toldOf(error.cause)}`}`;
+};
+
 /** What a test is given. */
 const context = (name, told) => ({
   name,
@@ -34,7 +40,7 @@ export const runAll = async (seed, leftOut = []) => {
       for (const hook of hooks.beforeEach) await hook();
       await body(context(name, told));
     } catch (error) {
-      told.error = error instanceof Error ? `${error.message}\n${error.stack}` : String(error);
+      told.error = toldOf(error);
     }
   }
   for (const hook of hooks.after) await hook();
