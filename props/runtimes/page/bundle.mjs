@@ -24,9 +24,12 @@ const OF_NODE = new Set(["esbuild", "webgpu", "koffi"]);
 /** What laws themselves, not what they are about, ask of Node beside a test runner: files, processes. None of it is in a page. */
 const isOfNode = (path) => (path.startsWith("node:") && !Object.hasOwn(SHIMS, path)) || OF_NODE.has(path);
 
+/** Rooms of commands, and of runs and reports from folders to folders: a page has none of what they speak of. */
+const NOT_HERE = ["bench", "cli", "lab", "run"].map((room) => `props/${room}/`);
+
 /** Test files, of those named or of all, whose own modules under props/ and testing/ ask nothing of Node. */
 export const pageLaws = async (names = []) => {
-  const all = filesUnder("props", ".test.ts");
+  const all = filesUnder("props", ".test.ts").filter((file) => !NOT_HERE.some((room) => file.startsWith(room)));
   const { metafile } = await build({
     ...{
       ...bundling,
