@@ -1,3 +1,4 @@
+import type { StoredRows } from "../align/data/token-file.js";
 import type { Device } from "../core/index.js";
 import type { RunObserver } from "./running/observer.js";
 import type { Voice } from "./voice.js";
@@ -10,6 +11,8 @@ export interface Host extends Voice {
   readonly signal?: AbortSignal;
   /** Rows in memory, in place of those that dataset_name and eval_dataset name. */
   readonly rows?: { readonly train?: readonly object[]; readonly evaluation?: readonly object[] };
+  /** Told of the rows that are trained on: a digest of each one's tokens. */
+  readonly trainsOn?: (rows: Pick<StoredRows<unknown>, "digests">) => void;
   /** The words of the command line, where it is a command. */
   readonly call?: readonly string[];
 }

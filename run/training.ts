@@ -128,6 +128,7 @@ const withData = async <V extends TrainingValues, T>(
   const cut = { ...tokens, ...recipe.cut };
   const own = { config: values.dataset_config, split: values.dataset_train_split, limit: values.limit };
   const rows = await readDataset(read, path, tokenizer, { ...cut, ...own }, out, out.rows?.train);
+  out.trainsOn?.(rows);
   const held = evaluates ? evalRowsOf(values) : undefined;
   const evalRows =
     held && (await readDataset(read, held.path, tokenizer, { ...cut, ...held }, out, out.rows?.evaluation));

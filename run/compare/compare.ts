@@ -90,7 +90,7 @@ export const prepareCompare = async (spec: Spec, folder: string, out: Voice): Pr
   );
   const budget = budgetOf(compareGraph, store, needed);
   if (needed.length > 0) await rehearseExam(exam);
-  const methods = await rehearse(unfinished(plan, budget.pending), plan, out);
+  const methods = await rehearse(unfinished(plan, budget.pending), plan, exam.held, out);
   const jobs = withParents(compareGraph, leaves);
   return { plan, folder, store, counting, asked: askedIn(exam), jobs, needed, budget, methods };
 };

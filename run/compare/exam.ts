@@ -1,5 +1,6 @@
 import { pairDataset } from "../../align/data/dataset.js";
 import type { TokenPair } from "../../align/data/sequence.js";
+import type { StoredRows } from "../../align/data/token-file.js";
 import { InputError } from "../../core/errors.js";
 import { instead } from "../../core/suggest.js";
 import type { Counts } from "../../lab/compare/document.js";
@@ -16,6 +17,11 @@ import type { Voice } from "../voice.js";
 import { readYamlObject } from "../yaml.js";
 import type { ExamSpec } from "./spec.js";
 
+/** Pairs that are held out, by where they come from. */
+export interface Held extends Pick<StoredRows<unknown>, "digests"> {
+  readonly path: string;
+}
+
 /** What models are asked: rows of tasks and pairs, in two splits. */
 export interface Exam {
   readonly tokenizer: Tokenizer;
@@ -24,6 +30,8 @@ export interface Exam {
   readonly batchSize: number;
   readonly tasks: Readonly<Record<Half, readonly Task[]>>;
   readonly pairs: Readonly<Record<Half, readonly TokenPair[]>> | undefined;
+  /** Digests of the rows of each file of pairs. */
+  readonly held: readonly Held[];
 }
 
 const both = <T>(of: (half: Half) => T): Readonly<Record<Half, T>> =>
@@ -72,9 +80,10 @@ const pairsOf = async (
   values: TrainingValues,
   tokenizer: Tokenizer,
   out: Voice,
-): Promise<Exam["pairs"]> => {
+): Promise<Pick<Exam, "pairs" | "held">> => {
   const { where, pairs: path, validationPairs: other, limit } = spec;
-  if (path === undefined) return undefined;
+  const held: Held[] = [];
+  if (path === undefined) return { pairs: undefined, held };
   const { vocabSize } = readConfig(values.model_name_or_path);
   const cut = {
     ...{ ...cutOf(values), vocabSize, limit },
@@ -82,6 +91,7 @@ const pairsOf = async (
   };
   const read = async (file: string): Promise<readonly TokenPair[]> => {
     const data = await readDataset(pairDataset, file, tokenizer, cut, out);
+    held.push({ path: file, digests: data.digests });
     try {
       return Array.from({ length: data.length }, (_, i) => data.at(i) as TokenPair);
     } finally {
@@ -89,7 +99,7 @@ const pairsOf = async (
     }
   };
   const test = await read(path);
-  if (other !== undefined) return { validation: await read(other), test };
+  if (other !== undefined) return { pairs: { validation: await read(other), test }, held };
   const content = ({ chosen, rejected }: TokenPair) => [chosen.ids, rejected.ids];
   const halves = both((half) => test.filter((pair) => halfOf(content(pair)) === half));
   const empty = HALVES.find((half) => halves[half].length === 0);
@@ -97,7 +107,7 @@ const pairsOf = async (
     throw new InputError(
       `${where}: eval_dataset: of the ${test.length} pairs of ${path} none falls to ${empty}, which has about half; give more pairs, or others as validation_dataset`,
     );
-  return halves;
+  return { pairs: halves, held };
 };
 
 /** Reads what models are asked. `values` are those of a run. Errors: InputError, for what is wrong with it. */
@@ -108,7 +118,7 @@ export const openExam = async (spec: ExamSpec, values: TrainingValues, out: Voic
     ...{ tokenizer, maxPositions: readConfig(model).maxPositions, batchSize: spec.batchSize },
     tools: toolsOf({ unsandboxed: spec.unsandboxed }),
     tasks: await tasksOf(spec, model),
-    pairs: await pairsOf(spec, values, tokenizer, out),
+    ...(await pairsOf(spec, values, tokenizer, out)),
   };
 };
 

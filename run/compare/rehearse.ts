@@ -3,9 +3,10 @@ import type { RunPlan } from "../dry-run/dry-run.js";
 import type { TrainingKind } from "../fit/kinds.js";
 import type { Host } from "../host.js";
 import type { TrainingValues, Values } from "../options/takes.js";
+import { tellSeen } from "../parts/data.js";
 import { runs } from "../runs.js";
 import { SILENT, type Voice } from "../voice.js";
-import type { Exam } from "./exam.js";
+import type { Exam, Held } from "./exam.js";
 import type { Plan, PlannedMethod } from "./plan.js";
 
 /** What a method's runs would take. */
@@ -22,7 +23,11 @@ interface Idle {
 }
 
 /** A voice that says what several methods have to say once, and hears what does nothing in one. */
-const once = (out: Voice, idle: (method: PlannedMethod, keys: readonly string[], beside: string) => void) => {
+const once = (
+  out: Voice,
+  held: readonly Held[],
+  idle: (method: PlannedMethod, keys: readonly string[], beside: string) => void,
+) => {
   const said = new Set<string>();
   const note = (line: string): void => {
     if (!said.has(line)) out.note(line);
@@ -31,6 +36,9 @@ const once = (out: Voice, idle: (method: PlannedMethod, keys: readonly string[],
   return (method: PlannedMethod): Host => ({
     ...SILENT,
     ...{ wait: out.wait, note, observers: () => [] },
+    trainsOn: (rows) => {
+      for (const { path, ...one } of held) tellSeen(path, one, rows, { note });
+    },
     idle: (keys, beside) => idle(method, keys, beside),
   });
 };
@@ -57,16 +65,17 @@ const idleNotes = (
 };
 
 /**
- * Goes through the first run of methods up to its first step, as a dry run does. → steps and memory, by method. Errors: InputError
- * for what would end it, with the method's name.
+ * Goes through the first run of methods up to its first step, as a dry run does. → steps and memory, by method, and held-out rows
+ * that one trains on are told. Errors: InputError for what would end it, with the method's name.
  */
 export const rehearse = async (
   methods: readonly PlannedMethod[],
   plan: Plan,
+  held: readonly Held[],
   out: Voice,
 ): Promise<ReadonlyMap<string, MethodPlan>> => {
   const idle: Idle[] = [];
-  const hostOf = once(out, (method, keys, beside) => idle.push(...keys.map((key) => ({ method, key, beside }))));
+  const hostOf = once(out, held, (method, keys, beside) => idle.push(...keys.map((key) => ({ method, key, beside }))));
   const found = new Map<string, MethodPlan>();
   const planned = <K extends TrainingKind>(kind: K, values: Values<K>, host: Host) =>
     runs[kind]({ ...values, dry_run: true } as Values<K>, host) as Promise<RunPlan>;

@@ -1,6 +1,6 @@
 /** Laws of a grid: what it asks for, under which ids, and what is refused before anything is trained. */
 import assert from "node:assert/strict";
-import { cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -153,6 +153,26 @@ test("compare: one folder is trained on and held out, by its splits; keys that o
     [
       "note: grid.yaml: base: lora_r does nothing in any of the methods",
       "note: methods: adamw: bema_lag does nothing without bema",
+    ],
+  );
+});
+
+test("compare: held-out pairs that are trained on, in a file of others and otherwise written, are told once", async () => {
+  const pairs = readFileSync(grid.evaluate.eval_dataset, "utf8").split("\n");
+  const seen = pairs.slice(2, 5).map((line) => JSON.parse(line) as Record<string, string>);
+  const other: Record<string, string> = { ...seen[0], prompt: "another prompt" };
+  const path = join(folder, "seen.json");
+  writeFileSync(
+    path,
+    JSON.stringify([other, ...seen].map(({ prompt, chosen, rejected }) => ({ rejected, chosen, prompt }))),
+  );
+  const content = { ...grid, train: "dpo", base: { ...grid.base, dataset_name: path }, seeds: [0] };
+  const notes: string[] = [];
+  await prepared({ ...content, methods: { adamw: {}, lion: { optim: "lion" } } }, join(folder, "seen"), notes);
+  assert.deepEqual(
+    notes.filter((line) => /trained on/.test(line)),
+    [
+      `warning: ${grid.evaluate.eval_dataset}: 3 of ${pairs.length} rows to evaluate on are trained on too; others would tell more of what was learnt`,
     ],
   );
 });
