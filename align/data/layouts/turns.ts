@@ -1,6 +1,5 @@
-import { isDeepStrictEqual } from "node:util";
 import { InputError } from "../../../core/errors.js";
-import { isObject, show } from "../../../models/files/json.js";
+import { isObject, sameJson, show } from "../../../models/files/json.js";
 import type { ChatMessage } from "../../../models/text/chat-message.js";
 import type { Column, Columns } from "./columns.js";
 import { messagesOf } from "./messages.js";
@@ -79,7 +78,7 @@ export const isWhole = (said: Turns): said is readonly ChatMessage[] =>
 
 /** Whether a conversation begins with the messages of another, and goes on. */
 export const beginsWith = (said: readonly ChatMessage[], prompt: readonly ChatMessage[]): boolean =>
-  said.length > prompt.length && prompt.every((message, i) => isDeepStrictEqual(message, said[i]));
+  said.length > prompt.length && prompt.every((message, i) => sameJson(message, said[i]));
 
 /**
  * What two answers begin with, whole messages or characters (a space before the difference goes to the answers, since
@@ -107,6 +106,6 @@ export const sharedPrompt = (chosen: Turns, rejected: Turns, at: string): readon
 
 const commonPrefix = (a: readonly unknown[], b: readonly unknown[]): number => {
   let n = 0;
-  while (n < Math.min(a.length, b.length) && (a[n] === b[n] || isDeepStrictEqual(a[n], b[n]))) n++;
+  while (n < Math.min(a.length, b.length) && sameJson(a[n], b[n])) n++;
   return n;
 };
