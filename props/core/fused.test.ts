@@ -241,3 +241,24 @@ law(
   },
   { effort: 0.5, on: ["cpu", "webgpu"] },
 );
+
+law(
+  "losses of rows that hold infinities and NaN, and their gradients, are the definition's, whatever the row and the target",
+  fc.integer({ min: 0, max: 2 }),
+  async (column, device) => {
+    const kinds = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN, 1];
+    const logits = t.tensor(
+      Float32Array.from({ length: 64 * 3 }, (_, i) => kinds[Math.floor(i / 3 / 4 ** (i % 3)) % 4]),
+      [64, 3],
+    );
+    const target = t.full([64], column, "i32");
+    for (const f of [t.crossEntropy, (x: t.Tensor, ids: t.Tensor) => t.slice(t.tokenScores(x, ids), [0, 0], [64, 1])]) {
+      const both = (x: t.Tensor, ids: t.Tensor) => [f(x, ids), t.grad((y: t.Tensor) => t.sum(f(y, ids)))(x)];
+      const [got, want] = [await run(both, [logits, target], device), await run(both, [logits, target], reference)];
+      want.forEach((data, i) => {
+        assertClose(got[i], data, { rel: 1e-6, abs: 1e-6 }, i === 0 ? "losses" : "gradients");
+      });
+    }
+  },
+  { effort: 0.1, on: ["cpu", "webgpu"] },
+);

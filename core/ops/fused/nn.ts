@@ -125,13 +125,16 @@ const crossEntropyOp = fused(
   ([logits, target]) => {
     const [N, V] = logits.shape;
     const flat = reshape(logits, [N * V]);
-    return sub(logSumExp(logits), gather(flat, add(mul(iota([N]), V), target)));
+    // Unlike logSumExp, an infinite logit has no loss, as it has no softmax.
+    const top = stopGradient(max(logits, -1, true));
+    const whole = reshape(add(top, log(sum(exp(sub(logits, top)), -1, true))), [N]);
+    return sub(whole, gather(flat, add(mul(iota([N]), V), target)));
   },
   { shapeOf: ([, target]) => target.shape, batch: { along: "first" } },
 );
 /**
- * -log softmax(logits)[target], row by row.  logits: [N, V]; target: i32 [N], 0 ≤ target < V → [N]. Errors: ShapeError for
- * other shapes or dtypes.
+ * -log softmax(logits)[target], row by row; NaN where the largest logit is infinite, as in torch.  logits: [N, V];
+ * target: i32 [N], 0 ≤ target < V → [N]. Errors: ShapeError for other shapes or dtypes.
  * @example crossEntropy(tensor([[0, 0], [9, 0]]), tensor([1, 0], undefined, "i32")) // [0.693147, 0.000123402]
  */
 export const crossEntropy = (logits: Tensor, target: Tensor): Tensor => {
