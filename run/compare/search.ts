@@ -25,7 +25,13 @@ export const searchOf = (given: unknown, beside: JsonObject, where: string): Sea
   const [mean, step] = [f.number("mean", 0), f.number("step", 0)];
   if (mean < 0 || mean > 1) throw new InputError(`${f.where}: mean is ${mean}; it must be a number in [0, 1]`);
   if (step <= 0 || step > 1) throw new InputError(`${f.where}: step is ${step}; it must be a number in (0, 1]`);
-  return { blocks: f.count("blocks", 1), mean, step, rounds: f.count("rounds", 1, 1) };
+  const blocks = f.count("blocks", 1);
+  // As `searchRatios` moves them: both stay in [0, 1].
+  if (blocks > 1 && !(mean - step >= 0 && mean + step <= 1))
+    throw new InputError(
+      `${f.where}: step is ${step}, and from mean ${mean} no block can give and take that much in [0, 1]; give a smaller one, or another mean`,
+    );
+  return { blocks, mean, step, rounds: f.count("rounds", 1, 1) };
 };
 
 /** Models that a search asks at most. */

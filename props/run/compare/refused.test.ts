@@ -128,6 +128,11 @@ const REFUSED: readonly (readonly [object, RegExp])[] = [
       [{ blocks: 2, step: 0.1 }, /search: mean is missing/],
       [{ blocks: 2, mean: 1.5, step: 0.1 }, /search: mean is 1\.5; it must be a number in \[0, 1\]$/],
       [{ blocks: 2, mean: 0.5, step: 0 }, /search: step is 0; it must be a number in \(0, 1\]$/],
+      [
+        { blocks: 2, mean: 0.7, step: 0.4 },
+        /search: step is 0\.4, and from mean 0\.7 no block can give and take that much/,
+      ],
+      [{ blocks: 2, mean: 1, step: 0.1 }, /search: step is 0\.1, and from mean 1 no block can/],
       [{ blocks: 3, mean: 0.5, step: 0.1 }, /search: blocks is 3, and the model has 2 layers; give no more$/],
       [{ blocks: 2, mean: 0.5, steps: 0.1 }, /search: unknown key "steps"; did you mean "step"\?$/],
     ] as const
