@@ -145,7 +145,7 @@ const estimatedMask = (task: Task, values: TrainingValues, device: Device, out: 
 /** From this share on, weights that the drift cannot move are worth a line. */
 const NOTABLE = 0.01;
 
-/** Says so if float32 would swallow α·τ. What is scaled to each update is as long as that. */
+/** Says so if α·τ is nothing, or float32 would swallow it. What is scaled to each update is as long as that. */
 const warnIfAbsorbed = async (
   params: Params,
   delta: Params,
@@ -154,7 +154,7 @@ const warnIfAbsorbed = async (
   out: Voice,
 ): Promise<void> => {
   const { alpha = 0, compensated, seed, tau_scale } = values;
-  if (alpha === 0 || compensated || tau_scale === "update") return;
+  if (alpha === 0) return;
   // As the run will use it, but not packed.
   const tau = trainingOptimizer({ ...optimizerSettings(values), stateDtype: "f32" }).prepare(delta, key(seed));
   let [lost, moved] = [0, 0];
@@ -164,7 +164,11 @@ const warnIfAbsorbed = async (
     moved += (await read(counts.moved))[0];
     dispose(counts);
   }
-  if (lost > NOTABLE * moved)
+  if (moved === 0)
+    out.note(
+      "warning: the reference delta is 0 everywhere, and nothing drifts: the reference has the weights of base_model_name_or_path, the model before SFT",
+    );
+  if (lost > NOTABLE * moved && !compensated && tau_scale !== "update")
     out.note(
       `warning: alpha ${alpha} times the reference delta is too small to change ${Math.round((100 * lost) / moved)} % of the float32 weights that it should move; compensated: true keeps it`,
     );

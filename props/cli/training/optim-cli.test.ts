@@ -61,7 +61,7 @@ for (const optim of OPTIMIZER_NAMES)
     if (optim === "childtuning_d") assert.match(own.stderr, /dpo: Fisher information from 2 batches/);
   });
 
-test("law 13: dpo warns when float32 would absorb α·τ, and not if weights are compensated", async () => {
+test("law 13: dpo warns when float32 would absorb α·τ, and not if weights are compensated; and of a τ of nothing", async () => {
   const tiny = { optim: "onties", ...merging, alpha: 1e-9 };
   assert.match(
     (await steps("absorbed", tiny)).stderr,
@@ -74,6 +74,8 @@ test("law 13: dpo warns when float32 would absorb α·τ, and not if weights are
   // Of each update's length, whatever τ's is.
   const scaled = await steps("scaled", { ...tiny, tau_scale: "update" });
   assert.doesNotMatch(scaled.stderr, /warning|drifts by A/);
+  const nothing = await steps("nothing", { ...tiny, base_model_name_or_path: sft, tau_scale: "update" });
+  assert.match(nothing.stderr, /warning: the reference delta is 0 everywhere, and nothing drifts/);
   const own = await steps("scaled-large", { ...tiny, alpha: 0.1, tau_scale: "update" });
   assert.ok(Math.abs(own.losses[2] - large.losses[2]) > 1e-6, `${own.losses} as without tau_scale`);
 });
