@@ -59,6 +59,7 @@ export const buildBundles = async () => {
     outdir: "dist",
     // Names stay, for stack traces, and what holds objects, since a GPU goes with the last reference.
     minifyWhitespace: true,
+    lineLimit: 200, // Node prints the line that throws
     sourcemap: true,
     metafile: true,
     plugins: [seams, pureValues(SHIPPED, MARK)],

@@ -29,12 +29,12 @@ const records = (out: string): Record<string, number>[] =>
     .map((line) => JSON.parse(line) as Record<string, number>);
 
 /** The settings of the golden runs. */
-const asTrl = [
+const onChat = [
   ...["dpo", "--model_name_or_path", policy, "--ref_model_name_or_path", sft, "--device", "cpu"],
   ...["--dataset_name", goldenPath("preferences", "chat.jsonl"), "--max_length", String(trl.max_length)],
-  ...["--learning_rate", "1e-3", "--lr_scheduler_type", "constant", "--weight_decay", "0.01", "--no-shuffle_dataset"],
-  ...["--logging_steps", "1"],
+  ...["--lr_scheduler_type", "constant", "--weight_decay", "0.01", "--no-shuffle_dataset"],
 ];
+const asTrl = [...onChat, "--learning_rate", "1e-3", "--logging_steps", "1"];
 
 test("dpo follows TRL's twelve AdamW steps, and leaves metrics, checkpoints and a model that loads", async () => {
   const steps = trl.runs.find(({ loss_type }) => loss_type === "sigmoid")?.log ?? [];
@@ -137,7 +137,7 @@ test("sft learns the completions it is shown, and --json reports the run", async
 
 test("a run that diverges names step, tensor and rows, and leaves metrics and a checkpoint but no model", async () => {
   const out = join(folder, "diverged");
-  const args = [...asTrl, "--learning_rate", "1e30", "--max_steps", "9", "--output_dir", out, "--logging_steps", "50"];
+  const args = [...onChat, "--learning_rate", "1e30", "--max_steps", "9", "--output_dir", out, "--logging_steps", "50"];
   const { code, stderr } = await inside(args);
   assert.equal(code, 2);
   assert.match(
