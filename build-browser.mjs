@@ -25,7 +25,7 @@ const standIn = (module, name, value) =>
 
 /** The text of a module that stands for one of Node's; what is not used of it falls away. `from`: the path of absent.ts. */
 export const absentModule = async (module, from, isWanted = () => true) => {
-  const all = Object.entries(await import(module)).filter(([name]) => /^\w+$/.test(name) && name !== "default");
+  const all = Object.entries(await import(module)).filter(([name]) => /^[a-z]\w*$/i.test(name) && name !== "default");
   const wanted = all.filter(([name]) => isWanted(name));
   // By names of their own: one of koffi's is "in", which no constant may be called.
   return [

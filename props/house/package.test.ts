@@ -210,6 +210,7 @@ test("what npm packs, in a project of its own: under 0.8 MB, nothing but the bui
     for (const [name, bytes] of untar(gunzipSync(readFileSync(join(folder, filename))))) {
       const path = name.replace(/^package\//, "");
       paths.push(path);
+      assert.ok(!bytes.includes(root), `${path} names a folder of the machine that it was built on`);
       mkdirSync(dirname(join(folder, "node_modules/taugrad", path)), { recursive: true });
       writeFileSync(join(folder, "node_modules/taugrad", path), bytes);
     }
