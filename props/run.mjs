@@ -23,14 +23,15 @@ if (files.length === 0) {
   process.exit(2);
 }
 
-/** Files of one folder, up to eight: a process starts Node, opens devices and builds the kernels that they share once. */
-const TOGETHER = 8;
-const together = [];
-for (const file of files) {
-  const last = together.at(-1);
-  if (last !== undefined && last.length < TOGETHER && dirname(last[0]) === dirname(file)) last.push(file);
-  else together.push([file]);
-}
+/** Files of one folder, up to twelve: a process starts Node, opens devices and builds the kernels that they share once. */
+const TOGETHER = 12;
+const rooms = new Map();
+for (const file of files) rooms.set(dirname(file), [...(rooms.get(dirname(file)) ?? []), file]);
+const together = [...rooms.values()].flatMap((all) => {
+  const parts = Math.ceil(all.length / TOGETHER);
+  const at = (part) => Math.round((part * all.length) / parts);
+  return Array.from({ length: parts }, (_, part) => all.slice(at(part), at(part + 1)));
+});
 
 // The package's own laws look at dist/; a failed build is theirs to report, and the other laws still run. Types are checked by a law.
 const packageBuilt = buildBundles().then(
