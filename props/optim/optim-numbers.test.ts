@@ -12,7 +12,7 @@ const TRAPS = [1, 2, 6, 9, 13, 21, 22, 24, 29, 30];
 
 test("laws 1–30 and their traps are tests whose names carry their numbers", () => {
   const folder = join(projectRoot, "props", "optim");
-  const source = readdirSync(folder)
+  const source = readdirSync(folder, { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".test.ts"))
     .map((name) => readFileSync(join(folder, name), "utf8"))
     .join("\n");

@@ -16,7 +16,7 @@ import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { checkpointsIn, damageOf } from "../../../align/training/checkpoint.js";
 import { goldenPath } from "../../golden/files.js";
-import { command, scratch, succeeds, taugrad } from "../cli.js";
+import { command, lastOf, scratch, succeeds, taugrad } from "../cli.js";
 import { type Ended, inside } from "../inside.js";
 
 const folder = scratch();
@@ -164,7 +164,7 @@ test("what is not the same run is refused by the names of its keys", async () =>
   await succeeds(args());
   refusal(await inside(args()), /holds checkpoint-2 of an earlier run; add --resume to go on/);
   refusal(
-    await inside(args("--resume", "--seed", "7", "--learning_rate", "2e-3")),
+    await inside(lastOf(args("--resume", "--seed", "7", "--learning_rate", "2e-3"))),
     /checkpoint-2 belongs to another run: learning_rate was 0\.001 and is 0\.002, seed was 42 and is 7;/,
   );
   const rows = join(folder, "rows.jsonl");
