@@ -23,15 +23,24 @@ if (files.length === 0) {
   process.exit(2);
 }
 
-/** Files of one folder, up to twelve: a process starts Node, opens devices and builds the kernels that they share once. */
+/** Files of one folder, or of small ones, up to twelve: a process starts Node, opens devices and builds the kernels that they share once. */
 const TOGETHER = 12;
+const SMALL = 4;
 const rooms = new Map();
 for (const file of files) rooms.set(dirname(file), [...(rooms.get(dirname(file)) ?? []), file]);
-const together = [...rooms.values()].flatMap((all) => {
-  const parts = Math.ceil(all.length / TOGETHER);
-  const at = (part) => Math.round((part * all.length) / parts);
-  return Array.from({ length: parts }, (_, part) => all.slice(at(part), at(part + 1)));
-});
+const together = [];
+let small = [];
+for (const room of rooms.values()) {
+  const parts = Math.ceil(room.length / TOGETHER);
+  const at = (part) => Math.round((part * room.length) / parts);
+  if (room.length > SMALL)
+    together.push(...Array.from({ length: parts }, (_, part) => room.slice(at(part), at(part + 1))));
+  else if (small.length > 0 && small.length + room.length <= TOGETHER) small.push(...room);
+  else {
+    small = [...room];
+    together.push(small);
+  }
+}
 
 // The package's own laws look at dist/; a failed build is theirs to report, and the other laws still run. Types are checked by a law.
 const packageBuilt = buildBundles().then(
