@@ -136,6 +136,20 @@ const foldersOf = ({
   ...(base !== undefined && { base }),
 });
 
+/** Methods that merge in a τ of nothing: their runs say so, but those of a comparison are not heard. */
+const withoutDelta = (methods: readonly PlannedMethod[], digestOf: Digests): string[] =>
+  methods.flatMap(({ name, values }) => {
+    const {
+      base_model_name_or_path: base,
+      model_name_or_path: model,
+      ref_model_name_or_path: reference = model,
+    } = values;
+    if (!values.alpha || base === undefined || digestOf(base) !== digestOf(reference)) return [];
+    return [
+      `warning: methods: ${name}: the reference delta is 0 everywhere, and nothing drifts: the reference has the weights of base_model_name_or_path, the model before SFT`,
+    ];
+  });
+
 /**
  * Reads the keys of every run and names every job, in `folder`. Errors: InputError for a key that a method's trainer does not know,
  * for a value out of range, for a merge that is none, and for rows that are both learnt from and held out.
@@ -194,6 +208,7 @@ export const planOf = async (spec: Spec, folder: string, out: Voice): Promise<Pl
       for (const seed of spec.seeds)
         cells.push({ method: name, rate, seed, job: measured(name, jobOf(name, method, rate, seed)) });
   }
+  for (const note of withoutDelta(methods, digestOf)) notes.add(note);
   await checkHeldOut(spec.evaluate, methods, digestOf);
   const merges = entries.flatMap(([, method]) => (isMerged(method) ? [namesIn(method.recipe)] : []));
   const used = new Set(merges.some((names) => names.has("base")) ? ["base_model_name_or_path"] : []);

@@ -148,6 +148,17 @@ test("compare: one folder is trained on and held out, by its splits; keys that o
   };
   const notes: string[] = [];
   await prepared(content, join(folder, "out"), notes);
+  const same = { ...content, base: { ...content.base, base_model_name_or_path: content.base.model_name_or_path } };
+  for (const [one, warned] of [
+    [content, []],
+    [same, ["warning: methods: ondare: the reference delta is 0 everywhere, and nothing drifts"]],
+  ] as const) {
+    const { notes: told } = await planned(one);
+    assert.deepEqual(
+      told.filter((line) => /drifts/.test(line)).map((line) => line.replace(/: the reference has.*/, "")),
+      warned,
+    );
+  }
   assert.deepEqual(
     notes.filter((line) => /does nothing/.test(line)),
     [
