@@ -70,7 +70,8 @@ let webgpuLaws = 0;
 // Campaigns, which are named, take what they take.
 const reach = Math.max(1, Number(process.env.TAUGRAD_REACH ?? 1));
 const timeout = wanted.length > 0 ? Number.POSITIVE_INFINITY : 270_000 * reach;
-const results = run({ files: tests, concurrency: 2, timeout })
+// Three for two cores: laws wait for processes, browsers and clocks.
+const results = run({ files: tests, concurrency: 3, timeout })
   .on("test:pass", ({ name, skip, details }) => {
     // A law's title starts or ends with its device: "matmul agrees with its definition [webgpu]".
     if (/^webgpu\b|\bwebgpu\W*$/i.test(name) && skip === undefined && details.type !== "suite") webgpuLaws += 1;
