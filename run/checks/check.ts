@@ -86,11 +86,13 @@ export const checkWritable = (key: string, folder: string): void => {
   let at = resolve(folder);
   // Below a file nothing exists, so the walk ends at that file.
   while (!existsSync(at)) at = dirname(at);
-  if (!folderExists(at)) throw new InputError(`${key}: ${at} is a file; choose a folder`);
+  // Ranks of one run try the same folder: what another made for its trial may be gone again.
+  if (!folderExists(at) && existsSync(at)) throw new InputError(`${key}: ${at} is a file; choose a folder`);
   try {
     accessSync(at, constants.W_OK);
   } catch {
-    throw new InputError(`${key}: ${at} cannot be written to; choose another folder, or change its permissions`);
+    if (existsSync(at))
+      throw new InputError(`${key}: ${at} cannot be written to; choose another folder, or change its permissions`);
   }
   try {
     removeEmpty(makeFolder(folder));
@@ -99,8 +101,16 @@ export const checkWritable = (key: string, folder: string): void => {
   }
 };
 
+/** Where a path leads; what is not there, or no longer, leads nowhere but to itself. */
+const placeOf = (path: string): string => {
+  try {
+    return realpathSync(resolve(path));
+  } catch {
+    return resolve(path);
+  }
+};
 /** Two spellings of one folder. */
-export const samePlace = (a: string, b: string): boolean => realpathSync(resolve(a)) === realpathSync(resolve(b));
+export const samePlace = (a: string, b: string): boolean => placeOf(a) === placeOf(b);
 
 /** The optimizer that the keys ask for. */
 export const optimizerSettings = (values: TrainingValues): OptimizerSettings => ({

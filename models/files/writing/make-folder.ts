@@ -26,7 +26,11 @@ export const makeFolder = (folder: string): readonly string[] => {
         made.unshift(path);
       } catch (error) {
         if (folderExists(path)) continue; // somebody else was faster
-        const leads = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+        const there = lstatSync(path, { throwIfNoEntry: false });
+        // … and has taken it away again.
+        if (there === undefined && (error as NodeJS.ErrnoException).code === "EEXIST")
+          return [...makeFolder(folder), ...made];
+        const leads = there?.isSymbolicLink() === true;
         if (!leads) throw error;
         throw new InputError(
           `${path}: is a link to ${readlinkSync(path)}, which is no folder; remove it, or make that one`,
