@@ -1,6 +1,7 @@
 /** Laws of files that several processes, full disks and strangers meet: locks, appends, folders, the system's words. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import fs, { mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { constants } from "node:os";
@@ -13,6 +14,7 @@ import { DEAD_AFTER, isGone, thisProcess } from "../../models/files/writing/hold
 import { LOCK, lockFolder } from "../../models/files/writing/lock.js";
 import { makeFolder, removeEmpty } from "../../models/files/writing/make-folder.js";
 import { errorName, isSystemError, systemWords } from "../../models/files/writing/system-error.js";
+import { checkWritable, samePlace } from "../../run/checks/check.js";
 import { scratch } from "../cli/cli.js";
 
 const root = scratch();
@@ -182,3 +184,22 @@ test(
     assert.ok(statSync(root).isDirectory());
   },
 );
+
+test("a folder that others make and take away meanwhile is made all the same, and is one to write into", async () => {
+  const outer = join(scratch(), "outer");
+  const inner = join(outer, "inner");
+  // What another rank of the same run does, all the time.
+  const script = `const fs = require("node:fs"), [outer, inner] = process.argv.slice(1);
+    for (const end = Date.now() + 400; Date.now() < end; )
+      for (const go of [() => fs.mkdirSync(outer), () => fs.mkdirSync(inner), () => fs.rmdirSync(inner), () => fs.rmdirSync(outer)])
+        try { go(); } catch {}`;
+  const other = spawn(process.execPath, ["-e", script, outer, inner]);
+  const ended = once(other, "exit");
+  for (let tries = 0; other.exitCode === null; tries++) {
+    checkWritable("output_dir", inner);
+    assert.ok(samePlace(inner, inner));
+    removeEmpty(makeFolder(inner));
+    if (tries % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  await ended;
+});

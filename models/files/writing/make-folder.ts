@@ -15,7 +15,7 @@ const isThere = (path: string): boolean => {
  * Makes a folder and those that it lies in; returns what was missing, the innermost first. One by one: where nothing can be made
  * (/proc), Node's own recursive way tries for ever. Errors: the file system's, and InputError for a link that leads to nothing; nothing is made then.
  */
-export const makeFolder = (folder: string): readonly string[] => {
+export const makeFolder = (folder: string, tries = 100): readonly string[] => {
   const missing: string[] = [];
   for (let at = resolve(folder); !isThere(at) && dirname(at) !== at; at = dirname(at)) missing.unshift(at);
   const made: string[] = [];
@@ -25,11 +25,10 @@ export const makeFolder = (folder: string): readonly string[] => {
         mkdirSync(path);
         made.unshift(path);
       } catch (error) {
-        if (folderExists(path)) continue; // somebody else was faster
         const there = lstatSync(path, { throwIfNoEntry: false });
-        // … and has taken it away again.
-        if (there === undefined && (error as NodeJS.ErrnoException).code === "EEXIST")
-          return [...makeFolder(folder), ...made];
+        if (there?.isDirectory() || folderExists(path)) continue; // somebody else was faster
+        // … and has taken it, or where it lies, away again; where nothing can be made (/proc) it looks like that each time.
+        if (there === undefined && tries > 0) return [...makeFolder(folder, tries - 1), ...made];
         const leads = there?.isSymbolicLink() === true;
         if (!leads) throw error;
         throw new InputError(
