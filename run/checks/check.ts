@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, realpathSync } from "node:fs";
+import { accessSync, constants, existsSync, realpathSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { trainingOptimizer } from "../../align/training/optimizer.js";
 import { mergesDelta, type OptimizerSettings, readsMergingKeys } from "../../align/training/rules/settings.js";
@@ -86,12 +86,13 @@ export const checkWritable = (key: string, folder: string): void => {
   let at = resolve(folder);
   // Below a file nothing exists, so the walk ends at that file.
   while (!existsSync(at)) at = dirname(at);
-  // Ranks of one run try the same folder: what another made for its trial may be gone again.
-  if (!folderExists(at) && existsSync(at)) throw new InputError(`${key}: ${at} is a file; choose a folder`);
+  // Ranks of one run try the same folder: what another made for its trial may be gone again, which is no fault.
+  if (statSync(at, { throwIfNoEntry: false })?.isDirectory() === false)
+    throw new InputError(`${key}: ${at} is a file; choose a folder`);
   try {
     accessSync(at, constants.W_OK);
-  } catch {
-    if (existsSync(at))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT")
       throw new InputError(`${key}: ${at} cannot be written to; choose another folder, or change its permissions`);
   }
   try {
