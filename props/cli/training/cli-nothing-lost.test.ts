@@ -99,8 +99,8 @@ test(
   posix,
   async () => {
     const out = file("hang", "");
-    // Its standard error is a pipe that nobody reads any more.
-    const child = spawn(process.execPath, [...command, ...training("hang", 1_000_000)], {
+    // Its standard error is a pipe that nobody reads any more; on a busy machine it is past step 500 when the second one has ended.
+    const child = spawn(process.execPath, [...command, ...training("hang", 1_000_000, "--save_steps", "1000000")], {
       stdio: ["ignore", "ignore", "pipe"],
       env: { ...process.env, NODE_OPTIONS: "", NODE_TEST_CONTEXT: undefined },
     });
