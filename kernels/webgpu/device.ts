@@ -177,6 +177,9 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
     },
   };
 
+  /** Tells the device something: a browser then looks what is done. */
+  const look = () => void device.queue.onSubmittedWorkDone().catch(() => {});
+
   /** Copies a buffer's first bytes to the host, as they are once all that is queued has run; through buffers of one piece each. */
   const download = async (buffer: GpuBuffer, bytes: number): Promise<ArrayBuffer> => {
     const numbers = new Uint8Array(bytes);
@@ -198,7 +201,7 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
         });
       });
       for (const { at, size, gpu: from } of staged) {
-        await platform.patiently(from.mapAsync(MAP_READ, 0, size));
+        await platform.patiently(from.mapAsync(MAP_READ, 0, size), look);
         numbers.set(new Uint8Array(from.getMappedRange(0, size)), at);
         from.destroy();
       }

@@ -4,7 +4,9 @@ import { basename, join } from "node:path";
 import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
+import fc from "fast-check";
 import { describeAdapters } from "../../../kernels/index.js";
+import { webgpu } from "../../../kernels/platform/browser/webgpu.js";
 import { projectRoot as root } from "../../golden/files.js";
 import { openPage, type Page } from "../../lab/browser.js";
 import { asked, built, evaluated, here, hosted } from "./host.js";
@@ -135,6 +137,40 @@ test("a GPU process that dies in the middle of a training is told in a line, and
   if (!(await nodeHasSwiftShader())) return t.skip("Node has another adapter");
   const { losing } = (await import(pathToFileURL(join(here, "losing.mjs")).href)) as { losing: () => Promise<Lost> };
   assert.deepEqual(weights, (await losing()).weights);
+});
+
+test("what a browser answers only when it is asked is asked for soon, and not for ever", async (t) => {
+  class Channel {
+    readonly port1: { onmessage: (() => void) | null } = { onmessage: null };
+    readonly port2 = { postMessage: () => void setImmediate(() => this.port1.onmessage?.()) };
+  }
+  const { MessageChannel } = globalThis;
+  t.after(() => Object.assign(globalThis, { MessageChannel }));
+  Object.assign(globalThis, { MessageChannel: Channel });
+  let clock = 0;
+  t.mock.method(performance, "now", () => {
+    clock += 0.01;
+    return clock;
+  });
+  /** Answers at the look of that number, or after 20 ms. */
+  const waited = async (at: number) => {
+    let looks = 0;
+    let answer = () => {};
+    const promise = new Promise<number>((then, fail) => {
+      answer = at % 2 === 0 ? () => then(at) : () => fail(at);
+      if (at === 0) setTimeout(answer, 20);
+    });
+    const look = () => {
+      if (++looks === at) answer();
+    };
+    assert.equal(await webgpu.patiently(promise, look).catch((failed: number) => failed), at);
+    if (at > 0) assert.equal(looks, at);
+    else assert.ok(looks > 0 && looks < 12, `${looks} looks`);
+  };
+  const some = fc.array(fc.integer({ min: 0, max: 6 }), { minLength: 1, maxLength: 4 });
+  const all = fc.asyncProperty(some, async (ats) => void (await Promise.all(ats.map(waited))));
+  await fc.assert(all, { numRuns: 10 });
+  assert.equal(await webgpu.patiently(Promise.resolve(5)), 5);
 });
 
 test("what reads or writes files of the disk is refused by name in a browser, and told what there is instead", async () => {
