@@ -81,7 +81,7 @@ const lookAt = async <A extends AdapterReport>(look: () => Promise<readonly A[]>
 /** See open.ts. */
 export const doctor = async (): Promise<DoctorReport> => {
   const [mode, bits] = [modeOf(), wantedBits()];
-  const { unitsOfReport } = await import("./webgpu/engine.js");
+  const { unitsOfReport } = await import("./webgpu/engines/units.js");
   const lookedAt = await lookAt(() => explainAdapters((report) => unitsOfReport(report) !== undefined));
   return {
     ...{ platform: engine.platform, node: engine.version, mode },

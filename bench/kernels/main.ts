@@ -3,8 +3,9 @@ import { InputError } from "../../core/index.js";
 import { type AdapterReport, describeAdapters, PROFILE_NAMES, type ProfileName } from "../../kernels/index.js";
 import { modeOf } from "../../kernels/webgpu/adapter/modes.js";
 import { nameOf } from "../../kernels/webgpu/adapter/report.js";
+import { profileFor, withKernels } from "../../kernels/webgpu/planners.js";
 import type { Profile } from "../../kernels/webgpu/prepare.js";
-import { profileFor, profileOf } from "../../kernels/webgpu/profiles.js";
+import { profileOf } from "../../kernels/webgpu/profiles.js";
 import { type ModelConfig, readConfig } from "../../models/index.js";
 import { NAMES, SHAPES } from "../shapes.js";
 import { readArguments } from "./arguments.js";
@@ -14,12 +15,12 @@ import { planStep } from "./step.js";
 
 /** What programs are planned for: a profile, a file of `taugrad doctor --json`, or this machine's adapter; and its name. */
 const profileNamed = async (name: string): Promise<readonly [profile: Profile, name: string]> => {
-  if ((PROFILE_NAMES as readonly string[]).includes(name)) return [profileFor(name as ProfileName), name];
+  if ((PROFILE_NAMES as readonly string[]).includes(name)) return [await profileFor(name as ProfileName), name];
   const reports: readonly AdapterReport[] =
     name === "this" ? await describeAdapters() : JSON.parse(readFileSync(name, "utf8")).adapters;
   const [report] = reports;
   if (report === undefined) throw new InputError(`--adapter ${name}: there is none`);
-  return [profileOf(report, name === "this" ? modeOf() : "full"), nameOf(report)];
+  return [await withKernels(profileOf(report, name === "this" ? modeOf() : "full")), nameOf(report)];
 };
 
 const main = async (): Promise<void> => {

@@ -17,15 +17,15 @@ import {
 import { buildLoops, planLoops } from "../loops/run.js";
 import { webgpu as platform } from "../platform/node/webgpu.js";
 import { namesOf } from "./adapter/features.js";
-import { findAdapter } from "./adapter/find.js";
+import type { Found } from "./adapter/find.js";
 import { askedOf } from "./adapter/limits.js";
 import { type Mode, modeOf } from "./adapter/modes.js";
 import { nameOf } from "./adapter/report.js";
 import type { Gpu, GpuBuffer } from "./gpu.js";
 import { createPipelines } from "./pipelines.js";
 import { createPool } from "./pool.js";
-import { planWebgpu } from "./prepare.js";
-import { profileOf, type Seen } from "./profiles.js";
+import { type Profile, planWebgpu } from "./prepare.js";
+import type { Seen } from "./profiles.js";
 import { buildProgram } from "./program.js";
 import { createQueue } from "./queue.js";
 import type { TuneOptions, Tuning } from "./tuning/options.js";
@@ -34,8 +34,6 @@ import { MAP_READ, USAGE } from "./usage.js";
 
 /** How the webgpu device is opened. */
 export interface WebgpuOptions extends Seen, TuneOptions {
-  /** Kernels for GPUs, or for adapters that run on the CPU. Default: what the adapter is. Tests run both. */
-  readonly kernels?: "gpu" | "cpu";
   /** Which of several: its number in `describeAdapters` (and taugrad doctor), or a part of its name. Default: the best. */
   readonly adapter?: number | string;
   /** How much of Dawn is unlocked. Default: what TAUGRAD_WEBGPU says, else "full". */
@@ -70,14 +68,13 @@ const wordsOf = (data: HostData): Float32Array | Int32Array | Uint32Array => {
   return words;
 };
 
-/**
- * Opens a WebGPU adapter of this machine. Errors: DeviceError if there is none, or not the one that was asked for; InputError
- * if TAUGRAD_WEBGPU names no mode.
- */
-export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> => {
+/** Opens an adapter that was found. */
+export const openDevice = async (
+  { gpu: instance, adapter, report }: Found,
+  profile: Profile,
+  options: WebgpuOptions,
+): Promise<Device> => {
   const mode = options.mode ?? modeOf();
-  const { gpu: instance, adapter, report } = await findAdapter(mode, options.adapter);
-  const profile = profileOf(report, mode, options);
   const { limits } = profile;
   const device = await adapter.requestDevice({
     requiredFeatures: namesOf(profile.features) as GPUFeatureName[],
@@ -160,7 +157,6 @@ export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =
   const untuned: Gpu = {
     device,
     ...profile,
-    ...(options.kernels !== undefined && { wide: options.kernels === "gpu" }),
     pool,
     pipelines,
     queue,

@@ -12,15 +12,15 @@ export type { WebgpuOptions } from "./device.js";
 export { PROFILE_NAMES, type ProfileName } from "./profile-names.js";
 export type { Tune, Tuning } from "./tuning/options.js";
 
-// What knows kernels is loaded when it is first asked for: who opens another device need not wait for an engine to read it.
-// All of it at one door: each one more would be one more file that the others wait for, of what they share with it.
+// What knows kernels is loaded when an adapter is there that they are for: who opens another device need not wait for an engine to
+// read them. Doors are few: each one more is one more file that the others wait for, of what they share with it.
 
 /**
  * Opens a WebGPU adapter of this machine. Errors: DeviceError if there is none, or not the one that was asked for; InputError
  * if TAUGRAD_WEBGPU names no mode.
  */
 export const openWebgpu = async (options: WebgpuOptions = {}): Promise<Device> =>
-  (await import("./engine.js")).openWebgpu(options);
+  (await import("./open.js")).openWebgpu(options);
 
 /**
  * Times the tiles of matrix products on an adapter, which takes seconds, and keeps what it finds in the user's cache folder, where
@@ -38,11 +38,12 @@ export const tuneWebgpu = async (options: WebgpuOptions = {}): Promise<Tuning | 
 };
 
 /** Plans as an adapter of that kind would. */
-export const plannerFor = async (name: ProfileName): Promise<Planner> => (await import("./engine.js")).plannerFor(name);
+export const plannerFor = async (name: ProfileName): Promise<Planner> =>
+  (await import("./planners.js")).plannerFor(name);
 
 /** Plans as the adapter of a report would. */
 export const plannerOfReport = asks(
   "plannerOfReport",
   "record",
-  async (report: AdapterReport): Promise<Planner> => (await import("./engine.js")).plannerOfReport(report),
+  async (report: AdapterReport): Promise<Planner> => (await import("./planners.js")).plannerOfReport(report),
 );

@@ -1,22 +1,20 @@
-import type { Graph, Planned, ProgramMemory, Tensor } from "../../core/index.js";
+import type { Graph, Planned, ProgramMemory } from "../../core/index.js";
 import { oneNameEach } from "../plan/names.js";
 import { largestOf, memoryOf, plan } from "../plan/plan.js";
 import type { Plan } from "../plan/steps.js";
 import type { Features } from "./adapter/features.js";
 import { checkBuffer, type Limits } from "./adapter/limits.js";
 import { lowerAlike } from "./kernels/alike.js";
-import { unitTiles } from "./kernels/attention/tiles.js";
 import { fusedOps, reads16 } from "./kernels/lower.js";
-import type { Lowering } from "./kernels/lowering.js";
+import type { KernelSet, Lowering } from "./kernels/lowering.js";
 import type { Layout } from "./kernels/matmul/layouts.js";
 import type { Rates } from "./kernels/matmul/rates.js";
 import type { Tile } from "./kernels/matmul/tiles.js";
-import { unitsOf } from "./kernels/matmul/units.js";
 import type { Kernel } from "./wgsl/module.js";
 import { type Bounds, createWindows, type Windows } from "./windows/windows.js";
 
-/** All of an adapter that programs depend on. */
-export interface Profile {
+/** All of an adapter that programs depend on, beside its kernels. */
+export interface Traits {
   /** What to keep to: never the device's own limits, which may be wider. */
   readonly limits: Limits;
   /** Kernels for GPUs: see `Lowering`. */
@@ -37,6 +35,12 @@ export interface Profile {
   readonly sliceSeconds?: number;
 }
 
+/** All of an adapter that programs depend on. */
+export interface Profile extends Traits {
+  /** Those that not every adapter has use for. */
+  readonly kernelSet: KernelSet;
+}
+
 /** A graph as kernels over buffers, before any adapter is asked for anything. */
 export interface Prepared {
   readonly plan: Plan;
@@ -49,16 +53,6 @@ export interface Prepared {
   readonly memory: ProgramMemory;
 }
 
-/** Matrix units round operands as they read them: is this a product of theirs? */
-const roundsOnUnits = (profile: Profile) => {
-  const units = profile.wide ? unitsOf(profile) : undefined;
-  return ({ op, inputs }: Tensor): boolean => {
-    if (units === undefined || ["matmul", "headScores"].includes(op.name)) return units !== undefined;
-    const [{ shape }] = inputs; // q, or its cotangent: heads last
-    return unitTiles(units, shape[shape.length - 1], profile.limits) !== undefined;
-  };
-};
-
 /** What a kernel may bind under these limits. */
 export const boundsOf = (limits: Limits): Bounds => ({
   binding: limits.maxStorageBufferBindingSize,
@@ -68,12 +62,12 @@ export const boundsOf = (limits: Limits): Bounds => ({
 
 /** Plans a graph and writes its kernels: a function of the graph's structure and the profile. */
 export const prepare = (graph: Graph, profile: Profile): Prepared => {
-  const { limits, wide, subgroup, leastSubgroup, features, tiles, layouts, rates } = profile;
+  const { limits, wide, subgroup, leastSubgroup, features, tiles, layouts, rates, kernelSet } = profile;
   const { maxStorageBuffersPerShaderStage: maxBuffers, maxBufferSize: slotBytes } = limits;
   // One name for one piece of memory: what is written in place is bound once, to be read and written.
   const made: Plan = oneNameEach(
     plan(graph, {
-      fused: fusedOps(profile.wide),
+      fused: fusedOps(kernelSet),
       reads16,
       maxBuffers,
       inPlace: true,
@@ -81,14 +75,14 @@ export const prepare = (graph: Graph, profile: Profile): Prepared => {
       largeBatches: wide,
       epilogue: wide,
       slotBytes,
-      f16Operands: roundsOnUnits(profile),
+      f16Operands: kernelSet.roundsOperands?.(profile) ?? (() => false),
     }),
   );
   for (const { bytes, of } of made.buffers) checkBuffer(bytes, limits, 0, of); // before anything runs
   const scratchBytes: number[] = [];
   const windows = createWindows(made.buffers, boundsOf(limits));
   const lowering: Lowering = {
-    ...{ wide, subgroup, leastSubgroup, features, limits, tiles, layouts, rates, windows },
+    ...{ wide, subgroup, leastSubgroup, features, kernelSet, limits, tiles, layouts, rates, windows },
     mostBindings: maxBuffers,
     scratch: (index, words) => {
       if (words === 0) return 0;

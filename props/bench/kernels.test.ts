@@ -10,12 +10,12 @@ import { planStep } from "../../bench/kernels/step.js";
 import { attention, type Graph, gather, matmul, mul, sum, type Tensor } from "../../core/index.js";
 import { placeholder } from "../../core/ops/leaf.js";
 import { workOf } from "../../kernels/plan/work.js";
+import { profileFor } from "../../kernels/webgpu/planners.js";
 import { prepare } from "../../kernels/webgpu/prepare.js";
-import { profileFor } from "../../kernels/webgpu/profiles.js";
 import { timingLines } from "../../kernels/webgpu/timings.js";
 import { parseConfig } from "../../models/index.js";
 
-const profile = profileFor("nvidia");
+const profile = await profileFor("nvidia");
 const workIn = (inputs: Tensor[], outputs: Tensor[]) => {
   const { plan } = prepare({ inputs, outputs } as Graph, profile);
   return plan.steps.map((step) => workOf(step, plan));

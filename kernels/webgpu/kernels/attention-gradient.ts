@@ -3,26 +3,24 @@ import type { CallStep, View } from "../../plan/steps.js";
 import { type Kernel, scratch } from "../wgsl/module.js";
 import { rowParts } from "../windows/rows.js";
 import type { GradientPart } from "./attention/gradient.js";
-import { keyKernel } from "./attention/gradient-keys.js";
-import { keyLanesKernel, queryLanesKernel } from "./attention/gradient-lanes.js";
-import { queryKernel } from "./attention/gradient-queries.js";
-import { LANES } from "./attention/lanes.js";
-import { noteWords } from "./attention/notes.js";
+import { type Noted, noteWords } from "./attention/notes.js";
 import { sizesOf } from "./attention/operands.js";
 import type { Scoring } from "./attention/scores.js";
-import { ROWS } from "./attention/tile.js";
-import { tilesOf } from "./attention/tiles.js";
 import { ofSequence, ofSequences } from "./attention.js";
 import type { Lowering } from "./lowering.js";
 
+/** The kernels of some sequences: the first leaves notes for the second. */
+interface Pair extends Pick<Noted, "block" | "units"> {
+  readonly queries: (part: GradientPart) => Kernel;
+  readonly keys: (part: GradientPart) => Kernel;
+}
+
 /** Cotangents [dq, dk, dv], joined. Deterministic: each element is summed by one invocation, in order. */
-export const attentionGradientKernels = (step: CallStep, lowering: Lowering): Kernel[] => {
+export const attentionGradientOver = (step: CallStep, lowering: Lowering, pair: Pair): Kernel[] => {
   const { inputs, output } = step;
   const [, q, keys] = inputs;
   if (sizeOf(output.shape) === 0) return [];
-  const { wide } = lowering;
-  const tiles = tilesOf(step, sizesOf(q, keys), lowering);
-  const noted = { block: wide ? ROWS * tiles.queries.down : LANES, hasFrom: inputs.length > 5, units: tiles.units };
+  const noted = { block: pair.block, hasFrom: inputs.length > 5, units: pair.units };
   const words = noteWords(sizesOf(q, keys), noted);
   const batch = q.shape[0];
   lowering.scratch(0, batch * words);
@@ -43,9 +41,6 @@ export const attentionGradientKernels = (step: CallStep, lowering: Lowering): Ke
       ...{ inputs: shown.slice(0, inputs.length), dtypes: step.dtypes, scoring: step.attrs as unknown as Scoring },
       ...{ dq: partQ, dk: partK, dv: partV, notes: partNotes, ...noted },
     };
-    return [
-      ...(size === 0 ? [] : [wide ? queryKernel(part, tiles.queries) : queryLanesKernel(part)]),
-      ...(keySize === 0 ? [] : [wide ? keyKernel(part, tiles.keys) : keyLanesKernel(part)]),
-    ];
+    return [...(size === 0 ? [] : [pair.queries(part)]), ...(keySize === 0 ? [] : [pair.keys(part)])];
   });
 };

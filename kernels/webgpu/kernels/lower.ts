@@ -1,13 +1,10 @@
 import { DeviceError } from "../../../core/index.js";
-import type { BatchStep, CallStep, Step } from "../../plan/steps.js";
+import type { BatchStep, Step } from "../../plan/steps.js";
 import { link } from "../wgsl/link.js";
 import type { Kernel } from "../wgsl/module.js";
 import { addRowsKernels } from "./add-rows.js";
-import { attentionKernels } from "./attention.js";
-import { attentionGradientKernels } from "./attention-gradient.js";
 import { gatherKernels } from "./gather.js";
-import { headScoresKernels } from "./head/scores.js";
-import type { Lowering } from "./lowering.js";
+import type { KernelSet, Kernels, Lowering } from "./lowering.js";
 import { mapKernels } from "./map.js";
 import { matmulKernels } from "./matmul/matmul.js";
 import { reduceKernels } from "./reduce.js";
@@ -15,8 +12,6 @@ import { rmsnormGradientKernels, rmsnormKernels, softmaxGradientKernels, softmax
 import { scatterAddKernels } from "./scatter-add.js";
 import { crossEntropyGradientKernels, crossEntropyKernels, tokenScoresKernels } from "./token-rows.js";
 import { topkCutKernels } from "./topk.js";
-
-type Kernels = (step: CallStep, lowering: Lowering) => Kernel[];
 
 const fused: Record<string, Kernels> = {
   softmax: softmaxKernels,
@@ -26,25 +21,18 @@ const fused: Record<string, Kernels> = {
   crossEntropy: crossEntropyKernels,
   "crossEntropy.vjp": crossEntropyGradientKernels,
   tokenScores: tokenScoresKernels,
-  attention: attentionKernels,
-  "attention.vjp": attentionGradientKernels,
   addRows: addRowsKernels,
 };
 
-/** Those that only GPUs have. */
-const fusedWide: Record<string, Kernels> = { headScores: headScoresKernels };
-
 const calls: Record<string, Kernels> = {
   ...fused,
-  ...fusedWide,
   gather: gatherKernels,
   scatterAdd: scatterAddKernels,
   topkCut: topkCutKernels,
 };
 
-/** Fused ops that have kernels here, on GPUs or elsewhere; the planner expands the others. */
-export const fusedOps = (wide: boolean): ReadonlySet<string> =>
-  new Set(Object.keys(wide ? { ...fused, ...fusedWide } : fused));
+/** Fused ops that have kernels on an adapter; the planner expands the others. */
+export const fusedOps = (own: KernelSet): ReadonlySet<string> => new Set(Object.keys({ ...fused, ...own.fused }));
 
 /** Every call reads 16-bit inputs as they lie. */
 export const reads16 = (): boolean => true;
@@ -87,7 +75,7 @@ export const lower = (step: Step, lowering: Lowering): Kernel[] => {
     case "batch":
       return batchKernels(step.steps, lowering);
     case "call": {
-      const kernels = calls[step.name];
+      const kernels = lowering.kernelSet.fused[step.name] ?? calls[step.name];
       if (kernels === undefined) throw new DeviceError(`webgpu: no kernel for ${step.name}`);
       return kernels(step, lowering);
     }

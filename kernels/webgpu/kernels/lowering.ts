@@ -1,9 +1,27 @@
+import type { Tensor } from "../../../core/index.js";
+import type { CallStep, MatmulStep } from "../../plan/steps.js";
 import type { Features } from "../adapter/features.js";
 import type { Limits } from "../adapter/limits.js";
+import type { Kernel } from "../wgsl/module.js";
 import type { Windows } from "../windows/windows.js";
 import type { Layout } from "./matmul/layouts.js";
 import type { Rates } from "./matmul/rates.js";
 import type { Tile } from "./matmul/tiles.js";
+
+/** Writes the kernels of a call, in order. */
+export type Kernels = (step: CallStep, lowering: Lowering) => Kernel[];
+
+/** Kernels that not every adapter has use for. */
+export interface KernelSet {
+  /** Of a product that is not empty. */
+  readonly matmul: (step: MatmulStep, lowering: Lowering) => Kernel[];
+  /** Of fused ops. */
+  readonly fused: Readonly<Record<string, Kernels>>;
+  /** Are the f16 operands of a node rounded where they are read? Default: nowhere. */
+  readonly roundsOperands?: (
+    on: Pick<Lowering, "features" | "subgroup" | "leastSubgroup" | "limits">,
+  ) => (node: Tensor) => boolean;
+}
 
 /** What kernels know while they are chosen and written. */
 export interface Lowering {
@@ -18,6 +36,8 @@ export interface Lowering {
   readonly leastSubgroup?: number;
   /** What kernels may use beyond what every device has: f16, subgroups, subgroup matrices. */
   readonly features: Features;
+  /** Those that are this adapter's. */
+  readonly kernelSet: KernelSet;
   /** What kernels keep to beyond what they bind. */
   readonly limits: Pick<Limits, "maxComputeWorkgroupStorageSize">;
   /** What products may choose among. Default: all. */

@@ -5,11 +5,13 @@ import fc from "fast-check";
 import { add, gather, matmul, mul, rmsnorm, scatterAdd, sum, type Tensor } from "../../../core/index.js";
 import { placeholder } from "../../../core/ops/leaf.js";
 import { lower } from "../../../kernels/webgpu/kernels/lower.js";
+import { profileFor } from "../../../kernels/webgpu/planners.js";
 import { boundsOf, prepare } from "../../../kernels/webgpu/prepare.js";
-import { profileFor } from "../../../kernels/webgpu/profiles.js";
 import type { Kernel } from "../../../kernels/webgpu/wgsl/module.js";
 import { createWindows, type Windows } from "../../../kernels/webgpu/windows/windows.js";
 import { tries } from "../../reach.js";
+
+const [nvidia, lavapipe] = [await profileFor("nvidia"), await profileFor("lavapipe")];
 
 /** What a kernel does, with the memory that its bindings mean. */
 const meant = ({ code, params, workgroups, bindings }: Kernel, windows: Windows) => ({
@@ -31,7 +33,7 @@ test("alike steps share their kernels, and bind what they would bind alone", () 
       }),
       fc.boolean(),
       ({ layers, rows, kib }, wide) => {
-        const profile = profileFor(wide ? "nvidia" : "lavapipe");
+        const profile = wide ? nvidia : lavapipe;
         const limits = { ...profile.limits, maxStorageBufferBindingSize: 1024 * kib };
         const [x, at] = [placeholder([rows, 16], "f32"), placeholder([rows], "i32")];
         const weights = Array.from({ length: layers }, () => [placeholder([16, 16], "f32"), placeholder([16], "f32")]);

@@ -5,6 +5,9 @@ import fc from "fast-check";
 import { attention, type Device, type DType, sizeOf, stridesOf, type Tensor, tensor } from "../../../core/index.js";
 import type { CallStep, View } from "../../../kernels/plan/steps.js";
 import { type Features, NO_FEATURES } from "../../../kernels/webgpu/adapter/features.js";
+import { gpu } from "../../../kernels/webgpu/engines/gpu.js";
+import { software } from "../../../kernels/webgpu/engines/software.js";
+import { units } from "../../../kernels/webgpu/engines/units.js";
 import { lower } from "../../../kernels/webgpu/kernels/lower.js";
 import type { Kernel } from "../../../kernels/webgpu/wgsl/module.js";
 import { createWindows } from "../../../kernels/webgpu/windows/windows.js";
@@ -123,6 +126,7 @@ webgpuCheck(
 
 /** What kernels are written for: an adapter that runs on the CPU, a GPU, one with matrix units. */
 type On = "cpu" | "gpu" | "units";
+const ENGINES = { cpu: software, gpu, units };
 const UNITS = { m: 16, n: 16, k: 16, componentType: "f16", resultType: "f32" };
 const featuresFor = (on: On): Features => ({
   ...NO_FEATURES,
@@ -164,6 +168,7 @@ const kernelsOf = ({ on, depth, share, dtype, softCap, memory }: Written): Kerne
       wide: on !== "cpu",
       subgroup: 32,
       features: featuresFor(on),
+      kernelSet: ENGINES[on].kernelSet,
       limits: { maxComputeWorkgroupStorageSize: memory },
       windows,
       mostBindings: 12,

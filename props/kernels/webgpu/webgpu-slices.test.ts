@@ -5,8 +5,8 @@ import fc from "fast-check";
 import { matmul, rmsnorm, sum, type Tensor } from "../../../core/index.js";
 import { placeholder } from "../../../core/ops/leaf.js";
 import { openWebgpu } from "../../../kernels/index.js";
+import { profileFor } from "../../../kernels/webgpu/planners.js";
 import { prepare } from "../../../kernels/webgpu/prepare.js";
-import { profileFor } from "../../../kernels/webgpu/profiles.js";
 import { secondsOf, slicesOf } from "../../../kernels/webgpu/slices.js";
 import { assertSame, run } from "../../close.js";
 import { presentDevices } from "../../devices.js";
@@ -38,8 +38,8 @@ test("each submit is as full as may be: one kernel more would be too much", () =
   );
 });
 
-test("planned seconds: a product of twice the size takes twice as long, and its kernels share them", () => {
-  const profile = profileFor("nvidia");
+test("planned seconds: a product of twice the size takes twice as long, and its kernels share them", async () => {
+  const profile = await profileFor("nvidia");
   const secondsFor = (m: number) => {
     const inputs = [placeholder([m, 1024], "f32"), placeholder([1024, 2048], "f32")];
     const { plan, stepOf } = prepare({ inputs, outputs: [matmul(inputs[0], inputs[1])] }, profile);

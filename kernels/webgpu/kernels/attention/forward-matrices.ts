@@ -1,10 +1,8 @@
 import { builder, type Kernel } from "../../wgsl/module.js";
-import type { Units } from "../matmul/units.js";
-import { finished } from "./engine.js";
+import { blockOf, type Engine, finished } from "./engine.js";
 import type { ForwardPart } from "./forward.js";
 import { frame, NONE } from "./frame.js";
 import { WEIGHT_LIFT } from "./lifts.js";
-import { matrixBlock } from "./matrix-block.js";
 import { type Read, sizesOf } from "./operands.js";
 import {
   BITS,
@@ -25,7 +23,7 @@ import type { Tile } from "./tile.js";
  * first time for log Σ e^score, the second for weighted values.
  * Tolerance: what is multiplied is rounded to f16, weights too.
  */
-export const forwardMatrixKernel = (part: ForwardPart, tile: Tile, units: Units): Kernel => {
+export const forwardMatrixKernel = (part: ForwardPart, tile: Tile, engine: Engine): Kernel => {
   const { inputs, dtypes, scoring, output } = part;
   const [q, keys, values, ...bounds] = inputs;
   const sizes = sizesOf(q, keys);
@@ -33,7 +31,7 @@ export const forwardMatrixKernel = (part: ForwardPart, tile: Tile, units: Units)
   const vectors = [q, keys, values].map((view, i) => ({ name: "qkv"[i], view, dtype: dtypes[i] }));
   const [readQ, readK, readV] = vectors;
   const f = frame(k, tile, sizes, sizes.time * sizes.share, { vectors, bounds, others: [output] });
-  const t = matrixBlock(k, f.measures, f.heads.quads, units);
+  const t = blockOf(k, f, engine);
   const [exp, log] = [declareWeights(k), declareInFours(k, "log")];
   const { score } = scoresOf(k, scoring, BITS);
   const isSeen = maskedBy(k, f);
@@ -77,5 +75,5 @@ export const forwardMatrixKernel = (part: ForwardPart, tile: Tile, units: Units)
       WEIGHT_LIFT.down,
     ),
   ];
-  return finished(k, f, body, units);
+  return finished(k, f, body, engine);
 };

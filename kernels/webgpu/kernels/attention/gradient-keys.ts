@@ -3,7 +3,6 @@ import { blockOf, finished } from "./engine.js";
 import { frame } from "./frame.js";
 import { type GradientPart, LABEL } from "./gradient.js";
 import { knownOf } from "./known.js";
-import { liftsOf } from "./lifts.js";
 import { notesOf } from "./notes.js";
 import { type Read, sizesOf } from "./operands.js";
 import { BITS, declareWeights, noteQueries } from "./rows.js";
@@ -29,7 +28,7 @@ export const keyKernel = (part: GradientPart, tile: Tile): Kernel => {
   const { score, slope, factor } = scoresOf(k, part.scoring, BITS);
   const [{ put: putK }, { put: putV }] = [f.heads.result("dk", part.dk), f.heads.result("dv", part.dv)];
   const { level, delta, ranges, peaks } = notesOf(k, part, sizes, "read");
-  const lifts = peaks && liftsOf(k);
+  const lifts = peaks && part.units?.lifts(k);
   const cts = lifts?.raised(f.ofQueries(readCt)) ?? f.ofQueries(readCt);
   const slots = k.param(sizes.slots);
   const ofKeys = (read: Read) => f.ofKeys(read, "firstSlot", slots);

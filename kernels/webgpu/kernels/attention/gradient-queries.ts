@@ -2,7 +2,6 @@ import { builder, type Kernel } from "../../wgsl/module.js";
 import { blockOf, finished } from "./engine.js";
 import { frame, NONE } from "./frame.js";
 import { type GradientPart, LABEL } from "./gradient.js";
-import { liftsOf } from "./lifts.js";
 import { notesOf } from "./notes.js";
 import { type Read, sizesOf } from "./operands.js";
 import {
@@ -39,7 +38,7 @@ export const queryKernel = (part: GradientPart, tile: Tile): Kernel => {
   const { put } = f.heads.result("dq", part.dq);
   const { level, delta, ranges, peaks } = notesOf(k, part, sizes, "write");
   const ofCt = f.ofQueries(readCt);
-  const lifts = peaks && liftsOf(k);
+  const lifts = peaks && part.units?.lifts(k);
   const ofKeys = (read: Read) => f.ofKeys(read, "first", "end");
   const masked = maskedBy(k, f);
   const overKeys = (lines: readonly string[]) => [

@@ -1,6 +1,6 @@
 import type { View } from "../../../plan/steps.js";
 import type { Builder } from "../../wgsl/module.js";
-import type { Units } from "../matmul/units.js";
+import type { Engine } from "./engine.js";
 import type { Sizes } from "./operands.js";
 
 /** What the gradient's kernel of queries leaves for that of keys. */
@@ -14,7 +14,7 @@ export interface Noted {
   readonly block: number;
   readonly hasFrom: boolean;
   /** Matrix units take f16: what is rounded to it is brought into its range by notes on how large it is. */
-  readonly units: Units | undefined;
+  readonly units: Engine | undefined;
 }
 
 /** Blocks of queries that share a sequence and a head of keys. */

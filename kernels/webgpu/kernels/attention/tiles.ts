@@ -1,11 +1,12 @@
-import type { CallStep } from "../../../plan/steps.js";
+import type { CallStep, View } from "../../../plan/steps.js";
 import type { Lowering } from "../lowering.js";
 import { type Units, unitsOf } from "../matmul/units.js";
-import { bytesOf, suits } from "./matrix-block.js";
-import type { Sizes } from "./operands.js";
-import { KEYS, measure, QUERIES, type Tile, UNIT_TILES } from "./tile.js";
+import type { Engine } from "./engine.js";
+import { liftsOf } from "./lifts.js";
+import { bytesOf, matrixBlock, suits } from "./matrix-block.js";
+import { measure, type Tile, UNIT_TILES } from "./tile.js";
 
-/** How a call is worked on by kernels for GPUs. */
+/** How a call is worked on by matrix units. */
 interface Tiles {
   readonly queries: Tile;
   readonly keys: Tile;
@@ -20,13 +21,20 @@ export const unitTiles = (units: Units, headSize: number, limits: Lowering["limi
   return UNIT_TILES.find(({ queries, keys }) => fits(queries) && fits(keys));
 };
 
-/** The tiles of a call, and the matrix units that they are for. */
-export const tilesOf = (
-  { attrs }: CallStep,
-  { depth }: Sizes,
-  lowering: Lowering,
-): Tiles & { readonly units: Units | undefined } => {
-  const units = attrs.operands === "f16" && lowering.wide ? unitsOf(lowering) : undefined;
-  const tiles = units && unitTiles(units, depth, lowering.limits);
-  return tiles === undefined ? { queries: QUERIES, keys: KEYS, units: undefined } : { ...tiles, units };
+const engineOf = (units: Units): Engine => ({
+  block: (k, measures, quads) => matrixBlock(k, measures, quads, units),
+  lifts: liftsOf,
+  subgroup: units.varies ? units.lanes : "any",
+});
+
+/** Tiles, and the matrix units that work on them. */
+interface Engaged extends Tiles {
+  readonly engine: Engine;
+}
+
+/** The tiles of a call of f16 operands, with heads as of `q`, if it is one for matrix units. */
+export const tilesOf = ({ attrs }: CallStep, { shape }: View, lowering: Lowering): Engaged | undefined => {
+  const units = attrs.operands === "f16" ? unitsOf(lowering) : undefined;
+  const tiles = units && unitTiles(units, shape[shape.length - 1], lowering.limits);
+  return units && tiles && { ...tiles, engine: engineOf(units) };
 };

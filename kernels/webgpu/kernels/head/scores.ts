@@ -1,18 +1,14 @@
-import { DeviceError, type DType, sizeOf } from "../../../../core/index.js";
+import { type DType, sizeOf } from "../../../../core/index.js";
 import type { CallStep, MatmulStep, View } from "../../../plan/steps.js";
 import { type Kernel, scratch } from "../../wgsl/module.js";
 import { cut } from "../../windows/box.js";
 import { rowParts, stretchOf } from "../../windows/rows.js";
 import { reads, type Touched, writes } from "../../windows/windows.js";
 import type { Lowering } from "../lowering.js";
-import { matrixKernel } from "../matmul/matrices.js";
-import { matrixTiles } from "../matmul/matrix-tiles.js";
 import { tiledKernel } from "../matmul/tiled.js";
 import { chosen, TILES, type Tile } from "../matmul/tiles.js";
-import { unitsOf } from "../matmul/units.js";
 import { along, rowsKernel, written } from "../rows-kernel.js";
 import { SHARERS, takeFromLanes, WIDTH } from "./lanes.js";
-import { takeFromMatrices } from "./matrices.js";
 import type { Noting } from "./strips.js";
 
 /** Multiply-adds of a kernel that has more than one strip, at most: a tenth of a second of a slow GPU. */
@@ -28,7 +24,7 @@ const tilesOf = ({ tiles = TILES }: Lowering): readonly Tile[] => {
 };
 
 /** How strips are summed up: how wide they are, and the kernel of some rows and strips of the product hidden · Wᵀ. */
-interface Method {
+export interface Method {
   readonly width: number;
   readonly kernel: (product: MatmulStep, noting: Noting) => Kernel;
 }
@@ -42,22 +38,6 @@ const inRegisters = (lowering: Lowering): Method => ({
     return tiledKernel(part, tile, { parts: 1, length, together: length }, takeFromLanes(noting));
   },
 });
-
-/** Of all rows by one tile, since a strip is as wide as that. */
-const onUnits = (lowering: Lowering): Method => {
-  const units = unitsOf(lowering);
-  const [tile] = units === undefined ? [] : matrixTiles(units, lowering.limits, lowering.layouts);
-  if (units === undefined || tile === undefined)
-    throw new DeviceError("webgpu: a head of f16 operands was planned where there are no matrix units");
-  return {
-    width: tile.columns,
-    kernel: (product, noting) => {
-      const length = product.a.shape[1];
-      const part = { step: product, continues: false };
-      return matrixKernel(part, units, tile, { parts: 1, length, together: length }, takeFromMatrices(noting));
-    },
-  };
-};
 
 /** What is known of rows once their strips are, in scratch memory: four views [rows, strips], and the logits of their tokens. */
 const notedIn = (rows: number, strips: number, lowering: Lowering) => {
@@ -201,10 +181,10 @@ const rowsOfStep = (step: CallStep, from: number, to: number): CallStep => {
  * What W h says of a token a row; no logit is ever stored. Kernels over tiles of rows and columns sum up strips of columns, and one
  * more joins the strips of each row. Tolerance: that of `tokenScores` of a plain product.
  */
-export const headScoresKernels = (step: CallStep, lowering: Lowering): Kernel[] => {
+export const headScoresKernels = (step: CallStep, lowering: Lowering, methodOf = inRegisters): Kernel[] => {
   const [hidden, W] = step.inputs;
   const [M] = hidden.shape;
-  const method = step.attrs.operands === "f16" ? onUnits(lowering) : inRegisters(lowering);
+  const method = methodOf(lowering);
   return Array.from({ length: Math.ceil(M / MOST_ROWS) }, (_, i) => i * MOST_ROWS).flatMap((from) => {
     const to = Math.min(M, from + MOST_ROWS);
     const some = rowsOfStep(step, from, to);

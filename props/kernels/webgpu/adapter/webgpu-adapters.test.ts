@@ -14,7 +14,7 @@ import type { Features } from "../../../../kernels/webgpu/adapter/features.js";
 import { chosenOf } from "../../../../kernels/webgpu/adapter/find.js";
 import type { AdapterReport } from "../../../../kernels/webgpu/adapter/report.js";
 import { missingOf, unlockedBy } from "../../../../kernels/webgpu/adapter/unlocked.js";
-import { unitsOfReport } from "../../../../kernels/webgpu/profiles.js";
+import { unitsOfReport } from "../../../../kernels/webgpu/engines/units.js";
 import { presentDevices } from "../../../devices.js";
 
 const report = (name: string, own: Partial<AdapterReport> = {}): AdapterReport => ({
