@@ -1,6 +1,5 @@
 import { DeviceError } from "../core/index.js";
 import { wantedBits } from "./cpu/index.js";
-import { madd } from "./cpu/wasm/multiply-add.js";
 import { drivers } from "./platform/node/drivers.js";
 import { engine } from "./platform/node/engine.js";
 import { alikeHints, describeAdapters, explainAdapters, missingGpu } from "./webgpu/adapter/describe.js";
@@ -35,9 +34,10 @@ export interface DoctorReport {
 }
 
 /** What cpu's bits are, in words. */
-const saidBits = (): string => {
+const saidBits = async (): Promise<string> => {
   if (wantedBits() === "portable") return "portable: products are rounded before they are added (TAUGRAD_BITS)";
-  const own = madd().roundsOnce
+  const { roundsOnce } = await import("./cpu/device.js");
+  const own = roundsOnce()
     ? "multiply-adds are rounded once, as this engine and processor do"
     : "this engine, or its processor, has no fused multiply-add: the same as portable";
   return `native: ${own}`;
@@ -87,7 +87,7 @@ export const doctor = async (): Promise<DoctorReport> => {
     ...{ platform: engine.platform, node: engine.version, mode },
     ...lookedAt,
     ...(bits === "portable" && { auto: PORTABLE }),
-    bits: saidBits(),
+    bits: await saidBits(),
   };
 };
 

@@ -1,7 +1,7 @@
 import { isFloating } from "../dtype.js";
+import { loop } from "../loops/loop.js";
 import { broadcastTo, sum } from "../ops/broadcast.js";
 import { placeholder } from "../ops/leaf.js";
-import { loop } from "../ops/loop.js";
 import { part, partsIn, resolved, tuple } from "../ops/parts.js";
 import { type Batched, type Batching, node, type Op, type OpKind, reachable, type Tensor } from "../tensor.js";
 

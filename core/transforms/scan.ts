@@ -1,7 +1,7 @@
 import { ShapeError } from "../errors.js";
 import { expects } from "../expects.js";
+import { loop } from "../loops/loop.js";
 import { placeholder } from "../ops/leaf.js";
-import { loop } from "../ops/loop.js";
 import { concat, reshape, sliceAxis } from "../ops/view.js";
 import { typeOf } from "../print.js";
 import { isTensor, type Tensor } from "../tensor.js";

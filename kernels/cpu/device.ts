@@ -12,7 +12,7 @@ import {
   sizeOf,
   tellForgotten,
 } from "../../core/index.js";
-import { buildLoops, planLoops } from "../loops/run.js";
+import { buildStaged, planStaged } from "../../core/loops/staged.js";
 import { donorsOf, largestOf, plan } from "../plan/plan.js";
 import type { Abilities } from "../plan/steps.js";
 import { PADDING } from "./allocator.js";
@@ -20,7 +20,7 @@ import { createCompiler } from "./compiler.js";
 import { createHeap, type HeapOptions } from "./heap.js";
 import { fusedKernels, reads16 } from "./kernels/calls.js";
 import { createProgram, type ProgramHost, writeNumbers } from "./program.js";
-import { createPool, wantedThreads } from "./threads/pool.js";
+import { createAlone, type Pool, wantedThreads } from "./threads/pool.js";
 import { type Bits, wantedBits } from "./wasm/bits.js";
 import { madd } from "./wasm/multiply-add.js";
 
@@ -45,6 +45,9 @@ export interface CpuOptions extends Pick<HeapOptions, "memory" | "limits"> {
   readonly bits?: Bits;
 }
 
+/** Are multiply-adds rounded once, as this engine and processor do them? */
+export const roundsOnce = (): boolean => madd().roundsOnce;
+
 /** See index.ts. */
 export const openCpu = async ({ notice, bits: told, threads, ...options }: CpuOptions = {}): Promise<Device> => {
   const bits = wantedBits(told);
@@ -65,9 +68,15 @@ export const openCpu = async ({ notice, bits: told, threads, ...options }: CpuOp
   const check = (): void => {
     if (ended !== undefined) throw ended;
   };
-  const pool = createPool(heap.memory, heap.addressing.isShared ? wanted : 1, (error) => {
-    ended = error;
-  });
+  const alone = createAlone(heap.memory);
+  let pool: Pool = alone;
+  if (heap.addressing.isShared) {
+    // Loaded where there are several: most pages have one.
+    const { createTeam } = await import("./threads/team.js");
+    pool = createTeam(alone, heap.memory, wanted, (error) => {
+      ended = error;
+    });
+  }
   const compiler = createCompiler(heap, pool, bits);
   let [programs, launches, liveBuffers, liveBytes] = [0, 0, 0, 0];
   let isOpen = true;
@@ -190,7 +199,7 @@ export const openCpu = async ({ notice, bits: told, threads, ...options }: CpuOp
       return `cpu (WebAssembly SIMD, ${threads}${wide}${bits === "portable" ? ", portable bits" : ""})`;
     },
     get bits() {
-      return bits === "native" && madd().roundsOnce ? "fused" : "portable";
+      return bits === "native" && roundsOnce() ? "fused" : "portable";
     },
     limits: { memory: heap.limit, buffer: heap.limit, ...(heap.remedy !== undefined && { remedy: heap.remedy }) },
     upload: (data, shape, dtype) => {
@@ -214,8 +223,8 @@ export const openCpu = async ({ notice, bits: told, threads, ...options }: CpuOp
       return new Uint32Array(new Uint32Array(memory, from, size));
     },
     free,
-    plan: (graph) => planLoops(graph, planOne),
-    build: (graph) => buildLoops(graph, buildOne, free),
+    plan: (graph) => planStaged(graph, planOne),
+    build: (graph) => buildStaged(graph, buildOne, free),
     stats: () => ({
       ...{ liveBuffers, liveBytes, peakBytes: heap.peakBytes(), programs, launches, bindings: 0 },
       keptBytes: heap.memory.buffer.byteLength,

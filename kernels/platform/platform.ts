@@ -22,8 +22,6 @@ export interface Helper {
 }
 
 export interface Threads {
-  /** How many threads may work at once. */
-  readonly cores: () => number;
   /** Starts a thread; undefined if the system gives none. `onEnd` is told if it ends by itself once it has begun. */
   readonly startHelper: (memory: Memory, thread: number, onEnd: () => void) => Helper | undefined;
   /** Sleeps while a word of shared memory has that value, at most so many milliseconds; not at all where this thread may not. */
@@ -37,6 +35,8 @@ export interface Engine {
   readonly version: string;
   /** Bytes of memory that the machine has, or that its container may use. */
   readonly memory: () => number;
+  /** How many threads may work at once. */
+  readonly cores: () => number;
   /** Turns on relaxed SIMD, where it waits behind a flag. */
   readonly unlockRelaxedSimd: () => void;
 }

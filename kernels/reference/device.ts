@@ -17,7 +17,7 @@ import {
   tellForgotten,
   typeOf,
 } from "../../core/index.js";
-import { loopAttrs, loopInputs } from "../../core/ops/loop.js";
+import { loopAttrs, loopInputs } from "../../core/loops/attrs.js";
 import { indexOf } from "../../core/ops/parts.js";
 
 /** A buffer of the reference device: plain numbers, until it is freed. */

@@ -14,7 +14,7 @@ import {
   sizeOf,
   tellForgotten,
 } from "../../core/index.js";
-import { buildLoops, planLoops } from "../loops/run.js";
+import { buildStaged, planStaged } from "../../core/loops/staged.js";
 import { webgpu as platform } from "../platform/node/webgpu.js";
 import { namesOf } from "./adapter/features.js";
 import type { Found } from "./adapter/find.js";
@@ -248,8 +248,8 @@ export const openDevice = async (
       }
     },
     free,
-    plan: (graph) => planLoops(graph, planOne),
-    build: (graph) => buildLoops(graph, buildOne, free),
+    plan: (graph) => planStaged(graph, planOne),
+    build: (graph) => buildStaged(graph, buildOne, free),
     stats: () => ({
       ...{ liveBuffers: live.size, liveBytes, peakBytes: pool.peakBytes(), programs, launches, bindings },
       keptBytes: pool.bytes(),

@@ -64,10 +64,6 @@ const startHelper: Threads["startHelper"] = (memory, thread, onEnd) => {
 let maySleep = true;
 
 export const threads: Threads = {
-  cores: () =>
-    page.crossOriginIsolated === true && "grow" in SharedArrayBuffer.prototype
-      ? (page.navigator?.hardwareConcurrency ?? 1)
-      : 1,
   startHelper,
   sleep: (words, index, value, milliseconds) => {
     if (!maySleep) return;

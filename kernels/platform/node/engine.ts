@@ -1,4 +1,4 @@
-import { totalmem } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
 import { setFlagsFromString } from "node:v8";
 import { permitted } from "../../../core/permitted.js";
 import type { Engine } from "../platform.js";
@@ -17,6 +17,7 @@ export const engine: Engine = {
     const total = permitted(totalmem, 4 * 2 ** 30);
     return constrained > 0 ? Math.min(constrained, total) : total;
   },
+  cores: availableParallelism,
   // Node 20: V8 takes the flag at any time.
   unlockRelaxedSimd: () => setFlagsFromString("--experimental-wasm-relaxed-simd"),
 };

@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import { MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { workerText } from "../../cpu/threads/worker.js";
 import type { Threads } from "../platform.js";
@@ -69,7 +68,6 @@ const startHelper: Threads["startHelper"] = (memory, thread, onEnd) => {
 };
 
 export const threads: Threads = {
-  cores: availableParallelism,
   startHelper,
   sleep: (words, index, value, milliseconds) => {
     Atomics.wait(words, index, value, milliseconds);

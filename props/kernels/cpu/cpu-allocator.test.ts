@@ -19,7 +19,7 @@ import { createAllocator, PADDING } from "../../../kernels/cpu/allocator.js";
 import { createCompiler } from "../../../kernels/cpu/compiler.js";
 import { createHeap } from "../../../kernels/cpu/heap.js";
 import { createProgram } from "../../../kernels/cpu/program.js";
-import { createPool } from "../../../kernels/cpu/threads/pool.js";
+import { createAlone } from "../../../kernels/cpu/threads/pool.js";
 import { openCpu } from "../../../kernels/index.js";
 import { plan } from "../../../kernels/plan/plan.js";
 
@@ -119,7 +119,7 @@ test("too much is a DeviceError with the numbers, and leaves the allocator as it
 
 test("a run of a program takes its outputs and nothing else; a freed program gives everything back", () => {
   const heap = createHeap();
-  const pool = createPool(heap.memory, 1);
+  const pool = createAlone(heap.memory);
   const scratch = heap.allocate(1e6);
   const empty = heap.liveBlocks();
   const x = tensor(

@@ -29,7 +29,8 @@ import { openCpu } from "../../../kernels/cpu/device.js";
 import { createHeap } from "../../../kernels/cpu/heap.js";
 import { type Kernel, writeWord } from "../../../kernels/cpu/launch.js";
 import { engineLimits } from "../../../kernels/cpu/memory.js";
-import { createPool, type Job, wantedThreads } from "../../../kernels/cpu/threads/pool.js";
+import { createAlone, type Job, wantedThreads } from "../../../kernels/cpu/threads/pool.js";
+import { createTeam } from "../../../kernels/cpu/threads/team.js";
 import { loadWord, WORD } from "../../../kernels/cpu/wasm/expression.js";
 import { i32 } from "../../../kernels/cpu/wasm/ops.js";
 import { eighths, seeds } from "../../generators/generators.js";
@@ -88,7 +89,7 @@ const writer: Kernel = {
 test("a kernel that traps, on whichever thread, throws once; the threads go on [cpu]", async () => {
   const heap = createHeap({ isShared: true });
   assert.ok(heap.addressing.isShared);
-  const pool = createPool(heap.memory, 3);
+  const pool = createTeam(createAlone(heap.memory), heap.memory, 3);
   const [kernel] = createCompiler(heap, pool).compile([writer]);
   const blocks = 900;
   const args = heap.allocate(3 * WORD * blocks);

@@ -1,38 +1,18 @@
 import { isFloating, isHalf } from "../dtype.js";
 import { substitute } from "../expand.js";
+import { withAxisAt } from "../ops/axis.js";
+import { capturedBy, evenRow } from "../ops/captured.js";
+import { cast } from "../ops/cast.js";
+import { placeholder, zeros } from "../ops/leaf.js";
+import { variable } from "../ops/marker.js";
+import { part, tuple } from "../ops/parts.js";
+import { add } from "../ops/pointwise.js";
 import type { Shape } from "../shape.js";
-import { type Batched, node, type Op, reachable, type Tensor } from "../tensor.js";
+import { type Batched, node, reachable, type Tensor } from "../tensor.js";
 import { vjpOf } from "../transforms/grad.js";
-import { withAxisAt } from "./axis.js";
-import { capturedBy, evenRow } from "./captured.js";
-import { cast } from "./cast.js";
-import { placeholder, zeros } from "./leaf.js";
-import { variable } from "./marker.js";
-import { part, tuple } from "./parts.js";
-import { add } from "./pointwise.js";
-
-/** One step as a graph: what it reads, as placeholders, and what it makes of it. */
-export interface Body {
-  /** What the step before made: `next` has their shapes and dtypes. */
-  readonly carries: readonly Tensor[];
-  /** This step's rows of what is walked along axis 0. */
-  readonly rows: readonly Tensor[];
-  /** What every step sees. */
-  readonly shared: readonly Tensor[];
-  readonly next: readonly Tensor[];
-  /** This step's rows of what is stacked along axis 0. */
-  readonly made: readonly Tensor[];
-}
-
-/** What a loop node knows; its inputs are the first carries, what is walked, and what is shared. */
-export interface LoopAttrs extends Body {
-  readonly length: number;
-  /** From the last row to the first. */
-  readonly reverse: boolean;
-}
-
-/** What a loop node runs. */
-export const loopAttrs = (t: Tensor): LoopAttrs => t.attrs as unknown as LoopAttrs;
+import { type Body, type LoopAttrs, loopAttrs, loopInputs } from "./attrs.js";
+import { buildLoops, planLoops } from "./run.js";
+import type { StagedOp } from "./staged.js";
 
 /** The results of a loop node, which are its parts in this order. */
 export interface LoopParts {
@@ -99,17 +79,12 @@ export const makeLoop = (
   return node(loopOp, inputs, attrs as unknown as Record<string, unknown>, [], "f32");
 };
 
-/** The inputs of a loop node by what they are. */
-export const loopInputs = <T>({ carries, rows }: Body, inputs: readonly T[]) => {
-  const [n, m] = [carries.length, carries.length + rows.length];
-  return { init: inputs.slice(0, n), walked: inputs.slice(n, m), shared: inputs.slice(m) };
-};
-
 const f32 = (t: { readonly shape: Shape }) => ({ shape: t.shape, dtype: "f32" as const });
 
-const loopOp: Op = {
+const loopOp: StagedOp = {
   name: "loop",
   kind: "loop",
+  stages: { build: buildLoops, plan: planLoops },
   /**
    * A loop the other way round. It carries the cotangents of the carries, and sums of those of what is shared; it walks the carries
    * before each step, from which it computes the step again.

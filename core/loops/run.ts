@@ -1,14 +1,9 @@
-import {
-  type Buffer,
-  byteLength,
-  type Graph,
-  type Planned,
-  type Program,
-  type ProgramMemory,
-  sizeOf,
-  type Tensor,
-} from "../../core/index.js";
-import { hasLoops, type Stage, split } from "./split.js";
+import type { Buffer, Graph, Planned, ProgramMemory } from "../device.js";
+import { byteLength } from "../dtype.js";
+import { sizeOf } from "../shape.js";
+import type { Tensor } from "../tensor.js";
+import { type Stage, split } from "./split.js";
+import { buildStaged, planStaged, type Stages } from "./staged.js";
 
 /** A stage with its programs: `P` is what runs them, or what knows the memory that they would take. */
 interface Built<P> {
@@ -121,13 +116,9 @@ const memoryOf = (graph: Graph, built: readonly Built<{ readonly memory: Program
   return { inputs, outputs, constants, temporaries: Math.max(0, most - inputs - outputs), peak: most + constants };
 };
 
-/**
- * A graph as a program of a device that builds graphs without loops: those between its loops, and one for a step of each, which is
- * built once, and run on its own results.
- */
-export const buildLoops = (graph: Graph, build: (graph: Graph) => Program, free: (buffer: Buffer) => void): Program => {
-  if (!hasLoops(graph)) return build(graph);
-  const built = buildStages(graph, (part) => buildLoops(part, build, free));
+/** A graph with loops as the programs between them, and one for a step of each, which is built once, and run on its own results. */
+export const buildLoops: Stages["build"] = (graph, build, free) => {
+  const built = buildStages(graph, (part) => buildStaged(part, build, free));
   return {
     memory: memoryOf(graph, built),
     run: (inputs) =>
@@ -143,9 +134,8 @@ export const buildLoops = (graph: Graph, build: (graph: Graph) => Program, free:
 };
 
 /** What such a program would take. */
-export const planLoops = (graph: Graph, plan: (graph: Graph) => Planned): Planned => {
-  if (!hasLoops(graph)) return plan(graph);
-  const built = buildStages(graph, (part) => planLoops(part, plan));
+export const planLoops: Stages["plan"] = (graph, plan) => {
+  const built = buildStages(graph, (part) => planStaged(part, plan));
   const parts = all(built);
   const steps = (stage: Built<Planned>): number[] =>
     stage.steps.map(({ launches }, i) => launches * stage.stage.loops[i].length);

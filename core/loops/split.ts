@@ -1,9 +1,10 @@
-import { substitute } from "../../core/expand.js";
-import { full, type Graph, reachable, type Tensor, zeros } from "../../core/index.js";
-import { isFree, isLook } from "../../core/ops/captured.js";
-import { placeholder } from "../../core/ops/leaf.js";
-import { loopAttrs, loopInputs } from "../../core/ops/loop.js";
-import { indexOf, partOp } from "../../core/ops/parts.js";
+import type { Graph } from "../device.js";
+import { substitute } from "../expand.js";
+import { isFree, isLook } from "../ops/captured.js";
+import { full, placeholder, zeros } from "../ops/leaf.js";
+import { indexOf, partOp } from "../ops/parts.js";
+import { reachable, type Tensor } from "../tensor.js";
+import { loopAttrs, loopInputs } from "./attrs.js";
 import { type Step, stepOf } from "./step.js";
 
 /** A loop after the program that computes what it begins with. */
@@ -37,9 +38,6 @@ const unshaped = (t: Tensor): Tensor => {
   while (at.op.name === "reshape") at = at.inputs[0];
   return at;
 };
-
-/** Has a graph any loops? */
-export const hasLoops = ({ outputs }: Graph): boolean => reachable(outputs).some(({ op }) => op.kind === "loop");
 
 /**
  * A graph with loops as programs without any, and loops between them. A value is an input of the whole, a result of a loop, or

@@ -1,7 +1,14 @@
-import { substitute } from "../../core/expand.js";
-import { add, cast, type Graph, gather, isHalf, reshape, type Tensor, writeRows } from "../../core/index.js";
-import { placeholder } from "../../core/ops/leaf.js";
-import type { LoopAttrs } from "../../core/ops/loop.js";
+import type { Graph } from "../device.js";
+import { isHalf } from "../dtype.js";
+import { substitute } from "../expand.js";
+import { cast } from "../ops/cast.js";
+import { writeRows } from "../ops/fused/write-rows.js";
+import { gather } from "../ops/index-ops.js";
+import { placeholder } from "../ops/leaf.js";
+import { add } from "../ops/pointwise.js";
+import { reshape } from "../ops/view.js";
+import type { Tensor } from "../tensor.js";
+import type { LoopAttrs } from "./attrs.js";
 
 /** One step of a loop: its state in, its state out, in the same memory. */
 export interface Step {
