@@ -6,6 +6,7 @@ import { alikeHints, describeAdapters, explainAdapters, missingGpu } from "./web
 import { type Mode, modeOf } from "./webgpu/adapter/modes.js";
 import { type AdapterReport, nameOf } from "./webgpu/adapter/report.js";
 import type { Explained } from "./webgpu/adapter/unlocked.js";
+import { profileOf } from "./webgpu/profiles.js";
 
 export { describeAdapters };
 
@@ -81,8 +82,8 @@ const lookAt = async <A extends AdapterReport>(look: () => Promise<readonly A[]>
 /** See open.ts. */
 export const doctor = async (): Promise<DoctorReport> => {
   const [mode, bits] = [modeOf(), wantedBits()];
-  const { unitsOfReport } = await import("./webgpu/engines/units.js");
-  const lookedAt = await lookAt(() => explainAdapters((report) => unitsOfReport(report) !== undefined));
+  const { unitsOf } = await import("./webgpu/engines/units.js");
+  const lookedAt = await lookAt(() => explainAdapters((report) => unitsOf(profileOf(report)) !== undefined));
   return {
     ...{ platform: engine.platform, node: engine.version, mode },
     ...lookedAt,

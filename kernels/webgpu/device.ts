@@ -16,11 +16,8 @@ import {
 } from "../../core/index.js";
 import { buildStaged, planStaged } from "../../core/loops/staged.js";
 import { webgpu as platform } from "../platform/node/webgpu.js";
-import { namesOf } from "./adapter/features.js";
-import type { Found } from "./adapter/find.js";
-import { askedOf } from "./adapter/limits.js";
-import { type Mode, modeOf } from "./adapter/modes.js";
-import { nameOf } from "./adapter/report.js";
+import type { Mode } from "./adapter/modes.js";
+import type { AdapterReport } from "./adapter/report.js";
 import type { Gpu, GpuBuffer } from "./gpu.js";
 import { createPipelines } from "./pipelines.js";
 import { createPool } from "./pool.js";
@@ -29,7 +26,6 @@ import type { Seen } from "./profiles.js";
 import { buildProgram } from "./program.js";
 import { createQueue } from "./queue.js";
 import type { TuneOptions, Tuning } from "./tuning/options.js";
-import { tuningOf } from "./tuning/tuning.js";
 import { MAP_READ, USAGE } from "./usage.js";
 
 /** How the webgpu device is opened. */
@@ -68,18 +64,29 @@ const wordsOf = (data: HostData): Float32Array | Int32Array | Uint32Array => {
   return words;
 };
 
-/** Opens an adapter that was found. */
+/** What an adapter gave. */
+export interface Granted {
+  readonly device: GPUDevice;
+  /** Dawn's: devices do not outlive it. */
+  readonly instance: GPU;
+  readonly report: AdapterReport;
+  readonly mode: Mode;
+  /** How the adapter is called. */
+  readonly name: string;
+}
+
+/** Finds out which tiles are fast on an adapter, or remembers it. */
+export type FindTuning = (gpu: Gpu, granted: Granted, options: TuneOptions) => Promise<Tuning | undefined>;
+
+/** A device over what an adapter gave; `tuningOf` where its kernels have tiles to choose among. */
 export const openDevice = async (
-  { gpu: instance, adapter, report }: Found,
+  granted: Granted,
   profile: Profile,
   options: WebgpuOptions,
+  tuningOf?: FindTuning,
 ): Promise<Device> => {
-  const mode = options.mode ?? modeOf();
+  const { device, instance, report, mode, name } = granted;
   const { limits } = profile;
-  const device = await adapter.requestDevice({
-    requiredFeatures: namesOf(profile.features) as GPUFeatureName[],
-    requiredLimits: askedOf(report.limits),
-  });
 
   // Kept for good: after an error nobody knows which numbers on the device are right.
   let failure: DeviceError | undefined;
@@ -207,7 +214,7 @@ export const openDevice = async (
     }
   };
 
-  const tuning = untuned.rates === undefined ? await tuningOf(untuned, report, mode, options) : undefined;
+  const tuning = untuned.rates === undefined ? await tuningOf?.(untuned, granted, options) : undefined;
   if (tuning !== undefined) options.tuned?.(tuning);
   const gpu: Gpu = tuning === undefined ? untuned : { ...untuned, rates: tuning.rates };
 
@@ -226,7 +233,7 @@ export const openDevice = async (
   const opened: Device = {
     name: "webgpu",
     isOpen: () => !closing,
-    description: `webgpu: ${nameOf(report)}${report.software ? ", a software adapter" : ""}${mode === "full" ? "" : `, ${mode}`}`,
+    description: `webgpu: ${name}${report.software ? ", a software adapter" : ""}${mode === "full" ? "" : `, ${mode}`}`,
     limits: { buffer: limits.maxBufferSize },
     upload: (data, shape, dtype) => {
       checkOpen();

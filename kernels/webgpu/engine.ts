@@ -1,22 +1,22 @@
 import type { Device, Planner } from "../../core/index.js";
-import type { Found } from "./adapter/find.js";
-import { openDevice, type WebgpuOptions } from "./device.js";
+import { type FindTuning, type Granted, openDevice, type WebgpuOptions } from "./device.js";
 import type { KernelSet } from "./kernels/lowering.js";
 import { type Profile, planWebgpu, type Traits } from "./prepare.js";
 
 /** What programs are planned and run by on one kind of adapter. */
 export interface Engine {
   readonly kernelSet: KernelSet;
-  readonly open: (found: Found, traits: Traits, options: WebgpuOptions) => Promise<Device>;
+  readonly open: (granted: Granted, traits: Traits, options: WebgpuOptions) => Promise<Device>;
   /** Plans as such an adapter would. */
   readonly planner: (description: string, traits: Traits) => Planner;
 }
 
-export const engineOf = (kernelSet: KernelSet): Engine => {
+/** `tuningOf`: see `openDevice`. */
+export const engineOf = (kernelSet: KernelSet, tuningOf?: FindTuning): Engine => {
   const profileOf = (traits: Traits): Profile => ({ ...traits, kernelSet });
   return {
     kernelSet,
-    open: (found, traits, options) => openDevice(found, profileOf(traits), options),
+    open: (granted, traits, options) => openDevice(granted, profileOf(traits), options, tuningOf),
     planner: (description, traits) => ({
       name: "webgpu",
       description: `webgpu: ${description}`,

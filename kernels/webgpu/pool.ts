@@ -1,5 +1,5 @@
 import { OutOfMemoryError } from "../../core/index.js";
-import { checkBuffer, type Limits } from "./adapter/limits.js";
+import type { Limits } from "./adapter/limits.js";
 import type { Pending, Queue } from "./queue.js";
 import { USAGE } from "./usage.js";
 
@@ -27,6 +27,11 @@ export interface Pool {
   readonly bytes: () => number;
   readonly destroy: () => void;
 }
+
+/** Errors: OutOfMemoryError if no buffer can be so large; `used` bytes are in use, `tensor` is what errors name. */
+export const checkBuffer = (bytes: number, { maxBufferSize: limit }: Limits, used: number, tensor?: string): void => {
+  if (bytes > limit) throw new OutOfMemoryError({ device: "webgpu", bytes, used, limit, isOfBuffers: true, tensor });
+};
 
 let created = 0; // over all devices: a buffer of another one must not look like ours
 

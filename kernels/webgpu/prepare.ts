@@ -3,13 +3,14 @@ import { oneNameEach } from "../plan/names.js";
 import { largestOf, memoryOf, plan } from "../plan/plan.js";
 import type { Plan } from "../plan/steps.js";
 import type { Features } from "./adapter/features.js";
-import { checkBuffer, type Limits } from "./adapter/limits.js";
+import type { Limits } from "./adapter/limits.js";
 import { lowerAlike } from "./kernels/alike.js";
 import { fusedOps, reads16 } from "./kernels/lower.js";
 import type { KernelSet, Lowering } from "./kernels/lowering.js";
 import type { Layout } from "./kernels/matmul/layouts.js";
 import type { Rates } from "./kernels/matmul/rates.js";
 import type { Tile } from "./kernels/matmul/tiles.js";
+import { checkBuffer } from "./pool.js";
 import type { Kernel } from "./wgsl/module.js";
 import { type Bounds, createWindows, type Windows } from "./windows/windows.js";
 

@@ -8,7 +8,7 @@ import type { Tile } from "./kernels/matmul/tiles.js";
 import type { Traits } from "./prepare.js";
 
 /** Invocations of a subgroup, where there is but one size. */
-export const fixedSubgroup = ({ subgroupMinSize: least, subgroupMaxSize: most }: AdapterReport): number | undefined =>
+const fixedSubgroup = ({ subgroupMinSize: least, subgroupMaxSize: most }: AdapterReport): number | undefined =>
   least === most ? least : undefined;
 
 /** How programs are to see an adapter, where that is not all that it has. */

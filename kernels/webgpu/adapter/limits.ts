@@ -1,4 +1,4 @@
-import { DeviceError, OutOfMemoryError } from "../../../core/index.js";
+import { DeviceError } from "../../../core/index.js";
 
 /** Limits of a device that programs look at. */
 export interface Limits {
@@ -15,11 +15,6 @@ export interface Limits {
   /** Bytes. */
   readonly minUniformBufferOffsetAlignment: number;
 }
-
-/** Errors: OutOfMemoryError if no buffer can be so large; `used` bytes are in use, `tensor` is what errors name. */
-export const checkBuffer = (bytes: number, { maxBufferSize: limit }: Limits, used: number, tensor?: string): void => {
-  if (bytes > limit) throw new OutOfMemoryError({ device: "webgpu", bytes, used, limit, isOfBuffers: true, tensor });
-};
 
 /** Limits that WebGPU names and compute shaders meet: of buffers, their bindings and alignments, and workgroups. */
 const COMPUTES = /^max(Buffer|Bind|Dynamic|Storage|Uniform|Compute)|^min(Storage|Uniform)Buffer/;

@@ -1,5 +1,3 @@
-import { featuresOf } from "../adapter/features.js";
-import type { AdapterReport } from "../adapter/report.js";
 import { engineOf } from "../engine.js";
 import { unitAttention, unitGradient } from "../kernels/attention/on-units.js";
 import { unitTiles } from "../kernels/attention/tiles.js";
@@ -8,12 +6,14 @@ import { headScoresKernels } from "../kernels/head/scores.js";
 import type { KernelSet } from "../kernels/lowering.js";
 import { registerProducts } from "../kernels/matmul/in-registers.js";
 import { unitProducts } from "../kernels/matmul/on-units.js";
-import { type Units, unitsOf } from "../kernels/matmul/units.js";
-import { fixedSubgroup } from "../profiles.js";
+import { unitsOf } from "../kernels/matmul/units.js";
+import { sortedSums } from "../kernels/scatter-sort.js";
+import { tuningOf } from "../tuning/tuning.js";
 
 /** Kernels for GPUs with matrix units, which take operands of f16. */
 const kernelSet: KernelSet = {
   matmul: (step, lowering) => (step.operands === "f16" ? unitProducts : registerProducts)(step, lowering),
+  rowSums: sortedSums,
   fused: {
     attention: unitAttention,
     "attention.vjp": unitGradient,
@@ -30,13 +30,6 @@ const kernelSet: KernelSet = {
   },
 };
 
-export const units = engineOf(kernelSet);
+export const units = engineOf(kernelSet, tuningOf);
 
-/** The matrix units that products of f16 operands run on, on the adapter that a report describes. */
-export const unitsOfReport = (report: AdapterReport): Units | undefined => {
-  const { maxComputeWorkgroupStorageSize } = report.limits;
-  return unitsOf({
-    ...{ features: featuresOf(report), limits: { maxComputeWorkgroupStorageSize } },
-    ...{ subgroup: fixedSubgroup(report), leastSubgroup: report.subgroupMinSize },
-  });
-};
+export { unitsOf };

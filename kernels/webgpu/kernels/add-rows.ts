@@ -2,9 +2,10 @@ import { sizeOf } from "../../../core/index.js";
 import type { CallStep, MapStep, View } from "../../plan/steps.js";
 import { type Kernel, scratch } from "../wgsl/module.js";
 import { stretchOf } from "../windows/rows.js";
+import { added } from "./fills.js";
 import type { Lowering } from "./lowering.js";
 import { mapKernels } from "./map.js";
-import { added, rowSumKernels, takesAllAtOnce } from "./scatter-add.js";
+import { rowSumKernels, takesAllAtOnce } from "./scatter-add.js";
 
 /** A scratch buffer that sums by row do not use. */
 const SUMS = 3;

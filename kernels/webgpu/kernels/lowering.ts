@@ -1,5 +1,5 @@
 import type { Tensor } from "../../../core/index.js";
-import type { CallStep, MatmulStep } from "../../plan/steps.js";
+import type { CallStep, MatmulStep, View } from "../../plan/steps.js";
 import type { Features } from "../adapter/features.js";
 import type { Limits } from "../adapter/limits.js";
 import type { Kernel } from "../wgsl/module.js";
@@ -7,14 +7,27 @@ import type { Windows } from "../windows/windows.js";
 import type { Layout } from "./matmul/layouts.js";
 import type { Rates } from "./matmul/rates.js";
 import type { Tile } from "./matmul/tiles.js";
+import type { Part } from "./scatter-part.js";
 
 /** Writes the kernels of a call, in order. */
 export type Kernels = (step: CallStep, lowering: Lowering) => Kernel[];
+
+/** How sums of rows by id are made. */
+export interface RowSumming {
+  /** Words of room for each position, in scratch buffer `room`. */
+  readonly each: number;
+  readonly room: number;
+  /** Must the result be zeros before? Else what is not added to is written too. */
+  readonly addsToZeros: boolean;
+  /** Of a run of rows, `whole`: in parts of the positions, one after the other. */
+  readonly kernels: (parts: readonly Part[], whole: View, lowering: Lowering) => Kernel[];
+}
 
 /** Kernels that not every adapter has use for. */
 export interface KernelSet {
   /** Of a product that is not empty. */
   readonly matmul: (step: MatmulStep, lowering: Lowering) => Kernel[];
+  readonly rowSums: RowSumming;
   /** Of fused ops. */
   readonly fused: Readonly<Record<string, Kernels>>;
   /** Are the f16 operands of a node rounded where they are read? Default: nowhere. */

@@ -1,13 +1,14 @@
 import { sizeOf } from "../../../core/index.js";
 import { builder, type Kernel, scratch } from "../wgsl/module.js";
 import { indent } from "../wgsl/walk.js";
+import type { RowSumming } from "./lowering.js";
 import { based, type Part, rowAt } from "./scatter-part.js";
 
 /**
  * For adapters that run on the CPU: a list of positions for each row, made by one invocation from the last position to the
  * first; then one invocation a (row, column) goes along its list. Scratch 0: the first position of each row; `work`: the next one.
  */
-export const listKernels = (part: Part): Kernel[] => {
+const listKernels = (part: Part): Kernel[] => {
   const { ids, updates, dtype, output, rows, work, continues, adds } = part;
   const [n, size] = [ids, output].map(({ shape }) => sizeOf(shape));
   const k = builder("scatterAdd-list");
@@ -48,4 +49,12 @@ export const listKernels = (part: Part): Kernel[] => {
     k.finish({ workgroupSize: 1, workgroups: 1, body: indent(listing) }),
     s.finish({ workgroupSize: 64, workgroups: Math.ceil(size / 64), body: indent(adding) }),
   ];
+};
+
+export const listedSums: RowSumming = {
+  ...{ each: 1, room: 1, addsToZeros: false },
+  kernels: (parts, _, lowering) => {
+    lowering.scratch(0, parts[0].rows);
+    return parts.flatMap(listKernels);
+  },
 };

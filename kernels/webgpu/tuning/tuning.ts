@@ -1,23 +1,18 @@
-import type { Mode } from "../adapter/modes.js";
-import { type AdapterReport, nameOf } from "../adapter/report.js";
-import type { Gpu } from "../gpu.js";
+import type { FindTuning } from "../device.js";
 import { measureRates } from "./measure.js";
-import type { TuneOptions, Tuning } from "./options.js";
 import { readTuning, tuningFile, writeTuning } from "./store.js";
 
 /** The rates that programs on this adapter go by, if there are any. A file that cannot be used is told of, and no error. */
-export const tuningOf = async (
-  gpu: Gpu,
-  report: AdapterReport,
-  mode: Mode,
-  { tune = "kept", notice = () => {}, tuningFolder, tuningSide }: TuneOptions,
-): Promise<Tuning | undefined> => {
-  if (!gpu.wide || tune === "never" || (tune === "kept" && report.software)) return undefined;
+export const tuningOf: FindTuning = async (
+  gpu,
+  { report, mode, name: adapter },
+  { tune = "kept", notice = () => {}, tuningFolder, tuningSide },
+) => {
+  if (tune === "never" || (tune === "kept" && report.software)) return undefined;
   const file = tuningFile(report, mode, tuningFolder);
   const { rates: known, damaged } = file === undefined ? {} : readTuning(file);
   if (damaged !== undefined)
     notice(`tuning: ${damaged}; ${tune === "kept" ? "taugrad tune measures anew" : "measured anew"}`);
-  const adapter = nameOf(report);
   if (known !== undefined && tune !== "again") return { adapter, file, rates: known };
   if (tune === "kept") return undefined;
   const before = performance.now();

@@ -2,8 +2,8 @@ import { builder, type Kernel } from "../../wgsl/module.js";
 import { indent } from "../../wgsl/walk.js";
 import type { ForwardPart } from "./forward.js";
 import { lanes } from "./lanes.js";
+import { declareInFours, lowest } from "./lines.js";
 import { sizesOf } from "./operands.js";
-import { declareInFours, lowest } from "./rows.js";
 import { scoresOf } from "./scores.js";
 
 /** As `forwardKernel`, for adapters that run on the CPU: weighted values are summed in the output itself, a tile at a time. */

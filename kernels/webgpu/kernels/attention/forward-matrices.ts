@@ -1,20 +1,11 @@
 import { builder, type Kernel } from "../../wgsl/module.js";
 import { blockOf, type Engine, finished } from "./engine.js";
 import type { ForwardPart } from "./forward.js";
-import { frame, NONE } from "./frame.js";
+import { frame } from "./frame.js";
 import { WEIGHT_LIFT } from "./lifts.js";
+import { declareInFours, lowest, NONE } from "./lines.js";
 import { type Read, sizesOf } from "./operands.js";
-import {
-  BITS,
-  declareInFours,
-  declareWeights,
-  divisor,
-  lowest,
-  maskedBy,
-  overSlots,
-  queryRows,
-  totalOf,
-} from "./rows.js";
+import { BITS, declareWeights, divisor, maskedBy, overSlots, queryRows, totalOf } from "./rows.js";
 import { scoresOf } from "./scores.js";
 import type { Tile } from "./tile.js";
 

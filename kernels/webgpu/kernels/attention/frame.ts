@@ -1,5 +1,6 @@
 import type { Builder } from "../../wgsl/module.js";
 import type { Vectors } from "./block.js";
+import { NONE } from "./lines.js";
 import { type Bound, type Fours, fours, type Places, places, type Read, type Sizes } from "./operands.js";
 import { type Measures, measure, type Tile } from "./tile.js";
 
@@ -21,9 +22,6 @@ export interface Frame {
   /** How many items share b and g. */
   readonly items: string;
 }
-
-/** The place of what is not. */
-export const NONE = "0xffffffffu";
 
 /** `rowCount`: how many rows share b and g. `passes`: each workgroup's work is that of so many, `turn` says which one it is. */
 export const frame = (k: Builder, tile: Tile, sizes: Sizes, rowCount: number, bound: Bound, passes = 1): Frame => {

@@ -2,9 +2,9 @@ import { builder, type Kernel } from "../../wgsl/module.js";
 import { indent } from "../../wgsl/walk.js";
 import { type GradientPart, LABEL } from "./gradient.js";
 import { lanes } from "./lanes.js";
+import { declareInFours, lowest } from "./lines.js";
 import { notesOf } from "./notes.js";
 import { sizesOf } from "./operands.js";
-import { declareInFours, lowest } from "./rows.js";
 import { scoresOf } from "./scores.js";
 
 const readsOf = ({ inputs, dtypes }: GradientPart) =>

@@ -1,20 +1,11 @@
 import { builder, type Kernel } from "../../wgsl/module.js";
 import { blockOf, finished } from "./engine.js";
-import { frame, NONE } from "./frame.js";
+import { frame } from "./frame.js";
 import { type GradientPart, LABEL } from "./gradient.js";
+import { declareInFours, lowest, NONE } from "./lines.js";
 import { notesOf } from "./notes.js";
 import { type Read, sizesOf } from "./operands.js";
-import {
-  BITS,
-  declareInFours,
-  declareWeights,
-  divisor,
-  lowest,
-  maskedBy,
-  overSlots,
-  queryRows,
-  totalOf,
-} from "./rows.js";
+import { BITS, declareWeights, divisor, maskedBy, overSlots, queryRows, totalOf } from "./rows.js";
 import { scoresOf } from "./scores.js";
 import type { Tile } from "./tile.js";
 

@@ -1,8 +1,7 @@
 import type { View } from "../../../plan/steps.js";
 import type { Builder } from "../../wgsl/module.js";
-import { NONE } from "./frame.js";
+import { NONE, rangeOf } from "./lines.js";
 import { type Bound, fours, type Places, places, type Sizes } from "./operands.js";
-import { rangeOf } from "./rows.js";
 
 /**
  * Attention on adapters that run on the CPU: no barrier, nothing shared; a row belongs to one invocation, and the eight of a

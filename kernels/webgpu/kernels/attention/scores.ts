@@ -1,5 +1,5 @@
 import type { Builder } from "../../wgsl/module.js";
-import { declareInFours } from "./rows.js";
+import { declareInFours } from "./lines.js";
 
 /** What becomes of a product of a query with a key: attributes of the call. */
 export interface Scoring {

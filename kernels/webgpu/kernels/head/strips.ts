@@ -1,6 +1,6 @@
 import type { View } from "../../../plan/steps.js";
 import type { Builder } from "../../wgsl/module.js";
-import { declareInFours } from "../attention/rows.js";
+import { declareInFours } from "../attention/lines.js";
 
 /** Below all logits that are numbers; sums of two such are still finite. */
 export const LOWEST = "-1e38";

@@ -14,7 +14,8 @@ import type { Features } from "../../../../kernels/webgpu/adapter/features.js";
 import { chosenOf } from "../../../../kernels/webgpu/adapter/find.js";
 import type { AdapterReport } from "../../../../kernels/webgpu/adapter/report.js";
 import { missingOf, unlockedBy } from "../../../../kernels/webgpu/adapter/unlocked.js";
-import { unitsOfReport } from "../../../../kernels/webgpu/engines/units.js";
+import { unitsOf } from "../../../../kernels/webgpu/kernels/matmul/units.js";
+import { profileOf } from "../../../../kernels/webgpu/profiles.js";
 import { presentDevices } from "../../../devices.js";
 
 const report = (name: string, own: Partial<AdapterReport> = {}): AdapterReport => ({
@@ -145,7 +146,10 @@ test("what a toggle unlocks is what is not there without it; what is missing has
     /shapes of i8 alone/,
   );
   const small = { ...whole, limits: { maxComputeWorkgroupStorageSize: 8192 } };
-  assert.deepEqual([whole, small].map(unitsOfReport), [{ shape, lanes: 32, varies: false }, undefined]);
+  assert.deepEqual(
+    [whole, small].map((of) => unitsOf(profileOf(of))),
+    [{ shape, lanes: 32, varies: false }, undefined],
+  );
   assert.match(missingOf(small, "full", false)[0].why, /no kernel is made of their shapes in 8192 bytes/);
   assert.deepEqual(
     missingOf(swiftshader, "full", false).map(({ feature }) => feature),
