@@ -15,6 +15,7 @@ import { chosenOf } from "../../../../kernels/webgpu/adapter/find.js";
 import type { AdapterReport } from "../../../../kernels/webgpu/adapter/report.js";
 import { missingOf, unlockedBy } from "../../../../kernels/webgpu/adapter/unlocked.js";
 import { unitsOf } from "../../../../kernels/webgpu/kernels/matmul/units.js";
+import { profileFor } from "../../../../kernels/webgpu/planners.js";
 import { profileOf } from "../../../../kernels/webgpu/profiles.js";
 import { presentDevices } from "../../../devices.js";
 
@@ -113,7 +114,7 @@ test("a GPU that Vulkan does not show is told of, each kind with its own hint", 
   );
 });
 
-test("what a toggle unlocks is what is not there without it; what is missing has a reason", () => {
+test("what a toggle unlocks is what is not there without it; what is missing has a reason", async () => {
   const shape = { m: 16, n: 16, k: 16, componentType: "f16", resultType: "f32" };
   const all: Features = {
     ...{ f16: true, subgroups: true, sizedSubgroups: true },
@@ -145,9 +146,10 @@ test("what a toggle unlocks is what is not there without it; what is missing has
     missingOf({ ...whole, subgroupMatrixConfigs: [{ ...config, componentType: "i8" }] }, "full", false)[0].why,
     /shapes of i8 alone/,
   );
+  const { limits } = await profileFor("nvidia");
   const small = { ...whole, limits: { maxComputeWorkgroupStorageSize: 8192 } };
   assert.deepEqual(
-    [whole, small].map((of) => unitsOf(profileOf(of))),
+    [whole, small].map((of) => unitsOf(profileOf({ ...of, limits: { ...limits, ...of.limits } }))),
     [{ shape, lanes: 32, varies: false }, undefined],
   );
   assert.match(missingOf(small, "full", false)[0].why, /no kernel is made of their shapes in 8192 bytes/);

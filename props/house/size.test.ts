@@ -1,0 +1,67 @@
+/** Laws of what a page loads: as docs/browser.md says, of the bundler whose bundles are largest. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import test from "node:test";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+import { projectRoot as root } from "../golden/files.js";
+
+/** Names that a page uses: engine, devices, transformer, optimizers. That of props/runtimes/bundlers.mjs has them too. */
+const PAGE = `
+import { add, compile, grad, key, matmul, mean, mul, normal, read, square, sub, tensor, zeros } from "taugrad";
+import { open } from "taugrad/devices";
+import { hiddenStates, initParams, logits, parseConfig } from "taugrad/models";
+import { adamW, onDare, onTies } from "taugrad/optim";
+globalThis.uses = [add, compile, grad, key, matmul, mean, mul, normal, read, square, sub, tensor, zeros];
+globalThis.uses.push(open, hiddenStates, initParams, logits, parseConfig, adamW, onDare, onTies);
+`;
+
+/** What is loaded beside the page, by the row of the document that tells of it: modules that are imported once they are needed. */
+const ROWS: Readonly<Record<string, readonly string[]>> = {
+  "engine, optimizers, transformer: before a device is opened": [],
+  "… and with `cpu`": ["kernels/cpu/device.ts"],
+  "… or with `webgpu`, on a GPU": ["kernels/webgpu/open.ts", "kernels/webgpu/engines/gpu.ts"],
+  "… or with `webgpu`, on an adapter that runs on the CPU": [
+    "kernels/webgpu/open.ts",
+    "kernels/webgpu/engines/software.ts",
+  ],
+};
+
+/** kB that the document says of esbuild. */
+const told = (row: string): number => {
+  const line = readFileSync(join(root, "docs", "browser.md"), "utf8")
+    .split("\n")
+    .find((one) => one.startsWith(`| ${row} |`));
+  return Number(line?.split("|").at(-2));
+};
+
+test("a page loads no more kB than docs/browser.md says, nor far fewer; what only some adapters have use for is loaded with them", async () => {
+  const { outputFiles, metafile } = await build({
+    stdin: { contents: PAGE, resolveDir: root },
+    ...{ absWorkingDir: root, bundle: true, minify: true, format: "esm", splitting: true },
+    ...{ outdir: "out", write: false, metafile: true },
+  });
+  const own = JSON.parse(readFileSync(join(root, "dist", "meta.json"), "utf8")) as typeof metafile;
+  const sizes = new Map(
+    outputFiles.map(({ path, contents }) => [
+      path.slice(root.length + 1).replaceAll("\\", "/"),
+      gzipSync(contents, { level: 9 }).length,
+    ]),
+  );
+  const places = Object.keys(metafile.outputs);
+  const placeOf = (source: string) =>
+    places.find((place) => own.outputs[metafile.outputs[place]?.entryPoint ?? ""]?.entryPoint === source);
+  const page = places.find((place) => metafile.outputs[place]?.entryPoint === "<stdin>");
+  for (const [row, sources] of Object.entries(ROWS)) {
+    const loaded = new Set([page, ...sources.map(placeOf)]);
+    for (const place of loaded) {
+      assert.ok(place !== undefined, `${row}: one of ${sources.join(", ")} is no chunk of its own`);
+      for (const { path, kind } of metafile.outputs[place]?.imports ?? [])
+        if (kind === "import-statement") loaded.add(path);
+    }
+    const bytes = [...loaded].reduce((sum, place) => sum + (sizes.get(place ?? "") ?? 0), 0);
+    const over = Math.round(bytes / 1000) - told(row);
+    assert.ok(over <= 0 && over > -3, `${row}: ${bytes} bytes, in ${[...loaded].join(", ")}`);
+  }
+});
