@@ -4,6 +4,7 @@ import {
   dispose,
   halfToFloat,
   InputError,
+  OutOfMemoryError,
   sameShape,
   type Tensor,
   tensor,
@@ -54,6 +55,7 @@ export function* modelOf(
   yield* checkWeights(weights, config);
   const names = weights.names.filter((name) => shapes.has(name));
   const total = names.reduce((sum, name) => sum + weights.bytes(name), 0);
+  if (device !== undefined) mustHold(device, total, weights.folder);
   const found: Record<string, Tensor> = {};
   let loaded = 0;
   try {
@@ -76,7 +78,8 @@ export function* modelOf(
  * dtype of their file. With a device they are uploaded one by one, else they are constants on the host. A path is read at once;
  * a `Folder` elsewhere is waited for, one tensor at a time.
  * Errors: InputError, one line, for a folder, file or header that is wrong, and for a tensor that is missing, unknown to
- * the configuration, of another shape, or holds a NaN or an infinity.
+ * the configuration, of another shape, or holds a NaN or an infinity; OutOfMemoryError, before any is read, where the device
+ * tells what memory it has and all weights take more.
  */
 export function loadModel(folder: string, device?: Device): Model;
 export function loadModel(folder: Folder, device?: Device, options?: LoadOptions): Promise<Model>;
@@ -87,6 +90,15 @@ export function loadModel(folder: string | Folder, device?: Device, options: Loa
     return yield* modelOf(config, yield* weightsIn(files), device, options);
   });
 }
+
+/** Errors: OutOfMemoryError where a device tells what it has, and that is less. */
+const mustHold = (device: Device, bytes: number, folder: string): void => {
+  const { name, limits } = device;
+  const used = device.stats().liveBytes;
+  const { memory: limit = Number.POSITIVE_INFINITY, remedy } = limits ?? {};
+  if (used + bytes > limit)
+    throw new OutOfMemoryError({ device: name, bytes, used, limit, remedy, tensor: `the weights of ${folder}` });
+};
 
 /** A weight as a tensor: on the device, or a constant on the host. Errors: InputError for a NaN or an infinity. */
 const placed = (where: string, name: string, stored: StoredNumbers, device: Device | undefined): Tensor => {

@@ -1,6 +1,5 @@
-import type { TrainingBatch } from "../../align/data/rows.js";
-import { batchesFrom, pairSource } from "../../align/data/source.js";
-import { preferenceObjective } from "../../align/objectives/objective.js";
+import type { BatchSource } from "../../align/data/rows.js";
+import { batchesFrom } from "../../align/data/source.js";
 import { adapterTraining } from "../../align/training/adapter.js";
 import { trainingOptimizer } from "../../align/training/optimizer.js";
 import { referenceDelta } from "../../align/training/rules/reference-delta.js";
@@ -19,8 +18,9 @@ import {
 } from "../../core/index.js";
 import type { Model, Params, Tokenizer } from "../../models/index.js";
 import { optimizerSettings } from "../lab/settings.js";
+import { objectiveOf } from "./courses.js";
 import type { Alignment } from "./messages.js";
-import { pairsOf } from "./pairs.js";
+import { type Taught, taughtBy } from "./rows.js";
 
 /** What is aligned, and with what. */
 export interface Lesson {
@@ -28,17 +28,18 @@ export interface Lesson {
   readonly tokenizer: Tokenizer;
   /** What the model was tuned from. */
   readonly base: Model | undefined;
+  /** Pairs, or labelled answers. */
   readonly pairs: File;
   readonly alignment: Alignment;
 }
 
-/** An alignment that can begin. */
+/** An alignment whose rows are read. */
 export interface Prepared extends Lesson {
   readonly optimizer: ReturnType<typeof trainingOptimizer>;
-  /** τ, not computed yet, where the optimizer merges with it. */
-  readonly tau: Params | undefined;
-  /** Its batches, from a number on. */
-  readonly batches: (from: number | undefined) => Iterable<TrainingBatch> | AsyncIterable<TrainingBatch>;
+  readonly taught: Taught;
+  readonly batches: BatchSource;
+  /** Layers whose insides are computed again on the way back, which saves memory. */
+  readonly recomputed: number;
 }
 
 /** Where an alignment is kept, to go on from when the tab is opened again. */
@@ -63,22 +64,18 @@ export interface Aligned {
   readonly fresh: Params;
 }
 
-/** Reads the pairs; `onPairs` hears how many there are. Errors: InputError, as `taugrad dpo`'s. */
-export const prepared = async (lesson: Lesson, onPairs: (kept: number, rows: number) => void): Promise<Prepared> => {
+/** Reads the rows. Errors: InputError, as those of `taugrad dpo` and `taugrad kto`. */
+export const prepared = async (lesson: Lesson): Promise<Prepared> => {
   const { model, tokenizer, base, pairs: file, alignment } = lesson;
-  const { optim, knobs, batch, maxLength, lora } = alignment;
+  const { optim, loss, knobs, batch, maxLength, lora } = alignment;
   const optimizer = trainingOptimizer({ ...optimizerSettings(optim, knobs), betas: undefined, eps: undefined });
   if (optimizer.usesTau && base === undefined)
     throw new InputError(`${optim} merges with τ: give the model that this one was tuned from, too`);
   if (optimizer.usesTau && lora) throw new InputError(`${optim} merges whole weights: turn the adapter off`);
-  const tau = optimizer.usesTau && base !== undefined ? referenceDelta(model.params, base.params) : undefined;
   const { maxPositions, vocabSize } = model.config;
-  const { pairs, rows } = await pairsOf(file, tokenizer, { maxLength: Math.min(maxLength, maxPositions), vocabSize });
-  onPairs(pairs.length, rows);
-  const source = pairSource(pairs, {
-    ...{ batchSize: Math.min(batch, pairs.length), padId: tokenizer.padId ?? 0, seed: 0 },
-  });
-  return { ...lesson, optimizer, tau, batches: (from) => batchesFrom(source, from) };
+  const cut = { maxLength: Math.min(maxLength, maxPositions), vocabSize };
+  const taught = await taughtBy(file, loss, tokenizer, cut);
+  return { ...lesson, optimizer, taught, batches: taught.batches(batch), recomputed: 0 };
 };
 
 /** A copy of weights, one at a time over the host. */
@@ -112,11 +109,11 @@ const trainedBy = async (
 };
 
 /**
- * A loss on pairs, against the model as it is. `fresh` is the caller's; the model's own weights stay as they were.
+ * A loss on preferences, against the model as it is. `fresh` is the caller's; the model's own weights stay as they were.
  * Errors: InputError for a step that is not finite; those of the device.
  */
 export const align = async (
-  { model, alignment, optimizer, tau, batches }: Prepared,
+  { model, base, alignment, optimizer, batches, recomputed }: Prepared,
   device: Device,
   watch: Watch,
 ): Promise<Aligned> => {
@@ -129,14 +126,15 @@ export const align = async (
     return tree;
   };
   try {
-    const objective = preferenceObjective(config, { lossType: loss, beta: knobs.beta, tokenMetrics: false });
+    const objective = objectiveOf(loss, config, { beta: knobs.beta, tokenMetrics: false, checkpoint: recomputed });
+    const tau = optimizer.usesTau && base !== undefined ? referenceDelta(params, base.params) : undefined;
     const adapter = lora
       ? adapterTraining(objective, { config, params }, { rank: 16, alpha: 32, seed: 0 }, device)
       : undefined;
     const isOver = last !== undefined && last.step === stopped;
     const options = {
       ...{ objective: adapter?.objective ?? objective, params: adapter ? own(adapter.factors) : params },
-      ...{ optimizer, batches: isOver ? [] : batches(last?.batches), steps },
+      ...{ optimizer, batches: isOver ? [] : batchesFrom(batches, last?.batches), steps },
       ...{ seed: 0, learningRate: knobs.learningRate, resume: last?.resume },
       ...{ warmupSteps: Math.ceil(steps / 10), scheduler: "cosine" as const, minRatio: 0.1 },
       reference: { config, params },

@@ -2,7 +2,7 @@
 import { byId, el } from "../ui/element.js";
 import { drawLine } from "../ui/line.js";
 import { milliseconds, percent } from "../ui/numbers.js";
-import type { Step } from "./messages.js";
+import type { Margin, Step } from "./messages.js";
 
 /** A term and what it is, of a list. */
 export const entry = (term: string, value: string): HTMLElement =>
@@ -10,14 +10,14 @@ export const entry = (term: string, value: string): HTMLElement =>
 
 export interface Curve {
   /** Begins anew, or with margins of before. */
-  readonly begin: (margins: readonly number[]) => void;
+  readonly begin: (margins: readonly Margin[]) => void;
   readonly step: (step: Step, steps: number) => void;
 }
 
 export const openCurve = (): Curve => {
   const progress = byId<HTMLProgressElement>("align-progress");
   const line = document.querySelector("#margins") as SVGSVGElement;
-  let margins: number[] = [];
+  let margins: Margin[] = [];
   return {
     begin: (before) => {
       margins = [...before];
@@ -26,14 +26,16 @@ export const openCurve = (): Curve => {
       byId("align-numbers").replaceChildren();
     },
     step: ({ step, loss, margin, accuracy, milliseconds: time }, steps) => {
-      margins.push(margin);
+      margins.push(margin ?? null);
       [progress.hidden, progress.value] = [false, step / steps];
       line.removeAttribute("hidden");
       drawLine(line, margins, steps);
-      line.setAttribute("aria-label", `Reward margin by step: ${margin.toFixed(3)} at step ${step} of ${steps}`);
+      const known = margin === undefined ? "none" : margin.toFixed(3);
+      line.setAttribute("aria-label", `Reward margin by step: ${known} at step ${step} of ${steps}`);
       byId("align-numbers").replaceChildren(
         ...[entry("step", `${step} of ${steps}`), entry("a step", milliseconds(time)), entry("loss", loss.toFixed(3))],
-        ...[entry("margin", margin.toFixed(3)), entry("ranked right", percent(accuracy))],
+        ...(margin === undefined ? [] : [entry("margin", known)]),
+        ...(accuracy === undefined ? [] : [entry("ranked right", percent(accuracy))]),
       );
     },
   };

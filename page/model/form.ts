@@ -26,7 +26,7 @@ export const openForm = (): Form => {
   const [optim, loss] = [byId<HTMLSelectElement>("optim"), byId<HTMLSelectElement>("loss")];
   const [lora, pairs] = [byId<HTMLInputElement>("lora"), byId<HTMLInputElement>("pairs")];
   optim.append(...BRANCH_NAMES.map((name) => el("option", { value: name }, BRANCHES[name].title)));
-  loss.append(...Object.entries(LOSSES).map(([name, title]) => el("option", { value: name }, title)));
+  loss.append(...Object.entries(LOSSES).map(([name, { title }]) => el("option", { value: name }, title)));
   let knobs: Required<Knobs> = USUAL;
   const name = (): BranchName => optim.value as BranchName;
   const used = (): KnobName[] => Object.keys(BRANCHES[name()].knobs) as KnobName[];

@@ -3,6 +3,7 @@ import { lastSnapshot, saveSnapshot } from "../../align/training/snapshots.js";
 import { InputError } from "../../core/index.js";
 import type { Keeping } from "./align.js";
 import type { Keep, Lesson } from "./keep.js";
+import type { Margin } from "./messages.js";
 
 /** A snapshot is taken when that costs no more than one part in so many of the time since the last. */
 const PART = 20;
@@ -11,14 +12,14 @@ const PART = 20;
 export interface Left {
   readonly lesson: Lesson;
   readonly keeping: Keeping;
-  readonly margins: readonly number[];
+  readonly margins: readonly Margin[];
 }
 
 /** Keeps an alignment from here on, or from its last snapshot; `margins` are those of its steps so far. `tell` hears once of what is not kept. */
 export const keepingOf = async (
   keep: Keep,
   lesson: Lesson,
-  margins: () => readonly number[],
+  margins: () => readonly Margin[],
   tell: (message: string) => void,
 ): Promise<Left> => {
   const last = await lastSnapshot(keep.runs).catch(async (error) => {
@@ -31,7 +32,7 @@ export const keepingOf = async (
   let [saved, cost, isFull] = [Number.NEGATIVE_INFINITY, 0, false];
   return {
     lesson,
-    margins: isMine ? (last.about.margins as readonly number[]) : [],
+    margins: isMine ? (last.about.margins as readonly Margin[]) : [],
     keeping: {
       last: isMine ? last : undefined,
       stopped: lesson.stopped,

@@ -28,7 +28,7 @@ export interface Alignment {
   readonly loss: LossName;
   readonly knobs: Knobs;
   readonly steps: number;
-  /** Pairs a step. */
+  /** Rows a step. */
   readonly batch: number;
   /** Tokens; longer sequences are cut. */
   readonly maxLength: number;
@@ -59,12 +59,16 @@ export interface About {
   readonly chats: boolean;
 }
 
+/** A step's reward margin; none where its rows were all wanted, or none of them. */
+export type Margin = number | null;
+
 /** A step as it is drawn. */
 export interface Step {
   readonly step: number;
   readonly loss: number;
-  readonly margin: number;
-  readonly accuracy: number;
+  readonly margin: number | undefined;
+  /** Of pairs. */
+  readonly accuracy: number | undefined;
   readonly milliseconds: number;
 }
 
@@ -86,10 +90,10 @@ export type Told =
       readonly kind: "resumes";
       readonly pairs: File;
       readonly alignment: Alignment;
-      readonly margins: readonly number[];
+      readonly margins: readonly Margin[];
     }
-  /** Pairs that were read, and rows that were left out. */
-  | { readonly kind: "pairs"; readonly kept: number; readonly rows: number }
+  /** Rows that are learned, of those that were read; a pair may become two of them. */
+  | { readonly kind: "rows"; readonly kept: number; readonly rows: number }
   | ({ readonly kind: "step"; readonly steps: number } & Step)
   | { readonly kind: "aligned"; readonly steps: number }
   /** There are no aligned weights any more. */

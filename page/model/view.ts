@@ -148,8 +148,8 @@ export const openModelView = (tell: (command: Command) => void, start: string | 
         isAligning = true;
         form.show(what.alignment, what.pairs);
         return curve.begin(what.margins);
-      case "pairs":
-        return say(`Aligning on ${what.kept} of ${what.rows} pairs …`);
+      case "rows":
+        return say(`Aligning on ${what.kept} examples of ${what.rows} rows …`);
       case "step":
         return curve.step(what, what.steps);
       case "aligned":

@@ -1,4 +1,4 @@
-import { type Device, DeviceLostError, dispose, InputError } from "../../core/index.js";
+import { type Device, DeviceLostError, dispose, InputError, OutOfMemoryError } from "../../core/index.js";
 import {
   type Folder,
   folderIn,
@@ -13,9 +13,10 @@ import {
 import type { Inbox } from "../inbox.js";
 import { type Aligned, align, type Keeping, prepared, type Watch } from "./align.js";
 import { mayRead } from "./chosen.js";
+import { fitted } from "./fits.js";
 import type { Keep, Lesson } from "./keep.js";
 import { dropLesson, keepingOf } from "./lessons.js";
-import type { About, Command, Place, Role, Told, Version } from "./messages.js";
+import type { About, Command, Margin, Place, Role, Told, Version } from "./messages.js";
 import { digestOf, folderOfPlace } from "./places.js";
 import { openTalks, type Talks } from "./talks.js";
 import { zipped } from "./zip.js";
@@ -108,7 +109,7 @@ export const workModel = async ({ device, keep, inbox, tell }: Bench): Promise<n
   const teach = async (lesson: Lesson, isNew: boolean): Promise<void> => {
     const { model, tokenizer } = loaded();
     const { pairs, alignment } = lesson;
-    let margins: number[] = [];
+    let margins: Margin[] = [];
     let keeping: Keeping | undefined;
     if (!isNew && keep !== undefined) {
       const left = await keepingOf(keep, lesson, () => margins, unkept);
@@ -116,9 +117,10 @@ export const workModel = async ({ device, keep, inbox, tell }: Bench): Promise<n
       keeping = left.keeping;
       tell({ kind: "resumes", pairs, alignment, margins });
     }
-    const ready = await prepared({ model, tokenizer, base: models.base?.model, pairs, alignment }, (kept, rows) =>
-      tell({ kind: "pairs", kept, rows }),
-    );
+    const read = await prepared({ model, tokenizer, base: models.base?.model, pairs, alignment });
+    const { kept, rows } = read.taught;
+    tell({ kind: "rows", kept, rows });
+    const ready = await fitted(read, device);
     await dropAligned();
     if (isNew && keep !== undefined) {
       await dropLesson(keep);
@@ -133,7 +135,7 @@ export const workModel = async ({ device, keep, inbox, tell }: Bench): Promise<n
         const milliseconds = performance.now() - begun;
         begun = performance.now();
         const { "rewards/margins": margin, "rewards/accuracies": accuracy, loss } = record;
-        margins.push(margin);
+        margins.push(margin ?? null);
         tell({ kind: "step", step, steps: alignment.steps, loss, margin, accuracy, milliseconds });
       },
       isStopped,
@@ -240,8 +242,11 @@ export const workModel = async ({ device, keep, inbox, tell }: Bench): Promise<n
     try {
       await work();
     } catch (error) {
-      if (!(error instanceof InputError)) throw error;
-      tell({ kind: "failed", message: error.message });
+      // A device that does not tell what memory it has is at its end once that is full.
+      const isSpared = error instanceof OutOfMemoryError && device.limits?.memory !== undefined;
+      const isHarmless = error instanceof InputError || isSpared;
+      if (!isHarmless) throw error;
+      tell({ kind: "failed", message: error.message.split("\n")[0] });
     }
     await put({ risk: false });
     tell({ kind: "free" });

@@ -75,7 +75,7 @@ export const inNode = async (
   const from = join(folder, "start", "tuned");
   const lesson = { model: loadModel(from, device), tokenizer: loadTokenizer(from), base: undefined };
   const pairs = new File([PAIRS_TEXT], "pairs.jsonl");
-  const ready = await prepared({ ...lesson, pairs, alignment }, () => {});
+  const ready = await prepared({ ...lesson, pairs, alignment });
   let taken = 0;
   const { params } = await align(ready, device, { onStep: () => {}, isStopped: async () => ++taken === steps });
   const numbers: Record<string, unknown> = {};
