@@ -7,7 +7,7 @@ import { ktoObjective } from "../../align/objectives/kto.js";
 import { type Objective, type PreferenceOptions, preferenceObjective } from "../../align/objectives/objective.js";
 import type { ModelConfig } from "../../models/index.js";
 import { fullRows } from "../../run/fit/rows.js";
-import { LOSSES, type LossName } from "./losses.js";
+import type { LOSSES, LossName } from "./losses.js";
 
 /** How rows of a kind are cut into batches. */
 type BatchOptions = SourceOptions & { readonly maxLength: number };

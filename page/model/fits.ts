@@ -76,7 +76,8 @@ export const fitted = async (ready: Prepared, device: Device): Promise<Prepared>
     alignment = { ...alignment, ...change };
     said.push(say(alignment));
     const less = await peakOf({ ...lean, alignment }, device);
-    if (less <= room) throw new InputError(`${takes(leanPeak, memory)}; with ${said.join(", ")} it takes ${shownBytes(less)}`);
+    if (less <= room)
+      throw new InputError(`${takes(leanPeak, memory)}; with ${said.join(", ")} it takes ${shownBytes(less)}`);
   }
   throw new InputError(`${takes(leanPeak, memory)}, whatever is changed: choose a smaller model`);
 };

@@ -8,6 +8,7 @@ import { firstsFirst } from "../../align/data/layouts/unpair.js";
 import { emptyReport } from "../../align/data/report.js";
 import type { BatchSource, Rows } from "../../align/data/rows.js";
 import { InputError } from "../../core/index.js";
+import { oneLine } from "../../models/files/json.js";
 import type { Tokenizer } from "../../models/index.js";
 import { COURSES } from "./courses.js";
 import { LOSSES, type LossName } from "./losses.js";
@@ -30,8 +31,9 @@ async function* chunksOf(file: File): AsyncGenerator<Uint8Array, void> {
     }
   } catch (error) {
     if (error instanceof InputError) throw error;
-    const what = error instanceof TypeError && isZipped ? "is no gzip file, or is cut off" : String(error);
-    throw new InputError(`${file.name}: ${what}`);
+    const isTorn = isZipped && !(error instanceof DOMException);
+    const why = oneLine(error instanceof Error ? error.message : String(error));
+    throw new InputError(`${file.name}: ${isTorn ? "is no gzip file, or is cut off" : "cannot be read"} (${why})`);
   } finally {
     await reader.cancel().catch(() => {});
   }

@@ -29,7 +29,7 @@ law("a chosen folder is talked with, aligned, and handed back as Node would have
   await until(FREE);
   assert.match(await ask("document.querySelector('#said').innerText"), /^you\s+rev abcd\s+model/);
   assert.ok(await ask("heard.some(({ kind }) => kind === 'piece')"));
-  const alignment = alignmentOf({ lora: true });
+  const alignment = alignmentOf({ lora: true, loss: "kto" });
   await alignThere(tab, alignment);
   const home = await handedBack(tab);
   await holdsWeights(home, await inNode(folder, alignment));
