@@ -18,6 +18,7 @@ import { gated } from "./activations.js";
 import { type Cache, type KeyValues, slotsOf, withSlots } from "./cache.js";
 import type { ModelConfig } from "./config.js";
 import { familyOf } from "./families.js";
+import type { LayerKind } from "./layer-kinds.js";
 import { factorNames, layerShapes, type Params, weightOf } from "./parameters.js";
 import { atPositions, fromStart, fromStarts, type Place, type Places, turn } from "./places.js";
 import { linear, norm, parts } from "./projections.js";
@@ -130,33 +131,47 @@ const rememberedLayers = (x: Tensor, layers: readonly Layer[], config: ModelConf
   return run(x, ...read);
 };
 
-/** The weights of layer i, named without "model.layers.i.", and the factors of an adapter where it has some. */
-const layerParams = (params: Params, config: ModelConfig, i: number): Params => {
-  const own: Record<string, Tensor> = {};
-  const prefix = `model.layers.${i}.`;
-  for (const name of layerShapes(config).keys()) {
-    own[name] = weightOf(params, prefix + name);
-    for (const factor of Object.values(factorNames(name)))
-      if (prefix + factor in params) own[factor] = params[prefix + factor];
-  }
-  return own;
+/**
+ * Of a configuration's parameters the weights of layer i, named without "model.layers.i.", and the factors of an adapter where it
+ * has some. Names are put together once.
+ */
+export const layersOf = (config: ModelConfig): ((params: Params, i: number) => Params) => {
+  const own = [...layerShapes(config).keys()].map((name) => ({ name, factors: Object.values(factorNames(name)) }));
+  const prefixed = (i: number) => {
+    const named = (name: string) => ({ name, full: `model.layers.${i}.${name}` });
+    return own.map(({ name, factors }) => ({ ...named(name), factors: factors.map(named) }));
+  };
+  const known: ReturnType<typeof prefixed>[] = [];
+  return (params, i) => {
+    known[i] ??= prefixed(i);
+    const layer: Record<string, Tensor> = {};
+    for (const { name, full, factors } of known[i]) {
+      layer[name] = weightOf(params, full);
+      for (const factor of factors) if (factor.full in params) layer[factor.name] = params[factor.full];
+    }
+    return layer;
+  };
 };
 
 /** Token embeddings: ids i32 [B, T] → [B, T, D]. */
-const embed = (params: Params, config: ModelConfig, ids: Tensor): Tensor => {
+export const embed = (params: Params, config: ModelConfig, ids: Tensor): Tensor => {
   if (ids.dtype !== "i32" || ids.shape.length !== 2)
     throw new ShapeError(`transformer: ids are ${typeOf(ids)}`, "token ids are i32 [B, T]");
   const x = gather(weightOf(params, "model.embed_tokens.weight"), ids);
   return config.embeddingMultiplier === 1 ? x : mul(x, config.embeddingMultiplier);
 };
 
-const finalNorm = (x: Tensor, params: Params, config: ModelConfig): Tensor => norm(x, params, "model.norm", config);
+/** What the output matrix is applied to: the last layer's [B, T, D], normed. */
+export const finalNorm = (x: Tensor, params: Params, config: ModelConfig): Tensor =>
+  norm(x, params, "model.norm", config);
 
 /** A model's layers where tokens stand as `places` says. */
-const layersAt = (params: Params, config: ModelConfig, places: Places): readonly Layer[] =>
-  config.kinds.map((kind, i) => ({
-    ...{ params: layerParams(params, config, i), place: places.get(kind) as Place, window: kind.window },
+const layersAt = (params: Params, config: ModelConfig, places: Places): readonly Layer[] => {
+  const own = layersOf(config);
+  return config.kinds.map((kind, i) => ({
+    ...{ params: own(params, i), place: places.get(kind) as Place, window: kind.window },
   }));
+};
 
 /**
  * The transformer up to and including its final norm: ids i32 [B, T] → [B, T, D]. Rows are padded on the right: a token
@@ -185,6 +200,12 @@ export const hiddenStates = asks(
   },
 );
 
+/** A layer over the first tokens of each row, whose keys and values get room for `slots`. */
+const withRoom = (x: Tensor, layer: Layer, config: ModelConfig, slots: number): { out: Tensor; seen: KeyValues } => {
+  const { out, seen } = decoderLayer(x, layer, config);
+  return { out, seen: { k: withSlots(seen.k, slots), v: withSlots(seen.v, slots) } };
+};
+
 /**
  * hiddenStates of the first tokens of each row, and a cache of `slots` ≥ T to go on from. ids i32 [B, T] → hidden [B, T, D].
  * Errors: as of `hiddenStates`.
@@ -197,13 +218,21 @@ export const prefill = (
 ): { hidden: Tensor; cache: Cache } => {
   expects("prefill", "record record tensor number", params, config, ids, slots);
   let x = embed(params, config, ids);
-  const cache: KeyValues[] = [];
-  for (const layer of layersAt(params, config, fromStart(config, x.shape[0], x.shape[1], true))) {
-    const { out, seen } = decoderLayer(x, layer, config);
-    cache.push({ k: withSlots(seen.k, slots), v: withSlots(seen.v, slots) });
+  const cache = layersAt(params, config, fromStart(config, x.shape[0], x.shape[1], true)).map((layer) => {
+    const { out, seen } = withRoom(x, layer, config, slots);
     x = out;
-  }
+    return seen;
+  });
   return { hidden: finalNorm(x, params, config), cache };
+};
+
+/**
+ * One layer of `prefill`, for programs that all layers of a kind share: `params` are its own (`layersOf`).
+ * x: [B, T, D] → [B, T, D] and its part of the cache.
+ */
+export const prefillLayer = (x: Tensor, params: Params, config: ModelConfig, kind: LayerKind, slots: number) => {
+  const place = fromStart(config, x.shape[0], x.shape[1], true).get(kind) as Place;
+  return withRoom(x, { params, place, window: kind.window }, config, slots);
 };
 
 /**

@@ -1,9 +1,10 @@
-import { compile, type Device, gather, reshape, type Tensor, tensor } from "../../core/index.js";
-import { type Cache, slotsOf, withSlots } from "../cache.js";
+import { compile, type Device, dispose, gather, reshape, type Tensor, tensor } from "../../core/index.js";
+import { type Cache, type KeyValues, slotsOf, withSlots } from "../cache.js";
 import type { ModelConfig } from "../config.js";
 import { logits } from "../head.js";
-import type { Params } from "../parameters.js";
-import { decode, prefill } from "../transformer.js";
+import type { LayerKind } from "../layer-kinds.js";
+import { type Params, parameterShapes } from "../parameters.js";
+import { decode, embed, finalNorm, layersOf, prefillLayer } from "../transformer.js";
 
 /** What a program leaves behind: scores of the next token of every row, [B, V], and the cache with all tokens so far. */
 export interface Fed {
@@ -56,23 +57,38 @@ export const programs = (config: ModelConfig, device: Device): Programs => {
     const all = reshape(hidden, [-1, config.hiddenSize]);
     return logits(params, config, last === undefined ? all : gather(all, last));
   };
-  // A cache's size is part of a program's structure, so there is one of these for each size.
-  const compileStart = (slots: number) =>
+  const ownOf = layersOf(config);
+  const outer = [...parameterShapes(config).keys()].filter((name) => !name.startsWith("model.layers."));
+  /** The weights that no layer has. */
+  const aroundOf = (params: Params): Params =>
+    Object.fromEntries(outer.flatMap((name) => (name in params ? [[name, params[name]]] : [])));
+  // The first tokens pass layer by layer: alike layers are one program, planned once, and the first token waits for no more.
+  const first = compile((params: Params, ids: Tensor): Tensor => embed(params, config, ids), device, { name: "embed" });
+  // A cache's size is part of a program's structure, so there is one of these for each size, and for each kind of layer.
+  const compileLayer = (kind: LayerKind, slots: number) =>
     compile(
-      (params: Params, ids: Tensor, last: Tensor): { scores: Tensor; cache: Cache } => {
-        const { hidden, cache } = prefill(params, config, ids, slots);
-        return { scores: after(params, hidden, last), cache };
-      },
+      (params: Params, x: Tensor): { out: Tensor; seen: KeyValues } => prefillLayer(x, params, config, kind, slots),
       device,
-      { name: "prefill" },
+      { name: "prefill", donate: [1] },
     );
+  const scored = compile(
+    (params: Params, x: Tensor, last: Tensor): Tensor => after(params, finalNorm(x, params, config), last),
+    device,
+    { name: "scores", donate: [1] },
+  );
   const compileGrow = (slots: number) =>
     compile(
       (cache: Cache): Cache => cache.map(({ k, v }) => ({ k: withSlots(k, slots), v: withSlots(v, slots) })),
       device,
       { name: "grow", donate: [0] },
     );
-  const starts = new Map<number, ReturnType<typeof compileStart>>();
+  const layers = new Map<number, Map<LayerKind, ReturnType<typeof compileLayer>>>();
+  const layerOf = (kind: LayerKind, slots: number) => {
+    const sized = layers.get(slots) ?? new Map<LayerKind, ReturnType<typeof compileLayer>>();
+    const run = sized.get(kind) ?? compileLayer(kind, slots);
+    layers.set(slots, sized.set(kind, run));
+    return run;
+  };
   const grows = new Map<number, ReturnType<typeof compileGrow>>();
   const step = compile(
     (params: Params, cache: Cache, ids: Tensor, position: Tensor): { scores: Tensor; cache: Cache } => {
@@ -93,9 +109,20 @@ export const programs = (config: ModelConfig, device: Device): Programs => {
   return {
     start: (params, rows, slots) => {
       const { ids, last } = laid(rows, roundUp(longestOf(rows), PROMPT_STEP));
-      const run = starts.get(slots) ?? compileStart(slots);
-      starts.set(slots, run);
-      return run(params, ids, tensor(last));
+      const around = aroundOf(params);
+      const cache: KeyValues[] = [];
+      let x = first(around, ids);
+      try {
+        for (const [i, kind] of config.kinds.entries()) {
+          const { out, seen } = layerOf(kind, slots)(ownOf(params, i), x);
+          cache.push(seen);
+          x = out;
+        }
+        return { scores: scored(around, x, tensor(last)), cache };
+      } catch (error) {
+        dispose([x, cache]);
+        throw error;
+      }
     },
     extend: (params, cache, rows, from) => {
       const T = width(longestOf(rows));
@@ -115,7 +142,14 @@ export const programs = (config: ModelConfig, device: Device): Programs => {
       return run(cache);
     },
     free: () => {
-      for (const compiled of [...starts.values(), ...grows.values(), step, steps])
+      for (const compiled of [
+        first,
+        ...[...layers.values()].flatMap((sized) => [...sized.values()]),
+        scored,
+        ...grows.values(),
+        step,
+        steps,
+      ])
         for (const program of compiled.programs()) program.free();
     },
   };
