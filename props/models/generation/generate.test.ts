@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { dispose, evaluate, InputError, key, read, tensor } from "../../../core/index.js";
+import { dispose, evaluate, gather, InputError, key, leaves, read, reshape, tensor } from "../../../core/index.js";
 import { type GenerateOptions, generate, generator } from "../../../models/generation/generate.js";
+import { programs } from "../../../models/generation/programs.js";
 import { argmax } from "../../../models/generation/sample.js";
 import { logits } from "../../../models/head.js";
 import { initParams } from "../../../models/init.js";
-import { hiddenStates } from "../../../models/transformer.js";
+import { hiddenStates, prefill } from "../../../models/transformer.js";
 import { device as deviceNamed, presentDevices } from "../../devices.js";
 import { idRows, tinyConfig, tinyConfigs, tinyModel } from "../../generators/tiny-models.js";
 
@@ -91,8 +92,10 @@ for (const name of await presentDevices()) {
       ),
     );
     const go = generator(config, device);
+    const none = device.stats().programs;
     const first = await go(stored, [[1, 2, 3], [5]], { ...sampled, eosIds: [] });
     const before = device.stats();
+    assert.equal(before.programs - none, 4, "embedding, a layer for all alike, scores, and the step after them");
     const second = await go(stored, [[1, 2, 3], [5]], { ...sampled, eosIds: [] });
     const third = await go(
       host,
@@ -110,6 +113,25 @@ for (const name of await presentDevices()) {
       [before.programs, before.kernels, before.liveBuffers],
     );
     dispose(stored);
+  });
+
+  test(`prompts fed layer by layer have the scores and the cache of one program [${name}]`, async () => {
+    const device = await deviceNamed(name);
+    const config = tinyConfig({ num_hidden_layers: 3 });
+    const { params } = tinyModel(config, device);
+    const apart = programs(config, device);
+    const parts = apart.start(params, [Array.from({ length: 16 }, (_, i) => (7 * i) % 19), [4]], 64);
+    const ids = tensor(
+      Int32Array.from({ length: 32 }, (_, i) => (i < 16 ? (7 * i) % 19 : i === 16 ? 4 : 0)),
+      [2, 16],
+    );
+    const { hidden, cache } = prefill(params, config, ids, 64);
+    const rows = gather(reshape(hidden, [32, config.hiddenSize]), tensor([15, 16], [2], "i32"));
+    const whole = evaluate({ scores: logits(params, config, rows), cache }, device);
+    const [a, b] = await Promise.all([parts, whole].map((tree) => Promise.all(leaves(tree).map((t) => read(t)))));
+    assert.deepEqual(a, b);
+    dispose(params, parts, whole);
+    apart.free();
   });
 
   test(`what cannot be generated is refused with one line, and leaves nothing behind [${name}]`, async () => {
