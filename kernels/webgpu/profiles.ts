@@ -7,9 +7,14 @@ import type { Rates } from "./kernels/matmul/rates.js";
 import type { Tile } from "./kernels/matmul/tiles.js";
 import type { Traits } from "./prepare.js";
 
+/** Invocations of a subgroup by architecture, for browsers that do not tell: Chromium does from version 134 on. */
+const SUBGROUPS: Readonly<Record<string, number>> = { swiftshader: 4 };
+
 /** Invocations of a subgroup, where there is but one size. */
-const fixedSubgroup = ({ subgroupMinSize: least, subgroupMaxSize: most }: AdapterReport): number | undefined =>
-  least === most ? least : undefined;
+const fixedSubgroup = (report: AdapterReport): number | undefined => {
+  const { architecture, subgroupMinSize: least = SUBGROUPS[architecture], subgroupMaxSize: most = least } = report;
+  return least === most ? least : undefined;
+};
 
 /** How programs are to see an adapter, where that is not all that it has. */
 export interface Seen {

@@ -27,14 +27,14 @@ export const quadType = (dtype: DType): string => (isHalf(dtype) ? "vec2<u32>" :
 
 /** Of a buffer that holds quads, four f32 (only f32 in it) or raw words: four neighbours at once, one of them, and four written. */
 export const quadAccessors = (name: string, dtype: DType, raw: boolean, written: boolean): string => {
-  const place = `${name}[i / 4u]`;
+  const place = `${name}[i >> 2u]`;
   const heads = {
     raw: `fn raw_${name}_${dtype}(i: u32) -> ${quadType(dtype)}`,
     load: `fn load_${name}_${dtype}(i: u32) ->`,
     store: `fn store_${name}_${dtype}(i: u32, v:`,
   };
   if (isHalf(dtype)) {
-    const half = `(${place}[i / 2u % 2u] >> ((i & 1u) * 16u)) & 0xffffu`;
+    const half = `(${place}[(i >> 1u) & 1u] >> ((i & 1u) * 16u)) & 0xffffu`;
     const pair = (low: string, high: string) => `${dtype}_code(v.${low}) | (${dtype}_code(v.${high}) << 16u)`;
     return [
       `${heads.raw} { return ${place}; }\n${heads.load} f32 { return ${dtype}_value(${half}); }\n`,
@@ -56,7 +56,7 @@ export const quadAccessors = (name: string, dtype: DType, raw: boolean, written:
   }[dtype];
   return [
     `${heads.raw} { return ${decoded(place, (of) => `vec4<${of}>`)}; }\n`,
-    `${heads.load} ${dtype} { return ${decoded(`${place}[i % 4u]`, (of) => of)}; }\n`,
+    `${heads.load} ${dtype} { return ${decoded(`${place}[i & 3u]`, (of) => of)}; }\n`,
     written ? `${heads.store} vec4<${dtype}>) { ${place} = ${encoded}; }\n` : "",
   ].join("");
 };

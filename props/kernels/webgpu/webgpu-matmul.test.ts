@@ -1,4 +1,4 @@
-/** Products whose rows are read four at a time, and those that just cannot be: every layout of the register kernel's lanes. */
+/** Products whose rows are read four at a time, and those that just cannot be, either side turned: every layout of the register kernel's lanes. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
@@ -22,21 +22,29 @@ import { eighths, seeds } from "../../generators/generators.js";
 
 import { webgpuCheck, webgpuLaw } from "./webgpu-variants.js";
 
-const rows = fc.constantFrom(1, 2, 5, 8, 9, 17, 257);
+const rows = fc.constantFrom(1, 2, 5, 8, 9, 17, 132, 257);
 const columns = fc.constantFrom(4, 8, 12, 20, 36, 60, 64, 68, 132, 6, 67);
 
 webgpuLaw(
   "products of all widths, from an offset, in batches, and of a tensor with itself are the reference's, bit for bit",
-  fc.record({ m: rows, n: columns, inner: fc.constantFrom(1, 3, 16), lead: fc.nat(3), seed: seeds() }),
-  async ({ m, n, inner, lead, seed }, device) => {
-    const a = eighths([2, m, inner], seed);
+  fc.record({
+    m: rows,
+    n: columns,
+    inner: fc.constantFrom(1, 3, 16),
+    lead: fc.nat(3),
+    turned: fc.record({ a: fc.boolean(), b: fc.boolean() }),
+    seed: seeds(),
+  }),
+  async ({ m, n, inner, lead, turned, seed }, device) => {
+    const turn = (isTurned: boolean, x: Tensor) => (isTurned ? permute(x, [0, 2, 1]) : x);
+    const a = eighths(turned.a ? [2, inner, m] : [2, m, inner], seed);
     // b begins some rows and columns into a longer tensor: at a multiple of four numbers, or not.
-    const b = eighths([2, inner + lead, n + lead], seed + 1);
+    const b = eighths(turned.b ? [2, n + lead, inner + lead] : [2, inner + lead, n + lead], seed + 1);
     const square = eighths([n, n], seed + 2);
     // Sums of 132 products of eighths up to 2 are exact in f32.
     await agrees(
       (x: Tensor, y: Tensor, z: Tensor) => [
-        matmul(x, sliceAxis(sliceAxis(y, 1, lead, lead + inner), 2, lead, lead + n)),
+        matmul(turn(turned.a, x), sliceAxis(sliceAxis(turn(turned.b, y), 1, lead, lead + inner), 2, lead, lead + n)),
         matmul(z, z),
       ],
       [a, b, square],

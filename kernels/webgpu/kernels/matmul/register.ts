@@ -2,16 +2,17 @@ import type { Kernel } from "../../wgsl/module.js";
 import { indent } from "../../wgsl/walk.js";
 import type { MatmulPart } from "../../windows/matmul.js";
 import type { Lowering } from "../lowering.js";
-import { matmulText } from "./text.js";
+import { type At, DEPTH, handedRound, type Inside } from "./handed.js";
+import { isWholeQuads, matmulText } from "./text.js";
 
 /** Rows and groups of four columns that one invocation of the register kernel computes. */
 const [ROWS, QUADS] = [8, 2];
-/** From so many rows on, twice as many an invocation are worth the driver's time to compile them. */
-const TALL_FROM = 256;
-/** Invocations of its workgroup: lavapipe's vector. */
-const LANES = 8;
-/** Inner elements that are multiplied before sums are kept again; divides LANES. */
-const DEPTH = 4;
+/**
+ * Invocations of a workgroup, a driver's vector, and from how many rows on twice as many an invocation are worth the time to compile
+ * them: those of lavapipe; and of SwiftShader, where a load costs most and compiling little.
+ */
+const EIGHT = { lanes: 8, tallFrom: 256 };
+const FOUR = { lanes: 4, tallFrom: 128 };
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 const powerAbove = (x: number): number => 2 ** Math.ceil(Math.log2(x));
@@ -20,31 +21,35 @@ const powerAbove = (x: number): number => 2 ** Math.ceil(Math.log2(x));
  * For adapters that run on the CPU: no barrier, no shared memory; each invocation keeps a tile in registers and walks the
  * inner axis. The lanes of a workgroup lie beside each other, so that elements of a are one load for all of them (a driver
  * that sees so keeps them in scalar registers); narrow products put them below each other. Where they are one subgroup, each loads
- * one of eight such elements and hands it round: a load costs lavapipe more than that. There, several inner elements are multiplied
- * in a turn of the loop: it masks and stores what a loop changes, sum by sum. Rows and columns past the edge repeat the last
+ * its share of such elements and hands it round: a load costs drivers more than that. There, several inner elements are multiplied
+ * in a turn of the loop: they mask and store what a loop changes, sum by sum. Rows and columns past the edge repeat the last
  * one and are not stored; inner elements past it are zeros.
  */
 export const registerKernel = ({ step, continues }: MatmulPart, { subgroup }: Lowering): Kernel => {
   const { k, sizes, m, n, bases, a, b, outRow } = matmulText(step);
+  const { lanes, tallFrom } = subgroup === FOUR.lanes ? FOUR : EIGHT;
   const columns = 4 * QUADS;
-  const lanesAcross = Math.min(LANES, powerAbove(Math.ceil(sizes.n / columns)));
-  const shares = subgroup === LANES && lanesAcross === LANES;
-  const rows = shares && sizes.m >= TALL_FROM ? 2 * ROWS : Math.min(ROWS, powerAbove(sizes.m));
-  const down = Math.ceil(sizes.m / (rows * (LANES / lanesAcross)));
+  const lanesAcross = Math.min(lanes, powerAbove(Math.ceil(sizes.n / columns)));
+  const shares = subgroup === lanes && lanesAcross === lanes;
+  const rows = shares && sizes.m >= tallFrom ? 2 * ROWS : Math.min(ROWS, powerAbove(sizes.m));
+  const down = Math.ceil(sizes.m / (rows * (lanes / lanesAcross)));
   const across = Math.ceil(sizes.n / (columns * lanesAcross));
   const groups = down * across * sizes.batch;
   const [downText, acrossText, inner] = [down, across, sizes.inner].map((x) => k.param(x));
-  const out = k.buffer(step.output.buffer, "f32", "write");
+  const isInFours = lanes === DEPTH && isWholeQuads(step.output, -1);
+  const out = (isInFours ? k.quads : k.buffer)(step.output.buffer, "f32", "write");
   const quads = upTo(QUADS);
   const isWhole = sizes.inner % DEPTH === 0;
   const canQuads = step.a.buffer !== step.b.buffer && (!b.along || (shares && isWhole));
   const fours = canQuads ? b.quads?.() : undefined;
+  const isShared = shares && lanes === DEPTH && rows % 4 === 0 && step.a.buffer !== step.b.buffer;
+  const foursOfA = isShared ? a.quads?.() : undefined;
   const inQuads = fours !== undefined && !b.along;
   /** Columns of a quad lie beside each other, and so do the same quads of all lanes. */
   const columnOf = (j: number) => `column + ${(j >> 2) * 4 * lanesAcross + (j & 3)}u`;
   const rowOf = (i: string) => a.outer(`min(row + ${i}, ${m} - 1u)`);
   const [laneRow, laneColumn] =
-    lanesAcross === LANES
+    lanesAcross === lanes
       ? ["0u", "lane"]
       : lanesAcross === 1
         ? ["lane", "0u"]
@@ -67,7 +72,7 @@ export const registerKernel = ({ step, continues }: MatmulPart, { subgroup }: Lo
     "}",
   ];
   /** Of DEPTH inner elements; a column's lie in one line of the cache if they lie beside each other. */
-  const loadsOfB = (at: (s: string) => string, inside: (value: string, zero: string, s: string) => string) =>
+  const loadsOfB = (at: At, inside: Inside) =>
     fours !== undefined && b.along
       ? [
           `  let down = ${b.outer("s")};`,
@@ -81,27 +86,16 @@ export const registerKernel = ({ step, continues }: MatmulPart, { subgroup }: Lo
           ...quads.map((q) => `  let b${q}_${u} = ${inside(quadOfB(q, `down${u}`), "vec4<f32>()", `s + ${u}u`)};`),
         ]);
   const inBlocks = () => {
-    const at = (s: string) => (isWhole ? s : `min(${s}, ${inner} - 1u)`);
-    const inside = (value: string, zero: string, s: string) =>
-      isWhole ? value : `select(${zero}, ${value}, ${s} < ${inner})`;
-    // A load of all lanes has neighbours in memory: DEPTH elements of a few rows, or as many rows of one.
-    const [high, deep] = a.along ? [LANES / DEPTH, DEPTH] : [LANES, 1];
-    const [lane_row, lane_inner] = a.along ? [`lane / ${DEPTH}u`, `lane % ${DEPTH}u`] : ["lane", "0u"];
-    const some = upTo(Math.ceil(rows / high)).flatMap((i) => upTo(DEPTH / deep).map((u) => ({ i, u })));
-    const elementOfA = (row: number, u: number) => {
-      const from = `some${Math.floor(row / high)}_${Math.floor(u / deep)}`;
-      return `subgroupBroadcast(${from}, ${(row % high) * deep + (u % deep)}u)`;
-    };
+    const at: At = (s) => (isWhole ? s : `min(${s}, ${inner} - 1u)`);
+    const inside: Inside = (value, zero, s) => (isWhole ? value : `select(${zero}, ${value}, ${s} < ${inner})`);
+    const { before, loads, element } = handedRound({ a, rows, lanes, m, fours: foursOfA, at, inside });
     return [
-      ...upTo(Math.ceil(rows / high)).map((i) => `let m${i} = ${rowOf(`${i * high}u + ${lane_row}`)};`),
+      ...before,
       `for (var s = 0u; s < ${inner}; s += ${DEPTH}u) {`,
-      ...some.map(({ i, u }) => {
-        const along = `s + ${u}u + ${lane_inner}`;
-        return `  let some${i}_${u} = ${inside(a.load(`m${i} + ${a.unit(`(${at(along)})`)}`), "0.0", along)};`;
-      }),
+      ...loads,
       ...loadsOfB(at, inside),
       ...upTo(rows).flatMap((i) => [
-        ...upTo(DEPTH).map((u) => `  let a${i}_${u} = vec4<f32>(${elementOfA(i, u)});`),
+        ...upTo(DEPTH).map((u) => `  let a${i}_${u} = vec4<f32>(${element(i, u)});`),
         ...quads.map((q) => {
           const sum = upTo(DEPTH).reduce((sum, u) => `fma(a${i}_${u}, b${q}_${u}, ${sum})`, `c${i}_${q}`);
           return `  c${i}_${q} = ${sum};`;
@@ -111,14 +105,15 @@ export const registerKernel = ({ step, continues }: MatmulPart, { subgroup }: Lo
     ];
   };
   if (shares) k.enable("subgroups");
-  /** For every element inside: a line about its address and its sum. */
+  /** For every element inside, or four of them: a line about its address and its sum. */
   const atEach = (line: (at: string, value: string) => string) =>
     upTo(rows).flatMap((i) => [
       `if (row + ${i}u < ${m}) {`,
       `  let at = ${outRow(`row + ${i}u`)};`,
-      ...upTo(columns).map((j) => {
-        const value = `c${i}_${j >> 2}.${"xyzw"[j & 3]}`;
-        return `  if (${columnOf(j)} < ${n}) { ${line(`at + ${columnOf(j)}`, value)} }`;
+      ...upTo(isInFours ? QUADS : columns).map((j) => {
+        const column = columnOf(isInFours ? 4 * j : j);
+        const value = isInFours ? `c${i}_${j}` : `c${i}_${j >> 2}.${"xyzw"[j & 3]}`;
+        return `  if (${column} < ${n}) { ${line(`at + ${column}`, value)} }`;
       }),
       "}",
     ]);
@@ -126,7 +121,7 @@ export const registerKernel = ({ step, continues }: MatmulPart, { subgroup }: Lo
     `let tile = min(group, ${k.param(groups)} - 1u);`, // no early return: it would mask all that follows
     // Down first: neighbours read the same columns of b.
     `let beside = tile / ${downText};`,
-    `let row = (tile % ${downText} * ${LANES / lanesAcross}u + ${laneRow}) * ${rows}u;`,
+    `let row = (tile % ${downText} * ${lanes / lanesAcross}u + ${laneRow}) * ${rows}u;`,
     `let column = beside % ${acrossText} * ${lanesAcross * columns}u + ${laneColumn} * 4u;`,
     `let batch = beside / ${acrossText};`,
     ...bases,
@@ -138,5 +133,5 @@ export const registerKernel = ({ step, continues }: MatmulPart, { subgroup }: Lo
     ...(shares ? inBlocks() : oneByOne()),
     ...atEach((at, value) => out.store(at, value)),
   ];
-  return k.finish({ workgroupSize: LANES, workgroups: groups, body: indent(lines) });
+  return k.finish({ workgroupSize: lanes, workgroups: groups, body: indent(lines) });
 };

@@ -6,7 +6,7 @@ import { plus, walk } from "../../wgsl/walk.js";
 import { storedAs } from "../../windows/map.js";
 
 /** Address of an element in two parts to be added: from the index before last, with the base, and from the last index. */
-interface Addressed {
+export interface Addressed {
   readonly dtype: DType;
   readonly outer: (index: string) => string;
   readonly unit: (index: string) => string;
@@ -22,7 +22,7 @@ const lyingAlong = ({ shape, strides }: View): -1 | -2 =>
   strides[strides.length - 2] === 1 && (strides[strides.length - 1] !== 1 || shape[shape.length - 1] === 1) ? -2 : -1;
 
 /** Are rows (or columns) of a matrix whole quads of memory? */
-const inQuads = ({ shape, strides, offset }: View, axis: -1 | -2): boolean => {
+export const isWholeQuads = ({ shape, strides, offset }: View, axis: -1 | -2): boolean => {
   const at = shape.length + axis;
   return strides[at] === 1 && [offset, shape[at], ...strides.filter((_, i) => i !== at)].every((x) => x % 4 === 0);
 };
@@ -72,7 +72,7 @@ export const matmulText = (step: MatmulStep): MatmulText => {
   const addressed = (view: View, dtype: DType, base: string, inner: -1 | -2): Addressed => {
     const access = k.buffer(view.buffer, dtype, "read");
     const axis = lyingAlong(view);
-    const isQuads = inQuads(view, axis) && seenAs(view.buffer).size === 1;
+    const isQuads = isWholeQuads(view, axis) && seenAs(view.buffer).size === 1;
     const [outer, unit] = view.strides
       .slice(-2)
       .map((stride) => (index: string) => (stride === 1 ? index : `${index} * ${k.param(stride)}`));
