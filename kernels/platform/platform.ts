@@ -78,8 +78,8 @@ export interface WebGpu {
   readonly loadDawn: () => Promise<Dawn>;
   /** What to do where there is no adapter. */
   readonly noAdapterHint: string;
-  /** Awaits what the GPU does, and sees to it that it goes on. `look` asks whether the device is done, where that hastens the answer. */
-  readonly patiently: <T>(promise: Promise<T>, look?: () => void) => Promise<T>;
+  /** Awaits what the GPU does, and sees to it that it goes on: asks the device something that it answers at once, where that hastens it. */
+  readonly patiently: <T>(promise: Promise<T>, ask?: () => Promise<unknown>) => Promise<T>;
 }
 
 /** Where small texts are kept from one process, or visit, to the next. */

@@ -180,8 +180,11 @@ export const openDevice = async (
     },
   };
 
-  /** Tells the device something: a browser then looks what is done. */
-  const look = () => void device.queue.onSubmittedWorkDone().catch(() => {});
+  /** What the device answers at once, whatever it computes. */
+  const ask = () => {
+    device.pushErrorScope("validation");
+    return device.popErrorScope().catch(() => {}); // a lost device is told elsewhere
+  };
 
   /** Copies a buffer's first bytes to the host, as they are once all that is queued has run; through buffers of one piece each. */
   const download = async (buffer: GpuBuffer, bytes: number): Promise<ArrayBuffer> => {
@@ -204,7 +207,7 @@ export const openDevice = async (
         });
       });
       for (const { at, size, gpu: from } of staged) {
-        await platform.patiently(from.mapAsync(MAP_READ, 0, size), look);
+        await platform.patiently(from.mapAsync(MAP_READ, 0, size), ask);
         numbers.set(new Uint8Array(from.getMappedRange(0, size)), at);
         from.destroy();
       }

@@ -19,10 +19,6 @@ export const page = globalThis as unknown as {
   /** Is memory shared with workers? It is where the page is served with COOP and COEP. */
   readonly crossOriginIsolated?: boolean;
   readonly Worker?: new (url: string) => WorkerLike;
-  readonly MessageChannel?: new () => {
-    readonly port1: { onmessage: (() => void) | null };
-    readonly port2: { readonly postMessage: (message: null) => void };
-  };
   readonly localStorage?: {
     readonly getItem: (key: string) => string | null;
     readonly setItem: (key: string, text: string) => void;

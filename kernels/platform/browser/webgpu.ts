@@ -2,22 +2,8 @@ import { DeviceError, InputError } from "../../../core/index.js";
 import type { WebGpu } from "../platform.js";
 import { page } from "./page.js";
 
-/** Milliseconds until a device is looked at first, and until it is not any more; each wait is half as long again as the one before. */
-const [FIRST, LAST, LONGER] = [0.05, 4, 1.5];
-
-/** Gives turns of the page's loop; timers would make each one of milliseconds. */
-const createTurns = (): (() => Promise<void>) | undefined => {
-  if (page.MessageChannel === undefined) return undefined;
-  const { port1, port2 } = new page.MessageChannel();
-  const waiting: (() => void)[] = [];
-  port1.onmessage = () => waiting.shift()?.();
-  return () =>
-    new Promise((then) => {
-      waiting.push(then);
-      port2.postMessage(null);
-    });
-};
-let turns: ReturnType<typeof createTurns>;
+/** How often a device is asked while it is waited for: each answer takes about a twentieth of a millisecond, and nobody spins meanwhile. */
+const ASKED = 16;
 
 export const webgpu: WebGpu = {
   isInstalled: () => page.navigator?.gpu !== undefined,
@@ -40,20 +26,14 @@ export const webgpu: WebGpu = {
     };
   },
   noAdapterHint: "turn hardware acceleration on in the browser's settings, or use device cpu",
-  // A browser sees to its own promises; but Chromium looks only every one or two milliseconds, unless it is told something meanwhile.
-  patiently: async (promise, look) => {
-    turns ??= look && createTurns();
-    let isDone = look === undefined || turns === undefined;
+  // A browser sees to its own promises; but Chromium looks only every one or two milliseconds what is done, unless it is asked something.
+  patiently: async (promise, ask) => {
+    let isDone = false;
     const end = () => {
       isDone = true;
     };
-    promise.then(end, end);
-    const from = performance.now();
-    for (let next = FIRST; !isDone && next < LAST; await turns?.()) {
-      if (performance.now() - from < next) continue;
-      look?.();
-      next *= LONGER;
-    }
+    const ended = promise.then(end, end);
+    for (let n = 0; ask !== undefined && n < ASKED && !isDone; n++) await Promise.race([ended, ask()]);
     return promise;
   },
 };
