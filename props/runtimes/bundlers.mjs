@@ -54,8 +54,8 @@ import { hiddenStates, initParams, logits, parseConfig } from "taugrad/models";
 import { adamW, onDare, onTies } from "taugrad/optim";
 
 globalThis.uses = [hiddenStates, initParams, logits, parseConfig, onDare, onTies];
-globalThis.train = async (name) => {
-  const device = await open(name);
+globalThis.train = async (name, options) => {
+  const device = await open(name, options);
   const rule = adamW();
   const loss = ({ w, b }, x, y) => mean(square(sub(add(matmul(x, w), b), y)));
   const step = compile((state, x) => {
@@ -151,23 +151,24 @@ for (const { name, packages, build, out, loads } of wanted) {
   const sizeOf = (names) => [...names].reduce((sum, name) => sum + (sizes.get(name) ?? 0), 0);
   const host = await served(join(folder, out));
   const told = [];
-  for (const [device, gpu] of [
-    ["cpu", "none"],
-    ["webgpu", "swiftshader"],
+  for (const { device, gpu, options, as = device } of [
+    { device: "cpu", gpu: "none" },
+    { device: "webgpu", gpu: "swiftshader", as: "webgpu on an adapter that runs on the CPU" },
+    { device: "webgpu", gpu: "swiftshader", options: { kernels: "gpu" }, as: "webgpu with the kernels of a GPU" },
   ]) {
     const tab = await openTab({ gpu });
     if (typeof tab === "string") {
-      told.push(`${device}: no page: ${tab}`);
+      told.push(`${as}: no page: ${tab}`);
       continue;
     }
     host.asked.clear();
     await tab.visit(host.origin);
     const first = sizeOf(host.asked);
-    const found = await tab.evaluate(`train("${device}")`).catch(String);
+    const found = await tab.evaluate(`train("${device}", ${JSON.stringify(options)})`).catch(String);
     await tab.close();
     const own = sizeOf(host.asked) - first;
-    if (isRight(found)) told.push(`${device} trains: ${first} bytes for the page, ${own} for the device`);
-    else fault(name, `${device}: ${JSON.stringify(found)}`);
+    if (isRight(found)) told.push(`${as} trains: ${first} bytes for the page, ${own} for the device`);
+    else fault(name, `${as}: ${JSON.stringify(found)}`);
   }
   host.close();
   console.log(`${name}: ${told.join("; ")}; ${sizeOf(files)} in all`);

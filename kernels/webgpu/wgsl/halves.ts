@@ -25,32 +25,25 @@ const quadValue = (dtype: HalfType): string => `fn ${dtype}_quad(w: vec2<u32>) -
 }`;
 
 /** `_value`: code → f32. `_values`: four; `_quad`: four, from two words. `_code`: f32 → code, to nearest even. `_randomly`: by 32 random bits. */
-export const HALF_HELPERS: Record<HalfHelper, { readonly code: string; readonly needs: readonly HalfHelper[] }> = {
-  bf16_value: { code: bf16Value("bf16_value", "f32", "u32"), needs: [] },
-  bf16_values: { code: bf16Value("bf16_values", "vec4<f32>", "vec4<u32>"), needs: [] },
-  bf16_quad: { code: quadValue("bf16"), needs: ["bf16_values"] },
-  bf16_code: {
-    code: `fn bf16_code(x: f32) -> u32 {
+export const HALF_HELPERS: Record<HalfHelper, string> = {
+  bf16_value: bf16Value("bf16_value", "f32", "u32"),
+  bf16_values: bf16Value("bf16_values", "vec4<f32>", "vec4<u32>"),
+  bf16_quad: quadValue("bf16"),
+  bf16_code: `fn bf16_code(x: f32) -> u32 {
   let bits = bitcast<u32>(x);
   let near = (bits + 0x7fffu + ((bits >> 16u) & 1u)) >> 16u;
   return select(near, (bits >> 16u) | 0x40u, (bits & 0x7fffffffu) > 0x7f800000u);
 }`,
-    needs: [],
-  },
-  bf16_randomly: {
-    code: `fn bf16_randomly(x: f32, random: u32) -> u32 {
+  bf16_randomly: `fn bf16_randomly(x: f32, random: u32) -> u32 {
   let bits = bitcast<u32>(x);
   let magnitude = bits & 0x7fffffffu;
   let near = min((magnitude + (random & 0xffffu)) >> 16u, 0x7f7fu);
   return select(near | ((bits >> 16u) & 0x8000u), bf16_code(x), magnitude >= 0x7f800000u);
 }`,
-    needs: ["bf16_code"],
-  },
-  f16_value: { code: f16Value("f16_value", "f32", "u32"), needs: [] },
-  f16_values: { code: f16Value("f16_values", "vec4<f32>", "vec4<u32>"), needs: [] },
-  f16_quad: { code: quadValue("f16"), needs: ["f16_values"] },
-  f16_code: {
-    code: `fn f16_code(x: f32) -> u32 {
+  f16_value: f16Value("f16_value", "f32", "u32"),
+  f16_values: f16Value("f16_values", "vec4<f32>", "vec4<u32>"),
+  f16_quad: quadValue("f16"),
+  f16_code: `fn f16_code(x: f32) -> u32 {
   let bits = bitcast<u32>(x);
   let magnitude = bits & 0x7fffffffu;
   let rebased = magnitude - 0x38000000u;
@@ -65,10 +58,7 @@ export const HALF_HELPERS: Record<HalfHelper, { readonly code: string; readonly 
   let code = select(all, 0x7e00u | ((magnitude >> 13u) & 0x1ffu), magnitude > 0x7f800000u);
   return code | ((bits >> 16u) & 0x8000u);
 }`,
-    needs: [],
-  },
-  f16_randomly: {
-    code: `fn f16_randomly(x: f32, random: u32) -> u32 {
+  f16_randomly: `fn f16_randomly(x: f32, random: u32) -> u32 {
   let bits = bitcast<u32>(x);
   let magnitude = bits & 0x7fffffffu;
   let normal = min((magnitude - 0x38000000u + (random & 0x1fffu)) >> 13u, 0x7bffu);
@@ -81,6 +71,4 @@ export const HALF_HELPERS: Record<HalfHelper, { readonly code: string; readonly 
   let code = select(normal, small, magnitude < 0x38800000u) | ((bits >> 16u) & 0x8000u);
   return select(code, f16_code(x), magnitude >= 0x7f800000u);
 }`,
-    needs: ["f16_code"],
-  },
 };

@@ -1,12 +1,6 @@
 import { HALF_HELPERS, type HalfHelper } from "./halves.js";
 import { COS, COS_POLY, QUARTER_TURNS, SIN, SIN_POLY } from "./trigonometry.js";
 
-/** Functions in WGSL that kernels ask for by name. */
-interface Helper {
-  readonly code: string;
-  readonly needs: readonly HelperName[];
-}
-
 export type HelperName =
   | HalfHelper
   | "infinity"
@@ -42,9 +36,9 @@ export type HelperName =
   | "f32_to_i32"
   | "f32_to_u32";
 
-const helper = (code: string, needs: readonly HelperName[] = []): Helper => ({ code, needs });
-
 /**
+ * Functions in WGSL that kernels ask for by name; those that they call come with them.
+ *
  * WGSL promises little: sin and cos 2^-11, log 2^-21 near 1, exp (3 + 2|x|) ulp, tanh may overflow. These are ours. The
  * tolerances in the comments are measured against f64 by a law (props/kernels/webgpu/webgpu-math.test.ts); they assume a
  * driver that evaluates in the order written, as Dawn's SPIR-V asks.
@@ -53,70 +47,50 @@ const helper = (code: string, needs: readonly HelperName[] = []): Helper => ({ c
  * tests on bits, and what an operation makes of NaN is not used. Chosen by select, never by a branch: drivers
  * may compile a kernel anew for the parameters that a branch depends on, and then these are constants, to be folded.
  */
-export const HELPERS: Record<HelperName, Helper> = {
+export const HELPERS: Record<HelperName, string> = {
   ...HALF_HELPERS,
 
-  infinity: helper("fn infinity() -> f32 { return bitcast<f32>(P[0].x); }"),
-  nan: helper("fn nan() -> f32 { return bitcast<f32>(P[0].y); }"),
+  infinity: "fn infinity() -> f32 { return bitcast<f32>(P[0].x); }",
+  nan: "fn nan() -> f32 { return bitcast<f32>(P[0].y); }",
 
   // A compiler may take x != x for false.
-  is_nan: helper("fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }"),
+  is_nan: "fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }",
 
-  max_nan: helper(
-    "fn max_nan(x: f32, y: f32) -> f32 { return select(select(max(x, y), y, is_nan(y)), x, is_nan(x)); }",
-    ["is_nan"],
-  ),
-  min_nan: helper(
-    "fn min_nan(x: f32, y: f32) -> f32 { return select(select(min(x, y), y, is_nan(y)), x, is_nan(x)); }",
-    ["is_nan"],
-  ),
+  max_nan: "fn max_nan(x: f32, y: f32) -> f32 { return select(select(max(x, y), y, is_nan(y)), x, is_nan(x)); }",
+  min_nan: "fn min_nan(x: f32, y: f32) -> f32 { return select(select(min(x, y), y, is_nan(y)), x, is_nan(x)); }",
 
   // A comparison with NaN may give either answer, and its negation be taken for the opposite comparison.
-  less_f: helper("fn less_f(x: f32, y: f32) -> bool { return (x < y) & !is_nan(x) & !is_nan(y); }", ["is_nan"]),
-  less_equal_f: helper("fn less_equal_f(x: f32, y: f32) -> bool { return (x <= y) & !is_nan(x) & !is_nan(y); }", [
-    "is_nan",
-  ]),
-  equal_f: helper("fn equal_f(x: f32, y: f32) -> bool { return (x == y) & !is_nan(x) & !is_nan(y); }", ["is_nan"]),
+  less_f: "fn less_f(x: f32, y: f32) -> bool { return (x < y) & !is_nan(x) & !is_nan(y); }",
+  less_equal_f: "fn less_equal_f(x: f32, y: f32) -> bool { return (x <= y) & !is_nan(x) & !is_nan(y); }",
+  equal_f: "fn equal_f(x: f32, y: f32) -> bool { return (x == y) & !is_nan(x) & !is_nan(y); }",
   // Of all NaNs one.
-  magnitude_bits: helper(
-    `fn magnitude_bits(x: f32) -> u32 {
+  magnitude_bits: `fn magnitude_bits(x: f32) -> u32 {
   let bits = bitcast<u32>(x) & 0x7fffffffu;
   return select(bits, 0x7fc00000u, bits > 0x7f800000u);
 }`,
-  ),
-  not_zero: helper("fn not_zero(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) != 0u; }"),
+  not_zero: "fn not_zero(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) != 0u; }",
 
-  sign_f: helper(
-    `fn sign_f(x: f32) -> f32 {
+  sign_f: `fn sign_f(x: f32) -> f32 {
   let one = bitcast<f32>((bitcast<u32>(x) & 0x80000000u) | 0x3f800000u);
   return select(x, one, not_zero(x) & !is_nan(x));
 }`,
-    ["not_zero", "is_nan"],
-  ),
 
   // 3 ulp by the specification, correctly rounded on most devices. Undefined below 0; 0, infinity and NaN stay.
-  sqrt_f: helper(
-    `fn sqrt_f(x: f32) -> f32 {
+  sqrt_f: `fn sqrt_f(x: f32) -> f32 {
   let bits = bitcast<u32>(x);
   let y = select(sqrt(x), nan(), (bits > 0x80000000u) | is_nan(x));
   return select(y, x, (bits == 0u) | (bits == 0x80000000u) | (bits == 0x7f800000u));
 }`,
-    ["nan", "is_nan"],
-  ),
 
   // 2 ulp by the specification. Undefined from 0 down: ∞ with the sign of 0.
-  rsqrt_f: helper(
-    `fn rsqrt_f(x: f32) -> f32 {
+  rsqrt_f: `fn rsqrt_f(x: f32) -> f32 {
   let bits = bitcast<u32>(x);
   let y = select(inverseSqrt(x), nan(), (bits > 0x80000000u) | is_nan(x));
   return select(y, select(infinity(), -infinity(), bits != 0u), (bits & 0x7fffffffu) == 0u);
 }`,
-    ["infinity", "nan", "is_nan"],
-  ),
 
   // 2 ulp. x = n ln 2 + r; eʳ by its series; 2ⁿ in two factors, since n reaches 128 and -149.
-  exp_f: helper(
-    `fn exp_f(x: f32) -> f32 {
+  exp_f: `fn exp_f(x: f32) -> f32 {
   let c = clamp(x, -104.0, 89.0);
   let n = round(c * 1.44269504);
   let r = (c - n * 0.693359375) + n * 2.12194440e-4;
@@ -132,12 +106,9 @@ export const HELPERS: Record<HelperName, Helper> = {
   let y = p * bitcast<f32>(u32(half + 127) << 23u) * bitcast<f32>(u32(k - half + 127) << 23u);
   return select(y, x, is_nan(x));
 }`,
-    ["is_nan"],
-  ),
 
   // 3 ulp. x = m 2ᵉ, √½ ≤ m < √2; log m = 2 atanh((m - 1) / (m + 1)).
-  log_f: helper(
-    `fn log_f(x: f32) -> f32 {
+  log_f: `fn log_f(x: f32) -> f32 {
   let tiny = (bitcast<u32>(x) & 0x7fffffffu) < 0x00800000u;
   let bits = bitcast<u32>(select(x, x * 8388608.0, tiny));
   let shifted = bits - 0x3f3504f3u;
@@ -150,12 +121,9 @@ export const HELPERS: Record<HelperName, Helper> = {
   let finite = select(y, -infinity(), (bits & 0x7fffffffu) == 0u);
   return select(select(finite, x, bits == 0x7f800000u), nan(), (bits > 0x80000000u) | is_nan(x));
 }`,
-    ["is_nan", "infinity", "nan"],
-  ),
 
   // 5 ulp. Near 0 by the series, where eˣ - 1 would cancel.
-  expm1_f: helper(
-    `fn expm1_f(x: f32) -> f32 {
+  expm1_f: `fn expm1_f(x: f32) -> f32 {
   var p = 2.48015873e-5;
   p = p * x + 1.98412698e-4;
   p = p * x + 1.38888889e-3;
@@ -165,12 +133,9 @@ export const HELPERS: Record<HelperName, Helper> = {
   p = p * x + 0.5;
   return select(select(exp_f(x) - 1.0, x + x * x * p, abs(x) < 0.5), x, is_nan(x));
 }`,
-    ["exp_f", "is_nan"],
-  ),
 
   // log(1 + e) for -½ ≤ e ≤ 1, 3 ulp: 2 atanh(e / (2 + e)), without the cancellation of log(1 + e).
-  log1p_unit: helper(
-    `fn log1p_unit(e: f32) -> f32 {
+  log1p_unit: `fn log1p_unit(e: f32) -> f32 {
   let s = e / (2.0 + e);
   let z = s * s;
   var p = 0.0666666667;
@@ -182,19 +147,14 @@ export const HELPERS: Record<HelperName, Helper> = {
   p = p * z + 0.333333333;
   return 2.0 * (s + s * z * p);
 }`,
-  ),
 
-  log1p_f: helper(
-    `fn log1p_f(x: f32) -> f32 {
+  log1p_f: `fn log1p_f(x: f32) -> f32 {
   let y = select(log_f(1.0 + x), log1p_unit(clamp(x, -0.5, 1.0)), (x >= -0.5) & (x <= 1.0));
   return select(y, x, is_nan(x));
 }`,
-    ["log_f", "log1p_unit", "is_nan"],
-  ),
 
   // 4 ulp. The angle of 1/x beyond 1, and of (x - 1)/(x + 1) beyond tan π/8 (Cephes).
-  atan_f: helper(
-    `fn atan_f(x: f32) -> f32 {
+  atan_f: `fn atan_f(x: f32) -> f32 {
   let a = min(abs(x), 1e30);
   let t = select(a, 1.0 / max(a, 1.0), a > 1.0);
   let mid = t > 0.414213562;
@@ -205,18 +165,15 @@ export const HELPERS: Record<HelperName, Helper> = {
   let y = select(near, 1.57079633 - near, a > 1.0);
   return select(select(y, -y, x < 0.0), x, is_nan(x) | (a == 0.0));
 }`,
-    ["is_nan"],
-  ),
 
-  quarter_turns: helper(QUARTER_TURNS),
-  sin_poly: helper(SIN_POLY),
-  cos_poly: helper(COS_POLY),
-  sin_f: helper(SIN, ["quarter_turns", "sin_poly", "cos_poly", "nan"]), // 2e-7 absolute
-  cos_f: helper(COS, ["quarter_turns", "sin_poly", "cos_poly", "nan"]), // 2e-7 absolute
+  quarter_turns: QUARTER_TURNS,
+  sin_poly: SIN_POLY,
+  cos_poly: COS_POLY,
+  sin_f: SIN, // 2e-7 absolute
+  cos_f: COS, // 2e-7 absolute
 
   // 4 ulp. A polynomial near 0 (Cephes), else 1 - 2 / (e^2|x| + 1).
-  tanh_f: helper(
-    `fn tanh_f(x: f32) -> f32 {
+  tanh_f: `fn tanh_f(x: f32) -> f32 {
   let a = min(abs(x), 10.0);
   let z = a * a;
   var p = -5.70498872e-3;
@@ -228,12 +185,9 @@ export const HELPERS: Record<HelperName, Helper> = {
   let y = select(1.0 - 2.0 / (exp_f(2.0 * a) + 1.0), near, a < 0.625);
   return select(select(y, -y, x < 0.0), x, is_nan(x));
 }`,
-    ["exp_f", "is_nan"],
-  ),
 
   // 4 ulp. Polynomial near 0, else 1 - e^p(|x|) (N. Juffa).
-  erf_f: helper(
-    `fn erf_f(x: f32) -> f32 {
+  erf_f: `fn erf_f(x: f32) -> f32 {
   let a = min(abs(x), 4.0);
   let z = a * a;
   var far = (-1.72853470e-5 * a + 3.83197126e-4) * z + (-3.88396438e-3 * a + 2.42546219e-2);
@@ -250,27 +204,18 @@ export const HELPERS: Record<HelperName, Helper> = {
   let y = select(near * a + a, far, a > 0.927734375);
   return select(select(y, -y, x < 0.0), x, is_nan(x));
 }`,
-    ["exp_f", "is_nan"],
-  ),
 
   // 4 ulp; the exponential never overflows.
-  sigmoid_f: helper(
-    `fn sigmoid_f(x: f32) -> f32 {
+  sigmoid_f: `fn sigmoid_f(x: f32) -> f32 {
   let e = exp_f(-abs(x));
   return select(select(1.0, e, x < 0.0) / (1.0 + e), x, is_nan(x));
 }`,
-    ["exp_f", "is_nan"],
-  ),
-  softplus_f: helper(
-    `fn softplus_f(x: f32) -> f32 {
+  softplus_f: `fn softplus_f(x: f32) -> f32 {
   return select(max(x, 0.0) + log1p_unit(exp_f(-abs(x))), x, is_nan(x));
 }`,
-    ["exp_f", "log1p_unit", "is_nan"],
-  ),
 
   // Exact: core/ops/definitions.ts, threefry and threefryBits.
-  threefry_words: helper(
-    `fn threefry_words(k0: u32, k1: u32, counter: u32, domain: u32) -> vec2<u32> {
+  threefry_words: `fn threefry_words(k0: u32, k1: u32, counter: u32, domain: u32) -> vec2<u32> {
   let k2 = k0 ^ k1 ^ 0x1bd11bdau;
   var a = counter + k0;
   var b = domain + k1;
@@ -284,28 +229,29 @@ ${[0, 1, 2, 3, 4]
   .join("\n")}
   return vec2<u32>(a, b);
 }`,
-  ),
-  threefry_bits: helper(
-    `fn threefry_bits(k0: u32, k1: u32, index: u32, domain: u32) -> u32 {
+  threefry_bits: `fn threefry_bits(k0: u32, k1: u32, index: u32, domain: u32) -> u32 {
   let words = threefry_words(k0, k1, (index >> 3u) * 4u + (index & 3u), domain);
   return select(words.x, words.y, ((index >> 2u) & 1u) == 1u);
 }`,
-    ["threefry_words"],
-  ),
 
   // Truncate and saturate; NaN gives 0. The bounds are the outermost f32 inside the integer range.
-  f32_to_i32: helper(
-    `fn f32_to_i32(x: f32) -> i32 {
+  f32_to_i32: `fn f32_to_i32(x: f32) -> i32 {
   let low = select(i32(x), -2147483647 - 1, x <= -2147483648.0);
   return select(select(low, 2147483647, x >= 2147483648.0), 0, is_nan(x));
 }`,
-    ["is_nan"],
-  ),
-  f32_to_u32: helper(
-    `fn f32_to_u32(x: f32) -> u32 {
+  f32_to_u32: `fn f32_to_u32(x: f32) -> u32 {
   let high = select(u32(max(x, 0.0)), 0xffffffffu, x >= 4294967296.0);
   return select(high, 0u, is_nan(x));
 }`,
-    ["is_nan"],
-  ),
+};
+
+const called = new Map<HelperName, readonly HelperName[]>();
+/** The helpers that one calls. */
+export const calledBy = (name: HelperName): readonly HelperName[] => {
+  const known = called.get(name);
+  if (known !== undefined) return known;
+  const words = [...HELPERS[name].matchAll(/\b\w+(?=\()/g)].map(([word]) => word);
+  const found = words.filter((word): word is HelperName => word !== name && Object.hasOwn(HELPERS, word));
+  called.set(name, found);
+  return found;
 };

@@ -1,6 +1,6 @@
 import { DeviceError, type DType, isHalf } from "../../../core/index.js";
 import { quadType } from "./accessors.js";
-import { HELPERS, type HelperName } from "./helpers.js";
+import { calledBy, HELPERS, type HelperName } from "./helpers.js";
 import { type Bound, paramsIn, readParam, type Source, textOf } from "./source.js";
 
 /** One dispatch: WGSL text, what to bind, the numbers it reads, how many workgroups. */
@@ -113,8 +113,9 @@ export const builder = (label: string): Builder => {
   };
 
   const need = (name: HelperName): string => {
-    for (const other of HELPERS[name].needs) need(other);
-    helpers.add(name); // after what it needs
+    if (helpers.has(name)) return name;
+    helpers.add(name);
+    calledBy(name).forEach(need);
     return name;
   };
 
@@ -166,7 +167,7 @@ export const builder = (label: string): Builder => {
         extensions: [...extensions],
         words: params.length,
         bound,
-        helpers: [...helpers].map((name) => HELPERS[name].code),
+        helpers: [...helpers].map((name) => HELPERS[name]),
         declarations,
         ...{ workgroupSize, subgroup },
         // Read once, before any loop: compilers of software adapters move nothing out of loops.
