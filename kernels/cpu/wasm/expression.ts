@@ -217,7 +217,6 @@ export const i32Const = (n: number): I32 => ({
 });
 
 export const f32Const = (x: number): F32 => expr("f32", (out) => void out.push(0x43, ...bytesOf(Float32Array.of(x))));
-export const f64Const = (x: number): F64 => expr("f64", (out) => void out.push(0x44, ...bytesOf(Float64Array.of(x))));
 
 const vectorConst = (values: Float32Array | Float64Array | Int32Array): V128 =>
   expr("v128", (out) => void out.push(0xfd, 0x0c, ...bytesOf(values)));

@@ -6,7 +6,6 @@ import {
   type F64,
   f32Const,
   f32x4Const,
-  f64Const,
   f64x2Const,
   type I32,
   i32Const,
@@ -30,13 +29,10 @@ import {
 
 type Pair = [I32, I32];
 type Binary<T extends ValueType> = (a: Expr<T>, b: Expr<T>) => Expr<T>;
-type Compare<T extends ValueType> = (a: Expr<T>, b: Expr<T>) => I32;
 type Unary<T extends ValueType> = (a: Expr<T>) => Expr<T>;
 
 const binary = <T extends ValueType>(type: T, opcode: number): Binary<T> =>
   scalarOp<T, [Expr<T>, Expr<T>]>(type, opcode);
-const compare = <T extends "f32" | "f64">(opcode: number): Compare<T> =>
-  scalarOp<"i32", [Expr<T>, Expr<T>]>("i32", opcode);
 const vector1 = (opcode: number): Unary<"v128"> => vectorOp<"v128", [V128]>("v128", opcode);
 const vector2 = (opcode: number): Binary<"v128"> => vectorOp<"v128", [V128, V128]>("v128", opcode);
 const shift = (opcode: number) => vectorOp<"v128", [V128, I32]>("v128", opcode);
@@ -52,32 +48,24 @@ export const i32 = {
   lt_s: integerTest<Pair>(0x48),
   lt_u: integerTest<Pair>(0x49),
   gt_s: integerTest<Pair>(0x4a),
-  gt_u: integerTest<Pair>(0x4b),
-  le_s: integerTest<Pair>(0x4c),
   ge_s: integerTest<Pair>(0x4e),
-  ge_u: integerTest<Pair>(0x4f),
   add: integerOp(0x6a),
   sub: integerOp(0x6b),
   mul: integerOp(0x6c),
   div_u: integerOp(0x6e),
-  rem_u: integerOp(0x70),
   and: bitsOp(0x71),
   or: bitsOp(0x72),
   shl: integerOp(0x74),
   shr_u: integerOp(0x76),
-  reinterpret_f32: scalarOp<"i32", [F32]>("i32", 0xbc),
 };
 
 export const f32 = {
   const: f32Const,
   load: loadOp("f32", 2, 0x2a),
   store: storeOp<"f32">(2, 0x38),
-  lt: compare<"f32">(0x5d),
-  gt: compare<"f32">(0x5e),
   sqrt: scalarOp<"f32", [F32]>("f32", 0x91),
   add: binary("f32", 0x92),
   sub: binary("f32", 0x93),
-  mul: binary("f32", 0x94),
   div: binary("f32", 0x95),
   max: binary("f32", 0x97),
   convert_i32_s: scalarOp<"f32", [I32]>("f32", 0xb2),
@@ -85,13 +73,7 @@ export const f32 = {
 };
 
 export const f64 = {
-  const: f64Const,
-  sqrt: scalarOp<"f64", [F64]>("f64", 0x9f),
   add: binary("f64", 0xa0),
-  mul: binary("f64", 0xa2),
-  div: binary("f64", 0xa3),
-  convert_i32_u: scalarOp<"f64", [I32]>("f64", 0xb8),
-  promote_f32: scalarOp<"f64", [F32]>("f64", 0xbb),
 };
 
 export const v128 = {
@@ -103,7 +85,6 @@ export const v128 = {
   store: storeOp<"v128">(4, 0xfd, 0x0b),
   not: vector1(0x4d),
   and: vector2(0x4e),
-  andnot: vector2(0x4f),
   or: vector2(0x50),
   xor: vector2(0x51),
   /** Bits of a where the mask is 1, of b where it is 0. */
@@ -128,9 +109,7 @@ export const i32x4 = {
   gt_s: vector2(0x3b),
   le_s: vector2(0x3d),
   le_u: vector2(0x3e),
-  abs: vector1(0xa0),
   neg: vector1(0xa1),
-  all_true: vectorOp<"i32", [V128]>("i32", 0xa3),
   shl: shift(0xab),
   shr_s: shift(0xac),
   shr_u: shift(0xad),
@@ -143,11 +122,9 @@ export const i32x4 = {
   max_u: vector2(0xb9),
   trunc_sat_f32x4_s: vector1(0xf8),
   trunc_sat_f32x4_u: vector1(0xf9),
-  trunc_sat_f64x2_s_zero: vector1(0xfc),
 };
 
 export const f32x4 = {
-  const: f32x4Const,
   splatConst: (x: number): V128 => f32x4Const(x, x, x, x),
   splat: vectorOp<"v128", [F32]>("v128", 0x13),
   extract_lane: laneOp("f32", 0x1f),
@@ -178,7 +155,6 @@ export const f32x4 = {
 };
 
 export const f64x2 = {
-  const: f64x2Const,
   splatConst: (x: number): V128 => f64x2Const(x, x),
   extract_lane: laneOp("f64", 0x21),
   eq: vector2(0x47),
@@ -188,7 +164,6 @@ export const f64x2 = {
   floor: vector1(0x75),
   abs: vector1(0xec),
   neg: vector1(0xed),
-  sqrt: vector1(0xef),
   add: vector2(0xf0),
   sub: vector2(0xf1),
   mul: vector2(0xf2),
