@@ -3,7 +3,7 @@ import type { Kernel } from "../launch.js";
 import { accumulateDouble, roundDouble, storeSome } from "../rows.js";
 import { loadWord, type V128 } from "../wasm/expression.js";
 import type { Body, Local } from "../wasm/module.js";
-import { f32x4, f64x2, i32, i32x4, v128 } from "../wasm/ops.js";
+import { f32x4, f64x2, i32, i32x4, roundUp4, v128 } from "../wasm/ops.js";
 import { emitExpression } from "./expression.js";
 import { emitNest } from "./nest.js";
 import { argumentCount, type Pattern } from "./walk.js";
@@ -80,11 +80,8 @@ export const columnKernel = (step: ReduceStep, pattern: Pattern, outside: number
             storeSome(body, output, accumulators.total(at), left);
             body.advance(output, 16);
           });
-          body.advance(output, i32.mul(i32.sub(columns, roundUp(columns)), i32.const(4)));
+          body.advance(output, i32.mul(i32.sub(columns, roundUp4(columns)), i32.const(4)));
         },
       });
     }),
 });
-
-/** The next multiple of four. */
-const roundUp = (n: Local<"i32">) => i32.and(i32.add(n, i32.const(3)), i32.const(-4));

@@ -1,7 +1,7 @@
 import { storeFourHalves, storeSome, storeSomeHalves } from "../rows.js";
 import { type I32, loadLane, loadLane16, loadWord, storeLane, storeLane16, type V128 } from "../wasm/expression.js";
 import type { Body, Local } from "../wasm/module.js";
-import { i32, i32x4, select, v128 } from "../wasm/ops.js";
+import { i32, i32x4, select, times4, v128 } from "../wasm/ops.js";
 import { type Pattern, STEP } from "./walk.js";
 
 /** A place of a loop nest, as kernels see it. */
@@ -94,7 +94,7 @@ export const emitNest = (body: Body, args: Local<"i32">, { rank, views }: Patter
     hooks.enter(rank, now);
     views.forEach(({ unit, steps }, v) => {
       if (steps[inner] === "1") body.advance(places[v], 4 * STEP[unit]);
-      else if (steps[inner] === "s") body.advance(places[v], i32.shl(moves[v][inner] as I32, i32.const(2)));
+      else if (steps[inner] === "s") body.advance(places[v], times4(moves[v][inner] as I32));
     });
     body.advance(left, -4);
   };

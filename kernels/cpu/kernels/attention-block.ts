@@ -1,7 +1,7 @@
 import { scaleRow, zeroRow } from "../rows.js";
 import type { F32, I32 } from "../wasm/expression.js";
 import { type Body, call, type Local } from "../wasm/module.js";
-import { f32, i32, select } from "../wasm/ops.js";
+import { f32, i32, select, times4 } from "../wasm/ops.js";
 import type { Scoring } from "./attention-form.js";
 import { BLOCK } from "./attention-shares.js";
 import { capRow, inverseOf, softmaxRow } from "./attention-softmax.js";
@@ -30,9 +30,9 @@ export const sizesOf = (body: Body, { T, S, D, H, G }: Pick<Sizes, "T" | "S" | "
   D,
   H,
   G,
-  qRow: body.let(i32.shl(i32.mul(H, D), i32.const(2))),
-  kRow: body.let(i32.shl(i32.mul(G, D), i32.const(2))),
-  scoreRow: body.let(i32.shl(i32.and(i32.add(S, i32.const(TILE.columns + 3)), i32.const(-4)), i32.const(2))),
+  qRow: body.let(times4(i32.mul(H, D))),
+  kRow: body.let(times4(i32.mul(G, D))),
+  scoreRow: body.let(times4(i32.and(i32.add(S, i32.const(TILE.columns + 3)), i32.const(-4)))),
 });
 
 /** Where a query's bounds lie, or those of several one after the other. */
@@ -165,7 +165,7 @@ export const blockWeights = (
       body.if(seen.count, () => body.set(before, i32.sub(seen.start, slots.start)));
       zeroRow(body, at, before);
     }
-    const first = body.let(i32.add(at, i32.shl(before, i32.const(2))));
+    const first = body.let(i32.add(at, times4(before)));
     const total = call(softmaxRow(body.module), first, seen.count, i32.sub(slots.count, before), scale);
     scaleRow(body, at, slots.count, inverseOf(body, body.let(total)));
     body.advance(at, scoreRow);
@@ -175,5 +175,4 @@ export const blockWeights = (
 };
 
 /** The panel that begins with slot `start`, a multiple of its columns. */
-export const panelOf = (panels: Address, start: I32, D: Address): I32 =>
-  i32.add(panels, i32.shl(i32.mul(start, D), i32.const(2)));
+export const panelOf = (panels: Address, start: I32, D: Address): I32 => i32.add(panels, times4(i32.mul(start, D)));

@@ -3,7 +3,7 @@ import { tanh } from "../math/f64.js";
 import { eachVector, insideOr, sumOfLanes, zeroRow } from "../rows.js";
 import type { F32 } from "../wasm/expression.js";
 import type { Body, FunctionRef, Local, ModuleBuilder } from "../wasm/module.js";
-import { f32, f32x4, i32, v128 } from "../wasm/ops.js";
+import { f32, f32x4, i32, roundUp4, times4, v128 } from "../wasm/ops.js";
 
 /**
  * Softmax of one row of scores in place, over its first `visible` slots; the others up to `count` become 0:
@@ -30,9 +30,9 @@ export const softmaxRow = (module: ModuleBuilder): FunctionRef<"f32"> =>
         body.set(total, f32x4.add(total, e));
         body.do(v128.store(at, e));
       });
-      const rest = i32.and(i32.add(visible, i32.const(3)), i32.const(-4));
+      const rest = roundUp4(visible);
       const start = body.let(rest);
-      zeroRow(body, i32.add(row, i32.shl(start, i32.const(2))), i32.sub(count, start));
+      zeroRow(body, i32.add(row, times4(start)), i32.sub(count, start));
       body.return(sumOfLanes(body, total));
     }),
   );

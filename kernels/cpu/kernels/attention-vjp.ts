@@ -5,7 +5,7 @@ import { fixedKernel, type Kernel, type Launch, moved, type Word } from "../laun
 import { eachVector, insideOr, sumOfLanes, zeroRow } from "../rows.js";
 import type { I32 } from "../wasm/expression.js";
 import type { Body, FunctionRef, ModuleBuilder } from "../wasm/module.js";
-import { f32x4, i32, v128 } from "../wasm/ops.js";
+import { f32x4, i32, times4, v128 } from "../wasm/ops.js";
 import {
   advanceBounds,
   blockWeights,
@@ -90,7 +90,7 @@ const gradientKernel = (form: Form): Kernel =>
     const { ct, q, k, v, position, dq, dk, dv, kPanels, vPanels, weights, cts } = arg;
     const bounds = { position, from: form.isBounded ? arg.from : undefined };
     const scoring = scoringOf(body, form, words, args, arg.slopes);
-    const head = body.let(i32.shl(D, i32.const(2)));
+    const head = body.let(times4(D));
     const qSize = body.let(i32.mul(T, qRow));
     const kSize = body.let(i32.mul(S, kRow));
 
@@ -173,7 +173,7 @@ const gradientKernel = (form: Form): Kernel =>
       });
       for (const tensor of [ct, q, dq]) body.advance(tensor, qSize);
       for (const tensor of [k, v, dk, dv]) body.advance(tensor, kSize);
-      advanceBounds(body, bounds, i32.shl(T, i32.const(2)));
+      advanceBounds(body, bounds, times4(T));
     });
   });
 

@@ -4,7 +4,7 @@ import { fixedKernel, type Kernel, type Launch, moved, type Word } from "../laun
 import { scaleRow } from "../rows.js";
 import type { I32 } from "../wasm/expression.js";
 import { call, type Local } from "../wasm/module.js";
-import { i32 } from "../wasm/ops.js";
+import { i32, times4 } from "../wasm/ops.js";
 import {
   advanceBounds,
   blockWeights,
@@ -49,7 +49,7 @@ const attentionKernel = (form: Form): Kernel =>
     const { q, k, v, position, out, panels, scores } = arg;
     const bounds = { position, from: form.isBounded ? arg.from : undefined };
     const scoring = scoringOf(body, form, words, args, arg.slopes);
-    const head = body.let(i32.shl(D, i32.const(2)));
+    const head = body.let(times4(D));
     const shared = body.let(i32.div_u(H, G));
     const isShort = body.let(i32.lt_s(i32.mul(T, shared), i32.const(TILE.rows)));
 
@@ -112,7 +112,7 @@ const attentionKernel = (form: Form): Kernel =>
       body.advance(q, i32.mul(T, qRow));
       body.advance(out, i32.mul(T, qRow));
       for (const tensor of [k, v]) body.advance(tensor, i32.mul(S, kRow));
-      advanceBounds(body, bounds, i32.shl(T, i32.const(2)));
+      advanceBounds(body, bounds, times4(T));
     });
   });
 

@@ -6,7 +6,7 @@ import { mathCall } from "../math/functions.js";
 import { eachVector, insideOr, rowMax, scaleRow, sumOfLanes } from "../rows.js";
 import type { I32 } from "../wasm/expression.js";
 import type { Body, Local } from "../wasm/module.js";
-import { f32, f32x4, i32, v128 } from "../wasm/ops.js";
+import { f32, f32x4, i32, times4, v128 } from "../wasm/ops.js";
 import { shiftedExp } from "./softmax.js";
 
 /** Σ e^(x - max x) of a row, nothing written. */
@@ -21,9 +21,9 @@ const sumExp = (body: Body, x: I32, width: I32, most: Local<"v128">): Local<"v12
 const lossWords = ["logits", "target", "out", "from", "rows", "width", "size"] as const;
 const lossKernel = fixedKernel("crossEntropy", lossWords, (body, arg) => {
   const { logits, target, out, from, rows, width, size } = arg;
-  const bytes = body.let(i32.shl(width, i32.const(2)));
+  const bytes = body.let(times4(width));
   const first = body.let(i32.mul(from, width)); // flat index of the row
-  const x = body.let(i32.add(logits, i32.shl(first, i32.const(2))));
+  const x = body.let(i32.add(logits, times4(first)));
   const index = body.local("i32");
   const hit = body.local("f32");
   body.times(rows, () => {
@@ -32,7 +32,7 @@ const lossKernel = fixedKernel("crossEntropy", lossWords, (body, arg) => {
     // As the expansion gathers from all logits: an index outside them counts as 0.
     body.set(index, i32.add(first, i32.load(target)));
     body.set(hit, f32.const(0));
-    body.if(i32.lt_u(index, size), () => body.set(hit, f32.load(i32.add(logits, i32.shl(index, i32.const(2))))));
+    body.if(i32.lt_u(index, size), () => body.set(hit, f32.load(i32.add(logits, times4(index)))));
     // The large parts first: they cancel where the target is the likeliest.
     const above = f32.sub(f32x4.extract_lane(most, 0), hit);
     body.do(f32.store(out, f32.add(above, f32x4.extract_lane(logSum, 0))));
@@ -46,7 +46,7 @@ const lossKernel = fixedKernel("crossEntropy", lossWords, (body, arg) => {
 /** dlogits = ct · (softmax - onehot(target)): first ct · softmax … */
 const softmaxKernel = fixedKernel("crossEntropy.vjp", ["ct", "logits", "out", "rows", "width"], (body, arg) => {
   const { ct, logits, out, rows, width } = arg;
-  const bytes = body.let(i32.shl(width, i32.const(2)));
+  const bytes = body.let(times4(width));
   body.times(rows, () => {
     const total = shiftedExp(body, logits, out, width, rowMax(body, logits, width));
     scaleRow(body, out, width, body.let(f32x4.splat(f32.div(f32.load(ct), total))));
@@ -65,7 +65,7 @@ const onehotKernel = fixedKernel("crossEntropy.vjp onehot", ["ct", "target", "ou
   body.times(rows, () => {
     body.set(index, i32.add(first, i32.load(target)));
     body.if(i32.lt_u(index, size), () => {
-      body.set(index, i32.add(out, i32.shl(index, i32.const(2))));
+      body.set(index, i32.add(out, times4(index)));
       body.do(f32.store(index, f32.sub(f32.load(index), f32.load(ct))));
     });
     body.advance(first, width);

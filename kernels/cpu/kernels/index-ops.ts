@@ -3,12 +3,12 @@ import type { CallStep } from "../../plan/steps.js";
 import { startOf } from "../emit/map.js";
 import { blocksFor, cut, fixedKernel, type Launch, moved, type Word } from "../launch.js";
 import { eachVector, loadFloats, storeSome, zeroRow } from "../rows.js";
-import { f32x4, i32, v128 } from "../wasm/ops.js";
+import { f32x4, i32, times4, v128 } from "../wasm/ops.js";
 
 const gatherWords = ["table", "ids", "out", "rows", "width", "count"] as const;
 const gatherKernel = (dtype: DType) =>
   fixedKernel(`gather ${dtype}`, gatherWords, (body, { table, ids, out, rows, width, count }) => {
-    const bytes = body.let(i32.shl(width, i32.const(2)));
+    const bytes = body.let(times4(width));
     const rowBytes = body.let(i32.mul(width, i32.const(bytesOf(dtype))));
     const id = body.local("i32");
     body.times(count, () => {
@@ -51,7 +51,7 @@ export const launchGather = ({ inputs: [table, ids], dtypes: [dtype], output }: 
 const scatterWords = ["ids", "updates", "out", "first", "rows", "width", "count"] as const;
 const scatterKernel = fixedKernel("scatterAdd", scatterWords, (body, arg) => {
   const { ids, updates, out, first, rows, width, count } = arg;
-  const bytes = body.let(i32.shl(width, i32.const(2)));
+  const bytes = body.let(times4(width));
   const id = body.local("i32");
   const sum = body.local("v128");
   zeroRow(body, out, i32.mul(rows, width));

@@ -4,10 +4,10 @@ import { launchMap, startOf } from "../emit/map.js";
 import { blocksFor, cut, fixedKernel, type Launch, moved, type Word } from "../launch.js";
 import { loadWord, WORD } from "../wasm/expression.js";
 import type { Body, Local } from "../wasm/module.js";
-import { i32, select } from "../wasm/ops.js";
+import { i32, select, times4 } from "../wasm/ops.js";
 import { dotKernel } from "./dot.js";
 import { packMatrix } from "./pack.js";
-import { COLUMNS, DEPTH, FLOPS, inRectangles, type Matrix, min, packRows, ROWS, times4 } from "./rectangles.js";
+import { COLUMNS, DEPTH, FLOPS, inRectangles, type Matrix, min, packRows, ROWS } from "./rectangles.js";
 import { PANEL_BYTES, TILE, tileProduct } from "./tiles.js";
 
 /** From so many rows on it pays to pack b. */

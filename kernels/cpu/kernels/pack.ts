@@ -2,7 +2,7 @@ import { bytesOf, type DType, isHalf } from "../../../core/index.js";
 import { loadFloat, loadFloats } from "../rows.js";
 import { shuffle32 } from "../wasm/expression.js";
 import type { Body, FunctionRef, Local, ModuleBuilder } from "../wasm/module.js";
-import { f32, f32x4, i32, select, v128 } from "../wasm/ops.js";
+import { f32, f32x4, i32, select, times4, v128 } from "../wasm/ops.js";
 
 type Address = Local<"i32">;
 
@@ -87,8 +87,8 @@ export const packMatrix = (module: ModuleBuilder, dtype: DType = "f32"): Functio
         });
         body.if(i32.and(isWhole, i32.eq(rowStride, i32.const(size))), () =>
           body.if(i32.lt_s(done, rows), () => {
-            const block = body.let(i32.shl(columnStride, i32.const(2)));
-            const targetBlock = body.let(i32.shl(toStride, i32.const(2)));
+            const block = body.let(times4(columnStride));
+            const targetBlock = body.let(times4(toStride));
             body.times(i32.shr_u(rows, i32.const(2)), () => {
               body.set(source, from);
               body.set(target, to);

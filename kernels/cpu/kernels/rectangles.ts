@@ -3,7 +3,7 @@ import type { View } from "../../plan/steps.js";
 import { blocksFor, cut, fixedKernel, type Launch, moved, type Range, type Word } from "../launch.js";
 import type { I32 } from "../wasm/expression.js";
 import type { Body, FunctionRef, Local } from "../wasm/module.js";
-import { i32, select } from "../wasm/ops.js";
+import { i32, roundUp4, select } from "../wasm/ops.js";
 import { packMatrix } from "./pack.js";
 import { PANEL_BYTES, TILE, tileProduct } from "./tiles.js";
 
@@ -28,8 +28,6 @@ export const min = (body: Body, a: I32, limit: number): Local<"i32"> => {
   return value;
 };
 
-export const times4 = (x: I32): I32 => i32.shl(x, i32.const(2));
-
 /** Packs rows of a block of a. */
 export const packRows = (
   body: Body,
@@ -41,17 +39,7 @@ export const packRows = (
   depth: I32,
 ): void =>
   // A multiple of four columns is copied whole; what is past the end of the last rows is never read.
-  body.run(
-    pack,
-    from,
-    aRow,
-    aColumn,
-    scratchA,
-    stride,
-    height,
-    depth,
-    i32.and(i32.add(depth, i32.const(3)), i32.const(-4)),
-  );
+  body.run(pack, from, aRow, aColumn, scratchA, stride, height, depth, roundUp4(depth));
 
 /** Packs all of b [k, n] as panels [k, 8] of f32, one after the other. */
 const panels = (dtype: DType) =>
@@ -90,7 +78,7 @@ const rectangle = (dtype: DType) =>
             () => {
               // Copied close together: large strides would meet in a few sets of the cache.
               const stride = body.let(i32.const(4 * (ROWS + 16)));
-              const width = i32.and(i32.add(height, i32.const(3)), i32.const(-4));
+              const width = roundUp4(height);
               body.run(pack, aNow, aColumn, aRow, scratchA, stride, depth, height, width);
               body.run(tileProduct(body.module, "rows"), scratchA, stride, ...rest);
             },

@@ -4,7 +4,7 @@ import { blocksFor, cut, fixedKernel, floatWord, type Launch, moved, type Word }
 import { accumulateDouble, eachVector, insideOr, roundDouble, storeSome, sumOfLanes, zeroRow } from "../rows.js";
 import { type F32, type I32, type V128, WORD } from "../wasm/expression.js";
 import type { Body, Local } from "../wasm/module.js";
-import { f32, f32x4, f64x2, i32, v128 } from "../wasm/ops.js";
+import { f32, f32x4, f64x2, i32, times4, v128 } from "../wasm/ops.js";
 import { rowsOf } from "./softmax.js";
 
 /** 1/rms of a row, in every lane. */
@@ -20,7 +20,7 @@ const inverseRms = (body: Body, x: I32, width: Local<"i32">, eps: F32): Local<"v
 
 const rmsnormKernel = fixedKernel("rmsnorm", ["x", "w", "out", "rows", "width", "eps"], (body, arg, args) => {
   const { x, w, out, rows, width } = arg;
-  const bytes = body.let(i32.shl(width, i32.const(2)));
+  const bytes = body.let(times4(width));
   const eps = body.let(f32.load(args, 5 * WORD));
   body.times(rows, () => {
     const r = inverseRms(body, x, width, eps);
@@ -41,7 +41,7 @@ const gradientKernel = fixedKernel(
   ["ct", "x", "w", "out", "rows", "width", "eps", "sums"],
   (body, arg, args) => {
     const { ct, x, w, out, rows, width, sums } = arg;
-    const bytes = body.let(i32.shl(width, i32.const(2)));
+    const bytes = body.let(times4(width));
     const eps = body.let(f32.load(args, 6 * WORD));
     zeroRow(body, sums, i32.add(i32.shl(width, i32.const(1)), i32.const(8)));
     const sum = body.local("i32");

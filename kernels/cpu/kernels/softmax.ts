@@ -6,7 +6,7 @@ import { exp } from "../math/f32.js";
 import { eachVector, insideOr, rowMax, scaleRow, storeSome, sumOfLanes } from "../rows.js";
 import type { I32 } from "../wasm/expression.js";
 import type { Body, Local } from "../wasm/module.js";
-import { f32, f32x4, i32, v128 } from "../wasm/ops.js";
+import { f32, f32x4, times4, v128 } from "../wasm/ops.js";
 
 /** Writes e^(x - max x) and gives the sum. */
 export const shiftedExp = (body: Body, from: I32, to: I32, count: I32, most: Local<"v128">): Local<"f32"> => {
@@ -20,7 +20,7 @@ export const shiftedExp = (body: Body, from: I32, to: I32, count: I32, most: Loc
 };
 
 const softmaxKernel = fixedKernel("softmax", ["x", "out", "rows", "width"], (body, { x, out, rows, width }) => {
-  const bytes = body.let(i32.shl(width, i32.const(2)));
+  const bytes = body.let(times4(width));
   body.times(rows, () => {
     const total = shiftedExp(body, x, out, width, rowMax(body, x, width));
     scaleRow(body, out, width, body.let(f32x4.splat(f32.div(f32.const(1), total))));
@@ -32,7 +32,7 @@ const softmaxKernel = fixedKernel("softmax", ["x", "out", "rows", "width"], (bod
 /** dx = y · (ct - Σ ct·y), y computed again. */
 const gradientKernel = fixedKernel("softmax.vjp", ["ct", "x", "out", "rows", "width"], (body, arg) => {
   const { ct, x, out, rows, width } = arg;
-  const bytes = body.let(i32.shl(width, i32.const(2)));
+  const bytes = body.let(times4(width));
   body.times(rows, () => {
     const total = shiftedExp(body, x, out, width, rowMax(body, x, width));
     const factor = body.let(f32x4.splat(f32.div(f32.const(1), total)));

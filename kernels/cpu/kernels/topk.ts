@@ -4,7 +4,7 @@ import { startOf } from "../emit/map.js";
 import { blocksFor, cut, fixedKernel, type Kernel, type Launch, moved, type Word } from "../launch.js";
 import { eachVector, storeSome, zeroRow } from "../rows.js";
 import type { Body, Local } from "../wasm/module.js";
-import { i32, i32x4, select, v128 } from "../wasm/ops.js";
+import { i32, i32x4, select, times4, v128 } from "../wasm/ops.js";
 
 /**
  * The k-th largest magnitude by a radix select: for each digit a histogram of the numbers that agree with the digits found
@@ -111,7 +111,7 @@ const findDigit = ({ shift, bits: width }: Digit): Kernel =>
     body.repeat(() => {
       body.set(wanted, i32.sub(wanted, seen));
       body.advance(digit, -1);
-      body.set(seen, i32.load(i32.add(joined, i32.shl(digit, i32.const(2)))));
+      body.set(seen, i32.load(i32.add(joined, times4(digit))));
       return i32.and(i32.lt_s(seen, wanted), i32.gt_s(digit, i32.const(0)));
     });
     body.do(i32.store(state, i32.or(threshold, i32.shl(digit, i32.const(shift)))));
@@ -127,7 +127,7 @@ const shareOut = fixedKernel("topkMask share", ["state", "histograms", "blocks",
   body.if(i32.or(i32.eqz(k), i32.eqz(threshold)), () => body.set(wanted, i32.const(0)));
   body.if(i32.eqz(k), () => body.do(i32.store(state, i32.const(MAGNITUDE))));
   const { bits: width } = DIGITS[2];
-  const slot = body.let(i32.shl(i32.and(threshold, i32.const(2 ** width - 1)), i32.const(2)));
+  const slot = body.let(times4(i32.and(threshold, i32.const(2 ** width - 1))));
   const equals = body.local("i32");
   body.times(blocks, () => {
     body.set(equals, i32.load(i32.add(histograms, slot)));

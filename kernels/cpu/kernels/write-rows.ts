@@ -5,7 +5,7 @@ import { fixedKernel, type Launch, moved, type Word } from "../launch.js";
 import { eachVector, storeSome } from "../rows.js";
 import type { I32 } from "../wasm/expression.js";
 import type { Body } from "../wasm/module.js";
-import { i32, v128 } from "../wasm/ops.js";
+import { i32, times4, v128 } from "../wasm/ops.js";
 
 const copy = (body: Body, from: I32, to: I32, count: I32): void =>
   eachVector(body, count, [from, to], (left, source, target) => storeSome(body, target, v128.load(source), left));
@@ -14,7 +14,7 @@ const words = ["table", "rows", "first", "out", "slots", "count", "width"] as co
 /** One part of the table. In place nothing but the rows is written. */
 const writeRowsKernel = fixedKernel("writeRows", words, (body, { table, rows, first, out, slots, count, width }) => {
   body.if(i32.ne(table, out), () => copy(body, table, out, i32.mul(slots, width)));
-  const bytes = body.let(i32.shl(width, i32.const(2)));
+  const bytes = body.let(times4(width));
   const slot = body.let(i32.load(first));
   body.times(count, () => {
     // A negative slot is a large unsigned one.

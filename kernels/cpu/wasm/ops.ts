@@ -190,3 +190,8 @@ export const select = <T extends ValueType>(a: Expr<T>, b: Expr<T>, condition: I
     if (a.type === "v128") out.push(0x1c, 1, 0x7b);
     else out.push(0x1b);
   });
+
+/** 4 n: bytes of n words. */
+export const times4 = (n: I32): I32 => i32.shl(n, i32.const(2));
+/** The next multiple of 4, if it is none itself. */
+export const roundUp4 = (n: I32): I32 => i32.and(i32.add(n, i32.const(3)), i32.const(-4));
