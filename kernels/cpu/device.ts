@@ -15,6 +15,7 @@ import {
 import { buildStaged, planStaged } from "../../core/loops/staged.js";
 import { donorsOf, largestOf, plan } from "../plan/plan.js";
 import type { Abilities } from "../plan/steps.js";
+import { planTeller } from "../plan/teller.js";
 import { PADDING } from "./allocator.js";
 import { createCompiler } from "./compiler.js";
 import { createHeap, type HeapOptions } from "./heap.js";
@@ -30,7 +31,7 @@ interface CpuBuffer extends Buffer {
   owner: symbol | undefined;
 }
 
-const abilities: Abilities = {
+const ABILITIES: Abilities = {
   ...{ fused: new Set(fusedKernels), reads16, maxBuffers: 48, inPlace: true, batches: true },
   padding: PADDING,
 };
@@ -52,6 +53,7 @@ export const roundsOnce = (): boolean => madd().roundsOnce;
 export const openCpu = async ({ notice, bits: told, threads, ...options }: CpuOptions = {}): Promise<Device> => {
   const bits = wantedBits(told);
   const wanted = wantedThreads(threads);
+  const abilities = { ...ABILITIES, tell: await planTeller() };
   const heap = createHeap({
     ...options,
     isShared: wanted > 1,

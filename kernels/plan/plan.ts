@@ -1,4 +1,3 @@
-import { debugs } from "../../core/debug.js";
 import {
   byteLength,
   constantData,
@@ -18,7 +17,6 @@ import { mapViews } from "./map-views.js";
 import { type Lifetime, placeTemporaries } from "./memory/memory.js";
 import { donors, hostsOf, inPlace, type Life, livesOf, type Owned } from "./memory/reuse.js";
 import { schedule } from "./memory/schedule.js";
-import { printPlan } from "./print.js";
 import { roundedOperands } from "./rounded.js";
 import { simplify } from "./simplify.js";
 import type { Abilities, Plan, PlanBuffer, View } from "./steps.js";
@@ -143,7 +141,7 @@ export const plan = (graph: Graph, abilities: Abilities): Plan => {
     steps: steps.map(({ step }) => mapViews(step, bound)),
     outputs: places,
   };
-  if (debugs("plan")) console.error(printPlan(made, memoryOf(made)));
+  abilities.tell?.(made, memoryOf(made));
   return made;
 };
 

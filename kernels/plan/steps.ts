@@ -1,4 +1,4 @@
-import type { DType, HostData, PointwiseName, ReduceName, Tensor } from "../../core/index.js";
+import type { DType, HostData, PointwiseName, ProgramMemory, ReduceName, Tensor } from "../../core/index.js";
 
 /** A tensor inside a buffer: element at index i lies at offset + Σ i·strides, in elements of its dtype. */
 export interface View {
@@ -168,4 +168,9 @@ export interface Abilities {
   readonly padding?: number;
   /** Brings a number to the precision programs compute in. Default: f32. */
   readonly round?: (x: number) => number;
+  /** Told of each plan. Default: nobody is. */
+  readonly tell?: PlanTeller;
 }
+
+/** Hears of a plan, and of the memory that it takes. */
+export type PlanTeller = (plan: Plan, memory: ProgramMemory) => void;

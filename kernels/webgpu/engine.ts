@@ -1,4 +1,5 @@
 import type { Device, Planner } from "../../core/index.js";
+import { planTeller } from "../plan/teller.js";
 import { type FindTuning, type Granted, openDevice, type WebgpuOptions } from "./device.js";
 import type { KernelSet } from "./kernels/lowering.js";
 import { type Profile, planWebgpu, type Traits } from "./prepare.js";
@@ -8,20 +9,23 @@ export interface Engine {
   readonly kernelSet: KernelSet;
   readonly open: (granted: Granted, traits: Traits, options: WebgpuOptions) => Promise<Device>;
   /** Plans as such an adapter would. */
-  readonly planner: (description: string, traits: Traits) => Planner;
+  readonly planner: (description: string, traits: Traits) => Promise<Planner>;
 }
 
 /** `tuningOf`: see `openDevice`. */
 export const engineOf = (kernelSet: KernelSet, tuningOf?: FindTuning): Engine => {
-  const profileOf = (traits: Traits): Profile => ({ ...traits, kernelSet });
+  const profileOf = async (traits: Traits): Promise<Profile> => ({ ...traits, kernelSet, tell: await planTeller() });
   return {
     kernelSet,
-    open: (granted, traits, options) => openDevice(granted, profileOf(traits), options, tuningOf),
-    planner: (description, traits) => ({
-      name: "webgpu",
-      description: `webgpu: ${description}`,
-      limits: { buffer: traits.limits.maxBufferSize },
-      plan: (graph) => planWebgpu(graph, profileOf(traits)),
-    }),
+    open: async (granted, traits, options) => openDevice(granted, await profileOf(traits), options, tuningOf),
+    planner: async (description, traits) => {
+      const profile = await profileOf(traits);
+      return {
+        name: "webgpu",
+        description: `webgpu: ${description}`,
+        limits: { buffer: traits.limits.maxBufferSize },
+        plan: (graph) => planWebgpu(graph, profile),
+      };
+    },
   };
 };

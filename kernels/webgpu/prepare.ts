@@ -1,7 +1,7 @@
 import type { Graph, Planned, ProgramMemory } from "../../core/index.js";
 import { oneNameEach } from "../plan/names.js";
 import { largestOf, memoryOf, plan } from "../plan/plan.js";
-import type { Plan } from "../plan/steps.js";
+import type { Plan, PlanTeller } from "../plan/steps.js";
 import type { Features } from "./adapter/features.js";
 import type { Limits } from "./adapter/limits.js";
 import { lowerAlike } from "./kernels/alike.js";
@@ -40,6 +40,8 @@ export interface Traits {
 export interface Profile extends Traits {
   /** Those that not every adapter has use for. */
   readonly kernelSet: KernelSet;
+  /** See `Abilities`. */
+  readonly tell?: PlanTeller;
 }
 
 /** A graph as kernels over buffers, before any adapter is asked for anything. */
@@ -68,6 +70,7 @@ export const prepare = (graph: Graph, profile: Profile): Prepared => {
   // One name for one piece of memory: what is written in place is bound once, to be read and written.
   const made: Plan = oneNameEach(
     plan(graph, {
+      tell: profile.tell,
       fused: fusedOps(kernelSet),
       reads16,
       maxBuffers,
