@@ -35,7 +35,7 @@ export const bundling = {
 };
 
 /** Subpath exports, and where they begin. */
-const LIBRARY = {
+export const ENTRIES = {
   index: "library/index.ts",
   optim: "optim/index.ts",
   models: "models/index.ts",
@@ -55,7 +55,7 @@ export const buildBundles = async () => {
   await rm(join(root, "dist"), { recursive: true, force: true });
   const { metafile, outputFiles } = await build({
     ...bundling,
-    entryPoints: { ...LIBRARY, cli: "cli/index.ts", ...platformEntries(root) },
+    entryPoints: { ...ENTRIES, cli: "cli/index.ts", ...platformEntries(root) },
     outdir: "dist",
     // Names stay, for stack traces, and what holds objects, since a GPU goes with the last reference.
     minifyWhitespace: true,
@@ -94,7 +94,7 @@ const documentKeys = async () => {
 /** Removes declarations that no subpath's lead to: those of what lies behind the calls. */
 const withoutHidden = async () => {
   const types = join(root, "dist", "types");
-  const reached = new Set(Object.values(LIBRARY).map((entry) => join(types, entry.replace(/\.ts$/, ".d.ts"))));
+  const reached = new Set(Object.values(ENTRIES).map((entry) => join(types, entry.replace(/\.ts$/, ".d.ts"))));
   for (const path of reached)
     for (const [, target] of (await readFile(path, "utf8")).matchAll(/(?:from|import\()\s*"(\.[^"]+)\.js"/g))
       reached.add(join(dirname(path), `${target}.d.ts`));

@@ -17,6 +17,10 @@ export const goldenPath = (...parts: readonly string[]): string => join(projectR
 export const goldenJson = <T>(...parts: readonly string[]): T =>
   JSON.parse(readFileSync(goldenPath(...parts), "utf8")) as T;
 
+/** A text file under props. */
+export const propsText = (...parts: readonly string[]): string =>
+  readFileSync(join(projectRoot, "props", ...parts), "utf8");
+
 /** Path of material that lies beside the checkout on some machines only; undefined (and a printed line) elsewhere. */
 export const besideCheckout = (...parts: readonly string[]): string | undefined => {
   const path = join(projectRoot, "..", "shared", ...parts);

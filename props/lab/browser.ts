@@ -73,6 +73,8 @@ export interface PageOptions {
   readonly patience?: number;
   /** Default: none. */
   readonly gpu?: keyof typeof GRAPHICS;
+  /** More of Chromium's own arguments. */
+  readonly args?: readonly string[];
 }
 
 /** A page of the browser. */
@@ -147,13 +149,21 @@ const removed = async (folder: string): Promise<void> => {
 };
 
 /** Opens a page, or says why there is no browser to be had here. */
-export const openPage = async ({ patience = 60_000, gpu = "none" }: PageOptions = {}): Promise<Page | string> => {
+export const openPage = async ({
+  patience = 60_000,
+  gpu = "none",
+  args = [],
+}: PageOptions = {}): Promise<Page | string> => {
   if (process.platform !== "linux" || process.arch !== "x64") return `no browser is packaged for ${process.platform}`;
   const profile = mkdtempSync(join(tmpdir(), "taugrad-browser-"));
-  const child = spawn(await browserWith(gpu !== "none"), [...GRAPHICS[gpu], ...ARGS, `--user-data-dir=${profile}`], {
-    detached: true,
-    stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
-  });
+  const child = spawn(
+    await browserWith(gpu !== "none"),
+    [...GRAPHICS[gpu], ...args, ...ARGS, `--user-data-dir=${profile}`],
+    {
+      detached: true,
+      stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
+    },
+  );
   const gone = new Promise<never>((_, reject) => {
     child.on("error", reject).on("exit", (code, signal) => reject(new Error(`chromium ended (${signal ?? code})`)));
   });

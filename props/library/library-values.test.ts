@@ -1,11 +1,9 @@
 /** Names of NumPy, JAX and torch give torch's values, and its gradients, on every device: one program a kind. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { test } from "node:test";
 import * as t from "../../library/index.js";
 import { assertClose, reference, run } from "../close.js";
-import { goldenJson, projectRoot } from "../golden/files.js";
+import { goldenJson, propsText } from "../golden/files.js";
 import { webgpuCheck } from "../kernels/webgpu/webgpu-variants.js";
 import { check } from "../law.js";
 import { reach } from "../reach.js";
@@ -138,7 +136,7 @@ test("no name of the library is forgotten: each has values, or a law of its own"
   const core = Object.keys(await import("../../core/index.js"));
   const own = Object.keys(t).filter((name) => !core.includes(name));
   const text = ["values.ts", "library.test.ts", "order.test.ts", "products.test.ts"]
-    .map((file) => readFileSync(join(projectRoot, "props", "library", file), "utf8"))
+    .map((file) => propsText("library", file))
     .join("\n");
   const missing = own.filter((name) => !new RegExp(`\\bt\\.${name}\\b`).test(text));
   assert.deepEqual(missing, []);

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { compile, type Device, dispose, div, mul, neg, read, sum, tensor, valueAndGrad } from "../../core/index.js";
 import { loadModel, type Model } from "../../models/files/load.js";
-import { openSafetensors } from "../../models/files/safetensors.js";
 import { generator } from "../../models/generation/generate.js";
 import { logits } from "../../models/head.js";
 import type { Params } from "../../models/parameters.js";
 import { hiddenStates } from "../../models/transformer.js";
 import { device as deviceNamed, presentDevices } from "../devices.js";
-import { goldenJson, goldenPath } from "../golden/files.js";
+import { goldenJson } from "../golden/files.js";
+import { goldenFolder, goldenTensors } from "../golden/stored.js";
 import { tokenLogps } from "./token-logps.js";
 
 /** Logits: largest error over the largest logit. Gradients: relative L2 error of each tensor. The values carry about 1e-6. */
@@ -26,8 +26,8 @@ const relative = (got: ArrayLike<number>, expected: ArrayLike<number>): number =
 };
 
 /** Right-padded rows with labels, −100 where a token does not count. */
-const goldenBatch = (name: string) => {
-  const golden = openSafetensors(goldenPath(name, "golden.safetensors"));
+const goldenBatch = async (name: string) => {
+  const golden = await goldenTensors(name, "golden.safetensors");
   const ids = golden.readIntegers("input_ids");
   const [B, T] = ids.shape;
   const labels = golden.readIntegers("labels").data;
@@ -45,7 +45,7 @@ const goldenBatch = (name: string) => {
 };
 
 const checkForwardAndBackward = async (name: string, model: Model, device: Device, checkpoint: boolean) => {
-  const { golden, B, T, ids, kept, mask } = goldenBatch(name);
+  const { golden, B, T, ids, kept, mask } = await goldenBatch(name);
   const limits = toleranceOf(device);
   const loss = (params: Params) => {
     const scores = logits(params, model.config, hiddenStates(params, model.config, ids, { checkpoint }));
@@ -89,7 +89,7 @@ for (const deviceName of await presentDevices()) {
   for (const name of ["qwen1.5-tiny", "qwen2-gqa-tied-tiny", "llama3-tiny"]) {
     test(`${name}: logits, loss, every gradient, checkpointed or not [${deviceName}]`, async (t) => {
       const device = await deviceNamed(deviceName);
-      const model = loadModel(goldenPath(name), device);
+      const model = await loadModel(goldenFolder(name), device);
       for (const checkpoint of [false, true])
         t.diagnostic(await checkForwardAndBackward(name, model, device, checkpoint));
       dispose(model.params);
@@ -97,7 +97,7 @@ for (const deviceName of await presentDevices()) {
 
     test(`${name}: token log-probabilities and greedy continuation [${deviceName}]`, async () => {
       const device = await deviceNamed(deviceName);
-      const model = loadModel(goldenPath(name), device);
+      const model = await loadModel(goldenFolder(name), device);
       const { ids, token_logps: expected } = goldenJson<{ ids: number[][]; token_logps: number[][] }>(
         name,
         "logprobs.json",

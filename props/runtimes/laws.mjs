@@ -1,95 +1,108 @@
 /**
- * Laws in headless Chromium: npm run laws:browser [-- NAME… --alone --browser firefox]
- * Bundles every law file that asks nothing of Node (or those whose path holds a NAME) as the package is bundled for browsers, and
- * runs each in a page of its own: once without isolation and without a GPU, on one thread; once isolated, on all cores and on
- * navigator.gpu with SwiftShader under it. --alone leaves the second out. With --browser firefox it is the
- * machine's own Firefox. FC_SEED replays. Prints what failed, and how many laws
- * of all that there are were tried; exits 1 if one failed.
+ * Laws in headless Chromium: npm run laws:browser [-- NAME… --in plain|isolated --browser firefox --side-by-side 2]
+ * Bundles every law file that asks nothing of Node (or those whose path holds a NAME), on the package as it is shipped where the
+ * file asks for no more than that gives, and runs them in pages: first plain ones, without isolation and without a GPU, on one thread;
+ * then isolated ones, on all cores and on navigator.gpu with SwiftShader under it. --in takes one of the two. Pages lie side by side
+ * in as many browsers as there are cores. With --browser firefox it is the machine's own Firefox. FC_SEED replays, TAUGRAD_REACH
+ * tries more. Prints a line a file, what failed, and how many laws of all that there are were tried; exits 1 if one failed.
  */
-import { parseArgs } from "node:util";
+import { execFile } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { parseArgs, promisify } from "node:util";
+import { buildBundles, root } from "../../build.mjs";
+import { findAdapter } from "../adapter.mjs";
 import { filesUnder } from "../bundle.mjs";
 import { bundlePage, pageLaws } from "./page/bundle.mjs";
 import { EXCEPT } from "./page/except.mjs";
-import { hostOf, tried } from "./page/host.mjs";
+import { hostOf } from "./page/host.mjs";
 import { openTab } from "./page/tabs.mjs";
+import { tryAll } from "./page/tries.mjs";
 
-const { values, positionals } = parseArgs({
-  options: { alone: { type: "boolean" }, browser: { type: "string" } },
-  allowPositionals: true,
-});
-const files = await pageLaws(positionals);
-if (files.length === 0) {
-  console.error(`laws: no law file that a page can run is named like ${positionals.join(", ")}`);
-  process.exit(2);
-}
-const { served } = await bundlePage(files);
-const host = await hostOf(served);
-const opened = async (gpu) => {
-  const tab = await openTab({ browser: values.browser, gpu });
-  if (typeof tab !== "string") return tab;
-  console.error(`laws: no page could be opened: ${tab}`);
+const WHERE = {
+  plain: { what: "pages without isolation, one thread, no GPU", gpu: "none" },
+  isolated: { what: "isolated pages, all cores, navigator.gpu on SwiftShader", gpu: "swiftshader" },
+};
+/** No kernel reads workgroup memory that it has not written; SwiftShader takes seconds to compile the clearing of it. */
+const ARGS = ["--enable-dawn-features=disable_workgroup_init"];
+
+const refuse = (message) => {
+  console.error(`laws: ${message}`);
   process.exit(2);
 };
-/** Milliseconds that a file may take. */
-const PATIENCE = 180_000;
-/** What a file's laws came to. Errors: if it does not load, or end, or if it takes the browser with it. */
-const inTime = (tab, file) => {
-  let timer;
-  const late = new Promise((_, not) => {
-    timer = setTimeout(() => not(new Error(`it does not end within ${PATIENCE / 1000} s`)), PATIENCE);
-  });
-  return Promise.race([tried(tab, host, file), late]).finally(() => clearTimeout(timer));
+const { values, positionals } = parseArgs({
+  options: { in: { type: "string" }, browser: { type: "string" }, "side-by-side": { type: "string" } },
+  allowPositionals: true,
+});
+const wanted = values.in === undefined ? Object.keys(WHERE) : [values.in];
+if (!Object.hasOwn(WHERE, wanted[0])) refuse(`--in ${values.in}: it is one of ${Object.keys(WHERE).join(", ")}`);
+const browsers = Number(values["side-by-side"] ?? Math.min(4, availableParallelism()));
+if (!(Number.isInteger(browsers) && browsers > 0))
+  refuse(`--side-by-side ${values["side-by-side"]}: it is a number of browsers`);
+
+/** How many laws there are in all. */
+const lawsInAll = async () => {
+  const { env } = await findAdapter();
+  const given = { env: { ...process.env, TAUGRAD_WEBGPU: "required", ...env } };
+  const { stdout } = await promisify(execFile)(process.execPath, [join(root, "props/runtimes/page/count.mjs")], given);
+  return stdout.trim().split("\n").at(-1);
 };
 
 const began = performance.now();
+const files = await pageLaws(positionals);
+if (files.length === 0) refuse(`no law file that a page can run is named like ${positionals.join(", ")}`);
+await buildBundles();
+const { served, shipped } = await bundlePage(files);
+const host = await hostOf(served);
+
 const needed = new Set();
-const seconds = new Map(files.map((file) => [file, 0]));
+const held = new Set();
 let failures = 0;
-for (const [where, gpu] of [
-  ["a page without isolation, one thread, no GPU", "none"],
-  ["an isolated page, all cores, navigator.gpu on SwiftShader", "swiftshader"],
-].slice(0, values.alone ? 1 : 2)) {
-  host.isolate(gpu !== "none");
-  let tab = await opened(gpu);
-  const count = { passed: 0, failed: 0, skipped: 0, webgpu: 0 };
-  for (const file of files) {
-    const from = performance.now();
-    let results;
-    try {
-      results = await inTime(tab, file);
-    } catch ({ message }) {
-      results = [{ name: "the file", error: message }];
-      await tab.close();
-      tab = await opened(gpu);
-    }
-    seconds.set(file, seconds.get(file) + (performance.now() - from) / 1000);
+for (const where of wanted) {
+  const { what, gpu } = WHERE[where];
+  host.isolate(where === "isolated");
+  const from = performance.now();
+  const count = { held: 0, failed: 0, "left out": 0, webgpu: 0, shipped: 0 };
+  const hear = (file, results, seconds) => {
+    const said = [];
     for (const { name, error: told, skipped: asked } of results) {
       const row = EXCEPT.find((one) => one.file === file && one.name.test(name));
       if (row !== undefined && (told !== undefined || row.isEndless)) {
-        console.log(`left out: ${file}: ${name}: ${row.why}`);
+        said.push(`  left out: ${name}: ${row.why}`);
         needed.add(row);
       }
       const [error, skipped] = row === undefined ? [told, asked] : [undefined, row.why];
-      count[error !== undefined ? "failed" : skipped !== undefined ? "skipped" : "passed"] += 1;
-      if (error === undefined && skipped === undefined && /webgpu/.test(name)) count.webgpu += 1;
-      if (error !== undefined) console.log(`✖ ${file}: ${name}\n  ${error.slice(0, 3000).replaceAll("\n", "\n  ")}`);
+      if (error !== undefined) said.push(`✖ ${file}: ${name}\n  ${error.slice(0, 3000).replaceAll("\n", "\n  ")}`);
+      count[error !== undefined ? "failed" : skipped !== undefined ? "left out" : "held"] += 1;
+      if (error !== undefined || skipped !== undefined) continue;
+      held.add(`${file} ${name}`);
+      if (/webgpu/.test(name)) count.webgpu += 1;
+      if (shipped.includes(file)) count.shipped += 1;
     }
-  }
-  await tab.close();
+    console.log(`${seconds.toFixed(1).padStart(5)} s  ${String(results.length).padStart(3)} laws  ${where}  ${file}`);
+    for (const line of said) console.log(line);
+  };
+  const opened = async () => {
+    const tab = await openTab({ browser: values.browser, gpu, args: gpu === "none" ? [] : ARGS });
+    if (typeof tab === "string") refuse(`no page could be opened: ${tab}`);
+    return tab;
+  };
+  await tryAll({ files, kindOf: (file) => shipped.includes(file), host, opened, browsers, hear });
   failures += count.failed;
   console.log(
-    `${where}: ${count.passed} laws of ${files.length} files hold (${count.webgpu} on webgpu), ${count.failed} fail, ${count.skipped} are left out`,
+    `${what}: ${count.held} laws of ${files.length} files hold (${count.webgpu} on webgpu, ${count.shipped} on the package as it is shipped), ` +
+      `${count.failed} fail, ${count["left out"]} are left out; ${Math.round((performance.now() - from) / 1000)} s\n`,
   );
 }
 host.close();
-for (const row of values.alone ? [] : EXCEPT)
+for (const row of wanted.includes("isolated") ? EXCEPT : [])
   if (files.includes(row.file) && !needed.has(row)) {
     failures += 1;
     console.log(`✖ ${row.file}: ${row.name} is left out (page/except.mjs), and holds: take it off that list`);
   }
-const slowest = [...seconds].sort(([, a], [, b]) => b - a).slice(0, 5);
+const all = positionals.length === 0 ? `${await lawsInAll()} laws of ` : "";
 console.log(
-  `${files.length} of ${filesUnder("props", ".test.ts").length} law files run in a page; all this took ` +
-    `${Math.round((performance.now() - began) / 1000)} s, most of it ${slowest.map(([file, s]) => `${file} ${Math.round(s)} s`).join(", ")}`,
+  `${held.size} laws of ${files.length} files hold in pages, of ${all}${filesUnder("props", ".test.ts").length} files in all; ` +
+    `all this took ${Math.round((performance.now() - began) / 1000)} s`,
 );
 process.exit(failures > 0 ? 1 : 0);

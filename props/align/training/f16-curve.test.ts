@@ -1,6 +1,6 @@
 /** Preference training with products of f16 operands follows that of f32 ones: each loss within 1 %, of 20 steps, of 200 with TAUGRAD_REACH=10. */
 import assert from "node:assert/strict";
-import { readRows, rowsOfKind } from "../../../align/data/data.js";
+import { rowsOfKind } from "../../../align/data/data.js";
 import { batchesFrom, pairSource } from "../../../align/data/source.js";
 import { tokenizePairs } from "../../../align/data/tokenize.js";
 import { preferenceObjective } from "../../../align/objectives/objective.js";
@@ -10,17 +10,18 @@ import type { ModelConfig } from "../../../models/config.js";
 import { loadModel } from "../../../models/files/load.js";
 import { loadTokenizer } from "../../../models/text/tokenizer.js";
 import { adamW } from "../../../optim/index.js";
-import { goldenPath } from "../../golden/files.js";
+import { goldenRows } from "../../golden/rows.js";
+import { goldenFolder } from "../../golden/stored.js";
 import { check } from "../../law.js";
 import { tries } from "../../reach.js";
 
-const sft = loadModel(goldenPath("preferences", "sft"));
-const tokenizer = loadTokenizer(goldenPath("preferences", "sft"));
+const sft = await loadModel(goldenFolder("preferences", "sft"));
+const tokenizer = await loadTokenizer(goldenFolder("preferences", "sft"));
 const padId = tokenizer.padId as number;
 const STEPS = tries(20);
 
 const lossesOf = async (config: ModelConfig, device: Device): Promise<number[]> => {
-  const rows = rowsOfKind(await readRows(goldenPath("preferences", "plain.jsonl")), "paired");
+  const rows = rowsOfKind(await goldenRows("preferences", "plain.jsonl"), "paired");
   const { pairs } = tokenizePairs(rows, tokenizer, { maxLength: 64, vocabSize: config.vocabSize });
   const losses: number[] = [];
   const run = train(

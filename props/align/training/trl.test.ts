@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readRows, rowsOfKind } from "../../../align/data/data.js";
+import { rowsOfKind } from "../../../align/data/data.js";
 import { ktoSource } from "../../../align/data/kto-source.js";
 import { batchesFrom, pairSource } from "../../../align/data/source.js";
 import { tokenizeAnswers, tokenizePairs } from "../../../align/data/tokenize.js";
@@ -17,7 +17,9 @@ import { type Device, dispose } from "../../../core/index.js";
 import { loadModel } from "../../../models/files/load.js";
 import { loadTokenizer } from "../../../models/text/tokenizer.js";
 import { type DeviceName, deviceNames, leavesNothing } from "../../devices.js";
-import { goldenJson, goldenPath } from "../../golden/files.js";
+import { goldenJson } from "../../golden/files.js";
+import { goldenRows } from "../../golden/rows.js";
+import { goldenFolder } from "../../golden/stored.js";
 import { check } from "../../law.js";
 
 interface Recorded {
@@ -56,13 +58,13 @@ interface Trl {
 }
 
 const trl = goldenJson<Trl>("preferences", "trl.json");
-const policy = loadModel(goldenPath("preferences", "policy"));
-const sft = loadModel(goldenPath("preferences", "sft"));
-const tokenizer = loadTokenizer(goldenPath("preferences", "policy"));
+const policy = await loadModel(goldenFolder("preferences", "policy"));
+const sft = await loadModel(goldenFolder("preferences", "sft"));
+const tokenizer = await loadTokenizer(goldenFolder("preferences", "policy"));
 const padId = tokenizer.padId as number;
 
 const pairsOf = async (data: string) =>
-  tokenizePairs(rowsOfKind(await readRows(goldenPath("preferences", data)), "paired"), tokenizer, {
+  tokenizePairs(rowsOfKind(await goldenRows("preferences", data), "paired"), tokenizer, {
     maxLength: trl.max_length,
     vocabSize: policy.config.vocabSize,
   }).pairs;
@@ -113,7 +115,7 @@ for (const expected of trl.losses) {
 for (const expected of trl.kto) {
   const title = `kto, ${expected.model} against ${expected.ref}`;
   const run = async (device: Device) => {
-    const rows = rowsOfKind(await readRows(goldenPath("preferences", expected.data)), "unpaired").slice(0, trl.batch);
+    const rows = rowsOfKind(await goldenRows("preferences", expected.data), "unpaired").slice(0, trl.batch);
     const { sequences } = tokenizeAnswers(rows, tokenizer, { maxLength: trl.max_length });
     const { desirable_weight: desirableWeight, undesirable_weight: undesirableWeight } = expected;
     const weights = { beta: trl.beta, desirableWeight, undesirableWeight };
@@ -129,7 +131,7 @@ for (const expected of trl.kto) {
 
 test("kto's batches hold TRL's token ids: answers, then each prompt with the answer of the row before", async () => {
   const [{ data, completion_ids, kl_ids, label }] = trl.kto;
-  const rows = rowsOfKind(await readRows(goldenPath("preferences", data)), "unpaired").slice(0, trl.batch);
+  const rows = rowsOfKind(await goldenRows("preferences", data), "unpaired").slice(0, trl.batch);
   const { sequences } = tokenizeAnswers(rows, tokenizer, { maxLength: trl.max_length });
   const batch = ktoSource(sequences, { batchSize: trl.batch, padId, shuffle: false, maxLength: trl.max_length }).at(0);
   const unpadded = (ids: ArrayLike<number>) =>
@@ -161,7 +163,7 @@ const shortened = {
 };
 
 check("a length that leaves some rows no completion: loss and metrics are TRL's", async (device) => {
-  const rows = rowsOfKind(await readRows(goldenPath("preferences", "plain.jsonl")), "paired").slice(0, trl.batch);
+  const rows = rowsOfKind(await goldenRows("preferences", "plain.jsonl"), "paired").slice(0, trl.batch);
   const { pairs } = tokenizePairs(rows, tokenizer, { maxLength: 16 });
   const { loss, metrics } = await evaluatePreferences(policy, sft, pairs, { beta: trl.beta, padId }, device);
   for (const [name, value] of Object.entries({ loss, ...metrics }))

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import fc from "fast-check";
 import { parseJson } from "../../../models/files/written-json.js";
 import { compileTemplate } from "../../../models/text/jinja/template.js";
 import { loadTokenizer } from "../../../models/text/tokenizer.js";
-import { goldenJson, goldenPath } from "../../golden/files.js";
+import { goldenJson, propsText } from "../../golden/files.js";
+import { goldenFolder } from "../../golden/stored.js";
 import { tries } from "../../reach.js";
 
 type Spans = readonly (readonly [number, number])[];
@@ -74,10 +74,12 @@ test("published templates render every conversation as in transformers", () => {
     }
 });
 
-test("strip and lstrip take the characters they are given", () => {
-  const template = readFileSync(goldenPath("cases", "strip-chars", "template.jinja"), "utf8");
-  const tokenizer = loadTokenizer(goldenPath("preferences", "sft"), { chatTemplate: { text: template, path: "t" } });
-  const { messages } = JSON.parse(readFileSync(goldenPath("cases", "strip-chars", "rows.jsonl"), "utf8"));
+test("strip and lstrip take the characters they are given", async () => {
+  const template = propsText("golden", "cases", "strip-chars", "template.jinja");
+  const tokenizer = await loadTokenizer(goldenFolder("preferences", "sft"), {
+    chatTemplate: { text: template, path: "t" },
+  });
+  const { messages } = JSON.parse(propsText("golden", "cases", "strip-chars", "rows.jsonl"));
   const [want] = goldenJson<{ text: string; ids: number[] }[]>("cases", "strip-chars", "want.json");
   assert.equal(tokenizer.renderChat(messages), want.text);
   assert.deepEqual(tokenizer.encodeChat(messages), want.ids);

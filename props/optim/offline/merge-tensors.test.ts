@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { bernoulli, type Device, foldIn, InputError, key, ShapeError, tensor } from "../../../core/index.js";
-import { openSafetensors } from "../../../models/index.js";
 import { type MergeMethod, type MergeOptions, mergeTensors } from "../../../optim/index.js";
 import { assertClose, run } from "../../close.js";
-import { goldenJson, goldenPath } from "../../golden/files.js";
+import { goldenJson } from "../../golden/files.js";
+import { goldenTensors } from "../../golden/stored.js";
 import { check, law } from "../../law.js";
 import { l1, merge, methods, N, type Source, sources, total, vector, vectors } from "./merge-values.js";
 
@@ -239,15 +239,19 @@ interface GoldenMerge {
 }
 
 check("merges equal mergekit's, tensor by tensor, to 1e-6", async (device) => {
-  const golden = openSafetensors(goldenPath("preferences", "merges.safetensors"));
+  const golden = await goldenTensors("preferences", "merges.safetensors");
   const cases = goldenJson<GoldenMerge[]>("preferences", "merges.json");
+  const models = {
+    sft: await goldenTensors("preferences", "sft", "model.safetensors"),
+    policy: await goldenTensors("preferences", "policy", "model.safetensors"),
+  };
   const names = [...golden.tensors.keys()].flatMap((name) => (name.startsWith("base/") ? [name.slice(5)] : []));
   assert.deepEqual([cases.length, names.length], [5, 5]);
   for (const { name: label, config } of cases)
     for (const name of names) {
       const base = golden.read(`base/${name}`);
       const parts = config.models.map(({ model, parameters }) => {
-        const { data, shape } = openSafetensors(goldenPath("preferences", model, "model.safetensors")).read(name);
+        const { data, shape } = models[model].read(name);
         return { tensor: tensor(data, shape), ...parameters };
       });
       const options = { method: config.merge_method, normalize: config.parameters?.normalize };

@@ -1,19 +1,40 @@
-/** Serves bundled law files, and runs one in a page. */
+/** Serves bundled law files and what they read, and runs one in a page. */
+import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { join } from "node:path";
+import { root } from "../../../build.mjs";
 import { EXCEPT } from "./except.mjs";
 
 const ISOLATED = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
 const PAGE = `<!doctype html><title>laws</title><script>
-  globalThis.process = { env: {}, cpuUsage: () => ({ user: 1000 * performance.now(), system: 0 }) };
+  globalThis.process = { env: ${JSON.stringify({ TAUGRAD_REACH: process.env.TAUGRAD_REACH })}, cpuUsage: () => ({ user: 1000 * performance.now(), system: 0 }) };
 </script>`;
 
-/** A host of these files, and of an empty page for whatever else; `isolate` says whether pages from now on are isolated. */
+/** A file that laws read, or the part of it that is asked for. */
+const answerFile = (response, path, range = "", headers) => {
+  if (!existsSync(path)) return response.writeHead(404, headers).end();
+  const bytes = readFileSync(path);
+  const [, from, to] = (/^bytes=(\d+)-(\d+)$/.exec(range) ?? []).map(Number);
+  if (from === undefined) return response.writeHead(200, headers).end(bytes);
+  const part = bytes.subarray(from, to + 1);
+  const told = { "Content-Range": `bytes ${from}-${from + part.length - 1}/${bytes.length}` };
+  return response.writeHead(206, { ...headers, ...told }).end(part);
+};
+
+/**
+ * A host of these bundles, of what lies in the project under props/, and of an empty page at "/"; `isolate` says whether pages from
+ * now on are isolated.
+ */
 export const hostOf = async (served) => {
   let isolated = {};
-  const server = createServer(({ url }, response) => {
-    const text = served.get(url);
-    response.writeHead(200, { "Content-Type": text === undefined ? "text/html" : "text/javascript", ...isolated });
-    response.end(text ?? PAGE);
+  const server = createServer(({ url, headers }, response) => {
+    const { pathname } = new URL(url, "http://localhost");
+    const text = pathname === "/" ? PAGE : served.get(pathname);
+    if (text === undefined && pathname.startsWith("/props/"))
+      return answerFile(response, join(root, pathname), headers.range, isolated);
+    const type = pathname === "/" ? "text/html" : "text/javascript";
+    response.writeHead(text === undefined ? 404 : 200, { "Content-Type": type, ...isolated });
+    return response.end(text);
   });
   await new Promise((then) => server.listen(0, "127.0.0.1", then));
   return {
@@ -29,13 +50,18 @@ export const hostOf = async (served) => {
 const endlessIn = (file) =>
   EXCEPT.filter((row) => row.file === file && row.isEndless).map(({ name, why }) => ({ source: name.source, why }));
 
-/** Runs one file afresh in a tab (tabs.mjs). Resolves to its tests' results: { name, error?, skipped? } each; errors if it has none. */
-export const tried = async (tab, { origin }, file) => {
-  await tab.visit(`${origin}/`);
+const call = (tab, name, given) =>
+  tab.evaluate(`import("/props/runtimes/page/test.js").then((page) => page.${name}(${given}))`);
+
+/** Loads a page of this host afresh. */
+export const fresh = (tab, { origin }) => tab.visit(`${origin}/`);
+
+/** Runs one file in a tab that shows a page of the host. Resolves to its tests' results (test.mjs); errors if it does not load. */
+export const tried = async (tab, file) => {
+  await tab.evaluate(`import(${JSON.stringify(`/${file.replace(/\.ts$/, ".js")}`)}).then(() => {})`);
   const given = [process.env.FC_SEED ?? "undefined", JSON.stringify(endlessIn(file))];
-  const told = await tab.evaluate(`import("/props/runtimes/page/test.js").then(async ({ runAll }) => {
-    await import(${JSON.stringify(`/${file.replace(/\.ts$/, ".js")}`)});
-    return JSON.stringify(await runAll(${given}));
-  })`);
-  return JSON.parse(told);
+  return call(tab, "runAll", given);
 };
+
+/** Lets the files that were run in a tab give back what they have opened. */
+export const ended = (tab) => call(tab, "endAll", "");

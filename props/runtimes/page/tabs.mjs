@@ -21,16 +21,20 @@ export const tabOf = (page) => ({
   close: page.close,
 });
 
+let driving;
 const openChromium = async (options) => {
-  const [driver] = await bundle(["props/lab/browser.ts"], ".laws");
-  const { openPage } = await import(pathToFileURL(driver).href);
+  driving ??= bundle(["props/lab/browser.ts"], ".laws").then(([driver]) => import(pathToFileURL(driver).href));
+  const { openPage } = await driving;
   const page = await openPage(options);
   return typeof page === "string" ? page : tabOf(page);
 };
 const BROWSERS = { chromium: openChromium, firefox: openFirefox };
 
-/** A tab of a browser that has just been started, `gpu` "none" or "swiftshader"; or a word on why there is none. */
-export const openTab = async ({ browser = "chromium", gpu = "none" } = {}) =>
+/**
+ * A tab of a browser that has just been started, `gpu` "none" or "swiftshader", `args` more of Chromium's own arguments; or a word on
+ * why there is none.
+ */
+export const openTab = async ({ browser = "chromium", gpu = "none", args = [] } = {}) =>
   Object.hasOwn(BROWSERS, browser)
-    ? BROWSERS[browser]({ gpu })
+    ? BROWSERS[browser]({ gpu, args })
     : `there is no browser ${browser}: ${Object.keys(BROWSERS).join(", ")}`;

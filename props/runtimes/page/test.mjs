@@ -1,8 +1,9 @@
 /** node:test as a page has it: tests wait until `runAll`, and then run one after the other. */
 import fc from "fast-check";
 
-const tests = [];
-const hooks = { before: [], beforeEach: [], after: [] };
+/** One of a page, whatever bundle asks: files of one page are run in turn, and share what they have opened. */
+globalThis.laws ??= { tests: [], hooks: { before: [], beforeEach: [], after: [] } };
+const { tests, hooks } = globalThis.laws;
 const hooking = (kind) => (hook) => hooks[kind].push(hook);
 export const [before, beforeEach, after] = ["before", "beforeEach", "after"].map(hooking);
 export const test = (name, ...rest) => tests.push({ name, body: rest.at(-1), isSkipped: Boolean(rest[0]?.skip) });
@@ -23,12 +24,15 @@ const context = (name, told) => ({
   test: async (_, body) => body(context(name, told)),
 });
 
-/** Runs all that was defined but what is `leftOut`: { source, why } each. Resolves to what each came to: { name, error?, skipped? }. */
+/**
+ * Runs what was defined since the last call, but what is `leftOut`: { source, why } each. Resolves to what each came to:
+ * { name, ms, error?, skipped? }.
+ */
 export const runAll = async (seed, leftOut = []) => {
   if (seed !== undefined) fc.configureGlobal({ ...fc.readConfigureGlobal(), seed });
   const results = [];
-  for (const hook of hooks.before) await hook();
-  for (const { name, body, isSkipped } of tests) {
+  for (const hook of hooks.before.splice(0)) await hook();
+  for (const { name, body, isSkipped } of tests.splice(0)) {
     const told = { name };
     results.push(told);
     const not = leftOut.find(({ source }) => new RegExp(source).test(name));
@@ -36,13 +40,19 @@ export const runAll = async (seed, leftOut = []) => {
       told.skipped = not?.why ?? "";
       continue;
     }
+    const from = performance.now();
     try {
       for (const hook of hooks.beforeEach) await hook();
       await body(context(name, told));
     } catch (error) {
       told.error = toldOf(error);
     }
+    told.ms = Math.round(performance.now() - from);
   }
-  for (const hook of hooks.after) await hook();
   return results;
+};
+
+/** Gives back what the files of this page have opened. */
+export const endAll = async () => {
+  for (const hook of hooks.after.splice(0)) await hook();
 };
