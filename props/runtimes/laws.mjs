@@ -4,7 +4,8 @@
  * file asks for no more than that gives, and runs them in pages: first plain ones, without isolation and without a GPU, on one thread;
  * then isolated ones, on all cores and on navigator.gpu with SwiftShader under it. --in takes one of the two. Pages lie side by side
  * in as many browsers as there are cores. With --browser firefox it is the machine's own Firefox. FC_SEED replays, TAUGRAD_REACH
- * tries more. Prints a line a file, what failed, and how many laws of all that there are were tried; exits 1 if one failed.
+ * tries more. Prints a line a file, what failed, and how many laws of all that there are were tried; exits 1 if one failed, 3 where
+ * there is no browser.
  */
 import { execFile } from "node:child_process";
 import { availableParallelism } from "node:os";
@@ -26,9 +27,9 @@ const WHERE = {
 /** No kernel reads workgroup memory that it has not written; SwiftShader takes seconds to compile the clearing of it. */
 const ARGS = ["--enable-dawn-features=disable_workgroup_init"];
 
-const refuse = (message) => {
+const refuse = (message, code = 2) => {
   console.error(`laws: ${message}`);
-  process.exit(2);
+  process.exit(code);
 };
 const { values, positionals } = parseArgs({
   options: { in: { type: "string" }, browser: { type: "string" }, "side-by-side": { type: "string" } },
@@ -76,7 +77,7 @@ for (const where of wanted) {
       count[error !== undefined ? "failed" : skipped !== undefined ? "left out" : "held"] += 1;
       if (error !== undefined || skipped !== undefined) continue;
       held.add(`${file} ${name}`);
-      if (/webgpu/.test(name)) count.webgpu += 1;
+      if (/^webgpu\b|\bwebgpu\W*$/.test(name)) count.webgpu += 1;
       if (shipped.includes(file)) count.shipped += 1;
     }
     console.log(`${seconds.toFixed(1).padStart(5)} s  ${String(results.length).padStart(3)} laws  ${where}  ${file}`);
@@ -84,7 +85,7 @@ for (const where of wanted) {
   };
   const opened = async () => {
     const tab = await openTab({ browser: values.browser, gpu, args: gpu === "none" ? [] : ARGS });
-    if (typeof tab === "string") refuse(`no page could be opened: ${tab}`);
+    if (typeof tab === "string") refuse(`no page could be opened: ${tab}`, 3);
     return tab;
   };
   await tryAll({ files, kindOf: (file) => shipped.includes(file), host, opened, browsers, hear });
