@@ -72,5 +72,9 @@ export const pureValues = (folders, mark = "") => ({
   },
 });
 
+/** An import of a module that only the one who runs it knows: a user's own. Bundlers cannot look into it, and say so. */
+const UNKNOWN = /\bimport\((?=[^"'`)])/g;
+
 /** The text of a bundle, as bundlers read it. */
-export const marked = (text) => text.replaceAll(MARK, PURE);
+export const marked = (text) =>
+  text.replaceAll(MARK, PURE).replace(UNKNOWN, "import(/* webpackIgnore: true */ /* @vite-ignore */ ");

@@ -20,6 +20,9 @@ export const platformEntries = (root) =>
     ),
   );
 
+/** What a module of Node, or a package that only files need, is imported by: with .js, so that one row of an import map serves them all. */
+const ownName = (module) => `#${module.startsWith("node:") ? module.replace(":", "/") : `peer/${module}`}.js`;
+
 const isPlatform = (path) => /[/\\]platform[/\\](node|browser)[/\\]/.test(path);
 
 export const seams = {
@@ -30,18 +33,16 @@ export const seams = {
     /** Of whom Node's modules are imported as they are: of its platform modules, and of the floors that browsers never load. */
     const isForNode = (path) => isPlatform(path) || /^(lab|run|cli)[/\\]/.test(relative(root, path));
     on.onResolve({ filter: /\/platform\/node\/[\w-]+\.js$/ }, ({ path }) =>
-      outside(path.replace(/^.*\/platform\/node\/(.*)\.js$/, "#platform/$1")),
+      outside(path.replace(/^.*\/platform\/node\//, "#platform/")),
     );
     // In platform modules: each other.
     on.onResolve({ filter: /^\.\/[\w-]+\.js$/ }, ({ path, importer }) =>
       isPlatform(importer) ? outside(path) : undefined,
     );
     on.onResolve({ filter: /^node:/ }, ({ path, importer }) =>
-      isForNode(importer) ? undefined : outside(path.replace(/^node:/, "#node/")),
+      isForNode(importer) ? undefined : outside(ownName(path)),
     );
-    on.onResolve({ filter: PEERS }, ({ path, importer }) =>
-      isForNode(importer) ? undefined : outside(`#node/${path}`),
-    );
+    on.onResolve({ filter: PEERS }, ({ path, importer }) => (isForNode(importer) ? undefined : outside(ownName(path))));
   },
 };
 
@@ -62,23 +63,23 @@ const importedIn = (texts, module) => {
 };
 
 /**
- * Writes what stands for modules of Node that the bundles import: in browsers what refuses (browser/node/), in Deno, which takes no
- * bare name of one in "imports", the module itself (deno/).
+ * Writes what stands for what the bundles import by such names: in browsers what refuses when it is used; where there are modules of
+ * Node, what hands them on, since not everybody finds one that a row of "imports" names.
  */
 export const writeStandIns = async (outdir, texts) => {
   const write = async (path, text) => {
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, `${text}\n`);
   };
-  const found = new Set(
-    texts.flatMap((text) => [...text.matchAll(/"#node\/([\w@/-]+)"/g)].map(([, module]) => module)),
-  );
-  for (const module of found) {
-    const name = PEERS.test(module) ? module : `node:${module}`;
-    const absent = `${"../".repeat(module.split("/").length)}absent.js`;
-    const refusing = await absentModule(name, absent, importedIn(texts, `#node/${module}`));
-    await write(join(outdir, "browser", "node", `${module}.js`), refusing);
-    const own = "default" in (await import(name)) ? ` export { default } from "${name}";` : "";
-    await write(join(outdir, "deno", `${module}.js`), `export * from "${name}";${own}`);
+  const named = texts.flatMap((text) => [...text.matchAll(/"#((node|peer)\/([\w@/-]+)\.js)"/g)]);
+  for (const [path, isNode, name] of new Map(
+    named.map(([, path, kind, name]) => [path, [path, kind === "node", name]]),
+  ).values()) {
+    const module = isNode ? `node:${name}` : name;
+    const absent = `${"../".repeat(path.split("/").length - 1)}absent.js`;
+    await write(join(outdir, "browser", path), await absentModule(module, absent, importedIn(texts, `#${path}`)));
+    if (!isNode) continue;
+    const own = "default" in (await import(module)) ? ` export { default } from "${module}";` : "";
+    await write(join(outdir, "node", path), `export * from "${module}";${own}`);
   }
 };

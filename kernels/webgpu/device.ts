@@ -19,24 +19,14 @@ import { webgpu as platform } from "../platform/node/webgpu.js";
 import type { Mode } from "./adapter/modes.js";
 import type { AdapterReport } from "./adapter/report.js";
 import type { Gpu, GpuBuffer } from "./gpu.js";
+import type { WebgpuOptions } from "./options.js";
 import { createPipelines } from "./pipelines.js";
 import { createPool } from "./pool.js";
 import { type Profile, planWebgpu } from "./prepare.js";
-import type { Seen } from "./profiles.js";
 import { buildProgram } from "./program.js";
 import { createQueue } from "./queue.js";
 import type { TuneOptions, Tuning } from "./tuning/options.js";
 import { MAP_READ, USAGE } from "./usage.js";
-
-/** How the webgpu device is opened. */
-export interface WebgpuOptions extends Seen, TuneOptions {
-  /** Which of several: its number in `describeAdapters` (and taugrad doctor), or a part of its name. Default: the best. */
-  readonly adapter?: number | string;
-  /** How much of Dawn is unlocked. Default: what TAUGRAD_WEBGPU says, else "full". */
-  readonly mode?: Mode;
-  /** Told what programs on the device go by of its tiles, where something was measured. */
-  readonly tuned?: (tuning: Tuning) => void;
-}
 
 /** Bytes that are copied at once: more is no faster, and staging takes as much again. */
 const COPY = 256 * 2 ** 20;

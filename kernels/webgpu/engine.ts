@@ -1,7 +1,8 @@
 import type { Device, Planner } from "../../core/index.js";
 import { planTeller } from "../plan/teller.js";
-import { type FindTuning, type Granted, openDevice, type WebgpuOptions } from "./device.js";
+import { type FindTuning, type Granted, openDevice } from "./device.js";
 import type { KernelSet } from "./kernels/lowering.js";
+import type { WebgpuOptions } from "./options.js";
 import { type Profile, planWebgpu, type Traits } from "./prepare.js";
 
 /** What programs are planned and run by on one kind of adapter. */

@@ -1,14 +1,14 @@
 import { asks } from "../../core/expects.js";
 import type { Device, Planner } from "../../core/index.js";
 import type { AdapterReport } from "./adapter/report.js";
-import type { WebgpuOptions } from "./device.js";
+import type { WebgpuOptions } from "./options.js";
 import type { ProfileName } from "./profile-names.js";
 import type { Tuning } from "./tuning/options.js";
 
 export { PURPOSES } from "./adapter/purposes.js";
 export type { AdapterReport } from "./adapter/report.js";
 export type { Explained } from "./adapter/unlocked.js";
-export type { WebgpuOptions } from "./device.js";
+export type { WebgpuOptions } from "./options.js";
 export { PROFILE_NAMES, type ProfileName } from "./profile-names.js";
 export type { Tune, Tuning } from "./tuning/options.js";
 

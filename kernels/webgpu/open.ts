@@ -4,8 +4,8 @@ import { findAdapter } from "./adapter/find.js";
 import { askedOf } from "./adapter/limits.js";
 import { modeOf } from "./adapter/modes.js";
 import { nameOf } from "./adapter/report.js";
-import type { WebgpuOptions } from "./device.js";
 import { engineFor } from "./engines/choose.js";
+import type { WebgpuOptions } from "./options.js";
 import { profileOf } from "./profiles.js";
 
 /** See index.ts. */

@@ -55,7 +55,7 @@ test("help loads neither a device nor the tokenizer", () => {
   };
   visit("dist/cli.js");
   const packages = [...seen].filter(
-    (path) => !/^(dist\/|node:|#platform\/|\.\/)/.test(path) && !isBuiltin(path.replace("#node/", "")),
+    (path) => !/^(dist\/|node:|#platform\/|\.\/)/.test(path) && !isBuiltin(path.replace(/^#node\/(.*)\.js$/, "$1")),
   );
   assert.deepEqual(packages, []);
 });
