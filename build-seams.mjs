@@ -21,7 +21,7 @@ export const platformEntries = (root) =>
   );
 
 /** What a module of Node, or a package that only files need, is imported by: with .js, so that one row of an import map serves them all. */
-const ownName = (module) => `#${module.startsWith("node:") ? module.replace(":", "/") : `peer/${module}`}.js`;
+const ownName = (module) => `#platform/${module.startsWith("node:") ? module.replace(":", "/") : `peer/${module}`}.js`;
 
 const isPlatform = (path) => /[/\\]platform[/\\](node|browser)[/\\]/.test(path);
 
@@ -71,15 +71,14 @@ export const writeStandIns = async (outdir, texts) => {
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, `${text}\n`);
   };
-  const named = texts.flatMap((text) => [...text.matchAll(/"#((node|peer)\/([\w@/-]+)\.js)"/g)]);
-  for (const [path, isNode, name] of new Map(
-    named.map(([, path, kind, name]) => [path, [path, kind === "node", name]]),
-  ).values()) {
-    const module = isNode ? `node:${name}` : name;
+  const found = texts.flatMap((text) => [...text.matchAll(/"#platform\/((?:node|peer)\/[\w@/-]+)\.js"/g)]);
+  for (const path of new Set(found.map(([, path]) => path))) {
+    const module = path.replace(/^peer\//, "").replace(/^node\//, "node:");
     const absent = `${"../".repeat(path.split("/").length - 1)}absent.js`;
-    await write(join(outdir, "browser", path), await absentModule(module, absent, importedIn(texts, `#${path}`)));
-    if (!isNode) continue;
+    const refusing = await absentModule(module, absent, importedIn(texts, ownName(module)));
+    await write(join(outdir, "browser", `${path}.js`), refusing);
+    if (!module.startsWith("node:")) continue;
     const own = "default" in (await import(module)) ? ` export { default } from "${module}";` : "";
-    await write(join(outdir, "node", path), `export * from "${module}";${own}`);
+    await write(join(outdir, "node", `${path}.js`), `export * from "${module}";${own}`);
   }
 };

@@ -54,9 +54,9 @@ test("help loads neither a device nor the tokenizer", () => {
       if (kind === "import-statement") visit(target);
   };
   visit("dist/cli.js");
-  const packages = [...seen].filter(
-    (path) => !/^(dist\/|node:|#platform\/|\.\/)/.test(path) && !isBuiltin(path.replace(/^#node\/(.*)\.js$/, "$1")),
-  );
+  const packages = [...seen]
+    .map((path) => path.replace(/^#platform\/(?:node|peer)\/(.*)\.js$/, "$1"))
+    .filter((path) => !/^(dist\/|node:|#platform\/|\.\/)/.test(path) && !isBuiltin(path));
   assert.deepEqual(packages, []);
 });
 

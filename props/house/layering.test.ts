@@ -234,7 +234,7 @@ test("the bundle's own graph obeys the same arrows", () => {
 test("the bundle needs node and the four runtime packages, and webgpu only when asked; fast-check is for laws alone", () => {
   for (const [output, { imports }] of Object.entries(metafile().outputs)) {
     for (const { path, kind, external } of imports) {
-      const name = path.replace(/^#(?:node|peer)\/(.*)\.js$/, "$1");
+      const name = path.replace(/^#platform\/(?:node|peer)\/(.*)\.js$/, "$1");
       if (external !== true || isBuiltin(name) || /^(#platform\/|\.\/)/.test(name)) continue;
       if (output === "dist/testing.js" && name === "fast-check") continue;
       assert.ok([...runtimePackages, ...optionalPackages].includes(name), `${output} imports ${name}`);

@@ -52,7 +52,6 @@ await buildBundles();
 /** Where a page without a bundler finds what neither engine has in its own files, and taugrad's own for browsers. */
 const IMPORTS = {
   "#platform/": "/dist/browser/",
-  "#node/": "/dist/browser/node/",
   "@jax-js/jax": "/bench/peers/node_modules/@jax-js/jax/dist/index.js",
   "@huggingface/tokenizers": "/node_modules/@huggingface/tokenizers/dist/tokenizers.mjs",
 };
@@ -62,8 +61,8 @@ const isFile = (path) => statSync(path, { throwIfNoEntry: false })?.isFile() ===
 const ISOLATED = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
 let headers = ISOLATED;
 const server = createServer(({ url }, response) => {
-  const file = [url, `${url}.js`].map((path) => join(root, path)).find((path) => url !== "/" && isFile(path));
-  const text = url === "/" ? PAGE : file && readFileSync(file);
+  const file = join(root, url);
+  const text = url === "/" ? PAGE : isFile(file) ? readFileSync(file) : undefined;
   const type = url === "/" ? "text/html" : "text/javascript";
   response.writeHead(text === undefined ? 404 : 200, { "Content-Type": type, ...headers }).end(text);
 });
