@@ -1,13 +1,13 @@
-/** Laws of what a page loads: as docs/browser.md says, of the bundler whose bundles are largest. */
+/** Laws of what a page loads: as docs/browser.md says, of the bundler whose bundles are largest; and without one. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import test from "node:test";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { projectRoot as root } from "../golden/files.js";
 
-/** Names that a page uses: engine, devices, transformer, optimizers. That of props/runtimes/bundlers.mjs has them too. */
+/** Names that a page uses: engine, devices, transformer, optimizers. That of props/runtimes/bundlers/pages.mjs has them too. */
 const PAGE = `
 import { add, compile, grad, key, matmul, mean, mul, normal, read, square, sub, tensor, zeros } from "taugrad";
 import { open } from "taugrad/devices";
@@ -28,11 +28,11 @@ const ROWS: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
+const guide = readFileSync(join(root, "docs", "browser.md"), "utf8");
+
 /** kB that the document says of esbuild. */
 const told = (row: string): number => {
-  const line = readFileSync(join(root, "docs", "browser.md"), "utf8")
-    .split("\n")
-    .find((one) => one.startsWith(`| ${row} |`));
+  const line = guide.split("\n").find((one) => one.startsWith(`| ${row} |`));
   return Number(line?.split("|").at(-2));
 };
 
@@ -64,4 +64,30 @@ test("a page loads no more kB than docs/browser.md says, nor far fewer; what onl
     const over = Math.round(bytes / 1000) - told(row);
     assert.ok(over <= 0 && over > -3, `${row}: ${bytes} bytes, in ${[...loaded].join(", ")}`);
   }
+});
+
+test("the import map of docs/browser.md leads to every module that a page may ask for", () => {
+  const [, text = ""] = /<script type="importmap">([^<]*)</.exec(guide) ?? [];
+  const { imports } = JSON.parse(text) as { readonly imports: Readonly<Record<string, string>> };
+  const own = /^\.\/node_modules\/taugrad\//;
+  const fileOf = (address: string) => join(root, address.replace(own, ""));
+  /** As browsers find it: the whole name, else the longest prefix. */
+  const found = (name: string): string | undefined => {
+    const prefix = Object.keys(imports).find((key) => key.endsWith("/") && name.startsWith(key));
+    return imports[name] ?? (prefix && `${imports[prefix]}${name.slice(prefix.length)}`);
+  };
+  const places = new Set(Object.entries(imports).flatMap(([key, to]) => (key.endsWith("/") ? [] : [fileOf(to)])));
+  const lost: string[] = [];
+  for (const place of places) {
+    assert.ok(existsSync(place), `${place} is missing`);
+    for (const [, name = ""] of readFileSync(place, "utf8").matchAll(
+      /(?:\bfrom|\bimport\(|\bimport) ?"([\w.@/#-]+)"/g,
+    )) {
+      const to = name.startsWith(".") ? join(dirname(place), name) : found(name);
+      if (to === undefined) lost.push(name);
+      else places.add(name.startsWith(".") ? to : fileOf(to));
+    }
+  }
+  assert.ok(places.size > 50, `${places.size} modules`);
+  assert.deepEqual(lost, []);
 });
