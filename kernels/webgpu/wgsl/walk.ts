@@ -49,3 +49,8 @@ export const plus = (base: string, offset: string): string => (offset === "0u" ?
 
 export const indent = (lines: readonly string[], spaces = 2): string =>
   lines.map((line) => " ".repeat(spaces) + line).join("\n");
+/** Lines of a block. */
+export const indented = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);
+
+/** 0 … count - 1. */
+export const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);

@@ -1,9 +1,8 @@
 import type { Builder } from "../../wgsl/module.js";
+import { indented, upTo } from "../../wgsl/walk.js";
 import type { Measures } from "./tile.js";
 
-const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 const times = (value: string, factor?: string): string => (factor === undefined ? value : `${value} * ${factor}`);
-const indented = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);
 
 /** A line that sets `value`, zeros before, to group `quad` of four numbers of the tile's head vector `index`, if there is such a one. */
 export type Vectors = (index: string, quad: string) => string;

@@ -1,5 +1,5 @@
 import { builder, type Kernel } from "../../wgsl/module.js";
-import { indent } from "../../wgsl/walk.js";
+import { indent, indented } from "../../wgsl/walk.js";
 import { type GradientPart, LABEL } from "./gradient.js";
 import { lanes } from "./lanes.js";
 import { declareInFours, lowest } from "./lines.js";
@@ -45,7 +45,6 @@ export const queryLanesKernel = (part: GradientPart): Kernel => {
     }),
     ...t.add(0, "place", "s", (c) => loadK(`key${c}`, "quad")),
   ];
-  const indented = (lines: readonly string[]) => lines.map((line) => `  ${line}`);
   const body = [
     ...t.lines,
     ...t.queryRows,

@@ -1,5 +1,6 @@
 import type { View } from "../../../plan/steps.js";
 import type { Builder } from "../../wgsl/module.js";
+import { indented, upTo } from "../../wgsl/walk.js";
 import { NONE, rangeOf } from "./lines.js";
 import { type Bound, fours, type Places, places, type Sizes } from "./operands.js";
 
@@ -11,8 +12,6 @@ import { type Bound, fours, type Places, places, type Sizes } from "./operands.j
 export const LANES = 8;
 const COLUMNS = 8;
 
-const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
-const indented = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);
 const groups = upTo(COLUMNS / 4);
 
 /** What of a column lies where: its group of four, and its component there. */

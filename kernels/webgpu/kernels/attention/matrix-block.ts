@@ -1,10 +1,8 @@
 import type { Builder } from "../../wgsl/module.js";
+import { indented, upTo } from "../../wgsl/walk.js";
 import type { Units } from "../matmul/units.js";
 import type { Block, Vectors } from "./block.js";
 import type { Measures } from "./tile.js";
-
-const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
-const indented = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);
 
 /** Fours of a head vector that workgroup memory holds at a time: two matrices. */
 const depthOf = ({ shape }: Units): number => shape.k / 2;

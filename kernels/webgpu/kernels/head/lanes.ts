@@ -1,4 +1,4 @@
-import { indent } from "../../wgsl/walk.js";
+import { indent, upTo } from "../../wgsl/walk.js";
 import type { Taking } from "../matmul/tiled.js";
 import { type Noting, notes } from "./strips.js";
 
@@ -6,8 +6,6 @@ import { type Noting, notes } from "./strips.js";
 export const WIDTH = 64;
 /** Invocations that share it: each has four of its columns, so many apart. */
 export const SHARERS = WIDTH / 4;
-
-const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
 /**
  * Takes a tile of logits that lies in registers: of each row and strip what `Strips` holds, by way of workgroup memory, and the

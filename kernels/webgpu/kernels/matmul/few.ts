@@ -1,5 +1,5 @@
 import type { Kernel } from "../../wgsl/module.js";
-import { indent } from "../../wgsl/walk.js";
+import { indent, upTo } from "../../wgsl/walk.js";
 import type { MatmulPart } from "../../windows/matmul.js";
 import { declareFinish } from "../epilogue.js";
 import type { Sums } from "./cut.js";
@@ -14,7 +14,6 @@ const LANES = 64;
 /** Numbers of a that an invocation has on their way to it, for all rows, and most of b. */
 const [HELD, MOST] = [64, 32];
 
-const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 const powerAbove = (x: number): number => 2 ** Math.ceil(Math.log2(x));
 
 /** Reads of `count` inner elements of a row (or column of b) from k on: lines that begin them all, and each number as text. */

@@ -1,4 +1,5 @@
 import type { Quads } from "../../wgsl/module.js";
+import { upTo } from "../../wgsl/walk.js";
 import type { Addressed } from "./text.js";
 
 /** Inner elements that are multiplied before sums are kept again; divides the lanes. */
@@ -27,8 +28,6 @@ interface Handed {
   readonly loads: readonly string[];
   readonly element: (row: number, inner: number) => string;
 }
-
-const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
 export const handedRound = (it: Handing): Handed => (it.fours === undefined ? singly(it) : inFours(it, it.fours));
 

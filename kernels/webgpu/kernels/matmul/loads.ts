@@ -1,4 +1,4 @@
-import { indent } from "../../wgsl/walk.js";
+import { indent, upTo } from "../../wgsl/walk.js";
 import type { Side } from "./text.js";
 
 /** Workgroup memory: an array of vec4 of this type. */
@@ -32,8 +32,6 @@ export interface Loads {
   /** Puts the block so loaded into workgroup memory. */
   readonly store: (block: string) => readonly string[];
 }
-
-const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
 /** How many fours each invocation loads; a fraction if the workgroup does not fit the block. */
 export const sharesOf = ({ rows, depth, lanes }: Pick<Loading, "rows" | "depth" | "lanes">): number =>

@@ -1,6 +1,6 @@
 import type { MatrixShape } from "../../adapter/features.js";
 import type { Kernel } from "../../wgsl/module.js";
-import { indent } from "../../wgsl/walk.js";
+import { indent, upTo } from "../../wgsl/walk.js";
 import type { MatmulPart } from "../../windows/matmul.js";
 import { declareFinish } from "../epilogue.js";
 import type { Sums } from "./cut.js";
@@ -9,8 +9,6 @@ import { canTurn, loads, overBlocks } from "./loads.js";
 import { type MatrixTile, PAD } from "./matrix-tiles.js";
 import { type MatmulText, matmulText, type Side } from "./text.js";
 import type { Units } from "./units.js";
-
-const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
 /**
  * How one operand lies in workgroup memory, as f16 whatever it is stored as, and how a matrix of it is loaded from there: fours along

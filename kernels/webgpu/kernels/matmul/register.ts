@@ -1,5 +1,5 @@
 import type { Kernel } from "../../wgsl/module.js";
-import { indent } from "../../wgsl/walk.js";
+import { indent, upTo } from "../../wgsl/walk.js";
 import type { MatmulPart } from "../../windows/matmul.js";
 import type { Lowering } from "../lowering.js";
 import { type At, DEPTH, handedRound, type Inside } from "./handed.js";
@@ -14,7 +14,6 @@ const [ROWS, QUADS] = [8, 2];
 const EIGHT = { lanes: 8, tallFrom: 256 };
 const FOUR = { lanes: 4, tallFrom: 128 };
 
-const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 const powerAbove = (x: number): number => 2 ** Math.ceil(Math.log2(x));
 
 /**

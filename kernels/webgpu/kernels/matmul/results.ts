@@ -1,4 +1,4 @@
-import { indent } from "../../wgsl/walk.js";
+import { indent, upTo } from "../../wgsl/walk.js";
 
 /** Numbers that the invocations of a workgroup hold: each `down` rows by `across` columns, `lanesDown` × `lanesAcross` of them. */
 export interface Held {
@@ -17,8 +17,6 @@ export interface Held {
   /** Do an invocation's columns lie `lanesAcross` apart? Else its fours do. */
   readonly columnsApart: boolean;
 }
-
-const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
 /**
  * Lines that take what was summed up through workgroup memory, as many rows at a time as it has room for, so that what becomes

@@ -1,3 +1,5 @@
+import { upTo } from "../../wgsl/walk.js";
+
 /** What workgroup memory, `tile`, holds of one f32 operand: fours along its rows, [rows][depth / 4], or across, [depth][rows / 4]. */
 interface Staged {
   readonly name: string;
@@ -27,7 +29,6 @@ export interface Reads {
 }
 
 const LETTERS = "xyzw";
-const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
 export const readsOf = (it: Staged): Reads => (it.along ? readsAlong(it) : readsAcross(it));
 

@@ -1,5 +1,5 @@
 import type { Kernel } from "../../wgsl/module.js";
-import { indent } from "../../wgsl/walk.js";
+import { indent, upTo } from "../../wgsl/walk.js";
 import type { MatmulPart } from "../../windows/matmul.js";
 import { declareFinish } from "../epilogue.js";
 import type { Sums } from "./cut.js";
@@ -9,8 +9,6 @@ import { type Held, resultLines } from "./results.js";
 import { type Reads, readsOf } from "./staged.js";
 import { type MatmulText, matmulText, type Side } from "./text.js";
 import type { Tile } from "./tiles.js";
-
-const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
 /** Lines that take what an invocation summed up elsewhere than into the product, which is not written. */
 export type Taking = (text: MatmulText, held: Held) => readonly string[];
