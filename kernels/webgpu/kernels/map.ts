@@ -3,7 +3,7 @@ import { collapse } from "../../plan/access/collapse.js";
 import type { MapStep, View } from "../../plan/steps.js";
 import { emitBody } from "../wgsl/emit.js";
 import { type Builder, builder, type Kernel } from "../wgsl/module.js";
-import { indent, plus, walk } from "../wgsl/walk.js";
+import { indent, indented, plus, walk } from "../wgsl/walk.js";
 import { mapParts } from "../windows/map.js";
 import type { Lowering } from "./lowering.js";
 import { quadMapKernel } from "./map-quads.js";
@@ -71,7 +71,7 @@ const mapKernel = (step: MapStep, isPart: boolean): Kernel => {
           ...words.map(({ begin }) => begin),
           `for (var i = max(2u * pair, ${skipped}) - ${skipped}; i < min(2u * pair + 2u - ${skipped}, ${count}); i++) {`,
           `  let half = ((i + ${skipped}) & 1u) * 16u;`,
-          ...[...each, ...words.map(({ half }) => half)].map((line) => `  ${line}`),
+          ...indented([...each, ...words.map(({ half }) => half)]),
           "}",
           ...words.map(({ store }) => store),
         ];

@@ -1,7 +1,7 @@
 import { type DType, sizeOf } from "../../../core/index.js";
 import type { View } from "../../plan/steps.js";
 import { type Builder, builder, type Kernel } from "../wgsl/module.js";
-import { indent } from "../wgsl/walk.js";
+import { indent, indented } from "../wgsl/walk.js";
 import type { Rowed } from "../windows/rows.js";
 import type { Lowering } from "./lowering.js";
 
@@ -69,17 +69,13 @@ export const rowsKernel = (
         "{",
         `  let j = first + ${at}u;`,
         ...read.map(({ name }) => `  let ${name} = ${name}4.${part};`),
-        ...[...vars, ...lines, ...written.map(({ name }) => `${name}4.${part} = ${name};`)].map((line) => `  ${line}`),
+        ...indented([...vars, ...lines, ...written.map(({ name }) => `${name}4.${part} = ${name};`)]),
         "}",
       ]),
       ...written.map(({ move }) => move("first")),
     ];
     const j = isQuads ? "first" : "j";
-    return [
-      `for (var ${j} = ${from}; ${j} < ${to}; ${j} += ${stride}u) {`,
-      ...(isQuads ? four : one).map((line) => `  ${line}`),
-      "}",
-    ];
+    return [`for (var ${j} = ${from}; ${j} < ${to}; ${j} += ${stride}u) {`, ...indented(isQuads ? four : one), "}"];
   };
   const over = (lines: readonly string[]) =>
     loop(lanes === 1 ? "0u" : isQuads ? "4u * lane" : "lane", widthText, lanes * unit, lines);
@@ -96,12 +92,14 @@ export const rowsKernel = (
         ...vars,
         `for (var block = 0u; block < ${widthText}; block += 32u) {`, // blocks: long sums keep their digits
         ...names.map((name) => `  var ${name}_part = ${start};`),
-        ...loop(
-          "block",
-          `min(block + 32u, ${widthText})`,
-          1,
-          lines((name) => `${name}_part`),
-        ).map((line) => `  ${line}`),
+        ...indented(
+          loop(
+            "block",
+            `min(block + 32u, ${widthText})`,
+            1,
+            lines((name) => `${name}_part`),
+          ),
+        ),
         ...names.map((name) => `  ${name} = ${join(name, `${name}_part`)};`),
         "}",
       ];

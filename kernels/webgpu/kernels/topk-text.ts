@@ -1,7 +1,7 @@
 import { type DType, sizeOf } from "../../../core/index.js";
 import type { View } from "../../plan/steps.js";
 import type { Access, Builder } from "../wgsl/module.js";
-import { plus } from "../wgsl/walk.js";
+import { indented, plus } from "../wgsl/walk.js";
 
 /**
  * The 31 bits of a magnitude, from the top. Pieces of the kernels of topk.ts: `threshold` is what is known of the k-th magnitude,
@@ -25,7 +25,7 @@ export const eachDigit = (lines: (digit: Digit) => readonly string[]): string[] 
   "for (var turn = 0u; turn < 3u; turn++) {",
   `  let below = select(select(0u, ${DIGITS[1].below}u, turn == 1u), ${DIGITS[0].below}u, turn == 0u);`,
   `  let bits = select(${DIGITS[0].bits}u, ${DIGITS[2].bits}u, turn == 2u);`,
-  ...lines({ below: "below", bits: "bits" }).map((line) => `  ${line}`),
+  ...indented(lines({ below: "below", bits: "bits" })),
   "}",
 ];
 
@@ -149,7 +149,7 @@ export const findDigit = ({ below, bits }: Digit, lanes: number, bin: (digit: st
       `    let count = ${bin("d")};`,
       ...found.map((line) => `    ${line}`),
       "  }",
-      ...take.map((line) => `  ${line}`),
+      ...indented(take),
       "}",
     ];
   return [
@@ -167,8 +167,8 @@ export const findDigit = ({ below, bits }: Digit, lanes: number, bin: (digit: st
     ...found.map((line) => `      ${line}`),
     "    }",
     "  }",
-    ...barrier(lanes).map((line) => `  ${line}`),
-    ...take.map((line) => `  ${line}`),
+    ...indented(barrier(lanes)),
+    ...indented(take),
     "}",
   ];
 };

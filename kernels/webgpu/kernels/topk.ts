@@ -1,7 +1,7 @@
 import { type DType, sizeOf } from "../../../core/index.js";
 import type { CallStep, View } from "../../plan/steps.js";
 import { type Access, type Builder, builder, type Kernel, scratch } from "../wgsl/module.js";
-import { indent } from "../wgsl/walk.js";
+import { indent, indented } from "../wgsl/walk.js";
 import { rowParts, stretchOf } from "../windows/rows.js";
 import { reads, type Windows, writes } from "../windows/windows.js";
 import type { Lowering } from "./lowering.js";
@@ -172,7 +172,7 @@ const cutKernel = (part: Part, size: number, output: View): Kernel => {
     "if (lane == 0u) {",
     `  place = vec2<u32>(${rows}, 0u);`,
     `  if (${firstText} == 0u) {`,
-    ...out.known(b.param(size)).map((line) => `  ${line}`),
+    ...indented(out.known(b.param(size))),
     "  }",
     "}",
     "var own = 0u;",

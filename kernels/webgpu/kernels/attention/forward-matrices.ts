@@ -1,4 +1,5 @@
 import { builder, type Kernel } from "../../wgsl/module.js";
+import { indented } from "../../wgsl/walk.js";
 import { blockOf, type Engine, finished } from "./engine.js";
 import type { ForwardPart } from "./forward.js";
 import { frame } from "./frame.js";
@@ -30,7 +31,7 @@ export const forwardMatrixKernel = (part: ForwardPart, tile: Tile, engine: Engin
   const ofKeys = (read: Read) => f.ofKeys(read, "first", "end");
   const overKeys = (lines: readonly string[]) => [
     overSlots(f),
-    ...[...t.product("s", f.ofQueries(readQ), ofKeys(readK)), ...lines].map((line) => `  ${line}`),
+    ...indented([...t.product("s", f.ofQueries(readQ), ofKeys(readK)), ...lines]),
     "}",
   ];
   const body = [

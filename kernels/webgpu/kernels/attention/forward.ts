@@ -1,7 +1,7 @@
 import type { DType } from "../../../../core/index.js";
 import type { View } from "../../../plan/steps.js";
 import { builder, type Kernel } from "../../wgsl/module.js";
-import { indent } from "../../wgsl/walk.js";
+import { indent, indented } from "../../wgsl/walk.js";
 import { block } from "./block.js";
 import { frame } from "./frame.js";
 import { lowest, NONE } from "./lines.js";
@@ -47,7 +47,7 @@ export const forwardKernel = (part: ForwardPart, tile: Tile, apart?: Apart): Ker
   const ofKeys = (read: Read) => f.ofKeys(read, "first", "end");
   const over = (slots: string): string[] => [
     slots,
-    ...[
+    ...indented([
       ...t.product("s", f.ofQueries(readQ), ofKeys(readK)),
       ...t.eachColumn((j, place) => `s${j} = select(${lowest}, ${score(`s${j}`)}, ${isSeen(place)});`),
       "var high = top;",
@@ -64,7 +64,7 @@ export const forwardKernel = (part: ForwardPart, tile: Tile, apart?: Apart): Ker
       ...t.eachSum("o", (o, row) => `  ${o} *= fade.${row};`),
       "}",
       ...t.addWeighted("o", ofKeys(readV)),
-    ].map((line) => `  ${line}`),
+    ]),
     "}",
     "workgroupBarrier();",
     ...totalOf(t, "sum", "total"),
@@ -82,7 +82,7 @@ export const forwardKernel = (part: ForwardPart, tile: Tile, apart?: Apart): Ker
     "var whole = sum;",
     `let begun = ${hasFrom ? `select(start / ${SPAN}u * ${SPAN}u, 0u, end == 0u)` : "0u"};`,
     `for (var span = begun; span < max(end, 1u); span += ${SPAN}u) {`,
-    ...[
+    ...indented([
       `top = ${lowest};`,
       "sum = vec4<f32>();",
       ...t.eachSum("o", (o) => `${o} = vec4<f32>();`),
@@ -99,7 +99,7 @@ export const forwardKernel = (part: ForwardPart, tile: Tile, apart?: Apart): Ker
       ...divided("whole"),
       "}",
       ...t.store("o", rows.place, rows.isRow, put),
-    ].map((line) => `  ${line}`),
+    ]),
     "}",
   ];
   const eachAlone = (to: Apart) => {

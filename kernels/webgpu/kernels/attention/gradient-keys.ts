@@ -1,4 +1,5 @@
 import { builder, type Kernel } from "../../wgsl/module.js";
+import { indented } from "../../wgsl/walk.js";
 import { blockOf, finished } from "./engine.js";
 import { frame } from "./frame.js";
 import { type GradientPart, LABEL } from "./gradient.js";
@@ -67,7 +68,7 @@ export const keyKernel = (part: GradientPart, tile: Tile): Kernel => {
           `let lastItem = min(${blocks.of("lastBlock")} * ${part.block}u, ${f.items});`,
         ]),
     `for (var first = ${hasFrom ? "firstItem" : "0u"}; first < ${hasFrom ? "lastItem" : f.items}; first += ${columns}u) {`,
-    ...[
+    ...indented([
       "workgroupBarrier();", // nobody needs the last tile's notes
       ...noteQueries(k, f, columns, "first", [
         // Weights are not needed yet: until then their memory holds log Σ e^score, δ and, in halves, the first slot that is seen.
@@ -101,7 +102,7 @@ export const keyKernel = (part: GradientPart, tile: Tile): Kernel => {
       "workgroupBarrier();",
       ...t.share("d", lifts?.up.change),
       ...t.addWeighted("dk", f.ofQueries(readQ)),
-    ].map((line) => `  ${line}`),
+    ]),
     "}",
     ...(
       [

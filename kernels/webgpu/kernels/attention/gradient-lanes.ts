@@ -105,7 +105,7 @@ export const keyLanesKernel = (part: GradientPart): Kernel => {
     `let place = ${t.at.key("row")};`,
     "var isGoingOn = false;",
     `for (var first = 0u; first < ${t.items}; first += ${t.tile}u) {`,
-    ...[
+    ...indented([
       // Columns are the blocks of the kernel before.
       ...(ranges === undefined
         ? []
@@ -137,7 +137,7 @@ export const keyLanesKernel = (part: GradientPart): Kernel => {
       ...t.add(1, "place", "s", (c) => loadC(`query${c}`, "quad")),
       ...t.add(0, "place", "d", (c) => loadQ(`query${c}`, "quad")),
       "isGoingOn = true;",
-    ].map((line) => `  ${line}`),
+    ]),
     "}",
     ...t.finish(0, "place", `select(vec4<f32>(), value * ${factor}, isGoingOn)`),
     ...t.finish(1, "place", "select(vec4<f32>(), value, isGoingOn)"),

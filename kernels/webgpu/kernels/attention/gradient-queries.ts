@@ -1,4 +1,5 @@
 import { builder, type Kernel } from "../../wgsl/module.js";
+import { indented } from "../../wgsl/walk.js";
 import { blockOf, finished } from "./engine.js";
 import { frame } from "./frame.js";
 import { type GradientPart, LABEL } from "./gradient.js";
@@ -34,10 +35,10 @@ export const queryKernel = (part: GradientPart, tile: Tile): Kernel => {
   const masked = maskedBy(k, f);
   const overKeys = (lines: readonly string[]) => [
     overSlots(f),
-    ...t.product("s", f.ofQueries(readQ), ofKeys(readK)).map((line) => `  ${line}`),
-    ...t.product("d", lifts?.raised(ofCt) ?? ofCt, ofKeys(readV)).map((line) => `  ${line}`),
-    ...(lifts?.lowered(t, "d") ?? []).map((line) => `  ${line}`),
-    ...lines.map((line) => `  ${line}`),
+    ...indented(t.product("s", f.ofQueries(readQ), ofKeys(readK))),
+    ...indented(t.product("d", lifts?.raised(ofCt) ?? ofCt, ofKeys(readV))),
+    ...indented(lifts?.lowered(t, "d") ?? []),
+    ...indented(lines),
     "}",
   ];
   const body = [

@@ -1,4 +1,5 @@
 import type { Builder } from "../../wgsl/module.js";
+import { indented } from "../../wgsl/walk.js";
 import type { Block } from "./block.js";
 import type { Frame } from "./frame.js";
 import { knownOf } from "./known.js";
@@ -55,7 +56,7 @@ export const noteQueries = (
     "  }",
     "  places[e] = place;",
     "  seen[e] = sees;",
-    ...more.map((line) => `  ${line}`),
+    ...indented(more),
     "}",
   ];
 };

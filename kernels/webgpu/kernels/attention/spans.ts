@@ -1,6 +1,6 @@
 import type { View } from "../../../plan/steps.js";
 import { type Builder, builder, type Kernel } from "../../wgsl/module.js";
-import { indent } from "../../wgsl/walk.js";
+import { indent, indented } from "../../wgsl/walk.js";
 import { fours, type Sizes } from "./operands.js";
 import { declareWeights } from "./rows.js";
 
@@ -79,7 +79,7 @@ export const joinKernel = (apart: Apart, sizes: Sizes, output: View): Kernel => 
     "var o = vec4<f32>();",
     `for (var span = 0u; span < ${k.param(spansOf(sizes))}; span++) {`,
     `  let top = vec4<f32>(${noted.top});`,
-    ...joined(exp, `vec4<f32>(${noted.sum})`).map((line) => `  ${line}`),
+    ...indented(joined(exp, `vec4<f32>(${noted.sum})`)),
     `  o = fma(${load}(${notes.vector("place", "span")}, quad), vec4<f32>(gain.x), o * before.x);`,
     "}",
     // Who saw nothing has sums of 0 alone.

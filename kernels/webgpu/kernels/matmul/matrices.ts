@@ -1,6 +1,6 @@
 import type { MatrixShape } from "../../adapter/features.js";
 import type { Kernel } from "../../wgsl/module.js";
-import { indent, upTo } from "../../wgsl/walk.js";
+import { indent, indented, upTo } from "../../wgsl/walk.js";
 import type { MatmulPart } from "../../windows/matmul.js";
 import { declareFinish } from "../epilogue.js";
 import type { Sums } from "./cut.js";
@@ -90,7 +90,7 @@ export const matrixKernel = (
       `  let s = e / ${area}u;`,
       `  let r = s / ${across}u * ${tall * shape.m}u + t / ${wide}u * ${shape.m}u + e % ${area}u / ${shape.n}u;`,
       `  let c = s % ${across}u * ${wide * shape.n}u + t % ${wide}u * ${shape.n}u + e % ${shape.n}u;`,
-      ...ofElement.map((line) => `  ${line}`),
+      ...indented(ofElement),
       "}",
     ];
     const [one, other] = first === "matrix" ? [matrix, elements] : [elements, matrix];

@@ -1,4 +1,4 @@
-import { indent, upTo } from "../../wgsl/walk.js";
+import { indent, indented, upTo } from "../../wgsl/walk.js";
 
 /** Numbers that the invocations of a workgroup hold: each `down` rows by `across` columns, `lanesDown` × `lanesAcross` of them. */
 export interface Held {
@@ -47,7 +47,7 @@ export const resultLines = (held: Held, each: readonly string[]): string[] => {
     `  let r = ${held.rowOf(`line % ${lanesDown}u`, `strip * ${strip}u + line / ${lanesDown}u`)};`,
     `  let place = ${place};`,
     "  let sum = tile[place / 4u][place % 4u];",
-    ...each.map((line) => `  ${line}`),
+    ...indented(each),
     "}",
   ];
   if (strips === 1) return ["let strip = 0u;", ...put(0), ...take];
