@@ -72,19 +72,27 @@ const openLab = (device: HTMLSelectElement): (() => void) => {
 const openModel = (device: HTMLSelectElement): (() => void) => {
   let worker: Worker | undefined;
   let lost = 0;
+  /** Does the next worker go on with what the one before was at? */
+  let again = false;
   const end = (told: Extract<ModelTold, { kind: "ended" }>): void => {
     worker?.terminate();
     worker = undefined;
     const isRevived = told.lost && lost++ < REVIVALS;
     hear({ ...told, lost: isRevived });
+    again = isRevived;
     if (isRevived) worker = begin();
   };
   const fail = (message: string): void => end({ kind: "ended", message, lost: false });
   const begin = (): Worker => {
     const begun = new Worker(new URL("model-worker.js", import.meta.url), { type: "module" });
-    begun.onmessage = ({ data }: MessageEvent<ModelTold>) => (data.kind === "ended" ? end(data) : hear(data));
+    begun.onmessage = ({ data }: MessageEvent<ModelTold>) => {
+      if (data.kind === "step") lost = 0;
+      if (data.kind === "ended") end(data);
+      else hear(data);
+    };
     begun.onerror = ({ message }) => fail(message ?? LOST);
-    begun.postMessage({ kind: "open", device: device.value as DeviceName } satisfies ModelCommand);
+    begun.postMessage({ kind: "open", device: device.value as DeviceName, again } satisfies ModelCommand);
+    again = false;
     return begun;
   };
   const hear = openModelView((command) => {
@@ -99,6 +107,7 @@ const openModel = (device: HTMLSelectElement): (() => void) => {
   return () => {
     if (worker === undefined) return;
     fail("Another device: choose the model again.");
+    again = true;
     beginIfSeen();
   };
 };

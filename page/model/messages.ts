@@ -37,7 +37,8 @@ export interface Alignment {
 }
 
 export type Command =
-  | { readonly kind: "open"; readonly device: DeviceName }
+  /** `again`: what the worker before it was at is gone on with, however that ended. */
+  | { readonly kind: "open"; readonly device: DeviceName; readonly again: boolean }
   | { readonly kind: "load"; readonly role: Role; readonly place: Place }
   /** Goes on with what was kept. */
   | { readonly kind: "restore" }

@@ -36,6 +36,8 @@ export interface Bench {
   readonly keep: Keep | undefined;
   readonly inbox: Inbox<Command>;
   readonly tell: (told: Told) => void;
+  /** Is what was kept gone on with however it ended? */
+  readonly again: boolean;
 }
 
 const aboutOf = ({ folder, model: { config, params }, tokenizer }: Loaded): About => ({
@@ -47,7 +49,7 @@ const aboutOf = ({ folder, model: { config, params }, tokenizer }: Loaded): Abou
 });
 
 /** Loads, talks, aligns and saves as it is told, for as long as the view is open; first it goes on with what was kept. */
-export const workModel = async ({ device, keep, inbox, tell }: Bench): Promise<never> => {
+export const workModel = async ({ device, keep, inbox, tell, again }: Bench): Promise<never> => {
   const models: Partial<Record<Role, Loaded>> = {};
   let aligned: Aligned | undefined;
   let talks: Talks | undefined;
@@ -170,7 +172,7 @@ export const workModel = async ({ device, keep, inbox, tell }: Bench): Promise<n
     if (model === undefined) return;
     const places = [model, ...(base === undefined ? [] : [base])].map(({ place }) => place);
     const readable = await Promise.all(places.map(mayRead));
-    if (!isAllowed && (risk === true || readable.includes(false))) return tell({ kind: "waits", places });
+    if ((risk === true && !isAllowed) || readable.includes(false)) return tell({ kind: "waits", places });
     await put({ risk: true });
     const next = await load("model", model.place);
     if (next.digest === model.digest) {
@@ -252,7 +254,7 @@ export const workModel = async ({ device, keep, inbox, tell }: Bench): Promise<n
     tell({ kind: "free" });
   };
   tell({ kind: "restoring" });
-  await attempt(() => restore(false));
+  await attempt(() => restore(again));
   for (;;) {
     const command = later.shift() ?? (await inbox.wait());
     await attempt(() => obey(command));

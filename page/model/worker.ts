@@ -15,7 +15,7 @@ addEventListener("message", async ({ data }: MessageEvent<Command>) => {
     const device = await open(data.device);
     const keep = await openKeep().catch(() => undefined);
     tell({ kind: "device", description: device.description, keeps: keep !== undefined });
-    await workModel({ device, keep, inbox, tell });
+    await workModel({ device, keep, inbox, tell, again: data.again });
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     tell({ kind: "ended", message, lost: error instanceof DeviceLostError });

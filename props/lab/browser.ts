@@ -58,12 +58,13 @@ const ARGS = [
   ...["--disable-features=Translate,IsolateOrigins,site-per-process", "--remote-debugging-pipe", "about:blank"],
 ];
 
-/** Without a GPU; or with SwiftShader in the place of one, for WebGPU as a page has it. */
+/** Without a GPU; or with SwiftShader in the place of one, for WebGPU as a page has it: what is seen is drawn without. */
 const GRAPHICS = {
   none: ["--disable-gpu"],
   swiftshader: [
     ...["--enable-unsafe-webgpu", "--enable-unsafe-swiftshader", "--use-webgpu-adapter=swiftshader"],
     ...["--enable-features=Vulkan", "--use-vulkan=swiftshader", "--use-angle=swiftshader", "--ignore-gpu-blocklist"],
+    ...["--disable-gpu-compositing", "--disable-gpu-rasterization"],
   ],
 };
 

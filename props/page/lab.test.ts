@@ -42,9 +42,9 @@ const named = async ({ ask }: Tab): Promise<Record<string, Shown>> =>
   Object.fromEntries(await Promise.all(BRANCHES.map(async (name) => [name, await ask<Shown>(kept(name))])));
 
 law(
-  "a knob begins its branch anew, and no other; closed in the middle of it, it ends where it would have",
+  "a knob begins its branch anew, and no other; closed in the middle of it, its GPU gone, it ends where it would have",
   async (tab) => {
-    const { reopenAt, ask, until } = tab;
+    const { reopenAt, ask, until, computeOn, send } = tab;
     const before = await named(tab);
     await ask(turn("onties-alpha", 10));
     await until(`(async () => (await ${kept("onties")})?.knobs.alpha === 0.1 && ${DONE})()`);
@@ -57,6 +57,13 @@ law(
     await reopenAt(
       `(({ knobs, points } = {}) => knobs?.alpha === 1e-3 && points.length === 1)(await ${kept("onties")})`,
     );
+    await computeOn("webgpu");
+    const isByGpu = "document.querySelector('#engine').textContent.startsWith('webgpu')";
+    await until(isByGpu);
+    await send("Browser.crashGpuProcess");
+    const notice = "document.querySelector('#notice').textContent";
+    await until(`/the device was lost .*It goes on from the last exam/.test(${notice}) && ${isByGpu}`);
+    await computeOn("auto");
     await until(DONE);
     assert.deepEqual(await named(tab), before);
   },
@@ -105,9 +112,10 @@ const SIZES = [
 
 law(
   "fits every width, has a name for all that can be used, and enough contrast in both schemes",
-  async ({ go, ask, send }) => {
+  async ({ ask, until, send }) => {
     for (const hash of ["#lab", "#model"]) {
-      await go(hash);
+      await ask(`void (location.hash = "${hash}")`);
+      await until(`!document.querySelector("#view-${hash.slice(1)}").hidden`);
       for (const [width, height] of SIZES) {
         await send("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: width < 600 });
         assert.ok(await ask("document.documentElement.scrollWidth <= innerWidth"), `${hash} is wider than ${width}`);

@@ -37,6 +37,8 @@ export interface Tab {
   readonly ask: <T>(expression: string) => Promise<T>;
   /** Waits until an expression holds. */
   readonly until: (expression: string) => Promise<void>;
+  /** Chooses a device, as a visitor does, in the moment at which an expression, which may await, holds. */
+  readonly computeOn: (device: string, expression?: string) => Promise<void>;
   /** Puts files into a file input. */
   readonly choose: (selector: string, files: readonly string[]) => Promise<void>;
   readonly send: (method: string, params?: Readonly<Record<string, unknown>>) => Promise<Record<string, unknown>>;
@@ -45,6 +47,10 @@ export interface Tab {
 
 type Served = { readonly port: number; readonly close: () => void };
 type Heard = { readonly headers: object; readonly heard: (path: string, status: number) => void };
+
+/** A statement that waits until an expression holds. */
+const soon = (expression: string): string =>
+  `while (!(${expression})) await new Promise((then) => setTimeout(then, 3));`;
 
 /** Patience with the page's workers, in milliseconds. */
 const PATIENCE = 60_000;
@@ -78,7 +84,7 @@ export const law = (title: string, run: (tab: Tab) => Promise<void>): void => {
 
 /** Builds the page with a short course and weights of it, and opens it; or says why there is no browser. */
 const openTab = async (): Promise<Tab | string> => {
-  const page = await openPage();
+  const page = await openPage({ gpu: "swiftshader" });
   if (typeof page === "string") return page;
   const folder = mkdtempSync(join(tmpdir(), "taugrad-page-"));
   const of = (name: string) => import(pathToFileURL(join(root, "page", name)).href);
@@ -123,9 +129,7 @@ const openTab = async (): Promise<Tab | string> => {
     },
     reopenAt: async (expression) => {
       const loaded = page.event("Page.loadEventFired");
-      await ask(
-        `void (async () => { while (!(${expression})) await new Promise((then) => setTimeout(then, 3)); location.reload(); })()`,
-      );
+      await ask(`void (async () => { ${soon(expression)} location.reload(); })()`);
       await loaded;
     },
     until: async (expression) => {
@@ -134,6 +138,10 @@ const openTab = async (): Promise<Tab | string> => {
         assert.ok(performance.now() < end, `${expression} does not come true; the page says ${await ask(text)}`);
         await new Promise((then) => setTimeout(then, 30));
       }
+    },
+    computeOn: async (device, expression = "true") => {
+      const chosen = `const by = document.querySelector("#device"); by.value = "${device}"; by.dispatchEvent(new Event("change"));`;
+      await ask(`(async () => { ${soon(expression)} ${chosen} })()`);
     },
     choose: async (selector, files) => {
       const { result } = (await send("Runtime.evaluate", { expression: `document.querySelector("${selector}")` })) as {
