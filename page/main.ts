@@ -28,7 +28,8 @@ const showView = (): void => {
 const REVIVALS = 3;
 const DEVICE = "taugrad-device";
 
-const LOST = "the worker cannot be started";
+/** A browser tells no more of a worker whose file it does not get. */
+const LOST = "The page's host does not answer: open the page again once it does.";
 
 /** What a visitor is told of a device that went away. */
 const noticeOf = (message: string, { device }: LabState): string =>
@@ -112,13 +113,24 @@ const openModel = (device: HTMLSelectElement): (() => void) => {
   };
 };
 
+/** What the browser remembers, where it may. */
+const remembering = (use: (storage: Storage) => void): void => {
+  try {
+    use(localStorage);
+  } catch {
+    // Storage is forbidden, or full: the device is chosen anew the next time.
+  }
+};
+
 const device = byId<HTMLSelectElement>("device");
-const before = localStorage.getItem(DEVICE);
-if (before !== null && [...device.options].some(({ value }) => value === before)) device.value = before;
+remembering((storage) => {
+  const before = storage.getItem(DEVICE);
+  if (before !== null && [...device.options].some(({ value }) => value === before)) device.value = before;
+});
 addEventListener("hashchange", showView);
 showView();
 const restarts = [openLab(device), openModel(device)];
 device.addEventListener("change", () => {
-  localStorage.setItem(DEVICE, device.value);
+  remembering((storage) => storage.setItem(DEVICE, device.value));
   for (const restart of restarts) restart();
 });

@@ -33,7 +33,9 @@ export interface Trained {
 }
 
 const fetched = async (address: URL): Promise<Response> => {
-  const response = await fetch(address);
+  const response = await fetch(address).catch(() => {
+    throw new Error(`${address.href} cannot be read: the page's host does not answer`);
+  });
   if (!response.ok) throw new Error(`${address.href} cannot be read: it answered ${response.status}`);
   return response;
 };

@@ -17,20 +17,23 @@ import {
   PAIRS_TEXT,
   STATUS,
 } from "./model-tab.js";
-import { law } from "./tab.js";
+import { FORBIDDING, law } from "./tab.js";
 
-law("a chosen folder is aligned, and handed back as Node would have made it", async (tab) => {
-  const { folder, go, until, choose } = tab;
-  await go("#model");
-  await until(`${STATUS}.startsWith('No model yet')`);
-  await choose("#choose-files", [join(folder, "start", "tuned")]);
-  await until(`${STATUS}.startsWith('Ready') && ${FREE}`);
-  const alignment = alignmentOf({ lora: true, loss: "kto" });
-  await alignThere(tab, alignment);
-  const home = await handedBack(tab);
-  await holdsWeights(home, await inNode(folder, alignment));
-  assert.equal(loadTokenizer(home).renderChat([{ role: "user", content: "hi" }]), "<bos><u>hi");
-});
+law(
+  "a chosen folder is aligned, and handed back as Node would have made it, where storage is forbidden too",
+  async (tab) => {
+    const { folder, go, until, choose } = tab;
+    await go("#model", FORBIDDING);
+    await until(`${STATUS}.startsWith('No model yet')`);
+    await choose("#choose-files", [join(folder, "start", "tuned")]);
+    await until(`${STATUS}.startsWith('Ready') && ${FREE}`);
+    const alignment = alignmentOf({ lora: true, loss: "kto" });
+    await alignThere(tab, alignment);
+    const home = await handedBack(tab);
+    await holdsWeights(home, await inNode(folder, alignment));
+    assert.equal(loadTokenizer(home).renderChat([{ role: "user", content: "hi" }]), "<bos><u>hi");
+  },
+);
 
 /** Files of pairs with a fault, and what is said of it. */
 const FAULTS: readonly (readonly [text: string, said: RegExp])[] = [

@@ -30,7 +30,7 @@ export interface Tab {
   readonly folder: string;
   /** What went wrong in the page, and paths that were asked for and are not there. */
   readonly faults: string[];
-  readonly go: (hash: string) => Promise<void>;
+  readonly go: (hash: string, to?: typeof FORBIDDING) => Promise<void>;
   /** Opens it again in the moment at which an expression, which may await, holds. */
   readonly reopenAt: (expression: string) => Promise<void>;
   /** The value of an expression in the page. */
@@ -55,11 +55,16 @@ const soon = (expression: string): string =>
 /** Patience with the page's workers, in milliseconds. */
 const PATIENCE = 60_000;
 
+/** In the address of a page whose browser forbids storage to it, as far as the page's own thread asks for it. */
+export const FORBIDDING = "forbidding";
+
 /** Run in every document before the page: all that workers tell is heard, and a folder that is chosen is one of the browser's own. */
 const SPY = `globalThis.heard = [];
 globalThis.Worker = class extends Worker {
   set onmessage(hear) { super.onmessage = (event) => { heard.push(event.data); hear(event); }; }
 };
+if (location.search.endsWith("${FORBIDDING}"))
+  Object.defineProperty(globalThis, "localStorage", { get: () => { throw new DOMException("denied", "SecurityError"); } });
 globalThis.showDirectoryPicker = async () => {
   const storage = await navigator.storage.getDirectory();
   return storage.getDirectoryHandle(globalThis.picked, { create: true });
@@ -122,9 +127,9 @@ const openTab = async (): Promise<Tab | string> => {
   };
   return {
     ...{ folder, faults, ask, send },
-    go: async (hash) => {
+    go: async (hash, to) => {
       const loaded = page.event("Page.loadEventFired");
-      await send("Page.navigate", { url: `http://127.0.0.1:${server.port}/?${visits++}${hash}` });
+      await send("Page.navigate", { url: `http://127.0.0.1:${server.port}/?${visits++}${to ?? ""}${hash}` });
       await loaded;
     },
     reopenAt: async (expression) => {
