@@ -1,8 +1,9 @@
 /**
- * Laws in headless Chromium: npm run laws:browser [-- NAME… --in plain|isolated --browser firefox --side-by-side 2]
+ * Laws in headless Chromium: npm run laws:browser [-- NAME… --in plain|gpu|isolated --browser firefox --side-by-side 2]
  * Bundles every law file that asks nothing of Node (or those whose path holds a NAME), on the package as it is shipped where the
- * file asks for no more than that gives, and runs them in pages: first plain ones, without isolation and without a GPU, on one thread;
- * then isolated ones, on all cores and on navigator.gpu with SwiftShader under it. --in takes one of the two. Pages lie side by side
+ * file asks for no more than that gives, and runs them in pages: plain ones, without isolation and without a GPU, on one thread; such
+ * with a GPU, for laws on webgpu of the package as it is shipped; and isolated ones, on all cores and on navigator.gpu, with SwiftShader
+ * under it. --in takes one of the three. Pages lie side by side
  * in as many browsers as there are cores. With --browser firefox it is the machine's own Firefox. FC_SEED replays, TAUGRAD_REACH
  * tries more. Prints a line a file, what failed, and how many laws of all that there are were tried; exits 1 if one failed, 3 where
  * there is no browser.
@@ -17,11 +18,17 @@ import { filesUnder } from "../bundle.mjs";
 import { bundlePage, pageLaws } from "./page/bundle.mjs";
 import { EXCEPT } from "./page/except.mjs";
 import { hostOf } from "./page/host.mjs";
-import { openTab } from "./page/tabs.mjs";
+import { BROWSERS, openTab } from "./page/tabs.mjs";
 import { tryAll } from "./page/tries.mjs";
 
+/** A law's title starts or ends with its device. */
+const ON_WEBGPU = /^webgpu\b|\bwebgpu\W*$/;
 const WHERE = {
   plain: { what: "pages without isolation, one thread, no GPU", gpu: "none" },
+  gpu: {
+    ...{ what: "pages without isolation, navigator.gpu on SwiftShader", gpu: "swiftshader" },
+    ...{ only: ON_WEBGPU, isShippedOnly: true },
+  },
   isolated: { what: "isolated pages, all cores, navigator.gpu on SwiftShader", gpu: "swiftshader" },
 };
 /** No kernel reads workgroup memory that it has not written; SwiftShader takes seconds to compile the clearing of it. */
@@ -35,8 +42,13 @@ const { values, positionals } = parseArgs({
   options: { in: { type: "string" }, browser: { type: "string" }, "side-by-side": { type: "string" } },
   allowPositionals: true,
 });
+for (const [name, known] of [
+  ["in", WHERE],
+  ["browser", BROWSERS],
+])
+  if (values[name] !== undefined && !Object.hasOwn(known, values[name]))
+    refuse(`--${name} ${values[name]}: it is one of ${Object.keys(known).join(", ")}`);
 const wanted = values.in === undefined ? Object.keys(WHERE) : [values.in];
-if (!Object.hasOwn(WHERE, wanted[0])) refuse(`--in ${values.in}: it is one of ${Object.keys(WHERE).join(", ")}`);
 const browsers = Number(values["side-by-side"] ?? Math.min(4, availableParallelism()));
 if (!(Number.isInteger(browsers) && browsers > 0))
   refuse(`--side-by-side ${values["side-by-side"]}: it is a number of browsers`);
@@ -60,7 +72,8 @@ const needed = new Set();
 const held = new Set();
 let failures = 0;
 for (const where of wanted) {
-  const { what, gpu } = WHERE[where];
+  const { what, gpu, only, isShippedOnly } = WHERE[where];
+  const own = isShippedOnly ? shipped : files;
   host.isolate(where === "isolated");
   const from = performance.now();
   const count = { held: 0, failed: 0, "left out": 0, webgpu: 0, shipped: 0 };
@@ -77,7 +90,7 @@ for (const where of wanted) {
       count[error !== undefined ? "failed" : skipped !== undefined ? "left out" : "held"] += 1;
       if (error !== undefined || skipped !== undefined) continue;
       held.add(`${file} ${name}`);
-      if (/^webgpu\b|\bwebgpu\W*$/.test(name)) count.webgpu += 1;
+      if (ON_WEBGPU.test(name)) count.webgpu += 1;
       if (shipped.includes(file)) count.shipped += 1;
     }
     console.log(`${seconds.toFixed(1).padStart(5)} s  ${String(results.length).padStart(3)} laws  ${where}  ${file}`);
@@ -88,10 +101,10 @@ for (const where of wanted) {
     if (typeof tab === "string") refuse(`no page could be opened: ${tab}`, 3);
     return tab;
   };
-  await tryAll({ files, kindOf: (file) => shipped.includes(file), host, opened, browsers, hear });
+  await tryAll({ files: own, only, kindOf: (file) => shipped.includes(file), host, opened, browsers, hear });
   failures += count.failed;
   console.log(
-    `${what}: ${count.held} laws of ${files.length} files hold (${count.webgpu} on webgpu, ${count.shipped} on the package as it is shipped), ` +
+    `${what}: ${count.held} laws of ${own.length} files hold (${count.webgpu} on webgpu, ${count.shipped} on the package as it is shipped), ` +
       `${count.failed} fail, ${count["left out"]} are left out; ${Math.round((performance.now() - from) / 1000)} s\n`,
   );
 }

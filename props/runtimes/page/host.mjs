@@ -56,10 +56,10 @@ const call = (tab, name, given) =>
 /** Loads a page of this host afresh. */
 export const fresh = (tab, { origin }) => tab.visit(`${origin}/`);
 
-/** Runs one file in a tab that shows a page of the host. Resolves to its tests' results (test.mjs); errors if it does not load. */
-export const tried = async (tab, file) => {
+/** Runs the laws of one file that have a title like `only` in a tab that shows a page of the host. Resolves to its tests' results (test.mjs); errors if it does not load. */
+export const tried = async (tab, file, only = /^/) => {
   await tab.evaluate(`import(${JSON.stringify(`/${file.replace(/\.ts$/, ".js")}`)}).then(() => {})`);
-  const given = [process.env.FC_SEED ?? "undefined", JSON.stringify(endlessIn(file))];
+  const given = [process.env.FC_SEED ?? "undefined", JSON.stringify(endlessIn(file)), JSON.stringify(only.source)];
   return call(tab, "runAll", given);
 };
 

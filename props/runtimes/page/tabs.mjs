@@ -28,13 +28,12 @@ const openChromium = async (options) => {
   const page = await openPage(options);
   return typeof page === "string" ? page : tabOf(page);
 };
-const BROWSERS = { chromium: openChromium, firefox: openFirefox };
+/** Browsers by name, each with what opens a tab of it. */
+export const BROWSERS = { chromium: openChromium, firefox: openFirefox };
 
 /**
  * A tab of a browser that has just been started, `gpu` "none" or "swiftshader", `args` more of Chromium's own arguments; or a word on
  * why there is none.
  */
 export const openTab = async ({ browser = "chromium", gpu = "none", args = [] } = {}) =>
-  Object.hasOwn(BROWSERS, browser)
-    ? BROWSERS[browser]({ gpu, args })
-    : `there is no browser ${browser}: ${Object.keys(BROWSERS).join(", ")}`;
+  BROWSERS[browser]({ gpu, args });

@@ -25,14 +25,15 @@ const context = (name, told) => ({
 });
 
 /**
- * Runs what was defined since the last call, but what is `leftOut`: { source, why } each. Resolves to what each came to:
- * { name, ms, error?, skipped? }.
+ * Runs what was defined since the last call and has a title like `only`, but what is `leftOut`: { source, why } each. Resolves to what
+ * each came to: { name, error?, skipped? }.
  */
-export const runAll = async (seed, leftOut = []) => {
+export const runAll = async (seed, leftOut = [], only = "") => {
+  const wanted = new RegExp(only);
   if (seed !== undefined) fc.configureGlobal({ ...fc.readConfigureGlobal(), seed });
   const results = [];
   for (const hook of hooks.before.splice(0)) await hook();
-  for (const { name, body, isSkipped } of tests.splice(0)) {
+  for (const { name, body, isSkipped } of tests.splice(0).filter((one) => wanted.test(one.name))) {
     const told = { name };
     results.push(told);
     const not = leftOut.find(({ source }) => new RegExp(source).test(name));
@@ -40,14 +41,12 @@ export const runAll = async (seed, leftOut = []) => {
       told.skipped = not?.why ?? "";
       continue;
     }
-    const from = performance.now();
     try {
       for (const hook of hooks.beforeEach) await hook();
       await body(context(name, told));
     } catch (error) {
       told.error = toldOf(error);
     }
-    told.ms = Math.round(performance.now() - from);
   }
   return results;
 };

@@ -29,10 +29,10 @@ const inTime = (promise) => {
 };
 
 /**
- * Tries all files, in so many browsers at once as `opened` gives tabs of. `hear(file, results, seconds)` is told of each as it ends;
+ * Tries the laws with a title like `only` of all files, in so many browsers at once, of which `opened` gives tabs. `hear(file, results, seconds)` is told of each as it ends;
  * a file that does not load, or end, or that takes its browser with it, has one result that says so.
  */
-export const tryAll = async ({ files, kindOf, host, opened, browsers, hear }) => {
+export const tryAll = async ({ files, only, kindOf, host, opened, browsers, hear }) => {
   const groups = groupsOf(files, kindOf);
   const lane = async () => {
     let tab;
@@ -45,7 +45,7 @@ export const tryAll = async ({ files, kindOf, host, opened, browsers, hear }) =>
           tab ??= await opened();
           if (!isFresh) await fresh(tab, host);
           isFresh = true;
-          results = await inTime(tried(tab, file));
+          results = await inTime(tried(tab, file, only));
           if (file === group.at(-1)) await inTime(ended(tab));
         } catch ({ message }) {
           results = [...(results ?? []), { name: "the file", error: message }];
