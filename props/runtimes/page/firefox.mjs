@@ -77,9 +77,8 @@ export const openFirefox = async ({ gpu = "none" } = {}) => {
       await new Promise((then) => setTimeout(then, 100));
     }
     const { send, end } = await connected(Number(readFileSync(told, "utf8")));
-    const { capabilities } = await send("WebDriver:NewSession", {
-      capabilities: { alwaysMatch: { timeouts: { script: 3_600_000 }, acceptInsecureCerts: false } },
-    });
+    const { capabilities } = await send("WebDriver:NewSession", { capabilities: { alwaysMatch: {} } });
+    await send("WebDriver:SetTimeouts", { script: 3_600_000 });
     return {
       visit: (url) => send("WebDriver:Navigate", { url }),
       evaluate: async (expression) => {
