@@ -71,6 +71,13 @@ export interface Dawn {
   readonly create: (flags: string[]) => object;
 }
 
+/** What is asked of a GPUDevice while its work is awaited. */
+export interface Asked {
+  readonly queue: { readonly submit: (nothing: []) => unknown };
+  readonly pushErrorScope: (filter: "validation") => unknown;
+  readonly popErrorScope: () => Promise<unknown>;
+}
+
 export interface WebGpu {
   /** Is it there at all? Asked before the machine is: without it a driver is of no use. */
   readonly isInstalled: () => boolean;
@@ -78,8 +85,8 @@ export interface WebGpu {
   readonly loadDawn: () => Promise<Dawn>;
   /** What to do where there is no adapter. */
   readonly noAdapterHint: string;
-  /** Awaits what the GPU does, and sees to it that it goes on: asks the device something that it answers at once, where that hastens it. */
-  readonly patiently: <T>(promise: Promise<T>, ask?: () => Promise<unknown>) => Promise<T>;
+  /** Awaits what the GPU does, and sees to it that it goes on: what this device does is seen soon where it can be asked. */
+  readonly patiently: <T>(promise: Promise<T>, device?: Asked) => Promise<T>;
 }
 
 /** Where small texts are kept from one process, or visit, to the next. */

@@ -170,12 +170,6 @@ export const openDevice = async (
     },
   };
 
-  /** What the device answers at once, whatever it computes. */
-  const ask = () => {
-    device.pushErrorScope("validation");
-    return device.popErrorScope().catch(() => {}); // a lost device is told elsewhere
-  };
-
   /** Copies a buffer's first bytes to the host, as they are once all that is queued has run; through buffers of one piece each. */
   const download = async (buffer: GpuBuffer, bytes: number): Promise<ArrayBuffer> => {
     const numbers = new Uint8Array(bytes);
@@ -197,7 +191,7 @@ export const openDevice = async (
         });
       });
       for (const { at, size, gpu: from } of staged) {
-        await platform.patiently(from.mapAsync(MAP_READ, 0, size), ask);
+        await platform.patiently(from.mapAsync(MAP_READ, 0, size), device);
         numbers.set(new Uint8Array(from.getMappedRange(0, size)), at);
         from.destroy();
       }
@@ -260,7 +254,7 @@ export const openDevice = async (
       tellForgotten(opened);
       closing = true;
       await queue.drained();
-      await platform.patiently(device.queue.onSubmittedWorkDone()).catch(() => {});
+      await platform.patiently(device.queue.onSubmittedWorkDone(), device).catch(() => {});
       for (const buffer of live) buffer.block.gpu.destroy();
       live.clear();
       pool.destroy();

@@ -12,7 +12,7 @@ export const printElapsed = (device: GPUDevice, launches: number): void => {
   const start = performance.now();
   const show = () =>
     console.error(`webgpu: ${(performance.now() - start).toFixed(2)} ms in ${launches} kernels (wall)`);
-  webgpu.patiently(device.queue.onSubmittedWorkDone()).then(show, () => {});
+  webgpu.patiently(device.queue.onSubmittedWorkDone(), device).then(show, () => {});
 };
 
 /** For DEBUG=timings: one pass a kernel, with GPU timestamps around it; prints milliseconds by kind of kernel, all of them. */
@@ -41,7 +41,7 @@ export const timedPasses = (device: GPUDevice, encoder: GPUCommandEncoder) => {
     print: (ticks: GPUBuffer) => {
       const show = async () => {
         if (staging === undefined) return;
-        await webgpu.patiently(staging.mapAsync(MAP_READ));
+        await webgpu.patiently(staging.mapAsync(MAP_READ), device);
         const times = new BigUint64Array(staging.getMappedRange().slice(0));
         for (const line of timingLines(labels, times)) console.error(line);
         for (const one of [staging, ticks, ...sets]) one.destroy();

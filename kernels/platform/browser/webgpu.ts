@@ -1,9 +1,20 @@
 import { DeviceError, InputError } from "../../../core/index.js";
-import type { WebGpu } from "../platform.js";
+import type { Asked, WebGpu } from "../platform.js";
 import { page } from "./page.js";
 
-/** How often a device is asked while it is waited for: each answer takes about a twentieth of a millisecond, and nobody spins meanwhile. */
+/** How often a device is asked without a pause: an answer takes about a twentieth of a millisecond, and nobody spins meanwhile. */
 const ASKED = 16;
+/** Milliseconds between questions after that: as few as timers have. */
+const PAUSE = 4;
+
+/** Something that a browser answers at once, whatever the device computes, and sees what is done as it does so: Firefox with a submit alone. */
+const ask = (device: Asked): Promise<unknown> => {
+  device.queue.submit([]);
+  device.pushErrorScope("validation");
+  return device.popErrorScope().catch(() => {}); // a lost device is told elsewhere
+};
+
+const pause = (): Promise<void> => new Promise((then) => setTimeout(then, PAUSE));
 
 export const webgpu: WebGpu = {
   isInstalled: () => page.navigator?.gpu !== undefined,
@@ -26,14 +37,15 @@ export const webgpu: WebGpu = {
     };
   },
   noAdapterHint: "turn hardware acceleration on in the browser's settings, or use device cpu",
-  // A browser sees to its own promises; but Chromium looks only every one or two milliseconds what is done, unless it is asked something.
-  patiently: async (promise, ask) => {
+  // A browser sees to its own promises; but Chromium looks every one or two milliseconds what is done, Firefox every hundred.
+  patiently: async (promise, device) => {
     let isDone = false;
     const end = () => {
       isDone = true;
     };
     const ended = promise.then(end, end);
-    for (let n = 0; ask !== undefined && n < ASKED && !isDone; n++) await Promise.race([ended, ask()]);
+    for (let n = 0; device !== undefined && !isDone; n++)
+      await Promise.race([ended, n < ASKED ? ask(device) : pause().then(() => ask(device))]);
     return promise;
   },
 };

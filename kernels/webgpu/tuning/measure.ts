@@ -46,7 +46,7 @@ const timeOf = async (gpu: Gpu, graph: Graph): Promise<number> => {
     const before = performance.now();
     for (let i = 0; i < count; i++) program.run(given).forEach(gpu.free);
     await gpu.queue.drained();
-    await webgpu.patiently(gpu.device.queue.onSubmittedWorkDone());
+    await webgpu.patiently(gpu.device.queue.onSubmittedWorkDone(), gpu.device);
     return (performance.now() - before) / count;
   };
   try {

@@ -143,28 +143,38 @@ test("a GPU process that dies in the middle of a training is told in a line, and
   assert.deepEqual(weights, (await losing()).weights);
 });
 
-test("what a browser does not see by itself is seen once it is asked something, which it is not for ever", async () => {
-  /** The device is done when it is asked that often, or after 20 ms, and answers with a number or an error. */
-  const waited = async (at: number) => {
-    let asked = 0;
+test("what a browser does not see by itself it sees once the device is asked something, however long that takes", async () => {
+  /** A device whose work is seen to be done at its submit of that number, with a number or an error, or after 20 ms; a mute one answers nothing. */
+  const waited = async ([drawn, isMute]: readonly [number, boolean]) => {
+    const at = isMute ? 0 : drawn;
+    const calls: string[] = [];
     let answer = () => {};
     const promise = new Promise<number>((then, fail) => {
       answer = at % 2 === 0 ? () => then(at) : () => fail(at);
       if (at === 0) setTimeout(answer, 20);
     });
-    const ask = async () => {
-      if (++asked === at) answer();
+    const submits = () => calls.filter((name) => name === "submit").length;
+    const submit = () => {
+      calls.push("submit");
+      if (submits() === at) answer();
     };
-    assert.equal(await webgpu.patiently(promise, ask).catch((failed: number) => failed), at);
-    if (at > 0) assert.ok(asked === at || asked === at + 1, `asked ${asked} times, and done by the ${at}th`);
-    else assert.ok(asked > 1 && asked < 50, `asked ${asked} times`);
+    const popErrorScope = () => {
+      calls.push("pop");
+      return isMute ? new Promise(() => {}) : Promise.resolve();
+    };
+    const device = { queue: { submit }, pushErrorScope: () => void calls.push("push"), popErrorScope };
+    const found = webgpu.patiently(promise, device);
+    assert.equal(await found.catch((failed: number) => failed), at);
+    const count = submits();
+    assert.deepEqual(calls, Array.from({ length: count }, () => ["submit", "push", "pop"]).flat(), "scopes are closed");
+    if (isMute) assert.equal(count, 1);
+    else if (at > 0) assert.ok(count === at || count === at + 1, `asked ${count} times, and done by the ${at}th`);
+    else assert.ok(count >= 16 && count < 40, `asked ${count} times`);
   };
-  const some = fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 1, maxLength: 4 });
+  const some = fc.array(fc.tuple(fc.integer({ min: 0, max: 20 }), fc.boolean()), { minLength: 1, maxLength: 6 });
   const all = fc.asyncProperty(some, async (ats) => void (await Promise.all(ats.map(waited))));
   await fc.assert(all, { numRuns: 10 });
   assert.equal(await webgpu.patiently(Promise.resolve(5)), 5);
-  const later = new Promise((then) => setTimeout(then, 1, 7));
-  assert.equal(await webgpu.patiently(later, () => new Promise(() => {})), 7, "of one that answers nothing");
 });
 
 test("what reads or writes files of the disk is refused by name in a browser, and told what there is instead", async () => {
