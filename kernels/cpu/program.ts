@@ -155,17 +155,17 @@ export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLau
     });
     return addresses;
   };
-  /** The run whose addresses stand in the argument blocks, and where common memory was. */
-  let patched: { readonly addresses: readonly number[]; readonly common: number } | undefined;
+  /** Where what is patched lay when it was last written down. */
+  const written: number[] = [];
   const patch = (addresses: readonly number[]): void => {
     const common = scratch(scratchBytes);
-    if (patched?.addresses === addresses && patched.common === common) return;
-    patched = { addresses, common };
     const memory = heap.words();
-    for (const { at, word } of patches) {
-      const address = "buffer" in word ? addresses[word.buffer] + word.bytes : common + word.common;
-      writeWord(memory, args + WORD * at, address);
-    }
+    patches.forEach(({ buffer, places }, i) => {
+      const address = buffer === undefined ? common : addresses[buffer];
+      if (written[i] === address) return;
+      written[i] = address;
+      for (const { at, bytes } of places) writeWord(memory, args + WORD * at, address + bytes);
+    });
     for (const job of jobs) job.scratch = common + commonBytes;
   };
   const launch = (from: number, to: number): void => {
@@ -225,7 +225,6 @@ export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLau
   const end = ({ taken, fresh }: Held): void => {
     for (const address of fresh) if (address !== undefined) heap.release(address);
     for (const address of taken) heap.release(address);
-    patched = undefined;
     if (--running === 0 && isFree) disown();
   };
 

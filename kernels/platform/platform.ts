@@ -37,6 +37,11 @@ export interface Engine {
   readonly memory: () => number;
   /** How many threads may work at once. */
   readonly cores: () => number;
+  /**
+   * Does its compiler leave WebAssembly in the order that it is written in? Others move loads to the front of a loop, where they
+   * wait in registers.
+   */
+  readonly keepsOrder: boolean;
   /** Turns on relaxed SIMD, where it waits behind a flag. */
   readonly unlockRelaxedSimd: () => void;
 }

@@ -4,10 +4,10 @@ import { launchMap, startOf } from "../emit/map.js";
 import { blocksFor, cut, fixedKernel, type Launch, moved, type Word } from "../launch.js";
 import { loadWord, WORD } from "../wasm/expression.js";
 import type { Body, Local } from "../wasm/module.js";
-import { i32, select, times4 } from "../wasm/ops.js";
+import { i32, roundUp4, select, times4 } from "../wasm/ops.js";
 import { dotKernel } from "./dot.js";
 import { packMatrix } from "./pack.js";
-import { COLUMNS, DEPTH, FLOPS, inRectangles, type Matrix, min, packRows, ROWS } from "./rectangles.js";
+import { COLUMNS, DEPTH, FLOPS, inRectangles, type Matrix, min, PACKED_BYTES, ROWS } from "./rectangles.js";
 import { PANEL_BYTES, TILE, tileProduct } from "./tiles.js";
 
 /** From so many rows on it pays to pack b. */
@@ -79,7 +79,10 @@ const product = (
         const aStride = body.let(aRow);
         body.if(packsA, () => {
           body.set(aStride, i32.const(DEPTH * 4));
-          packRows(body, packMatrix(body.module, aType), arg, aNow, aStride, height, depth);
+          // A multiple of four columns is copied whole; what is past the end of the last rows is never read.
+          const width = roundUp4(depth);
+          const from = [aNow, aRow, aColumn] as const;
+          body.run(packMatrix(body.module, aType), ...from, scratchA, aStride, height, depth, width);
           body.set(aNow, scratchA);
         });
         const cNow = body.let(i32.add(c, i32.add(i32.mul(m0, cRow), times4(n0))));
@@ -172,7 +175,7 @@ export const launchMatmul = ({ a: left, b: right, dtypes, output }: MatmulStep):
   const byDots = m < TILE.rows && a.column === 1 && b.row === 1 && b.column !== 1;
   const packsA = !byDots && (a.column !== 1 || a.dtype !== "f32");
   const packsB = !byDots && (m >= PACKS_FROM || b.column !== 1);
-  const bytesA = packsA ? 4 * (ROWS + 16) * DEPTH : 0;
+  const bytesA = packsA ? PACKED_BYTES : 0;
   const aOffsets = offsets(batch, a.view.strides);
   const bOffsets = offsets(batch, b.view.strides);
   const work = (2 * m * n * k) / FLOPS + (packsA ? m * k : 0) + (packsB ? n * k : 0);
@@ -185,12 +188,7 @@ export const launchMatmul = ({ a: left, b: right, dtypes, output }: MatmulStep):
         { ...a, start: moved(startOf(a.view, aSize), aOffset, aSize) },
         { ...b, start: moved(startOf(b.view, bSize), bOffsets[i], bSize) },
         to,
-        {
-          m,
-          n,
-          k,
-          bytesA,
-        },
+        { m, n, k },
       );
     });
 

@@ -87,20 +87,25 @@ export const packMatrix = (module: ModuleBuilder, dtype: DType = "f32"): Functio
         });
         body.if(i32.and(isWhole, i32.eq(rowStride, i32.const(size))), () =>
           body.if(i32.lt_s(done, rows), () => {
+            // Four columns to their ends before the next four: more at once could meet in a few sets of the cache.
             const block = body.let(times4(columnStride));
             const targetBlock = body.let(times4(toStride));
-            body.times(i32.shr_u(rows, i32.const(2)), () => {
-              body.set(source, from);
-              body.set(target, to);
-              body.times(i32.shr_u(width, i32.const(2)), () => {
+            const fours = body.let(i32.shr_u(rows, i32.const(2)));
+            const [columns4, rows4] = [body.let(from), body.let(to)];
+            body.times(i32.shr_u(width, i32.const(2)), () => {
+              body.set(source, columns4);
+              body.set(target, rows4);
+              body.times(fours, () => {
                 transposeFour(body, dtype, source, columnStride, target, toStride);
-                body.advance(source, block);
-                body.advance(target, 16);
+                body.advance(source, 4 * size);
+                body.advance(target, targetBlock);
               });
-              body.advance(from, 4 * size);
-              body.advance(to, targetBlock);
+              body.advance(columns4, block);
+              body.advance(rows4, 16);
             });
             body.set(done, i32.and(rows, i32.const(-4)));
+            body.advance(from, i32.mul(done, i32.const(size)));
+            body.advance(to, i32.mul(done, toStride));
           }),
         );
         eachRow(() => {

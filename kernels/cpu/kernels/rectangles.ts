@@ -2,15 +2,18 @@ import { bytesOf, type DType } from "../../../core/index.js";
 import type { View } from "../../plan/steps.js";
 import { blocksFor, cut, fixedKernel, type Launch, moved, type Range, type Word } from "../launch.js";
 import type { I32 } from "../wasm/expression.js";
-import type { Body, FunctionRef, Local } from "../wasm/module.js";
-import { i32, roundUp4, select } from "../wasm/ops.js";
+import type { Body, Local } from "../wasm/module.js";
+import { i32, select, times4 } from "../wasm/ops.js";
 import { packMatrix } from "./pack.js";
-import { PANEL_BYTES, TILE, tileProduct } from "./tiles.js";
+import { heightOf, PANEL_BYTES, TILE, tileProduct } from "./tiles.js";
 
-/** Depth, columns and rows of a block: a panel of b [DEPTH, 8] stays in L1, a block of b in L2. */
+/** Depth, columns and rows of a block: a panel of b [DEPTH, 8] stays in L1, a block of b in L2. Rows are whole tiles, of either height. */
 export const DEPTH = 256;
 export const COLUMNS = 512;
-export const ROWS = 64;
+export const ROWS = 72;
+/** Bytes that the rows of a block take, packed; in each line of so many floats there is a number of each row. */
+const LINE = ROWS + 16;
+export const PACKED_BYTES = 4 * LINE * DEPTH;
 /** Floating-point operations a nanosecond. */
 export const FLOPS = 40;
 
@@ -28,39 +31,38 @@ export const min = (body: Body, a: I32, limit: number): Local<"i32"> => {
   return value;
 };
 
-/** Packs rows of a block of a. */
-export const packRows = (
-  body: Body,
-  pack: FunctionRef<undefined>,
-  { aRow, aColumn, scratchA }: Record<"aRow" | "aColumn" | "scratchA", Local<"i32">>,
-  from: I32,
-  stride: I32,
-  height: I32,
-  depth: I32,
-): void =>
-  // A multiple of four columns is copied whole; what is past the end of the last rows is never read.
-  body.run(pack, from, aRow, aColumn, scratchA, stride, height, depth, roundUp4(depth));
-
-/** Packs all of b [k, n] as panels [k, 8] of f32, one after the other. */
+/** Packs some rows of b [k, n], or all of them, as panels [k, 8] of f32, `next` bytes from one to the next. */
 const panels = (dtype: DType) =>
-  fixedKernel(`matmul panels ${dtype}`, ["b", "to", "n", "k", "bRow", "bColumn"], (body, arg) => {
-    const { b, to, n, k, bRow, bColumn } = arg;
+  fixedKernel(`matmul panels ${dtype}`, ["b", "to", "n", "k", "bRow", "bColumn", "next"], (body, arg) => {
+    const { n, k, bRow, bColumn, next } = arg;
     const pack = packMatrix(body.module, dtype);
-    body.range(0, n, TILE.columns, (j) => {
-      const width = min(body, i32.sub(n, j), TILE.columns);
-      body.run(pack, b, bRow, bColumn, to, i32.const(PANEL_BYTES), k, width, i32.const(TILE.columns));
-      body.advance(b, i32.mul(bColumn, i32.const(TILE.columns)));
-      body.advance(to, i32.mul(k, i32.const(PANEL_BYTES)));
+    const from = body.local("i32");
+    const to = body.local("i32");
+    // A few rows at a time: a line of the cache is read once, though it belongs to several panels.
+    body.range(0, k, PACKED_ROWS, (k0) => {
+      const depth = min(body, i32.sub(k, k0), PACKED_ROWS);
+      body.set(from, i32.add(arg.b, i32.mul(k0, bRow)));
+      body.set(to, i32.add(arg.to, i32.mul(k0, i32.const(PANEL_BYTES))));
+      body.range(0, n, TILE.columns, (j) => {
+        const width = min(body, i32.sub(n, j), TILE.columns);
+        body.run(pack, from, bRow, bColumn, to, i32.const(PANEL_BYTES), depth, width, i32.const(TILE.columns));
+        body.advance(from, i32.mul(bColumn, i32.const(TILE.columns)));
+        body.advance(to, next);
+      });
     });
   });
 
 const rectangleWords = ["a", "panels", "c", "m", "n", "k", "aRow", "aColumn", "cRow", "scratchA"] as const;
-/** A rectangle of c from b's panels; rows of a are read where they lie if they are contiguous and f32. */
+/**
+ * A rectangle of c from b's panels. Where tiles are no taller for it, or c is narrow, rows of a are read where they lie if they
+ * are contiguous and f32.
+ */
 const rectangle = (dtype: DType) =>
   fixedKernel(`matmul rectangle ${dtype}`, rectangleWords, (body, arg) => {
     const { a, c, m, n, k, aRow, aColumn, cRow, scratchA } = arg;
     const tiles = tileProduct(body.module, "columns");
     const pack = packMatrix(body.module, dtype);
+    const isTall = heightOf(body.module) > TILE.rows;
     const next = body.let(i32.mul(k, i32.const(PANEL_BYTES)));
     body.range(0, k, DEPTH, (k0) => {
       const depth = min(body, i32.sub(k, k0), DEPTH);
@@ -72,28 +74,33 @@ const rectangle = (dtype: DType) =>
         const cNow = i32.add(c, i32.mul(m0, cRow));
         const stride = i32.const(PANEL_BYTES);
         const rest = [bNow, stride, next, cNow, cRow, height, n, depth, adds];
-        const packed = () =>
-          body.if(
-            i32.eq(aRow, i32.const(bytesOf(dtype))),
-            () => {
-              // Copied close together: large strides would meet in a few sets of the cache.
-              const stride = body.let(i32.const(4 * (ROWS + 16)));
-              const width = roundUp4(height);
-              body.run(pack, aNow, aColumn, aRow, scratchA, stride, depth, height, width);
-              body.run(tileProduct(body.module, "rows"), scratchA, stride, ...rest);
-            },
-            () => {
-              const aStride = body.let(i32.const(DEPTH * 4));
-              packRows(body, pack, arg, aNow, aStride, height, depth);
-              body.run(tiles, scratchA, aStride, ...rest);
-            },
-          );
-        if (dtype === "f32") body.if(i32.eq(aColumn, i32.const(4)), () => body.run(tiles, aNow, aRow, ...rest), packed);
+        const packed = () => {
+          // Close together: large strides would meet in a few sets of the cache. What is no whole four of rows is slower to pack.
+          const line = i32.const(4 * LINE);
+          const most = body.let(i32.and(height, i32.const(-4)));
+          body.run(pack, aNow, aColumn, aRow, scratchA, line, depth, most, most);
+          const others = body.let(i32.sub(height, most));
+          body.if(others, () => {
+            const to = i32.add(scratchA, times4(most));
+            const from = i32.add(aNow, i32.mul(most, aRow));
+            body.run(pack, from, aColumn, aRow, to, line, depth, others, i32.const(4));
+          });
+          body.run(tileProduct(body.module, "rows"), scratchA, line, ...rest);
+        };
+        const isRow = i32.eq(aColumn, i32.const(4));
+        const readsRows = isTall ? i32.and(isRow, i32.lt_s(n, i32.const(WIDE))) : isRow;
+        if (dtype === "f32") body.if(readsRows, () => body.run(tiles, aNow, aRow, ...rest), packed);
         else packed();
       });
     });
   });
 
+/** Columns from which on packing a for taller tiles pays. */
+const WIDE = 64;
+/** Rows of b that are packed together. */
+const PACKED_ROWS = 16;
+/** Rows of a rectangle are a multiple of so many, where there are enough. */
+const UNIT = 12;
 /** Rows and columns of a rectangle of the product, where there is enough of it. */
 const RECTANGLE = { rows: 128, columns: 512 } as const;
 /** Bytes of b that are packed at a time. */
@@ -106,25 +113,28 @@ interface Sizes {
   readonly m: number;
   readonly n: number;
   readonly k: number;
-  readonly bytesA: number;
 }
 
 /** A large product: all of b packed, then one rectangle of c after the other; both cut in blocks. */
-export const inRectangles = (a: Placed, b: Placed, to: Word, { m, n, k, bytesA }: Sizes): Launch[] => {
+export const inRectangles = (a: Placed, b: Placed, to: Word, { m, n, k }: Sizes): Launch[] => {
   const slab = Math.max(TILE.columns, Math.floor(MOST_PACKED / (4 * k) / TILE.columns) * TILE.columns);
   return cut(n, Math.ceil(n / slab), TILE.columns).flatMap((columns): Launch[] => {
     const common = 4 * k * (Math.ceil(columns.size / TILE.columns) * TILE.columns + TILE.columns);
     const count = blocksFor((2 * m * columns.size * k) / FLOPS);
     const [height, width] = rectangleOf(m, columns.size, count);
-    const packed = cut(columns.size, blocksFor(columns.size * k), TILE.columns).map(({ from, size }): Word[] => [
-      moved(b.start, (columns.from + from) * b.column, bytesOf(b.dtype)),
-      { common: 4 * k * from },
-      size,
-      k,
-      bytesOf(b.dtype) * b.row,
-      bytesOf(b.dtype) * b.column,
-    ]);
-    const rows = cut(m, Math.ceil(m / height), TILE.rows);
+    // Cut along the rows where they are what is contiguous, so that they are read as they lie.
+    const byRows = b.column === 1;
+    const packed = cut(byRows ? k : columns.size, blocksFor(columns.size * k), byRows ? PACKED_ROWS : TILE.columns).map(
+      ({ from, size }): Word[] => [
+        moved(b.start, columns.from * b.column + from * (byRows ? b.row : b.column), bytesOf(b.dtype)),
+        { common: byRows ? PANEL_BYTES * from : 4 * k * from },
+        ...(byRows ? [columns.size, size] : [size, k]),
+        bytesOf(b.dtype) * b.row,
+        bytesOf(b.dtype) * b.column,
+        PANEL_BYTES * k,
+      ],
+    );
+    const rows = cut(m, Math.ceil(m / height), UNIT);
     const rectangles = rows.flatMap((row) =>
       cut(columns.size, Math.ceil(columns.size / width), TILE.columns).map((column: Range): Word[] => [
         moved(a.start, row.from * a.row, bytesOf(a.dtype)),
@@ -141,7 +151,7 @@ export const inRectangles = (a: Placed, b: Placed, to: Word, { m, n, k, bytesA }
     );
     return [
       { kernel: panels(b.dtype), blocks: packed, common },
-      { kernel: rectangle(a.dtype), blocks: rectangles, common, scratch: bytesA },
+      { kernel: rectangle(a.dtype), blocks: rectangles, common, scratch: PACKED_BYTES },
     ];
   });
 };

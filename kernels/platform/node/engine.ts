@@ -18,6 +18,8 @@ export const engine: Engine = {
     return constrained > 0 ? Math.min(constrained, total) : total;
   },
   cores: availableParallelism,
+  // V8 since its compiler is Turboshaft; JavaScriptCore does not.
+  keepsOrder: bun === undefined && Number.parseInt(process.versions.v8, 10) >= 13,
   // Node 20: V8 takes the flag at any time.
   unlockRelaxedSimd: () => setFlagsFromString("--experimental-wasm-relaxed-simd"),
 };

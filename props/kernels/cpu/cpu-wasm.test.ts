@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { PANEL_BYTES, TALL, TILE, tileProduct } from "../../../kernels/cpu/kernels/tiles.js";
 import { f32x4Const } from "../../../kernels/cpu/wasm/expression.js";
 import { compileModule, createMemory, link } from "../../../kernels/cpu/wasm/host.js";
 import { signedLeb, unsignedLeb } from "../../../kernels/cpu/wasm/leb.js";
@@ -122,4 +123,35 @@ test("both branches of an if, and vectors through memory", () => {
   assert.deepEqual([...floats.slice(4, 9)], [2, 4, 6, 8, 6]);
   exports.pick(0);
   assert.deepEqual([...floats.slice(4, 9)], [-1, -2, -3, -4, -3]);
+});
+
+const heights = [TILE.rows, TALL].map((height) =>
+  exportsOf((module) => {
+    const tiles = tileProduct(module, "rows", "f32", height);
+    const params = Array.from({ length: 11 }, () => "i32" as const);
+    module.func({ export: "product", params, result: undefined }, (body, ...args) => body.run(tiles, ...args));
+  }),
+);
+
+test("tiles of either height make the product of whole numbers, and touch nothing beside it", () => {
+  const size = fc.integer({ min: 1, max: 33 });
+  always(fc.record({ m: size, n: size, k: fc.nat({ max: 9 }), adds: fc.boolean() }), ({ m, n, k, adds }) => {
+    const width = Math.ceil(n / TILE.columns) * TILE.columns;
+    const [a, b, c] = [1024, 1024 + m * k, 1024 + m * k + width * k];
+    const number = (i: number) => ((i * 2654435761) >>> 28) - 8;
+    const want = (i: number, j: number): number => {
+      let sum = adds ? number(c + i * (n + 1) + j) : 0;
+      for (let l = 0; l < k; l++)
+        sum += number(a + l * m + i) * number(b + (j - (j % TILE.columns)) * k + l * TILE.columns + (j % TILE.columns));
+      return sum;
+    };
+    for (const { memory, exports } of heights) {
+      const floats = new Float32Array(memory.buffer).map((_, i) => number(i));
+      new Float32Array(memory.buffer).set(floats);
+      const strides = { a: 4 * m, b: PANEL_BYTES, next: k * PANEL_BYTES, c: 4 * (n + 1) };
+      exports.product(4 * a, strides.a, 4 * b, strides.b, strides.next, 4 * c, strides.c, m, n, k, Number(adds));
+      for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) floats[c + i * (n + 1) + j] = want(i, j);
+      assert.deepEqual(new Float32Array(memory.buffer), floats);
+    }
+  });
 });
