@@ -24,7 +24,7 @@ const refuse = (message) => {
 };
 if (options.model === undefined) refuse("--model DIR says what to load, for instance stories260K");
 if (!existsSync(join(here, "..", "node_modules")))
-  refuse("transformers.js is not installed: npm install --prefix bench/peers --ignore-scripts");
+  refuse("transformers.js is not installed: npm install --prefix bench/peers");
 await buildBundles();
 
 const folder = join(mkdtempSync(join(tmpdir(), "taugrad-decode-")), "model");
