@@ -34,7 +34,7 @@ export interface CompareOptions {
   readonly onNote?: ((line: string) => void) | undefined;
   /** After every job, and about every second in one: how many are done. */
   readonly onProgress?: ((done: { readonly jobs: number; readonly of: number }) => void) | undefined;
-  /** Once aborted, no further job is begun; those that are done stay, and the call rejects with the signal's reason. */
+  /** Once aborted, the job at hand ends at its next step or task; those that are done stay, and the call rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -71,6 +71,9 @@ export const programCompare = async (
   const folder = spec.outputDir;
   if (folder === undefined) throw new InputError("compare: output_dir is missing; name a folder for the report");
   signal?.throwIfAborted();
+  const goOn = (): void => {
+    if (signal?.aborted) throw new Interrupted("the signal is aborted");
+  };
   const prepared = await prepareCompare(spec, folder, { ...SILENT, note: onNote, wait: onNote });
   const { jobs, budget, methods } = prepared;
   for (const line of budget.damaged) onNote(`warning: ${line}; it is computed again`);
@@ -84,8 +87,11 @@ export const programCompare = async (
       return {
         ...worker,
         run: (job, onShare) => {
-          if (signal?.aborted) throw new Interrupted("the signal is aborted");
-          return worker.run(job, onShare);
+          goOn();
+          return worker.run(job, (share) => {
+            onShare(share);
+            goOn();
+          });
         },
       };
     },

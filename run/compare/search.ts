@@ -6,6 +6,9 @@ import { blockAt, type RatioSearch } from "../../optim/offline/index.js";
 /** How ratios of blocks are looked for on validation rows: see `searchRatios`. */
 export type Search = Required<Omit<RatioSearch, "score">>;
 
+/** Rounds at most: each moves a step, and the search ends by itself where no move is better. */
+const MOST_ROUNDS = 100;
+
 /** Keys of a recipe that a search sets itself. */
 const SET = ["merge_method", "models", "base_model", "parameters"];
 
@@ -31,7 +34,7 @@ export const searchOf = (given: unknown, beside: JsonObject, where: string): Sea
     throw new InputError(
       `${f.where}: step is ${step}, and from mean ${mean} no block can give and take that much in [0, 1]; give a smaller one, or another mean`,
     );
-  return { blocks, mean, step, rounds: f.count("rounds", 1, 1) };
+  return { blocks, mean, step, rounds: f.count("rounds", 1, 1, MOST_ROUNDS) };
 };
 
 /** Models that a search asks at most. */

@@ -105,6 +105,7 @@ const methodOf = (path: string, name: string, given: unknown, train: TrainingKin
     throw new InputError(
       `${where} is ${show(given)}; it must hold keys of a run, such as {optim: ondare, alpha: 1e-6}`,
     );
+  if (name.trim() === "") throw new InputError(`${path}: methods: a name is empty; name each method`);
   const { of, train: ownKind, learning_rate: own, search, ...keys } = given ?? {};
   if (of !== undefined) {
     if (typeof of !== "string") throw new InputError(`${where}: of is ${show(of)}; it must name a method`);
@@ -113,10 +114,10 @@ const methodOf = (path: string, name: string, given: unknown, train: TrainingKin
       throw new InputError(
         `${where}: ${other} has no meaning beside of: what is merged is what ${of} made, at its learning rates`,
       );
-    const asked = search == null ? undefined : searchOf(search, keys, where);
+    const asked = search === undefined ? undefined : searchOf(search, keys, where);
     return { of, recipe: keys, where, rates: [], ...(asked !== undefined && { search: asked }) };
   }
-  if (search != null)
+  if (search !== undefined)
     throw new InputError(`${where}: search mixes what another method made; add of: the name of that method`);
   checkPlace({ where, keys }, true);
   const given_ = own ?? rates;

@@ -138,6 +138,10 @@ test("compare as a call: stopped it goes on, and HMA is that of its merges which
   const plan = await compare({ ...asked, dry_run: true });
   // The model of ondare is gone, and what it measured is there.
   assert.deepEqual([plan.jobs, plan.pending, Object.keys(plan.methods)], [11, 9, ["ondare"]]);
+  const atOnce = new AbortController();
+  const onBegun = (): void => atOnce.abort(new Error("at once"));
+  await assert.rejects(compare({ ...asked, onProgress: onBegun, signal: atOnce.signal }), /^Error: at once$/);
+  assert.equal((await compare({ ...asked, dry_run: true })).pending, 9, "what was begun has not come to its end");
   const stop = new AbortController();
   const onProgress = ({ jobs }: { readonly jobs: number }): void => {
     if (jobs === 2) stop.abort(new Error("enough"));

@@ -28,6 +28,8 @@ const REFUSED: readonly (readonly [object, RegExp])[] = [
   [{ ...grid, train: ["dpo"] }, /^grid\.yaml: train is \["dpo"\]; it must be dpo or kto or sft$/],
   [{ ...grid, methods: [] }, /^grid\.yaml: methods is \[\]; it must hold names/],
   [withMethods({}), /^grid\.yaml: methods is empty/],
+  [withMethods({ "": {} }), /^grid\.yaml: methods: a name is empty; name each method$/],
+  [withMethods({ adamw: {}, " ": null }), /^grid\.yaml: methods: a name is empty; name each method$/],
   [withMethods({ a: 3 }), /^grid\.yaml: methods: a is 3; it must hold keys of a run/],
   [withMethods({ a: { alhpa: 1 } }), /^grid\.yaml: methods: a: unknown key "alhpa"; did you mean "alpha"\?$/],
   [withMethods({ a: { alpha: "much" } }), /^grid\.yaml: methods: a: alpha is "much"; it must be a number/],
@@ -124,6 +126,11 @@ const REFUSED: readonly (readonly [object, RegExp])[] = [
   ...(
     [
       [3, /search is 3; it must hold blocks, mean and step/],
+      [null, /search is null; it must hold blocks, mean and step/],
+      [
+        { blocks: 2, mean: 0.5, step: 0.1, rounds: 1e9 },
+        /search: "rounds" is 1000000000; it must be a whole number from 1 to 100$/,
+      ],
       [{ mean: 0.5, step: 0.1 }, /search: "blocks" is missing/],
       [{ blocks: 2, step: 0.1 }, /search: mean is missing/],
       [{ blocks: 2, mean: 1.5, step: 0.1 }, /search: mean is 1\.5; it must be a number in \[0, 1\]$/],
