@@ -64,37 +64,45 @@ const rectangle = (dtype: DType) =>
     const pack = packMatrix(body.module, dtype);
     const isTall = heightOf(body.module) > TILE.rows;
     const next = body.let(i32.mul(k, i32.const(PANEL_BYTES)));
-    body.range(0, k, DEPTH, (k0) => {
-      const depth = min(body, i32.sub(k, k0), DEPTH);
-      const adds = body.let(i32.gt_s(k0, i32.const(0)));
-      body.range(0, m, ROWS, (m0) => {
-        const height = min(body, i32.sub(m, m0), ROWS);
-        const aNow = body.let(i32.add(a, i32.add(i32.mul(m0, aRow), i32.mul(k0, aColumn))));
-        const bNow = i32.add(arg.panels, i32.mul(k0, i32.const(PANEL_BYTES)));
-        const cNow = i32.add(c, i32.mul(m0, cRow));
-        const stride = i32.const(PANEL_BYTES);
-        const rest = [bNow, stride, next, cNow, cRow, height, n, depth, adds];
-        const packed = () => {
-          // Close together: large strides would meet in a few sets of the cache. What is no whole four of rows is slower to pack.
-          const line = i32.const(4 * LINE);
-          const most = body.let(i32.and(height, i32.const(-4)));
-          body.run(pack, aNow, aColumn, aRow, scratchA, line, depth, most, most);
-          const others = body.let(i32.sub(height, most));
-          body.if(others, () => {
-            const to = i32.add(scratchA, times4(most));
-            const from = i32.add(aNow, i32.mul(most, aRow));
-            body.run(pack, from, aColumn, aRow, to, line, depth, others, i32.const(4));
-          });
-          body.run(tileProduct(body.module, "rows"), scratchA, line, ...rest);
-        };
-        const isRow = i32.eq(aColumn, i32.const(4));
-        const readsRows = isTall ? i32.and(isRow, i32.lt_s(n, i32.const(WIDE))) : isRow;
-        if (dtype === "f32") body.if(readsRows, () => body.run(tiles, aNow, aRow, ...rest), packed);
-        else packed();
+    // Not all rows of a tall one for each depth: what is summed up would leave the cache meanwhile.
+    body.range(0, m, GROUP, (g0) => {
+      const rows = min(body, i32.sub(m, g0), GROUP);
+      body.range(0, k, DEPTH, (k0) => {
+        const depth = min(body, i32.sub(k, k0), DEPTH);
+        const adds = body.let(i32.gt_s(k0, i32.const(0)));
+        body.range(0, rows, ROWS, (m0) => {
+          const height = min(body, i32.sub(rows, m0), ROWS);
+          const aNow = body.let(i32.add(a, i32.add(i32.mul(m0, aRow), i32.mul(k0, aColumn))));
+          const bNow = i32.add(arg.panels, i32.mul(k0, i32.const(PANEL_BYTES)));
+          const cNow = i32.add(c, i32.mul(m0, cRow));
+          const stride = i32.const(PANEL_BYTES);
+          const rest = [bNow, stride, next, cNow, cRow, height, n, depth, adds];
+          const packed = () => {
+            // Close together: large strides would meet in a few sets of the cache. What is no whole four of rows is slower to pack.
+            const line = i32.const(4 * LINE);
+            const most = body.let(i32.and(height, i32.const(-4)));
+            body.run(pack, aNow, aColumn, aRow, scratchA, line, depth, most, most);
+            const others = body.let(i32.sub(height, most));
+            body.if(others, () => {
+              const to = i32.add(scratchA, times4(most));
+              const from = i32.add(aNow, i32.mul(most, aRow));
+              body.run(pack, from, aColumn, aRow, to, line, depth, others, i32.const(4));
+            });
+            body.run(tileProduct(body.module, "rows"), scratchA, line, ...rest);
+          };
+          const isRow = i32.eq(aColumn, i32.const(4));
+          const readsRows = isTall ? i32.and(isRow, i32.lt_s(n, i32.const(WIDE))) : isRow;
+          if (dtype === "f32") body.if(readsRows, () => body.run(tiles, aNow, aRow, ...rest), packed);
+          else packed();
+        });
       });
+      body.advance(a, i32.mul(aRow, i32.const(GROUP)));
+      body.advance(c, i32.mul(cRow, i32.const(GROUP)));
     });
   });
 
+/** Rows of a rectangle that all depths are gone through for. */
+const GROUP = 2 * ROWS;
 /** Columns from which on packing a for taller tiles pays. */
 const WIDE = 64;
 /** Rows of b that are packed together. */
@@ -156,11 +164,15 @@ export const inRectangles = (a: Placed, b: Placed, to: Word, { m, n, k }: Sizes)
   });
 };
 
-/** Halves a rectangle until there are enough of them. */
+/** Most rectangles of a product: blocks of arguments take memory, and time to lay down. */
+const MOST_RECTANGLES = 128;
+
+/** Halves a rectangle until there are enough of them, or doubles it until there are not too many. */
 const rectangleOf = (m: number, n: number, count: number): [number, number] => {
   let [rows, columns]: [number, number] = [RECTANGLE.rows, RECTANGLE.columns];
   const pieces = () => Math.ceil(m / rows) * Math.ceil(n / columns);
   while (pieces() < count && rows > 32) rows /= 2;
   while (pieces() < count && columns > 128) columns /= 2;
+  while (pieces() > MOST_RECTANGLES && rows < m) rows *= 2;
   return [rows, columns];
 };

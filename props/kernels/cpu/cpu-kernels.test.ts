@@ -26,6 +26,7 @@ import {
   upload,
   where,
 } from "../../../core/index.js";
+import { placeholder } from "../../../core/ops/leaf.js";
 import { agrees, assertSame, EPS, run } from "../../close.js";
 import { eighths, hash, integers, seeds, shapes, someAxes, viewOf } from "../../generators/generators.js";
 import { check, law } from "../../law.js";
@@ -130,6 +131,31 @@ check(
       product,
       product.map((_, i) => numbers[Math.floor(i / n)] * numbers[i % n]),
     );
+  },
+  ["cpu"],
+);
+
+check(
+  "a product of very many rows is exact, and its plan takes no memory for each of them",
+  async (device) => {
+    const [m, k, n] = [16_500, 259, 9];
+    const x = new Float32Array(m * k);
+    for (let i = 0, at = 0; i < m; i++) for (let l = 0; l < k; l++) x[at++] = (i % 7) + (l % 3);
+    const y = Float32Array.from({ length: k * n }, (_, i) => (Math.floor(i / n) % 5) - (i % n));
+    const wanted = Float32Array.from({ length: 7 * n }, (_, at) => {
+      let sum = 0;
+      for (let l = 0; l < k; l++) sum += (Math.floor(at / n) + (l % 3)) * ((l % 5) - (at % n));
+      return sum;
+    });
+    const [product] = await run((a: Tensor, b: Tensor) => matmul(a, b), [tensor(x, [m, k]), tensor(y, [k, n])], device);
+    assertSame(
+      product,
+      product.map((_, i) => wanted[(Math.floor(i / n) % 7) * n + (i % n)]),
+    );
+    const rows = 2 ** 22;
+    const inputs = [placeholder([rows, 64], "f32"), placeholder([64, 64], "f32")];
+    const { constants } = device.plan({ inputs, outputs: [matmul(inputs[0], inputs[1])] }).memory;
+    assert.ok(constants < 2 ** 15, `${constants} bytes`);
   },
   ["cpu"],
 );
