@@ -244,8 +244,10 @@ export const workModel = async ({ device, keep, inbox, tell, again }: Bench): Pr
     try {
       await work();
     } catch (error) {
-      // A device that does not tell what memory it has is at its end once that is full.
-      const isSpared = error instanceof OutOfMemoryError && device.limits?.memory !== undefined;
+      // A device that does not tell what memory it has is at its end once that is full; a piece too large is refused before.
+      const isSpared =
+        error instanceof OutOfMemoryError &&
+        (device.limits?.memory !== undefined || error.lacking.isOfBuffers === true);
       const isHarmless = error instanceof InputError || isSpared;
       if (!isHarmless) throw error;
       tell({ kind: "failed", message: error.message.split("\n")[0] });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { InputError } from "../../core/index.js";
+import { InputError, OutOfMemoryError } from "../../core/index.js";
 import { openCpu } from "../../kernels/index.js";
 import { loadModel, loadTokenizer } from "../../models/index.js";
 import { align, prepared } from "../../page/model/align.js";
@@ -31,6 +31,18 @@ const refused = async (memory: number, changed: Parameters<typeof alignmentOf>[0
     await device.close();
   }
 };
+
+test("page: a model that a device cannot hold is refused before any of it is read", async () => {
+  const device = await openCpu({ threads: 1, memory: "wasm32", limits: { wasm32: 2 ** 19 } });
+  assert.throws(
+    () => loadModel(FROM, device),
+    (error: Error) =>
+      error instanceof OutOfMemoryError &&
+      /^cpu: out of memory: 562944 bytes asked, 0 in use, 524288 at most, for the weights of /.test(error.message),
+  );
+  assert.equal(device.stats().liveBuffers, 0);
+  await device.close();
+});
 
 const CHANGED =
   /; with (only an adapter)?(?:, )?(?:(\d+) a step)?(?:, )?(?:at most (\d+) tokens)? it takes ([\d.]+) (KiB|MiB)$/;
