@@ -15,6 +15,13 @@ interface Pair extends Pick<Noted, "block" | "units"> {
   readonly keys: (part: GradientPart) => Kernel;
 }
 
+/** Where a gradient's results lie: dq, dk, dv, joined. */
+export const resultsOf = ({ inputs: [, q, keys], output }: CallStep): [dq: View, dk: View, dv: View] => {
+  const dq = { ...q, buffer: output.buffer, offset: output.offset };
+  const dk = { ...keys, buffer: output.buffer, offset: output.offset + sizeOf(q.shape) };
+  return [dq, dk, { ...dk, offset: dk.offset + sizeOf(keys.shape) }];
+};
+
 /** Cotangents [dq, dk, dv], joined. Deterministic: each element is summed by one invocation, in order. */
 export const attentionGradientOver = (step: CallStep, lowering: Lowering, pair: Pair): Kernel[] => {
   const { inputs, output } = step;
@@ -25,11 +32,8 @@ export const attentionGradientOver = (step: CallStep, lowering: Lowering, pair: 
   const batch = q.shape[0];
   lowering.scratch(0, batch * words);
   const [size, keySize] = [sizeOf(q.shape), sizeOf(keys.shape)];
-  const dq = { ...q, buffer: output.buffer, offset: output.offset };
-  const dk = { ...keys, buffer: output.buffer, offset: output.offset + size };
-  const dv = { ...dk, offset: output.offset + size + keySize };
   const notes: View = { buffer: scratch(0), shape: [batch, words], strides: [], offset: 0 };
-  const written = [dq, dk, dv, notes];
+  const written = [...resultsOf(step), notes];
   const over = [
     ...inputs.map((view, i) => ofSequence(view, step.dtypes[i])),
     ...written.map((view) => ofSequence(view, "f32", true)),

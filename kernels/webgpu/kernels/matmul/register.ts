@@ -1,4 +1,4 @@
-import type { Kernel } from "../../wgsl/module.js";
+import type { Builder, Kernel } from "../../wgsl/module.js";
 import { indent, upTo } from "../../wgsl/walk.js";
 import type { MatmulPart } from "../../windows/matmul.js";
 import type { Lowering } from "../lowering.js";
@@ -14,6 +14,14 @@ const [ROWS, QUADS] = [8, 2];
 const EIGHT = { lanes: 8, tallFrom: 256 };
 const FOUR = { lanes: 4, tallFrom: 128 };
 
+/** What of a product does not matter. */
+export interface Ending {
+  /** Lines that define `end` of rows `row` … of batch element `batch`, so many of them and none past `limit`. */
+  readonly lines: (k: Builder, rows: number, limit: string) => readonly string[];
+  /** Columns from `end` on, which may become anything; or inner elements from there on, which are not read. */
+  readonly of: "columns" | "inner";
+}
+
 const powerAbove = (x: number): number => 2 ** Math.ceil(Math.log2(x));
 
 /**
@@ -24,7 +32,11 @@ const powerAbove = (x: number): number => 2 ** Math.ceil(Math.log2(x));
  * in a turn of the loop: they mask and store what a loop changes, sum by sum. Rows and columns past the edge repeat the last
  * one and are not stored; inner elements past it are zeros.
  */
-export const registerKernel = ({ step, continues }: MatmulPart, { subgroup }: Lowering): Kernel => {
+export const registerKernel = (
+  { step, continues }: MatmulPart,
+  { subgroup }: Pick<Lowering, "subgroup">,
+  ending?: Ending,
+): Kernel => {
   const { k, sizes, m, n, bases, a, b, outRow } = matmulText(step);
   const { lanes, tallFrom } = subgroup === FOUR.lanes ? FOUR : EIGHT;
   const columns = 4 * QUADS;
@@ -34,11 +46,12 @@ export const registerKernel = ({ step, continues }: MatmulPart, { subgroup }: Lo
   const down = Math.ceil(sizes.m / (rows * (lanes / lanesAcross)));
   const across = Math.ceil(sizes.n / (columns * lanesAcross));
   const groups = down * across * sizes.batch;
-  const [downText, acrossText, inner] = [down, across, sizes.inner].map((x) => k.param(x));
+  const [downText, acrossText, innerText] = [down, across, sizes.inner].map((x) => k.param(x));
+  const inner = ending === undefined ? innerText : "inner";
   const isInFours = lanes === DEPTH && isWholeQuads(step.output, -1);
   const out = (isInFours ? k.quads : k.buffer)(step.output.buffer, "f32", "write");
   const quads = upTo(QUADS);
-  const isWhole = sizes.inner % DEPTH === 0;
+  const isWhole = sizes.inner % DEPTH === 0 && ending?.of !== "inner";
   const canQuads = step.a.buffer !== step.b.buffer && (!b.along || (shares && isWhole));
   const fours = canQuads ? b.quads?.() : undefined;
   const isShared = shares && lanes === DEPTH && rows % 4 === 0 && step.a.buffer !== step.b.buffer;
@@ -121,9 +134,14 @@ export const registerKernel = ({ step, continues }: MatmulPart, { subgroup }: Lo
     // Down first: neighbours read the same columns of b.
     `let beside = tile / ${downText};`,
     `let row = (tile % ${downText} * ${lanes / lanesAcross}u + ${laneRow}) * ${rows}u;`,
-    `let column = beside % ${acrossText} * ${lanesAcross * columns}u + ${laneColumn} * 4u;`,
+    `let left = beside % ${acrossText} * ${lanesAcross * columns}u;`,
+    `let column = left + ${laneColumn} * 4u;`,
     `let batch = beside / ${acrossText};`,
     ...bases,
+    ...(ending?.lines(k, rows, m) ?? []),
+    ...(ending === undefined
+      ? []
+      : [`let inner = ${ending.of === "inner" ? `min(${innerText}, end)` : `select(0u, ${innerText}, left < end)`};`]),
     ...upTo(columns)
       .filter((j) => !inQuads || j % 4 === 0)
       .map((j) => `let n${j} = ${b.unit(`min(${columnOf(j)}, ${n} - ${inQuads ? 4 : 1}u)`)};`),
