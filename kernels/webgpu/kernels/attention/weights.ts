@@ -1,6 +1,6 @@
 import type { View } from "../../../plan/steps.js";
 import { type Builder, builder, type Kernel } from "../../wgsl/module.js";
-import { indent } from "../../wgsl/walk.js";
+import { indent, indented } from "../../wgsl/walk.js";
 import { type Places, places, type Sizes } from "./operands.js";
 import { type Scoring, scoresOf } from "./scores.js";
 
@@ -36,7 +36,7 @@ const rowsOf = (
   const exp = k.helper("exp_f");
   const over = (lines: readonly string[], first = "begin", last = "sees") => [
     `for (var s = ${first}; s < ${last}; s++) {`,
-    ...lines.map((line) => `  ${line}`),
+    ...indented(lines),
     "}",
   ];
   const load = (i: number) => held[i].load(`${held[i].at} + s`);
