@@ -63,8 +63,8 @@ export interface Generator {
 const TURN = 20;
 
 /**
- * Generation for one configuration on one device: a program reads the prompts and fills a key-value cache, another adds a
- * token a call. Both are built once for each batch and bucket size and kept for later calls. Memory: the cache takes
+ * Generation for one configuration on one device: programs read the prompts, one for each kind of layer, and fill a key-value cache,
+ * another adds a token a call. All are built once for each batch and bucket size and kept for later calls. Memory: the cache takes
  * 2 · layers · rows · slots · kvHeads · headDim numbers while a call runs, or as long as it is kept.
  * Errors (of the generator): InputError for an empty prompt, an id outside the vocabulary, an option out of its range.
  */
