@@ -135,22 +135,26 @@ const featuresFor = (on: On): Features => ({
 
 interface Written {
   readonly on: On;
+  /** Invocations of a subgroup: scores are products where that is 4, on the CPU. */
+  readonly subgroup: number;
   readonly depth: number;
   readonly share: number;
   readonly dtype: DType;
   readonly softCap: number | undefined;
   /** Bytes of workgroup memory that the adapter has. */
   readonly memory: number;
+  /** Sequences, and queries of each; default: 2 of 50. */
+  readonly rows?: readonly [number, number];
 }
 
 /** The kernels of attention and of its gradient, as they are written for heads of `depth` numbers. */
-const kernelsOf = ({ on, depth, share, dtype, softCap, memory }: Written): Kernel[] => {
+const kernelsOf = ({ on, subgroup, depth, share, dtype, softCap, memory, rows = [2, 50] }: Written): Kernel[] => {
   const view = (buffer: number, shape: readonly number[]): View => ({
     ...{ buffer, shape, strides: stridesOf(shape), offset: 0 },
   });
   const [q, k] = [
-    [2, 50, 2 * share, depth],
-    [2, 60, 2, depth],
+    [...rows, 2 * share, depth],
+    [rows[0], rows[1] + 10, 2, depth],
   ];
   const bounds = (softCap === undefined ? [3] : [3, 6]).map((buffer) => view(buffer, q.slice(0, 2)));
   const inputs = [view(0, q), view(1, k), view(2, k), ...bounds];
@@ -166,7 +170,7 @@ const kernelsOf = ({ on, depth, share, dtype, softCap, memory }: Written): Kerne
     };
     return lower(call, {
       wide: on !== "cpu",
-      subgroup: 32,
+      subgroup,
       features: featuresFor(on),
       kernelSet: ENGINES[on].kernelSet,
       limits: { maxComputeWorkgroupStorageSize: memory },
@@ -196,15 +200,17 @@ test("no kernel of attention is longer than 26 000 characters or 640 lines, what
     depth: fc.integer({ min: 1, max: 2000 }),
     memory: fc.constantFrom(16_384, 32_768), // least that WebGPU promises; more is taken where it is
     on: fc.constantFrom<On>("cpu", "gpu", "units"),
+    subgroup: fc.constantFrom(4, 32),
     share: fc.integer({ min: 1, max: 8 }),
     dtype: fc.constantFrom<DType>("f32", "bf16", "f16"),
     softCap: fc.constantFrom(undefined, 2), // and a lower bound
   });
   fc.assert(
     fc.property(cases, (written) => {
-      const { on, memory } = written;
-      const made = kernelsOf(written);
-      assert.equal(made.length, 3);
+      const { on, memory, share } = written;
+      const subgroup = on === "cpu" ? written.subgroup : 32;
+      const made = kernelsOf({ ...written, subgroup });
+      assert.equal(made.length, subgroup === 4 ? 7 + 2 * share : 3);
       for (const { label, code } of made) {
         const lines = code.split("\n").length;
         assert.ok(code.length <= 26_000 && lines <= 640, `${label}: ${code.length} characters, ${lines} lines`);
@@ -217,4 +223,14 @@ test("no kernel of attention is longer than 26 000 characters or 640 lines, what
     }),
     { numRuns: 100 },
   );
+});
+
+test("scores that are products are held in pieces, and in few of them however many there are", () => {
+  const sizes = { depth: 8, share: 1, dtype: "f32", softCap: undefined, memory: 16_384 } as const;
+  const countOf = (rows: readonly [number, number]) => kernelsOf({ on: "cpu", subgroup: 4, ...sizes, rows }).length;
+  const one = 9;
+  assert.equal(countOf([2, 1000]), one);
+  assert.equal(countOf([4, 1000]), 2 * one);
+  assert.equal(countOf([1, 2500]), 4 * one);
+  assert.ok(countOf([4096, 500]) <= 64 * one);
 });

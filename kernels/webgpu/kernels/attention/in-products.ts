@@ -16,8 +16,9 @@ import { gradientWeightsKernel, sight, weightsKernel } from "./weights.js";
  * that no query sees are not computed, and slots that none sees are not read. A query's bits depend on nothing but what it sees.
  */
 const LANES = 4;
-/** Most scores that are held: 16 MiB. */
+/** Most scores that are held: 16 MiB, or a part of them all, so that there are not more pieces than about so many. */
 const MOST = 2 ** 22;
+const PIECES = 32;
 
 /** Queries of some sequences, at some times: [from, to). */
 interface Piece {
@@ -133,8 +134,8 @@ const inPieces = (
     { sequences: [0, all.batch], times: [0, all.time] },
     (piece) => {
       const { words, launches } = of(piece, () => 0);
-      const isLeast = words === all.heads * all.slots;
-      return (isLeast || words <= MOST) && launches.every(({ touched }) => windows.fits(touched));
+      const isFew = words <= Math.max(MOST, (all.batch * all.time * all.heads * all.slots) / PIECES);
+      return (isFew || words === all.heads * all.slots) && launches.every(({ touched }) => windows.fits(touched));
     },
     (piece) => {
       const axis = (["sequences", "times"] as const).find((name) => piece[name][1] - piece[name][0] > 1);
