@@ -3,8 +3,8 @@ import type { Asked, WebGpu } from "../platform.js";
 import { page } from "./page.js";
 
 /** How often a device is asked without a pause: an answer takes about a twentieth of a millisecond, and nobody spins meanwhile. */
-const ASKED = 16;
-/** Milliseconds between questions after that: as few as timers have. */
+const ASKED = 8;
+/** Milliseconds between questions after that, at the least, as few as timers have; a long wait is asked about seldom: after half of it again. */
 const PAUSE = 4;
 
 /** Something that a browser answers at once, whatever the device computes, and sees what is done as it does so: Firefox with a submit alone. */
@@ -14,7 +14,7 @@ const ask = (device: Asked): Promise<unknown> => {
   return device.popErrorScope().catch(() => {}); // a lost device is told elsewhere
 };
 
-const pause = (): Promise<void> => new Promise((then) => setTimeout(then, PAUSE));
+const pause = (waited: number): Promise<void> => new Promise((then) => setTimeout(then, Math.max(PAUSE, waited / 2)));
 
 export const webgpu: WebGpu = {
   isInstalled: () => page.navigator?.gpu !== undefined,
@@ -44,8 +44,11 @@ export const webgpu: WebGpu = {
       isDone = true;
     };
     const ended = promise.then(end, end);
-    for (let n = 0; device !== undefined && !isDone; n++)
-      await Promise.race([ended, n < ASKED ? ask(device) : pause().then(() => ask(device))]);
+    const from = performance.now();
+    for (let n = 0; device !== undefined && !isDone; n++) {
+      if (n >= ASKED) await Promise.race([ended, pause(performance.now() - from)]);
+      if (!isDone) await Promise.race([ended, ask(device)]);
+    }
     return promise;
   },
 };
