@@ -214,6 +214,29 @@ test("keys are read by the table: what is wrong is refused in one line, with wha
   assert.ok(!readdirSync(folder).includes("refused"));
 });
 
+test("what Deno does not allow is one line that names the flags, and the error it was", async () => {
+  const { env } = process;
+  const forbidden = Object.assign(new Error('Requires env access to "X", run again with the --allow-env flag'), {
+    name: "NotCapable",
+  });
+  process.env = new Proxy(env, {
+    get: (_, name) => {
+      if (/^OMPI_/.test(String(name))) throw forbidden;
+      return env[String(name)];
+    },
+  });
+  const run = dpo({ ...keys, dataset_name: file, output_dir: out("forbidden") });
+  await assert
+    .rejects(run, (error: InputError) => {
+      assert.match(error.message, /^dpo: Deno: Requires env access to "X".*; a run needs --allow-env --allow-read .*$/);
+      assert.deepEqual([error.name, error.cause], ["InputError", forbidden]);
+      return true;
+    })
+    .finally(() => {
+      process.env = env;
+    });
+});
+
 test("no key of the table is called as a hook is", () => {
   for (const kind of TRAINING_KINDS)
     for (const name of [...Object.keys(HOOKS), "train_dataset"]) assert.ok(!optionsFor(kind).has(name as never), name);

@@ -1,3 +1,5 @@
+import { asRefusal } from "../../../core/permitted.js";
+import { programCompare as comparison } from "../../compare/program.js";
 import type { RunPlan } from "../../dry-run/dry-run.js";
 import type { TrainingKind } from "../../fit/kinds.js";
 import { checkHooks, hooked, type RunHooks } from "../../hooks.js";
@@ -8,10 +10,22 @@ import type { RunResult } from "../../result.js";
 import { runs } from "../../runs.js";
 import { SILENT } from "../../voice.js";
 
-export { programCompare } from "../../compare/program.js";
+/** A call whose error is one line where Deno's flags do not allow what it needs. */
+const asked = <T>(where: string, call: () => Promise<T>): Promise<T> =>
+  call().catch((error: unknown) => {
+    throw asRefusal(where, error);
+  });
+
+/** See run/compare/program.ts. */
+export const programCompare: typeof comparison = (options) => asked("compare", () => comparison(options));
 
 /** A run that a program asks for: its keys are read, its hooks called, and nothing else said to anyone. */
-export const programRun = async <K extends TrainingKind>(
+export const programRun = <K extends TrainingKind>(
+  kind: K,
+  options: RunHooks & Readonly<Record<string, unknown>>,
+): Promise<RunResult | RunPlan> => asked(kind, () => run(kind, options));
+
+const run = async <K extends TrainingKind>(
   kind: K,
   options: RunHooks & Readonly<Record<string, unknown>>,
 ): Promise<RunResult | RunPlan> => {
