@@ -4,7 +4,6 @@
  */
 import { readFile } from "node:fs/promises";
 import { parseSync } from "oxc-parser";
-import { withFunctions } from "./build-functions.mjs";
 
 const PURE = "/*@__PURE__*/";
 /** Stands for it where esbuild drops comments; as long, so that source maps stay true. */
@@ -62,15 +61,12 @@ const withPureValues = (path, text, mark) => {
   return made + text.slice(at);
 };
 
-/**
- * Says it of modules in these folders; where comments are to be dropped, in a way that `marked` reads. Long functions are written
- * as `withFunctions` has them.
- */
+/** Says it of modules in these folders; where comments are to be dropped, in a way that `marked` reads. */
 export const pureValues = (folders, mark = "") => ({
   name: "pure values",
   setup(on) {
     on.onLoad({ filter: new RegExp(`[/\\\\](${folders.join("|")})[/\\\\][^.]*\\.ts$`) }, async ({ path }) => ({
-      contents: withPureValues(path, withFunctions(path, await readFile(path, "utf8")), mark),
+      contents: withPureValues(path, await readFile(path, "utf8"), mark),
       loader: "ts",
     }));
   },

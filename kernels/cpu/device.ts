@@ -1,3 +1,4 @@
+import { debugs } from "../../core/debug.js";
 import { naming } from "../../core/errors.js";
 import {
   type Buffer,
@@ -54,6 +55,7 @@ export const openCpu = async ({ notice, bits: told, threads, ...options }: CpuOp
   const bits = wantedBits(told);
   const wanted = wantedThreads(threads);
   const abilities = { ...ABILITIES, tell: await planTeller() };
+  const timed = debugs("timings") ? (await import("./timings.js")).printTimings : undefined;
   const heap = createHeap({
     ...options,
     isShared: wanted > 1,
@@ -99,6 +101,7 @@ export const openCpu = async ({ notice, bits: told, threads, ...options }: CpuOp
       }
       return shared.address;
     },
+    timed,
     onLaunch: (count) => {
       launches += count;
     },

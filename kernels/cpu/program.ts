@@ -1,4 +1,3 @@
-import { debugs } from "../../core/debug.js";
 import { naming } from "../../core/errors.js";
 import { DeviceError, type HostData, type Program } from "../../core/index.js";
 import { cutting } from "../plan/finals.js";
@@ -11,7 +10,7 @@ import type { Heap } from "./heap.js";
 import { isWorthThreads, type Launch, writeWord } from "./launch.js";
 import { launchesOf } from "./steps.js";
 import type { Job, Pool } from "./threads/pool.js";
-import { printTimings } from "./timings.js";
+import type { printTimings } from "./timings.js";
 import { WORD } from "./wasm/expression.js";
 
 /** Writes host numbers of any kind into device memory. */
@@ -32,6 +31,8 @@ export interface ProgramHost {
   /** Address of memory that launches share, at least this long. */
   readonly scratch: (bytes: number) => number;
   readonly onLaunch: (count: number) => void;
+  /** Runs launches in place of `pool`, and prints how long each took. */
+  readonly timed?: typeof printTimings;
 }
 
 /** An output that is final, and where it lies. */
@@ -60,7 +61,10 @@ const TURN = 5;
 const LARGE_SLOT = 65_536;
 
 /** Resolves a plan: kernels compiled, argument blocks written but for the addresses that change from run to run. */
-export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLaunch }: ProgramHost): CpuProgram => {
+export const createProgram = (
+  plan: Plan,
+  { heap, compiler, pool, scratch, onLaunch, timed }: ProgramHost,
+): CpuProgram => {
   const ofSteps = plan.steps.map((step) =>
     launchesOf(step).map((launch) => ({ ...launch, label: step.kind === "call" ? step.name : step.kind })),
   );
@@ -189,8 +193,6 @@ export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLau
 
   const cutsFor = cutting(plan);
   const memory = memoryOf(plan);
-  // Asked once: reading the environment takes as long as a launch.
-  const isTimed = debugs("timings");
   const scratchBytes = commonBytes + pool.threads * threadBytes;
   let [isFree, running] = [false, 0];
 
@@ -232,7 +234,7 @@ export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLau
     const held = begin();
     try {
       const addresses = placeAll(held, inputs);
-      if (isTimed) printTimings(jobs, launches, pool);
+      if (timed !== undefined) timed(jobs, launches, pool);
       else launch(0, jobs.length);
       return finish(held, addresses);
     } finally {
@@ -269,7 +271,7 @@ export const createProgram = (plan: Plan, { heap, compiler, pool, scratch, onLau
     launches: jobs.length,
     run,
     // A run that is timed is told of as a whole.
-    inParts: isTimed ? undefined : inParts,
+    inParts: timed === undefined ? inParts : undefined,
     free: () => {
       if (isFree) return;
       isFree = true;
