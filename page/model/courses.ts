@@ -17,11 +17,13 @@ interface Course<T> {
   readonly source: (rows: Rows<T>, options: BatchOptions) => BatchSource;
   /** Rows of so many tokens each. */
   readonly full: (count: number, length: number) => Rows<T>;
+  /** Rows that a batch has at least. */
+  readonly least: number;
 }
 
 export const COURSES: { readonly [N in TaughtKind]: Course<RowOf<N>> } = {
-  pairs: { source: (rows, { maxLength: _, ...options }) => pairSource(rows, options), full: fullRows.dpo },
-  labelled: { source: ktoSource, full: fullRows.kto },
+  pairs: { source: (rows, { maxLength: _, ...options }) => pairSource(rows, options), full: fullRows.dpo, least: 1 },
+  labelled: { source: ktoSource, full: fullRows.kto, least: 2 },
 };
 
 type ObjectiveOptions = Omit<PreferenceOptions, "lossType">;

@@ -18,12 +18,12 @@ const FOREIGN = /\.(parquet|csv|tsv|arrow|feather|xlsx?|ods|zip|zst|bz2|xz)$/i;
 const TAKEN = "JSON lines or one JSON array, as they are or gzipped (.gz)";
 
 /** The bytes of a file, those of a .gz inflated. Errors: InputError for what is no gzip file, or becomes too much. */
-async function* chunksOf(file: File): AsyncGenerator<Uint8Array, void> {
-  if (FOREIGN.test(file.name)) throw new InputError(`${file.name}: is not read here; take ${TAKEN}`);
-  const isZipped = /\.gz$/i.test(file.name);
+async function* chunksOf(file: File, name: string): AsyncGenerator<Uint8Array, void> {
+  if (FOREIGN.test(name)) throw new InputError(`${name}: is not read here; take ${TAKEN}`);
+  const isZipped = /\.gz$/i.test(name);
   const bytes: ReadableStream<Uint8Array<ArrayBuffer>> = file.stream();
   const reader = (isZipped ? bytes.pipeThrough(new DecompressionStream("gzip")) : bytes).getReader();
-  const count = isZipped ? inflating(file.name, file.size, INFLATION) : () => {};
+  const count = isZipped ? inflating(name, file.size, INFLATION) : () => {};
   try {
     for (let next = await reader.read(); !next.done; next = await reader.read()) {
       count(next.value.length);
@@ -33,7 +33,7 @@ async function* chunksOf(file: File): AsyncGenerator<Uint8Array, void> {
     if (error instanceof InputError) throw error;
     const isTorn = isZipped && !(error instanceof DOMException);
     const why = oneLine(error instanceof Error ? error.message : String(error));
-    throw new InputError(`${file.name}: ${isTorn ? "is no gzip file, or is cut off" : "cannot be read"} (${why})`);
+    throw new InputError(`${name}: ${isTorn ? "is no gzip file, or is cut off" : "cannot be read"} (${why})`);
   } finally {
     await reader.cancel().catch(() => {});
   }
@@ -62,12 +62,13 @@ export const taughtBy = async (
   tokenizer: Tokenizer,
   { maxLength, vocabSize }: Cut,
 ): Promise<Taught> => {
-  const { kind } = LOSSES[loss];
+  const name = oneLine(file.name);
+  const { kind, title } = LOSSES[loss];
   const { kinds, tokenize, parts = (row) => [row] } = KINDS[kind] as unknown as AnyKind;
   const report = emptyReport();
   let read = 0;
   const made = (async function* () {
-    for await (const raw of jsonRows(file.name, chunksOf(file))) {
+    for await (const raw of jsonRows(name, chunksOf(file, name))) {
       read++;
       const rows = parts(parseRow(rowValue(raw), raw.at)).map((row) => ofKind(row, kinds));
       yield rows.map((row) => tokenize(row, tokenizer, { maxLength, vocabSize }, report));
@@ -75,11 +76,15 @@ export const taughtBy = async (
   })();
   const rows: object[] = [];
   for await (const row of firstsFirst(made)) if (row !== undefined) rows.push(row);
-  if (rows.length === 0) throw new InputError(`${file.name}: holds no rows that fit into ${maxLength} tokens`);
-  const { source, full } = COURSES[kind] as {
+  if (read === 0) throw new InputError(`${name}: holds no rows`);
+  if (rows.length === 0) throw new InputError(`${name}: holds no rows that fit into ${maxLength} tokens`);
+  const { source, full, least } = COURSES[kind] as {
     readonly source: (rows: Rows<object>, options: object) => BatchSource;
     readonly full: (count: number, length: number) => Rows<object>;
+    readonly least: number;
   };
+  if (rows.length < least)
+    throw new InputError(`${name}: holds one row that is learned, and ${title} needs two, whose answers it exchanges`);
   const most = (batch: number): number => Math.min(batch, rows.length);
   const cut = (taken: Rows<object>, batch: number, longest: number): BatchSource =>
     source(taken, { batchSize: most(batch), padId: tokenizer.padId ?? 0, seed: 0, maxLength: longest });

@@ -93,7 +93,17 @@ const REFUSED: readonly (readonly [string | Uint8Array<ArrayBuffer>, string, Los
     /^rows\.jsonl:1: is an instruction .*, expected a labelled/,
   ],
   [lines([{ ...RATED, label: "good" }]), "rows.jsonl", "kto", /^rows\.jsonl:1: "label" must be true or false/],
-  ["[]", "none.json", "kto", /^none\.json: holds no rows/],
+  ["[]", "none.json", "kto", /^none\.json: holds no rows$/],
+  ["\n\n", "blank.jsonl", "sigmoid", /^blank\.jsonl: holds no rows$/],
+  [
+    lines([{ ...PAIR, prompt: "a".repeat(500) }]),
+    "a.jsonl",
+    "sigmoid",
+    /^a\.jsonl: holds no rows that fit into 64 tokens$/,
+  ],
+  [lines([RATED]), "one.jsonl", "kto", /^one\.jsonl: holds one row that is learned, and KTO needs two/],
+  [lines([RATED]), "two\nlines.jsonl", "sigmoid", /^two lines\.jsonl:1: is a labelled answer/],
+  ["", "two\nlines.csv", "sigmoid", /^two lines\.csv: is not read here/],
 ];
 
 test("page: files that hold other rows, or hold them otherwise, are refused in a line", async () => {

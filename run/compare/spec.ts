@@ -99,13 +99,21 @@ const listOf = (given: unknown, where: string, each: typeof rate): readonly numb
   return values.toSorted((a, b) => a - b);
 };
 
+/** Names that reports and messages would show like others, or broken. */
+const UNREADABLE = /^\s|\s$|[\p{Cc}\u2028\u2029]/u;
+
 const methodOf = (path: string, name: string, given: unknown, train: TrainingKind, rates: unknown): Method => {
   const where = `${path}: methods: ${name}`;
+  const plain = name.replace(/[\s\p{Cc}]+/gu, " ").trim();
+  if (plain === "") throw new InputError(`${path}: methods: a name is empty; name each method`);
+  if (UNREADABLE.test(name))
+    throw new InputError(
+      `${path}: methods: ${JSON.stringify(name)} has blanks at an end or breaks a line; call it "${plain}"`,
+    );
   if (given != null && !isObject(given))
     throw new InputError(
       `${where} is ${show(given)}; it must hold keys of a run, such as {optim: ondare, alpha: 1e-6}`,
     );
-  if (name.trim() === "") throw new InputError(`${path}: methods: a name is empty; name each method`);
   const { of, train: ownKind, learning_rate: own, search, ...keys } = given ?? {};
   if (of !== undefined) {
     if (typeof of !== "string") throw new InputError(`${where}: of is ${show(of)}; it must name a method`);
@@ -142,10 +150,10 @@ const methodsOf = (f: Fields, train: TrainingKind): Readonly<Record<string, Meth
     const trained = [...all].flatMap(([other, one]) => (isMerged(one) ? [] : [other]));
     if (from === undefined)
       throw new InputError(`${method.where}: of: unknown method "${method.of}"; ${instead(method.of, trained)}`);
-    if (isMerged(from))
-      throw new InputError(
-        `${method.where}: of: ${method.of} is a merge itself; name what trains: ${trained.join(", ")}`,
-      );
+    if (isMerged(from)) {
+      const others = trained.length === 0 ? "add a method that trains" : `name what trains: ${trained.join(", ")}`;
+      throw new InputError(`${method.where}: of: ${method.of} is a merge itself; ${others}`);
+    }
     return [name, { ...method, rates: from.rates }];
   });
   return Object.fromEntries(whole);

@@ -30,6 +30,15 @@ const REFUSED: readonly (readonly [object, RegExp])[] = [
   [withMethods({}), /^grid\.yaml: methods is empty/],
   [withMethods({ "": {} }), /^grid\.yaml: methods: a name is empty; name each method$/],
   [withMethods({ adamw: {}, " ": null }), /^grid\.yaml: methods: a name is empty; name each method$/],
+  [
+    withMethods({ adamw: {}, "adamw\n": {} }),
+    /^grid\.yaml: methods: "adamw\\n" has blanks at an end or breaks a line; call it "adamw"$/,
+  ],
+  [withMethods({ "a\tb": {} }), /^grid\.yaml: methods: "a\\tb" has blanks at an end or breaks a line; call it "a b"$/],
+  [
+    withMethods({ m: { ...merge, of: "m" } }),
+    /^grid\.yaml: methods: m: of: m is a merge itself; add a method that trains$/,
+  ],
   [withMethods({ a: 3 }), /^grid\.yaml: methods: a is 3; it must hold keys of a run/],
   [withMethods({ a: { alhpa: 1 } }), /^grid\.yaml: methods: a: unknown key "alhpa"; did you mean "alpha"\?$/],
   [withMethods({ a: { alpha: "much" } }), /^grid\.yaml: methods: a: alpha is "much"; it must be a number/],
