@@ -8,8 +8,8 @@ import { hiddenStates, initParams, logits, parseConfig } from "taugrad/models";
 import { adamW, onDare, onTies } from "taugrad/optim";
 
 globalThis.uses = [hiddenStates, initParams, logits, parseConfig, onDare, onTies];
-globalThis.train = async (name) => {
-  const device = await open(name);
+globalThis.train = async (name, options) => {
+  const device = await open(name, options);
   const rule = adamW();
   const loss = ({ w, b }, x, y) => mean(square(sub(add(matmul(x, w), b), y)));
   const step = compile((state, x) => {

@@ -134,31 +134,40 @@ const makeAll = async () => {
 };
 await Promise.all([makeAll(), makeAll()]);
 const visits = wanted.flatMap((row) => made.get(row) ?? []);
-for (const [device, gpu] of [
-  ["cpu", "none"],
-  ["webgpu", "swiftshader"],
+/** `as`: on what; a page's size is all that is asked where `isMeasured`. */
+for (const { device, gpu, options, as = device, isMeasured = false } of [
+  { device: "cpu", gpu: "none" },
+  { device: "webgpu", gpu: "swiftshader" },
+  {
+    device: "webgpu",
+    gpu: "swiftshader",
+    options: { kernels: "gpu" },
+    as: "webgpu, a GPU's kernels",
+    isMeasured: true,
+  },
 ]) {
   const tab = await openTab({ gpu });
   if (typeof tab === "string") {
-    fault(device, `no page: ${tab}`);
+    fault(as, `no page: ${tab}`);
     continue;
   }
   for (const { row, what, out, open } of visits) {
+    if (isMeasured && (what !== "page" || row.build === undefined)) continue;
     const host = await open();
     const sizes = what === "page" && row.build !== undefined ? sizesIn(join(folderOf(row), out)) : new Map();
     const loaded = () => [...host.asked].reduce((sum, name) => sum + (sizes.get(name) ?? 0), 0);
     const found = await (async () => {
       await tab.visit(host.origin);
       const first = loaded();
-      return [await tab.evaluate(`train("${device}")`), first];
+      return [await tab.evaluate(`train("${device}", ${JSON.stringify(options)})`), first];
     })().catch((error) => [String(error)]);
     host.close();
     if (!isRight(found[0])) {
-      fault(`${row.name}, ${what}, ${device}`, JSON.stringify(found[0]));
+      fault(`${row.name}, ${what}, ${as}`, JSON.stringify(found[0]));
       continue;
     }
     const told = sizes.size > 0 ? `: ${found[1]} bytes for the page, ${loaded() - found[1]} for the device` : "";
-    console.log(`${row.name}, ${what}: ${device} trains${told}`);
+    console.log(`${row.name}, ${what}: ${as} trains${told}`);
   }
   await tab.close();
 }
