@@ -24,6 +24,7 @@ import { fusedKernels, reads16 } from "./kernels/calls.js";
 import { createProgram, type ProgramHost, writeNumbers } from "./program.js";
 import { createAlone, type Pool, wantedThreads } from "./threads/pool.js";
 import { type Bits, wantedBits } from "./wasm/bits.js";
+import { checkCompiles } from "./wasm/host.js";
 import { madd } from "./wasm/multiply-add.js";
 
 interface CpuBuffer extends Buffer {
@@ -54,6 +55,7 @@ export const roundsOnce = (): boolean => madd().roundsOnce;
 export const openCpu = async ({ notice, bits: told, threads, ...options }: CpuOptions = {}): Promise<Device> => {
   const bits = wantedBits(told);
   const wanted = wantedThreads(threads);
+  checkCompiles();
   const abilities = { ...ABILITIES, tell: await planTeller() };
   const timed = debugs("timings") ? (await import("./timings.js")).printTimings : undefined;
   const heap = createHeap({

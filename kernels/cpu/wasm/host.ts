@@ -1,3 +1,5 @@
+import { DeviceError } from "../../../core/index.js";
+
 /** The part of the WebAssembly JavaScript interface that the device uses (TypeScript knows it only with the DOM library). */
 export interface Memory {
   readonly buffer: ArrayBuffer | SharedArrayBuffer;
@@ -50,6 +52,26 @@ export const growMemory = (memory: Memory, pages: number, isWide: boolean): void
 
 /** Compiles a module, at once. */
 export const compileModule = (bytes: Uint8Array<ArrayBuffer>): WasmModule => new host.Module(bytes);
+
+/** The magic number and the version, of a module that holds nothing. */
+const EMPTY = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+
+/** May this program compile anything? Errors: DeviceError that tells why not: engines are run without, and pages have policies. */
+export const checkCompiles = (): void => {
+  if (!("WebAssembly" in globalThis))
+    throw new DeviceError(
+      "cpu: there is no WebAssembly here",
+      "start Node without --jitless, or use device webgpu or reference",
+    );
+  try {
+    compileModule(EMPTY);
+  } catch (error) {
+    throw new DeviceError(
+      `cpu: WebAssembly may not be compiled here: ${(error as Error).message}`,
+      "a page's Content-Security-Policy needs script-src 'wasm-unsafe-eval'; else use device webgpu or reference",
+    );
+  }
+};
 
 /** A module's functions over a memory. */
 export const link = (module: WasmModule, memory: Memory) => new host.Instance(module, { env: { memory } }).exports;

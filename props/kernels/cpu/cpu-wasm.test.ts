@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { openCpu } from "../../../kernels/cpu/device.js";
 import { PANEL_BYTES, TALL, TILE, tileProduct } from "../../../kernels/cpu/kernels/tiles.js";
 import { f32x4Const } from "../../../kernels/cpu/wasm/expression.js";
 import { compileModule, createMemory, link } from "../../../kernels/cpu/wasm/host.js";
@@ -153,5 +154,32 @@ test("tiles of either height make the product of whole numbers, and touch nothin
       for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) floats[c + i * (n + 1) + j] = want(i, j);
       assert.deepEqual(new Float32Array(memory.buffer), floats);
     }
+  });
+});
+
+/** What opening a device ends in while `there[name]` is something else. */
+const openedWith = async (there: object, name: string, other: PropertyDescriptor): Promise<void> => {
+  const own = Object.getOwnPropertyDescriptor(there, name) as PropertyDescriptor;
+  Reflect.deleteProperty(there, name);
+  if ("value" in other) Object.defineProperty(there, name, { ...own, ...other });
+  const opening = openCpu(); // is refused before anything is awaited
+  Object.defineProperty(there, name, own);
+  await (await opening).close();
+};
+
+test("where nothing may be compiled, by a page's policy or an engine's flag, the device is refused in words that tell", async () => {
+  const blocked = class {
+    constructor() {
+      throw new Error("blocked by CSP");
+    }
+  };
+  const { WebAssembly } = globalThis as unknown as { readonly WebAssembly: object };
+  await assert.rejects(openedWith(WebAssembly, "Module", { value: blocked }), {
+    name: "DeviceError",
+    message: /^cpu: WebAssembly may not be compiled here: blocked by CSP\n.*'wasm-unsafe-eval'/,
+  });
+  await assert.rejects(openedWith(globalThis, "WebAssembly", {}), {
+    name: "DeviceError",
+    message: /^cpu: there is no WebAssembly here\n.*--jitless/,
   });
 });
