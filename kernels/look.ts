@@ -38,10 +38,15 @@ export interface DoctorReport {
 const saidBits = async (): Promise<string> => {
   if (wantedBits() === "portable") return "portable: products are rounded before they are added (TAUGRAD_BITS)";
   const { roundsOnce } = await import("./cpu/device.js");
-  const own = roundsOnce()
-    ? "multiply-adds are rounded once, as this engine and processor do"
-    : "this engine, or its processor, has no fused multiply-add: the same as portable";
-  return `native: ${own}`;
+  try {
+    const own = roundsOnce()
+      ? "multiply-adds are rounded once, as this engine and processor do"
+      : "this engine, or its processor, has no fused multiply-add: the same as portable";
+    return `native: ${own}`;
+  } catch (error) {
+    if (!(error instanceof DeviceError)) throw error;
+    return `none: ${error.message.split("\n")[0]}`;
+  }
 };
 
 /** What `auto` takes of these adapters; `hidden` says which GPU is not among them. */

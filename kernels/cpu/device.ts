@@ -48,8 +48,11 @@ export interface CpuOptions extends Pick<HeapOptions, "memory" | "limits"> {
   readonly bits?: Bits;
 }
 
-/** Are multiply-adds rounded once, as this engine and processor do them? */
-export const roundsOnce = (): boolean => madd().roundsOnce;
+/** Are multiply-adds rounded once, as this engine and processor do them? Errors: DeviceError where nothing may be compiled. */
+export const roundsOnce = (): boolean => {
+  checkCompiles();
+  return madd().roundsOnce;
+};
 
 /** See index.ts. */
 export const openCpu = async ({ notice, bits: told, threads, ...options }: CpuOptions = {}): Promise<Device> => {
@@ -206,7 +209,7 @@ export const openCpu = async ({ notice, bits: told, threads, ...options }: CpuOp
       return `cpu (WebAssembly SIMD, ${threads}${wide}${bits === "portable" ? ", portable bits" : ""})`;
     },
     get bits() {
-      return bits === "native" && roundsOnce() ? "fused" : "portable";
+      return bits === "native" && madd().roundsOnce ? "fused" : "portable";
     },
     limits: { memory: heap.limit, buffer: heap.limit, ...(heap.remedy !== undefined && { remedy: heap.remedy }) },
     upload: (data, shape, dtype) => {

@@ -8,6 +8,7 @@ import { compileModule, createMemory, link } from "../../../kernels/cpu/wasm/hos
 import { signedLeb, unsignedLeb } from "../../../kernels/cpu/wasm/leb.js";
 import { call, type ModuleBuilder, moduleBuilder } from "../../../kernels/cpu/wasm/module.js";
 import { f32, f32x4, i32, v128 } from "../../../kernels/cpu/wasm/ops.js";
+import { doctor } from "../../../kernels/index.js";
 
 const always = <T>(arbitrary: fc.Arbitrary<T>, holds: (value: T) => void) =>
   fc.assert(fc.property(arbitrary, holds), { numRuns: 400 });
@@ -157,14 +158,12 @@ test("tiles of either height make the product of whole numbers, and touch nothin
   });
 });
 
-/** What opening a device ends in while `there[name]` is something else. */
-const openedWith = async (there: object, name: string, other: PropertyDescriptor): Promise<void> => {
+/** What comes of an act while `there[name]` is something else, or is not there. */
+const during = async <T>(there: object, name: string, other: PropertyDescriptor, act: () => Promise<T>): Promise<T> => {
   const own = Object.getOwnPropertyDescriptor(there, name) as PropertyDescriptor;
   Reflect.deleteProperty(there, name);
   if ("value" in other) Object.defineProperty(there, name, { ...own, ...other });
-  const opening = openCpu(); // is refused before anything is awaited
-  Object.defineProperty(there, name, own);
-  await (await opening).close();
+  return act().finally(() => Object.defineProperty(there, name, own));
 };
 
 test("where nothing may be compiled, by a page's policy or an engine's flag, the device is refused in words that tell", async () => {
@@ -174,12 +173,15 @@ test("where nothing may be compiled, by a page's policy or an engine's flag, the
     }
   };
   const { WebAssembly } = globalThis as unknown as { readonly WebAssembly: object };
-  await assert.rejects(openedWith(WebAssembly, "Module", { value: blocked }), {
+  const opened = async (): Promise<void> => (await openCpu()).close();
+  await assert.rejects(during(WebAssembly, "Module", { value: blocked }, opened), {
     name: "DeviceError",
     message: /^cpu: WebAssembly may not be compiled here: blocked by CSP\n.*'wasm-unsafe-eval'/,
   });
-  await assert.rejects(openedWith(globalThis, "WebAssembly", {}), {
+  await assert.rejects(during(globalThis, "WebAssembly", {}, opened), {
     name: "DeviceError",
     message: /^cpu: there is no WebAssembly here\n.*--jitless/,
   });
+  const { bits } = await during(globalThis, "WebAssembly", {}, doctor);
+  assert.match(bits, /^(none: cpu: there is no WebAssembly here$|portable: )/);
 });
