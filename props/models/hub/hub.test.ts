@@ -289,7 +289,7 @@ test("on the command line: a name of the Hub stands wherever a model folder may"
 
 test("without the package that speaks to the Hub: one line says how to get it, and a whole copy in the cache serves", async () => {
   const hook =
-    "export async function resolve(name, context, next) { if (name.endsWith('@huggingface/hub')) throw new Error('gone'); return next(name, context); }";
+    "export async function resolve(name, context, next) { if (/@huggingface[/]hub([.]js)?$/.test(name)) throw new Error('gone'); return next(name, context); }";
   const register = `import { register } from "node:module"; register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(hook)}`)});`;
   const without = { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(register)}` };
   const env = { ...noSettings, HF_ENDPOINT: hub.url, HF_HOME: join(folder, "bare"), ...without };
