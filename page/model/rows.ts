@@ -33,7 +33,9 @@ async function* chunksOf(file: File, name: string): AsyncGenerator<Uint8Array, v
     if (error instanceof InputError) throw error;
     const isTorn = isZipped && !(error instanceof DOMException);
     const why = oneLine(error instanceof Error ? error.message : String(error));
-    throw new InputError(`${name}: ${isTorn ? "is no gzip file, or is cut off" : "cannot be read"} (${why})`);
+    throw new InputError(
+      `${name}: ${isTorn ? "is no gzip file, is cut off, or has several parts" : "cannot be read"} (${why})`,
+    );
   } finally {
     await reader.cancel().catch(() => {});
   }

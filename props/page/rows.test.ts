@@ -77,12 +77,12 @@ const RATED = { prompt: "a", completion: "b", label: true };
 const REFUSED: readonly (readonly [string | Uint8Array<ArrayBuffer>, string, LossName, RegExp])[] = [
   ["prompt,chosen,rejected\na,b,c\n", "rows.csv", "sigmoid", /^rows\.csv: is not read here; take JSON lines/],
   ["PAR1", "rows.parquet", "kto", /^rows\.parquet: is not read here; take JSON lines/],
-  ["no gzip", "rows.jsonl.gz", "sigmoid", /^rows\.jsonl\.gz: is no gzip file, or is cut off \(/],
+  ["no gzip", "rows.jsonl.gz", "sigmoid", /^rows\.jsonl\.gz: is no gzip file, is cut off, or has several parts \(/],
   [
     new Uint8Array(gzipSync(lines([PAIR, PAIR])).subarray(0, 30)),
     "a.gz",
     "ipo",
-    /^a\.gz: is no gzip file, or is cut off \(/,
+    /^a\.gz: is no gzip file, is cut off, or has several parts \(/,
   ],
   [new Uint8Array(gzipSync("\n".repeat(2 ** 23))), "bomb.json.gz", "sigmoid", /^bomb\.json\.gz: .* bomb/],
   [lines([RATED]), "rows.jsonl", "sigmoid", /^rows\.jsonl:1: is a labelled answer .*, expected a preference pair/],
