@@ -9,14 +9,16 @@ export const ENGINES = [
   { name: "Deno, nothing allowed", package: "deno", bin: "deno", before: ["run", "--no-prompt"], library: true },
   { name: "Bun", package: "bun", bin: "bun", lacks: { webgpu: "Dawn's native module ends the process" } },
   { name: "Chromium", browser: "chromium" },
-  { name: "Firefox", browser: "firefox" },
+  // Its WebGPU tells of no subgroups: the kernels, and so the bits, are those of an adapter without features.
+  { name: "Firefox", browser: "firefox", mode: "plain" },
 ];
 
-/** What is asked of each, beside the commands: the device, whether its bits are compared, and how many threads. */
+/** What is asked of each, beside the commands: the device, how it is opened, and how many threads. */
 export const WORKS = [
   { name: "reference", device: "reference" },
   { name: "cpu, portable", device: "cpu", bits: "portable" },
   { name: "cpu, 1 thread", device: "cpu", bits: "portable", threads: 1 },
   { name: "cpu, native", device: "cpu", bits: "native" },
   { name: "webgpu", device: "webgpu" },
+  { name: "webgpu, plain", device: "webgpu", mode: "plain" },
 ];

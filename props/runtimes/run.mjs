@@ -86,7 +86,7 @@ const agree = (engine, key, found) => {
 };
 
 /** What the table says of an answer to a work; faults are told. */
-const judged = (engine, { name, device }, told) => {
+const judged = (engine, { name, device, mode = engine.mode }, told) => {
   const reason = engine.lacks?.[device];
   if (told.error !== undefined) {
     const isRefused = reason !== undefined && told.error.includes(reason);
@@ -99,16 +99,16 @@ const judged = (engine, { name, device }, told) => {
       fault(engine.name, `${name}: ${first} is ${told.found[first]}, not ${golden[device][first]}`);
   }
   const found = digest(told.found);
-  if (told.bits !== "portable") agree(engine.name, `${device}, ${told.bits ?? "its driver's"} bits`, found);
+  if (told.bits !== "portable") agree(engine.name, `${device}, ${told.bits ?? mode ?? "its driver's"} bits`, found);
   return `${found}${told.bits === "fused" ? " fused" : ""}`;
 };
 
 const askOf = async (engine, start, work) => {
-  const { name, device, bits, threads } = work;
+  const { name, device, bits, mode, threads } = work;
   const env = threads === undefined ? {} : { TAUGRAD_THREADS: String(threads) };
   const { code, stdout, stderr } = await run(
     start[0],
-    [...start.slice(1), "props/runtimes/ask.mjs", JSON.stringify({ device, bits })],
+    [...start.slice(1), "props/runtimes/ask.mjs", JSON.stringify({ device, bits, mode })],
     {
       ...{ cwd: project, env },
     },

@@ -22,16 +22,14 @@ export const answersOf = async (project, browser, works) => {
   const tabs = new Map();
   try {
     const answers = [];
-    for (const { device, bits, threads } of works) {
+    for (const { device, bits, mode, threads } of works) {
       const gpu = device === "webgpu" ? "swiftshader" : "none";
       if (!tabs.has(gpu)) tabs.set(gpu, await openTab({ browser, gpu }));
       const tab = tabs.get(gpu);
       if (typeof tab === "string") return tab;
       host.isolate(threads === undefined);
       await tab.visit(`${host.origin}/`);
-      const given = JSON.stringify([device, null, bits === undefined ? {} : { bits }])
-        .slice(1, -1)
-        .replace("null", "undefined");
+      const given = JSON.stringify([device, null, { bits, mode }]).slice(1, -1).replace("null", "undefined");
       const call = `import("/program.js").then(({ numbersOf }) => numbersOf(${given}))`;
       answers.push(await tab.evaluate(call).catch(({ message }) => ({ error: message.split("\n")[0] })));
     }
