@@ -23,6 +23,8 @@ const refuse = (message) => {
   process.exit(2);
 };
 if (options.model === undefined) refuse("--model DIR says what to load, for instance stories260K");
+if (!existsSync(join(options.model, "config.json")))
+  refuse(`--model ${options.model}: no model folder is there (it has no config.json)`);
 if (!existsSync(join(here, "..", "node_modules")))
   refuse("transformers.js is not installed: npm install --prefix bench/peers");
 await buildBundles();
