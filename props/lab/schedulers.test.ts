@@ -68,7 +68,10 @@ test(
         const settings = text.split("\n").filter((line) => line.startsWith("#SBATCH "));
         const isSet = (setting: string) => settings.includes(`#SBATCH ${setting}`);
         assert.ok(isSet(`--cpus-per-task=${errand.processes}`) && isSet("--partition=long") && isSet("-A me"));
-        assert.ok(isSet(`--output="${errand.folder.replaceAll("%", "%%")}/logs/%A_%a.log"`), settings.join("\n"));
+        assert.ok(
+          isSet(`--output="${join(errand.folder.replaceAll("%", "%%"), "logs", "%A_%a.log")}"`),
+          settings.join("\n"),
+        );
         assert.equal(settings.length, errand.memory === undefined ? 7 : 8);
       }),
       { numRuns: tries(4) },
