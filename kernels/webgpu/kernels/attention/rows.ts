@@ -9,8 +9,8 @@ import { NONE, rangeOf } from "./lines.js";
 export const BITS = Math.LOG2E;
 
 /**
- * Declares 2ˣ of four numbers at once, x ≤ 1; its name. 3 · 2⁻²⁴ relative, down to 2⁻¹²⁶: less becomes that. NaN stays NaN, and ∞
- * becomes it: the zero that both are multiplied by is a parameter, which no compiler knows. Half as long as e^x of any x, and most
+ * Declares 2ˣ of four numbers at once, x ≤ 1; its name. 3 · 2⁻²⁴ relative, down to 2⁻¹²⁶: less becomes that, and −∞ 0. NaN stays
+ * NaN, and ∞ becomes it: the zero that both are multiplied by is a parameter, which no compiler knows. Half as long as e^x of any x, and most
  * of a softmax.
  */
 export const declareWeights = (k: Builder): string => {
@@ -19,11 +19,13 @@ export const declareWeights = (k: Builder): string => {
     "let least = max(x, vec4<f32>(-126.0));",
     "let n = round(least);",
     "let r = least - n;",
+    "let none = x < vec4<f32>(-3e38);",
+    "let odd = select(x, r, none);",
     `var p = vec4<f32>(${powers[0]});`,
     ...[...powers.slice(1), 0.6931470036506653].map((c) => `p = fma(p, r, vec4<f32>(${c}));`),
-    `p = fma(p, r, fma(x, vec4<f32>(${k.hidden("0.0")}), vec4<f32>(1.0)));`,
+    `p = fma(p, r, fma(odd, vec4<f32>(${k.hidden("0.0")}), vec4<f32>(1.0)));`,
     // n + 127 as the exponent of a number: the low bits of a sum whose unit is 1.
-    "return p * bitcast<vec4<f32>>(bitcast<vec4<u32>>(n + 12583039.0) << vec4<u32>(23u));",
+    "return select(p * bitcast<vec4<f32>>(bitcast<vec4<u32>>(n + 12583039.0) << vec4<u32>(23u)), vec4<f32>(), none);",
   ]);
   return "weights_of";
 };
